@@ -1,0 +1,2 @@
+//! Tamga: passive web telemetry that counts what happens on a site and cannot tell to whom.
+#![forbid(unsafe_code)]
