@@ -1,2 +1,7 @@
 //! Tamga: passive web telemetry that counts what happens on a site and cannot tell to whom.
 #![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod event;
+pub mod outcome;
+pub mod secret;

@@ -1,1 +1,2 @@
-fn main(){}
+//! Verbs.
+fn main() {}

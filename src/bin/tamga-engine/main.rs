@@ -1,1 +1,2 @@
-fn main(){}
+//! The embedded engine.
+fn main() {}

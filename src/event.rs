@@ -1,0 +1,328 @@
+//! The shapes of a visit's data, named for the state they are in: received, enriched, pseudonymous.
+//!
+//! The first two hold what identifies, inside [`Personal`]; they live for one request, in memory. The last has no field
+//! that could hold an address, a user agent or a URL; only `privacy` can build it, and only it can become a record.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::secret::Personal;
+
+/// Who sent a request, as far as the transport tells.
+pub struct Sender {
+    /// When the request arrived. No client clock is trusted.
+    pub arrived_at: Timestamp,
+    /// The client's address, seen through the trusted proxies.
+    pub address: Personal<IpAddr>,
+    /// `User-Agent`; empty when absent.
+    pub user_agent: Personal<String>,
+    /// `Sec-CH-UA`: the brands that a Chromium browser names itself by; empty when absent.
+    pub brands: Personal<String>,
+    /// `Sec-CH-UA-Platform`, unquoted; empty when absent.
+    pub platform: Personal<String>,
+    /// `Sec-CH-UA-Mobile` was `?1`.
+    pub mobile: bool,
+    /// An `Accept-Language` header was sent, as every browser does.
+    pub has_language: bool,
+    /// `Sec-Fetch-*` headers were sent, as every current browser does on secure or loopback origins.
+    pub has_fetch_metadata: bool,
+}
+
+/// A beacon that is well-formed and within its limits, still identifying.
+pub struct ReceivedBeacon {
+    /// The random value that the page view bears, 128 bits.
+    pub view: Personal<[u8; 16]>,
+    /// The beacon's number within its view, from 0.
+    pub seq: u16,
+    /// What happened, in the order sent.
+    pub events: Vec<ReceivedEvent>,
+    /// How many events of unknown type were discarded unread.
+    pub unknown_events: u32,
+}
+
+/// One event of a beacon, still identifying.
+pub enum ReceivedEvent {
+    /// A page was opened.
+    View {
+        /// The page.
+        page: PageUrl,
+        /// Where the visitor came from, if the browser says.
+        referrer: Option<PageUrl>,
+    },
+    /// How long the page was visible and focused since it was opened, in milliseconds, cumulative.
+    Engage {
+        /// Milliseconds.
+        engaged_ms: u32,
+    },
+    /// A link to another host was followed.
+    Exit {
+        /// Where it leads.
+        to: PageUrl,
+    },
+    /// An event that the page's own script names.
+    Named {
+        /// `[a-z0-9_.-]{1,64}`; kept only if the site's configuration lists it.
+        name: String,
+        /// Likewise.
+        variant: Option<String>,
+    },
+    /// The visitor objected on the page.
+    Object,
+}
+
+/// A URL in parts. The raw string is not kept; user info and fragment are gone.
+pub struct PageUrl {
+    /// Lower-case host name in its ASCII form, without port.
+    pub host: Personal<String>,
+    /// The path, still percent-encoded, at least `/`.
+    pub path: Personal<String>,
+    /// `utm_source`, `utm_medium`, `utm_campaign`, decoded, where present. No other parameter is kept.
+    pub campaign: CampaignParameters,
+    /// A parameter was present that advertising networks add to paid clicks (`gclid`, `yclid` …); its value is not kept.
+    pub paid_click: bool,
+}
+
+/// The campaign parameters of a URL.
+#[derive(Default)]
+pub struct CampaignParameters {
+    /// `utm_source`.
+    pub source: Option<Personal<String>>,
+    /// `utm_medium`.
+    pub medium: Option<Personal<String>>,
+    /// `utm_campaign`.
+    pub campaign: Option<Personal<String>>,
+}
+
+/// Where a sender is, as far as the GeoIP data tells. Empty strings when unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// ISO 3166-1 alpha-2, upper case, or empty.
+    pub country: String,
+    /// The region's English name, or its ISO 3166-2 part where the data has no name, or empty.
+    pub region: String,
+    /// The organisation that announces the address, or empty.
+    pub provider: String,
+}
+
+/// The browser class, the operating system and the kind of device. Versions are majors only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    /// A family such as `Chrome`, `Safari`, `Yandex Browser`; `other` when unknown.
+    pub browser: String,
+    /// Major version; 0 when unknown.
+    pub browser_major: u16,
+    /// A family such as `Windows`, `Android`, `iOS`, `macOS`, `Linux`, `HarmonyOS`; `other` when unknown.
+    pub os: String,
+    /// `desktop`, `phone`, `tablet`, `tv`, `console`, or `other`.
+    pub device: String,
+}
+
+/// What the headers say of automation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Automation {
+    /// Nothing speaks for it.
+    None,
+    /// The user agent names itself a bot, a tool or a monitor; the class (`search`, `ai`, `monitor`, `tool` …).
+    Declared(&'static str),
+    /// Evidence without a declaration: kept, flagged with the reason, published apart.
+    Suspect(&'static str),
+}
+
+/// How a visit began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// `direct`, `search`, `social`, `messenger`, `email`, `ai`, `paid`, `referral`, `campaign`, or `internal`.
+    pub channel: &'static str,
+    /// The referrer's registrable domain, or the site's own word for `utm_source`; empty for `direct` and `internal`.
+    pub source: String,
+    /// The site's own word for `utm_medium`, or empty.
+    pub medium: String,
+    /// The site's own word for `utm_campaign`, or empty.
+    pub campaign: String,
+}
+
+/// A beacon with what the server can know of its sender, still identifying.
+pub struct EnrichedBeacon {
+    /// As received.
+    pub view: Personal<[u8; 16]>,
+    /// As received.
+    pub seq: u16,
+    /// As received, each with what its URLs say.
+    pub events: Vec<EnrichedEvent>,
+    /// Where the sender is.
+    pub place: Place,
+    /// What the sender uses.
+    pub client: Client,
+    /// Whether a program sent it.
+    pub automation: Automation,
+}
+
+/// One event with what the server can know of it, still identifying.
+pub enum EnrichedEvent {
+    /// A page was opened.
+    View {
+        /// Its path, raw.
+        path: Personal<String>,
+        /// The path before it, raw, when the referrer was a page of the same site.
+        previous_path: Option<Personal<String>>,
+        /// How a visit that begins with this view began.
+        entry: Entry,
+    },
+    /// Cumulative engaged time in milliseconds.
+    Engage {
+        /// Milliseconds.
+        engaged_ms: u32,
+    },
+    /// A link to another host was followed.
+    Exit {
+        /// The host's registrable domain.
+        domain: String,
+    },
+    /// An event that the site's configuration lists.
+    Named {
+        /// Its name.
+        name: String,
+        /// Its variant, or empty.
+        variant: String,
+    },
+}
+
+/// 16 bytes of a keyed hash whose key dies with the day.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pseudonym(pub(crate) [u8; 16]);
+
+impl Pseudonym {
+    /// The bytes, as they are stored.
+    pub fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+/// The first visit of a calendar period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// First time today.
+    pub new_day: bool,
+    /// First time this ISO week.
+    pub new_week: bool,
+    /// First time this month.
+    pub new_month: bool,
+    /// First time ever, as far as the cookie reaches.
+    pub new_ever: bool,
+}
+
+/// One event that may be kept.
+pub struct PseudonymousEvent {
+    /// The site's domain as configured.
+    pub site: Arc<str>,
+    /// The site-local day, which is also the key's.
+    pub day: Date,
+    /// The start of the site-local hour, in seconds since 1970.
+    pub hour: i64,
+    /// Pseudonym of the browser for this day.
+    pub visitor: Pseudonym,
+    /// Pseudonym of the visit.
+    pub visit: Pseudonym,
+    /// Pseudonym of the page view.
+    pub view: Pseudonym,
+    /// The cookie had come back.
+    pub confirmed: bool,
+    /// One byte of the day-keyed hash of the address's /24 or /48.
+    pub network: u8,
+    /// The periods of which this is the browser's first day.
+    pub marks: Marks,
+    /// `1`, `2`, `3-5`, `6-20`, `21+`.
+    pub visit_number: &'static str,
+    /// What happened.
+    pub kind: Kind,
+    /// Number of the view within its visit, from 1, at most 30.
+    pub step: u8,
+    /// Lower bound in seconds of the bucket that the visit's duration so far is in.
+    pub duration_s: u16,
+    /// Where the sender is; the provider is kept apart, in an [`Attribute`].
+    pub country: String,
+    /// The region, or empty.
+    pub region: String,
+    /// The browser class, operating system and kind of device.
+    pub client: Client,
+    /// Why the sender may be a program, or empty.
+    pub suspect: &'static str,
+}
+
+/// What happened, with what may be kept of it.
+pub enum Kind {
+    /// A page was opened.
+    View {
+        /// Path as a template.
+        path: String,
+        /// The template of the path before it on the same site, or empty.
+        previous_path: String,
+        /// How the visit began, on its first view only.
+        entry: Option<Entry>,
+    },
+    /// Time spent.
+    Engage {
+        /// Lower bound in seconds of the bucket of the view's engaged time.
+        engaged_s: u16,
+    },
+    /// A link to another host was followed.
+    Exit {
+        /// Registrable domain.
+        domain: String,
+    },
+    /// A configured event.
+    Named {
+        /// Its name.
+        name: String,
+        /// Its variant, or empty.
+        variant: String,
+    },
+}
+
+/// One attribute of a visitor's device or connection: a row of its own, under a pseudonym of its own.
+pub struct Attribute {
+    /// The site's domain as configured.
+    pub site: Arc<str>,
+    /// The site-local day.
+    pub day: Date,
+    /// The start of the site-local hour, in seconds since 1970.
+    pub hour: i64,
+    /// Its name, which is also its key domain: `provider` …
+    pub attribute: &'static str,
+    /// Its value, or the reason of its absence.
+    pub value: String,
+    /// Pseudonym of the visitor for this attribute alone.
+    pub visitor: Pseudonym,
+    /// The cookie had come back.
+    pub confirmed: bool,
+    /// One byte of the hash of the address's network under this attribute's key domain.
+    pub network: u8,
+}
+
+/// A count without any pseudonym.
+pub struct Tally {
+    /// The site's domain as configured.
+    pub site: Arc<str>,
+    /// The site-local day.
+    pub day: Date,
+    /// The start of the site-local hour, in seconds since 1970.
+    pub hour: i64,
+    /// What is counted: `count_only`, or the class of a declared bot as `bot:search` …
+    pub reason: String,
+    /// How many events.
+    pub count: u32,
+}
+
+/// All that may be kept of one beacon.
+#[derive(Default)]
+pub struct PseudonymousBeacon {
+    /// Its events.
+    pub events: Vec<PseudonymousEvent>,
+    /// Its attributes.
+    pub attributes: Vec<Attribute>,
+    /// Its counts.
+    pub tallies: Vec<Tally>,
+}

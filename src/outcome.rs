@@ -1,0 +1,146 @@
+//! What became of each event: the closed lists of reasons, and the one place that maps a rejection to its HTTP status.
+//!
+//! `received = accepted + dropped + rejected`, counted in events; a beacon that could not be decoded is one rejected event.
+//! Reasons are for the operator's metrics. The sender learns only the status or the outcome's first word.
+
+/// Why an event was not kept although nothing was wrong with the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DropReason {
+    /// A beacon with this view and number was seen within 30 minutes: a retry whose first try had arrived.
+    Duplicate,
+    /// The user agent says that it is a bot.
+    DeclaredBot,
+    /// `Sec-GPC: 1` (or DNT, if configured): one count for the site-day and nothing else.
+    CountOnly,
+    /// The visitor objected: the cookie `…-off=1`, or an `object` event.
+    Objection,
+    /// A type of event that this version does not know, or that is not one of the site's.
+    UnknownEvent,
+    /// A URL that belongs to another host than the site's origins.
+    ForeignPage,
+}
+
+impl DropReason {
+    /// All reasons, in a stable order.
+    pub const ALL: [Self; 6] =
+        [Self::Duplicate, Self::DeclaredBot, Self::CountOnly, Self::Objection, Self::UnknownEvent, Self::ForeignPage];
+
+    /// The name in metrics and tallies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Duplicate => "duplicate",
+            Self::DeclaredBot => "declared_bot",
+            Self::CountOnly => "count_only",
+            Self::Objection => "objection",
+            Self::UnknownEvent => "unknown_event",
+            Self::ForeignPage => "foreign_page",
+        }
+    }
+}
+
+/// Why a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rejection {
+    /// The body is not the JSON of a beacon.
+    Malformed,
+    /// The JSON is a beacon's, but a value is outside its limits.
+    OutOfBounds,
+    /// A beacon version that this collector does not speak.
+    UnknownVersion,
+    /// The site is not one of the configured.
+    UnknownSite,
+    /// The `Origin` is not one of the site's.
+    ForeignOrigin,
+    /// The body is larger than 64 KiB.
+    TooLarge,
+    /// Neither `text/plain` nor `application/json`.
+    MediaType,
+    /// The spool has no room. The sender is asked to come back.
+    SpoolFull,
+    /// The spool cannot write.
+    SpoolBroken,
+    /// The body did not arrive in time.
+    TooSlow,
+}
+
+impl Rejection {
+    /// All rejections, in a stable order.
+    pub const ALL: [Self; 10] = [
+        Self::Malformed,
+        Self::OutOfBounds,
+        Self::UnknownVersion,
+        Self::UnknownSite,
+        Self::ForeignOrigin,
+        Self::TooLarge,
+        Self::MediaType,
+        Self::SpoolFull,
+        Self::SpoolBroken,
+        Self::TooSlow,
+    ];
+
+    /// The name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::OutOfBounds => "out_of_bounds",
+            Self::UnknownVersion => "unknown_version",
+            Self::UnknownSite => "unknown_site",
+            Self::ForeignOrigin => "foreign_origin",
+            Self::TooLarge => "too_large",
+            Self::MediaType => "media_type",
+            Self::SpoolFull => "spool_full",
+            Self::SpoolBroken => "spool_broken",
+            Self::TooSlow => "too_slow",
+        }
+    }
+
+    /// The HTTP status (DESIGN of the contract: RFC 9110; the answer's body is RFC 9457 JSON that never echoes input).
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Malformed | Self::UnknownVersion => 400,
+            Self::UnknownSite | Self::ForeignOrigin => 403,
+            Self::TooSlow => 408,
+            Self::TooLarge => 413,
+            Self::MediaType => 415,
+            Self::OutOfBounds => 422,
+            Self::SpoolFull | Self::SpoolBroken => 503,
+        }
+    }
+
+    /// One sentence for whoever sent the request.
+    pub fn public_message(self) -> &'static str {
+        match self {
+            Self::Malformed => "The body is not a beacon: it must be the JSON object that schema/wire describes.",
+            Self::OutOfBounds => "A value of the beacon is outside the limits that schema/wire gives.",
+            Self::UnknownVersion => "This collector speaks beacon version 1.",
+            Self::UnknownSite => "No such site is configured here.",
+            Self::ForeignOrigin => "The site does not list this origin.",
+            Self::TooLarge => "A beacon holds at most 64 KiB.",
+            Self::MediaType => "A beacon is sent as text/plain or application/json.",
+            Self::SpoolFull | Self::SpoolBroken => "The collector cannot store anything right now; try again later.",
+            Self::TooSlow => "The body did not arrive in time.",
+        }
+    }
+}
+
+/// What the header `Tamga-Outcome` says of a beacon that was understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// At least one event was kept.
+    Accepted,
+    /// No event was kept; the reason is in the metrics.
+    Dropped,
+    /// The visitor objected: the snippet stops.
+    Off,
+}
+
+impl Answer {
+    /// The header's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Dropped => "dropped",
+            Self::Off => "off",
+        }
+    }
+}
