@@ -4,4 +4,5 @@
 pub mod clock;
 pub mod event;
 pub mod outcome;
+pub mod record;
 pub mod secret;

@@ -1,0 +1,315 @@
+//! What may be kept, as bytes: each pseudonymous shape becomes one row of one vault table in ClickHouse's RowBinary.
+//!
+//! A row is encoded without the column `batch`, which the shipper puts before it. Rows are grouped into frames by
+//! [`Lane`]: one table, one site and one of its days, and for attributes one attribute, so that neither a frame, an insert
+//! nor a partition ties attributes together. [`SCHEMA_VERSION`] names the columns; spools of an older version are still
+//! understood as long as [`columns`] knows them.
+//!
+//! RowBinary: integers little-endian, `Bool` one byte, `Date` days since 1970 as u16, `DateTime` seconds as u32,
+//! `String` and `LowCardinality(String)` a LEB128 length and the bytes, `FixedString(16)` the bytes.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use crate::event::{Attribute, Entry, Kind, PseudonymousBeacon, PseudonymousEvent, Tally};
+
+/// The version of the columns below; it stands in every spool segment's header.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A vault table that rows are shipped to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Table {
+    /// `events`.
+    Events,
+    /// `attributes`.
+    Attributes,
+    /// `tallies`.
+    Tallies,
+}
+
+impl Table {
+    /// All tables.
+    pub const ALL: [Self; 3] = [Self::Events, Self::Attributes, Self::Tallies];
+
+    /// Its name in the vault.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Attributes => "attributes",
+            Self::Tallies => "tallies",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.name() == name)
+    }
+}
+
+/// The columns of a table in the order of a row's bytes, after `batch`; `None` for a version this program does not know.
+pub fn columns(table: Table, schema_version: u32) -> Option<&'static [&'static str]> {
+    if schema_version != SCHEMA_VERSION {
+        return None;
+    }
+    Some(match table {
+        Table::Events => &[
+            "site",
+            "day",
+            "hour",
+            "visitor",
+            "visit",
+            "view",
+            "confirmed",
+            "network",
+            "new_day",
+            "new_week",
+            "new_month",
+            "new_ever",
+            "visit_number",
+            "type",
+            "path",
+            "previous_path",
+            "step",
+            "duration_s",
+            "engaged_s",
+            "entry_channel",
+            "entry_source",
+            "entry_medium",
+            "entry_campaign",
+            "exit_domain",
+            "country",
+            "region",
+            "browser",
+            "browser_major",
+            "os",
+            "device",
+            "name",
+            "variant",
+            "suspect",
+        ],
+        Table::Attributes => &["site", "day", "hour", "attribute", "value", "visitor", "confirmed", "network"],
+        Table::Tallies => &["site", "day", "hour", "reason", "count"],
+    })
+}
+
+/// Where rows go: a table, a site's day, and for attributes which one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lane {
+    /// The table.
+    pub table: Table,
+    /// The site's domain.
+    pub site: String,
+    /// The site-local day, which is the partition.
+    pub day: Date,
+    /// The attribute's name; empty for other tables.
+    pub attribute: String,
+}
+
+impl Lane {
+    /// The lane as the spool knows it: `events|jetpay.kz|2026-11-22|`.
+    pub fn label(&self) -> String {
+        format!("{}|{}|{}|{}", self.table.name(), self.site, self.day, self.attribute)
+    }
+
+    /// The lane that a label names.
+    pub fn parse(label: &str) -> Option<Self> {
+        let mut parts = label.split('|');
+        let table = Table::from_name(parts.next()?)?;
+        let site = parts.next()?.to_owned();
+        let day = parts.next()?.parse().ok()?;
+        let attribute = parts.next()?.to_owned();
+        parts.next().is_none().then_some(Self { table, site, day, attribute })
+    }
+}
+
+/// The rows of a beacon by lane.
+pub fn encode(beacon: &PseudonymousBeacon) -> BTreeMap<Lane, Vec<Vec<u8>>> {
+    let mut rows: BTreeMap<Lane, Vec<Vec<u8>>> = BTreeMap::new();
+    let lane = |table, site: &str, day, attribute: &str| Lane {
+        table,
+        site: site.to_owned(),
+        day,
+        attribute: attribute.to_owned(),
+    };
+    for event in &beacon.events {
+        rows.entry(lane(Table::Events, &event.site, event.day, "")).or_default().push(event_row(event));
+    }
+    for item in &beacon.attributes {
+        rows.entry(lane(Table::Attributes, &item.site, item.day, item.attribute))
+            .or_default()
+            .push(attribute_row(item));
+    }
+    for tally in &beacon.tallies {
+        rows.entry(lane(Table::Tallies, &tally.site, tally.day, "")).or_default().push(tally_row(tally));
+    }
+    rows
+}
+
+fn event_row(event: &PseudonymousEvent) -> Vec<u8> {
+    let empty = Entry::default();
+    let (kind, path, previous_path, engaged_s, entry, exit_domain, name, variant) = match &event.kind {
+        Kind::View { path, previous_path, entry } => {
+            ("view", path.as_str(), previous_path.as_str(), 0, entry.as_ref().unwrap_or(&empty), "", "", "")
+        }
+        Kind::Engage { engaged_s } => ("engage", "", "", *engaged_s, &empty, "", "", ""),
+        Kind::Exit { domain } => ("exit", "", "", 0, &empty, domain.as_str(), "", ""),
+        Kind::Named { name, variant } => ("event", "", "", 0, &empty, "", name.as_str(), variant.as_str()),
+    };
+    let mut row = Row::with_capacity(192);
+    row.text(&event.site).day(event.day).time(event.hour);
+    row.bytes(event.visitor.bytes()).bytes(event.visit.bytes()).bytes(event.view.bytes());
+    row.bool(event.confirmed).byte(event.network);
+    let marks = event.marks;
+    row.bool(marks.new_day).bool(marks.new_week).bool(marks.new_month).bool(marks.new_ever);
+    row.text(event.visit_number).text(kind).text(path).text(previous_path);
+    row.byte(event.step).u16(event.duration_s).u16(engaged_s);
+    row.text(entry.channel).text(&entry.source).text(&entry.medium).text(&entry.campaign).text(exit_domain);
+    row.text(&event.country).text(&event.region);
+    row.text(&event.client.browser).u16(event.client.browser_major).text(&event.client.os).text(&event.client.device);
+    row.text(name).text(variant).text(event.suspect);
+    row.0
+}
+
+fn attribute_row(item: &Attribute) -> Vec<u8> {
+    let mut row = Row::with_capacity(64);
+    row.text(&item.site).day(item.day).time(item.hour).text(item.attribute).text(&item.value);
+    row.bytes(item.visitor.bytes()).bool(item.confirmed).byte(item.network);
+    row.0
+}
+
+fn tally_row(tally: &Tally) -> Vec<u8> {
+    let mut row = Row::with_capacity(32);
+    row.text(&tally.site).day(tally.day).time(tally.hour).text(&tally.reason).u32(tally.count);
+    row.0
+}
+
+/// One row under construction.
+struct Row(Vec<u8>);
+
+impl Row {
+    fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
+    fn bytes(&mut self, value: &[u8]) -> &mut Self {
+        self.0.extend_from_slice(value);
+        self
+    }
+
+    fn byte(&mut self, value: u8) -> &mut Self {
+        self.0.push(value);
+        self
+    }
+
+    fn bool(&mut self, value: bool) -> &mut Self {
+        self.byte(value.into())
+    }
+
+    fn u16(&mut self, value: u16) -> &mut Self {
+        self.bytes(&value.to_le_bytes())
+    }
+
+    fn u32(&mut self, value: u32) -> &mut Self {
+        self.bytes(&value.to_le_bytes())
+    }
+
+    fn text(&mut self, value: &str) -> &mut Self {
+        let mut length = value.len();
+        while length >= 0x80 {
+            self.byte((length & 0x7f) as u8 | 0x80);
+            length >>= 7;
+        }
+        self.byte(length as u8).bytes(value.as_bytes())
+    }
+
+    /// Days outside ClickHouse's `Date` (1970 to 2149) are cut to its ends.
+    fn day(&mut self, value: Date) -> &mut Self {
+        let days = (value - jiff::civil::date(1970, 1, 1)).get_days().clamp(0, i32::from(u16::MAX));
+        self.u16(days as u16)
+    }
+
+    /// Times outside ClickHouse's `DateTime` (1970 to 2106) are cut to its ends.
+    fn time(&mut self, seconds: i64) -> &mut Self {
+        self.u32(seconds.clamp(0, i64::from(u32::MAX)) as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::event::{Client, Marks, Pseudonym};
+
+    #[test]
+    fn a_lane_survives_its_label() {
+        for (table, attribute) in [(Table::Events, ""), (Table::Attributes, "provider"), (Table::Tallies, "")] {
+            let lane =
+                Lane { table, site: "jetpay.kz".into(), day: date(2026, 11, 22), attribute: attribute.to_owned() };
+            assert_eq!(Lane::parse(&lane.label()), Some(lane));
+        }
+        for label in ["", "events", "events|a|2026-13-01|", "people|a|2026-11-22|", "events|a|2026-11-22||x"] {
+            assert_eq!(Lane::parse(label), None, "{label}");
+        }
+    }
+
+    #[test]
+    fn a_tally_has_these_bytes() {
+        let beacon = PseudonymousBeacon {
+            tallies: vec![Tally {
+                site: "a.kz".into(),
+                day: date(1970, 1, 3),
+                hour: 3600,
+                reason: "x".repeat(200),
+                count: 7,
+            }],
+            ..Default::default()
+        };
+        let rows = encode(&beacon);
+        let (lane, rows) = rows.first_key_value().expect("one lane");
+        assert_eq!(lane.label(), "tallies|a.kz|1970-01-03|");
+        let mut expected = b"\x04a.kz\x02\x00\x10\x0e\x00\x00\xc8\x01".to_vec();
+        expected.extend_from_slice("x".repeat(200).as_bytes());
+        expected.extend_from_slice(&[7, 0, 0, 0]);
+        assert_eq!(rows, &[expected]);
+    }
+
+    #[test]
+    fn events_and_attributes_never_share_a_lane() {
+        let attribute = |attribute| Attribute {
+            site: "a.kz".into(),
+            day: date(2026, 1, 1),
+            hour: 0,
+            attribute,
+            value: String::new(),
+            visitor: Pseudonym([1; 16]),
+            confirmed: true,
+            network: 0,
+        };
+        let event = PseudonymousEvent {
+            site: "a.kz".into(),
+            day: date(2026, 1, 1),
+            hour: 0,
+            visitor: Pseudonym([0; 16]),
+            visit: Pseudonym([0; 16]),
+            view: Pseudonym([0; 16]),
+            confirmed: false,
+            network: 0,
+            marks: Marks::default(),
+            visit_number: "1",
+            kind: Kind::Engage { engaged_s: 10 },
+            step: 1,
+            duration_s: 0,
+            country: String::new(),
+            region: String::new(),
+            client: Client::default(),
+            suspect: "",
+        };
+        let beacon = PseudonymousBeacon {
+            events: vec![event],
+            attributes: vec![attribute("provider"), attribute("languages")],
+            tallies: vec![],
+        };
+        assert_eq!(encode(&beacon).len(), 3);
+    }
+}
