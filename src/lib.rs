@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod config;
 pub mod event;
+pub mod items;
 pub mod outcome;
 pub mod record;
 pub mod secret;

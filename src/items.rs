@@ -1,0 +1,148 @@
+//! The items of the published policies, as switches: what a site's policy does not list is neither asked for nor stored.
+//!
+//! The lists come from `schema/data-map.toml`, which also names the columns, the purposes and where each item is
+//! published; a test holds the map against [`crate::record::columns`].
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+/// The map as it stands in the repository.
+pub const DATA_MAP: &str = include_str!("../schema/data-map.toml");
+
+/// The data map.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataMap {
+    /// Items by key.
+    pub item: BTreeMap<String, ItemEntry>,
+    /// Item keys by profile.
+    pub profile: BTreeMap<String, Vec<String>>,
+    /// What columns without an item are for: table, column, sentence.
+    pub technical: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// One item of the map.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemEntry {
+    /// Number in the design's list.
+    pub number: Option<u8>,
+    /// What the policies call it.
+    pub policy: String,
+    /// Fields and headers that carry it.
+    pub wire: Vec<String>,
+    /// `table.column` in the vault.
+    pub columns: Vec<String>,
+    /// What it is kept for.
+    pub purpose: String,
+    /// Tables of the stats store.
+    pub published: Vec<String>,
+}
+
+/// The map, read once.
+pub fn data_map() -> &'static DataMap {
+    static MAP: LazyLock<DataMap> =
+        LazyLock::new(|| toml::from_str(DATA_MAP).expect("a unit test reads the embedded map"));
+    &MAP
+}
+
+macro_rules! items {
+    ($($name:ident = $key:literal, $doc:literal;)*) => {
+        /// The items that a site's policy lists.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Items {
+            $(#[doc = $doc] pub $name: bool,)*
+        }
+
+        impl Items {
+            /// The keys that this program has a switch for.
+            pub const KEYS: &[&str] = &[$($key),*];
+
+            fn set(&mut self, key: &str) -> bool {
+                match key {
+                    $($key => self.$name = true,)*
+                    _ => return false,
+                }
+                true
+            }
+        }
+    };
+}
+
+items! {
+    identifier = "identifier", "Item 1: the identifier assigned by the site.";
+    pages = "pages", "Items 2 and 3: pages and how often.";
+    movement = "movement", "Item 4: movement between pages.";
+    duration = "duration", "Item 5: durations.";
+    entry = "entry", "Item 6: entry points.";
+    exit = "exit", "Item 7: exit points.";
+    country = "country", "Item 8: country.";
+    region = "region", "Item 9: region.";
+    provider = "provider", "Item 11: provider.";
+    browser = "browser", "Item 12: browser.";
+    os = "os", "Item 21: operating system.";
+    automation = "automation", "Item 23: automation tools.";
+    events = "events", "The operator's declared events.";
+    count_only = "count_only", "Views counted without data.";
+}
+
+impl Items {
+    /// The items of a profile or of an own list; exactly one of the two must be given. The error is a sentence.
+    pub fn of(profile: Option<&str>, own: Option<&[String]>) -> Result<Self, String> {
+        let map = data_map();
+        let keys = match (profile, own) {
+            (Some(name), None) => map.profile.get(name).ok_or_else(|| {
+                let known: Vec<_> = map.profile.keys().map(String::as_str).collect();
+                format!("no such profile; there are {}. Or give `items` instead.", known.join(", "))
+            })?,
+            (None, Some(own)) => own,
+            _ => return Err("give either `profile` or `items`, not both.".to_owned()),
+        };
+        let mut items = Self::default();
+        for key in keys {
+            if !items.set(key) {
+                return Err(format!("an item is not known; there are {}.", Self::KEYS.join(", ")));
+            }
+        }
+        Ok(items)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::record::{SCHEMA_VERSION, Table, columns};
+
+    #[test]
+    fn every_column_of_the_vault_is_in_the_map_and_the_other_way_round() {
+        let map = data_map();
+        let mut mapped: BTreeSet<String> = map.item.values().flat_map(|item| item.columns.iter().cloned()).collect();
+        for (table, reasons) in &map.technical {
+            mapped.extend(reasons.keys().map(|column| format!("{table}.{column}")));
+        }
+        let mut stored = BTreeSet::new();
+        for table in Table::ALL {
+            let names = columns(table, SCHEMA_VERSION).expect("the current version");
+            stored.extend(std::iter::once(&"batch").chain(names).map(|column| format!("{}.{column}", table.name())));
+        }
+        assert_eq!(mapped, stored);
+    }
+
+    #[test]
+    fn items_profiles_and_switches_agree() {
+        let map = data_map();
+        assert_eq!(map.item.keys().map(String::as_str).collect::<BTreeSet<_>>(), Items::KEYS.iter().copied().collect());
+        for name in map.profile.keys() {
+            assert!(Items::of(Some(name), None).is_ok(), "{name}");
+        }
+        assert!(Items::of(None, None).is_err());
+        assert!(Items::of(Some("jetpay"), Some(&[])).is_err());
+        assert!(Items::of(None, Some(&["shoe_size".to_owned()])).is_err());
+        let own = Items::of(None, Some(&["pages".to_owned()])).expect("known");
+        assert!(own.pages && !own.country);
+    }
+}
