@@ -6,5 +6,6 @@ pub mod config;
 pub mod event;
 pub mod items;
 pub mod outcome;
+pub mod privacy;
 pub mod record;
 pub mod secret;

@@ -1,0 +1,348 @@
+//! The one cookie of a site: where identity lives, in the browser, and how it changes every day.
+//!
+//! Content, authenticated by a lasting key that links nothing, then base64url without padding:
+//!
+//! ```text
+//! version 1 │ identity 16 │ day 2 │ marks 1 │ visits 1 │ first week 2 │ expiry day 2 │ start 2 │ last 2 │ views 1 │ MAC 16
+//! day, expiry day: days since 1970; first week: the Monday's;  marks: bit 0 day, 1 week, 2 month, 3 ever
+//! visits: number of visits, at most 21;  start, last: minutes since local midnight;  views: at most 30
+//! MAC = keyed_hash(derive_key("tamga 2026-11-22 cookie v1", lasting key), length-prefixed site, content)[..16]
+//! ```
+//!
+//! [`advance`] is pure: identity and marks follow from the presented cookie and the day alone, so parallel tabs agree; only
+//! the running visit's three values may race, by one beacon. A cookie that is forged, cut, of another site, of another
+//! version, from the future or past its fixed expiry (13 months after it was first set) is treated as absent.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::civil::Date;
+use jiff::{Span, ToSpan};
+
+use super::pseudonym::{DayKey, hash};
+use crate::event::Marks;
+use crate::secret::{Personal, Secret};
+
+/// Minutes of inactivity that end a visit.
+const IDLE_MINUTES: u16 = 30;
+/// Views are counted up to this number, visits up to [`VISITS_MAX`]: larger ones would single browsers out.
+const VIEWS_MAX: u8 = 30;
+const VISITS_MAX: u8 = 21;
+/// How long a cookie lives from when it was first set; it does not slide (CNIL's bound for audience measurement).
+const LIFE_MONTHS: i32 = 13;
+
+const CONTENT: usize = 30;
+const MAC: usize = 16;
+
+/// Seals and opens cookies.
+pub struct CookieSeal(Secret);
+
+impl CookieSeal {
+    /// A seal under the lasting key.
+    pub fn new(lasting: &Secret) -> Self {
+        Self(Secret::new(blake3::derive_key("tamga 2026-11-22 cookie v1", lasting.expose())))
+    }
+
+    fn mac(&self, site: &str, content: &[u8]) -> [u8; MAC] {
+        hash(&self.0, &[site.as_bytes(), content])
+    }
+
+    /// The cookie's content, or `None` when it was not sealed here for this site or is not of today or before.
+    pub fn open(&self, site: &str, value: &str, today: Date) -> Option<Cookie> {
+        let bytes: [u8; CONTENT + MAC] = URL_SAFE_NO_PAD.decode(value).ok()?.try_into().ok()?;
+        let (content, mac) = bytes.split_at(CONTENT);
+        // `blake3::Hash` compares in constant time; its length is not secret.
+        if blake3::Hash::from_bytes(widen(mac)) != blake3::Hash::from_bytes(widen(&self.mac(site, content))) {
+            return None;
+        }
+        Cookie::decode(content).filter(|cookie| cookie.day <= today && today < cookie.expiry)
+    }
+
+    /// The cookie's value.
+    pub fn seal(&self, site: &str, cookie: &Cookie) -> String {
+        let content = cookie.encode();
+        let mut bytes = content.to_vec();
+        bytes.extend_from_slice(&self.mac(site, &content));
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+}
+
+fn widen(mac: &[u8]) -> [u8; 32] {
+    let mut wide = [0; 32];
+    wide[..mac.len()].copy_from_slice(mac);
+    wide
+}
+
+/// What a cookie says.
+pub struct Cookie {
+    identity: Personal<[u8; 16]>,
+    day: Date,
+    marks: Marks,
+    visits: u8,
+    first_week: Date,
+    expiry: Date,
+    visit: Visit,
+}
+
+/// The running visit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// When it began, in minutes since local midnight.
+    pub start_minute: u16,
+    /// When it was last heard of.
+    pub last_minute: u16,
+    /// How many views it had, at most 30.
+    pub views: u8,
+}
+
+/// When a beacon arrived, in the site's own time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalTime {
+    /// The site-local day.
+    pub day: Date,
+    /// Minutes since its midnight.
+    pub minute: u16,
+}
+
+/// Who sent a beacon, for this day.
+pub struct Identity {
+    /// The value in the cookie; never kept by the server.
+    pub id: Personal<[u8; 16]>,
+    /// The cookie had come back.
+    pub confirmed: bool,
+    /// The periods of which this is the first day.
+    pub marks: Marks,
+    /// `1`, `2`, `3-5`, `6-20`, `21+`.
+    pub visit_number: &'static str,
+    /// The visit that the beacon belongs to, before its own views are added.
+    pub visit: Visit,
+}
+
+/// What the presented cookie makes of a beacon that holds `views` views: who sent it, and the cookie to set.
+pub fn advance(
+    presented: Option<Cookie>,
+    site: &str,
+    key: &DayKey,
+    now: LocalTime,
+    view: &[u8; 16],
+    views: u8,
+) -> (Identity, Cookie) {
+    let fresh = Visit { start_minute: now.minute, last_minute: now.minute, views: 0 };
+    let (id, marks, visit, before, first_week, expiry) = match &presented {
+        Some(cookie) if cookie.day == now.day => {
+            // A beacon of another tab may have been a minute ahead: no negative idle time.
+            let idle = now.minute.saturating_sub(cookie.visit.last_minute);
+            let (visit, before) =
+                if idle <= IDLE_MINUTES { (cookie.visit, cookie.visits - 1) } else { (fresh, cookie.visits) };
+            (*cookie.identity.expose(), cookie.marks, visit, before, cookie.first_week, cookie.expiry)
+        }
+        Some(cookie) => {
+            let marks = Marks {
+                new_day: true,
+                new_week: monday(cookie.day) != monday(now.day),
+                new_month: cookie.day.first_of_month() != now.day.first_of_month(),
+                new_ever: false,
+            };
+            let id = key.next_identity(cookie.identity.expose());
+            (id, marks, fresh, cookie.visits, cookie.first_week, cookie.expiry)
+        }
+        None => {
+            let marks = Marks { new_day: true, new_week: true, new_month: true, new_ever: true };
+            let expiry = now.day.saturating_add(LIFE_MONTHS.months());
+            (key.first_identity(site, view), marks, fresh, 0, monday(now.day), expiry)
+        }
+    };
+    let visits = before.saturating_add(1).min(VISITS_MAX);
+    let after = Visit {
+        last_minute: now.minute.max(visit.last_minute),
+        views: visit.views.saturating_add(views).min(VIEWS_MAX),
+        ..visit
+    };
+    let cookie = Cookie { identity: Personal::new(id), day: now.day, marks, visits, first_week, expiry, visit: after };
+    let identity = Identity {
+        id: Personal::new(id),
+        confirmed: presented.is_some(),
+        marks,
+        visit_number: match visits {
+            0 | 1 => "1",
+            2 => "2",
+            3..=5 => "3-5",
+            6..=20 => "6-20",
+            _ => "21+",
+        },
+        visit,
+    };
+    (identity, cookie)
+}
+
+fn monday(day: Date) -> Date {
+    let since: Span = i32::from(day.weekday().to_monday_zero_offset()).days();
+    day.saturating_sub(since)
+}
+
+// === impl Cookie ===
+
+impl Cookie {
+    /// Seconds from the beginning of `today` until the fixed expiry.
+    pub fn max_age_s(&self, today: Date) -> i64 {
+        i64::from((self.expiry - today).get_days()) * 86_400
+    }
+
+    fn encode(&self) -> [u8; CONTENT] {
+        let mut out = [0; CONTENT];
+        let mut at = 0;
+        let mut put = |bytes: &[u8]| {
+            out[at..at + bytes.len()].copy_from_slice(bytes);
+            at += bytes.len();
+        };
+        put(&[1]);
+        put(self.identity.expose());
+        put(&days(self.day).to_le_bytes());
+        let marks = self.marks;
+        put(&[u8::from(marks.new_day)
+            | u8::from(marks.new_week) << 1
+            | u8::from(marks.new_month) << 2
+            | u8::from(marks.new_ever) << 3]);
+        put(&[self.visits]);
+        put(&days(self.first_week).to_le_bytes());
+        put(&days(self.expiry).to_le_bytes());
+        put(&self.visit.start_minute.to_le_bytes());
+        put(&self.visit.last_minute.to_le_bytes());
+        put(&[self.visit.views]);
+        out
+    }
+
+    fn decode(content: &[u8]) -> Option<Self> {
+        let u16_at = |at: usize| u16::from_le_bytes([content[at], content[at + 1]]);
+        if content.len() != CONTENT || content[0] != 1 || content[20] == 0 {
+            return None;
+        }
+        let marks = content[19];
+        Some(Self {
+            identity: Personal::new(content[1..17].try_into().ok()?),
+            day: date(u16_at(17)),
+            marks: Marks {
+                new_day: marks & 1 != 0,
+                new_week: marks & 2 != 0,
+                new_month: marks & 4 != 0,
+                new_ever: marks & 8 != 0,
+            },
+            visits: content[20],
+            first_week: date(u16_at(21)),
+            expiry: date(u16_at(23)),
+            visit: Visit { start_minute: u16_at(25), last_minute: u16_at(27), views: content[29] },
+        })
+    }
+}
+
+const EPOCH: Date = jiff::civil::date(1970, 1, 1);
+
+fn days(date: Date) -> u16 {
+    (date - EPOCH).get_days().clamp(0, i32::from(u16::MAX)) as u16
+}
+
+fn date(days: u16) -> Date {
+    EPOCH.saturating_add(i32::from(days).days())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    const SITE: &str = "jetpay.kz";
+    const VIEW: [u8; 16] = [5; 16];
+
+    fn seal() -> CookieSeal {
+        CookieSeal::new(&Secret::new([1; 32]))
+    }
+
+    fn key(byte: u8) -> DayKey {
+        DayKey::new(Secret::new([byte; 32]))
+    }
+
+    fn at(day: Date, minute: u16) -> LocalTime {
+        LocalTime { day, minute }
+    }
+
+    /// What the browser would send back.
+    fn back(cookie: &Cookie, today: Date) -> Option<Cookie> {
+        seal().open(SITE, &seal().seal(SITE, cookie), today)
+    }
+
+    #[test]
+    fn a_first_beacon_and_its_retry_have_one_identity_and_the_second_beacon_confirms_it() {
+        let today = date(2026, 11, 22);
+        let (first, cookie) = advance(None, SITE, &key(1), at(today, 60), &VIEW, 1);
+        let (retry, _) = advance(None, SITE, &key(1), at(today, 61), &VIEW, 1);
+        assert!(first.id.expose() == retry.id.expose() && !first.confirmed);
+        assert!(first.marks.new_ever && first.marks.new_week && first.visit_number == "1");
+        let (second, cookie) = advance(back(&cookie, today), SITE, &key(1), at(today, 70), &VIEW, 1);
+        assert!(second.id.expose() == first.id.expose() && second.confirmed && second.marks == first.marks);
+        assert_eq!(second.visit.views, 1);
+        assert_eq!(cookie.visit, Visit { start_minute: 60, last_minute: 70, views: 2 });
+    }
+
+    #[test]
+    fn the_identity_changes_with_the_day_and_tabs_agree_on_it() {
+        let (today, tomorrow) = (date(2026, 11, 30), date(2026, 12, 1));
+        let (first, cookie) = advance(None, SITE, &key(1), at(today, 60), &VIEW, 1);
+        let (tab, _) = advance(back(&cookie, tomorrow), SITE, &key(2), at(tomorrow, 1), &[1; 16], 1);
+        let (other, _) = advance(back(&cookie, tomorrow), SITE, &key(2), at(tomorrow, 9), &[2; 16], 1);
+        assert!(tab.id.expose() != first.id.expose() && tab.id.expose() == other.id.expose());
+        assert_eq!(tab.marks, Marks { new_day: true, new_week: false, new_month: true, new_ever: false });
+        assert_eq!((tab.visit_number, tab.visit.start_minute), ("2", 1));
+    }
+
+    #[test]
+    fn thirty_idle_minutes_begin_a_new_visit() {
+        let today = date(2026, 11, 22);
+        let (_, cookie) = advance(None, SITE, &key(1), at(today, 60), &VIEW, 1);
+        let (same, _) = advance(back(&cookie, today), SITE, &key(1), at(today, 90), &VIEW, 1);
+        let (next, _) = advance(back(&cookie, today), SITE, &key(1), at(today, 91), &VIEW, 1);
+        assert_eq!((same.visit_number, same.visit.start_minute), ("1", 60));
+        assert_eq!((next.visit_number, next.visit.start_minute, next.visit.views), ("2", 91, 0));
+    }
+
+    #[test]
+    fn a_cookie_expires_thirteen_months_after_it_was_first_set_and_does_not_slide() {
+        let mut today = date(2026, 1, 15);
+        let (_, mut cookie) = advance(None, SITE, &key(1), at(today, 0), &VIEW, 1);
+        assert_eq!(cookie.max_age_s(today), 396 * 86_400);
+        for _ in 0..395 {
+            today = today.tomorrow().expect("in range");
+            (_, cookie) = advance(back(&cookie, today), SITE, &key(1), at(today, 0), &VIEW, 1);
+        }
+        assert_eq!(cookie.visits, VISITS_MAX);
+        assert!(back(&cookie, date(2027, 2, 14)).is_some());
+        assert!(back(&cookie, date(2027, 2, 15)).is_none());
+    }
+
+    #[test]
+    fn what_was_not_sealed_here_for_this_site_is_absent() {
+        let today = date(2026, 11, 22);
+        let (_, cookie) = advance(None, SITE, &key(1), at(today, 0), &VIEW, 1);
+        let value = seal().seal(SITE, &cookie);
+        assert_eq!(value.len(), 62);
+        assert!(seal().open(SITE, &value, today).is_some());
+        assert!(seal().open("other.kz", &value, today).is_none());
+        assert!(seal().open(SITE, &value, date(2026, 11, 21)).is_none(), "from the future");
+        assert!(CookieSeal::new(&Secret::new([2; 32])).open(SITE, &value, today).is_none());
+        for length in 0..value.len() {
+            assert!(seal().open(SITE, &value[..length], today).is_none());
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(&value).expect("our own");
+        for bit in 0..bytes.len() * 8 {
+            let mut forged = bytes.clone();
+            forged[bit / 8] ^= 1 << (bit % 8);
+            assert!(seal().open(SITE, &URL_SAFE_NO_PAD.encode(forged), today).is_none(), "bit {bit}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn opening_never_panics(value in ".{0,100}") {
+            proptest::prop_assert!(seal().open(SITE, &value, date(2026, 11, 22)).is_none());
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The last place that sees who. What leaves it may be kept.
+//!
+//! Only this room builds a [`PseudonymousEvent`]: from an enriched beacon it takes what the site's policy lists, makes
+//! templates of paths and buckets of durations, and puts keyed hashes in the place of what identifies. It logs no value that
+//! it holds.
+
+pub mod cookie;
+pub mod keys;
+pub mod pseudonym;
+pub mod scrub;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use jiff::{RoundMode, Timestamp, Unit, ZonedRound};
+
+use crate::event::{
+    Attribute, Automation, Client, EnrichedBeacon, EnrichedEvent, Entry, Kind, PseudonymousBeacon, PseudonymousEvent,
+    Sender,
+};
+use crate::items::Items;
+use cookie::{Identity, LocalTime};
+use pseudonym::DayKey;
+use scrub::PathRules;
+
+/// What this room must know of a site.
+pub struct SiteRules {
+    /// Its domain as configured.
+    pub site: Arc<str>,
+    /// Its zone.
+    pub zone: TimeZone,
+    /// What its policy lists.
+    pub items: Items,
+    /// How its paths become templates.
+    pub paths: PathRules,
+}
+
+/// A moment in the site's own time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SiteTime {
+    /// Day and minute.
+    pub local: LocalTime,
+    /// The start of the site-local hour, in seconds since 1970.
+    pub hour: i64,
+}
+
+impl SiteRules {
+    /// A moment in the site's own time.
+    pub fn time(&self, at: Timestamp) -> SiteTime {
+        let local = at.to_zoned(self.zone.clone());
+        let floor = ZonedRound::new().smallest(Unit::Hour).mode(RoundMode::Trunc);
+        let hour = local.round(floor).map_or(at.as_second(), |hour| hour.timestamp().as_second());
+        let minute = i16::from(local.hour()) * 60 + i16::from(local.minute());
+        SiteTime { local: LocalTime { day: local.date(), minute: minute.unsigned_abs() }, hour }
+    }
+}
+
+/// What may be kept of a beacon.
+pub fn pseudonymise(
+    beacon: EnrichedBeacon,
+    sender: &Sender,
+    rules: &SiteRules,
+    key: &DayKey,
+    time: SiteTime,
+    who: &Identity,
+) -> PseudonymousBeacon {
+    let items = rules.items;
+    let id = who.id.expose();
+    let prefix = network_prefix(*sender.address.expose());
+    let keep = |listed: bool, value: String| if listed { value } else { String::new() };
+    let client = Client {
+        browser: keep(items.browser, beacon.client.browser),
+        browser_major: if items.browser { beacon.client.browser_major } else { 0 },
+        os: keep(items.os, beacon.client.os),
+        device: keep(items.browser, beacon.client.device),
+    };
+    let suspect = match beacon.automation {
+        Automation::Suspect(reason) if items.automation => reason,
+        _ => "",
+    };
+    let minutes = time.local.minute.saturating_sub(who.visit.start_minute);
+    let mut step = who.visit.views;
+    let mut kept = PseudonymousBeacon::default();
+    for event in beacon.events {
+        let kind = match event {
+            EnrichedEvent::View { path, previous_path, entry } => {
+                step = step.saturating_add(1).min(30);
+                let begins = step == 1;
+                let previous = previous_path.filter(|_| items.movement);
+                Kind::View {
+                    path: rules.paths.template(path.expose()),
+                    previous_path: previous.map_or_else(String::new, |path| rules.paths.template(path.expose())),
+                    entry: (items.entry && begins).then(|| entry_of_visit(entry)),
+                }
+            }
+            EnrichedEvent::Engage { .. } if !items.duration => continue,
+            EnrichedEvent::Engage { engaged_ms } => Kind::Engage { engaged_s: duration_bucket_s(engaged_ms / 1000) },
+            EnrichedEvent::Exit { .. } if !items.exit => continue,
+            EnrichedEvent::Exit { domain } => Kind::Exit { domain },
+            EnrichedEvent::Named { .. } if !items.events => continue,
+            EnrichedEvent::Named { name, variant } => Kind::Named { name, variant },
+        };
+        kept.events.push(PseudonymousEvent {
+            site: rules.site.clone(),
+            day: time.local.day,
+            hour: time.hour,
+            visitor: key.visitor(id),
+            visit: key.visit(id, who.visit.start_minute),
+            view: key.view(beacon.view.expose()),
+            confirmed: who.confirmed,
+            network: key.network(&prefix),
+            marks: who.marks,
+            visit_number: who.visit_number,
+            kind,
+            step: step.max(1),
+            duration_s: if items.duration { duration_bucket_s(u32::from(minutes) * 60) } else { 0 },
+            country: keep(items.country, beacon.place.country.clone()),
+            region: keep(items.region, beacon.place.region.clone()),
+            client: client.clone(),
+            suspect,
+        });
+    }
+    let holds_view = kept.events.iter().any(|event| matches!(event.kind, Kind::View { .. }));
+    if items.provider && holds_view && suspect.is_empty() && !beacon.place.provider.is_empty() {
+        let (visitor, network) = key.for_attribute("provider", id, &prefix);
+        kept.attributes.push(Attribute {
+            site: rules.site.clone(),
+            day: time.local.day,
+            hour: time.hour,
+            attribute: "provider",
+            value: beacon.place.provider,
+            visitor,
+            confirmed: who.confirmed,
+            network,
+        });
+    }
+    kept
+}
+
+/// A visit that begins with a view from the site's own pages (its cookie was new, or it was idle) came from nowhere else.
+fn entry_of_visit(entry: Entry) -> Entry {
+    if entry.channel == "internal" { Entry { channel: "direct", ..Entry::default() } } else { entry }
+}
+
+/// Lower bounds, in seconds, of the buckets that durations are kept in.
+pub const DURATION_BUCKETS_S: [u16; 9] = [0, 5, 10, 30, 60, 180, 600, 1800, 3600];
+
+/// The lower bound of the bucket of a duration.
+fn duration_bucket_s(seconds: u32) -> u16 {
+    let at = DURATION_BUCKETS_S.partition_point(|bound| u32::from(*bound) <= seconds);
+    DURATION_BUCKETS_S[at.saturating_sub(1)]
+}
+
+/// The /24 or /48 of an address: what one household or office shares, as far as the internet knows.
+fn network_prefix(address: IpAddr) -> Vec<u8> {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.octets()[..3].to_vec(),
+        IpAddr::V6(address) => address.octets()[..6].to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::cookie::advance;
+    use super::*;
+    use crate::event::Place;
+    use crate::secret::{Personal, Secret};
+
+    fn rules(profile: &str) -> SiteRules {
+        SiteRules {
+            site: "jetpay.kz".into(),
+            zone: TimeZone::get("Asia/Almaty").expect("bundled"),
+            items: Items::of(Some(profile), None).expect("known"),
+            paths: PathRules::new(&["/pay/:order".to_owned()]),
+        }
+    }
+
+    fn sender(address: &str) -> Sender {
+        let text = |text: &str| Personal::new(text.to_owned());
+        Sender {
+            arrived_at: "2026-11-22T10:20:30Z".parse().expect("a time"),
+            address: Personal::new(address.parse().expect("an address")),
+            user_agent: text("ua"),
+            brands: text(""),
+            platform: text(""),
+            mobile: false,
+            has_language: true,
+            has_fetch_metadata: true,
+        }
+    }
+
+    fn run(profile: &str, address: &str) -> PseudonymousBeacon {
+        let (rules, sender, key) = (rules(profile), sender(address), DayKey::new(Secret::new([4; 32])));
+        let time = rules.time(sender.arrived_at);
+        let (who, _) = advance(None, &rules.site, &key, time.local, &[8; 16], 1);
+        let view = EnrichedEvent::View {
+            path: Personal::new("/pay/12345".to_owned()),
+            previous_path: Some(Personal::new("/aigerim".to_owned())),
+            entry: Entry { channel: "internal", ..Entry::default() },
+        };
+        let beacon = EnrichedBeacon {
+            view: Personal::new([8; 16]),
+            seq: 0,
+            events: vec![view, EnrichedEvent::Engage { engaged_ms: 61_000 }],
+            place: Place { country: "KZ".into(), region: "Almaty".into(), provider: "Kcell".into() },
+            client: Client {
+                browser: "Chrome".into(),
+                browser_major: 150,
+                os: "Android".into(),
+                device: "phone".into(),
+            },
+            automation: Automation::None,
+        };
+        pseudonymise(beacon, &sender, &rules, &key, time, &who)
+    }
+
+    #[test]
+    fn the_site_s_day_and_hour_are_its_own() {
+        let time = rules("jetpay").time("2026-11-22T19:59:59Z".parse().expect("a time"));
+        assert_eq!(time.local, LocalTime { day: date(2026, 11, 23), minute: 59 });
+        assert_eq!(Timestamp::from_second(time.hour).expect("in range").to_string(), "2026-11-22T19:00:00Z");
+    }
+
+    #[test]
+    fn a_view_keeps_templates_and_buckets() {
+        let kept = run("jetpay", "198.18.7.9");
+        let view = &kept.events[0];
+        let Kind::View { path, previous_path, entry } = &view.kind else { panic!("a view") };
+        assert_eq!((path.as_str(), previous_path.as_str()), ("/pay/:order", "/:x"));
+        assert_eq!(entry.as_ref().map(|entry| entry.channel), Some("direct"));
+        assert!(matches!(kept.events[1].kind, Kind::Engage { engaged_s: 60 }));
+        assert_eq!((view.step, kept.events[1].step), (1, 1));
+        assert!(kept.attributes[0].visitor != view.visitor);
+    }
+
+    #[test]
+    fn what_the_policy_does_not_list_is_not_kept() {
+        let kept = run("nomapay", "198.18.7.9");
+        assert_eq!(kept.events.len(), 1, "no engaged time");
+        let view = &kept.events[0];
+        assert_eq!((view.country.as_str(), view.region.as_str()), ("", ""));
+        assert_eq!(view.client.browser, "Chrome");
+        assert!(matches!(&view.kind, Kind::View { previous_path, entry: None, .. } if previous_path.is_empty()));
+        assert!(kept.attributes.is_empty());
+    }
+
+    #[test]
+    fn one_network_has_one_byte() {
+        let byte = |address: &str| run("jetpay", address).events[0].network;
+        assert_eq!(byte("198.18.7.9"), byte("198.18.7.200"));
+        assert_eq!(byte("198.18.7.9"), byte("::ffff:198.18.7.1"));
+        let others: std::collections::HashSet<_> = (0..64).map(|n| byte(&format!("198.18.{n}.1"))).collect();
+        assert!(others.len() > 40);
+        assert_eq!(byte("2001:db8:7::1"), byte("2001:db8:7:ffff::2"));
+    }
+
+    #[test]
+    fn durations_fall_into_buckets() {
+        for (seconds, bucket) in [(0, 0), (4, 0), (5, 5), (59, 30), (60, 60), (100_000, 3600)] {
+            assert_eq!(duration_bucket_s(seconds), bucket);
+        }
+    }
+}
