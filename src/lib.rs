@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod decode;
 pub mod event;
 pub mod items;
 pub mod outcome;
