@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod config;
 pub mod decode;
+pub mod enrich;
 pub mod event;
 pub mod items;
 pub mod outcome;

@@ -1,0 +1,279 @@
+//! What a sender uses: browser family, operating system, kind of device; and whether a program sent it.
+//!
+//! `woothee` reads the classic agents. Before it stands an overlay for what it does not know (in-app browsers, browsers
+//! built on Chromium, tablets, televisions, HarmonyOS), after it the client hints. Every word that comes out is one of
+//! this folder's own: nothing of a header is copied, but one number. Versions are majors of the browser only, because
+//! agents freeze the system's (Windows says 10, macOS 10.15.7, Android 10).
+//!
+//! Not promised: an iPad that asks for desktop pages, as iPads do by default, cannot be told from a Mac by its headers,
+//! and Brave, by its headers, often not from Chrome.
+
+mod cache;
+mod hints;
+#[cfg(test)]
+mod table;
+
+use self::cache::Cache;
+use super::bots::{self, Bots};
+use crate::event::{Automation, Client, Sender};
+
+/// Of a longer agent only the beginning is read; the longest of common browsers has about 400 bytes.
+const MAX_AGENT_BYTES: usize = 512;
+
+/// Of longer hints likewise.
+const MAX_HINT_BYTES: usize = 256;
+
+/// Token, family. The first that the agent contains decides, so that an application stands before the engine it is built
+/// on. The version is the number that follows the token, where one does.
+const BROWSERS: [(&str, &str); 53] = [
+    // Browsers inside applications.
+    ("Instagram ", "Instagram"),
+    ("Barcelona ", "Threads"),
+    ("FBAV/", "Facebook"),
+    ("FBAN/", "Facebook"),
+    ("FB_IAB/", "Facebook"),
+    ("MicroMessenger/", "WeChat"),
+    ("musical_ly_", "TikTok"),
+    ("trill_", "TikTok"),
+    ("BytedanceWebview/", "TikTok"),
+    ("Snapchat/", "Snapchat"),
+    ("[Pinterest/", "Pinterest"),
+    ("LinkedInApp", "LinkedIn"),
+    ("Telegram-Android/", "Telegram"),
+    ("VKAndroidApp/", "VK"),
+    ("vkclient", "VK"),
+    ("OkApp", "OK"),
+    ("WhatsApp/", "WhatsApp"),
+    ("Viber/", "Viber"),
+    (" Line/", "LINE"),
+    ("GSA/", "Google app"),
+    ("YaSearchBrowser/", "Yandex app"),
+    ("YandexSearch/", "Yandex app"),
+    ("YaApp_", "Yandex app"),
+    ("Electron/", "Electron"),
+    // Browsers on somebody else's engine.
+    ("DuckDuckGo/", "DuckDuckGo"),
+    ("Ddg/", "DuckDuckGo"),
+    ("UCBrowser/", "UC Browser"),
+    ("UBrowser/", "UC Browser"),
+    ("HuaweiBrowser/", "Huawei Browser"),
+    ("MiuiBrowser/", "Mi Browser"),
+    ("HeyTapBrowser/", "HeyTap Browser"),
+    ("VivoBrowser/", "Vivo Browser"),
+    ("MQQBrowser/", "QQ Browser"),
+    ("QQBrowser/", "QQ Browser"),
+    ("YaBrowser/", "Yandex Browser"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("Silk/", "Silk"),
+    ("Whale/", "Whale"),
+    ("Atom/", "Atom"),
+    ("Brave/", "Brave"),
+    ("Vivaldi/", "Vivaldi"),
+    ("OPR/", "Opera"),
+    ("OPT/", "Opera"),
+    ("OPX/", "Opera"),
+    ("Opera Mini/", "Opera"),
+    ("EdgA/", "Edge"),
+    ("EdgiOS/", "Edge"),
+    ("Edg/", "Edge"),
+    ("Edge/", "Edge"),
+    ("FxiOS/", "Firefox"),
+    ("Focus/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("ArkWeb/", "ArkWeb"),
+];
+
+/// Token, family; the first that the agent contains decides. Agents of televisions and of HarmonyOS also claim to be
+/// Linux or Android, those of ChromeOS X11, and nearly all Mozilla.
+const SYSTEMS: [(&str, &str); 22] = [
+    ("OpenHarmony", "HarmonyOS"),
+    ("HarmonyOS", "HarmonyOS"),
+    ("Tizen", "Tizen"),
+    ("Web0S", "webOS"),
+    ("webOS", "webOS"),
+    ("NetCast", "webOS"),
+    ("KAIOS", "KaiOS"),
+    ("PlayStation", "PlayStation"),
+    ("PLAYSTATION", "PlayStation"),
+    ("Nintendo", "Nintendo"),
+    ("Windows Phone", "other"),
+    ("AppleTV", "tvOS"),
+    ("Apple TV", "tvOS"),
+    ("iPhone", "iOS"),
+    ("iPad", "iOS"),
+    ("iPod", "iOS"),
+    ("Android", "Android"),
+    ("Silk/", "Android"),
+    ("CrOS", "ChromeOS"),
+    ("Windows", "Windows"),
+    ("Mac", "macOS"),
+    ("Linux", "Linux"),
+];
+
+const TELEVISIONS: [&str; 16] = [
+    "SMART-TV",
+    "SmartTV",
+    "Smart TV",
+    "Web0S",
+    "NetCast",
+    "AppleTV",
+    "Apple TV",
+    "GoogleTV",
+    "Google TV",
+    "BRAVIA",
+    "CrKey",
+    "Android TV",
+    "; AFT",
+    "MiTV",
+    "HbbTV",
+    "Roku",
+];
+
+const CONSOLES: [&str; 4] = ["PlayStation", "PLAYSTATION", "Nintendo", "Xbox"];
+
+/// Reads agents; see the module.
+pub struct Clients {
+    bots: Bots,
+    cache: Cache<(Class, Automation)>,
+}
+
+#[derive(Clone, Copy)]
+struct Class {
+    browser: &'static str,
+    major: u16,
+    os: &'static str,
+    device: &'static str,
+}
+
+impl Clients {
+    /// Compiles the list of declared bots, which takes some hundredths of a second.
+    pub(super) fn new() -> Self {
+        Self { bots: Bots::new(), cache: Cache::new() }
+    }
+
+    /// What the sender uses, and whether it is a program.
+    pub fn classify(&self, sender: &Sender) -> (Client, Automation) {
+        let agent = beginning(sender.user_agent.expose(), MAX_AGENT_BYTES);
+        let brands = beginning(sender.brands.expose(), MAX_HINT_BYTES);
+        let platform = beginning(sender.platform.expose(), MAX_HINT_BYTES);
+        let flags = [sender.mobile, sender.has_language, sender.has_fetch_metadata].map(u8::from);
+        let parts = [agent.as_bytes(), brands.as_bytes(), platform.as_bytes(), &flags];
+        let (class, automation) = self.cache.get_or_make(&parts, || self.read(agent, brands, platform, sender));
+        let client = Client {
+            browser: class.browser.to_owned(),
+            browser_major: class.major,
+            os: class.os.to_owned(),
+            device: class.device.to_owned(),
+        };
+        (client, automation)
+    }
+
+    fn read(&self, agent: &str, brands: &str, platform: &str, sender: &Sender) -> (Class, Automation) {
+        let parsed = woothee::parser::Parser::new().parse(agent);
+        let crawler = parsed.as_ref().is_some_and(|parsed| parsed.category == "crawler");
+        let mut class = Class { browser: "other", major: 0, os: system(agent), device: "other" };
+        (class.browser, class.major) = browser(agent, parsed.as_ref());
+        if let Some((family, major)) = hints::family(brands).filter(|_| class.browser == "Chrome") {
+            (class.browser, class.major) = (family, major);
+        }
+        let automation = match self.bots.declared(agent, crawler) {
+            Some(name) => Automation::Declared(name),
+            None => bots::suspicion(agent, sender, class.os),
+        };
+        let desktop_pages = class.os == "Linux" && platform == "Android";
+        if desktop_pages || class.os == "other" {
+            class.os = hinted_system(platform).unwrap_or(class.os);
+        }
+        class.device = device(agent, class.os, sender.mobile);
+        (class, automation)
+    }
+}
+
+/// At most `limit` bytes, cut at a character's border.
+fn beginning(text: &str, limit: usize) -> &str {
+    &text[..text.floor_char_boundary(limit)]
+}
+
+/// The version of Chromium's engine that the agent claims; 0 when it claims none.
+pub(super) fn chromium_major(agent: &str) -> u16 {
+    number_after(agent, "Chrome/")
+}
+
+fn number_after(text: &str, token: &str) -> u16 {
+    text.split_once(token).map_or(0, |(_, rest)| leading_number(rest))
+}
+
+/// The number that the text begins with; 0 when it begins with none, or with one that no browser's version has reached.
+fn leading_number(text: &str) -> u16 {
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    text[..end].parse().ok().filter(|number| *number < 10_000).unwrap_or(0)
+}
+
+fn browser(agent: &str, parsed: Option<&woothee::parser::WootheeResult<'_>>) -> (&'static str, u16) {
+    if let Some((token, family)) = BROWSERS.iter().find(|(token, _)| agent.contains(token)) {
+        return (family, number_after(agent, token));
+    }
+    if agent.contains("; wv)") {
+        return ("Android WebView", chromium_major(agent));
+    }
+    let Some(parsed) = parsed else { return ("other", 0) };
+    let family = match parsed.name {
+        "Chrome" => "Chrome",
+        "Safari" => "Safari",
+        "Firefox" => "Firefox",
+        "Edge" => "Edge",
+        "Opera" => "Opera",
+        "Vivaldi" => "Vivaldi",
+        "Sleipnir" => "Sleipnir",
+        "Internet Explorer" => "Internet Explorer",
+        "Webview" => "iOS WebView",
+        _ => return ("other", 0),
+    };
+    (family, leading_number(parsed.version))
+}
+
+fn system(agent: &str) -> &'static str {
+    SYSTEMS.iter().find(|(token, _)| agent.contains(token)).map_or("other", |(_, family)| family)
+}
+
+fn hinted_system(platform: &str) -> Option<&'static str> {
+    match platform {
+        "Android" => Some("Android"),
+        "Windows" => Some("Windows"),
+        "macOS" => Some("macOS"),
+        "iOS" => Some("iOS"),
+        "Linux" => Some("Linux"),
+        "Chrome OS" | "Chromium OS" => Some("ChromeOS"),
+        "HarmonyOS" | "OpenHarmony" => Some("HarmonyOS"),
+        _ => None,
+    }
+}
+
+/// `os` is already what the hints make of it. Android's convention: phones say `Mobile`, tablets do not.
+fn device(agent: &str, os: &str, mobile: bool) -> &'static str {
+    let says = |token: &str| agent.contains(token);
+    if CONSOLES.iter().any(|token| says(token)) {
+        return "console";
+    }
+    if TELEVISIONS.iter().any(|token| says(token)) {
+        return "tv";
+    }
+    match os {
+        "iOS" if says("iPad") => "tablet",
+        "iOS" | "KaiOS" => "phone",
+        "HarmonyOS" if says("(PC;") => "desktop",
+        "HarmonyOS" if says("(Tablet;") => "tablet",
+        "HarmonyOS" if says("(Phone;") => "phone",
+        "Android" if says("Tablet;") || says("Silk/") => "tablet",
+        "Android" | "HarmonyOS" | "Tizen" => {
+            if mobile || says("Mobile") {
+                "phone"
+            } else {
+                "tablet"
+            }
+        }
+        "Windows" | "macOS" | "Linux" | "ChromeOS" => "desktop",
+        _ if mobile || says("Windows Phone") => "phone",
+        _ => "other",
+    }
+}

@@ -1,0 +1,212 @@
+//! What the server can know of a beacon: where its sender is, what it uses, whether a program sent it, how a visit began.
+//!
+//! [`beacon`] is pure: it reads no clock, no file and no network, and the same input gives the same answer. All tables
+//! are in memory, in [`Lookups`]. It drops what is not the site's (pages of other hosts, exits that lead nowhere else,
+//! events that the configuration does not list) and counts each. It does not decide what becomes of a bot: it names it.
+
+mod bots;
+pub mod client;
+pub mod geoip;
+pub mod referrer;
+pub mod site;
+
+pub use self::client::Clients;
+pub use self::geoip::{GeoError, GeoIp};
+pub use self::site::{SiteEnrich, SiteWords};
+
+use self::referrer::{OTHER, entry, registrable_domain};
+use crate::event::{EnrichedBeacon, EnrichedEvent, ReceivedBeacon, ReceivedEvent, Sender};
+use crate::secret::Personal;
+
+/// The tables that enrichment looks things up in; one for the process.
+pub struct Lookups {
+    /// Where addresses are.
+    pub geo: GeoIp,
+    /// What agents are.
+    pub clients: Clients,
+}
+
+impl Lookups {
+    /// Compiles the tables; takes some hundredths of a second.
+    pub fn new(geo: GeoIp) -> Self {
+        Self { geo, clients: Clients::new() }
+    }
+}
+
+/// A beacon after enrichment, and how many of its events ended here.
+pub struct Enriched {
+    /// The events that go on.
+    pub beacon: EnrichedBeacon,
+    /// The events that do not.
+    pub ended: Ended,
+}
+
+/// Events that ended in enrichment, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Of an unknown type (already counted by `decode`), or with a name that the site does not list.
+    pub unknown_event: u32,
+    /// Views of pages whose host is not one of the site's.
+    pub foreign_page: u32,
+    /// Exits that led to the site itself.
+    pub internal_exit: u32,
+    /// Objections, which are obeyed before enrichment and carry nothing further.
+    pub objection: u32,
+}
+
+impl Ended {
+    /// All of them.
+    pub fn total(&self) -> u32 {
+        self.unknown_event + self.foreign_page + self.internal_exit + self.objection
+    }
+}
+
+/// Adds to a beacon what the server can know. `ReceivedEvent::Object` is expected to have been obeyed before.
+pub fn beacon(received: ReceivedBeacon, sender: &Sender, lookups: &Lookups, site: &SiteEnrich) -> Enriched {
+    let ReceivedBeacon { view, seq, events, unknown_events } = received;
+    let mut ended = Ended { unknown_event: unknown_events, ..Ended::default() };
+    let events = events.into_iter().filter_map(|event| enriched(event, site, &mut ended)).collect();
+    let (client, automation) = lookups.clients.classify(sender);
+    let place = lookups.geo.lookup(*sender.address.expose());
+    Enriched { beacon: EnrichedBeacon { view, seq, events, place, client, automation }, ended }
+}
+
+fn enriched(event: ReceivedEvent, site: &SiteEnrich, ended: &mut Ended) -> Option<EnrichedEvent> {
+    let reason = match event {
+        ReceivedEvent::View { page, referrer } if site.owns(page.host.expose()) => {
+            let entry = entry(&page, referrer.as_ref(), site);
+            let previous_path = referrer.filter(|referrer| site.owns(referrer.host.expose())).map(|page| page.path);
+            return Some(EnrichedEvent::View { path: page.path, previous_path, entry });
+        }
+        ReceivedEvent::View { .. } => &mut ended.foreign_page,
+        ReceivedEvent::Engage { engaged_ms } => return Some(EnrichedEvent::Engage { engaged_ms }),
+        ReceivedEvent::Exit { to } if site.owns(to.host.expose()) => &mut ended.internal_exit,
+        ReceivedEvent::Exit { to } => {
+            let domain = registrable_domain(to.host.expose()).unwrap_or(OTHER).to_owned();
+            return Some(EnrichedEvent::Exit { domain });
+        }
+        ReceivedEvent::Named { name, variant } => match listed(name, variant, site) {
+            Some(event) => return Some(event),
+            None => &mut ended.unknown_event,
+        },
+        ReceivedEvent::Object => &mut ended.objection,
+    };
+    *reason += 1;
+    None
+}
+
+/// A name that the site does not list may be anything, so it is overwritten on its way out.
+fn listed(name: String, variant: Option<String>, site: &SiteEnrich) -> Option<EnrichedEvent> {
+    let (name, variant) = (Personal::new(name), variant.map(Personal::new));
+    let (name, variant) = site.event(name.expose(), variant.as_ref().map(|variant| variant.expose().as_str()))?;
+    Some(EnrichedEvent::Named { name, variant })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::decode::url;
+    use crate::event::{Automation, Entry, PageUrl};
+
+    fn page(raw: &str) -> PageUrl {
+        url::parse(raw).expect("a page")
+    }
+
+    fn sender(address: &str) -> Sender {
+        let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0";
+        Sender {
+            arrived_at: Timestamp::UNIX_EPOCH,
+            address: Personal::new(address.parse::<IpAddr>().expect("an address")),
+            user_agent: Personal::new(agent.to_owned()),
+            brands: Personal::new(String::new()),
+            platform: Personal::new(String::new()),
+            mobile: false,
+            has_language: true,
+            has_fetch_metadata: true,
+        }
+    }
+
+    fn site() -> SiteEnrich {
+        SiteEnrich::new(SiteWords {
+            hosts: vec!["JetPay.kz".to_owned()],
+            events: vec![("paid".to_owned(), vec!["card".to_owned()])],
+            ..SiteWords::default()
+        })
+    }
+
+    fn run(events: Vec<ReceivedEvent>) -> Enriched {
+        let received = ReceivedBeacon { view: Personal::new([7; 16]), seq: 3, events, unknown_events: 2 };
+        let geo = GeoIp::open(&[geoip::tests::fixture("city-nested.mmdb")], &[geoip::tests::fixture("asn.mmdb")]);
+        beacon(received, &sender("198.18.0.9"), &Lookups::new(geo.expect("fixtures open")), &site())
+    }
+
+    #[test]
+    fn a_beacon_gains_place_client_and_origin() {
+        let referrer = Some(page("https://www.google.kz/"));
+        let view = ReceivedEvent::View { page: page("https://jetpay.kz/tariffs?token=1"), referrer };
+        let Enriched { beacon, ended } = run(vec![view, ReceivedEvent::Engage { engaged_ms: 900 }]);
+        assert_eq!((*beacon.view.expose(), beacon.seq), ([7; 16], 3));
+        assert_eq!((beacon.place.country.as_str(), beacon.place.region.as_str()), ("KZ", "Almaty"));
+        assert_eq!(beacon.place.provider, "Kazakhtelecom");
+        assert_eq!((beacon.client.browser.as_str(), beacon.client.browser_major), ("Firefox", 143));
+        assert_eq!(beacon.automation, Automation::None);
+        assert_eq!(ended, Ended { unknown_event: 2, ..Ended::default() });
+        let [EnrichedEvent::View { path, previous_path, entry }, EnrichedEvent::Engage { engaged_ms: 900 }] =
+            &beacon.events[..]
+        else {
+            panic!("two events of their kinds")
+        };
+        assert_eq!(path.expose(), "/tariffs");
+        assert!(previous_path.is_none());
+        let expected = Entry { channel: "search", source: "google.kz".to_owned(), ..Entry::default() };
+        assert_eq!(*entry, expected);
+    }
+
+    #[test]
+    fn a_page_of_the_same_site_is_the_previous_path_and_no_source() {
+        let referrer = Some(page("https://jetpay.kz/docs/start"));
+        let Enriched { beacon, .. } = run(vec![ReceivedEvent::View { page: page("https://jetpay.kz/"), referrer }]);
+        let [EnrichedEvent::View { previous_path: Some(previous), entry, .. }] = &beacon.events[..] else {
+            panic!("one view with a previous path")
+        };
+        assert_eq!(previous.expose(), "/docs/start");
+        assert_eq!(*entry, Entry { channel: "internal", ..Entry::default() });
+    }
+
+    #[test]
+    fn what_is_not_the_sites_ends_here_and_is_counted() {
+        let named = |name: &str, variant: Option<&str>| ReceivedEvent::Named {
+            name: name.to_owned(),
+            variant: variant.map(str::to_owned),
+        };
+        let exit = |to: &str| ReceivedEvent::Exit { to: page(to) };
+        let Enriched { beacon, ended } = run(vec![
+            ReceivedEvent::View { page: page("https://evil.kz/"), referrer: None },
+            ReceivedEvent::View { page: page("android-app://jetpay.kz/"), referrer: None },
+            exit("https://jetpay.kz/pay"),
+            exit("https://pay.kaspi.kz/order/1?sum=2"),
+            exit("https://192.0.2.1/"),
+            named("paid", None),
+            named("paid", Some("card")),
+            named("paid", Some("user-4711")),
+            named("login", None),
+            ReceivedEvent::Object,
+        ]);
+        assert_eq!(ended, Ended { unknown_event: 3, foreign_page: 2, internal_exit: 1, objection: 1 });
+        assert_eq!(ended.total() as usize + beacon.events.len(), 10 + 2);
+        let kept: Vec<String> = beacon
+            .events
+            .iter()
+            .map(|event| match event {
+                EnrichedEvent::Exit { domain } => domain.clone(),
+                EnrichedEvent::Named { name, variant } => format!("{name}={variant}"),
+                EnrichedEvent::View { .. } | EnrichedEvent::Engage { .. } => "unexpected".to_owned(),
+            })
+            .collect();
+        assert_eq!(kept, ["kaspi.kz", "other", "paid=", "paid=card", "paid=other"]);
+    }
+}
