@@ -75,7 +75,7 @@ pub enum ReceivedEvent {
 
 /// A URL in parts. The raw string is not kept; user info and fragment are gone.
 pub struct PageUrl {
-    /// Lower-case host name in its ASCII form, without port.
+    /// Lower-case host name in its ASCII form, without port; of an application, [`PageUrl::APP_PREFIX`] and its id.
     pub host: Personal<String>,
     /// The path, still percent-encoded, at least `/`.
     pub path: Personal<String>,
@@ -83,6 +83,12 @@ pub struct PageUrl {
     pub campaign: CampaignParameters,
     /// A parameter was present that advertising networks add to paid clicks (`gclid`, `yclid` …); its value is not kept.
     pub paid_click: bool,
+}
+
+impl PageUrl {
+    /// What stands before the id of an Android application that is a referrer. A colon cannot be part of a host name, so
+    /// that `com.example.app` is never taken for a page on `example.app`.
+    pub const APP_PREFIX: &str = "android-app:";
 }
 
 /// The campaign parameters of a URL.

@@ -17,10 +17,6 @@ pub const MAX_URL_BYTES: usize = 2048;
 /// The longest campaign word that is kept, in bytes; a longer one is cut at a character's border.
 pub const MAX_CAMPAIGN_BYTES: usize = 128;
 
-/// What stands before the application's id in the host of an `android-app://` referrer. A colon cannot be part of a host
-/// name, so that an application `com.example.app` is never taken for a page on `example.app`.
-pub const APP_HOST_PREFIX: &str = "android-app:";
-
 /// Parameters that advertising networks add to the links of paid clicks. `fbclid` and `ysclid` are not among them: they
 /// are added to every click, paid or not.
 const PAID_CLICK_PARAMETERS: [&str; 14] = [
@@ -58,7 +54,7 @@ pub enum UrlError {
 }
 
 /// Takes a URL apart. Pages are `http` or `https`; a referrer may also be `android-app://<application id>`, whose host
-/// becomes [`APP_HOST_PREFIX`] and the id in lower case.
+/// becomes [`PageUrl::APP_PREFIX`] and the id in lower case.
 ///
 /// The path stays percent-encoded, which makes it at most three times as long as the URL was.
 pub fn parse(raw: &str) -> Result<PageUrl, UrlError> {
@@ -98,7 +94,7 @@ fn take_apart(url: &Url) -> Result<PageUrl, UrlError> {
 /// Application ids are Java package names; anything else is no application.
 fn app_host(id: &str) -> Option<String> {
     let is_id = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-    is_id.then(|| format!("{APP_HOST_PREFIX}{}", id.to_ascii_lowercase()))
+    is_id.then(|| format!("{}{}", PageUrl::APP_PREFIX, id.to_ascii_lowercase()))
 }
 
 /// Of a repeated parameter the first that says something counts.
@@ -200,7 +196,7 @@ mod tests {
         fn any_text_is_answered_within_bounds(raw in "(https?://|android-app://)?\\PC{0,300}([?&](utm_(source|medium|campaign)|gclid)=\\PC{0,200}){0,4}") {
             if let Ok(page) = parse(&raw) {
                 let host = page.host.expose();
-                prop_assert!(!host.is_empty() && host.len() <= 253 + APP_HOST_PREFIX.len() && host.is_ascii());
+                prop_assert!(!host.is_empty() && host.len() <= 253 + PageUrl::APP_PREFIX.len() && host.is_ascii());
                 prop_assert!(!host.bytes().any(|byte| byte.is_ascii_uppercase() || matches!(byte, b'@' | b'/' | b'#' | b'?')));
                 prop_assert!(page.path.expose().starts_with('/') && page.path.expose().len() <= 3 * MAX_URL_BYTES);
                 for word in [page.campaign.source, page.campaign.medium, page.campaign.campaign].into_iter().flatten() {

@@ -109,11 +109,10 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::decode::url;
     use crate::event::{Automation, Entry, PageUrl};
 
     fn page(raw: &str) -> PageUrl {
-        url::parse(raw).expect("a page")
+        crate::decode::url::parse(raw).expect("a page")
     }
 
     fn sender(address: &str) -> Sender {

@@ -19,7 +19,8 @@ pub struct SiteWords {
     pub mediums: Vec<String>,
     /// The words allowed in `utm_campaign`.
     pub campaigns: Vec<String>,
-    /// Hosts from which a visitor only comes back, such as a bank's confirmation page; with the hosts below them.
+    /// Hosts from which a visitor only comes back, such as a bank's confirmation page; with the hosts below them. An
+    /// application is written `android-app:<id>`.
     pub ignored_referrers: Vec<String>,
     /// The names of the site's events, each with its variants (case matters in both).
     pub events: Vec<(String, Vec<String>)>,

@@ -13,7 +13,6 @@ use std::sync::LazyLock;
 use psl::{List, Psl, Type};
 
 use super::site::{SiteEnrich, allowed};
-use crate::decode::url::APP_HOST_PREFIX;
 use crate::event::{Entry, PageUrl};
 
 /// What stands for a source, a word or a variant that is not kept.
@@ -74,7 +73,7 @@ fn is_paid(medium: &str) -> bool {
 
 /// Channel and source of a foreign host.
 fn origin(host: &str) -> (&'static str, String) {
-    if host.starts_with(APP_HOST_PREFIX) {
+    if host.starts_with(PageUrl::APP_PREFIX) {
         return match HOSTS.get(host) {
             Some(known) => (known.channel, known.domain.unwrap_or(OTHER).to_owned()),
             None => ("referral", OTHER.to_owned()),
@@ -107,7 +106,7 @@ fn known_channel(host: &str, domain: &str) -> Option<&'static str> {
 /// an unknown suffix, a suffix itself, or an application.
 pub fn registrable_domain(host: &str) -> Option<&str> {
     let is_address = host.starts_with('[') || host.parse::<IpAddr>().is_ok();
-    if is_address || host.starts_with(APP_HOST_PREFIX) {
+    if is_address || host.starts_with(PageUrl::APP_PREFIX) {
         return None;
     }
     let mut domain = host;
@@ -133,7 +132,6 @@ pub fn registrable_domain(host: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::url;
 
     /// The channels that `hosts.txt` may give a host.
     const CHANNELS: [&str; 6] = ["search", "ai", "social", "messenger", "email", "referral"];
@@ -150,8 +148,8 @@ mod tests {
     }
 
     fn began(page: &str, referrer: &str) -> String {
-        let page = url::parse(page).expect("a page");
-        let referrer = url::parse(referrer).ok();
+        let page = crate::decode::url::parse(page).expect("a page");
+        let referrer = crate::decode::url::parse(referrer).ok();
         let Entry { channel, source, medium, campaign } = entry(&page, referrer.as_ref(), &site());
         format!("{channel}|{source}|{medium}|{campaign}")
     }
@@ -164,7 +162,7 @@ mod tests {
             assert!(seen.insert(host), "{host} is listed twice");
             assert_eq!(host, host.to_ascii_lowercase(), "{host}");
             assert_eq!(
-                host.starts_with(APP_HOST_PREFIX),
+                host.starts_with(PageUrl::APP_PREFIX),
                 domain.is_some(),
                 "{host}: applications, and they only, have a domain"
             );
