@@ -1,0 +1,96 @@
+/**
+ * The wire types of `POST /v1/beacon`, version 1.
+ *
+ * They say what `schema/wire/beacon.v1.schema.json` says; a test holds the two together. A collector discards
+ * event types and fields that it does not know, so either may be added without a new version.
+ */
+
+/** What a visitor answered when the site asked. */
+export type ConsentState = "granted" | "denied";
+
+/** Milliseconds since the page view began, rounded, 0 … 86 400 000. No clock of the device is ever sent. */
+type Milliseconds = number;
+
+/** A page was opened, or a single-page application moved to another path. */
+export interface ViewEvent {
+  type: "view";
+  at: Milliseconds;
+  /** The page's address: origin, path and `utm_*` parameters; ≤ 2048 characters. */
+  url: string;
+  /** Where the visitor came from: the previous page's origin and path on the same site, only the origin elsewhere. */
+  referrer?: string;
+}
+
+/** The page was visible and focused for so long, counted from the beginning of the view. A later one replaces it. */
+export interface EngageEvent {
+  type: "engage";
+  at: Milliseconds;
+  engaged_ms: Milliseconds;
+}
+
+/** A link to another site was followed. `url` is that site's origin, never the path. */
+export interface ExitEvent {
+  type: "exit";
+  at: Milliseconds;
+  url: string;
+}
+
+/** Something the site declared by name in its configuration happened. */
+export interface NamedEvent {
+  type: "event";
+  at: Milliseconds;
+  name: string;
+  variant?: string;
+}
+
+/** The visitor searched the site. Sent by no version of the snippet yet; collectors accept it. */
+export interface SearchEvent {
+  type: "search";
+  at: Milliseconds;
+  query: string;
+}
+
+/** A script of the page failed. Sent by no version of the snippet yet; collectors accept it. */
+export interface ErrorEvent {
+  type: "error";
+  at: Milliseconds;
+  message: string;
+}
+
+export interface ConsentEvent {
+  type: "consent";
+  at: Milliseconds;
+  state: ConsentState;
+}
+
+/** The visitor objects: nothing more may be counted, and what is stored is erased. */
+export interface ObjectEvent {
+  type: "object";
+  at: Milliseconds;
+}
+
+export type BeaconEvent =
+  | ViewEvent
+  | EngageEvent
+  | ExitEvent
+  | NamedEvent
+  | SearchEvent
+  | ErrorEvent
+  | ConsentEvent
+  | ObjectEvent;
+
+export interface Beacon {
+  v: 1;
+  site: string;
+  /** 128 random bits, base64url without padding: 22 characters, new for every page view. */
+  view: string;
+  /** Counts the beacons of this view from 0; (view, seq) makes retries safe. */
+  seq: number;
+  events: BeaconEvent[];
+}
+
+/** Bounds of the schema that the snippet keeps by itself, since one bad field would cost the whole beacon. */
+export const MAX_URL = 2048;
+export const MAX_MS = 86_400_000;
+export const MAX_SEQ = 10_000;
+export const NAME = /^[a-z0-9_.-]{1,64}$/;

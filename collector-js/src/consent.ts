@@ -1,0 +1,61 @@
+/**
+ * May anything be sent, and how much? Asked first, before a listener is attached or a value is read.
+ *
+ * Objection is kept by the collector in a cookie of its own host (`__Host-tamga-off`), which pages cannot read. The
+ * mirror here, a first-party cookie `tamga-off`, only spares the visitor a request per page. It lives for a day and not
+ * longer, because the collector renews its cookie when a beacon arrives, and because the objection is withdrawn on the
+ * collector's own page, of which this one learns only by asking.
+ *
+ * The mirror holds one of two constants, so it cannot tell visitors apart.
+ */
+
+export type Permission =
+  /** Send everything the snippet knows how to send. */
+  | "full"
+  /** Global Privacy Control: the bare page view, without referrer. The collector sees `Sec-GPC` and keeps one count. */
+  | "count"
+  /** Not asked yet: nothing is sent. */
+  | "wait"
+  /** The visitor objected and the collector confirmed it: nothing is sent. */
+  | "off"
+  /** The visitor objected and no collector has confirmed it yet: only the objection is sent. */
+  | "unconfirmed";
+
+const MIRROR = "tamga-off";
+const DAY_SECONDS = 86_400;
+/** Browsers cap cookies at 400 days (and those set by scripts at 7 days in Safari). */
+const LONGEST_SECONDS = 34_560_000;
+
+export function permission(wait: boolean): Permission {
+  const mirror = readMirror();
+  if (mirror) return mirror === "1" ? "off" : "unconfirmed";
+  return wait ? "wait" : granted();
+}
+
+/** What a visitor who does not object allows. */
+export function granted(): "full" | "count" {
+  return (navigator as { globalPrivacyControl?: boolean }).globalPrivacyControl ? "count" : "full";
+}
+
+/** An unconfirmed objection must outlast every page of this site until a collector has heard of it. */
+export const mirrorObjection = (confirmed: boolean) =>
+  confirmed ? writeMirror("1", DAY_SECONDS) : writeMirror("0", LONGEST_SECONDS);
+
+function readMirror(): string | undefined {
+  try {
+    return new RegExp(`(?:^|; )${MIRROR}=(\\d)`).exec(document.cookie)?.[1];
+  } catch {
+    // `document.cookie` throws in sandboxed frames; without it only the collector's own cookie speaks.
+    return undefined;
+  }
+}
+
+function writeMirror(value: string, seconds: number) {
+  try {
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is asynchronous and missing in older browsers.
+    document.cookie = `${MIRROR}=${value}; Max-Age=${seconds}; Path=/; SameSite=Strict${secure}`;
+  } catch {
+    // As above.
+  }
+}

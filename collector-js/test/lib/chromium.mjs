@@ -1,0 +1,45 @@
+/**
+ * Starts the Chromium of the system, with a fresh profile and without any traffic of its own.
+ *
+ * `*.localhost` is loopback in Chromium by itself, so pages and collector can have real host names without DNS.
+ */
+import { accessSync, constants } from "node:fs";
+import { chromium } from "playwright-core";
+
+const PLACES = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser"];
+
+export const MISSING =
+  "Chromium was not found, and without a real browser nothing is proven: apt-get install chromium, or name one in the variable CHROMIUM.";
+
+/** @returns {string | undefined} */
+export function findChromium() {
+  return PLACES.find((path) => {
+    try {
+      accessSync(path ?? "", constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** @returns {Promise<import("playwright-core").Browser>} */
+export async function launchChromium() {
+  const executablePath = findChromium();
+  if (!executablePath) throw new Error(MISSING);
+  return chromium.launch({
+    executablePath,
+    headless: true,
+    // Playwright switches the back/forward cache off; what happens on a restored page is part of the contract.
+    ignoreDefaultArgs: ["--disable-back-forward-cache"],
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}

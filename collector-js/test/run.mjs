@@ -1,0 +1,67 @@
+/**
+ * `npm test`: lint, types, build, size, unit tests, tests in a real Chromium; a summary with times at the end. Exits with 1
+ * if any step failed. Later steps run even if an earlier one failed, unless they need its result.
+ */
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { buildAll, buildTests } from "../build.mjs";
+import { findChromium, MISSING } from "./lib/chromium.mjs";
+
+/** What one line on a page may cost its visitors: 3.5 KiB after compression. */
+const MAX_GZIP_BYTES = 3_584;
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const run = (/** @type {string[]} */ ...args) => {
+  const { status, error } = spawnSync(process.execPath, args, { cwd: root, stdio: "inherit" });
+  if (error) throw error;
+  if (status !== 0) throw new Error(`exit code ${status}`);
+  return "";
+};
+const nodeTest = (/** @type {string} */ folder) => {
+  const dir = `.test-build/${folder}`;
+  const files = readdirSync(join(root, dir)).map((name) => `${dir}/${name}`);
+  return run("--test", "--test-reporter=spec", ...files);
+};
+
+/** @type {[string, () => string | Promise<string>][]} */
+const steps = [
+  ["lint", () => run("node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings", ".")],
+  ["types", () => run("node_modules/typescript/bin/tsc", "--noEmit")],
+  ["build", () => Promise.all([buildAll(), buildTests()]).then(() => "")],
+  [
+    "size",
+    () => {
+      const bytes = gzipSync(readFileSync(join(root, "dist/tamga.js")), { level: 9 }).length;
+      if (bytes > MAX_GZIP_BYTES) throw new Error(`${bytes} of ${MAX_GZIP_BYTES} bytes: leave something out`);
+      return `${bytes} of ${MAX_GZIP_BYTES} bytes`;
+    },
+  ],
+  ["unit", () => nodeTest("unit")],
+  [
+    "chromium",
+    () => {
+      if (!findChromium()) throw new Error(MISSING);
+      return nodeTest("e2e");
+    },
+  ],
+];
+
+const summary = [];
+for (const [name, step] of steps) {
+  const began = performance.now();
+  let outcome = "ok";
+  try {
+    outcome = (await step()) || "ok";
+  } catch (error) {
+    process.exitCode = 1;
+    outcome = `FAILED: ${error instanceof Error ? error.message : error}`;
+  }
+  summary.push(
+    `${name.padEnd(10)}${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s  ${outcome}`,
+  );
+  if (process.exitCode && name === "build") break;
+}
+console.log(`\n${summary.join("\n")}`);

@@ -1,0 +1,226 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+import { MAX_AGE_MS, Queue } from "../../src/queue.js";
+import { Transport } from "../../src/transport.js";
+
+interface Sent {
+  how: "fetch" | "beacon";
+  body: string;
+}
+let now = 0;
+let sent: Sent[] = [];
+let answers: (Response | Error | Promise<Response>)[] = [];
+let beaconAccepts = true;
+let off = 0;
+let queue: Queue;
+let transport: Transport;
+
+beforeEach(() => {
+  now = 0;
+  sent = [];
+  answers = [];
+  beaconAccepts = true;
+  off = 0;
+  mock.timers.enable({ apis: ["setTimeout"] });
+  mock.method(Math, "random", () => 0.5);
+  mock.method(globalThis, "fetch", async (_url: string, { body }: { body: string }) => {
+    sent.push({ how: "fetch", body });
+    const answer = answers.shift() ?? new Response(null, { status: 202 });
+    if (answer instanceof Error) throw answer;
+    return answer;
+  });
+  Object.defineProperty(globalThis, "navigator", {
+    configurable: true,
+    value: {
+      sendBeacon: (_url: string, body: string) => {
+        if (beaconAccepts) sent.push({ how: "beacon", body });
+        return beaconAccepts;
+      },
+    },
+  });
+  queue = new Queue("jetpay.kz", () => now);
+  queue._begin("view");
+  transport = new Transport(
+    "https://t.jetpay.kz/v1/beacon",
+    queue,
+    (attempt) => attempt(),
+    () => {
+      off++;
+      queue._clear();
+    },
+  );
+});
+afterEach(() => {
+  mock.timers.reset();
+  mock.restoreAll();
+  globalThis.Request = Request;
+});
+
+const { Request } = globalThis;
+const withoutKeepalive = () => {
+  globalThis.Request = class {} as unknown as typeof Request;
+};
+const put = (name: string) => {
+  queue._add({ type: "event", at: 0, name });
+  queue._seal();
+};
+const settle = async () => {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+};
+const pass = async (ms: number) => {
+  now += ms;
+  mock.timers.tick(ms);
+  await settle();
+};
+const names = () => sent.map(({ body }) => JSON.parse(body).events[0].name);
+
+test("beacons leave one at a time and in order", async () => {
+  let release = (_: Response) => {};
+  answers = [
+    new Promise<Response>((resolve) => {
+      release = resolve;
+    }),
+  ];
+  put("a");
+  put("b");
+  transport._pump();
+  transport._pump();
+  await settle();
+  assert.deepEqual(names(), ["a"]);
+  release(new Response(null, { status: 202 }));
+  await settle();
+  assert.deepEqual(names(), ["a", "b"]);
+  assert.equal(queue._waiting().length, 0);
+});
+
+test("a network error is retried with the same bytes after two seconds, then four", async () => {
+  answers = [new TypeError("offline"), new TypeError("offline")];
+  put("a");
+  transport._pump();
+  await settle();
+  await pass(1_999);
+  assert.equal(sent.length, 1);
+  await pass(1);
+  assert.equal(sent.length, 2);
+  await pass(3_999);
+  assert.equal(sent.length, 2);
+  await pass(1);
+  assert.equal(sent.length, 3);
+  assert.equal(new Set(sent.map(({ body }) => body)).size, 1);
+  assert.equal(queue._waiting().length, 0);
+});
+
+test("503 waits as long as Retry-After asks, and new events do not shorten it", async () => {
+  answers = [new Response(null, { status: 503, headers: { "Retry-After": "60" } })];
+  put("a");
+  transport._pump();
+  await settle();
+  put("b");
+  transport._pump();
+  await pass(59_000);
+  assert.deepEqual(names(), ["a"]);
+  await pass(1_000);
+  assert.deepEqual(names(), ["a", "a", "b"]);
+});
+
+test("a hostile Retry-After cannot overflow the timer", async () => {
+  answers = [new Response(null, { status: 503, headers: { "Retry-After": "99999999999" } })];
+  put("a");
+  transport._pump();
+  await settle();
+  await pass(MAX_AGE_MS - 1);
+  assert.equal(sent.length, 1);
+  await pass(2);
+  assert.equal(queue._waiting().length, 0);
+});
+
+for (const status of [400, 403, 413, 429]) {
+  test(`${status} is final`, async () => {
+    answers = [new Response(null, { status })];
+    put("a");
+    put("b");
+    transport._pump();
+    await settle();
+    assert.deepEqual(names(), ["a", "b"]);
+  });
+}
+
+test("a collector that never comes back is given up when the beacon is too old", async () => {
+  answers = Array.from({ length: 100 }, () => new TypeError("offline"));
+  put("a");
+  transport._pump();
+  for (let i = 0; i < 200; i++) await pass(30_000);
+  assert.equal(queue._waiting().length, 0);
+  assert.ok(sent.length > 5 && sent.length < 15, `${sent.length} attempts`);
+});
+
+test("outcome off is reported and empties the queue", async () => {
+  answers = [new Response(null, { status: 202, headers: { "Tamga-Outcome": "off" } })];
+  put("a");
+  put("b");
+  transport._pump();
+  await settle();
+  assert.deepEqual(names(), ["a"]);
+  assert.equal(off, 1);
+});
+
+test("hiding the page sends what waits at once, but not again what is on the wire", async () => {
+  answers = [new Promise<Response>(() => {})];
+  put("a");
+  transport._pump();
+  await settle();
+  put("b");
+  put("c");
+  transport._hide();
+  transport._hide();
+  await settle();
+  assert.deepEqual(names(), ["a", "b", "c"]);
+  assert.ok(sent.every(({ how }) => how === "fetch"));
+});
+
+test("hiding the page does not wait for the end of a pause, and what fails then is retried", async () => {
+  answers = [new Response(null, { status: 503 }), new Response(null, { status: 503 })];
+  put("a");
+  transport._pump();
+  await settle();
+  transport._hide();
+  await settle();
+  assert.deepEqual(names(), ["a", "a"]);
+  await pass(2_000);
+  assert.deepEqual(names(), ["a", "a", "a"]);
+  assert.equal(queue._waiting().length, 0);
+});
+
+test("a browser whose fetch dies with the page uses sendBeacon", async () => {
+  withoutKeepalive();
+  put("a");
+  transport._hide();
+  transport._hide();
+  assert.deepEqual(
+    sent.map(({ how }) => how),
+    ["beacon"],
+  );
+});
+
+test("a beacon that has failed before stays queued though sendBeacon took it", async () => {
+  withoutKeepalive();
+  answers = [new Response(null, { status: 503 })];
+  put("a");
+  transport._pump();
+  await settle();
+  transport._hide();
+  await pass(2_000);
+  assert.deepEqual(
+    sent.map(({ how }) => how),
+    ["fetch", "beacon", "fetch"],
+  );
+  assert.equal(new Set(sent.map(({ body }) => body)).size, 1);
+});
+
+test("a beacon that sendBeacon refuses stays queued", async () => {
+  withoutKeepalive();
+  beaconAccepts = false;
+  put("a");
+  transport._hide();
+  assert.equal(queue._waiting().length, 1);
+});
