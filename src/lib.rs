@@ -11,3 +11,4 @@ pub mod outcome;
 pub mod privacy;
 pub mod record;
 pub mod secret;
+pub mod spool;

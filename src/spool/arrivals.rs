@@ -1,0 +1,139 @@
+//! Up to which time everything that arrived is settled: the watermark behind the publisher's lease.
+//!
+//! An arrival is counted from [`Arrivals::enter`] until its append has failed or is in a finished round. Arrival times
+//! live in memory only: none rests on the disk, where it would tell when a row came. So after a restart the watermark stands
+//! where it stood until everything that was found on the disk is settled.
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// How many appends are told apart. Beyond that, appends that arrived close together share the earliest arrival: six
+/// hours of outage at a grain of some five seconds. The memory stays flat and the watermark errs on the early side.
+const MAX_PENDING: usize = 4096;
+
+/// Arrivals that are not settled.
+pub(super) struct Arrivals {
+    in_flight: BTreeMap<i64, u32>,
+    /// The last sequence of an append and its arrival, by sequence.
+    pending: VecDeque<(u64, i64)>,
+    /// Neighbours that arrived within this many milliseconds of each other are one entry.
+    grain_ms: u64,
+    /// The latest watermark handed out; no arrival is counted as earlier.
+    handed_out: i64,
+    finished: u64,
+    /// What recovery found goes up to this sequence.
+    recovered: u64,
+}
+
+impl Arrivals {
+    /// Begins where the process before this one stopped.
+    pub(super) fn new(handed_out: i64, finished: u64, recovered: u64) -> Self {
+        Self { in_flight: BTreeMap::new(), pending: VecDeque::new(), grain_ms: 0, handed_out, finished, recovered }
+    }
+
+    /// Counts an arrival; returns the time it is counted under.
+    pub(super) fn enter(&mut self, arrived_ms: i64) -> i64 {
+        let counted = arrived_ms.max(self.handed_out);
+        *self.in_flight.entry(counted).or_default() += 1;
+        counted
+    }
+
+    /// The request has ended.
+    pub(super) fn leave(&mut self, counted_ms: i64) {
+        if let Some(count) = self.in_flight.get_mut(&counted_ms) {
+            *count -= 1;
+            if *count == 0 {
+                self.in_flight.remove(&counted_ms);
+            }
+        }
+    }
+
+    /// The append is durable up to this sequence; appends become durable in the order of their sequences.
+    pub(super) fn durable(&mut self, last_sequence: u64, counted_ms: i64) {
+        self.push(last_sequence, counted_ms);
+        while self.pending.len() > MAX_PENDING {
+            self.grain_ms = self.grain_ms.saturating_mul(2).max(1);
+            for (last, arrived) in std::mem::take(&mut self.pending) {
+                self.push(last, arrived);
+            }
+        }
+    }
+
+    fn push(&mut self, last_sequence: u64, counted_ms: i64) {
+        match self.pending.back_mut() {
+            Some((last, arrived)) if arrived.abs_diff(counted_ms) < self.grain_ms => {
+                (*last, *arrived) = (last_sequence, (*arrived).min(counted_ms));
+            }
+            _ => self.pending.push_back((last_sequence, counted_ms)),
+        }
+    }
+
+    /// Everything up to this sequence is settled.
+    pub(super) fn finish(&mut self, sequence: u64) {
+        self.finished = self.finished.max(sequence);
+        while self.pending.front().is_some_and(|(last, _)| *last <= sequence) {
+            self.pending.pop_front();
+        }
+        if self.pending.is_empty() {
+            self.grain_ms = 0;
+        }
+    }
+
+    /// The greatest time, not after `now_ms`, before which every arrival is settled. Never goes back.
+    pub(super) fn watermark(&mut self, now_ms: i64) -> i64 {
+        if self.finished >= self.recovered {
+            let in_flight = self.in_flight.first_key_value().map_or(i64::MAX, |(arrived, _)| *arrived);
+            let pending = self.pending.iter().map(|(_, arrived)| *arrived).fold(i64::MAX, i64::min);
+            self.handed_out = self.handed_out.max(now_ms.min(in_flight).min(pending));
+        }
+        self.handed_out
+    }
+
+    /// The latest that was handed out.
+    pub(super) fn handed_out(&self) -> i64 {
+        self.handed_out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_passes_neither_what_is_under_way_nor_what_is_pending() {
+        let mut arrivals = Arrivals::new(0, 0, 0);
+        let (slow, fast) = (arrivals.enter(10), arrivals.enter(20));
+        assert_eq!(arrivals.watermark(30), 10);
+        arrivals.durable(1, fast);
+        arrivals.leave(fast);
+        arrivals.leave(slow);
+        assert_eq!(arrivals.watermark(30), 20);
+        arrivals.finish(1);
+        assert_eq!(arrivals.watermark(30), 30);
+        assert_eq!(arrivals.watermark(5), 30, "a clock that steps back takes nothing back");
+        assert_eq!(arrivals.enter(25), 30, "what comes late is counted as of now");
+    }
+
+    #[test]
+    fn it_stands_still_until_what_was_found_is_settled() {
+        let mut arrivals = Arrivals::new(7, 3, 5);
+        assert_eq!(arrivals.watermark(100), 7);
+        arrivals.finish(4);
+        assert_eq!(arrivals.watermark(100), 7);
+        arrivals.finish(5);
+        assert_eq!(arrivals.watermark(100), 100);
+    }
+
+    #[test]
+    fn memory_stays_flat_and_the_watermark_errs_early() {
+        let mut arrivals = Arrivals::new(0, 0, 0);
+        for sequence in 1..=100_000_u64 {
+            arrivals.durable(sequence, 1_000_000 + sequence as i64);
+            assert!(arrivals.pending.len() <= MAX_PENDING);
+        }
+        arrivals.finish(50_000);
+        let watermark = arrivals.watermark(i64::MAX);
+        assert!((1_049_900..=1_050_001).contains(&watermark), "{watermark}");
+        arrivals.finish(100_000);
+        assert_eq!(arrivals.watermark(2_000_000), 2_000_000);
+    }
+}

@@ -1,0 +1,275 @@
+//! The writer's thread: everything that waits becomes one write and one `fdatasync`, then all are answered.
+//!
+//! There is no timer: while one commit is synced the next collects itself, so an idle spool answers after one sync and
+//! a busy one shares it. A write or sync that failed is never repeated on its file: the segment is sealed at the last
+//! point that was durable, a new one is begun, whose header says so, and those who waited are answered with an error.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Health;
+use super::frame::{MAX_APPEND_BYTES, MAX_COMMIT_FRAMES, SegmentId};
+use super::io::{File, is_full};
+use super::ledger::{Request, Segment, Shared, lock};
+use super::segment::{FRAMES_AT, Header, file_name};
+use super::writer::{AppendError, Appended};
+
+/// A commit that has this much takes no further request: what comes later shares the next sync.
+const COMMIT_BYTES: usize = 4 << 20;
+
+/// How often a broken spool tries to begin a new segment.
+const PROBE_EVERY: Duration = Duration::from_millis(500);
+
+/// The state of the thread.
+pub(super) struct Committer {
+    shared: Arc<Shared>,
+    active: Option<Active>,
+    next_sequence: u64,
+    buffer: Vec<u8>,
+    /// Since when the disk takes nothing, and what to say meanwhile.
+    broken: Option<(Instant, AppendError)>,
+}
+
+/// The segment that is being written.
+struct Active {
+    file: Box<dyn File>,
+    id: SegmentId,
+    /// Up to here everything is durable.
+    bytes: u64,
+    since: Instant,
+}
+
+enum Work {
+    Commit(Vec<Request>),
+    Tick,
+    Stop,
+}
+
+impl Committer {
+    /// The thread's state on a spool that was just opened. The first append begins a segment.
+    pub(super) fn new(shared: Arc<Shared>, next_sequence: u64) -> Self {
+        Self { shared, active: None, next_sequence, buffer: Vec::new(), broken: None }
+    }
+
+    /// Works until the spool is closed and nothing waits.
+    pub(super) fn run(mut self) {
+        let _stopped = SayStopped(Arc::clone(&self.shared));
+        loop {
+            match self.wait() {
+                Work::Commit(requests) => self.commit(requests),
+                Work::Tick => self.tick(),
+                Work::Stop => break,
+            }
+        }
+        self.seal();
+    }
+
+    fn wait(&self) -> Work {
+        let mut queue = lock(&self.shared.queue);
+        loop {
+            if let Some(first) = queue.waiting.pop_front() {
+                let (mut bytes, mut frames) = (first.bytes, first.frames.len());
+                let mut requests = vec![first];
+                while let Some(next) = queue.waiting.front() {
+                    (bytes, frames) = (bytes + next.bytes, frames + next.frames.len());
+                    if bytes > COMMIT_BYTES || frames > MAX_COMMIT_FRAMES {
+                        break;
+                    }
+                    requests.extend(queue.waiting.pop_front());
+                }
+                return Work::Commit(requests);
+            }
+            if queue.closing {
+                return Work::Stop;
+            }
+            let due = match (&self.broken, &self.active) {
+                (Some((since, _)), _) => Some(*since + PROBE_EVERY),
+                (None, Some(active)) => Some(active.since + self.shared.options.segment_age),
+                (None, None) => None,
+            };
+            queue = match due.map(|due| due.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return Work::Tick,
+                Some(left) => {
+                    self.shared.work.wait_timeout(queue, left).unwrap_or_else(std::sync::PoisonError::into_inner).0
+                }
+                None => self.shared.work.wait(queue).unwrap_or_else(std::sync::PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// Time has passed: try again if the disk was broken, and close a segment that has been open for long.
+    fn tick(&mut self) {
+        if self.broken.is_some() {
+            let _ = self.begin_segment();
+        } else if self.active.as_ref().is_some_and(|active| active.since.elapsed() >= self.shared.options.segment_age) {
+            self.seal();
+        }
+    }
+
+    fn commit(&mut self, requests: Vec<Request>) {
+        let bytes = requests.iter().map(|request| request.bytes).sum::<usize>();
+        let answers = match self.write(&requests, bytes as u64) {
+            Ok(answers) => answers.into_iter().map(Ok).collect(),
+            Err(error) => {
+                lock(&self.shared.ledger).failed_commits += 1;
+                let mut arrivals = lock(&self.shared.arrivals);
+                requests.iter().for_each(|request| arrivals.leave(request.counted_ms));
+                vec![Err(error); requests.len()]
+            }
+        };
+        lock(&self.shared.queue).unanswered -= bytes;
+        for (request, answer) in requests.into_iter().zip(answers) {
+            let _ = request.reply.send(answer); // Whoever asked may have gone; the frames are there all the same.
+        }
+        if self.buffer.capacity() > COMMIT_BYTES + MAX_APPEND_BYTES {
+            self.buffer = Vec::new();
+        }
+    }
+
+    /// Makes the requests durable and visible to the reader.
+    fn write(&mut self, requests: &[Request], bytes: u64) -> Result<Vec<Appended>, AppendError> {
+        self.make_room(bytes)?;
+        let active = self.active.as_ref().expect("make_room leaves an active segment");
+        self.buffer.clear();
+        let mut answers = Vec::with_capacity(requests.len());
+        let (mut sequence, mut position, mut rows) = (self.next_sequence, 0, 0);
+        for request in requests {
+            let first_sequence = sequence;
+            for frame in &request.frames {
+                frame.encode(&active.id, sequence, position, &mut self.buffer);
+                (sequence, position, rows) = (sequence + 1, position + 1, rows + u64::from(frame.rows()));
+            }
+            answers.push(Appended { first_sequence, last_sequence: sequence - 1 });
+        }
+        let result = active.file.write_all_at(&self.buffer, active.bytes).and_then(|()| active.file.sync_data());
+        // Whether it worked or not: what may have reached the disk keeps its sequences for itself.
+        self.next_sequence = sequence;
+        if let Err(error) = result {
+            self.seal();
+            let failure = failure("write to a segment", &error);
+            // The new header makes it durable that these frames were not acknowledged, before anybody hears of it.
+            let _ = self.begin_segment();
+            return Err(failure);
+        }
+        let last = sequence - 1;
+        let active = self.active.as_mut().expect("nothing has closed it");
+        active.bytes += bytes;
+        {
+            let mut arrivals = lock(&self.shared.arrivals);
+            for (request, answer) in requests.iter().zip(&answers) {
+                arrivals.durable(answer.last_sequence, request.counted_ms);
+                arrivals.leave(request.counted_ms);
+            }
+        }
+        {
+            let mut ledger = lock(&self.shared.ledger);
+            (ledger.last, ledger.commits) = (last, ledger.commits + 1);
+            let segment = ledger.segments.back_mut().expect("the active segment is in the ledger until it is sealed");
+            (segment.last, segment.bytes) = (last, active.bytes);
+        }
+        lock(&self.shared.queue).used += bytes;
+        self.shared.durable.send_modify(|durable| {
+            durable.last = last;
+            durable.rows += rows;
+            durable.bytes += bytes;
+        });
+        Ok(answers)
+    }
+
+    /// Leaves an active segment into which this much fits. Only an empty one may grow beyond its size.
+    fn make_room(&mut self, bytes: u64) -> Result<(), AppendError> {
+        if let Some((since, error)) = &self.broken
+            && since.elapsed() < PROBE_EVERY
+        {
+            return Err(error.clone());
+        }
+        match &self.active {
+            Some(active) if active.bytes == FRAMES_AT => return Ok(()),
+            Some(active) if active.bytes + bytes <= self.shared.options.segment_bytes => return Ok(()),
+            _ => {}
+        }
+        self.seal();
+        self.begin_segment()
+    }
+
+    /// Appends nothing more to the active segment, and gives back what was reserved for it.
+    fn seal(&mut self) {
+        let Some(active) = self.active.take() else { return };
+        // If this fails the file stays larger than it needs to be; what lies behind its durable end is never read.
+        let _ = active.file.set_len(active.bytes);
+        if let Some(segment) = lock(&self.shared.ledger).segments.back_mut() {
+            segment.sealed = true;
+        }
+        self.shared.reclaim();
+    }
+
+    fn begin_segment(&mut self) -> Result<(), AppendError> {
+        let result = self.try_begin_segment();
+        let health = match &result {
+            Ok(()) => {
+                self.broken = None;
+                Health::Healthy
+            }
+            Err(error) => {
+                // The name and the sequence in it are not used again, so a remnant is never mistaken for a segment.
+                self.next_sequence += 1;
+                self.broken = Some((Instant::now(), error.clone()));
+                match error {
+                    AppendError::Broken(reason) => Health::Broken(Arc::clone(reason)),
+                    _ => Health::DiskFull,
+                }
+            }
+        };
+        lock(&self.shared.ledger).health = health;
+        result
+    }
+
+    fn try_begin_segment(&mut self) -> Result<(), AppendError> {
+        let io = &self.shared.io;
+        let mut id = SegmentId::default();
+        getrandom::fill(&mut id)
+            .map_err(|error| failure("ask the system for random bytes", &io::Error::other(error)))?;
+        let acknowledged_before = lock(&self.shared.ledger).last;
+        let schema_version = self.shared.options.schema_version;
+        let header = Header { schema_version, first: self.next_sequence, acknowledged_before, id };
+        let path = self.shared.dir.join(file_name(header.first));
+        let file = io.create(&path).map_err(|error| failure("create a segment", &error))?;
+        // Reserved blocks halve the time of a sync. A disk that has no room for them may still have room for frames.
+        let _ = file.allocate(self.shared.options.segment_bytes);
+        let durable = file.write_all_at(&header.encode(), 0).and_then(|()| file.sync_data());
+        if let Err(error) = durable.and_then(|()| io.sync_dir(&self.shared.dir)) {
+            let _ = io.remove(&path);
+            return Err(failure("begin a segment", &error));
+        }
+        lock(&self.shared.ledger).segments.push_back(Segment {
+            path,
+            header,
+            last: header.first - 1,
+            bytes: FRAMES_AT,
+            sealed: false,
+            keep: false,
+        });
+        lock(&self.shared.queue).used += FRAMES_AT;
+        self.active = Some(Active { file, id, bytes: FRAMES_AT, since: Instant::now() });
+        Ok(())
+    }
+}
+
+fn failure(what: &str, error: &io::Error) -> AppendError {
+    match is_full(error) {
+        true => AppendError::Full,
+        false => AppendError::Broken(format!("{what}: {error}").into()),
+    }
+}
+
+/// However the thread ends, nobody waits for it any longer.
+struct SayStopped(Arc<Shared>);
+
+impl Drop for SayStopped {
+    fn drop(&mut self) {
+        let mut queue = lock(&self.0.queue);
+        queue.stopped = true;
+        queue.waiting.clear();
+    }
+}

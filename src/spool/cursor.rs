@@ -1,0 +1,171 @@
+//! Walks from segment to segment and yields the frames behind the cursor, stepping over what is damaged.
+//!
+//! The walk reads from the disk, one segment at a time; it holds one frame and a read buffer. What it steps over is
+//! copied to quarantine and counted once per process, however often it walks the same way.
+
+use std::io;
+use std::sync::Arc;
+
+use super::io::is_damage;
+use super::ledger::{Segment, Shared, lock};
+use super::recovery::copy_aside;
+use super::segment::{Found, Scan, Scanned};
+
+/// After this many failures in a row a sector that cannot be read is given up.
+const PATIENCE: u32 = 5;
+
+/// A place in the spool.
+pub(super) struct Cursor {
+    shared: Arc<Shared>,
+    /// Frames up to this sequence are passed over silently.
+    after: u64,
+    /// The sequence that should come next.
+    expected: u64,
+    /// The first sequence of the segment that is being read or was read last; 0 before the first.
+    segment: u64,
+    scan: Option<Scan>,
+    /// Losses up to this sequence have been counted.
+    counted: u64,
+    failures: u32,
+}
+
+impl Cursor {
+    /// Begins behind this sequence.
+    pub(super) fn new(shared: Arc<Shared>, after: u64) -> Self {
+        Self { shared, after, expected: after + 1, segment: 0, scan: None, counted: after, failures: 0 }
+    }
+
+    /// Goes back, or on, to just behind this sequence.
+    pub(super) fn rewind(&mut self, after: u64) {
+        (self.after, self.expected, self.segment, self.scan) = (after, after + 1, 0, None);
+    }
+
+    /// Everything up to this sequence has been yielded or stepped over.
+    pub(super) fn passed(&self) -> u64 {
+        self.expected - 1
+    }
+
+    /// The next durable frame; `None` when there is none yet. After an error, [`Cursor::rewind`].
+    pub(super) fn next(&mut self) -> io::Result<Option<Scanned>> {
+        let found = self.walk();
+        match &found {
+            Ok(_) => self.failures = 0,
+            Err(error) if is_damage(error) => self.failures += 1,
+            Err(_) => {}
+        }
+        found
+    }
+
+    fn walk(&mut self) -> io::Result<Option<Scanned>> {
+        loop {
+            if self.scan.is_none() && !self.open_next()? {
+                return Ok(None);
+            }
+            let Some(segment) = self.current() else {
+                self.scan = None; // Reclaimed: it was finished.
+                continue;
+            };
+            let scan = self.scan.as_mut().expect("open_next has opened one");
+            scan.end = segment.bytes;
+            scan.salvage = self.failures >= PATIENCE;
+            if scan.expected > segment.last {
+                if !segment.sealed {
+                    return Ok(None);
+                }
+                self.scan = None;
+                continue;
+            }
+            match scan.next()? {
+                // What was written but not acknowledged before a newer segment was begun.
+                Found::Frame(frame, _) if frame.sequence > segment.last => {}
+                Found::Frame(frame, _) => {
+                    self.expected = frame.sequence + 1;
+                    if frame.sequence > self.after {
+                        return Ok(Some(frame));
+                    }
+                }
+                Found::Void => self.expected = scan.expected,
+                Found::Gap { offset, bytes, first, last, .. } => {
+                    let last = last.min(segment.last);
+                    if last > self.after {
+                        self.step_over(&segment, offset, bytes, first, last);
+                    }
+                    self.expected = last + 1;
+                }
+                Found::End { bytes } => {
+                    let (offset, first) = (scan.offset, scan.expected);
+                    scan.skip_to_end(segment.last + 1);
+                    if segment.last > self.after {
+                        self.step_over(&segment, offset, bytes, first, segment.last);
+                    }
+                    self.expected = segment.last + 1;
+                }
+            }
+        }
+    }
+
+    /// Opens the segment behind the last one; `false` when there is none.
+    fn open_next(&mut self) -> io::Result<bool> {
+        loop {
+            let next = {
+                let ledger = lock(&self.shared.ledger);
+                ledger.segments.iter().find(|segment| segment.header.first > self.segment).cloned()
+            };
+            let Some(segment) = next else { return Ok(false) };
+            // Acknowledged once, and in no file that is here.
+            self.count_lost(self.expected, segment.header.acknowledged_before);
+            self.expected = self.expected.max(segment.header.first);
+            match self.shared.io.open(&segment.path) {
+                Ok(file) => {
+                    self.segment = segment.header.first;
+                    self.scan = Some(Scan::new(file, segment.header, segment.bytes));
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.segment = segment.header.first;
+                    self.count_lost(self.expected, segment.last);
+                    self.expected = self.expected.max(segment.last + 1);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn current(&self) -> Option<Segment> {
+        let ledger = lock(&self.shared.ledger);
+        ledger.segments.iter().find(|segment| segment.header.first == self.segment).cloned()
+    }
+
+    /// Keeps a copy of damaged bytes and counts the frames that were in them.
+    fn step_over(&mut self, segment: &Segment, offset: u64, bytes: u64, first: u64, last: u64) {
+        if last <= self.counted {
+            return;
+        }
+        self.count_lost(first, last);
+        let length = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let Some(scan) = self.scan.as_mut().filter(|_| length > 0) else { return };
+        let raw = scan.raw(offset, length);
+        let copied = copy_aside(self.shared.io.as_ref(), &self.shared.dir, &segment.path, offset, &raw);
+        let mut ledger = lock(&self.shared.ledger);
+        ledger.damaged_bytes += bytes;
+        match copied {
+            Ok(new) => {
+                ledger.quarantined_files += u64::from(new);
+                ledger.quarantined_bytes += if new { bytes } else { 0 };
+            }
+            // The disk may be full, and delivery must go on: then the file itself is kept in the end.
+            Err(_) => {
+                let damaged = ledger.segments.iter_mut().find(|kept| kept.header.first == segment.header.first);
+                damaged.into_iter().for_each(|segment| segment.keep = true);
+            }
+        }
+    }
+
+    fn count_lost(&mut self, first: u64, last: u64) {
+        let first = first.max(self.counted + 1).max(self.after + 1);
+        if last >= first {
+            self.counted = last;
+            lock(&self.shared.ledger).lost_frames += last - first + 1;
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! One frame: rows of one lane, or a tombstone, with what is needed to find it again and to trust it.
+//!
+//! ```text
+//!  0  4  length      of the whole frame, this header included
+//!  4  4  CRC32C      of the segment's random id, then of the frame without this field
+//!  8  8  sequence    one more than the frame before it
+//! 16  4  rows        (of a void: sequences that it stands for)
+//! 20  2  position    within the commit that wrote it: 0 begins a commit
+//! 22  1  kind        1 rows · 2 tombstone · 3 void
+//! 23  1  lane length
+//! 24  n  lane        UTF-8
+//!  …     payload     rows: per row its length (4 bytes), then its bytes
+//! ```
+//!
+//! All numbers are little-endian. The id in the checksum means that bytes of another segment, or bytes that a visitor
+//! sent in the shape of a frame, do not validate: the id never leaves the machine. A void stands where a commit that
+//! was never acknowledged had been torn; recovery writes it, nobody else.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Bytes before the lane.
+pub(super) const HEADER: usize = 24;
+
+/// The largest append, all frames together. A beacon is at most 64 KiB; this leaves two orders of magnitude.
+pub const MAX_APPEND_BYTES: usize = 8 << 20;
+
+/// The most frames one commit may hold: `position` is 16 bits wide.
+pub(super) const MAX_COMMIT_FRAMES: usize = u16::MAX as usize;
+
+/// The random id of a segment.
+pub(super) type SegmentId = [u8; 16];
+
+/// Where rows go, in the words of the caller. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Lane(Arc<str>);
+
+impl Lane {
+    /// A name of 1 to 255 bytes; `None` otherwise.
+    pub fn new(name: &str) -> Option<Self> {
+        (1..=usize::from(u8::MAX)).contains(&name.len()).then(|| Self(name.into()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// Length-prefixed rows.
+    Rows = 1,
+    /// An erasure, obeyed in order; the payload is the consumer's.
+    Tombstone = 2,
+    /// The remains of a commit that was never acknowledged.
+    Void = 3,
+}
+
+impl Kind {
+    fn from_byte(byte: u8) -> Option<Self> {
+        [Self::Rows, Self::Tombstone, Self::Void].into_iter().find(|kind| *kind as u8 == byte)
+    }
+}
+
+/// A frame to append. It has no `Debug`: what it holds is not for logs.
+pub struct Frame {
+    pub(super) lane: Lane,
+    pub(super) kind: Kind,
+    pub(super) rows: u32,
+    pub(super) payload: Vec<u8>,
+}
+
+impl Frame {
+    /// A frame for rows; add them with [`Frame::push`].
+    pub fn new(lane: Lane) -> Self {
+        Self { lane, kind: Kind::Rows, rows: 0, payload: Vec::new() }
+    }
+
+    /// An order to erase, which the consumer meets after everything appended before it.
+    pub fn tombstone(lane: Lane, payload: Vec<u8>) -> Self {
+        Self { lane, kind: Kind::Tombstone, rows: 0, payload }
+    }
+
+    /// Adds one row to a frame made by [`Frame::new`].
+    pub fn push(&mut self, row: &[u8]) {
+        debug_assert!(self.kind == Kind::Rows, "a tombstone has no rows");
+        // A row beyond 4 GiB would be cut here, but a frame that large is refused by `append`.
+        self.payload.extend_from_slice(&u32::try_from(row.len()).unwrap_or(u32::MAX).to_le_bytes());
+        self.payload.extend_from_slice(row);
+        self.rows = self.rows.saturating_add(1);
+    }
+
+    /// How many rows it holds.
+    pub fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// What it takes in the spool.
+    pub fn encoded_len(&self) -> usize {
+        HEADER + self.lane.0.len() + self.payload.len()
+    }
+
+    /// Writes it behind what `out` holds. The caller has checked [`MAX_APPEND_BYTES`].
+    pub(super) fn encode(&self, id: &SegmentId, sequence: u64, position: u16, out: &mut Vec<u8>) {
+        let start = out.len();
+        let length = u32::try_from(self.encoded_len()).expect("append refuses what is larger than MAX_APPEND_BYTES");
+        out.extend_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&sequence.to_le_bytes());
+        out.extend_from_slice(&self.rows.to_le_bytes());
+        out.extend_from_slice(&position.to_le_bytes());
+        out.push(self.kind as u8);
+        out.push(u8::try_from(self.lane.0.len()).expect("a lane has at most 255 bytes"));
+        out.extend_from_slice(self.lane.0.as_bytes());
+        out.extend_from_slice(&self.payload);
+        let checksum = checksum(id, &out[start..]);
+        out[start + 4..start + 8].copy_from_slice(&checksum.to_le_bytes());
+    }
+}
+
+/// The header that turns `bytes`, the remains of `sequences` frames, into a void. `bytes` has at least [`HEADER`].
+pub(super) fn void_header(id: &SegmentId, bytes: &[u8], first: u64, sequences: u32, position: u16) -> [u8; HEADER] {
+    let length = u32::try_from(bytes.len()).expect("a commit is far below 4 GiB");
+    let mut whole = bytes.to_vec();
+    whole[0..4].copy_from_slice(&length.to_le_bytes());
+    whole[8..16].copy_from_slice(&first.to_le_bytes());
+    whole[16..20].copy_from_slice(&sequences.to_le_bytes());
+    whole[20..22].copy_from_slice(&position.to_le_bytes());
+    whole[22] = Kind::Void as u8;
+    whole[23] = 0;
+    let checksum = checksum(id, &whole);
+    whole[4..8].copy_from_slice(&checksum.to_le_bytes());
+    whole[..HEADER].try_into().expect("the slice has that length")
+}
+
+fn checksum(id: &SegmentId, frame: &[u8]) -> u32 {
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(id), &frame[..4]);
+    crc32c::crc32c_append(checksum, &frame[8..])
+}
+
+/// The fixed part of what may be a frame: enough to decide whether a closer look is worth it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) length: usize,
+    pub(super) sequence: u64,
+    pub(super) rows: u32,
+    pub(super) position: u16,
+    pub(super) kind: Kind,
+    lane_length: usize,
+}
+
+impl Head {
+    /// Reads a header; `None` when no frame can begin so.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+        let length = word(0)? as usize;
+        let sequence = u64::from_le_bytes(bytes.get(8..16)?.try_into().ok()?);
+        let rows = word(16)?;
+        let position = u16::from_le_bytes(bytes.get(20..22)?.try_into().ok()?);
+        let kind = Kind::from_byte(*bytes.get(22)?)?;
+        let lane_length = usize::from(*bytes.get(23)?);
+        let plausible = length >= HEADER + lane_length
+            && length <= HEADER + MAX_APPEND_BYTES
+            && (lane_length == 0) == (kind == Kind::Void)
+            && (kind == Kind::Void) <= (rows > 0);
+        plausible.then_some(Self { length, sequence, rows, position, kind, lane_length })
+    }
+}
+
+/// A frame that was read and found whole.
+pub(super) struct Decoded<'a> {
+    pub(super) head: Head,
+    pub(super) lane: &'a str,
+    pub(super) payload: &'a [u8],
+}
+
+/// Reads the frame at the start of `bytes`; `None` unless every byte of it is as it was written to this segment.
+pub(super) fn decode<'a>(id: &SegmentId, bytes: &'a [u8]) -> Option<Decoded<'a>> {
+    let head = Head::parse(bytes)?;
+    let whole = bytes.get(..head.length)?;
+    if checksum(id, whole).to_le_bytes() != whole[4..8] {
+        return None;
+    }
+    let (lane, payload) = whole[HEADER..].split_at(head.lane_length);
+    let decoded = Decoded { head, lane: std::str::from_utf8(lane).ok()?, payload };
+    match head.kind {
+        Kind::Rows => (count_rows(payload) == Some(head.rows)).then_some(decoded),
+        Kind::Tombstone | Kind::Void => Some(decoded),
+    }
+}
+
+/// The number of rows, if their lengths cover the payload exactly.
+fn count_rows(payload: &[u8]) -> Option<u32> {
+    let mut rows = Rows(payload);
+    let count = u32::try_from(rows.by_ref().count()).ok()?;
+    rows.0.is_empty().then_some(count)
+}
+
+/// The rows of a payload, in order. Over damaged bytes it ends early; it never panics.
+#[derive(Clone)]
+pub struct Rows<'a>(pub(super) &'a [u8]);
+
+impl<'a> Iterator for Rows<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (length, rest) = self.0.split_first_chunk::<4>()?;
+        let (row, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        self.0 = rest;
+        Some(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ID: SegmentId = *b"0123456789abcdef";
+
+    fn rows(lane: &str, rows: &[Vec<u8>]) -> Frame {
+        let mut frame = Frame::new(Lane::new(lane).unwrap());
+        rows.iter().for_each(|row| frame.push(row));
+        frame
+    }
+
+    /// Held so that a release can always read what the one before it wrote.
+    #[test]
+    fn the_format_is_these_bytes() {
+        let mut bytes = Vec::new();
+        rows("events", &[b"ab".to_vec(), vec![]]).encode(&ID, 0x0102, 3, &mut bytes);
+        let golden: &[&[u8]] = &[
+            &[40, 0, 0, 0],
+            &[0x5c, 0x00, 0x82, 0xd2],
+            &[2, 1, 0, 0, 0, 0, 0, 0],
+            &[2, 0, 0, 0],
+            &[3, 0, 1, 6],
+            b"events",
+            &[2, 0, 0, 0],
+            b"ab",
+            &[0, 0, 0, 0],
+        ];
+        assert_eq!(bytes, golden.concat());
+    }
+
+    #[test]
+    fn a_lane_is_bounded() {
+        assert!(Lane::new("").is_none());
+        assert!(Lane::new(&"x".repeat(255)).is_some());
+        assert!(Lane::new(&"x".repeat(256)).is_none());
+    }
+
+    #[test]
+    fn a_frame_of_another_segment_does_not_validate() {
+        let mut bytes = Vec::new();
+        rows("a", &[b"row".to_vec()]).encode(&ID, 1, 0, &mut bytes);
+        assert!(decode(&ID, &bytes).is_some());
+        assert!(decode(b"another segment!", &bytes).is_none());
+    }
+
+    #[test]
+    fn a_void_stands_for_whatever_lies_there() {
+        let mut bytes = (0..100).collect::<Vec<u8>>();
+        let header = void_header(&ID, &bytes, 7, 3, 2);
+        bytes[..HEADER].copy_from_slice(&header);
+        let decoded = decode(&ID, &bytes).unwrap();
+        assert_eq!(
+            (decoded.head.kind, decoded.head.sequence, decoded.head.rows, decoded.head.length),
+            (Kind::Void, 7, 3, 100)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(
+            lane in "[a-z/.0-9]{1,40}",
+            data in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..8),
+            sequence: u64, position: u16, behind in prop::collection::vec(any::<u8>(), 0..9),
+        ) {
+            let mut bytes = Vec::new();
+            let frame = rows(&lane, &data);
+            frame.encode(&ID, sequence, position, &mut bytes);
+            prop_assert_eq!(bytes.len(), frame.encoded_len());
+            bytes.extend(behind);
+            let decoded = decode(&ID, &bytes).unwrap();
+            prop_assert_eq!(decoded.head.sequence, sequence);
+            prop_assert_eq!(decoded.head.position, position);
+            prop_assert_eq!(decoded.lane, lane);
+            prop_assert_eq!(Rows(decoded.payload).map(<[u8]>::to_vec).collect::<Vec<_>>(), data);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic_nor_pass(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(decode(&ID, &bytes).is_none());
+            let _ = Rows(&bytes).count();
+        }
+
+        /// With a header that looks right, only the checksum stands between noise and the store.
+        #[test]
+        fn a_changed_byte_is_noticed(at in 0_usize..60, change in 1_u8..) {
+            let mut bytes = Vec::new();
+            rows("events", &[vec![7; 26]]).encode(&ID, 9, 0, &mut bytes);
+            bytes[at] ^= change;
+            prop_assert!(decode(&ID, &bytes).is_none());
+        }
+    }
+}

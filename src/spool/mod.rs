@@ -1,0 +1,239 @@
+//! The spool: durable, ordered, bounded bytes between the HTTP edge and the store. It does not know what an event is.
+//!
+//! # Constraints
+//!
+//! - One process per directory (a lock holds that), any number of writers, one reader.
+//! - Memory is flat however long the store is away: appends wait in a bounded queue, the reader holds one round, and
+//!   everything else is on the disk, up to a quota.
+//! - No time of arrival rests on the disk, and finished segments are unlinked, so that nothing outlives its purpose here.
+//! - Every call that touches the disk goes through [`Io`].
+//!
+//! # What lies on the disk
+//!
+//! ```text
+//! lock                          held while the spool is open
+//! state-0  state-1              cursor and open round, written in turn (state.rs)
+//! 00000000000000000001.seg      named for the first sequence in it
+//!   │ header │ header │ frame │ frame │ …  │ zeros, reserved            (segment.rs)
+//!                       └ length · CRC32C · sequence · rows · position · kind · lane · payload   (frame.rs)
+//! quarantine/                   copies of damaged bytes, files that were not understood
+//! ```
+//!
+//! The bytes of frame, header and state are held by tests. Sequences rise by one per frame and are never used twice.
+//!
+//! # What `Ok` promises, and what it does not
+//!
+//! [`Ticket::append`] returns `Ok` after `fdatasync` of the frames and, before that, of the segment's header and of its
+//! name in the directory. The frames then survive `kill -9` and a power cut, are delivered in order, and come again
+//! until the round that holds them is finished. It does not promise to survive the loss of the disk, or a disk that
+//! lies about `fdatasync`. An error promises that nothing is counted, not that nothing is there: after a crash, frames
+//! of a failed or unanswered append may be delivered, once.
+//!
+//! A write or sync that fails is never repeated on that file. The segment is sealed at its last durable point and a new
+//! one is begun, whose header says what had been acknowledged; when that fails too, appends are refused until it works.
+//!
+//! # Rounds
+//!
+//! The reader hands out consecutive frames as a [`Round`]: one batch per lane, with boundaries, a random value and a
+//! deduplication token that are on the disk before the consumer sees them. After a crash the same round comes again,
+//! bytes and all, and says that it is `resumed`: the consumer counts before it believes or sends. That is how "delivered
+//! at least once" here becomes "stored exactly once" there.
+//!
+//! # Recovery
+//!
+//! A torn commit at the end of the newest segment was never acknowledged and is cut off. Damage elsewhere is copied to
+//! quarantine, counted and stepped over at the frame. A file that cannot be understood is moved to quarantine. None of this
+//! keeps the spool from opening ([`Recovery`]). With one state file damaged the other, one step older, counts; with both,
+//! delivery begins again at the oldest segment, and what that segment had already delivered comes a second time.
+//!
+//! # Tombstones
+//!
+//! An erasure is appended like rows ([`Frame::tombstone`]) and is as durable. A round ends with its tombstones: all rows
+//! in it are older than they are, and everything appended after them comes in a later round. To obey them is the consumer's
+//! part, before it finishes the round.
+
+mod arrivals;
+mod commit;
+mod cursor;
+mod frame;
+mod io;
+mod ledger;
+mod reader;
+mod recovery;
+mod round;
+mod segment;
+mod state;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+pub use frame::{Frame, Lane, MAX_APPEND_BYTES, Rows};
+pub use io::{Disk, Entry, File, Io, Lock};
+pub use reader::{ReadError, Reader};
+pub use recovery::Recovery;
+pub use round::{Batch, Round, RoundLimits, Tombstone};
+pub use writer::{AppendError, Appended, Ticket, Writer};
+
+use ledger::{Durable, Ledger, Queue, Shared};
+
+/// The directory for what is damaged.
+const QUARANTINE: &str = "quarantine";
+
+/// How large things may become.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A segment that has reached this is sealed. At most a quarter of the quota, so that room is given back in steps.
+    pub segment_bytes: u64,
+    /// All segments together; appends beyond are refused. Reserved blocks may exceed it by one segment.
+    pub quota_bytes: u64,
+    /// What may wait in memory for the disk.
+    pub queue_bytes: usize,
+    /// A segment is sealed after this time even if it is small, so that what is delivered does not linger in it.
+    pub segment_age: Duration,
+    /// What the columns of the rows are from now on; older segments keep theirs.
+    pub schema_version: u32,
+}
+
+impl Options {
+    /// Segments of 64 MiB, a queue of 16 MiB, a new segment at least every ten minutes.
+    pub fn new(quota_bytes: u64, schema_version: u32) -> Self {
+        Self {
+            segment_bytes: 64 << 20,
+            quota_bytes,
+            queue_bytes: 16 << 20,
+            segment_age: Duration::from_secs(600),
+            schema_version,
+        }
+    }
+}
+
+/// How the spool does, for metrics and readiness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Of all segments, without reserved blocks.
+    pub bytes: u64,
+    /// Waiting for their commit.
+    pub queued_bytes: u64,
+    /// What `bytes` and `queued_bytes` together may reach.
+    pub quota_bytes: u64,
+    /// Files.
+    pub segments: u64,
+    /// Durable, and not in a finished round.
+    pub pending_frames: u64,
+    /// The last durable sequence.
+    pub last_sequence: u64,
+    /// Everything up to this sequence is in finished rounds.
+    pub finished_sequence: u64,
+    /// Commits that succeeded since the start.
+    pub commits: u64,
+    /// Commits that failed since the start, and whose requests were told so.
+    pub failed_commits: u64,
+    /// Acknowledged frames found damaged or missing since the start. Not zero means that the disk lost something.
+    pub lost_frames: u64,
+    /// Bytes found damaged since the start.
+    pub damaged_bytes: u64,
+    /// Files in quarantine.
+    pub quarantined_files: u64,
+    /// Their bytes.
+    pub quarantined_bytes: u64,
+    /// Whether appends can succeed.
+    pub health: Health,
+}
+
+/// Whether appends can succeed, the quota aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// As far as is known.
+    Healthy,
+    /// The disk has no room; tried again twice a second.
+    DiskFull,
+    /// The disk fails, and how; tried again twice a second.
+    Broken(Arc<str>),
+}
+
+/// Why a spool could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("the spool {} is in use by another process: stop that one, or give this one its own [data] dir", .0.display())]
+    Locked(PathBuf),
+    /// Options that cannot work.
+    #[error("a spool quota of {0} bytes is too small: at least {min} are needed", min = MIN_QUOTA_BYTES)]
+    Quota(u64),
+    /// The directory itself does not work. Damaged files are no reason.
+    #[error("cannot {what} the spool {}: check that its directory is writable and its disk works", .dir.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Where.
+        dir: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The writer's thread could not be started.
+    #[error("cannot start the spool's thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// The smallest quota: four segments of the smallest useful size.
+const MIN_QUOTA_BYTES: u64 = 64 << 10;
+
+/// Opens a spool, creating its directory, and recovers what is in it. Blocks while it reads the newest segment.
+pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer, Reader, Recovery), OpenError> {
+    if options.quota_bytes < MIN_QUOTA_BYTES {
+        return Err(OpenError::Quota(options.quota_bytes));
+    }
+    options.segment_bytes = options.segment_bytes.clamp(2 * segment::FRAMES_AT, options.quota_bytes / 4);
+    let attempt = |what: &'static str| move |source| OpenError::Io { what, dir: dir.to_owned(), source };
+    io.create_dir_all(dir).map_err(attempt("create"))?;
+    let held = io.lock(&dir.join("lock")).map_err(attempt("lock"))?;
+    let held = held.ok_or_else(|| OpenError::Locked(dir.to_owned()))?;
+    io.create_dir_all(&dir.join(QUARANTINE)).map_err(attempt("create the quarantine of"))?;
+
+    let recovered = recovery::recover(dir, io.as_ref())?;
+    let quarantined = io.list(&dir.join(QUARANTINE)).map_err(attempt("list the quarantine of"))?;
+    let finished = recovered.state.cursor;
+    let ledger = Ledger {
+        leftovers: Vec::new(),
+        finished,
+        last: recovered.last,
+        health: Health::Healthy,
+        lost_frames: 0,
+        damaged_bytes: 0,
+        quarantined_files: quarantined.len() as u64,
+        quarantined_bytes: quarantined.iter().map(|entry| entry.bytes).sum(),
+        commits: 0,
+        failed_commits: 0,
+        segments: recovered.segments.into(),
+    };
+    let used = ledger.segments.iter().map(|segment| segment.bytes).sum();
+    let shared = Arc::new(Shared {
+        dir: dir.to_owned(),
+        options,
+        queue: Mutex::new(Queue { used, ..Queue::default() }),
+        work: Condvar::new(),
+        ledger: Mutex::new(ledger),
+        arrivals: Mutex::new(arrivals::Arrivals::new(recovered.state.watermark, finished, recovered.last)),
+        durable: tokio::sync::watch::Sender::new(Durable { last: recovered.last, ..Durable::default() }),
+        io,
+        _lock: held,
+    });
+    shared.reclaim();
+    let usage = shared.usage();
+    let report = Recovery { segments: usage.segments, pending_frames: usage.pending_frames, ..recovered.report };
+
+    let committer = commit::Committer::new(Arc::clone(&shared), recovered.next_sequence);
+    let thread = std::thread::Builder::new()
+        .name("spool-writer".into())
+        .spawn(move || committer.run())
+        .map_err(OpenError::Thread)?;
+    let more = recovered.last > finished;
+    let reader = Reader::new(Arc::clone(&shared), recovered.state, recovered.slots, more);
+    Ok((Writer::new(shared, thread), reader, report))
+}

@@ -1,0 +1,220 @@
+//! The consumer's side: rounds.
+//!
+//! There is one consumer. It takes a round, settles every batch and obeys every tombstone, finishes the round, takes the next.
+//! The boundaries of a round are on the disk before it is handed out; until it is finished, the same round comes again.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::cursor::Cursor;
+use super::ledger::{Durable, Shared, lock};
+use super::round::{Forming, Round, RoundLimits};
+use super::segment::Scanned;
+use super::state::{Slots, State};
+
+/// Why a round could not be handed out or finished. Nothing is lost: call again, after a while.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The frames cannot be read. What stays unreadable is stepped over after a few attempts, and counted.
+    #[error("cannot read the spool: look at its disk")]
+    Read(#[source] io::Error),
+    /// The boundaries or the cursor cannot be persisted.
+    #[error("cannot write the spool's state: look at its disk, and at the room on it")]
+    State(#[source] io::Error),
+    /// The round to finish is not the one that was handed out last.
+    #[error("this round is not open: finish the one that was handed out last, once")]
+    NotOpen,
+}
+
+/// The consumer. Work on the disk is done on tokio's blocking threads.
+pub struct Reader {
+    core: Arc<Mutex<Core>>,
+    durable: watch::Receiver<Durable>,
+    /// Since when frames wait for company.
+    waiting_since: Option<Instant>,
+}
+
+/// What survives a dropped future.
+struct Core {
+    shared: Arc<Shared>,
+    state: State,
+    slots: Slots,
+    cursor: Cursor,
+    /// A frame that did not fit into the round before it.
+    lookahead: Option<Scanned>,
+    /// What was durable when everything had been read.
+    seen: Durable,
+    /// More is there than the last round took.
+    more: bool,
+}
+
+impl Reader {
+    pub(super) fn new(shared: Arc<Shared>, state: State, slots: Slots, more: bool) -> Self {
+        let durable = shared.durable.subscribe();
+        let seen = *durable.borrow();
+        let cursor = Cursor::new(Arc::clone(&shared), state.cursor);
+        let core = Core { shared, state, slots, cursor, lookahead: None, seen, more };
+        Self { core: Arc::new(Mutex::new(core)), durable, waiting_since: None }
+    }
+
+    /// The next round; `None` once the spool is closed.
+    ///
+    /// A round that was handed out and not finished, by this process or a former one, comes again exactly as it was. A
+    /// new one is formed once the limits are reached or frames have waited for `linger`, and its boundaries are synced
+    /// before this returns. Dropping the future loses nothing.
+    pub async fn next_round(&mut self, limits: &RoundLimits) -> Result<Option<Round>, ReadError> {
+        loop {
+            let now = *self.durable.borrow_and_update();
+            if now.closed {
+                return Ok(None);
+            }
+            if self.ready(now, limits) {
+                let (core, limits) = (Arc::clone(&self.core), *limits);
+                if let Some(round) = blocking(move || lock(&core).round(&limits)).await? {
+                    self.waiting_since = None;
+                    return Ok(Some(round));
+                }
+                self.waiting_since = None;
+                continue;
+            }
+            let changed = self.durable.changed();
+            let open = match self.waiting_since {
+                Some(since) => timeout_at(since + limits.linger, changed).await.unwrap_or(Ok(())),
+                None => changed.await,
+            };
+            if open.is_err() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Everything in the round is settled: syncs the cursor past it, then unlinks the segments that lie behind it.
+    ///
+    /// After an error the round is still open; finishing it again is right.
+    pub async fn finish(&mut self, round: &Round) -> Result<(), ReadError> {
+        let (core, span) = (Arc::clone(&self.core), (round.first_sequence, round.last_sequence));
+        blocking(move || lock(&core).finish(span)).await
+    }
+
+    /// See [`Writer::watermark`](super::Writer::watermark).
+    pub fn watermark(&self, now_ms: i64) -> i64 {
+        let shared = Arc::clone(&lock(&self.core).shared);
+        lock(&shared.arrivals).watermark(now_ms)
+    }
+
+    fn ready(&mut self, now: Durable, limits: &RoundLimits) -> bool {
+        let core = lock(&self.core);
+        if core.state.open.is_some() || core.more || core.lookahead.is_some() {
+            return true;
+        }
+        if now.last <= core.seen.last {
+            return false;
+        }
+        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        now.rows - core.seen.rows >= limits.max_rows
+            || now.bytes - core.seen.bytes >= limits.max_bytes
+            || since.elapsed() >= limits.linger
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, ReadError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(ReadError::Read(io::Error::other(error))),
+    }
+}
+
+impl Core {
+    fn round(&mut self, limits: &RoundLimits) -> Result<Option<Round>, ReadError> {
+        let result = if self.state.open.is_some() { self.resume().map(Some) } else { self.form(limits) };
+        if result.is_err() {
+            self.rewind(); // Frames that were taken for this round come again.
+        }
+        result
+    }
+
+    /// The open round once more, from its boundaries.
+    fn resume(&mut self) -> Result<Round, ReadError> {
+        self.rewind();
+        let open = self.state.open.clone().expect("the caller has looked");
+        let mut forming = Forming::default();
+        while let Some(frame) = self.next_frame()? {
+            if frame.sequence > open.last {
+                self.lookahead = Some(frame);
+                break;
+            }
+            forming.add(frame);
+        }
+        Ok(forming.into_round(&open, true))
+    }
+
+    fn form(&mut self, limits: &RoundLimits) -> Result<Option<Round>, ReadError> {
+        let durable = *self.shared.durable.borrow();
+        let mut forming = Forming::default();
+        self.more = false;
+        loop {
+            match self.next_frame()? {
+                Some(frame) if forming.admits(&frame, limits) => forming.add(frame),
+                Some(frame) => {
+                    self.lookahead = Some(frame);
+                    break;
+                }
+                None => {
+                    self.seen = durable;
+                    break;
+                }
+            }
+        }
+        let passed = self.lookahead.as_ref().map_or(self.cursor.passed(), |frame| frame.sequence - 1);
+        let open =
+            forming.boundaries(passed, getrandom::u64).map_err(|error| ReadError::State(io::Error::other(error)))?;
+        match open {
+            Some(open) => {
+                self.save(State { open: Some(open.clone()), ..self.state.clone() })?;
+                Ok(Some(forming.into_round(&open, false)))
+            }
+            // Nothing but frames without rows, or damage: it is settled as it is.
+            None => {
+                if passed > self.state.cursor {
+                    self.save(State { cursor: passed, ..self.state.clone() })?;
+                    self.shared.finish(passed);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn finish(&mut self, span: (u64, u64)) -> Result<(), ReadError> {
+        if self.state.open.as_ref().is_none_or(|open| (open.first, open.last) != span) {
+            return Err(ReadError::NotOpen);
+        }
+        self.save(State { cursor: span.1, open: None, ..self.state.clone() })?;
+        self.shared.finish(span.1);
+        Ok(())
+    }
+
+    fn save(&mut self, mut state: State) -> Result<(), ReadError> {
+        state.watermark = lock(&self.shared.arrivals).handed_out();
+        self.slots.save(&state, self.shared.io.as_ref()).map_err(ReadError::State)?;
+        self.state = state;
+        Ok(())
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Scanned>, ReadError> {
+        match self.lookahead.take() {
+            Some(frame) => Ok(Some(frame)),
+            None => self.cursor.next().map_err(ReadError::Read),
+        }
+    }
+
+    fn rewind(&mut self) {
+        self.lookahead = None;
+        self.more = true;
+        self.cursor.rewind(self.state.cursor);
+    }
+}

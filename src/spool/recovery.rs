@@ -1,0 +1,217 @@
+//! Opening a spool that may have seen a crash, a power cut, a failing disk or an operator with `mv`.
+//!
+//! Only the newest segment is read through: the ones before it were sealed, or examined by an earlier recovery, and what
+//! is damaged in them is found when it is read. The newest may end in a commit that nobody was told of. What is
+//! missing of that commit was never acknowledged and is cut off or voided; what is missing before it is damage, and is
+//! left for the reader to step over and to report. No file makes the opening fail: one that is not understood is moved
+//! to quarantine.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::frame::{HEADER, void_header};
+use super::io::{Io, is_damage, read_or_zero};
+use super::ledger::Segment;
+use super::segment::{FRAMES_AT, Found, Header, Scan, parse_file_name};
+use super::state::{Slots, State};
+use super::{OpenError, QUARANTINE};
+
+/// What was found on opening.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Segments that hold frames to deliver.
+    pub segments: u64,
+    /// Frames to deliver, those of an open round included.
+    pub pending_frames: u64,
+    /// Bytes of a commit that was never acknowledged, cut off or voided.
+    pub torn_bytes: u64,
+    /// Frames known to have been in them; those at the very end cannot be counted.
+    pub torn_frames: u64,
+    /// Files moved to quarantine, or parts copied there.
+    pub quarantined: u64,
+    /// Neither state file was whole, though segments exist: delivery begins again with the oldest segment. What had been
+    /// delivered from it before comes a second time, under new boundaries, so that counting cannot tell.
+    pub state_lost: bool,
+    /// The first round is one that a former process had begun.
+    pub resumes_round: bool,
+    /// The newest segment could not be synced: until its frames are delivered, a power cut may take them.
+    pub unsynced: bool,
+}
+
+/// What [`recover`] hands to `open`.
+pub(super) struct Recovered {
+    pub(super) state: State,
+    pub(super) slots: Slots,
+    pub(super) segments: Vec<Segment>,
+    /// The last sequence that counts as acknowledged.
+    pub(super) last: u64,
+    pub(super) next_sequence: u64,
+    pub(super) report: Recovery,
+}
+
+/// Reads what is there and repairs the end. The caller holds the lock.
+pub(super) fn recover(dir: &Path, io: &dyn Io) -> Result<Recovered, OpenError> {
+    let attempt = |what: &'static str| move |source| OpenError::Io { what, dir: dir.to_owned(), source };
+    let mut report = Recovery::default();
+    // A former process may have died between creating a file and syncing its name.
+    io.sync_dir(dir).map_err(attempt("sync"))?;
+    let (mut slots, loaded) = Slots::load(dir, io).map_err(attempt("read the state of"))?;
+    let mut next_sequence = 1;
+    let mut found = Vec::new();
+    for entry in io.list(dir).map_err(attempt("list"))? {
+        let Some(named) = parse_file_name(&entry.name) else { continue };
+        let path = dir.join(&entry.name);
+        match read_header(io, &path).map_err(attempt("read a segment of"))? {
+            Some(header) => found.push((header, path, entry.bytes)),
+            None if is_blank(io, &path, entry.bytes) => {
+                io.remove(&path).map_err(attempt("remove an empty segment of"))?; // It was never used.
+            }
+            None => {
+                // How many sequences it used is unknown; this many at most.
+                next_sequence = next_sequence.max(named.saturating_add(entry.bytes / HEADER as u64));
+                report.quarantined += 1;
+                set_aside(io, dir, &path).map_err(attempt("move a damaged segment of"))?;
+            }
+        }
+    }
+    found.sort_by(|a, b| (a.0.first, &a.1).cmp(&(b.0.first, &b.1)));
+    // A copy under a second name.
+    let mut unique: Vec<(Header, PathBuf, u64)> = Vec::new();
+    for (header, path, bytes) in found {
+        match unique.last() {
+            Some((before, ..)) if before.first == header.first => {
+                report.quarantined += 1;
+                set_aside(io, dir, &path).map_err(attempt("move a duplicate segment of"))?;
+            }
+            _ => unique.push((header, path, bytes)),
+        }
+    }
+    let state = loaded.unwrap_or_else(|| {
+        report.state_lost = !unique.is_empty();
+        let cursor = unique.first().map_or(0, |(header, ..)| header.first - 1);
+        State { cursor, watermark: i64::MIN, open: None }
+    });
+    report.resumes_round = state.open.is_some();
+    let delivered = state.open.as_ref().map_or(state.cursor, |open| open.last.max(state.cursor));
+
+    let mut segments = Vec::with_capacity(unique.len());
+    let mut last = delivered;
+    let count = unique.len();
+    let acknowledged: Vec<u64> = unique.iter().skip(1).map(|(header, ..)| header.acknowledged_before).collect();
+    for (index, (header, path, bytes)) in unique.into_iter().enumerate() {
+        let mut segment = Segment { path, header, last: header.first - 1, bytes, sealed: true, keep: false };
+        if index + 1 < count {
+            segment.last = acknowledged[index].max(segment.last);
+        } else {
+            repair_end(&mut segment, delivered, io, dir, &mut report)
+                .map_err(attempt("examine the newest segment of"))?;
+        }
+        // A segment without frames says nothing of what was acknowledged but what its header says.
+        last = last.max(if segment.last < header.first { header.acknowledged_before } else { segment.last });
+        next_sequence = next_sequence.max(header.first + 1);
+        segments.push(segment);
+    }
+    next_sequence = next_sequence.max(last + 1);
+    // What was read may have been in the page cache only, and segments are unlinked on the strength of it. A second
+    // attempt takes a new file.
+    slots.save(&state, io).or_else(|_| slots.save(&state, io)).map_err(attempt("write the state of"))?;
+    if !slots.complete() {
+        // Both are needed before the disk is full. If it already is, the other one is tried again when its turn comes.
+        let _ = slots.save(&state, io);
+    }
+    Ok(Recovered { state, slots, segments, last, next_sequence, report })
+}
+
+/// Finds the end of the newest segment, cuts off what is behind it, and voids what else of the last commit is torn.
+fn repair_end(segment: &mut Segment, delivered: u64, io: &dyn Io, dir: &Path, report: &mut Recovery) -> io::Result<()> {
+    let file = io.open(&segment.path)?;
+    let size = file.size()?;
+    let mut scan = Scan::new(file, segment.header, size);
+    scan.salvage = true;
+    let mut gaps = Vec::new();
+    let mut last_commit = 0;
+    let tail = loop {
+        match scan.next()? {
+            Found::Frame(frame, position) => {
+                segment.last = frame.sequence;
+                last_commit = frame.sequence.saturating_sub(u64::from(position));
+            }
+            Found::Void => segment.last = scan.expected - 1,
+            Found::Gap { offset, bytes, first, last, next_position } => {
+                gaps.push((offset, bytes, first, last, next_position));
+            }
+            Found::End { bytes } => break bytes,
+        }
+    };
+    let end = scan.offset;
+    if tail > 0 && delivered > segment.last {
+        // The reader had met frames here, so they were acknowledged: this is damage, not a torn write.
+        let bytes = scan.raw(end, usize::try_from(tail).unwrap_or(usize::MAX));
+        report.quarantined += u64::from(copy_aside(io, dir, &segment.path, end, &bytes)?);
+    } else {
+        report.torn_bytes += tail;
+    }
+    for (offset, bytes, first, last, next_position) in gaps {
+        let sequences = (last + 1).saturating_sub(first);
+        let (Ok(count), Ok(length)) = (u32::try_from(sequences), usize::try_from(bytes)) else { continue };
+        let never_acknowledged = first >= last_commit && first > delivered && count > 0 && length > HEADER;
+        if never_acknowledged {
+            let position = next_position.saturating_sub(u16::try_from(count).unwrap_or(u16::MAX));
+            let header = void_header(&segment.header.id, &scan.raw(offset, length), first, count, position);
+            scan.file().write_all_at(&header, offset)?;
+            report.torn_frames += sequences;
+            report.torn_bytes += bytes;
+        }
+    }
+    // After `kill -9` the frames may be in the page cache only; nothing may be delivered that a power cut could take.
+    let synced = scan.file().set_len(end).and_then(|()| scan.file().sync_data());
+    report.unsynced = synced.is_err();
+    segment.bytes = if synced.is_ok() { end } else { size };
+    Ok(())
+}
+
+fn read_header(io: &dyn Io, path: &Path) -> io::Result<Option<Header>> {
+    let mut block = vec![0; FRAMES_AT as usize];
+    match io.open(path).and_then(|file| read_or_zero(file.as_ref(), &mut block, 0)) {
+        Err(error) if is_damage(&error) => Ok(None),
+        Err(error) => Err(error),
+        Ok(()) => Ok(Header::decode(&block)),
+    }
+}
+
+/// Whether a file holds nothing but zeros: a segment whose header never reached the disk.
+fn is_blank(io: &dyn Io, path: &Path, bytes: u64) -> bool {
+    let Ok(file) = io.open(path) else { return false };
+    let mut chunk = vec![0; 64 << 10];
+    (0..bytes)
+        .step_by(chunk.len())
+        .all(|offset| read_or_zero(file.as_ref(), &mut chunk, offset).is_ok() && chunk.iter().all(|byte| *byte == 0))
+}
+
+/// Moves a whole file to quarantine, under a name that is free there.
+pub(super) fn set_aside(io: &dyn Io, dir: &Path, path: &Path) -> io::Result<()> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("unnamed");
+    let quarantine = dir.join(QUARANTINE);
+    let taken = io.list(&quarantine)?;
+    let free = std::iter::once(name.to_owned())
+        .chain((1..).map(|number: u64| format!("{name}.{number}")))
+        .find(|name| taken.iter().all(|entry| entry.name != *name))
+        .expect("there are more numbers than files");
+    io.rename(path, &quarantine.join(free))
+}
+
+/// Copies damaged bytes to quarantine. `false` when an earlier look at the same place has done so.
+pub(super) fn copy_aside(io: &dyn Io, dir: &Path, segment: &Path, offset: u64, bytes: &[u8]) -> io::Result<bool> {
+    let name = segment.file_name().and_then(|name| name.to_str()).unwrap_or("unnamed");
+    let quarantine = dir.join(QUARANTINE);
+    let path = quarantine.join(format!("{name}-{offset}"));
+    let file = match io.create(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+        other => other?,
+    };
+    let written = file.write_all_at(bytes, 0).and_then(|()| file.sync_data()).and_then(|()| io.sync_dir(&quarantine));
+    if written.is_err() {
+        let _ = io.remove(&path); // Half a copy would pass for a whole one.
+    }
+    written.map(|()| true)
+}

@@ -1,0 +1,212 @@
+//! What the reader hands out: rounds, made of one batch per lane.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::frame::{Kind, Lane, Rows};
+use super::segment::Scanned;
+use super::state::{Boundary, MAX_BATCHES, OpenRound};
+
+/// How large a round may become. A single frame beyond a limit still makes a round of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundLimits {
+    /// Rows per batch.
+    pub max_rows: u64,
+    /// Bytes of all frames together; what a round takes in memory.
+    pub max_bytes: u64,
+    /// Batches; at most 4096.
+    pub max_batches: usize,
+    /// How long to wait for more.
+    pub linger: Duration,
+}
+
+impl Default for RoundLimits {
+    fn default() -> Self {
+        Self { max_rows: 100_000, max_bytes: 32 << 20, max_batches: 256, linger: Duration::from_secs(1) }
+    }
+}
+
+/// Consecutive frames, to be settled together. It has no `Debug`: what it holds is not for logs.
+pub struct Round {
+    /// Whether these boundaries were handed out before, by this process or a former one. Then any of the batches may be
+    /// in the store already, and its rows must be counted there before it is sent.
+    pub resumed: bool,
+    /// The first sequence.
+    pub first_sequence: u64,
+    /// The last; the round covers everything in between.
+    pub last_sequence: u64,
+    /// What the rows' columns are.
+    pub schema_version: u32,
+    /// One batch per lane that has rows, in the order in which the lanes first appear.
+    pub batches: Vec<Batch>,
+    /// Erasures, in order. They follow all rows of this round: nothing in it was appended after the first of them.
+    pub tombstones: Vec<Tombstone>,
+}
+
+/// The rows of one lane in one round.
+pub struct Batch {
+    /// Where they go.
+    pub lane: Lane,
+    /// A random number, not zero, persisted with the boundary: the column by which the store's rows are counted.
+    pub value: u64,
+    /// The deduplication token: a hash over the boundary and the value.
+    pub token: String,
+    /// How many rows the boundary comprises.
+    pub rows: u64,
+    /// How many of them are damaged and therefore not here. Only a resumed round can have any.
+    pub lost_rows: u64,
+    payload: Vec<u8>,
+}
+
+impl Batch {
+    /// The rows, in the order in which they were appended.
+    pub fn iter(&self) -> Rows<'_> {
+        Rows(&self.payload)
+    }
+
+    /// What the rows take, a length of four bytes each included.
+    pub fn bytes(&self) -> usize {
+        self.payload.len()
+    }
+
+    fn new(boundary: &Boundary) -> Self {
+        Self {
+            lane: boundary.lane.clone(),
+            value: boundary.value,
+            token: token(boundary),
+            rows: boundary.rows,
+            lost_rows: boundary.rows,
+            payload: Vec::new(),
+        }
+    }
+}
+
+/// An order to erase.
+pub struct Tombstone {
+    /// Its sequence.
+    pub sequence: u64,
+    /// What it concerns.
+    pub lane: Lane,
+    /// The order, in the consumer's own words.
+    pub payload: Vec<u8>,
+}
+
+/// Two spools may have equal sequences and lanes; the random value keeps their tokens apart.
+fn token(boundary: &Boundary) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("tamga spool 1: deduplication token of a batch");
+    for number in [boundary.value, boundary.rows, boundary.first, boundary.last] {
+        hasher.update(&number.to_le_bytes());
+    }
+    hasher.update(boundary.lane.as_str().as_bytes());
+    hasher.finalize().to_hex()[..32].to_owned()
+}
+
+/// A round in the making: first frames are added, then its boundaries are drawn.
+#[derive(Default)]
+pub(super) struct Forming {
+    lanes: HashMap<Lane, usize>,
+    batches: Vec<(Boundary, Vec<u8>)>,
+    tombstones: Vec<Tombstone>,
+    bytes: u64,
+    span: Option<(u64, u64, u32)>,
+}
+
+impl Forming {
+    /// Whether the frame may join.
+    pub(super) fn admits(&self, frame: &Scanned, limits: &RoundLimits) -> bool {
+        let Some((_, _, schema_version)) = self.span else { return true };
+        let lane = self.lanes.get(&frame.lane).map(|index| &self.batches[*index].0);
+        let rows = lane.map_or(0, |batch| batch.rows);
+        schema_version == frame.schema_version
+            && self.bytes + frame.payload.len() as u64 <= limits.max_bytes
+            && match frame.kind {
+                Kind::Rows => {
+                    self.tombstones.is_empty()
+                        && (rows == 0 || rows + u64::from(frame.rows) <= limits.max_rows)
+                        && (lane.is_some() || self.batches.len() < limits.max_batches.clamp(1, MAX_BATCHES))
+                }
+                Kind::Tombstone | Kind::Void => true,
+            }
+    }
+
+    /// Adds a frame.
+    pub(super) fn add(&mut self, mut frame: Scanned) {
+        let first = self.span.map_or(frame.sequence, |(first, ..)| first);
+        self.span = Some((first, frame.sequence, frame.schema_version));
+        self.bytes += frame.payload.len() as u64;
+        match frame.kind {
+            Kind::Rows if frame.rows > 0 => {
+                let index = *self.lanes.entry(frame.lane.clone()).or_insert(self.batches.len());
+                if index == self.batches.len() {
+                    let (lane, first, last) = (frame.lane, frame.sequence, frame.sequence);
+                    self.batches.push((Boundary { lane, value: 0, rows: 0, first, last }, Vec::new()));
+                }
+                let (boundary, payload) = &mut self.batches[index];
+                boundary.rows += u64::from(frame.rows);
+                boundary.last = frame.sequence;
+                payload.append(&mut frame.payload);
+            }
+            Kind::Tombstone => {
+                let Scanned { sequence, lane, payload, .. } = frame;
+                self.tombstones.push(Tombstone { sequence, lane, payload });
+            }
+            Kind::Rows | Kind::Void => {}
+        }
+    }
+
+    /// Draws the boundaries of a new round; `None` when there is nothing to deliver. The round covers everything up to
+    /// `passed`, so that what was lost behind its last frame is settled with it. `value` gives random numbers.
+    pub(super) fn boundaries<E>(
+        &mut self,
+        passed: u64,
+        value: impl Fn() -> Result<u64, E>,
+    ) -> Result<Option<OpenRound>, E> {
+        let Some((first, last, schema_version)) = self.span else { return Ok(None) };
+        for (boundary, _) in &mut self.batches {
+            boundary.value = value()?.max(1);
+        }
+        let batches: Vec<_> = self.batches.iter().map(|(boundary, _)| boundary.clone()).collect();
+        let empty = batches.is_empty() && self.tombstones.is_empty();
+        Ok((!empty).then_some(OpenRound { first, last: last.max(passed), schema_version, batches }))
+    }
+
+    /// The round, exactly as the boundaries say. What damage took since they were drawn shows as lost rows.
+    pub(super) fn into_round(self, open: &OpenRound, resumed: bool) -> Round {
+        let mut batches: Vec<_> = open.batches.iter().map(Batch::new).collect();
+        for (boundary, payload) in self.batches {
+            if let Some(batch) = batches.iter_mut().find(|batch| batch.lane == boundary.lane) {
+                batch.lost_rows = batch.rows.saturating_sub(boundary.rows);
+                batch.payload = payload;
+            }
+        }
+        Round {
+            resumed,
+            first_sequence: open.first,
+            last_sequence: open.last,
+            schema_version: open.schema_version,
+            batches,
+            tombstones: self.tombstones,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_follows_from_the_boundary_alone() {
+        let lane = Lane::new("events/jetpay.kz/2026-03-01").unwrap();
+        let boundary = Boundary { lane, value: 7, rows: 3, first: 10, last: 12 };
+        assert_eq!(token(&boundary), "872967278638b5347a2f712cb009bc13");
+        for other in [
+            Boundary { value: 8, ..boundary.clone() },
+            Boundary { rows: 4, ..boundary.clone() },
+            Boundary { first: 9, ..boundary.clone() },
+            Boundary { last: 13, ..boundary.clone() },
+            Boundary { lane: Lane::new("errors").unwrap(), ..boundary.clone() },
+        ] {
+            assert_ne!(token(&other), token(&boundary));
+        }
+    }
+}

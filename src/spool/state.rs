@@ -1,0 +1,275 @@
+//! How far the consumer has come, and the boundaries of the round it is working on.
+//!
+//! Two files, `state-0` and `state-1`, are overwritten in turn, each write with a higher generation; the highest that is
+//! whole counts. A power cut in the middle of a write leaves the one before it. Their blocks are reserved at the start,
+//! so that a full disk can still be drained, which a temporary file and a rename would not allow.
+//!
+//! ```text
+//!  0  8  magic "TAMGASTA"       32  8  watermark, milliseconds
+//!  8  4  format version         40  1  1 if a round is open, and then:
+//! 12  4  length, CRC included   first 8 · last 8 · schema version 4 · batches 4, and per batch:
+//! 16  8  generation               lane length 1 · lane · value 8 · rows 8 · first 8 · last 8
+//! 24  8  cursor                  …  4  CRC32C of all before it
+//! ```
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::frame::Lane;
+use super::io::{File, Io, is_damage, read_or_zero};
+
+const MAGIC: &[u8; 8] = b"TAMGASTA";
+const FORMAT_VERSION: u32 = 1;
+const FIXED_BYTES: usize = 41;
+/// Reserved per file: some 200 batches. More is allowed, but needs room on the disk at that moment.
+const RESERVED_BYTES: u64 = 64 << 10;
+/// A round has at most this many batches, so that reading a state is bounded too.
+pub(super) const MAX_BATCHES: usize = 4096;
+const MAX_BYTES: usize = FIXED_BYTES + 28 + MAX_BATCHES * (256 + 32);
+
+/// What survives a restart besides the frames themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
+    /// Everything up to this sequence is settled.
+    pub(super) cursor: u64,
+    /// The latest watermark that was handed out before this was written.
+    pub(super) watermark: i64,
+    /// The round that is being worked on.
+    pub(super) open: Option<OpenRound>,
+}
+
+/// The boundaries of a round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OpenRound {
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) schema_version: u32,
+    pub(super) batches: Vec<Boundary>,
+}
+
+/// The boundaries of a batch: the rows frames of `lane` from `first` to `last`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Boundary {
+    pub(super) lane: Lane,
+    pub(super) value: u64,
+    pub(super) rows: u64,
+    pub(super) first: u64,
+    pub(super) last: u64,
+}
+
+fn encode(state: &State, generation: u64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&generation.to_le_bytes());
+    out.extend_from_slice(&state.cursor.to_le_bytes());
+    out.extend_from_slice(&state.watermark.to_le_bytes());
+    out.push(u8::from(state.open.is_some()));
+    if let Some(open) = &state.open {
+        out.extend_from_slice(&open.first.to_le_bytes());
+        out.extend_from_slice(&open.last.to_le_bytes());
+        out.extend_from_slice(&open.schema_version.to_le_bytes());
+        out.extend_from_slice(&u32::try_from(open.batches.len()).expect("at most MAX_BATCHES").to_le_bytes());
+        for batch in &open.batches {
+            let lane = batch.lane.as_str().as_bytes();
+            out.push(u8::try_from(lane.len()).expect("a lane has at most 255 bytes"));
+            out.extend_from_slice(lane);
+            for number in [batch.value, batch.rows, batch.first, batch.last] {
+                out.extend_from_slice(&number.to_le_bytes());
+            }
+        }
+    }
+    let length = u32::try_from(out.len() + 4).expect("at most MAX_BYTES");
+    out[12..16].copy_from_slice(&length.to_le_bytes());
+    let checksum = crc32c::crc32c(&out);
+    out.extend_from_slice(&checksum.to_le_bytes());
+    out
+}
+
+fn decode(bytes: &[u8]) -> Option<(State, u64)> {
+    let length = u32::from_le_bytes(bytes.get(12..16)?.try_into().ok()?) as usize;
+    let (body, checksum) = bytes.get(..length)?.split_last_chunk::<4>()?;
+    if !body.starts_with(MAGIC) || crc32c::crc32c(body) != u32::from_le_bytes(*checksum) {
+        return None;
+    }
+    let mut rest = &body[8..];
+    if take(&mut rest).map(u32::from_le_bytes)? != FORMAT_VERSION {
+        return None;
+    }
+    take::<4>(&mut rest)?;
+    let long = |rest: &mut &[u8]| take(rest).map(u64::from_le_bytes);
+    let generation = long(&mut rest)?;
+    let cursor = long(&mut rest)?;
+    let watermark = take(&mut rest).map(i64::from_le_bytes)?;
+    let open = match take::<1>(&mut rest)? {
+        [0] => None,
+        _ => {
+            let (first, last) = (long(&mut rest)?, long(&mut rest)?);
+            let schema_version = take(&mut rest).map(u32::from_le_bytes)?;
+            let count = take(&mut rest).map(u32::from_le_bytes)?;
+            let mut batches = Vec::new();
+            for _ in 0..count {
+                let [lane_length] = take::<1>(&mut rest)?;
+                let (lane, behind) = rest.split_at_checked(usize::from(lane_length))?;
+                rest = behind;
+                batches.push(Boundary {
+                    lane: Lane::new(std::str::from_utf8(lane).ok()?)?,
+                    value: long(&mut rest)?,
+                    rows: long(&mut rest)?,
+                    first: long(&mut rest)?,
+                    last: long(&mut rest)?,
+                });
+            }
+            Some(OpenRound { first, last, schema_version, batches })
+        }
+    };
+    rest.is_empty().then_some((State { cursor, watermark, open }, generation))
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, behind) = rest.split_first_chunk::<N>()?;
+    *rest = behind;
+    Some(*taken)
+}
+
+/// The two files.
+pub(super) struct Slots {
+    dir: PathBuf,
+    files: [Option<Box<dyn File>>; 2],
+    generation: u64,
+}
+
+impl Slots {
+    /// Opens what is there, and reads the newest state that is whole. What the disk cannot deliver counts as damaged.
+    pub(super) fn load(dir: &Path, io: &dyn Io) -> io::Result<(Self, Option<State>)> {
+        let mut slots = Self { dir: dir.to_owned(), files: [None, None], generation: 0 };
+        let mut best: Option<(State, u64)> = None;
+        for index in 0..2 {
+            let file = match io.open(&slots.path(index)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                other => other?,
+            };
+            let length = file.size().map_or(0, |bytes| usize::try_from(bytes).unwrap_or(MAX_BYTES).min(MAX_BYTES));
+            let mut bytes = vec![0; length];
+            match read_or_zero(file.as_ref(), &mut bytes, 0) {
+                Err(error) if is_damage(&error) => continue, // It is replaced, not overwritten, when its turn comes.
+                other => other?,
+            }
+            slots.files[index] = Some(file);
+            if let Some(found) = decode(&bytes)
+                && best.as_ref().is_none_or(|best| best.1 < found.1)
+            {
+                best = Some(found);
+            }
+        }
+        slots.generation = best.as_ref().map_or(0, |(_, generation)| *generation);
+        Ok((slots, best.map(|(state, _)| state)))
+    }
+
+    /// Makes `state` the one that a restart finds. After an error it may be either the old one or this one.
+    pub(super) fn save(&mut self, state: &State, io: &dyn Io) -> io::Result<()> {
+        let generation = self.generation + 1;
+        // The generation decides the file, so the newest whole state is never the one being overwritten.
+        let index = usize::from(generation % 2 == 1);
+        let bytes = encode(state, generation);
+        let (file, created) = match self.files[index].take() {
+            Some(file) => (file, false),
+            None => (self.create(index, io)?, true),
+        };
+        file.write_all_at(&bytes, 0)?;
+        file.sync_data()?;
+        if created {
+            io.sync_dir(&self.dir)?;
+        }
+        // Only now: a file whose sync failed was dropped above, and is replaced by a new one at the next attempt.
+        self.files[index] = Some(file);
+        self.generation = generation;
+        Ok(())
+    }
+
+    /// Whether both files are there to be overwritten.
+    pub(super) fn complete(&self) -> bool {
+        self.files.iter().all(Option::is_some)
+    }
+
+    fn create(&self, index: usize, io: &dyn Io) -> io::Result<Box<dyn File>> {
+        let path = self.path(index);
+        match io.remove(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = io.create(&path)?;
+        // Without the reservation everything works, until the disk is full.
+        let _ = file.allocate(RESERVED_BYTES);
+        Ok(file)
+    }
+
+    fn path(&self, index: usize) -> PathBuf {
+        self.dir.join(format!("state-{index}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::io::Disk;
+    use super::*;
+
+    fn sample(cursor: u64) -> State {
+        let boundary =
+            |lane: &str, value| Boundary { lane: Lane::new(lane).unwrap(), value, rows: 3, first: 5, last: 9 };
+        let batches = vec![boundary("events", 1), boundary("errors", 2)];
+        State { cursor, watermark: -7, open: Some(OpenRound { first: 5, last: 9, schema_version: 2, batches }) }
+    }
+
+    #[test]
+    fn the_format_is_these_bytes() {
+        let state = State { cursor: 4, watermark: -2, open: None };
+        let golden: &[&[u8]] = &[
+            b"TAMGASTA",
+            &[1, 0, 0, 0],
+            &[45, 0, 0, 0],
+            &[3, 0, 0, 0, 0, 0, 0, 0],
+            &[4, 0, 0, 0, 0, 0, 0, 0],
+            &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+            &[0],
+            &[0x6d, 0xad, 0x8e, 0x79],
+        ];
+        assert_eq!(encode(&state, 3), golden.concat());
+    }
+
+    #[test]
+    fn any_damage_is_noticed() {
+        let bytes = encode(&sample(4), 1);
+        assert_eq!(decode(&bytes), Some((sample(4), 1)));
+        for at in 0..bytes.len() {
+            assert_eq!(decode(&bytes[..at]), None);
+            for bit in 0..8 {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1 << bit;
+                assert_eq!(decode(&damaged), None, "byte {at}, bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_newest_whole_state_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let (mut slots, loaded) = Slots::load(root.path(), &Disk).unwrap();
+        assert!(loaded.is_none());
+        for cursor in 1..=5 {
+            slots.save(&sample(cursor), &Disk).unwrap();
+            let (_, loaded) = Slots::load(root.path(), &Disk).unwrap();
+            assert_eq!(loaded, Some(sample(cursor)));
+        }
+        // The fifth generation lies in the file of odd ones; without it the fourth counts, without both none.
+        std::fs::write(root.path().join("state-1"), b"noise").unwrap();
+        let (mut slots, loaded) = Slots::load(root.path(), &Disk).unwrap();
+        assert_eq!(loaded, Some(sample(4)));
+        slots.save(&sample(6), &Disk).unwrap();
+        assert_eq!(Slots::load(root.path(), &Disk).unwrap().1, Some(sample(6)));
+        std::fs::write(root.path().join("state-0"), b"").unwrap();
+        std::fs::write(root.path().join("state-1"), b"").unwrap();
+        assert_eq!(Slots::load(root.path(), &Disk).unwrap().1, None);
+    }
+}

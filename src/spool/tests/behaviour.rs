@@ -1,0 +1,243 @@
+//! What requests and the consumer see while the disk works.
+
+use std::time::Instant;
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_64_tasks_append_is_all_there_in_few_commits() {
+    let sim = Sim::default();
+    sim.slow_syncs(Duration::from_millis(2));
+    let (writer, mut reader, _) = open_sim(&sim);
+    let before = sim.syncs();
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..64 {
+        let writer = writer.clone();
+        tasks.spawn(async move {
+            for number in 0..10 {
+                append(&writer, "events", &format!("{task}/{number}")).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    assert_eq!(writer.usage().last_sequence, 640);
+    assert!(writer.usage().commits < 200 && sim.syncs() - before < 250, "{:?}", writer.usage());
+    let all = drain(&writer, &mut reader).await;
+    assert_eq!(all.len(), 640);
+    for task in 0..64 {
+        let mine: Vec<_> = all.iter().filter(|row| row.starts_with(&format!("{task}/"))).collect();
+        assert_eq!(
+            mine,
+            (0..10).map(|number| format!("{task}/{number}")).collect::<Vec<_>>().iter().collect::<Vec<_>>()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_round_has_one_batch_per_lane_and_ends_at_the_limits() {
+    let sim = Sim::default();
+    let (writer, mut reader, _) = open_sim(&sim);
+    for number in 0..6 {
+        let frames = vec![frame("a", &[&format!("a{number}"), "+"]), frame("b", &[&format!("b{number}")])];
+        writer.enter(0).append(frames).await.unwrap();
+    }
+    let round = next(&mut reader, &RoundLimits { max_rows: 5, ..limits() }).await;
+    let lanes: Vec<_> = round.batches.iter().map(|batch| (batch.lane.as_str(), batch.rows)).collect();
+    assert_eq!(lanes, [("a", 4), ("b", 2)]);
+    assert_eq!(rows(&round), ["a0", "+", "a1", "+", "b0", "b1"]);
+    assert_ne!(round.batches[0].token, round.batches[1].token);
+    assert_ne!(round.batches[0].value, round.batches[1].value);
+    assert_eq!((round.first_sequence, round.last_sequence, round.schema_version), (1, 4, 1));
+    reader.finish(&round).await.unwrap();
+    let round = next(&mut reader, &RoundLimits { max_batches: 1, ..limits() }).await;
+    assert_eq!(rows(&round), ["a2", "+"]);
+    reader.finish(&round).await.unwrap();
+    let round = next(&mut reader, &RoundLimits { max_bytes: 1, ..limits() }).await;
+    assert_eq!(rows(&round), ["b2"], "a frame beyond the limit makes a round of its own");
+    reader.finish(&round).await.unwrap();
+    assert_eq!(drain(&writer, &mut reader).await.len(), 9);
+}
+
+#[tokio::test]
+async fn a_round_ends_with_its_tombstones() {
+    let sim = Sim::default();
+    let (writer, mut reader, _) = open_sim(&sim);
+    let stone = |order: &str| Frame::tombstone(Lane::new("events").unwrap(), order.as_bytes().to_vec());
+    let frames = vec![frame("a", &["1"]), stone("first"), stone("second"), frame("a", &["2"]), stone("third")];
+    writer.enter(0).append(frames).await.unwrap();
+    for (expected, orders) in [("1", vec!["first", "second"]), ("2", vec!["third"])] {
+        for resumed in [false, true] {
+            let round = next(&mut reader, &limits()).await;
+            assert_eq!((rows(&round), round.resumed), (vec![expected.to_owned()], resumed));
+            let found: Vec<_> = round.tombstones.iter().map(|stone| stone.payload.clone()).collect();
+            assert_eq!(found, orders.iter().map(|order| order.as_bytes().to_vec()).collect::<Vec<_>>());
+            if resumed {
+                reader.finish(&round).await.unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_schema_begins_a_new_round() {
+    let sim = Sim::default();
+    for schema_version in [1, 2] {
+        let options = Options { schema_version, ..options() };
+        let (writer, _reader, _) = open(Path::new(DIR), options, Arc::new(sim.clone())).unwrap();
+        append(&writer, "events", &schema_version.to_string()).await.unwrap();
+    }
+    let (_writer, mut reader, recovery) = open_sim(&sim);
+    assert_eq!((recovery.segments, recovery.pending_frames), (2, 2));
+    for schema_version in [1, 2] {
+        let round = next(&mut reader, &limits()).await;
+        assert_eq!((round.schema_version, rows(&round)), (schema_version, vec![schema_version.to_string()]));
+        reader.finish(&round).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_reader_waits_for_company_but_no_longer_than_linger() {
+    let sim = Sim::default();
+    let (writer, mut reader, _) = open_sim(&sim);
+    let linger = Duration::from_millis(150);
+    let limits = RoundLimits { linger, max_rows: 3, ..limits() };
+    for (frames, at_once) in [(1, false), (3, true)] {
+        let since = Instant::now();
+        let (round, ()) = tokio::join!(next(&mut reader, &limits), async {
+            for _ in 0..frames {
+                append(&writer, "events", "row").await.unwrap();
+            }
+        });
+        assert_eq!(rows(&round).len(), frames);
+        assert_eq!(since.elapsed() < linger, at_once, "{:?}", since.elapsed());
+        assert!(since.elapsed() < linger * 4);
+        reader.finish(&round).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_watermark_never_passes_what_is_not_settled() {
+    let sim = Sim::default();
+    {
+        let (writer, mut reader, _) = open_sim(&sim);
+        assert_eq!(writer.watermark(1000), 1000);
+        let slow = writer.enter(1500);
+        writer.enter(1600).append(vec![frame("a", &["fast"])]).await.unwrap();
+        assert_eq!(writer.watermark(2000), 1500);
+        slow.append(vec![frame("a", &["slow"])]).await.unwrap();
+        assert_eq!(reader.watermark(2000), 1500);
+        assert_eq!(drain(&writer, &mut reader).await, ["fast", "slow"]);
+        assert_eq!(writer.watermark(2000), 2000);
+        drop(writer.enter(2500));
+        assert_eq!(writer.watermark(3000), 3000, "a request that ends without an append holds nothing up");
+        assert_eq!(writer.enter(2999).arrived_ms(), 3000);
+        assert!(writer.enter(3500).append(vec![]).await.is_err());
+        writer.enter(4000).append(vec![frame("a", &["left"])]).await.unwrap();
+        next(&mut reader, &limits()).await;
+    }
+    let (writer, mut reader, _) = open_sim(&sim);
+    assert_eq!(writer.watermark(9000), 3000, "what a former process left behind holds it where it was");
+    drain(&writer, &mut reader).await;
+    assert_eq!(writer.watermark(9000), 9000);
+}
+
+#[tokio::test]
+async fn an_append_whose_caller_goes_away_still_counts() {
+    let sim = Sim::default();
+    sim.slow_syncs(Duration::from_millis(30));
+    let (writer, mut reader, _) = open_sim(&sim);
+    let append = writer.enter(10).append(vec![frame("a", &["row"])]);
+    assert!(tokio::time::timeout(Duration::from_millis(5), append).await.is_err());
+    assert_eq!(writer.watermark(100), 10);
+    assert_eq!(rows(&next(&mut reader, &limits()).await), ["row"]);
+}
+
+#[tokio::test]
+async fn closing_commits_what_waits_and_ends_the_rounds() {
+    let sim = Sim::default();
+    let (writer, mut reader, _) = open_sim(&sim);
+    let other = writer.clone();
+    let waiting = tokio::spawn(async move { append(&other, "events", "row").await });
+    tokio::task::yield_now().await;
+    writer.close();
+    assert!(waiting.await.unwrap().is_ok());
+    assert_eq!(append(&writer, "events", "late").await, Err(AppendError::Closed));
+    assert!(reader.next_round(&limits()).await.unwrap().is_none());
+    drop((writer, reader));
+    let (writer, mut reader, _) = open_sim(&sim);
+    assert_eq!(drain(&writer, &mut reader).await, ["row"]);
+}
+
+#[tokio::test]
+async fn appends_are_bounded() {
+    let sim = Sim::default();
+    sim.slow_syncs(Duration::from_millis(50));
+    let options = Options { queue_bytes: 1000, ..options() };
+    let (writer, _reader, _) = open(Path::new(DIR), options, Arc::new(sim.clone())).unwrap();
+    let big = "x".repeat(MAX_APPEND_BYTES);
+    assert_eq!(append(&writer, "events", &big).await, Err(AppendError::TooLarge));
+    assert_eq!(writer.enter(0).append(vec![]).await, Err(AppendError::Empty));
+    let row = "x".repeat(900);
+    let (first, second) = tokio::join!(append(&writer, "events", &row), append(&writer, "events", &row));
+    assert!(first.is_ok());
+    assert_eq!(second, Err(AppendError::Overloaded));
+}
+
+#[tokio::test]
+async fn a_delivered_segment_does_not_outlive_its_age() {
+    let sim = Sim::default();
+    let options = Options { segment_age: Duration::from_millis(50), ..options() };
+    let (writer, mut reader, _) = open(Path::new(DIR), options, Arc::new(sim.clone())).unwrap();
+    append(&writer, "events", "row").await.unwrap();
+    drain(&writer, &mut reader).await;
+    tokio::time::timeout(Duration::from_secs(3), async {
+        while writer.usage().segments > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("it is sealed and unlinked without any further append");
+    assert!(segments(&sim).is_empty());
+    assert_eq!(append(&writer, "events", "next").await.unwrap().first_sequence, 2);
+}
+
+#[test]
+fn a_second_instance_is_refused_in_words() {
+    let root = tempfile::tempdir().unwrap();
+    let held = open(root.path(), Options::new(1 << 20, 1), Arc::new(Disk)).unwrap();
+    let Err(refused) = open(root.path(), Options::new(1 << 20, 1), Arc::new(Disk)) else { panic!("two at once") };
+    assert!(refused.to_string().contains("in use by another process: stop that one"), "{refused}");
+    drop(held);
+    open(root.path(), Options::new(1 << 20, 1), Arc::new(Disk)).unwrap();
+}
+
+/// On the real disk, in whatever build this is: a figure to look at, not a bar.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures; run it with --nocapture"]
+async fn measure_appends() {
+    let root = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let (writer, _reader, _) = open(root.path(), Options::new(1 << 30, 1), Arc::new(Disk)).unwrap();
+    let row = "x".repeat(300);
+    append(&writer, "events", &row).await.unwrap();
+    let mut single: Vec<_> = Vec::new();
+    for _ in 0..500 {
+        let since = Instant::now();
+        append(&writer, "events", &row).await.unwrap();
+        single.push(since.elapsed());
+    }
+    single.sort();
+    println!("one task: p50 {:?}, p99 {:?}", single[250], single[495]);
+    let (since, commits) = (Instant::now(), writer.usage().commits);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let (writer, row) = (writer.clone(), row.clone());
+        tasks.spawn(async move {
+            for _ in 0..500 {
+                append(&writer, "events", &row).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    let rate = 32_000.0 / since.elapsed().as_secs_f64();
+    println!("64 tasks: {rate:.0} appends/s, {} commits for 32000 appends", writer.usage().commits - commits);
+}

@@ -1,0 +1,216 @@
+//! Power cuts and kills at any operation, with a consumer that counts before it believes: what was acknowledged is stored
+//! exactly once, what was not at most once, in order, and nothing is mistaken for damage.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::sim::Rng;
+use super::*;
+
+/// How many seeds the ordinary run tries.
+const SEEDS: u64 = 300;
+
+#[test]
+fn acknowledged_is_stored_exactly_once() {
+    simulate(0..SEEDS);
+}
+
+/// `TAMGA_SPOOL_SEEDS=100000 cargo test --lib spool -- --ignored`
+#[test]
+#[ignore = "long; the number of seeds comes from the environment"]
+fn acknowledged_is_stored_exactly_once_over_many_seeds() {
+    let seeds = std::env::var("TAMGA_SPOOL_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(10_000);
+    simulate(SEEDS..SEEDS + seeds);
+}
+
+fn simulate(seeds: std::ops::Range<u64>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for seed in seeds {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(one_life(seed))));
+        if outcome.is_err() {
+            panic!("seed {seed} failed, see above");
+        }
+    }
+}
+
+/// What the outside world knows.
+#[derive(Default)]
+struct World {
+    next_id: u64,
+    acknowledged: BTreeSet<u64>,
+    /// The store: batch value → its rows.
+    store: HashMap<u64, Vec<Vec<u8>>>,
+    /// Tombstones by sequence.
+    obeyed: BTreeMap<u64, u64>,
+    /// The highest id that was ever delivered.
+    highest: u64,
+    /// The round that was handed out and is not known to be finished, and whether finishing it was tried.
+    open: Option<(Seen, bool)>,
+}
+
+/// Lane, value, token, rows as persisted, and the rows themselves.
+type SeenBatch = (Lane, u64, String, u64, Vec<Vec<u8>>);
+
+/// Everything about a round that must be the same the next time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    span: (u64, u64),
+    batches: Vec<SeenBatch>,
+    tombstones: Vec<(u64, Vec<u8>)>,
+}
+
+impl Seen {
+    fn of(round: &Round) -> Self {
+        let batch = |batch: &Batch| {
+            assert_eq!((batch.lost_rows, batch.rows), (0, batch.iter().count() as u64));
+            let rows = batch.iter().map(<[u8]>::to_vec).collect();
+            (batch.lane.clone(), batch.value, batch.token.clone(), batch.rows, rows)
+        };
+        Self {
+            span: (round.first_sequence, round.last_sequence),
+            batches: round.batches.iter().map(batch).collect(),
+            tombstones: round.tombstones.iter().map(|stone| (stone.sequence, stone.payload.clone())).collect(),
+        }
+    }
+}
+
+fn id(row: &[u8]) -> u64 {
+    u64::from_le_bytes(row[..8].try_into().unwrap())
+}
+
+impl World {
+    fn row(&mut self, rng: &mut Rng) -> (u64, Vec<u8>) {
+        self.next_id += 1;
+        let mut row = self.next_id.to_le_bytes().to_vec();
+        row.resize(8 + rng.below(700) as usize, self.next_id as u8);
+        (self.next_id, row)
+    }
+
+    fn frames(&mut self, rng: &mut Rng) -> (Vec<u64>, Vec<Frame>) {
+        let (mut ids, mut frames) = (Vec::new(), Vec::new());
+        for _ in 0..=rng.below(3) {
+            let lane = Lane::new(["events", "errors", "attributes/screen"][rng.below(3) as usize]).unwrap();
+            if rng.chance(10) {
+                let (id, payload) = self.row(rng);
+                ids.push(id);
+                frames.push(Frame::tombstone(lane, payload));
+                continue;
+            }
+            let mut frame = Frame::new(lane);
+            for _ in 0..=rng.below(3) {
+                let (id, row) = self.row(rng);
+                ids.push(id);
+                frame.push(&row);
+            }
+            frames.push(frame);
+        }
+        (ids, frames)
+    }
+
+    /// Appends several at once; `false` when one was refused.
+    async fn append(&mut self, writer: &Writer, rng: &mut Rng) -> bool {
+        let mut appends = tokio::task::JoinSet::new();
+        for _ in 0..=rng.below(4) {
+            let (ids, frames) = self.frames(rng);
+            let ticket = writer.enter(0);
+            appends.spawn(async move { (ids, ticket.append(frames).await) });
+        }
+        let mut fine = true;
+        while let Some(Ok((ids, answer))) = appends.join_next().await {
+            fine &= answer.is_ok();
+            self.acknowledged.extend(ids.into_iter().filter(|_| answer.is_ok()));
+        }
+        fine
+    }
+
+    /// Takes a round, stores some or all of it, and perhaps finishes it; `false` when the disk is gone.
+    async fn consume(&mut self, writer: &Writer, reader: &mut Reader, rng: &mut Rng) -> bool {
+        if writer.usage().pending_frames == 0 {
+            return true;
+        }
+        let limits = RoundLimits { max_rows: 1 + rng.below(20), max_bytes: 1 + rng.below(9000), ..limits() };
+        let round = tokio::time::timeout(Duration::from_secs(20), reader.next_round(&limits)).await;
+        let Ok(Some(round)) = round.expect("a round was due") else { return false };
+        let seen = Seen::of(&round);
+        match self.open.take() {
+            Some((before, false)) => assert_eq!(seen, before, "what was handed out comes again"),
+            Some((before, true)) if round.resumed => assert_eq!(seen, before),
+            _ if round.resumed => {} // Its boundaries reached the disk, but the call that drew them did not return.
+            _ => {}
+        }
+        self.open = Some((seen.clone(), false));
+        for (_, value, _, _, rows) in &seen.batches {
+            if rng.chance(90) {
+                self.store(*value, rows);
+            }
+        }
+        if rng.chance(20) {
+            return true; // It comes again.
+        }
+        for (_, value, _, _, rows) in &seen.batches {
+            self.store(*value, rows);
+        }
+        for (sequence, payload) in &seen.tombstones {
+            assert_eq!(*self.obeyed.entry(*sequence).or_insert(id(payload)), id(payload));
+        }
+        let ids = seen.batches.iter().flat_map(|batch| batch.4.iter()).map(|row| id(row));
+        let stones = seen.tombstones.iter().map(|(_, payload)| id(payload));
+        let (first_stone, last_row) = (stones.clone().min(), ids.clone().max());
+        assert!(first_stone.is_none_or(|stone| last_row.is_none_or(|row| row < stone)), "rows come before tombstones");
+        let lowest = ids.clone().chain(stones.clone()).min().unwrap();
+        assert!(round.resumed || lowest > self.highest, "rounds come in order");
+        self.highest = self.highest.max(ids.chain(stones).max().unwrap());
+        self.open = Some((seen, true));
+        if reader.finish(&round).await.is_err() {
+            return false;
+        }
+        self.open = None;
+        true
+    }
+
+    fn store(&mut self, value: u64, rows: &[Vec<u8>]) {
+        let stored = self.store.entry(value).or_insert_with(|| rows.to_vec());
+        assert_eq!(stored, rows, "a value means the same rows for ever");
+    }
+}
+
+async fn one_life(seed: u64) {
+    let mut rng = Rng::new(seed);
+    let mut world = World::default();
+    let mut sim = Sim::default();
+    for _ in 0..3 + rng.below(5) {
+        if rng.chance(75) {
+            sim.die_after(rng.below(90));
+        }
+        if let Ok((writer, mut reader, recovery)) = open(Path::new(DIR), options(), Arc::new(sim.clone())) {
+            assert_eq!((recovery.quarantined, recovery.state_lost), (0, false), "a power cut is not damage");
+            for _ in 0..rng.below(14) {
+                let fine = match rng.below(2) {
+                    0 => world.append(&writer, &mut rng).await,
+                    _ => world.consume(&writer, &mut reader, &mut rng).await,
+                };
+                if !fine {
+                    break;
+                }
+            }
+            let usage = writer.usage();
+            assert_eq!((usage.lost_frames, usage.damaged_bytes), (0, 0), "a power cut is not damage");
+            if rng.chance(30) {
+                writer.close();
+            }
+            sim = if rng.chance(30) { sim.kill() } else { sim.power_cut(&mut rng) };
+        } else {
+            sim = sim.power_cut(&mut rng);
+        }
+    }
+    let (writer, mut reader, _) = open_sim(&sim);
+    while writer.usage().pending_frames > 0 {
+        assert!(world.consume(&writer, &mut reader, &mut rng).await);
+    }
+    assert_eq!(writer.usage().lost_frames, 0);
+    let mut counts = BTreeMap::<u64, u32>::new();
+    let ids = world.store.values().flatten().map(|row| id(row)).chain(world.obeyed.values().copied());
+    ids.for_each(|id| *counts.entry(id).or_default() += 1);
+    assert!(counts.values().all(|count| *count == 1), "stored twice");
+    assert!(world.acknowledged.iter().all(|id| counts.contains_key(id)), "acknowledged and lost");
+    assert!(counts.keys().all(|id| (1..=world.next_id).contains(id)), "never sent");
+}
