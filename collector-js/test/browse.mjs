@@ -14,15 +14,18 @@
  *     {"kind":"script","method":"GET","url":…,"status":200}
  *     {"kind":"done","pages":8,"beacons":13,"failed":0}
  *
- * `status` is 0 when no answer came (`error` says why, in the browser's words). Exits with 1 if a page of the walk is
+ * `status` is 0 when no answer came, and `error` then says why. Over https, requests that outlive their page are not seen
+ * (they are made, and the collector counts them); over http all are. Exits with 1 if a page of the walk is
  * missing, the snippet did not load, or no beacon was answered with 2xx; with 2 if it was called wrongly.
  */
 import { parseArgs } from "node:util";
 import { launchChromium } from "./lib/chromium.mjs";
+import { isLoopback, startProxy } from "./lib/proxy.mjs";
 
 const USAGE = "usage: node test/browse.mjs [--dwell SECONDS] [--gpc] [--phone] URL…";
-/** How long answers to the last beacons may take after the walk has ended. */
-const DRAIN_MS = 5_000;
+/** When the walk has ended: how long nothing must happen before the browser is closed, and how long to wait at most. */
+const QUIET_MS = 400;
+const LONGEST_DRAIN_MS = 5_000;
 
 /** @param {object} line */
 const print = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -31,9 +34,6 @@ const fail = (why, code) => {
   process.stderr.write(`${why}\n`);
   process.exit(code);
 };
-
-/** @param {string} host */
-const isLoopback = (host) => /(^|\.)localhost$|^127\.|^\[::1\]$/.test(host);
 
 function options() {
   try {
@@ -58,7 +58,8 @@ function options() {
 }
 
 const { bases, dwell, gpc, phone } = options();
-const browser = await launchChromium();
+const proxy = await startProxy((exchange) => report(exchange));
+const browser = await launchChromium(proxy.url);
 const context = await browser.newContext({
   ignoreHTTPSErrors: true,
   viewport: phone ? { width: 390, height: 844 } : { width: 1280, height: 800 },
@@ -77,55 +78,54 @@ await context.route(
 
 const counts = { pages: 0, beacons: 0, failed: 0 };
 let scripts = 0;
-let waiting = 0;
 
-/** @param {import("playwright-core").Request} request */
-const kindOf = (request) => {
-  const { pathname } = new URL(request.url());
-  if (request.method() === "POST" && pathname.endsWith("/beacon")) return "beacon";
-  return /\/tamga[^/]*\.js$/.test(pathname) ? "script" : undefined;
-};
-
-/** @param {import("playwright-core").Request} request @param {object} answer */
-const report = (request, answer) => {
-  const kind = kindOf(request);
-  const line = { kind, method: request.method(), url: request.url(), ...answer };
-  if (kind === "script") return print(line);
-  /** @type {{ view?: string, seq?: number, events?: { type: string }[] }} */
-  let body = {};
-  try {
-    body = request.postDataJSON() ?? {};
-  } catch {
-    // Not JSON: printed without its parts.
+/** @param {import("./lib/proxy.mjs").Exchange} exchange */
+function report({ body, ...exchange }) {
+  const { pathname } = new URL(exchange.url);
+  const succeeded = exchange.status >= 200 && exchange.status < 300;
+  if (/\/tamga[^/]*\.js$/.test(pathname)) {
+    // 304 is a success too: the second visit of a browser that remembers.
+    if (succeeded || exchange.status === 304) scripts++;
+    print({ kind: "script", ...exchange });
+  } else if (exchange.method === "POST" && pathname.endsWith("/beacon")) {
+    if (succeeded) counts.beacons++;
+    else counts.failed++;
+    /** @type {{ view?: string, seq?: number, events?: { type: string }[] }} */
+    let beacon = {};
+    try {
+      beacon = JSON.parse(body);
+    } catch {
+      // Not JSON: printed without its parts.
+    }
+    const events = beacon.events?.map(({ type }) => type);
+    print({ kind: "beacon", ...exchange, view: beacon.view, seq: beacon.seq, events });
   }
-  print({ ...line, view: body.view, seq: body.seq, events: body.events?.map(({ type }) => type) });
-};
+}
 
-context.on("request", (request) => {
-  if (kindOf(request)) waiting++;
-});
-context.on("response", async (response) => {
-  const kind = kindOf(response.request());
-  if (!kind) return;
-  const ok = response.ok();
-  if (kind === "beacon") ok ? counts.beacons++ : counts.failed++;
-  else if (ok) scripts++;
-  report(response.request(), { status: response.status(), outcome: response.headers()["tamga-outcome"] });
-  waiting--;
-});
-context.on("requestfailed", async (request) => {
-  // A request whose answer has come may still be told as failed when its page is gone.
-  if (!kindOf(request) || (await request.response().catch(() => null))) return;
-  if (kindOf(request) === "beacon") counts.failed++;
-  report(request, { status: 0, error: request.failure()?.errorText });
-  waiting--;
+context.on("response", (response) => {
+  const request = response.request();
+  // The proxy has told what goes over http.
+  if (!request.url().startsWith("https:")) return;
+  const outcome = response.headers()["tamga-outcome"];
+  report({
+    method: request.method(),
+    url: request.url(),
+    body: request.postData() ?? "",
+    status: response.status(),
+    outcome,
+  });
 });
 
 let problem = "";
 try {
   for (const base of bases) await walk(base);
-  const end = performance.now() + DRAIN_MS;
-  while (waiting > 0 && performance.now() < end) await new Promise((later) => setTimeout(later, 20));
+  // The last page's requests may set out a little after it is closed.
+  const end = performance.now() + LONGEST_DRAIN_MS;
+  let quietSince = performance.now();
+  while (performance.now() < Math.min(end, quietSince + QUIET_MS)) {
+    if (proxy.pending()) quietSince = performance.now();
+    await new Promise((later) => setTimeout(later, 20));
+  }
   if (!scripts) problem = "the snippet was not loaded by any page";
   else if (!counts.beacons) problem = "no beacon was answered with 2xx";
 } catch (error) {
@@ -133,6 +133,7 @@ try {
 }
 print({ kind: "done", ...counts });
 await browser.close();
+proxy.close();
 if (problem) fail(problem, 1);
 
 /** @param {URL} base */

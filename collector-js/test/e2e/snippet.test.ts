@@ -213,7 +213,7 @@ test("a hidden page stands still, and sends nothing when nothing grew", async ()
     }, state);
   await turn("hidden");
   await world.until(() => world.of("engage").length === 1);
-  await page.waitForTimeout(400);
+  await page.waitForTimeout(1_000);
   await turn("hidden");
   await turn("visible");
   await page.waitForTimeout(200);
@@ -221,7 +221,7 @@ test("a hidden page stands still, and sends nothing when nothing grew", async ()
   await world.until(() => world.of("engage").length === 2);
   const [first, second] = world.of("engage");
   const grown = (second?.engaged_ms ?? 0) - (first?.engaged_ms ?? 0);
-  assert.ok(grown >= 180 && grown < 390, `grew by ${grown} ms`);
+  assert.ok(grown >= 180 && grown < 1_000, `grew by ${grown} ms`);
 });
 
 test("following a link to another site is an exit, by mouse, middle button and keyboard, in shadow trees too", async () => {

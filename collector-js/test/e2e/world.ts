@@ -9,6 +9,7 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import type { Beacon, BeaconEvent } from "../../src/beacon.js";
 import { launchChromium } from "../lib/chromium.mjs";
 import { validate } from "../lib/schema.js";
+import { shopFile } from "../lib/shop.js";
 
 export const SITE = "shop.localhost";
 const COLLECTOR = `t.${SITE}`;
@@ -42,6 +43,9 @@ export class World {
   /** Taken one by one; afterwards every beacon is accepted. */
   answers: Answer[] = [];
   pages: Record<string, PageSource> = {};
+  /** If set, the site is the demo shop under this content security policy. */
+  shop: string | undefined;
+
   private constructor(
     private server: Server,
     private browser: Browser,
@@ -55,6 +59,14 @@ export class World {
     server.on("request", (request, response) => {
       const { hostname, pathname } = new URL(`http://${request.headers.host}${request.url}`);
       if (hostname !== COLLECTOR) {
+        const file =
+          world.shop && shopFile(pathname, { snippet: world.tag(), privacy: `//${COLLECTOR}/privacy` });
+        if (file) {
+          response
+            .writeHead(200, { "Content-Type": file.type, "Content-Security-Policy": world.shop })
+            .end(file.body);
+          return;
+        }
         const { headers, ...page } = world.pages[`${hostname}${pathname}`] ?? world.pages[pathname] ?? {};
         response.writeHead(200, { "Content-Type": "text/html; charset=utf-8", ...headers });
         response.end(hostname === SITE ? world.html(page) : "<!doctype html><title>Elsewhere</title>");
@@ -98,9 +110,11 @@ export class World {
     return `http://${COLLECTOR}:${this.port}/tamga.js`;
   }
 
-  private html({ attributes = "", head = "", body = "", tags = 1 }: PageSource) {
-    const tag = `<script defer src="${this.scriptUrl}" data-site="${SITE}" ${attributes}></script>`;
-    return `<!doctype html><title>Shop</title>${head}${tag.repeat(tags)}<body>${body}</body>`;
+  private tag = (attributes = "") =>
+    `<script defer src="${this.scriptUrl}" data-site="${SITE}" ${attributes}></script>`;
+
+  private html({ attributes, head = "", body = "", tags = 1 }: PageSource) {
+    return `<!doctype html><title>Shop</title>${head}${this.tag(attributes).repeat(tags)}<body>${body}</body>`;
   }
 
   /** A fresh profile without memory of earlier tests. */

@@ -23,13 +23,17 @@ export function findChromium() {
   });
 }
 
-/** @returns {Promise<import("playwright-core").Browser>} */
-export async function launchChromium() {
+/**
+ * @param {string} [proxy] the address of an http proxy, which then sees loopback requests as well
+ * @returns {Promise<import("playwright-core").Browser>}
+ */
+export async function launchChromium(proxy) {
   const executablePath = findChromium();
   if (!executablePath) throw new Error(MISSING);
   return chromium.launch({
     executablePath,
     headless: true,
+    ...(proxy ? { proxy: { server: proxy, bypass: "<-loopback>" } } : {}),
     // Playwright switches the back/forward cache off; what happens on a restored page is part of the contract.
     ignoreDefaultArgs: ["--disable-back-forward-cache"],
     args: [
