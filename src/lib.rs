@@ -1,14 +1,32 @@
 //! Tamga: passive web telemetry that counts what happens on a site and cannot tell to whom.
+//!
+//! The rooms, in the order in which a beacon travels:
+//!
+//! * [`collect`]: the edge. HTTP comes in; what is answered `202` is on the disk.
+//! * [`decode`]: bytes become events, within their limits.
+//! * [`enrich`]: what the server can know of the sender is added: place, browser, how the visit began.
+//! * [`privacy`]: the last place that sees who. Identifiers become pseudonyms under keys that die with the day.
+//! * [`spool`]: durable, ordered, bounded bytes.
+//!
+//! [`pipeline`] is the pure part of that way on one screen; [`event`] names the shapes of the data for the state they are
+//! in, [`record`] gives the last of them its bytes. What every room shares: [`config`], [`items`], [`clock`], [`secret`],
+//! [`outcome`], [`metrics`], [`audit`], [`shutdown`].
 #![forbid(unsafe_code)]
 
+pub mod admin;
+pub mod audit;
 pub mod clock;
+pub mod collect;
 pub mod config;
 pub mod decode;
 pub mod enrich;
 pub mod event;
 pub mod items;
+pub mod metrics;
 pub mod outcome;
+pub mod pipeline;
 pub mod privacy;
 pub mod record;
 pub mod secret;
+pub mod shutdown;
 pub mod spool;

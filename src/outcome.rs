@@ -16,8 +16,12 @@ pub enum DropReason {
     Objection,
     /// A type of event that this version does not know, or that is not one of the site's.
     UnknownEvent,
-    /// A URL that belongs to another host than the site's origins.
+    /// A URL that belongs to another host than the site's origins, or that is no web address.
     ForeignPage,
+    /// A followed link that stayed on the site.
+    InternalExit,
+    /// The site's policy does not list what the event tells.
+    NotInPolicy,
 }
 
 impl DropReason {
@@ -34,6 +38,8 @@ impl DropReason {
             Self::Objection => "objection",
             Self::UnknownEvent => "unknown_event",
             Self::ForeignPage => "foreign_page",
+            Self::InternalExit => "internal_exit",
+            Self::NotInPolicy => "not_in_policy",
         }
     }
 }
@@ -61,11 +67,17 @@ pub enum Rejection {
     SpoolBroken,
     /// The body did not arrive in time.
     TooSlow,
+    /// The same beacon is being written right now; the sender is asked to come back and hear how it went.
+    InFlight,
+    /// There is no key for the site's day.
+    NoKey,
+    /// The request ended before its outcome was known, because the client went away.
+    Abandoned,
 }
 
 impl Rejection {
     /// All rejections, in a stable order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Malformed,
         Self::OutOfBounds,
         Self::UnknownVersion,
@@ -76,6 +88,9 @@ impl Rejection {
         Self::SpoolFull,
         Self::SpoolBroken,
         Self::TooSlow,
+        Self::InFlight,
+        Self::NoKey,
+        Self::Abandoned,
     ];
 
     /// The name in metrics.
@@ -91,19 +106,22 @@ impl Rejection {
             Self::SpoolFull => "spool_full",
             Self::SpoolBroken => "spool_broken",
             Self::TooSlow => "too_slow",
+            Self::InFlight => "in_flight",
+            Self::NoKey => "no_key",
+            Self::Abandoned => "abandoned",
         }
     }
 
-    /// The HTTP status (DESIGN of the contract: RFC 9110; the answer's body is RFC 9457 JSON that never echoes input).
+    /// The HTTP status (RFC 9110); the answer's body is problem JSON (RFC 9457) that never echoes input.
     pub fn status(self) -> u16 {
         match self {
             Self::Malformed | Self::UnknownVersion => 400,
             Self::UnknownSite | Self::ForeignOrigin => 403,
-            Self::TooSlow => 408,
+            Self::TooSlow | Self::Abandoned => 408,
             Self::TooLarge => 413,
             Self::MediaType => 415,
             Self::OutOfBounds => 422,
-            Self::SpoolFull | Self::SpoolBroken => 503,
+            Self::SpoolFull | Self::SpoolBroken | Self::InFlight | Self::NoKey => 503,
         }
     }
 
@@ -117,8 +135,10 @@ impl Rejection {
             Self::ForeignOrigin => "The site does not list this origin.",
             Self::TooLarge => "A beacon holds at most 64 KiB.",
             Self::MediaType => "A beacon is sent as text/plain or application/json.",
-            Self::SpoolFull | Self::SpoolBroken => "The collector cannot store anything right now; try again later.",
-            Self::TooSlow => "The body did not arrive in time.",
+            Self::SpoolFull | Self::SpoolBroken | Self::InFlight | Self::NoKey => {
+                "The collector cannot store anything right now; try again later."
+            }
+            Self::TooSlow | Self::Abandoned => "The body did not arrive in time.",
         }
     }
 }

@@ -1,0 +1,206 @@
+//! `POST /v1/beacon`: a page's events come in, `202` goes out once they are durable.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use super::duplicates::Seeing;
+use super::server::Peer;
+use super::{Collector, Site, headers, rejection};
+use crate::decode::beacon::{Addressed, BODY_MAX, parse};
+use crate::decode::events;
+use crate::outcome::{Answer, DropReason, Rejection};
+use crate::pipeline::{self, Processed};
+
+/// How long an objection's cookie lives: renewed at every visit, so practically for ever (400 days is what browsers cap at).
+const OFF_MAX_AGE_S: i64 = 400 * 86_400;
+
+/// Answers a CORS preflight, which browsers send for `application/json`.
+pub(super) async fn preflight(State(collector): State<Arc<Collector>>, request: Request<Body>) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Some(origin) = collector.known_origin(request.headers()) {
+        let out = response.headers_mut();
+        headers::allow_origin(out, origin);
+        out.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+        out.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
+        out.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    }
+    response
+}
+
+/// Takes a beacon.
+pub(super) async fn post(State(collector): State<Arc<Collector>>, request: Request<Body>) -> Response {
+    let begun = Instant::now();
+    let (head, body) = request.into_parts();
+    let origin = collector.known_origin(&head.headers).cloned();
+    let peer = head.extensions.get::<Peer>().map(|peer| peer.0.ip());
+    let outcome = collector.take(&head.headers, peer, body).await;
+    let mut response = match outcome {
+        Ok(taken) => taken.into_response(),
+        Err(refused) => rejection::answer(refused),
+    };
+    if let Some(origin) = origin {
+        headers::allow_origin(response.headers_mut(), &origin);
+    }
+    collector.metrics.answer_seconds.observe(begun.elapsed().as_secs_f64());
+    response
+}
+
+/// A beacon that was understood.
+struct Taken {
+    answer: Answer,
+    set_cookies: Vec<HeaderValue>,
+}
+
+impl Taken {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::ACCEPTED;
+        let out = response.headers_mut();
+        out.insert(headers::OUTCOME, HeaderValue::from_static(self.answer.name()));
+        out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for cookie in self.set_cookies {
+            out.append(header::SET_COOKIE, cookie);
+        }
+        response
+    }
+}
+
+impl Collector {
+    /// The `Origin` of a request, when it is one that some site lists.
+    fn known_origin(&self, request: &HeaderMap) -> Option<&HeaderValue> {
+        let origin = request.get(header::ORIGIN)?;
+        self.origins.iter().find(|known| *known == origin)
+    }
+
+    async fn take(&self, head: &HeaderMap, peer: Option<IpAddr>, body: Body) -> Result<Taken, Rejection> {
+        // An objection is honoured before a byte of the body is looked at.
+        if let Some(off) = self.cookies_off.iter().find(|name| headers::cookie(head, name) == Some("1")) {
+            let mut counted = self.metrics.receive(1);
+            counted.dropped(DropReason::Objection, 1);
+            let site = self.sites.values().find(|site| site.cookies.off == *off);
+            let renewed = site.map(|site| site.cookies.set(off, "1", OFF_MAX_AGE_S));
+            return Ok(Taken { answer: Answer::Off, set_cookies: renewed.into_iter().collect() });
+        }
+        let refuse = |rejection| {
+            self.metrics.reject(rejection);
+            rejection
+        };
+        let ticket = self.spool.enter(self.clock.now_ms());
+        let body = self.read(head, body).await.map_err(refuse)?;
+        let addressed = parse(&body).map_err(refuse)?;
+        let mut counted = self.metrics.receive(events(&addressed));
+        let Some(site) = self.sites.get(&addressed.site) else {
+            counted.rejected(Rejection::UnknownSite);
+            return Err(Rejection::UnknownSite);
+        };
+        if !head.get(header::ORIGIN).is_some_and(|origin| site.origins.contains(origin)) {
+            counted.rejected(Rejection::ForeignOrigin);
+            return Err(Rejection::ForeignOrigin);
+        }
+        let arrived_ms = ticket.arrived_ms();
+        let arrived_at = jiff::Timestamp::from_millisecond(arrived_ms).unwrap_or_default();
+        let peer = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        let sender = headers::sender(head, self.proxies.client(peer, head), arrived_at);
+        let (view, seq) = (*addressed.beacon.view.expose(), addressed.beacon.seq);
+        let seeing = self.duplicates.see(&addressed.site, &view, seq, arrived_ms);
+        if matches!(seeing, Seeing::InFlight) {
+            counted.rejected(Rejection::InFlight);
+            return Err(Rejection::InFlight);
+        }
+        let processed = match self.process(site, addressed, &sender, head, matches!(seeing, Seeing::Again)) {
+            Ok(processed) => processed,
+            Err(rejection) => {
+                counted.rejected(rejection);
+                return Err(rejection);
+            }
+        };
+        if let Err(rejection) = self.keep(ticket, &processed.kept).await {
+            counted.rejected(rejection);
+            return Err(rejection);
+        }
+        if let Seeing::First(claim) = seeing {
+            claim.durable();
+        }
+        counted.accepted(processed.accepted);
+        for (reason, events) in &processed.dropped {
+            counted.dropped(*reason, *events);
+        }
+        Ok(self.answer(site, &processed, &sender))
+    }
+
+    /// The pure part, with the key of the day.
+    fn process(
+        &self,
+        site: &Site,
+        addressed: Addressed,
+        sender: &crate::event::Sender,
+        head: &HeaderMap,
+        again: bool,
+    ) -> Result<Processed, Rejection> {
+        let rules = &site.stages.rules;
+        let time = rules.time(sender.arrived_at);
+        if headers::text(head, "sec-gpc") == "1" {
+            return Ok(if again {
+                Processed::all_dropped(&addressed, DropReason::Duplicate)
+            } else {
+                pipeline::count_only(&addressed, rules, time)
+            });
+        }
+        let key = self.keys.day_key(&rules.site, time.local.day).map_err(|error| {
+            tracing::error!(%error, "no key for a site's day; its beacons are answered 503");
+            Rejection::NoKey
+        })?;
+        let presented = headers::cookie(head, &site.cookies.identity)
+            .and_then(|value| self.seal.open(&rules.site, value, time.local.day));
+        Ok(if again {
+            pipeline::repeat(&addressed, presented, rules, time, &key)
+        } else {
+            pipeline::process(addressed, sender, presented, &site.stages, &key, &self.lookups)
+        })
+    }
+
+    fn answer(&self, site: &Site, processed: &Processed, sender: &crate::event::Sender) -> Taken {
+        let names = &site.cookies;
+        if processed.objected {
+            let set_cookies = vec![names.set(&names.off, "1", OFF_MAX_AGE_S), names.set(&names.identity, "", 0)];
+            return Taken { answer: Answer::Off, set_cookies };
+        }
+        let rules = &site.stages.rules;
+        let today = rules.time(sender.arrived_at).local.day;
+        let set = |cookie: &crate::privacy::cookie::Cookie| {
+            names.set(&names.identity, &self.seal.seal(&rules.site, cookie), cookie.max_age_s(today))
+        };
+        let answer = if processed.accepted > 0 { Answer::Accepted } else { Answer::Dropped };
+        Taken { answer, set_cookies: processed.cookie.as_ref().map(set).into_iter().collect() }
+    }
+
+    /// The body, within its limits of kind, size and time.
+    async fn read(&self, head: &HeaderMap, body: Body) -> Result<Bytes, Rejection> {
+        let kind = headers::text(head, "content-type").split(';').next().unwrap_or("").trim();
+        if !kind.eq_ignore_ascii_case("text/plain") && !kind.eq_ignore_ascii_case("application/json") {
+            return Err(Rejection::MediaType);
+        }
+        if head.contains_key(header::CONTENT_ENCODING) {
+            return Err(Rejection::MediaType);
+        }
+        let declared = headers::text(head, "content-length").parse::<usize>();
+        if declared.is_ok_and(|bytes| bytes > BODY_MAX) {
+            return Err(Rejection::TooLarge);
+        }
+        match tokio::time::timeout(self.body_deadline, Limited::new(body, BODY_MAX).collect()).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => Err(Rejection::TooLarge),
+            Ok(Err(_)) => Err(Rejection::Abandoned),
+            Err(_) => Err(Rejection::TooSlow),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What is read from a request's head, and what is not: cookies other than our own and `Authorization` are never looked at.
+
+use std::net::IpAddr;
+
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
+
+use crate::event::Sender;
+use crate::secret::Personal;
+
+/// Bytes of a header that are looked at; the rest says nothing that is kept.
+const TEXT_MAX: usize = 1024;
+
+/// Who sent a request, as far as its head tells.
+pub(super) fn sender(headers: &HeaderMap, address: Personal<IpAddr>, arrived_at: Timestamp) -> Sender {
+    let personal = |name: &str| Personal::new(text(headers, name).to_owned());
+    Sender {
+        arrived_at,
+        address,
+        user_agent: personal("user-agent"),
+        brands: personal("sec-ch-ua"),
+        platform: Personal::new(text(headers, "sec-ch-ua-platform").trim_matches('"').to_owned()),
+        mobile: text(headers, "sec-ch-ua-mobile") == "?1",
+        has_language: headers.contains_key(header::ACCEPT_LANGUAGE),
+        has_fetch_metadata: headers.contains_key("sec-fetch-site"),
+    }
+}
+
+/// A header's text, cut to [`TEXT_MAX`] bytes; empty when absent or not ASCII.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+    // Header text is visible ASCII, so any index is a boundary.
+    &value[..value.len().min(TEXT_MAX)]
+}
+
+/// The value of our cookie of this name.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(';')).find_map(|pair| pair.trim_start().strip_prefix(name)?.strip_prefix('='))
+}
+
+/// Names and attributes of the cookies that a site's collector sets.
+pub(super) struct CookieNames {
+    /// The one with the identity.
+    pub(super) identity: String,
+    /// The one that says that the visitor objected.
+    pub(super) off: String,
+    attributes: &'static str,
+}
+
+impl CookieNames {
+    /// On https the names bear `__Host-`, so that no other host can set or see them; plain http is for loopback only and
+    /// cannot have it.
+    pub(super) fn new(site: &str, secure: bool) -> Self {
+        let prefix = if secure { "__Host-" } else { "" };
+        Self {
+            identity: format!("{prefix}tamga-{site}"),
+            off: format!("{prefix}tamga-off"),
+            attributes: if secure {
+                "; Path=/; HttpOnly; SameSite=Strict; Secure"
+            } else {
+                "; Path=/; HttpOnly; SameSite=Strict"
+            },
+        }
+    }
+
+    /// `Set-Cookie` for a cookie of ours.
+    pub(super) fn set(&self, name: &str, value: &str, max_age_s: i64) -> HeaderValue {
+        let line = format!("{name}={value}; Max-Age={max_age_s}{}", self.attributes);
+        HeaderValue::try_from(line).expect("names are domains, values base64url")
+    }
+}
+
+/// Adds what a page of an allowed origin needs to read an answer.
+pub(super) fn allow_origin(headers: &mut HeaderMap, origin: &HeaderValue) {
+    const EXPOSED: HeaderValue = HeaderValue::from_static("Tamga-Outcome, Tamga-Device, Retry-After");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+}
+
+/// `Tamga-Outcome`.
+pub(super) const OUTCOME: HeaderName = HeaderName::from_static("tamga-outcome");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_cookie_is_found() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, HeaderValue::from_static("session=secret; xtamga-a.kz=no;tamga-a.kz=yes"));
+        headers.append(header::COOKIE, HeaderValue::from_static("tamga-off=1"));
+        assert_eq!(cookie(&headers, "tamga-a.kz"), Some("yes"));
+        assert_eq!(cookie(&headers, "tamga-off"), Some("1"));
+        assert_eq!(cookie(&headers, "tamga-b.kz"), None);
+    }
+
+    #[test]
+    fn cookies_are_host_only_and_out_of_reach_of_scripts() {
+        let names = CookieNames::new("a.kz", true);
+        assert_eq!(
+            names.set(&names.identity, "v", 60),
+            "__Host-tamga-a.kz=v; Max-Age=60; Path=/; HttpOnly; SameSite=Strict; Secure"
+        );
+        assert_eq!(CookieNames::new("a.kz", false).identity, "tamga-a.kz");
+    }
+}

@@ -1,0 +1,30 @@
+//! A rejection as an HTTP answer: problem JSON (RFC 9457) that says what is wrong and never repeats what was sent.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+
+use crate::outcome::Rejection;
+
+/// Seconds after which a sender that was told 503 should come back.
+const RETRY_AFTER_S: &str = "5";
+
+/// The answer to a rejected request.
+pub(super) fn answer(rejection: Rejection) -> Response {
+    let status = StatusCode::from_u16(rejection.status()).expect("rejections have statuses of RFC 9110");
+    let problem = serde_json::json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or("Error"),
+        "status": rejection.status(),
+        "detail": rejection.public_message(),
+    });
+    let mut response = Response::new(Body::from(problem.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+    }
+    response
+}

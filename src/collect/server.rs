@@ -1,0 +1,112 @@
+//! The accept loop: HTTP/1.1 on a listener, with deadlines that fire, a cap on connections, and an orderly stop.
+//!
+//! It is our own because a request's head must arrive in time on every connection, a first one and an idle one alike, and
+//! the usual ways to serve a router set no such timer. A connection beyond the cap waits in the kernel's queue; running out
+//! of file descriptors makes the loop pause, not end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tower::{Service, ServiceExt};
+
+use crate::shutdown::Shutdown;
+
+/// Bytes of a request's head; a longer one is answered 431 by the protocol library.
+const HEAD_MAX: usize = 16 * 1024;
+/// Header fields of a request.
+const FIELDS_MAX: usize = 64;
+
+/// The peer of a connection, in a request's extensions.
+#[derive(Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// What a listener allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Time for a request's head, idle time before it included.
+    pub head_deadline: Duration,
+    /// Time for requests under way when stopping.
+    pub stop_grace: Duration,
+}
+
+impl Limits {
+    /// From the configuration.
+    pub fn from_config(server: &crate::config::Server) -> Self {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        Self {
+            connections: server.max_connections as usize,
+            head_deadline: seconds(server.head_deadline_s),
+            stop_grace: seconds(server.stop_grace_s),
+        }
+    }
+}
+
+/// Serves until told to stop; returns when the last request under way is answered or the grace is over.
+pub async fn serve<S, B>(listener: TcpListener, service: S, limits: Limits, shutdown: Shutdown)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.requested() => break,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        let Some((slot, stream, peer)) = accepted else { continue };
+        let service = service.clone();
+        let handler = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            service.clone().oneshot(request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head_deadline)
+            .max_buf_size(HEAD_MAX)
+            .max_headers(FIELDS_MAX)
+            .serve_connection(TokioIo::new(stream), handler);
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // A connection's error is the client's affair: it went away, was too slow or spoke no HTTP.
+            let _ = connection.await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(limits.stop_grace, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests under way were cut off when the grace of [server] stop_grace_s was over");
+    }
+}
+
+type Accepted = (tokio::sync::OwnedSemaphorePermit, tokio::net::TcpStream, SocketAddr);
+
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<Accepted> {
+    let slot = slots.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => {
+            let _ = stream.set_nodelay(true);
+            Some((slot, stream, peer))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot accept a connection; trying again in 100 ms");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            None
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The wire format of beacons, version 1: `schema/wire/beacon.v1.schema.json` in Rust.
+//!
+//! Strict in values, lenient in what is new: every limit of the schema is held here, while fields and event types that
+//! this version does not know are discarded unread and counted, so that a newer snippet loses nothing else.
+//! A beacon is parsed once, borrowed from the body; events one by one, so that an unknown type's fields are never looked at.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::url;
+use crate::config::is_event_name;
+use crate::event::{PageUrl, ReceivedBeacon, ReceivedEvent};
+use crate::outcome::Rejection;
+use crate::secret::Personal;
+
+/// Bytes of a body: what browsers let a page send while it goes away (Fetch standard, keepalive quota).
+pub const BODY_MAX: usize = 64 * 1024;
+/// Events of a beacon.
+const EVENTS_MAX: usize = 100;
+/// Beacons of a view.
+const SEQ_MAX: u32 = 10_000;
+/// Milliseconds that a view may last: a day, after which its key is gone.
+const MS_MAX: u64 = 86_400_000;
+/// Bytes of a site's name.
+const SITE_MAX: usize = 253;
+
+/// A beacon and the site that it names.
+pub struct Addressed {
+    /// `site`, as sent; not yet known to be one of ours.
+    pub site: String,
+    /// The beacon.
+    pub beacon: ReceivedBeacon,
+    /// How many of its events had a page or target that is no web address; they are not in the beacon.
+    pub foreign_events: u32,
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    v: u32,
+    #[serde(borrow)]
+    site: Cow<'a, str>,
+    #[serde(borrow)]
+    view: Cow<'a, str>,
+    seq: u32,
+    #[serde(borrow)]
+    events: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Type<'a> {
+    #[serde(borrow, rename = "type")]
+    name: Cow<'a, str>,
+    at: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct View<'a> {
+    #[serde(borrow)]
+    url: Cow<'a, str>,
+    #[serde(borrow)]
+    referrer: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Engage {
+    engaged_ms: u64,
+}
+
+#[derive(Deserialize)]
+struct Exit<'a> {
+    #[serde(borrow)]
+    url: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    variant: Option<Cow<'a, str>>,
+}
+
+/// Parses a body.
+pub fn parse(body: &[u8]) -> Result<Addressed, Rejection> {
+    if body.len() > BODY_MAX {
+        return Err(Rejection::TooLarge);
+    }
+    let wire: Wire<'_> = serde_json::from_slice(body).map_err(|_| Rejection::Malformed)?;
+    if wire.v != 1 {
+        return Err(Rejection::UnknownVersion);
+    }
+    if wire.seq > SEQ_MAX || wire.events.is_empty() || wire.events.len() > EVENTS_MAX || wire.site.len() > SITE_MAX {
+        return Err(Rejection::OutOfBounds);
+    }
+    let view = URL_SAFE_NO_PAD.decode(wire.view.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    let view: [u8; 16] = view.ok_or(Rejection::OutOfBounds)?;
+    let mut events = Vec::with_capacity(wire.events.len());
+    let (mut unknown_events, mut foreign_events) = (0, 0);
+    for raw in wire.events {
+        match event(raw.get())? {
+            Ok(event) => events.push(event),
+            Err(Discarded::Unknown) => unknown_events += 1,
+            Err(Discarded::Foreign) => foreign_events += 1,
+        }
+    }
+    let beacon = ReceivedBeacon { view: Personal::new(view), seq: wire.seq as u16, events, unknown_events };
+    Ok(Addressed { site: wire.site.into_owned(), beacon, foreign_events })
+}
+
+/// Why one event is discarded while its beacon goes on.
+enum Discarded {
+    /// Its type is not known.
+    Unknown,
+    /// Its page or target is no web address.
+    Foreign,
+}
+
+fn event(raw: &str) -> Result<Result<ReceivedEvent, Discarded>, Rejection> {
+    let kind: Type<'_> = fields(raw)?;
+    if kind.at.is_some_and(|at| at > MS_MAX) {
+        return Err(Rejection::OutOfBounds);
+    }
+    let event = match kind.name.as_ref() {
+        "view" => {
+            let view: View<'_> = fields(raw)?;
+            let Some(page) = address(&view.url)? else { return Ok(Err(Discarded::Foreign)) };
+            // Browsers send referrers that are no web addresses (`about:client`): such a view has none.
+            let referrer = view.referrer.filter(|text| !text.is_empty()).map(|text| address(&text)).transpose()?;
+            ReceivedEvent::View { page, referrer: referrer.flatten() }
+        }
+        "engage" => {
+            let engage: Engage = fields(raw)?;
+            if engage.engaged_ms > MS_MAX {
+                return Err(Rejection::OutOfBounds);
+            }
+            ReceivedEvent::Engage { engaged_ms: engage.engaged_ms as u32 }
+        }
+        "exit" => {
+            let exit: Exit<'_> = fields(raw)?;
+            let Some(to) = address(&exit.url)? else { return Ok(Err(Discarded::Foreign)) };
+            ReceivedEvent::Exit { to }
+        }
+        "event" => {
+            let named: Named<'_> = fields(raw)?;
+            let variant = named.variant.filter(|variant| !variant.is_empty());
+            if !is_event_name(&named.name) || variant.as_deref().is_some_and(|variant| !is_event_name(variant)) {
+                return Err(Rejection::OutOfBounds);
+            }
+            ReceivedEvent::Named { name: named.name.into_owned(), variant: variant.map(Cow::into_owned) }
+        }
+        "object" => ReceivedEvent::Object,
+        _ => return Ok(Err(Discarded::Unknown)),
+    };
+    Ok(Ok(event))
+}
+
+fn fields<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, Rejection> {
+    serde_json::from_str(raw).map_err(|_| Rejection::Malformed)
+}
+
+/// A web address in parts; `None` when it is none.
+fn address(text: &str) -> Result<Option<PageUrl>, Rejection> {
+    if text.len() > url::MAX_URL_BYTES {
+        return Err(Rejection::OutOfBounds);
+    }
+    Ok(url::parse(text).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VIEW: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+
+    fn beacon(events: &str) -> String {
+        format!(
+            r#"{{"v":1,"site":"a.kz","view":"{VIEW}","seq":3,"events":[{events}],"device":{{"x":[1]}},"new":true}}"#
+        )
+    }
+
+    fn refused(body: &str) -> Rejection {
+        parse(body.as_bytes()).err().expect("a rejection")
+    }
+
+    #[test]
+    fn a_beacon_is_read_and_what_is_new_is_counted() {
+        let body = beacon(
+            r#"{"type":"view","at":0,"url":"https://a.kz/x?utm_source=b","referrer":"about:client","new":{"url":1}},
+               {"type":"engage","at":5000,"engaged_ms":4000},{"type":"exit","at":1,"url":"javascript:alert(1)"},
+               {"type":"telepathy","url":7},{"type":"event","at":1,"name":"cart.add","variant":""},{"type":"object"}"#,
+        );
+        let Ok(addressed) = parse(body.as_bytes()) else { panic!("well-formed") };
+        assert_eq!((addressed.site.as_str(), addressed.beacon.seq), ("a.kz", 3));
+        assert_eq!((addressed.beacon.unknown_events, addressed.foreign_events), (1, 1));
+        assert_eq!(addressed.beacon.events.len(), 4);
+        let ReceivedEvent::View { page, referrer } = &addressed.beacon.events[0] else { panic!("a view") };
+        assert!(page.path.expose() == "/x" && referrer.is_none());
+        assert!(matches!(&addressed.beacon.events[2], ReceivedEvent::Named { variant: None, .. }));
+    }
+
+    #[test]
+    fn what_is_malformed_or_out_of_bounds_is_told_apart() {
+        for body in ["", "[]", "{}", "{\"v\":1}", "\u{0}"] {
+            assert_eq!(refused(body), Rejection::Malformed, "{body}");
+        }
+        let object = r#"{"type":"object"}"#;
+        assert_eq!(refused(&beacon(object).replace("\"v\":1", "\"v\":2")), Rejection::UnknownVersion);
+        for (from, to) in [
+            ("\"seq\":3", "\"seq\":10001"),
+            (VIEW, "AA"),
+            (VIEW, "AAAAAAAAAAAAAAAAAAAAA="),
+            ("[{\"type\":\"object\"}]", "[]"),
+        ] {
+            assert_eq!(refused(&beacon(object).replace(from, to)), Rejection::OutOfBounds, "{to}");
+        }
+        for event in [
+            r#"{"type":"engage","engaged_ms":86400001}"#.to_owned(),
+            r#"{"type":"engage","engaged_ms":1,"at":86400001}"#.to_owned(),
+            r#"{"type":"event","name":"A"}"#.to_owned(),
+            format!(r#"{{"type":"view","url":"https://a.kz/{}"}}"#, "x".repeat(2048)),
+            vec![object; 101].join(","),
+        ] {
+            assert_eq!(refused(&beacon(&event)), Rejection::OutOfBounds, "{}", &event[..40]);
+        }
+        for event in [r#"{"type":"view"}"#, r#"{"type":"engage","engaged_ms":-1}"#, r#"{"at":1}"#, "7"] {
+            assert_eq!(refused(&beacon(event)), Rejection::Malformed, "{event}");
+        }
+        assert_eq!(refused(&" ".repeat(BODY_MAX + 1)), Rejection::TooLarge);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_body_makes_it_panic(body in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let _ = parse(&body);
+        }
+
+        #[test]
+        fn no_event_makes_it_panic(event in r#"\{"type":"(view|engage|exit|event|object|x)","[a-z_]{1,10}":("\PC{0,40}"|-?[0-9]{1,25}|null|\[\])\}"#) {
+            let _ = parse(beacon(&event).as_bytes());
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Every metric: its name, its unit and its labels, in one place, in the OpenMetrics text format.
+//!
+//! No metric has a label for a site, an address or anything a client sent: reasons are closed lists. Counts of events obey
+//! `received = accepted + dropped + rejected`, which [`Counted`] makes true: an event whose outcome nobody names is
+//! rejected as `abandoned` when its guard goes.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::outcome::{DropReason, Rejection};
+
+/// A reason, by its stable name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+/// What became of rows, by its stable name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+/// One of the embedded engines.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Store {
+    store: &'static str,
+}
+
+/// All metrics of a process.
+pub struct Metrics {
+    registry: Registry,
+    received: Counter,
+    accepted: Counter,
+    dropped: Family<Reason, Counter>,
+    rejected: Family<Reason, Counter>,
+    /// Rows that beacons became and that were made durable.
+    pub rows_accepted: Counter,
+    rows: Family<State, Gauge>,
+    /// Bytes of the spool's files.
+    pub spool_bytes: Gauge,
+    /// Bytes that the spool may take.
+    pub spool_quota_bytes: Gauge,
+    engine_restarts: Family<Store, Gauge>,
+    /// Windows written to the stats store by this process.
+    pub windows_published: Counter,
+    /// Keys destroyed by this process.
+    pub keys_destroyed: Counter,
+    /// Seconds from the arrival of a request's head to its answer.
+    pub answer_seconds: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("tamga");
+        let buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+        let metrics = Self {
+            registry: Registry::default(),
+            received: Counter::default(),
+            accepted: Counter::default(),
+            dropped: Family::default(),
+            rejected: Family::default(),
+            rows_accepted: Counter::default(),
+            rows: Family::default(),
+            spool_bytes: Gauge::default(),
+            spool_quota_bytes: Gauge::default(),
+            engine_restarts: Family::default(),
+            windows_published: Counter::default(),
+            keys_destroyed: Counter::default(),
+            answer_seconds: Histogram::new(buckets),
+        };
+        registry.register("events_received", "Events that arrived", metrics.received.clone());
+        registry.register("events_accepted", "Events that were kept", metrics.accepted.clone());
+        registry.register("events_dropped", "Events not kept, by reason", metrics.dropped.clone());
+        registry.register("events_rejected", "Events refused, by reason", metrics.rejected.clone());
+        registry.register("rows_accepted", "Rows made durable", metrics.rows_accepted.clone());
+        registry.register("rows", "Rows by what became of them since the start", metrics.rows.clone());
+        let bytes = Unit::Bytes;
+        registry.register_with_unit("spool", "Size of the spool", bytes.clone(), metrics.spool_bytes.clone());
+        registry.register_with_unit("spool_quota", "Allowed size", bytes, metrics.spool_quota_bytes.clone());
+        registry.register("engine_restarts", "Restarts of an embedded engine", metrics.engine_restarts.clone());
+        registry.register("windows_published", "Windows published", metrics.windows_published.clone());
+        registry.register("keys_destroyed", "Day keys destroyed", metrics.keys_destroyed.clone());
+        registry.register_with_unit(
+            "answer",
+            "Time from a request's head to its answer",
+            Unit::Seconds,
+            metrics.answer_seconds.clone(),
+        );
+        // Every reason shows from the start, so that an alert can tell "none" from "not measured".
+        for reason in DropReason::ALL {
+            drop(metrics.dropped.get_or_create(&Reason { reason: reason.name() }));
+        }
+        for reason in Rejection::ALL {
+            drop(metrics.rejected.get_or_create(&Reason { reason: reason.name() }));
+        }
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// The text that `/metrics` answers.
+    pub fn encode(&self) -> String {
+        let mut out = String::new();
+        prometheus_client::encoding::text::encode(&mut out, &self.registry).expect("a String takes any text");
+        out
+    }
+
+    /// Sets how many rows are in a state: `stored`, `spooled`, `dead_lettered`, `erased`, `expired`.
+    pub fn set_rows(&self, state: &'static str, rows: u64) {
+        self.rows.get_or_create(&State { state }).set(rows as i64);
+    }
+
+    /// Sets how often an engine was restarted.
+    pub fn set_engine_restarts(&self, store: &'static str, restarts: u64) {
+        self.engine_restarts.get_or_create(&Store { store }).set(restarts as i64);
+    }
+
+    /// Counts a request that was refused before its events could be counted: one rejected event.
+    pub fn reject(&self, reason: Rejection) {
+        self.received.inc();
+        self.count_rejected(reason, 1);
+    }
+
+    /// Counts events as received; their outcome is named through the guard.
+    pub fn receive(&self, events: u32) -> Counted<'_> {
+        self.received.inc_by(events.into());
+        Counted { metrics: self, open: events }
+    }
+
+    fn count_rejected(&self, reason: Rejection, events: u32) {
+        self.rejected.get_or_create(&Reason { reason: reason.name() }).inc_by(events.into());
+    }
+}
+
+/// Events that were received and whose outcome is not yet named.
+pub struct Counted<'a> {
+    metrics: &'a Metrics,
+    open: u32,
+}
+
+impl Counted<'_> {
+    /// So many were kept.
+    pub fn accepted(&mut self, events: u32) {
+        let events = self.take(events);
+        self.metrics.accepted.inc_by(events.into());
+    }
+
+    /// So many were not kept.
+    pub fn dropped(&mut self, reason: DropReason, events: u32) {
+        let events = self.take(events);
+        self.metrics.dropped.get_or_create(&Reason { reason: reason.name() }).inc_by(events.into());
+    }
+
+    /// All that are left were refused.
+    pub fn rejected(mut self, reason: Rejection) {
+        let events = self.take(u32::MAX);
+        self.metrics.count_rejected(reason, events);
+    }
+
+    fn take(&mut self, events: u32) -> u32 {
+        let taken = events.min(self.open);
+        self.open -= taken;
+        taken
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        if self.open > 0 {
+            self.metrics.count_rejected(Rejection::Abandoned, self.open);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str, name: &str) -> u64 {
+        let line = text.lines().find(|line| line.starts_with(name)).expect(name);
+        line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number")
+    }
+
+    #[test]
+    fn every_received_event_has_one_outcome_even_when_nobody_names_it() {
+        let metrics = Metrics::default();
+        let mut counted = metrics.receive(5);
+        counted.accepted(2);
+        counted.dropped(DropReason::Duplicate, 1);
+        drop(counted);
+        metrics.receive(3).rejected(Rejection::SpoolFull);
+        metrics.reject(Rejection::Malformed);
+        let text = metrics.encode();
+        assert_eq!(value(&text, "tamga_events_received_total"), 9);
+        assert_eq!(value(&text, "tamga_events_accepted_total"), 2);
+        assert_eq!(value(&text, "tamga_events_dropped_total{reason=\"duplicate\"}"), 1);
+        assert_eq!(value(&text, "tamga_events_rejected_total{reason=\"abandoned\"}"), 2);
+        assert_eq!(value(&text, "tamga_events_rejected_total{reason=\"spool_full\"}"), 3);
+        assert!(text.ends_with("# EOF\n"));
+    }
+}
