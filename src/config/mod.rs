@@ -1,0 +1,269 @@
+//! Every setting: its unit is in its name, its default and its reason beside it. Unknown keys are refused.
+//!
+//! A configuration is one TOML file; any scalar can also be given as `TAMGA__SECTION__KEY` in the environment, secrets only
+//! as files. It is read once, checked as a whole, and handed down in parts. [`Config::example`] is the smallest useful one,
+//! and a test loads it.
+
+mod load;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+pub use load::ConfigError;
+
+/// The whole configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The two listeners.
+    pub server: Server,
+    /// The sites whose visits are counted; at least one.
+    #[serde(rename = "site")]
+    pub sites: Vec<Site>,
+    /// Where Tamga keeps what it keeps.
+    #[serde(default)]
+    pub data: Data,
+    /// GeoIP files. Without them places and providers stay empty.
+    #[serde(default)]
+    pub geo: Geo,
+    /// The vault's server. Absent: an embedded engine.
+    pub vault: Option<ServerStore>,
+    /// The server of the stats store. Absent: an embedded engine.
+    pub stats: Option<ServerStore>,
+    /// The embedded engines.
+    #[serde(default)]
+    pub engine: Engine,
+    /// Where day keys live.
+    #[serde(default)]
+    pub keys: Keys,
+    /// The key that authenticates cookies.
+    #[serde(default)]
+    pub cookie: CookieKey,
+    /// The publisher.
+    #[serde(default)]
+    pub publish: Publish,
+}
+
+/// The two listeners.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Where browsers, or the proxy before them, reach the collector.
+    pub listen: SocketAddr,
+    /// Where operations reach it; not for the internet.
+    pub admin_listen: SocketAddr,
+    /// Networks whose forwarding headers are believed. Default: none.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Connections at once, beyond which new ones wait. Default 4096: about 50 MiB of buffers.
+    pub max_connections: u32,
+    /// Seconds within which a request's head has arrived, also on an idle connection. Default 10.
+    pub head_deadline_s: u32,
+    /// Seconds within which a request's body has arrived. Default 10.
+    pub body_deadline_s: u32,
+    /// Seconds that requests under way are given when the collector stops. Default 5.
+    pub stop_grace_s: u32,
+    /// The name of this node in the ledger of leases. Default: the machine's host name.
+    pub node: Option<String>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: ([127, 0, 0, 1], 8080).into(),
+            admin_listen: ([127, 0, 0, 1], 9090).into(),
+            trusted_proxies: Vec::new(),
+            max_connections: 4096,
+            head_deadline_s: 10,
+            body_deadline_s: 10,
+            stop_grace_s: 5,
+            node: None,
+        }
+    }
+}
+
+/// One site.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// Its name in every row and in the snippet's `data-site`; usually its registrable domain.
+    pub domain: String,
+    /// Where browsers reach the collector for this site: a host name of its own within the site's registrable domain.
+    pub public_url: String,
+    /// The origins whose pages send beacons, exactly as browsers write them: `https://jetpay.kz`.
+    pub origins: Vec<String>,
+    /// IANA name of the zone whose midnight ends the day of keys and windows.
+    pub time_zone: String,
+    /// The policy that the site publishes: `jetpay`, `jetleasing`, `nomapay`, `proit`, `aitu`. Instead of it: `items`.
+    pub profile: Option<String>,
+    /// The items of an own policy, by their keys in `schema/data-map.toml`.
+    pub items: Option<Vec<String>>,
+    /// Paths as templates: `:name` folds a segment, `*` at the end keeps any rest. Default: fold what could name someone.
+    #[serde(default)]
+    pub paths: Vec<String>,
+    /// Names of events that pages may send; others are dropped. `[a-z0-9_.-]{1,64}`.
+    #[serde(default)]
+    pub events: Vec<String>,
+    /// Variants that events may bear; others are cut to `other`.
+    #[serde(default)]
+    pub variants: Vec<String>,
+    /// The words of campaigns; others become `other`.
+    #[serde(default)]
+    pub campaigns: Campaigns,
+    /// Registrable domains whose referrals do not begin a visit: a bank's page in the middle of a payment, say.
+    #[serde(default)]
+    pub ignored_referrers: Vec<String>,
+    /// The one granularity that the site's numbers are published in: a divisor of 24 h from local midnight, or `7d`.
+    #[serde(default = "Site::default_publish_every")]
+    pub publish_every: String,
+}
+
+impl Site {
+    fn default_publish_every() -> String {
+        "24h".to_owned()
+    }
+}
+
+/// The words that a site's campaigns use.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Campaigns {
+    /// Values of `utm_source`.
+    pub sources: Vec<String>,
+    /// Values of `utm_medium`.
+    pub mediums: Vec<String>,
+    /// Values of `utm_campaign`.
+    pub names: Vec<String>,
+}
+
+/// Where Tamga keeps what it keeps.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Data {
+    /// Folder of the spool, the embedded stores and the audit log. Default `data`.
+    pub dir: PathBuf,
+    /// MiB that the spool may take while the vault is away; beyond, beacons are answered 503. Default 1024.
+    pub spool_quota_mib: u64,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { dir: "data".into(), spool_quota_mib: 1024 }
+    }
+}
+
+/// GeoIP files in the MaxMind format; each may hold IPv4, IPv6 or both.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Geo {
+    /// Files that tell country and region.
+    pub place: Vec<PathBuf>,
+    /// Files that tell the organisation behind an address.
+    pub provider: Vec<PathBuf>,
+}
+
+/// A ClickHouse server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerStore {
+    /// Its HTTP interface: `http://clickhouse:8123`.
+    pub url: String,
+    /// The service account.
+    pub user: String,
+    /// The file that holds its password.
+    pub password_file: PathBuf,
+}
+
+/// The embedded engines.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Engine {
+    /// Where the vault's engine listens; loopback only.
+    pub vault_listen: SocketAddr,
+    /// Where the stats engine listens; loopback only.
+    pub stats_listen: SocketAddr,
+    /// `libchdb.so`. Default: where `make engine` puts it.
+    pub library: Option<PathBuf>,
+    /// The program `tamga-engine`. Default: beside `tamga`.
+    pub program: Option<PathBuf>,
+    /// MiB of memory that each engine may use. Default 800.
+    pub memory_limit_mib: u64,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self {
+            vault_listen: ([127, 0, 0, 1], 8123).into(),
+            stats_listen: ([127, 0, 0, 1], 8124).into(),
+            library: None,
+            program: None,
+            memory_limit_mib: 800,
+        }
+    }
+}
+
+/// Where day keys live.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keys {
+    /// A folder on memory-backed storage. Default: `tamga/keys` under `$RUNTIME_DIRECTORY`, `$XDG_RUNTIME_DIR` or `/dev/shm`.
+    pub dir: Option<PathBuf>,
+}
+
+/// The lasting key that authenticates cookies. It links nothing: whoever has it can forge a cookie, not read one.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CookieKey {
+    /// 32 bytes, made at the first start. Default: `cookie.key` beside the configuration file. Nodes share it.
+    pub key_file: Option<PathBuf>,
+}
+
+/// The publisher.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Publish {
+    /// Whether this node publishes; exactly one of several does. Default true.
+    pub enabled: bool,
+    /// Seconds after which a silent node is no longer waited for. Default 900.
+    pub leave_behind_after_s: u32,
+}
+
+impl Default for Publish {
+    fn default() -> Self {
+        Self { enabled: true, leave_behind_after_s: 900 }
+    }
+}
+
+impl Site {
+    /// The host, with its port if it has one, of `public_url`.
+    pub fn public_host(&self) -> Option<String> {
+        let rest = self.public_url.strip_prefix("https://").or_else(|| self.public_url.strip_prefix("http://"))?;
+        let host = rest.strip_suffix('/').unwrap_or(rest);
+        (!host.is_empty() && !host.contains(['/', '?', '#', '@'])).then(|| host.to_owned())
+    }
+
+    /// `publish_every` in minutes; `None` when it is not one of the allowed.
+    pub fn publish_minutes(&self) -> Option<u32> {
+        match self.publish_every.as_str() {
+            "7d" => Some(7 * 24 * 60),
+            hours => {
+                let hours: u32 = hours.strip_suffix('h')?.parse().ok()?;
+                (hours > 0 && 24 % hours == 0).then_some(hours * 60)
+            }
+        }
+    }
+}
+
+/// Whether a name of an event or a variant has the allowed form.
+pub fn is_event_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+/// Whether a host, with or without a port, is this machine by its name alone.
+pub fn is_loopback_name(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name == "localhost" || name.ends_with(".localhost") || name == "127.0.0.1" || name == "[::1]"
+}

@@ -1,0 +1,3 @@
+//! The integration tests: modules named by the question they answer.
+
+mod architecture;
