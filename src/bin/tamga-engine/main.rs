@@ -1,2 +1,144 @@
-//! The embedded engine.
-fn main() {}
+//! `tamga-engine`: the embedded ClickHouse. Loads `libchdb.so` and speaks the ClickHouse HTTP interface on loopback.
+//!
+//! The engine can take its process down (it is a large C++ library), which is why it has a process of its own, and why
+//! whoever starts it watches and restarts it. From the outside it is a small ClickHouse server: the official clients work.
+//!
+//! In the order of a request's way: [`http`] accepts it, [`guard`] decides who it is, [`request`], [`multipart`], [`body`],
+//! [`blocks`] and [`statement`] read it, [`run`] runs it on a connection of its own through [`engine`] and [`ffi`], [`output`]
+//! and [`answer`] shape what goes back, [`failure`] what goes wrong. Only [`ffi`] contains unsafe code.
+
+#![deny(unsafe_code)]
+
+mod answer;
+mod blocks;
+mod body;
+mod cli;
+mod engine;
+mod failure;
+mod ffi;
+mod guard;
+mod http;
+mod multipart;
+mod output;
+mod request;
+mod run;
+mod statement;
+
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit, setrlimit, umask};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::Cli;
+use crate::engine::Engine;
+use crate::guard::Guard;
+use crate::http::{MAX_QUERIES, Server};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("TAMGA_ENGINE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The last resort of a program that could not start: if even standard error is gone, the exit code remains.
+            let _ = writeln!(io::stderr(), "tamga-engine: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<()> {
+    protect_memory()?;
+    let address = cli.listen()?;
+    let guard = Guard::service(&cli.user, &cli.password()?);
+    let library = cli.library()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(MAX_QUERIES + 4)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    // Before the engine boots: a busy port is found without waiting, and nobody is answered until there is an engine.
+    let listener = runtime.block_on(listen(address))?;
+    let engine = Arc::new(Engine::start(&library, &cli.path, cli.memory_limit_mib)?);
+    let server = Server::new(Arc::clone(&engine), guard)?;
+    let drained = runtime.block_on(async {
+        let stop = stop_request(cli.stop_with_parent)?;
+        announce(&listener, &engine.version)?;
+        Ok::<_, anyhow::Error>(server.serve(listener, stop).await)
+    })?;
+    if !drained {
+        // Closing the engine under a running statement is not safe; ending the process is, as after a crash.
+        tracing::warn!("statements were still running; the engine ends without an orderly close");
+        std::process::exit(0);
+    }
+    drop(runtime);
+    let threads_ended = engine.stop();
+    tracing::info!(threads_ended, "engine closed");
+    Ok(())
+}
+
+/// Rows and queries are in this process's memory: no core dump writes them down, and no file is readable by others.
+fn protect_memory() -> anyhow::Result<()> {
+    umask(Mode::RWXG | Mode::RWXO);
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).context("cannot switch core dumps off")
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: is another engine running there? Choose another address with --listen, or port 0")
+    })
+}
+
+/// The one line of standard output.
+fn announce(listener: &TcpListener, version: &str) -> anyhow::Result<()> {
+    let listening = listener.local_addr().context("the listening socket has no address")?.to_string();
+    let line = serde_json::json!({ "listening": listening, "version": version });
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("cannot write to standard output")
+}
+
+/// Resolves when the engine shall stop.
+fn stop_request(with_parent: bool) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let (parent_gone, parent) = oneshot::channel::<()>();
+    if with_parent {
+        // A thread of its own: a blocking read cannot be taken back, and must not hold the runtime up.
+        std::thread::Builder::new()
+            .name("parent".to_owned())
+            .spawn(move || {
+                let mut stdin = io::stdin().lock();
+                let mut ignored = [0; 256];
+                while matches!(stdin.read(&mut ignored), Ok(1..)) {}
+                drop(parent_gone);
+            })
+            .context("cannot start a thread")?;
+    } else {
+        // Without a parent to watch, the channel must never report one gone.
+        std::mem::forget(parent_gone);
+    }
+    Ok(async move {
+        let reason = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            _ = parent => "the end of standard input",
+        };
+        tracing::info!(reason, "stopping");
+    })
+}

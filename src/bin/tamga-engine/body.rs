@@ -1,0 +1,80 @@
+//! A request's body, expanded if it comes compressed, with a deadline on every piece.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+use crate::blocks::Decoder;
+use crate::failure::Failure;
+
+/// How long a client may take for the next piece.
+const PIECE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The longest statement. The engine itself stops at `max_query_size`, 256 KiB unless set.
+pub(crate) const MAX_TEXT_BYTES: usize = 1 << 20;
+
+/// Reads a body piece by piece.
+pub(crate) struct BodyReader {
+    /// `None` when everything was read.
+    incoming: Option<Incoming>,
+    decoder: Option<Decoder>,
+}
+
+impl BodyReader {
+    pub(crate) fn new(incoming: Incoming, compressed: bool) -> Self {
+        Self { incoming: Some(incoming), decoder: compressed.then(Decoder::default) }
+    }
+
+    /// A body that was read already.
+    pub(crate) fn ended() -> Self {
+        Self { incoming: None, decoder: None }
+    }
+
+    /// The next piece, or `None` after the last. An error means that the body must not be believed complete.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        loop {
+            if let Some(decoder) = &mut self.decoder
+                && let Some(block) = decoder.next()?
+            {
+                return Ok(Some(block));
+            }
+            let Some(incoming) = &mut self.incoming else { return Ok(None) };
+            let frame = timeout(PIECE_DEADLINE, incoming.frame()).await.map_err(|_| {
+                let sentence = format!("The body stopped for {} seconds.", PIECE_DEADLINE.as_secs());
+                Failure::new(209, "SOCKET_TIMEOUT", &sentence).with_status(StatusCode::REQUEST_TIMEOUT)
+            })?;
+            let Some(frame) = frame else {
+                self.incoming = None;
+                return self.decoder.as_ref().map_or(Ok(()), Decoder::finish).map(|()| None);
+            };
+            let frame = frame.map_err(|_| {
+                Failure::new(210, "NETWORK_ERROR", "The body broke off.").with_status(StatusCode::BAD_REQUEST)
+            })?;
+            match (frame.into_data(), &mut self.decoder) {
+                (Ok(data), Some(decoder)) => decoder.push(&data),
+                (Ok(data), None) if !data.is_empty() => return Ok(Some(data)),
+                // Trailers say nothing to us.
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads what is left, which must fit with `text` into the longest statement.
+    pub(crate) async fn read_text(&mut self, text: &mut BytesMut) -> Result<(), Failure> {
+        while let Some(piece) = self.next().await? {
+            text.extend_from_slice(&piece);
+            if text.len() > MAX_TEXT_BYTES {
+                return Err(too_long());
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn too_long() -> Failure {
+    Failure::too_large(&format!("A statement may have {MAX_TEXT_BYTES} bytes; this one is longer."))
+}

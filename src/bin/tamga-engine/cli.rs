@@ -1,0 +1,94 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::Parser;
+
+/// Where `scripts/engine-library` puts the library, below the cache folder.
+const CACHED_LIBRARY: &str = "tamga/engine/26.7.3-stable.1/libchdb.so";
+
+/// ClickHouse, embedded: the real engine behind the ClickHouse HTTP interface, for one user on one machine.
+///
+/// Loads libchdb.so, opens the data folder and listens on a loopback address. Once it listens it prints one line of JSON to
+/// standard output, {"listening":"127.0.0.1:8123","version":"26.7.2.1"}, and nothing afterwards. Logs go to standard error
+/// (TAMGA_ENGINE_LOG=debug for more) and never contain a query or its data.
+///
+/// SIGTERM and SIGINT stop it: running queries get ten seconds, then the engine is closed in order. Data acknowledged
+/// before is on the disk either way. It exits with 0 after an orderly stop and with 1, and one sentence on standard error,
+/// if it could not start.
+#[derive(Parser, Debug)]
+#[command(name = "tamga-engine", version)]
+pub(crate) struct Cli {
+    /// The data folder; created, readable by this user only, if it is missing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) path: PathBuf,
+
+    /// Where to listen, loopback only; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8123")]
+    pub(crate) listen: SocketAddr,
+
+    /// The name of the service account
+    #[arg(long, value_name = "NAME", default_value = "tamga")]
+    pub(crate) user: String,
+
+    /// A file that holds the service account's password, on one line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: PathBuf,
+
+    /// The engine library; by default where `make engine` puts it
+    ///
+    /// That is tamga/engine/26.7.3-stable.1/libchdb.so below $XDG_CACHE_HOME, or below ~/.cache.
+    #[arg(long, value_name = "FILE", env = "TAMGA_ENGINE_LIBRARY")]
+    pub(crate) library: Option<PathBuf>,
+
+    /// How much memory the engine may use for queries and caches, in MiB
+    ///
+    /// A query that would pass it fails with MEMORY_LIMIT_EXCEEDED. The library's own code and data come on top of it
+    /// (about 200 MiB resident).
+    #[arg(long, value_name = "MIB", default_value_t = 800, value_parser = clap::value_parser!(u32).range(256..))]
+    pub(crate) memory_limit_mib: u32,
+
+    /// Stop when standard input reaches its end, so that a parent that is killed leaves no engine behind
+    #[arg(long)]
+    pub(crate) stop_with_parent: bool,
+}
+
+impl Cli {
+    /// The library to load.
+    pub(crate) fn library(&self) -> anyhow::Result<PathBuf> {
+        if let Some(library) = &self.library {
+            return Ok(library.clone());
+        }
+        let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
+        Ok(cache
+            .context("neither HOME nor XDG_CACHE_HOME is set: name the engine library with --library")?
+            .join(CACHED_LIBRARY))
+    }
+
+    /// The service account's password.
+    pub(crate) fn password(&self) -> anyhow::Result<String> {
+        let file = self.password_file.display();
+        let text = std::fs::read_to_string(&self.password_file)
+            .with_context(|| format!("cannot read the password file {file}"))?;
+        let password = text.trim_end_matches(['\r', '\n']);
+        if password.is_empty() || password.contains('\n') {
+            bail!("the password file {file} must hold one line that is not empty");
+        }
+        Ok(password.to_owned())
+    }
+
+    /// The address to listen on, which only this machine can reach.
+    pub(crate) fn listen(&self) -> anyhow::Result<SocketAddr> {
+        if !self.listen.ip().is_loopback() {
+            bail!(
+                "{} is not a loopback address: the engine has no encryption and one account, so it listens on 127.0.0.1 or \
+                 [::1] only. To serve other machines, use a ClickHouse server",
+                self.listen
+            );
+        }
+        Ok(self.listen)
+    }
+}

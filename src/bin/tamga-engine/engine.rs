@@ -1,0 +1,149 @@
+//! The engine of this process: one data folder, locked, and as many connections as requests.
+
+use std::ffi::CString;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::{Context as _, bail};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::failure::Failure;
+use crate::ffi::{Connection, Library};
+
+/// Every part is fsynced before an insert is acknowledged, in every table that does not say otherwise. The library takes
+/// these from a file only; on its command line it ignores them without a word.
+const ENGINE_CONFIG: &str = "<clickhouse>
+    <merge_tree>
+        <fsync_after_insert>1</fsync_after_insert>
+        <fsync_part_directory>1</fsync_part_directory>
+    </merge_tree>
+</clickhouse>
+";
+
+/// The running engine.
+pub(crate) struct Engine {
+    library: Library,
+    /// Arguments of each connection: the folder, and the settings that a session starts with.
+    arguments: Vec<CString>,
+    /// Closing the last connection stops the engine, so one is always kept.
+    keeper: Mutex<Option<Connection>>,
+    /// `version()`, as clients know it.
+    pub(crate) version: String,
+    /// `timezone()`.
+    pub(crate) time_zone: String,
+    /// Held as long as the engine lives; another process on the same folder fails to take it.
+    _lock: File,
+}
+
+impl Engine {
+    /// Locks `folder` (creating it, readable by this user only), loads the library and boots the engine there.
+    pub(crate) fn start(library: &Path, folder: &Path, memory_limit_mib: u32) -> anyhow::Result<Self> {
+        let folder = prepare(folder)?;
+        let lock = take_lock(&folder)?;
+        let library = load(library)?;
+        let config = folder.join("engine.xml");
+        write_config(&config).with_context(|| format!("cannot write {}", config.display()))?;
+
+        let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().min(8));
+        let mut arguments = vec!["clickhouse".to_owned(), format!("--path={}", display(&folder)?)];
+        arguments.extend(["--async_insert=0".to_owned(), format!("--max_threads={threads}")]);
+        let session = c_strings(&arguments)?;
+        // What only the first connection, the one that boots the engine, takes.
+        arguments.push(format!("--config-file={}", display(&config)?));
+        arguments.push(format!("--max_server_memory_usage={}", u64::from(memory_limit_mib) << 20));
+        arguments.extend(["--mark_cache_size=67108864", "--index_mark_cache_size=16777216"].map(str::to_owned));
+        let Some(mut keeper) = library.connect(&c_strings(&arguments)?) else {
+            bail!(
+                "the engine did not start on {}; it gives no reason. Usual ones: the folder was written by a newer release, \
+                 belongs to another user, or the disk is full",
+                folder.display()
+            );
+        };
+        let about = keeper.query(b"SELECT version(), timezone()", "TabSeparated", &[]).map_err(|error| {
+            anyhow::anyhow!("the engine started on {} but answers nothing: {}", folder.display(), error.0)
+        })?;
+        let about = String::from_utf8_lossy(about.bytes()).trim().to_owned();
+        let (version, time_zone) = about.split_once('\t').context("the engine told its version in an unknown way")?;
+        Ok(Self {
+            library,
+            arguments: session,
+            version: version.to_owned(),
+            time_zone: time_zone.to_owned(),
+            keeper: Mutex::new(Some(keeper)),
+            _lock: lock,
+        })
+    }
+
+    /// A fresh session.
+    pub(crate) fn connect(&self) -> Result<Connection, Failure> {
+        self.library.connect(&self.arguments).ok_or_else(|| {
+            Failure::new(279, "ALL_CONNECTION_TRIES_FAILED", "The engine opened no session; is it stopping?")
+        })
+    }
+
+    /// Stops the engine. All sessions must be closed. True when its threads have ended too.
+    pub(crate) fn stop(&self) -> bool {
+        drop(self.keeper.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+        self.library.shutdown()
+    }
+}
+
+fn prepare(folder: &Path) -> anyhow::Result<PathBuf> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("cannot create the data folder {}: choose another with --path", folder.display()))?;
+    fs::canonicalize(folder).with_context(|| format!("cannot open the data folder {}", folder.display()))
+}
+
+fn take_lock(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join("engine.lock");
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).with_context(|| {
+            format!(
+                "the data folder {} is not writable for this user: change its owner, or choose another with --path",
+                folder.display()
+            )
+        })?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => bail!(
+            "the data folder {} is in use by another engine: stop that one, or choose another folder with --path",
+            folder.display()
+        ),
+        Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    }
+}
+
+fn load(path: &Path) -> anyhow::Result<Library> {
+    if !path.is_file() {
+        bail!(
+            "the ClickHouse engine library is not at {}: fetch it with `make engine` (or scripts/engine-library), or name \
+             another place with --library or TAMGA_ENGINE_LIBRARY",
+            path.display()
+        );
+    }
+    Library::load(path).with_context(|| format!("cannot use the engine library {}", path.display()))
+}
+
+fn write_config(path: &Path) -> io::Result<()> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)?
+        .write_all(ENGINE_CONFIG.as_bytes())
+}
+
+fn c_strings(arguments: &[String]) -> anyhow::Result<Vec<CString>> {
+    arguments.iter().map(|argument| CString::new(argument.as_str()).context("a path contains a NUL byte")).collect()
+}
+
+fn display(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().with_context(|| format!("the path {} is not UTF-8, which the engine needs", path.display()))
+}

@@ -1,0 +1,306 @@
+//! The ClickHouse HTTP interface: connections, deadlines, and the way of a request to the engine and back.
+//!
+//! Hostile input is normal input here too, although only this machine can connect: heads, statements, forms and blocks are
+//! bounded, every wait has a deadline, and no more than [`MAX_QUERIES`] statements run at once. Credentials are checked
+//! before the body is read.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{Method, Request as HttpRequest, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+
+use crate::answer::{self, About, AnswerBody};
+use crate::body::{BodyReader, MAX_TEXT_BYTES, too_long};
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::guard::{Guard, Role};
+use crate::multipart;
+use crate::request::Request;
+use crate::run::{self, Job, Out, Piece, Work};
+use crate::statement::{Split, split};
+
+/// Connections beyond this wait in the kernel's queue.
+const MAX_CONNECTIONS: usize = 256;
+
+/// Statements that run at once.
+pub(crate) const MAX_QUERIES: usize = 16;
+
+/// How long a statement waits for its turn before it is refused.
+const TURN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a client may take for a request's head, and how long an idle connection is kept.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The longest head, most of which is the statement in the URL. An URL may have 64 KiB.
+const MAX_HEAD_BYTES: usize = 128 << 10;
+
+/// How long running statements get when the engine is told to stop.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What every request needs.
+pub(crate) struct Server {
+    engine: Arc<Engine>,
+    guard: Guard,
+    about: About,
+    turns: Arc<Semaphore>,
+}
+
+impl Server {
+    pub(crate) fn new(engine: Arc<Engine>, guard: Guard) -> anyhow::Result<Self> {
+        let about = About { version: engine.version.as_str().into(), time_zone: engine.time_zone.as_str().try_into()? };
+        Ok(Self { engine, guard, about, turns: Arc::new(Semaphore::new(MAX_QUERIES)) })
+    }
+
+    /// Serves until `stop` resolves, then drains. True when nothing was left running.
+    pub(crate) async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> bool {
+        let server = Arc::new(self);
+        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let graceful = GracefulShutdown::new();
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_DEADLINE)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .max_headers(64);
+        tokio::pin!(stop);
+        loop {
+            let permit = Arc::clone(&connections).acquire_owned().await.expect("this semaphore is never closed");
+            let socket = tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((socket, _)) => socket,
+                    Err(error) => {
+                        // Out of descriptors, mostly: it passes, and a loop without a pause would make it worse.
+                        tracing::warn!(%error, "cannot accept a connection");
+                        sleep(Duration::from_millis(100)).await;
+                        continue;
+                    }
+                },
+                () = &mut stop => break,
+            };
+            let _ = socket.set_nodelay(true);
+            let server = Arc::clone(&server);
+            let service = service_fn(move |request| {
+                let server = Arc::clone(&server);
+                async move { Ok::<_, io::Error>(server.answer(request).await) }
+            });
+            let connection = graceful.watch(builder.serve_connection(TokioIo::new(socket), service));
+            tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    // Broken clients are their own problem; what they sent is not repeated here.
+                    tracing::debug!(kind = connection_error(&error), "connection ended early");
+                }
+                drop(permit);
+            });
+        }
+        drop(listener);
+        let all = u32::try_from(MAX_QUERIES).expect("a small number");
+        let drained = timeout(DRAIN_DEADLINE, async {
+            graceful.shutdown().await;
+            server.turns.acquire_many(all).await.is_ok()
+        });
+        drained.await.unwrap_or(false)
+    }
+
+    async fn answer(&self, request: HttpRequest<Incoming>) -> Response<AnswerBody> {
+        let (head, body) = request.into_parts();
+        match (&head.method, head.uri.path()) {
+            (&Method::GET | &Method::HEAD, "/ping" | "/replicas_status") => {
+                return answer::plain(StatusCode::OK, "Ok.\n");
+            }
+            (&Method::GET, "/") if head.uri.query().is_none() => return answer::plain(StatusCode::OK, "Ok.\n"),
+            (&Method::GET | &Method::POST, "/") => {}
+            (_, "/") => return answer::plain(StatusCode::METHOD_NOT_ALLOWED, "Send GET or POST.\n"),
+            _ => return answer::plain(StatusCode::NOT_FOUND, "There is no such path; queries go to /.\n"),
+        }
+        // Not secret, not predictable: the tag only has to differ from whatever the data contains.
+        let mut query_id = random_text();
+        let answered = match Request::from_head(&head) {
+            Ok(mut request) => {
+                if let Some(id) = request.query_id.take() {
+                    query_id = id;
+                }
+                self.run(request, &head.headers, body, &query_id).await
+            }
+            Err(failure) => Err(failure),
+        };
+        answered.unwrap_or_else(|failure| answer::failed(&failure, &self.about, &query_id))
+    }
+
+    async fn run(
+        &self,
+        mut request: Request,
+        headers: &http::HeaderMap,
+        body: Incoming,
+        query_id: &str,
+    ) -> Result<Response<AnswerBody>, Failure> {
+        match self.guard.admit(&request.credentials)? {
+            Role::Service => {}
+        }
+        if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            return Err(Failure::not_implemented(
+                "A body with Content-Encoding is not read here; send it as it is, or as ClickHouse blocks with decompress=1.",
+            ));
+        }
+        let turn = self.turn().await?;
+        let mut reader = BodyReader::new(body, request.decompress);
+        let form =
+            headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(multipart::boundary);
+        if let Some(boundary) = form {
+            let mut form = BytesMut::new();
+            reader.read_text(&mut form).await?;
+            for (name, value) in multipart::fields(&form, &boundary?)? {
+                request.add(&name, value)?;
+            }
+            reader = BodyReader::ended();
+        }
+        let (statement, rows) = Statement::read(&request.query, &mut reader).await?;
+        let (work, sender) = match (statement, rows) {
+            (Statement::Insert { sql, format }, first) => {
+                let (sender, rows) = mpsc::channel(4);
+                (Work::Insert { sql, format, rows }, Some((sender, first)))
+            }
+            (Statement::Other { sql, format }, _) => (Work::Statement { sql, format }, None),
+        };
+        let job = Job {
+            settings: request.settings,
+            parameters: request.parameters,
+            database: request.database,
+            default_format: request.default_format.unwrap_or_else(|| "TabSeparated".to_owned()),
+            compress: request.compress,
+            reads_only: request.reads_only,
+            work,
+        };
+        let (head, head_receiver) = oneshot::channel();
+        let (pieces, pieces_receiver) = mpsc::channel(2);
+        let out = Out::new(head, pieces, &job);
+        let engine = Arc::clone(&self.engine);
+        tokio::task::spawn_blocking(move || {
+            run::run(&engine, job, out);
+            // The turn ends with the work, not with the client's patience.
+            drop(turn);
+        });
+        if let Some((sender, first)) = sender {
+            feed(sender, first, &mut reader).await?;
+        }
+        let head = head_receiver.await.unwrap_or_else(|_| {
+            Err(Failure::new(49, "LOGICAL_ERROR", "The thread that ran this statement broke off."))
+        })?;
+        Ok(answer::begun(&head, pieces_receiver, random_text(), &self.about, query_id))
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        match timeout(TURN_DEADLINE, Arc::clone(&self.turns).acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(Failure::new(
+                202,
+                "TOO_MANY_SIMULTANEOUS_QUERIES",
+                &format!("Too many simultaneous queries. Maximum: {MAX_QUERIES}. Try again."),
+            )),
+        }
+    }
+}
+
+/// A statement, parted from the rows that follow it.
+enum Statement {
+    Insert { sql: Vec<u8>, format: String },
+    Other { sql: Vec<u8>, format: Option<String> },
+}
+
+impl Statement {
+    /// Reads as much of the body as the statement needs; what was read beyond is the first of the rows.
+    ///
+    /// A statement in the URL is complete for an `INSERT`, whose rows are then the body; any other goes on in the body.
+    async fn read(query: &str, reader: &mut BodyReader) -> Result<(Self, Bytes), Failure> {
+        let mut text = BytesMut::from(query);
+        if !query.is_empty() {
+            match split(&text, true) {
+                Split::Other { .. } => text.extend_from_slice(b"\n"),
+                found => return Self::from_split(found, &text),
+            }
+        }
+        // Each try reads the text anew, so the next one waits until it has doubled.
+        let mut next_try = 1;
+        while let Some(piece) = reader.next().await? {
+            text.extend_from_slice(&piece);
+            if text.len() > MAX_TEXT_BYTES + piece.len() {
+                return Err(too_long());
+            }
+            if query.is_empty() && text.len() >= next_try {
+                next_try = text.len() * 2;
+                match split(&text, false) {
+                    Split::NeedMore => {}
+                    Split::Other { .. } => reader.read_text(&mut text).await?,
+                    found => return Self::from_split(found, &text),
+                }
+            }
+        }
+        if text.len() > MAX_TEXT_BYTES {
+            return Err(too_long());
+        }
+        Self::from_split(split(&text, true), &text)
+    }
+
+    fn from_split(found: Split, text: &[u8]) -> Result<(Self, Bytes), Failure> {
+        match found {
+            Split::Insert { sql, format, data } => {
+                Ok((Self::Insert { sql: text[..sql].to_vec(), format }, Bytes::copy_from_slice(&text[data..])))
+            }
+            Split::Other { format } => Ok((Self::Other { sql: text.to_vec(), format }, Bytes::new())),
+            Split::InsertFromInput => Err(Failure::not_implemented(
+                "INSERT … SELECT … FROM input(…) is not supported by the embedded engine: insert the rows with all their columns.",
+            )),
+            Split::ExcessiveSemicolon => {
+                Err(Failure::syntax("You have excessive ';' symbol before data for INSERT. Take it out."))
+            }
+            Split::NeedMore => Err(Failure::syntax("The statement is not complete.")),
+        }
+    }
+}
+
+/// Hands the body over as rows. Returning early drops the sender, which cancels the insert; so does dropping this future,
+/// which is what happens when the client goes away.
+async fn feed(sender: mpsc::Sender<Piece>, first: Bytes, reader: &mut BodyReader) -> Result<(), Failure> {
+    let mut piece = Some(first).filter(|first| !first.is_empty());
+    loop {
+        if let Some(piece) = piece.take()
+            && sender.send(Piece::Rows(piece)).await.is_err()
+        {
+            // The engine refused the rows so far; its reason arrives as the answer.
+            return Ok(());
+        }
+        piece = reader.next().await?;
+        if piece.is_none() {
+            let _ = sender.send(Piece::End).await;
+            return Ok(());
+        }
+    }
+}
+
+/// Thirty-two characters of chance.
+fn random_text() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn connection_error(error: &hyper::Error) -> &'static str {
+    if error.is_timeout() {
+        "timeout"
+    } else if error.is_parse() {
+        "not HTTP"
+    } else if error.is_user() {
+        "failed answer"
+    } else {
+        "broken"
+    }
+}

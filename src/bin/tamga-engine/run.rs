@@ -1,0 +1,281 @@
+//! Runs one request on the engine, on a thread that may block.
+//!
+//! Each request gets a connection of its own, which costs 0.1 ms and carries its settings and current database away with it
+//! when it closes. Answers leave through a short queue, so that a slow reader holds up the engine and not the memory; rows
+//! to insert arrive through one likewise. An insert is finished only after [`Piece::End`]: a sender that vanishes cancels it.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::blocks;
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::ffi::{Answer, Connection, Progress, QueryStream, StatementClass};
+use crate::output::{self, Plan, Repeats};
+use crate::request::Request;
+use crate::statement::has_word;
+
+/// How long a client may leave an answer unread before its query is cancelled.
+const SEND_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The engine queues 16 pieces of an insert: with this size, 4 MiB.
+const APPEND_BYTES: usize = 256 << 10;
+
+/// The most that an answer in a format that must be made at once may take, in the engine's memory.
+const WHOLE_ANSWER_BYTES: usize = 16 << 20;
+
+/// What to run.
+pub(crate) struct Job {
+    pub(crate) settings: Vec<(String, String)>,
+    pub(crate) parameters: Vec<(String, String)>,
+    pub(crate) database: Option<String>,
+    /// The format of an answer whose statement names none.
+    pub(crate) default_format: String,
+    pub(crate) compress: bool,
+    pub(crate) reads_only: bool,
+    pub(crate) work: Work,
+}
+
+/// The two kinds of statement.
+pub(crate) enum Work {
+    /// An `INSERT` with its rows.
+    Insert { sql: Vec<u8>, format: String, rows: mpsc::Receiver<Piece> },
+    /// Everything else, with the format that it names.
+    Statement { sql: Vec<u8>, format: Option<String> },
+}
+
+/// A piece of the rows to insert.
+pub(crate) enum Piece {
+    Rows(Bytes),
+    /// All rows were sent: write them.
+    End,
+}
+
+/// What is known when an answer begins.
+pub(crate) struct Head {
+    pub(crate) format: String,
+    pub(crate) progress: Progress,
+    pub(crate) elapsed: Duration,
+}
+
+/// Where the answer goes: first the head (or a failure), then the body's pieces, of which the last may be a failure.
+pub(crate) struct Out {
+    head: Option<oneshot::Sender<Result<Head, Failure>>>,
+    body: mpsc::Sender<Result<Bytes, Failure>>,
+    format: String,
+    compress: bool,
+    started: Instant,
+}
+
+impl Out {
+    pub(crate) fn new(
+        head: oneshot::Sender<Result<Head, Failure>>,
+        body: mpsc::Sender<Result<Bytes, Failure>>,
+        job: &Job,
+    ) -> Self {
+        let named = match &job.work {
+            Work::Statement { format: Some(format), .. } => format,
+            _ => &job.default_format,
+        };
+        Self { head: Some(head), body, format: named.clone(), compress: job.compress, started: Instant::now() }
+    }
+
+    fn begin(&mut self, progress: Progress) {
+        if let Some(head) = self.head.take() {
+            let head_line = Head { format: self.format.clone(), progress, elapsed: self.started.elapsed() };
+            // Nobody waits any more when the client went away; the next `send` will notice.
+            let _ = head.send(Ok(head_line));
+        }
+    }
+
+    fn send(&mut self, data: &[u8]) -> Result<(), Failure> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        let data = if self.compress { blocks::encode(data) } else { Bytes::copy_from_slice(data) };
+        match Handle::current().block_on(timeout(SEND_DEADLINE, self.body.send(Ok(data)))) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Failure::new(210, "NETWORK_ERROR", "The client went away.")),
+            Err(_) => Err(Failure::new(209, "SOCKET_TIMEOUT", "The client stopped reading.")),
+        }
+    }
+
+    fn end(mut self, outcome: Result<Progress, Failure>) {
+        let elapsed_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match outcome {
+            Ok(progress) => {
+                tracing::debug!(
+                    elapsed_ms,
+                    written_rows = progress.written_rows,
+                    read_rows = progress.read_rows,
+                    "query done"
+                );
+                self.begin(progress);
+            }
+            Err(failure) => {
+                tracing::debug!(elapsed_ms, code = failure.code, "query failed");
+                match self.head.take() {
+                    Some(head) => drop(head.send(Err(failure))),
+                    // The answer has begun: the failure is its last piece, and breaks the connection.
+                    None => drop(Handle::current().block_on(timeout(SEND_DEADLINE, self.body.send(Err(failure))))),
+                }
+            }
+        }
+    }
+}
+
+/// Runs `job` to its end and answers through `out`.
+pub(crate) fn run(engine: &Engine, job: Job, mut out: Out) {
+    let outcome = perform(engine, job, &mut out);
+    out.end(outcome);
+}
+
+fn perform(engine: &Engine, job: Job, out: &mut Out) -> Result<Progress, Failure> {
+    let mut connection = engine.connect()?;
+    if let Some(set) = Request::set_statement(&job.settings) {
+        connection.query(set.as_bytes(), "Null", &[])?;
+    }
+    if let Some(database) = &job.database {
+        connection.query(Request::use_statement(database).as_bytes(), "Null", &[])?;
+    }
+    match job.work {
+        Work::Insert { .. } if job.reads_only => Err(read_only()),
+        Work::Insert { sql, format, rows } => insert(&mut connection, &sql, &format, &job.parameters, rows),
+        Work::Statement { sql, .. } => {
+            let found = connection.classify(&sql);
+            if found.statements != 1 {
+                return Err(syntax_error(&mut connection, &sql));
+            }
+            if job.reads_only && found.class != StatementClass::ReadOnly {
+                return Err(read_only());
+            }
+            let plan = plan(out, &sql, &job.settings);
+            if found.class == StatementClass::ReadOnly && plan == Plan::Whole {
+                bound_answer(&mut connection, &job.settings)?;
+            }
+            if found.class == StatementClass::ReadOnly && plan != Plan::Whole {
+                select(&mut connection, &sql, &job.parameters, plan, out)
+            } else {
+                whole(&mut connection, &sql, &job.parameters, out)
+            }
+        }
+    }
+}
+
+fn insert(
+    connection: &mut Connection,
+    sql: &[u8],
+    format: &str,
+    parameters: &[(String, String)],
+    mut rows: mpsc::Receiver<Piece>,
+) -> Result<Progress, Failure> {
+    let mut stream = connection.insert(sql, format, parameters)?;
+    loop {
+        match rows.blocking_recv() {
+            Some(Piece::Rows(data)) => {
+                for piece in data.chunks(APPEND_BYTES) {
+                    stream.append(piece)?;
+                }
+            }
+            Some(Piece::End) => return Ok(stream.finish()?),
+            // Dropping the stream cancels it.
+            None => {
+                return Err(Failure::new(
+                    210,
+                    "NETWORK_ERROR",
+                    "The body broke off; nothing of its last block was written.",
+                ));
+            }
+        }
+    }
+}
+
+fn select(
+    connection: &mut Connection,
+    sql: &[u8],
+    parameters: &[(String, String)],
+    plan: Plan,
+    out: &mut Out,
+) -> Result<Progress, Failure> {
+    let refused = match connection.stream(sql, &out.format, parameters) {
+        Ok(stream) => return send_blocks(stream, plan, out),
+        Err(refused) => refused,
+    };
+    // SHOW, DESCRIBE, EXPLAIN, … read too, but the engine streams SELECT only. Nothing has run yet.
+    if refused.0.contains("Streaming query is not supported for query") {
+        return whole(connection, sql, parameters, out);
+    }
+    Err(refused.into())
+}
+
+fn send_blocks(mut stream: QueryStream<'_>, plan: Plan, out: &mut Out) -> Result<Progress, Failure> {
+    let mut repeats = match plan {
+        Plan::Header(shape) => Some(Repeats::new(shape)),
+        Plan::Plain | Plan::Whole => None,
+    };
+    let mut progress = Progress::default();
+    while let Some(block) = stream.next()? {
+        progress.add(block.progress());
+        let bytes = block.bytes();
+        let bytes = repeats.as_mut().map_or(Ok(bytes), |repeats| repeats.strip(bytes))?;
+        out.begin(progress);
+        out.send(bytes)?;
+    }
+    Ok(progress)
+}
+
+fn whole(
+    connection: &mut Connection,
+    sql: &[u8],
+    parameters: &[(String, String)],
+    out: &mut Out,
+) -> Result<Progress, Failure> {
+    let answer: Answer = connection.query(sql, &out.format, parameters)?;
+    out.begin(answer.progress());
+    for piece in answer.bytes().chunks(1 << 20) {
+        out.send(piece)?;
+    }
+    Ok(answer.progress())
+}
+
+fn plan(out: &Out, sql: &[u8], settings: &[(String, String)]) -> Plan {
+    // What adds rows or brackets around the whole answer makes any format one that must be made at once.
+    const AROUND: [&str; 2] = ["output_format_json_array_of_rows", "extremes"];
+    let around = settings.iter().any(|(name, _)| AROUND.contains(&name.as_str()))
+        || AROUND.iter().any(|name| has_word(sql, name))
+        || has_word(sql, "TOTALS");
+    if around { Plan::Whole } else { output::plan(&out.format) }
+}
+
+fn bound_answer(connection: &mut Connection, settings: &[(String, String)]) -> Result<(), Failure> {
+    if settings.iter().any(|(name, _)| name == "max_result_bytes") {
+        return Ok(());
+    }
+    let set = format!("SET max_result_bytes = {WHOLE_ANSWER_BYTES}, result_overflow_mode = 'throw'");
+    connection.query(set.as_bytes(), "Null", &[])?;
+    Ok(())
+}
+
+/// The engine's own words for a text that is not one statement. Opening it as an insert parses it, strictly, as one.
+fn syntax_error(connection: &mut Connection, sql: &[u8]) -> Failure {
+    if sql.iter().all(|byte| byte.is_ascii_whitespace() || *byte == b';') {
+        return Failure::syntax("Syntax error: the query is empty.");
+    }
+    match connection.insert(sql, "", &[]) {
+        Err(error) if error.0.contains("SYNTAX_ERROR") => error.into(),
+        _ => Failure::syntax("Syntax error: this is not one statement. Send statements one by one."),
+    }
+}
+
+fn read_only() -> Failure {
+    Failure::new(
+        164,
+        "READONLY",
+        "Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly. You should use method \
+         POST for modifying queries.",
+    )
+}
