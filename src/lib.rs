@@ -20,6 +20,7 @@ pub mod collect;
 pub mod config;
 pub mod decode;
 pub mod enrich;
+pub mod demo;
 pub mod event;
 pub mod items;
 pub mod metrics;

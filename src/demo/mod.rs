@@ -1,0 +1,95 @@
+//! The demo: a small Kazakh outdoor shop, two days of its visitors, and the player that sends them to the collector.
+//!
+//! [`World`] is drawn from a seed and knows no I/O. [`Player`] sends it over HTTP, as browsers and a proxy before the
+//! collector would, on a simulated clock. [`shop`] is the shop itself, for whoever wants to click. Everything is loopback:
+//! the shop is `shop.demo.localhost`, the collector `t.demo.localhost`, and browsers resolve both to this machine.
+
+mod beacon;
+pub mod browser;
+pub mod places;
+pub mod player;
+pub mod progress;
+pub mod random;
+pub mod report;
+pub mod walk;
+pub mod world;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+pub use player::{PlayError, Player};
+pub use progress::Progress;
+pub use report::PlayReport;
+pub use world::{Settings, World};
+
+/// The shop's name in beacons and rows.
+pub const SITE: &str = "demo.localhost";
+/// The zone whose midnight begins the shop's day.
+pub const TIME_ZONE: &str = "Asia/Almaty";
+/// Visitors of a whole day: enough that rare pages are published too, few enough that a laptop plays two days in a minute.
+pub const VISITORS_PER_DAY: u32 = 5_000;
+
+/// The host, with its port, under which browsers reach the shop.
+pub fn shop_host(port: u16) -> String {
+    format!("shop.{SITE}:{port}")
+}
+
+/// The host, with its port, under which browsers reach the collector.
+pub fn collector_host(port: u16) -> String {
+    format!("t.{SITE}:{port}")
+}
+
+/// When the demo begins: yesterday's midnight in the shop's zone.
+pub fn beginning(now: Timestamp) -> Timestamp {
+    let yesterday = now.to_zoned(time_zone()).date().yesterday().expect("there was a yesterday");
+    yesterday.to_zoned(time_zone()).expect("the zone has this day").timestamp()
+}
+
+/// The shop's time zone.
+pub fn time_zone() -> TimeZone {
+    TimeZone::get(TIME_ZONE).expect("the zone is in the bundled database")
+}
+
+/// The shop's `[[site]]` in the configuration; the words are the ones that its visitors use.
+pub fn site_toml(port: u16) -> String {
+    format!(
+        r#"[[site]]
+domain = "{SITE}"
+public_url = "http://{collector}"
+origins = ["http://{shop}"]
+time_zone = "{TIME_ZONE}"
+profile = "jetpay"
+paths = ["/", "/catalog", "/catalog/*", "/product/*", "/cart", "/checkout", "/pay/:order", "/thanks", "/about", "/delivery"]
+events = ["cart-add", "checkout-done", "order-paid"]
+publish_every = "24h"
+
+[site.campaigns]
+sources = ["instagram", "google", "telegram", "newsletter"]
+mediums = ["social", "cpc", "messenger", "email"]
+names = ["winter-felt", "new-tea"]
+"#,
+        collector = collector_host(port),
+        shop = shop_host(port),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn the_shop_s_configuration_is_sound() {
+        let text = format!("[server]\ntrusted_proxies = [\"127.0.0.0/8\"]\n{}", site_toml(8080));
+        let config = Config::parse(&text, "demo.toml".as_ref(), std::iter::empty()).expect("sound");
+        let site = config.site(SITE).expect("the shop");
+        assert_eq!(site.public_host().as_deref(), Some("t.demo.localhost:8080"));
+        assert_eq!(site.origins, ["http://shop.demo.localhost:8080"]);
+    }
+
+    #[test]
+    fn the_demo_begins_at_yesterday_s_midnight_of_the_shop() {
+        let now: Timestamp = "2026-11-22T20:30:00Z".parse().expect("a time");
+        assert_eq!(beginning(now).to_string(), "2026-11-21T19:00:00Z", "in Almaty it is the 23rd, 01:30");
+    }
+}

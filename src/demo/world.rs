@@ -1,0 +1,432 @@
+//! The demo's world: who visits the shop when, as a list of timed beacons. Pure: the same settings give the same list.
+//!
+//! A day has a rhythm, browsers come back within it and on the next, and beacons leave pages as the snippet sends them: the
+//! view at once, engaged time at the snippet's beats and when the page is left. Bodies are beacons of wire version 1. What
+//! the world does not have: several tabs at once, single-page applications, and browsers that lose their cookies.
+
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::beacon::{Beacon, Event};
+use super::browser::{Browser, DECLARED_BOTS, Kind};
+use super::places::Network;
+use super::random::Random;
+use super::walk::{self, Stay};
+use super::{SITE, shop_host};
+
+/// What the world depends on.
+pub struct Settings {
+    /// Another seed, another world.
+    pub seed: u64,
+    /// When it begins; a site-local midnight.
+    pub start: Timestamp,
+    /// When it ends; nothing happens at or after it.
+    pub end: Timestamp,
+    /// The shop's time zone, which its rhythm follows.
+    pub time_zone: TimeZone,
+    /// Visitors in a whole day.
+    pub visitors_per_day: u32,
+    /// The port of shop and collector, which stands in the pages' addresses.
+    pub port: u16,
+}
+
+/// Who visits, and what they send.
+pub struct World {
+    /// Browsers and programs; steps name them by index.
+    pub browsers: Vec<Browser>,
+    /// The beacons in the order of time; those of one browser have distinct times.
+    pub steps: Vec<Step>,
+    /// When it ends.
+    pub end: Timestamp,
+}
+
+/// One beacon.
+pub struct Step {
+    /// When it is sent.
+    pub at: Timestamp,
+    /// Index of the sender.
+    pub browser: usize,
+    /// Where the sender is at the time.
+    pub address: IpAddr,
+    /// How many events it holds.
+    pub events: u32,
+    /// The body.
+    pub body: String,
+}
+
+/// Visits by the hour of the day: few at night, most in the evening.
+const RHYTHM: [(u32, u32); 24] = {
+    let weights = [14, 8, 5, 3, 3, 5, 10, 20, 32, 42, 48, 52, 56, 54, 52, 51, 53, 58, 66, 78, 90, 92, 70, 36];
+    let mut hours = [(0, 0); 24];
+    let mut hour = 0;
+    while hour < 24 {
+        hours[hour] = (hour as u32, weights[hour]);
+        hour += 1;
+    }
+    hours
+};
+
+/// Of a day's visitors, those who have been here on a day before.
+const RETURNING: f64 = 0.22;
+/// Engaged seconds at which the snippet reports before the page is left; the last value repeats.
+const BEATS_S: [f64; 5] = [10.0, 30.0, 60.0, 120.0, 300.0];
+/// Milliseconds between two visits of a browser: longer than the idle time that ends a session.
+const BETWEEN_VISITS_MS: i64 = 35 * 60_000;
+
+impl World {
+    /// Draws the world.
+    ///
+    /// # Panics
+    /// When there is no network: [`super::places::parse`] refuses such a list.
+    pub fn new(settings: &Settings, networks: &[Network]) -> Self {
+        let mut draw = Draw {
+            settings,
+            shop: format!("http://{}", shop_host(settings.port)),
+            networks,
+            random: Random::new(settings.seed),
+            browsers: Vec::new(),
+            steps: Vec::new(),
+            known: Vec::new(),
+        };
+        let mut midnight = settings.start.to_zoned(settings.time_zone.clone());
+        while midnight.timestamp() < settings.end {
+            draw.day(midnight.timestamp().as_millisecond());
+            midnight = midnight.saturating_add(jiff::Span::new().days(1));
+        }
+        let Draw { browsers, mut steps, .. } = draw;
+        steps.retain(|step| step.at < settings.end);
+        steps.sort_by_key(|step| (step.at, step.browser));
+        Self { browsers, steps, end: settings.end }
+    }
+}
+
+/// The world while it is drawn.
+struct Draw<'a> {
+    settings: &'a Settings,
+    /// The origin of the shop's pages.
+    shop: String,
+    networks: &'a [Network],
+    random: Random,
+    browsers: Vec<Browser>,
+    steps: Vec<Step>,
+    /// People of earlier days and when each was last seen, who may come back.
+    known: Vec<(usize, i64)>,
+}
+
+impl Draw<'_> {
+    fn day(&mut self, midnight_ms: i64) {
+        let mut seen = Vec::new();
+        for _ in 0..self.settings.visitors_per_day {
+            let returns = !self.known.is_empty() && self.random.chance(RETURNING);
+            let (browser, last_ms) = if returns {
+                let index = self.random.below(self.known.len() as u64) as usize;
+                self.known.swap_remove(index)
+            } else {
+                (self.person(), i64::MIN)
+            };
+            seen.push((browser, self.visits(browser, returns, last_ms, midnight_ms)));
+        }
+        self.known.extend(seen);
+        self.programs(midnight_ms);
+    }
+
+    fn person(&mut self) -> usize {
+        let kind = match self.random.below(1000) {
+            0..6 => Kind::Objector,
+            6..26 => Kind::CountOnly,
+            _ => Kind::Person,
+        };
+        let home = self.random.weighted(self.networks, |network| network.weight);
+        let away = self.random.weighted(self.networks, |network| network.weight);
+        let addresses = [home.address(&mut self.random), away.address(&mut self.random)];
+        self.browsers.push(Browser::of_person(kind, addresses, home.country == "KZ", &mut self.random));
+        self.browsers.len() - 1
+    }
+
+    /// A browser's visits of one day; returns when the last one ended.
+    fn visits(&mut self, browser: usize, returning: bool, last_ms: i64, midnight_ms: i64) -> i64 {
+        let count = self.random.weighted(&[(1, 78), (2, 16), (3, 6)], |(_, weight)| *weight).0;
+        let mut starts: Vec<_> = (0..count).map(|_| self.moment(midnight_ms)).collect();
+        starts.sort_unstable();
+        let mut free_ms = last_ms.saturating_add(BETWEEN_VISITS_MS);
+        let mut ended_ms = last_ms;
+        for (index, start) in starts.into_iter().enumerate() {
+            if start < free_ms {
+                continue;
+            }
+            ended_ms = self.visit(browser, returning || index > 0, start);
+            free_ms = ended_ms + BETWEEN_VISITS_MS;
+        }
+        ended_ms
+    }
+
+    fn moment(&mut self, midnight_ms: i64) -> i64 {
+        let hour = self.random.weighted(&RHYTHM, |(_, weight)| *weight).0;
+        midnight_ms + i64::from(hour) * 3_600_000 + self.random.below(3_600_000) as i64
+    }
+
+    /// One visit; returns when it ended.
+    fn visit(&mut self, browser: usize, returning: bool, start_ms: i64) -> i64 {
+        let source = walk::source(returning, &mut self.random);
+        let mut stays = walk::walk(source, &mut self.random);
+        let objector = self.browsers[browser].kind == Kind::Objector;
+        if objector && returning {
+            // The snippet stops at the first answer, which tells it of the objection.
+            stays.truncate(1);
+        }
+        let address = self.browsers[browser].addresses[usize::from(self.random.chance(0.25))];
+        let mut referrer = source.referrer.to_owned();
+        let mut at_ms = start_ms;
+        for (index, stay) in stays.iter().enumerate() {
+            let page = format!("{}{}", self.shop, stay.path);
+            let query =
+                if index == 0 && !source.query.is_empty() { format!("?{}", source.query) } else { String::new() };
+            let objects = objector && !returning && index + 1 == stays.len();
+            let mut view = View { browser, address, start_ms: at_ms, id: self.id(), seq: 0 };
+            self.send(
+                &mut view,
+                0,
+                &[Event::View { at: 0, url: format!("{page}{query}"), referrer: referrer.clone() }],
+            );
+            if !(objector && returning) {
+                self.stay(&mut view, stay, objects);
+            }
+            at_ms += (stay.seconds * 1000.0) as i64 + 300 + self.random.below(1_200) as i64;
+            referrer = page;
+        }
+        at_ms
+    }
+
+    /// What a page sends after its view: engaged time at the beats, and what happened at its end.
+    fn stay(&mut self, view: &mut View, stay: &Stay, objects: bool) {
+        // A tab is not always in front: phones are looked at nearly all the time, others less.
+        let attention = 0.55 + 0.45 * self.random.unit();
+        let longest_ms = (stay.seconds * 1000.0) as u32;
+        let mut beat = 0;
+        while let Some(engaged_s) = beat_s(beat) {
+            let at = (engaged_s / attention * 1000.0) as u32;
+            if at >= longest_ms {
+                break;
+            }
+            self.send(view, at, &[Event::Engage { at, engaged_ms: (engaged_s * 1000.0) as u32 }]);
+            beat += 1;
+        }
+        let mut events = Vec::new();
+        if !stay.event.is_empty() {
+            events.push(Event::Named { at: longest_ms, name: stay.event });
+        }
+        if !stay.leaves_to.is_empty() {
+            events.push(Event::Exit { at: longest_ms, url: stay.leaves_to });
+        }
+        if objects {
+            events.push(Event::Object { at: longest_ms });
+        } else if !self.random.chance(0.06) {
+            // Some browsers end without a word.
+            let engaged_ms = (f64::from(longest_ms) * attention) as u32;
+            events.push(Event::Engage { at: longest_ms, engaged_ms });
+        }
+        if !events.is_empty() {
+            self.send(view, longest_ms, &events);
+        }
+    }
+
+    fn programs(&mut self, midnight_ms: i64) {
+        for (user_agent, views) in DECLARED_BOTS {
+            let address = self.address();
+            self.browsers.push(Browser::of_declared_bot(user_agent, address));
+            for turn in 0..*views {
+                let at_ms =
+                    midnight_ms + i64::from(turn) * 86_400_000 / i64::from(*views) + self.random.below(30_000) as i64;
+                self.program_view(at_ms);
+            }
+        }
+        // A score of driven browsers, each hurrying through some pages at one time of the day or the night.
+        for _ in 0..self.settings.visitors_per_day / 250 {
+            let address = self.address();
+            self.browsers.push(Browser::of_suspect(address, &mut self.random));
+            let mut at_ms = midnight_ms + self.random.below(85_000_000) as i64;
+            for _ in 0..8 + self.random.below(16) {
+                self.program_view(at_ms);
+                at_ms += 400 + self.random.below(2_000) as i64;
+            }
+        }
+    }
+
+    /// A page view of the program that was added last.
+    fn program_view(&mut self, at_ms: i64) {
+        let browser = self.browsers.len() - 1;
+        let paths: Vec<_> = walk::paths().filter(|path| *path != walk::PAYMENT).collect();
+        let url = format!("{}{}", self.shop, self.random.pick(&paths));
+        let address = self.browsers[browser].addresses[0];
+        let mut view = View { browser, address, start_ms: at_ms, id: self.id(), seq: 0 };
+        self.send(&mut view, 0, &[Event::View { at: 0, url, referrer: String::new() }]);
+    }
+
+    fn address(&mut self) -> IpAddr {
+        self.random.weighted(self.networks, |network| network.weight).address(&mut self.random)
+    }
+
+    fn id(&mut self) -> String {
+        URL_SAFE_NO_PAD.encode(self.random.bytes())
+    }
+
+    fn send(&mut self, view: &mut View, after_ms: u32, events: &[Event]) {
+        let beacon = Beacon { v: 1, site: SITE, view: &view.id, seq: view.seq, events };
+        self.steps.push(Step {
+            at: Timestamp::from_millisecond(view.start_ms + i64::from(after_ms)).expect("within the world's days"),
+            browser: view.browser,
+            address: view.address,
+            events: events.len() as u32,
+            body: serde_json::to_string(&beacon).expect("strings and numbers are always JSON"),
+        });
+        view.seq += 1;
+    }
+}
+
+/// The engaged seconds of a beat.
+fn beat_s(index: usize) -> Option<f64> {
+    let last = BEATS_S.len() - 1;
+    BEATS_S.get(index).copied().or_else(|| Some(BEATS_S[last] * (index - last + 1) as f64)).filter(|s| *s <= 1_500.0)
+}
+
+/// A page view under way.
+struct View {
+    browser: usize,
+    address: IpAddr,
+    start_ms: i64,
+    id: String,
+    seq: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::demo::places;
+
+    const NETWORKS: &str = "network,country,region,provider,weight\n\
+        10.16.0.0/14,KZ,Almaty,Steppe Mobile,60\n10.32.0.0/16,KZ,Astana,Steppe Home,25\n\
+        2001:db8::/36,KZ,Almaty,Steppe Mobile,10\n10.99.0.0/16,DE,Hesse,Rhine Cloud,5\n";
+
+    /// A day and a half of a tenth of the shop.
+    fn world(seed: u64) -> World {
+        let settings = Settings {
+            seed,
+            start: "2026-11-20T19:00:00Z".parse().expect("a time"),
+            end: "2026-11-22T07:00:00Z".parse().expect("a time"),
+            time_zone: TimeZone::get("Asia/Almaty").expect("known"),
+            visitors_per_day: 1_000,
+            port: 8080,
+        };
+        World::new(&settings, &places::parse(NETWORKS).expect("sound"))
+    }
+
+    fn body(step: &Step) -> Value {
+        serde_json::from_str(&step.body).expect("JSON")
+    }
+
+    #[test]
+    fn a_seed_gives_one_world_and_another_seed_another() {
+        let bodies = |world: World| world.steps.into_iter().map(|step| (step.at, step.body)).collect::<Vec<_>>();
+        assert_eq!(bodies(world(7)), bodies(world(7)));
+        assert_ne!(bodies(world(7)), bodies(world(8)));
+    }
+
+    #[test]
+    fn steps_are_in_time_order_and_within_the_world() {
+        let world = world(7);
+        assert!(world.steps.windows(2).all(|pair| pair[0].at <= pair[1].at));
+        assert!(world.steps.first().is_some_and(|step| step.at.to_string().as_str() >= "2026-11-20T19:00:00Z"));
+        assert!(world.steps.last().is_some_and(|step| step.at < world.end));
+        let mut last = HashMap::new();
+        for step in &world.steps {
+            assert!(last.insert(step.browser, step.at) < Some(step.at), "one browser's beacons have distinct times");
+        }
+    }
+
+    #[test]
+    fn bodies_keep_to_the_limits_of_the_wire() {
+        let mut views = HashMap::new();
+        for step in &world(7).steps {
+            let body = body(step);
+            assert!(step.body.len() < 4096 && body["v"] == 1 && body["site"] == SITE);
+            let view = body["view"].as_str().expect("a string").to_owned();
+            assert!(view.len() == 22 && view.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+            let next: &mut u64 = views.entry(view).or_default();
+            assert_eq!(body["seq"], *next, "a view's beacons are numbered without a gap");
+            *next += 1;
+            let events = body["events"].as_array().expect("a list");
+            assert_eq!(events.len(), step.events as usize);
+            for event in events {
+                let at = event["at"].as_u64().expect("milliseconds");
+                assert!(at <= 1_500_000 && event["engaged_ms"].as_u64().is_none_or(|engaged| engaged <= at));
+                assert!(event["url"].as_str().is_none_or(|url| url.starts_with("http") && url.len() <= 2048));
+            }
+        }
+    }
+
+    #[test]
+    fn a_visit_s_pages_are_a_chain_of_referrers() {
+        let mut last_page: HashMap<usize, String> = HashMap::new();
+        let (mut entries, mut followed) = (0, 0);
+        let world = world(7);
+        for step in world.steps.iter().filter(|step| world.browsers[step.browser].kind == Kind::Person) {
+            let event = &body(step)["events"][0];
+            if event["type"] != "view" {
+                continue;
+            }
+            let url = event["url"].as_str().expect("a view has an address");
+            let referrer = event["referrer"].as_str().unwrap_or_default();
+            if referrer.starts_with("http://shop.demo.localhost:8080/") {
+                assert_eq!(Some(referrer), last_page.get(&step.browser).map(String::as_str));
+                followed += 1;
+            } else {
+                entries += 1;
+            }
+            last_page.insert(step.browser, url.split('?').next().expect("a part").to_owned());
+        }
+        assert!(followed > entries && entries > 1_500, "{followed} {entries}");
+    }
+
+    #[test]
+    fn people_come_back_and_sleep_at_night() {
+        let world = world(7);
+        let people = |kind| world.browsers.iter().filter(|browser| browser.kind == kind).count();
+        assert!((1_500..2_000).contains(&people(Kind::Person)), "{}", people(Kind::Person));
+        assert!(people(Kind::Objector) > 0 && people(Kind::CountOnly) > 10 && people(Kind::Suspect) == 8);
+        assert_eq!(people(Kind::DeclaredBot), 2 * DECLARED_BOTS.len());
+
+        let mut days: HashMap<usize, HashSet<i64>> = HashMap::new();
+        let mut hours = [0; 24];
+        for step in world.steps.iter().filter(|step| world.browsers[step.browser].kind == Kind::Person) {
+            let local = step.at.as_second() + 5 * 3_600;
+            days.entry(step.browser).or_default().insert(local / 86_400);
+            hours[(local / 3_600 % 24) as usize] += 1;
+        }
+        assert!(days.values().filter(|days| days.len() > 1).count() > 40, "some come back on the next day");
+        assert!(hours[3] + hours[4] < hours[20] / 4, "{hours:?}");
+    }
+
+    #[test]
+    fn nothing_follows_an_objection_but_one_view_of_a_later_visit() {
+        let world = world(9);
+        let mut objected: HashMap<usize, Timestamp> = HashMap::new();
+        for step in world.steps.iter().filter(|step| world.browsers[step.browser].kind == Kind::Objector) {
+            if let Some(at) = objected.get(&step.browser) {
+                let minutes = (step.at.as_second() - at.as_second()) / 60;
+                assert!(minutes >= 30 && body(step)["seq"] == 0);
+            }
+            if step.body.contains("\"object\"") {
+                objected.insert(step.browser, step.at);
+            }
+        }
+        assert!(!objected.is_empty());
+    }
+}
