@@ -11,6 +11,7 @@ pub mod player;
 pub mod progress;
 pub mod random;
 pub mod report;
+pub mod shop;
 pub mod walk;
 pub mod world;
 
