@@ -1,0 +1,43 @@
+# What there is to do here. `make` prints the list. Everything else is ordinary: cargo, and npm in collector-js/.
+
+SHELL := /bin/bash
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+SNIPPET := collector-js/dist/tamga.js
+SNIPPET_SOURCES := $(shell find collector-js/src -name '*.ts') $(wildcard collector-js/*.json collector-js/build.mjs)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint engine snippet clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Install what is missing, build, and play the demo on this machine
+	@scripts/prepare compiler snippet engine
+	@$(MAKE) -s $(SNIPPET)
+	cargo build --bins
+	target/debug/tamga demo
+
+test: ## Run every test, and tell how long each step took
+	@scripts/prepare compiler snippet engine browser
+	@scripts/check test
+
+lint: ## Check formats, lints, types and licences
+	@scripts/prepare compiler snippet
+	@$(MAKE) -s $(SNIPPET)
+	@scripts/check lint
+
+engine: ## Get the library of the embedded ClickHouse
+	@scripts/prepare engine
+
+snippet: ## Build the browser's part, collector-js/dist/tamga.js
+	@scripts/prepare snippet
+	@$(MAKE) -s $(SNIPPET)
+
+$(SNIPPET): $(SNIPPET_SOURCES)
+	npm --prefix collector-js run --silent build
+	@touch $@
+
+clean: ## Remove what was built; the folder data/ and the engine's library stay
+	cargo clean
+	rm -rf collector-js/dist collector-js/.test-build collector-js/node_modules
