@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::sim::Rng;
+use super::sim::{Op, Rng};
 use super::*;
 
 /// How many seeds the ordinary run tries.
@@ -30,6 +30,58 @@ fn simulate(seeds: std::ops::Range<u64>) {
             panic!("seed {seed} failed, see above");
         }
     }
+}
+
+/// What a killed process left in the page cache looks like what is on the disk, until the power goes.
+#[tokio::test]
+async fn a_kill_at_any_moment_and_a_power_cut_later_lose_nothing() {
+    for operations in 0..60 {
+        let sim = Sim::default();
+        sim.die_after(operations);
+        if let Ok((writer, mut reader, _)) = open(Path::new(DIR), options(), Arc::new(sim.clone())) {
+            let _ = append(&writer, "events", "unanswered").await;
+            let _ = tokio::time::timeout(Duration::from_millis(20), reader.next_round(&limits())).await;
+        }
+        let sim = sim.kill();
+        let mut rounds = 0;
+        {
+            let (writer, mut reader, _) = open_sim(&sim);
+            for row in ["first", "second", "third"] {
+                append(&writer, "events", row).await.unwrap();
+                let round = next(&mut reader, &limits()).await;
+                rounds = round.last_sequence;
+                if row != "third" {
+                    reader.finish(&round).await.unwrap();
+                }
+            }
+        }
+        let sim = sim.power_cut_sparing(0, &mut Rng::new(1));
+        let (writer, mut reader, recovery) = open_sim(&sim);
+        assert!(!recovery.state_lost && recovery.resumes_round, "after {operations} operations");
+        let round = next(&mut reader, &limits()).await;
+        assert_eq!((round.last_sequence, rows(&round).pop()), (rounds, Some("third".to_owned())));
+        assert_eq!(writer.usage().lost_frames, 0);
+    }
+}
+
+/// The name of a replaced state file may be in the page cache only; it must not be built upon.
+#[tokio::test]
+async fn a_state_file_whose_name_was_not_synced_is_not_relied_upon() {
+    let sim = Sim::default();
+    {
+        let (writer, mut reader, _) = open_sim(&sim);
+        append(&writer, "events", "first").await.unwrap();
+        sim.fail(Op::Sync, 0, rustix::io::Errno::IO, false);
+        assert!(reader.next_round(&limits()).await.is_err(), "the state file is given up");
+        sim.fail(Op::SyncDir, 0, rustix::io::Errno::IO, false);
+        assert!(reader.next_round(&limits()).await.is_err(), "the new one has no durable name");
+    }
+    let sim = sim.kill();
+    let (_writer, mut reader, _) = open_sim(&sim);
+    let round = next(&mut reader, &limits()).await;
+    reader.finish(&round).await.unwrap();
+    let sim = sim.power_cut_sparing(0, &mut Rng::new(1));
+    assert_eq!(open_sim(&sim).2.pending_frames, 0);
 }
 
 /// What the outside world knows.

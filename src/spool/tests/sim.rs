@@ -182,10 +182,15 @@ impl Sim {
 
     /// The power is gone; what was not synced is at the seed's mercy.
     pub(super) fn power_cut(&self, rng: &mut Rng) -> Self {
-        let mut world = self.world();
-        world.dead = true;
         // Everything lost, everything kept, or anything between.
         let survival = [0, 100, 50, rng.below(100)][rng.below(4) as usize];
+        self.power_cut_sparing(survival, rng)
+    }
+
+    /// The power is gone; of what was not synced this percentage survives.
+    pub(super) fn power_cut_sparing(&self, survival: u64, rng: &mut Rng) -> Self {
+        let mut world = self.world();
+        world.dead = true;
         let mut names = world.durable_names.clone();
         for change in &world.changes {
             if rng.chance(survival) {
