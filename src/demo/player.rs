@@ -95,9 +95,11 @@ impl Player {
     /// Plays `world` at the collector that listens on `address`, moving `clock`.
     pub fn new(world: World, address: SocketAddr, clock: Clock, progress: Progress) -> Self {
         let text = |text: String| HeaderValue::try_from(text).expect("host names of the demo are plain ASCII");
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
         let stage = Stage {
             world,
-            client: Client::builder(TokioExecutor::new()).pool_max_idle_per_host(CONCURRENCY).build_http(),
+            client: Client::builder(TokioExecutor::new()).pool_max_idle_per_host(CONCURRENCY).build(connector),
             address,
             host: text(collector_host(address.port())),
             origin: text(format!("http://{}", shop_host(address.port()))),
