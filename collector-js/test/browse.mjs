@@ -134,7 +134,8 @@ try {
 print({ kind: "done", ...counts });
 await browser.close();
 proxy.close();
-if (problem) fail(problem, 1);
+// Playwright adds its call log below the first line.
+if (problem) fail(problem.split("\n", 1)[0] ?? "", 1);
 
 /** @param {URL} base */
 async function walk(base) {

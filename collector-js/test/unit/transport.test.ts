@@ -9,6 +9,7 @@ interface Sent {
 }
 let now = 0;
 let sent: Sent[] = [];
+let inits: RequestInit[] = [];
 let answers: (Response | Error | Promise<Response>)[] = [];
 let beaconAccepts = true;
 let off = 0;
@@ -18,13 +19,15 @@ let transport: Transport;
 beforeEach(() => {
   now = 0;
   sent = [];
+  inits = [];
   answers = [];
   beaconAccepts = true;
   off = 0;
   mock.timers.enable({ apis: ["setTimeout"] });
   mock.method(Math, "random", () => 0.5);
-  mock.method(globalThis, "fetch", async (_url: string, { body }: { body: string }) => {
-    sent.push({ how: "fetch", body });
+  mock.method(globalThis, "fetch", async (_url: string, init: RequestInit) => {
+    inits.push(init);
+    sent.push({ how: "fetch", body: String(init.body) });
     const answer = answers.shift() ?? new Response(null, { status: 202 });
     if (answer instanceof Error) throw answer;
     return answer;
@@ -91,6 +94,21 @@ test("beacons leave one at a time and in order", async () => {
   await settle();
   assert.deepEqual(names(), ["a", "b"]);
   assert.equal(queue._waiting().length, 0);
+});
+
+test("a request outlives its page, takes the cookie along, names no page, and needs no preflight", async () => {
+  put("a");
+  transport._pump();
+  await settle();
+  const [{ body, ...rest } = {}] = inits;
+  assert.equal(typeof body, "string");
+  // On loopback a request is quicker than the end of its page, so only this test notices a missing `keepalive`.
+  assert.deepEqual(rest, {
+    method: "POST",
+    keepalive: true,
+    credentials: "include",
+    referrerPolicy: "no-referrer",
+  });
 });
 
 test("a network error is retried with the same bytes after two seconds, then four", async () => {
