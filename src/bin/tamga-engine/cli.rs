@@ -19,7 +19,7 @@ const CACHED_LIBRARY: &str = "tamga/engine/26.7.3-stable.1/libchdb.so";
 /// before is on the disk either way. It exits with 0 after an orderly stop and with 1, and one sentence on standard error,
 /// if it could not start.
 #[derive(Parser, Debug)]
-#[command(name = "tamga-engine", version)]
+#[command(name = "tamga-engine", version, args_override_self = true)]
 pub(crate) struct Cli {
     /// The data folder; created, readable by this user only, if it is missing
     #[arg(long, value_name = "DIR")]

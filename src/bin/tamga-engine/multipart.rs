@@ -113,8 +113,8 @@ mod tests {
 
     #[test]
     fn fields_come_in_order_with_their_values_untouched() {
-        let body = form(&[("query", "SELECT {a:String}\r\n"), ("param_a", "--b"), ("param_b", "")]);
-        let expected = [("query", "SELECT {a:String}\r\n"), ("param_a", "--b"), ("param_b", "")];
+        let body = form(&[("query", "SELECT {a:String}\r\n"), ("param_a", "-- b"), ("param_b", "")]);
+        let expected = [("query", "SELECT {a:String}\r\n"), ("param_a", "-- b"), ("param_b", "")];
         assert_eq!(fields(&body, "b").unwrap(), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 

@@ -1,0 +1,235 @@
+//! An embedded engine for tests: the real binary, a folder of its own, a free port.
+//!
+//! It stops when it is dropped, and when the test process dies in any other way (its standard input ends).
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::rt::TokioExecutor;
+use tempfile::TempDir;
+
+pub(crate) const USER: &str = "tamga";
+pub(crate) const PASSWORD: &str = "a password of the tests";
+
+/// A running engine.
+pub(crate) struct Engine {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) version: String,
+    folder: Arc<TempDir>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("no header {name}")).to_str().unwrap()
+    }
+}
+
+impl Engine {
+    /// An engine on an empty folder.
+    pub(crate) fn start() -> Self {
+        Self::start_in(Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    /// An engine on a folder that may hold data.
+    pub(crate) fn start_in(folder: Arc<TempDir>) -> Self {
+        let mut child = command(folder.path()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let Ok(announced) = serde_json::from_str::<serde_json::Value>(&line) else {
+            let mut reason = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut reason).unwrap();
+            panic!("the engine did not start: {reason}");
+        };
+        drain(&mut child);
+        let address = announced["listening"].as_str().unwrap().parse().unwrap();
+        Self { child, address, version: announced["version"].as_str().unwrap().to_owned(), folder }
+    }
+
+    /// The engine that tests without demands of their own share. Use a database of your own in it.
+    pub(crate) fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let engine = Arc::new(Self::start());
+            *shared = Arc::downgrade(&engine);
+            engine
+        })
+    }
+
+    pub(crate) fn folder(&self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The official client, as the product uses it.
+    pub(crate) fn client(&self) -> clickhouse::Client {
+        clickhouse::Client::default().with_url(self.url()).with_user(USER).with_password(PASSWORD)
+    }
+
+    /// Makes an empty database and returns its name.
+    pub(crate) async fn database(&self, name: &str) -> String {
+        self.sql(&format!("CREATE DATABASE {name}")).await;
+        name.to_owned()
+    }
+
+    /// Runs a statement that must succeed, and returns the answer's text without the last line end.
+    pub(crate) async fn sql(&self, sql: &str) -> String {
+        let answer = self.post("/", sql.to_owned()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{sql}: {}", answer.text());
+        answer.text().trim_end().to_owned()
+    }
+
+    /// `POST`, as the service account.
+    pub(crate) async fn post(&self, target: &str, body: impl Into<Bytes>) -> Answer {
+        self.send(self.request("POST", target).body(Full::new(body.into())).unwrap()).await
+    }
+
+    /// `GET`, as the service account.
+    pub(crate) async fn get(&self, target: &str) -> Answer {
+        self.send(self.request("GET", target).body(Full::default()).unwrap()).await
+    }
+
+    pub(crate) fn request(&self, method: &str, target: &str) -> http::request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{target}", self.url()))
+            .header("X-ClickHouse-User", USER)
+            .header("X-ClickHouse-Key", PASSWORD)
+    }
+
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+        let client: HttpClient<_, Full<Bytes>> = HttpClient::builder(TokioExecutor::new()).build_http();
+        let (head, body) = client.request(request).await.unwrap().into_parts();
+        Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
+    /// A bare connection, for what no client would send.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream
+    }
+
+    /// Sends bytes and reads until the engine closes the connection.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect();
+        // The engine may close while we write.
+        let _ = stream.write_all(bytes);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Lets go of standard input, as a dying parent does, and says how long the engine took to follow.
+    pub(crate) fn abandon(mut self) -> Duration {
+        let since = Instant::now();
+        drop(self.child.stdin.take());
+        wait(&mut self.child);
+        since.elapsed()
+    }
+
+    /// Stops the engine with SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Stops the engine with SIGTERM; true if it left with 0.
+    pub(crate) fn terminate(mut self) -> bool {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        wait(&mut self.child)
+    }
+
+    /// Resident memory now and at its highest, in MiB.
+    pub(crate) fn resident_mib(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+        };
+        (field("VmRSS:"), field("VmHWM:"))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The engine's command line for a folder: free port, password file beside the data, everything piped.
+pub(crate) fn command(folder: &Path) -> Command {
+    let password = folder.join("service.password");
+    std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tamga-engine"));
+    command
+        .args(["--listen", "127.0.0.1:0", "--stop-with-parent", "--path"])
+        .arg(folder.join("data"))
+        .arg("--password-file")
+        .arg(password)
+        .env("TAMGA_ENGINE_LIBRARY", library())
+        .env("TAMGA_ENGINE_LOG", "debug")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// The engine library; fetched if this machine has none yet.
+pub(crate) fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/engine-library");
+        let output = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
+        assert!(output.status.success(), "scripts/engine-library failed; its reason is above");
+        PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+    })
+}
+
+/// Reads standard error away, so that the engine never waits for us.
+fn drain(child: &mut Child) {
+    let mut stderr = child.stderr.take().unwrap();
+    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+}
+
+/// Waits up to 20 seconds for the end; true if it was an orderly one.
+fn wait(child: &mut Child) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.success();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the engine did not stop within 20 seconds");
+}
