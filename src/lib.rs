@@ -31,3 +31,4 @@ pub mod record;
 pub mod secret;
 pub mod shutdown;
 pub mod spool;
+pub mod store;

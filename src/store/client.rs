@@ -1,0 +1,302 @@
+//! One store as the rest of the program sees it: rows out as JSON, rows in as bytes, statements.
+//!
+//! Every request has a time limit and every answer a size limit. An insert is synchronous, deduplicated by its token where
+//! the table remembers tokens, and one block as long as it stays under a million rows, so that it is stored whole or not at
+//! all. Nothing here repeats a request: who may repeat what is the caller's knowledge.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clickhouse::{Client, Compression};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::rt::TokioExecutor;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::StoreError;
+use crate::config::{ServerStore, is_loopback_name};
+
+/// The vault's database.
+pub const VAULT: &str = "tamga_vault";
+/// The stats store's database.
+pub const STATS: &str = "tamga_stats";
+
+/// The largest answer to a query that is taken into memory.
+pub const MAX_ANSWER_BYTES: usize = 64 << 20;
+/// The most rows of one insert that are sure to be one block (ClickHouse would cut later, at 1,048,449).
+pub const MAX_INSERT_ROWS: usize = 1_000_000;
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Until a connection stands. Default 3 s.
+    pub connect: Duration,
+    /// Until a query or a statement is answered. Default 60 s.
+    pub query: Duration,
+    /// Until an insert is answered. Default 60 s.
+    pub insert: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(3), query: Duration::from_secs(60), insert: Duration::from_secs(60) }
+    }
+}
+
+/// A database on a ClickHouse server or on an embedded engine. Clones share their connections.
+#[derive(Clone)]
+pub struct Store {
+    client: Client,
+    place: Arc<str>,
+    database: Arc<str>,
+    limits: Limits,
+}
+
+impl Store {
+    /// A store by its HTTP interface; nothing is sent yet.
+    pub fn new(url: &str, user: &str, password: &str, database: &str, limits: Limits) -> Result<Self, StoreError> {
+        let parsed = url::Url::parse(url)
+            .ok()
+            .filter(|parsed| parsed.scheme() == "http" && parsed.has_host())
+            .filter(|parsed| parsed.username().is_empty() && parsed.password().is_none());
+        let Some(parsed) = parsed else {
+            return Err(StoreError::setup(
+                "the store's url must be http://host:port without user and password. For TLS, put a proxy on this machine \
+                 that speaks it to the server"
+                    .to_owned(),
+            ));
+        };
+        let host = parsed.host_str().unwrap_or_default();
+        let connector = super::connector::Connector::new(limits.connect, limits.query.max(limits.insert));
+        let http = HttpClient::builder(TokioExecutor::new())
+            // Less than the 3 s after which ClickHouse closes an idle connection.
+            .pool_idle_timeout(Duration::from_secs(2))
+            .pool_timer(hyper_util::rt::TokioTimer::new())
+            .build(connector);
+        let compression = if is_loopback_name(host) { Compression::None } else { Compression::Lz4 };
+        let client = Client::with_http_client(http)
+            .with_url(url)
+            .with_user(user)
+            .with_password(password)
+            .with_compression(compression)
+            .with_product_info("tamga", env!("CARGO_PKG_VERSION"));
+        let what = if database == VAULT { "the vault" } else { "the stats store" };
+        let place = format!("{what} at {}", parsed.origin().ascii_serialization());
+        Ok(Self { client, place: place.into(), database: database.into(), limits })
+    }
+
+    /// A store on a configured server; reads its password file.
+    pub fn on_server(server: &ServerStore, database: &str, limits: Limits) -> Result<Self, StoreError> {
+        let password = std::fs::read_to_string(&server.password_file).map_err(|error| {
+            let file = server.password_file.display();
+            StoreError::setup(format!("cannot read the password file {file}: {error}"))
+        })?;
+        Self::new(&server.url, &server.user, password.trim_end_matches(['\r', '\n']), database, limits)
+    }
+
+    /// The name of the database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// What messages call this store: `the vault at http://127.0.0.1:8123`.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Runs a query and reads its rows, one JSON object each. `{name:Type}` in the SQL stands for a parameter.
+    pub async fn rows<T: DeserializeOwned>(&self, sql: &str, params: &[(&str, String)]) -> Result<Vec<T>, StoreError> {
+        self.fetch(&self.client.clone().with_database(&*self.database), sql, params).await
+    }
+
+    /// The same outside of the database, which may not exist yet.
+    pub(super) async fn rows_outside<T: DeserializeOwned>(
+        &self,
+        sql: &str,
+        params: &[(&str, String)],
+    ) -> Result<Vec<T>, StoreError> {
+        self.fetch(&self.client, sql, params).await
+    }
+
+    async fn fetch<T: DeserializeOwned>(
+        &self,
+        client: &Client,
+        sql: &str,
+        params: &[(&str, String)],
+    ) -> Result<Vec<T>, StoreError> {
+        const DOING: &str = "a query";
+        let mut query = self
+            .limited(client, self.limits.query)
+            .with_setting("output_format_json_quote_64bit_integers", "0")
+            .query_raw(sql);
+        for (name, value) in params {
+            query = query.param(name, value);
+        }
+        let fetch = async {
+            let failed = |error| StoreError::from_client(&self.place, DOING, &error);
+            let mut cursor = query.fetch_bytes("JSONEachRow").map_err(failed)?;
+            let mut answer = Vec::new();
+            while let Some(chunk) = cursor.next().await.map_err(failed)? {
+                if answer.len() + chunk.len() > MAX_ANSWER_BYTES {
+                    return Err(StoreError::answer(&self.place, DOING, "the answer is larger than 64 MiB"));
+                }
+                answer.extend_from_slice(&chunk);
+            }
+            Ok(answer)
+        };
+        let answer = self.within(self.limits.query, DOING, fetch).await?;
+        answer
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line))
+            .collect::<Result<_, _>>()
+            .map_err(|_| StoreError::answer(&self.place, DOING, "a row of the answer does not have the expected shape"))
+    }
+
+    /// Runs a statement that answers nothing.
+    pub async fn execute(&self, sql: &str, params: &[(&str, String)]) -> Result<(), StoreError> {
+        let client = self.limited(&self.client, self.limits.query).with_database(&*self.database);
+        self.run(&client, sql, params).await
+    }
+
+    /// Runs a statement outside of the database, which may not exist yet.
+    pub(super) async fn execute_outside(&self, sql: &str) -> Result<(), StoreError> {
+        let client = self.limited(&self.client, self.limits.query);
+        self.run(&client, sql, &[]).await
+    }
+
+    async fn run(&self, client: &Client, sql: &str, params: &[(&str, String)]) -> Result<(), StoreError> {
+        const DOING: &str = "a statement";
+        let mut query = client.query_raw(sql);
+        for (name, value) in params {
+            query = query.param(name, value);
+        }
+        let execute =
+            async { query.execute().await.map_err(|error| StoreError::from_client(&self.place, DOING, &error)) };
+        self.within(self.limits.query, DOING, execute).await
+    }
+
+    /// Inserts rows that are serialised as JSON objects. Returns when they are stored.
+    pub async fn insert_json<T: Serialize>(
+        &self,
+        table: &str,
+        columns: &[&str],
+        rows: &[T],
+        token: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let mut body = Vec::new();
+        for row in rows {
+            serde_json::to_writer(&mut body, row)
+                .map_err(|_| StoreError::answer(&self.place, "an insert", "a row cannot be written as JSON"))?;
+            body.push(b'\n');
+        }
+        self.insert(table, columns, "JSONEachRow", body.into(), token).await
+    }
+
+    /// Inserts rows in RowBinary. Returns when they are stored; an error other than `Final` leaves open whether they are.
+    pub async fn insert_rows(
+        &self,
+        table: &str,
+        columns: &[&str],
+        rows: Bytes,
+        token: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.insert(table, columns, "RowBinary", rows, token).await
+    }
+
+    async fn insert(
+        &self,
+        table: &str,
+        columns: &[&str],
+        format: &str,
+        body: Bytes,
+        token: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let columns: Vec<_> = columns.iter().map(|column| format!("`{column}`")).collect();
+        let sql = format!("INSERT INTO `{table}` ({}) FORMAT {format}", columns.join(", "));
+        let mut insert = self
+            .limited(&self.client, self.limits.insert)
+            .with_database(&*self.database)
+            .insert_formatted_with(sql)
+            .with_setting("async_insert", "0")
+            .with_setting("insert_deduplicate", "1");
+        if let Some(token) = token {
+            insert = insert.with_setting("insert_deduplication_token", token);
+        }
+        let doing = format!("an insert into {table}");
+        let send = async {
+            // In pieces, so that neither compression nor a slow store holds a second copy of the whole.
+            let mut insert = insert.buffered_with_capacity(PIECE_BYTES);
+            for piece in body.chunks(PIECE_BYTES) {
+                insert.write_buffered(piece);
+                insert.flush().await?;
+            }
+            insert.end().await
+        };
+        let send = async { send.await.map_err(|error| StoreError::from_client(&self.place, &doing, &error)) };
+        self.within(self.limits.insert, &doing, send).await
+    }
+
+    /// Asks for a sign of life, without touching the database.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.execute_outside("SELECT 1 FORMAT Null").await
+    }
+
+    /// The store is told the limit too, so that what we no longer wait for ends there as well.
+    fn limited(&self, client: &Client, limit: Duration) -> Client {
+        client.clone().with_setting("max_execution_time", limit.as_secs().max(1).to_string())
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        doing: &str,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout(limit, work).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(StoreError::timeout(&self.place, doing, limit.as_secs_f32())),
+        }
+    }
+}
+
+/// Bytes that are handed to the connection at once.
+const PIECE_BYTES: usize = 256 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_http_urls_without_secrets_are_taken() {
+        for url in ["https://a:8443", "http://u:p@a:8123", "a:8123", "", "http://"] {
+            assert_eq!(
+                Store::new(url, "u", "p", VAULT, Limits::default()).err().map(|error| error.name),
+                Some("setup")
+            );
+        }
+        let store = Store::new("http://127.0.0.1:8123", "u", "p", VAULT, Limits::default()).unwrap();
+        assert_eq!(store.place(), "the vault at http://127.0.0.1:8123");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_not_there_is_theirs_and_quick() {
+        let store = Store::new("http://127.0.0.1:9", "u", "p", STATS, Limits::default()).unwrap();
+        let error = store.ping().await.unwrap_err();
+        assert_eq!((error.name, error.class), ("network", super::super::Class::Theirs));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_says_nothing_costs_its_time_limit() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let short = Duration::from_millis(200);
+        let limits = Limits { connect: short, query: short, insert: short };
+        let store = Store::new(&url, "u", "p", VAULT, limits).unwrap();
+        let begun = std::time::Instant::now();
+        assert_eq!(store.ping().await.unwrap_err().name, "timeout");
+        assert_eq!(store.insert_rows("t", &["a"], Bytes::from_static(b"x"), None).await.unwrap_err().name, "timeout");
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,425 @@
+//! Keeps one embedded engine running: starts `tamga-engine`, waits until it listens, starts it again when it dies.
+//!
+//! The engine lives no longer than we do: its standard input is a pipe that ends with this process, and it stops when it
+//! does. One that was left by a killed predecessor may take a moment to notice, so a folder or port that is in use at the
+//! first start is tried for [`PATIENCE`] before it is an error. Any other reason not to start is an error at once, in the
+//! engine's own words. Once it has been ready, it is started again for ever, and each start has a new *generation*.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::backoff::{Backoff, told};
+use super::client::{Limits, Store};
+use super::error::StoreError;
+use crate::config::Config;
+
+/// The account of the service on an embedded engine.
+pub const USER: &str = "tamga";
+
+/// How long a folder or port that is in use is tried at the first start.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long an engine may take until it listens: recovery after a crash included.
+const START: Duration = Duration::from_secs(120);
+/// How long an engine may take to stop in order; it gives running queries ten seconds.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Which engine, and how.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// What messages call it: `vault` or `stats`.
+    pub name: &'static str,
+    /// The program `tamga-engine`.
+    pub program: PathBuf,
+    /// `libchdb.so`; the program knows a default.
+    pub library: Option<PathBuf>,
+    /// Its data.
+    pub data_dir: PathBuf,
+    /// Where it listens. Port 0 is a free one, kept over restarts.
+    pub listen: SocketAddr,
+    /// The file of the service's password; made if it is missing.
+    pub password_file: PathBuf,
+    /// MiB that it may use.
+    pub memory_limit_mib: u64,
+}
+
+impl EngineOptions {
+    /// The vault's engine as configured.
+    pub fn vault(config: &Config) -> Self {
+        Self::configured(config, "vault", config.engine.vault_listen)
+    }
+
+    /// The stats engine as configured.
+    pub fn stats(config: &Config) -> Self {
+        Self::configured(config, "stats", config.engine.stats_listen)
+    }
+
+    fn configured(config: &Config, name: &'static str, listen: SocketAddr) -> Self {
+        let beside = || std::env::current_exe().unwrap_or_default().with_file_name("tamga-engine");
+        let dir = config.data.dir.join("engine");
+        Self {
+            name,
+            program: config.engine.program.clone().unwrap_or_else(beside),
+            library: config.engine.library.clone(),
+            data_dir: dir.join(name),
+            listen,
+            password_file: dir.join("service.password"),
+            memory_limit_mib: config.engine.memory_limit_mib,
+        }
+    }
+}
+
+/// Why an engine does not run.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The program is not there, or may not be run.
+    #[error("cannot run {}: {reason}. Build it (`cargo build`), or name it in [engine] program", program.display())]
+    Program {
+        /// Which program.
+        program: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// It ended before it listened; its own words follow.
+    #[error("the {name} engine did not start: {sentence}")]
+    Start {
+        /// Which engine.
+        name: &'static str,
+        /// The engine's own words.
+        sentence: String,
+    },
+    /// It neither listened nor ended.
+    #[error("the {name} engine did not come to listen in time; its log is above")]
+    Slow {
+        /// Which engine.
+        name: &'static str,
+    },
+    /// The password cannot be read or made.
+    #[error("cannot read or make the engines' password {}: {reason}", file.display())]
+    Password {
+        /// Which file.
+        file: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Starting,
+    Ready(SocketAddr),
+    /// It died after it had been ready, and is being started again.
+    Down(EngineError),
+    /// It never was ready; given up.
+    Failed(EngineError),
+    Stopped,
+}
+
+/// An engine under supervision. Dropping it kills the engine; [`Supervisor::stop`] is kinder.
+pub struct Supervisor {
+    options: EngineOptions,
+    password: String,
+    state: watch::Receiver<State>,
+    generation: watch::Receiver<u64>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Supervisor {
+    /// Begins to start the engine; [`Supervisor::ready`] tells how that went.
+    pub fn start(options: EngineOptions) -> Result<Self, EngineError> {
+        let password = service_password(&options.password_file)?;
+        let (state_sender, state) = watch::channel(State::Starting);
+        let (generation_sender, generation) = watch::channel(0);
+        let (stop, stopping) = watch::channel(false);
+        let watchman =
+            Watchman { options: options.clone(), state: state_sender, generation: generation_sender, stopping };
+        let task = tokio::spawn(watchman.watch());
+        Ok(Self { options, password, state, generation, stop, task })
+    }
+
+    /// Waits until the engine listens for the first time, or is known not to.
+    pub async fn ready(&self) -> Result<SocketAddr, EngineError> {
+        let mut state = self.state.clone();
+        loop {
+            match &*state.borrow_and_update() {
+                State::Ready(address) => return Ok(*address),
+                State::Failed(error) => return Err(error.clone()),
+                State::Stopped => break,
+                State::Starting | State::Down(_) => {}
+            }
+            if state.changed().await.is_err() {
+                break;
+            }
+        }
+        Err(EngineError::Start { name: self.options.name, sentence: "it has been stopped".to_owned() })
+    }
+
+    /// Why the engine does not answer at the moment; `None` when it should.
+    pub fn trouble(&self) -> Option<String> {
+        match &*self.state.borrow() {
+            State::Ready(_) => None,
+            State::Starting => Some(format!("the {} engine is starting", self.options.name)),
+            State::Stopped => Some(format!("the {} engine is stopped", self.options.name)),
+            State::Down(error) | State::Failed(error) => Some(error.to_string()),
+        }
+    }
+
+    /// How often the engine has become ready; it changes when it does.
+    pub fn generation(&self) -> watch::Receiver<u64> {
+        self.generation.clone()
+    }
+
+    /// How often it had to be started again.
+    pub fn restarts(&self) -> u64 {
+        self.generation.borrow().saturating_sub(1)
+    }
+
+    /// A database on this engine, once it is ready.
+    pub async fn store(&self, database: &str, limits: Limits) -> Result<Store, SupervisorError> {
+        let address = self.ready().await?;
+        Ok(Store::new(&format!("http://{address}"), USER, &self.password, database, limits)?)
+    }
+
+    /// Stops the engine in order, or after a while not.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        if (&mut self.task).await.is_err() {
+            tracing::warn!(engine = self.options.name, "the engine's supervisor had failed");
+        }
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// No store on an embedded engine.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SupervisorError {
+    /// The engine does not run.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The store's address is not one.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What runs in the background.
+struct Watchman {
+    options: EngineOptions,
+    state: watch::Sender<State>,
+    generation: watch::Sender<u64>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Watchman {
+    async fn watch(mut self) {
+        let name = self.options.name;
+        let begun = Instant::now();
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+        loop {
+            let was_ready_at = Instant::now();
+            let Some(error) = self.run_once().await else {
+                self.state.send_replace(State::Stopped);
+                return;
+            };
+            let ever_ready = *self.generation.borrow() > 0;
+            // Only what a predecessor that is still on its way out can cause is worth another try.
+            let passing = matches!(&error, EngineError::Start { sentence, .. } if sentence.contains("in use"));
+            if !ever_ready && !(passing && begun.elapsed() < PATIENCE) {
+                self.state.send_replace(State::Failed(error));
+                return;
+            }
+            tracing::warn!(engine = name, "{error}; starting it again");
+            if ever_ready {
+                self.state.send_replace(State::Down(error));
+            }
+            if was_ready_at.elapsed() > Duration::from_secs(60) {
+                backoff.reset();
+            }
+            tokio::select! {
+                () = tokio::time::sleep(backoff.step()) => {}
+                () = told(&mut self.stopping) => {
+                    self.state.send_replace(State::Stopped);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Starts the engine and stays with it. `None`: it was told to stop, and has.
+    async fn run_once(&mut self) -> Option<EngineError> {
+        let name = self.options.name;
+        let mut child = match self.spawn() {
+            Ok(child) => child,
+            Err(error) => {
+                return Some(EngineError::Program { program: self.options.program.clone(), reason: error.to_string() });
+            }
+        };
+        let last_words = Arc::new(Mutex::new(String::new()));
+        let log = child.stderr.take().map(|stderr| tokio::spawn(follow(name, stderr, Arc::clone(&last_words))));
+        let announced = child.stdout.take().map(announcement);
+        let mut stopping = self.stopping.clone();
+        let listening = tokio::select! {
+            listening = tokio::time::timeout(START, async { announced?.await }) => listening,
+            () = told(&mut stopping) => {
+                end(&mut child).await;
+                return None;
+            }
+        };
+        let outcome = match listening {
+            Ok(Some(address)) => {
+                self.options.listen = address;
+                self.generation.send_modify(|generation| *generation += 1);
+                self.state.send_replace(State::Ready(address));
+                let generation = *self.generation.borrow();
+                tracing::info!(engine = name, generation, %address, "the engine is ready");
+                tokio::select! {
+                    status = child.wait() => {
+                        let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                        Some(EngineError::Start { name, sentence: format!("it had been running and ended: {status}") })
+                    }
+                    () = told(&mut stopping) => {
+                        end(&mut child).await;
+                        None
+                    }
+                }
+            }
+            // Its standard output ended: it is ending.
+            Ok(None) => {
+                let _ = tokio::time::timeout(GRACE, child.wait()).await;
+                Some(EngineError::Start { name, sentence: String::new() })
+            }
+            Err(_) => Some(EngineError::Slow { name }),
+        };
+        if outcome.is_some() {
+            end(&mut child).await;
+        }
+        if let Some(log) = log {
+            // The pipe may be kept open by somebody else; what it still says is not worth waiting for.
+            let _ = tokio::time::timeout(Duration::from_secs(1), log).await;
+        }
+        outcome.map(|error| match error {
+            EngineError::Start { sentence, .. } if sentence.is_empty() => {
+                let words = last_words.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let sentence = if words.is_empty() { "it ended without a word".to_owned() } else { words };
+                EngineError::Start { name, sentence }
+            }
+            other => other,
+        })
+    }
+
+    fn spawn(&self) -> io::Result<Child> {
+        let options = &self.options;
+        DirBuilder::new().recursive(true).mode(0o700).create(&options.data_dir)?;
+        let mut command = Command::new(&options.program);
+        command
+            .arg("--path")
+            .arg(&options.data_dir)
+            .arg("--listen")
+            .arg(options.listen.to_string())
+            .arg("--user")
+            .arg(USER)
+            .arg("--password-file")
+            .arg(&options.password_file)
+            .arg("--memory-limit-mib")
+            .arg(options.memory_limit_mib.to_string())
+            .arg("--stop-with-parent");
+        if let Some(library) = &options.library {
+            command.arg("--library").arg(library);
+        }
+        // Standard input stays open, unused, as long as the child is held: its end is the engine's signal to stop.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()
+    }
+}
+
+/// The one line that the engine prints once it listens; `None` when it prints another or ends.
+async fn announcement(stdout: impl AsyncRead + Unpin) -> Option<SocketAddr> {
+    #[derive(Deserialize)]
+    struct Announcement {
+        listening: SocketAddr,
+    }
+    let mut line = String::new();
+    // One line of a known shape: a megabyte without an end is not it.
+    let mut limited = BufReader::new(tokio::io::AsyncReadExt::take(stdout, 1 << 20));
+    limited.read_line(&mut line).await.ok()?;
+    serde_json::from_str::<Announcement>(&line).ok().map(|announcement| announcement.listening)
+}
+
+/// Passes the engine's log on, and keeps its last line.
+async fn follow(engine: &'static str, stderr: impl AsyncRead + Unpin, last_words: Arc<Mutex<String>>) {
+    let mut lines = BufReader::new(stderr).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let line = line.trim();
+        if !line.is_empty() {
+            tracing::info!(target: "tamga::engine", engine, "{line}");
+            let mut words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
+            line.trim_start_matches("Error: ").clone_into(&mut words);
+        }
+    }
+}
+
+/// Ends the engine: in order, and if that takes too long, not.
+async fn end(child: &mut Child) {
+    let pid = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
+    if let Some(pid) = pid {
+        // It may have ended this very moment, which is what is wanted.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+        tracing::warn!("the engine did not stop in time and is killed; it recovers at its next start");
+        let _ = child.kill().await;
+    }
+}
+
+/// The service's password from its file, which is made, for the owner only, if it is missing.
+fn service_password(file: &Path) -> Result<String, EngineError> {
+    let failed = |error: io::Error| EngineError::Password { file: file.to_owned(), reason: error.to_string() };
+    match fs::read_to_string(file) {
+        Ok(password) if !password.trim().is_empty() => Ok(password.trim().to_owned()),
+        Ok(_) => Err(failed(io::Error::other("it is empty; remove it, and a new one is made"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_password(file).map_err(failed)?;
+            Ok(fs::read_to_string(file).map_err(failed)?.trim().to_owned())
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Written beside and linked into place, so that two who make it at once end with the same one.
+fn make_password(file: &Path) -> io::Result<()> {
+    let dir = file.parent().unwrap_or(Path::new("."));
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    let fresh = file.with_extension(format!("new-{}", URL_SAFE_NO_PAD.encode(&bytes[..6])));
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    let mut writer = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    writeln!(writer, "{}", URL_SAFE_NO_PAD.encode(bytes))?;
+    writer.sync_all()?;
+    let linked = fs::hard_link(&fresh, file);
+    fs::remove_file(&fresh)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => fs::File::open(dir)?.sync_all(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! The supervisor on stand-ins for the engine: shell scripts that announce, refuse, die.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+struct Fixture {
+    folder: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn new(script: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("engine.sh");
+        fs::write(&program, format!("#!/bin/sh\ncd {}\n{script}\n", folder.path().display())).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        Self { folder }
+    }
+
+    fn options(&self) -> EngineOptions {
+        EngineOptions {
+            name: "vault",
+            program: self.folder.path().join("engine.sh"),
+            library: Some("/nowhere/libchdb.so".into()),
+            data_dir: self.folder.path().join("data"),
+            listen: ([127, 0, 0, 1], 0).into(),
+            password_file: self.folder.path().join("engine/service.password"),
+            memory_limit_mib: 300,
+        }
+    }
+
+    fn supervise(&self) -> Supervisor {
+        Supervisor::start(self.options()).unwrap()
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
+    }
+}
+
+const ANNOUNCE: &str = r#"echo '{"listening":"127.0.0.1:4711","version":"1"}'"#;
+
+#[tokio::test]
+async fn an_engine_that_listens_is_ready_and_stops_when_told() {
+    let fixture = Fixture::new(&format!(
+        "echo \"$@\" > arguments\ntrap 'echo stopped > stopped; exit 0' TERM\n{ANNOUNCE}\nwhile :; do sleep 0.05; done"
+    ));
+    let supervisor = fixture.supervise();
+    assert_eq!(supervisor.ready().await.unwrap().port(), 4711);
+    assert_eq!((supervisor.restarts(), supervisor.trouble()), (0, None));
+    supervisor.stop().await;
+    assert_eq!(fixture.read("stopped"), "stopped\n");
+    let arguments = fixture.read("arguments");
+    for part in
+        ["--listen 127.0.0.1:0", "--user tamga", "--stop-with-parent", "--library /nowhere", "--memory-limit-mib 300"]
+    {
+        assert!(arguments.contains(part), "{arguments}");
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_dies_is_started_again_where_it_listened() {
+    let fixture = Fixture::new(&format!("echo \"$4\" >> listens\n{ANNOUNCE}\nsleep 0.1"));
+    let supervisor = fixture.supervise();
+    supervisor.ready().await.unwrap();
+    let mut generation = supervisor.generation();
+    tokio::time::timeout(Duration::from_secs(20), generation.wait_for(|number| *number >= 3)).await.unwrap().unwrap();
+    assert!(supervisor.restarts() >= 2);
+    supervisor.stop().await;
+    assert!(fixture.read("listens").starts_with("127.0.0.1:0\n127.0.0.1:4711\n127.0.0.1:4711\n"));
+}
+
+#[tokio::test]
+async fn an_engine_that_cannot_start_says_why_in_its_own_words() {
+    let fixture = Fixture::new("echo starting >&2\necho 'Error: the library is not at /x: fetch it' >&2\nexit 1");
+    let error = fixture.supervise().ready().await.unwrap_err();
+    assert_eq!(error.to_string(), "the vault engine did not start: the library is not at /x: fetch it");
+}
+
+#[tokio::test]
+async fn a_folder_in_use_is_tried_again() {
+    let fixture = Fixture::new(&format!(
+        "if [ ! -e second ]; then touch second; echo 'the data folder is in use' >&2; exit 1; fi\n{ANNOUNCE}\nsleep 9"
+    ));
+    let supervisor = fixture.supervise();
+    supervisor.ready().await.unwrap();
+    // The script's sleep does not pass the signal on; there is nothing to wait for.
+    drop(supervisor);
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_named() {
+    let fixture = Fixture::new("");
+    let options = EngineOptions { program: fixture.folder.path().join("absent"), ..fixture.options() };
+    let error = Supervisor::start(options).unwrap().ready().await.unwrap_err();
+    assert!(matches!(error, EngineError::Program { .. }) && error.to_string().contains("absent"), "{error}");
+}
+
+#[test]
+fn the_password_is_made_once_and_is_private() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("engine/service.password");
+    let password = service_password(&file).unwrap();
+    assert_eq!(password.len(), 43);
+    assert_eq!(service_password(&file).unwrap(), password);
+    make_password(&file).unwrap();
+    assert_eq!(service_password(&file).unwrap(), password);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
+    fs::write(&file, "\n").unwrap();
+    assert!(service_password(&file).is_err());
+}

@@ -1,0 +1,114 @@
+//! How a store fails, told without quoting it: a class, a code, and a sentence of our own.
+//!
+//! ClickHouse's texts quote queries and, when parsing fails, data. None of that text leaves this file: it is read for its
+//! code and dropped.
+
+use super::codes::{self, Class};
+
+/// A request to a store that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct StoreError {
+    /// Whose turn it is.
+    pub class: Class,
+    /// ClickHouse's code; `None` when the failure is not ClickHouse's.
+    pub code: Option<u32>,
+    /// A short stable name for metrics and states: ClickHouse's, or `timeout`, `network`, `answer`, `proxy`, `setup`.
+    pub name: &'static str,
+    /// What happened, where, and what to do next. Free of data.
+    pub message: String,
+}
+
+impl StoreError {
+    pub(super) fn timeout(place: &str, doing: &str, seconds: f32) -> Self {
+        let message = format!("{place} did not answer within {seconds} s ({doing}); whether it was done is not known");
+        Self { class: Class::Theirs, code: None, name: "timeout", message }
+    }
+
+    pub(super) fn answer(place: &str, doing: &str, what: &str) -> Self {
+        Self { class: Class::Ours, code: None, name: "answer", message: format!("{place}, {doing}: {what}") }
+    }
+
+    pub(super) fn setup(message: String) -> Self {
+        Self { class: Class::Ours, code: None, name: "setup", message }
+    }
+
+    /// What the client library reports, in our words.
+    pub(super) fn from_client(place: &str, doing: &str, error: &clickhouse::error::Error) -> Self {
+        use clickhouse::error::Error;
+        match error {
+            Error::BadResponse(text) => Self::from_answer(place, doing, text),
+            Error::TimedOut => Self { name: "timeout", ..Self::network(place, doing) },
+            Error::Network(_) | Error::Other(_) | Error::Custom(_) => Self::network(place, doing),
+            _ => Self::answer(place, doing, "the answer cannot be read; is this ClickHouse's HTTP interface?"),
+        }
+    }
+
+    /// An answer that says no.
+    fn from_answer(place: &str, doing: &str, text: &str) -> Self {
+        let Some(code) = codes::parse(text) else {
+            // Something between us and the store answered. Of its text only a leading status is looked at.
+            let refused = ["401", "403", "404", "405"].iter().any(|status| text.starts_with(status));
+            let class = if refused { Class::Ours } else { Class::Theirs };
+            let message = format!("{place}, {doing}: answered with an HTTP error that is not ClickHouse's");
+            return Self { class, code: None, name: "proxy", message };
+        };
+        let class = codes::class(code, text);
+        let name = codes::name(code).unwrap_or("UNLISTED");
+        let next = match (code, class) {
+            (60 | 81 | 16 | 47, _) => ". Run `tamga migrate`",
+            (192..=195 | 516, _) => ". Check the user and the password file of this store",
+            (497 | 291, _) => ". Grant the service account what schema/access lists",
+            (_, Class::Ours) => ". `SELECT errorCodeToName(…)` and the store's own log say more",
+            _ => "",
+        };
+        let message = format!("{place}, {doing}: ClickHouse error {code} ({name}){next}");
+        Self { class, code: Some(code), name, message }
+    }
+
+    fn network(place: &str, doing: &str) -> Self {
+        let message = format!("{place}, {doing}: cannot be reached, or the connection broke");
+        Self { class: Class::Theirs, code: None, name: "network", message }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clickhouse::error::Error;
+
+    use super::*;
+
+    fn of(text: &str) -> StoreError {
+        StoreError::from_client(
+            "the vault at http://127.0.0.1:1",
+            "insert into events",
+            &Error::BadResponse(text.into()),
+        )
+    }
+
+    #[test]
+    fn the_text_of_an_answer_is_not_repeated() {
+        let error = of("Code: 27. DB::Exception: Cannot parse input: expected 'x' before: 'ivan@example.kz'. (NAME)");
+        assert_eq!(
+            (error.class, error.code, error.name),
+            (Class::Final, Some(27), "CANNOT_PARSE_INPUT_ASSERTION_FAILED")
+        );
+        assert!(!format!("{error:?} {error}").contains("ivan"));
+        assert!(!format!("{:?}", of("<html>ivan@example.kz</html>")).contains("ivan"));
+    }
+
+    #[test]
+    fn each_failure_has_its_class() {
+        for (text, class, name) in [
+            ("Code: 60. DB::Exception: no table", Class::Ours, "UNKNOWN_TABLE"),
+            ("Code: 241. DB::Exception: memory", Class::Theirs, "MEMORY_LIMIT_EXCEEDED"),
+            ("Code: 4242. DB::Exception: new", Class::Theirs, "UNLISTED"),
+            ("502 Bad Gateway", Class::Theirs, "proxy"),
+            ("403 Forbidden", Class::Ours, "proxy"),
+        ] {
+            let error = of(text);
+            assert_eq!((error.class, error.name), (class, name), "{text}");
+        }
+        assert!(of("Code: 60. x").message.contains("tamga migrate"));
+    }
+}

@@ -1,0 +1,39 @@
+//! The stores: the only folder that knows ClickHouse, and the last station before the vault.
+//!
+//! # Who is who
+//!
+//! [`Store`] is one database on a ClickHouse server or on an embedded engine; the two are the same to everybody else.
+//! [`Supervisor`] keeps an embedded engine running. [`apply`] brings a database's tables to this program's version.
+//! [`Shipper`] moves rows from the spool to the vault, and its [`Lease`] says how far it has come.
+//!
+//! # What is promised
+//!
+//! - Each row that the spool hands out ends as exactly one of: stored once, expired, dead-lettered. The shipper holds back
+//!   what it is not sure about for as long as it takes, and says so ([`ShipStatus`]).
+//! - Every request has a time limit, every answer that is kept in memory a size limit.
+//! - Errors ([`StoreError`]) bear ClickHouse's code and a sentence of ours, never ClickHouse's text, which may quote rows.
+//!   The client library itself logs such texts at debug level under the target `clickhouse`: that target must stay off.
+//!
+//! It is not promised that a store which says "stored" has told the truth: an embedded engine and the tables of our
+//! migrations sync each insert; a server whose tables do not may lose rows with its power.
+
+mod backoff;
+mod client;
+mod codes;
+mod connector;
+mod engine;
+mod error;
+mod lease;
+mod migrate;
+mod ship;
+mod statements;
+
+pub use client::{Limits, MAX_ANSWER_BYTES, MAX_INSERT_ROWS, STATS, Store, VAULT};
+pub use codes::Class;
+pub use engine::{EngineError, EngineOptions, Supervisor, SupervisorError, USER};
+pub use error::StoreError;
+pub use lease::Lease;
+pub use migrate::{
+    MigrateError, Migration, STATS_MIGRATIONS, Standing, VAULT_MIGRATIONS, apply, migrations_of, status,
+};
+pub use ship::{ShipCounts, ShipStatus, Shipper, Trouble};

@@ -1,0 +1,55 @@
+//! Obeys an order to erase: the rows of one pseudonym in one lane, rewritten out of the vault.
+//!
+//! The order's payload is the pseudonym's 16 bytes, under the key domain of its lane. It is carried out after everything
+//! that was accepted before it has been settled, so nothing older can land behind it. Erasing twice erases nothing more,
+//! which is what makes an order safe to repeat after a crash.
+
+use crate::record::{Lane, Table};
+use crate::spool::Tombstone;
+use crate::store::backoff::Backoff;
+use crate::store::{Class, StoreError};
+
+use super::courier::{Courier, Stopped};
+use super::status::ShipCounts;
+
+impl Courier {
+    /// Carries out the order; returns when the rows are gone from what queries read.
+    pub(super) async fn erase(&self, tombstone: &Tombstone) -> Result<(), Stopped> {
+        let mut backoff = Backoff::for_requests();
+        loop {
+            let Err(error) = self.try_to_erase(tombstone).await else {
+                ShipCounts::add(&self.status.counts.erasures, 1);
+                self.status.clear();
+                return Ok(());
+            };
+            self.status.report(&error);
+            self.wait(&mut backoff).await?;
+        }
+    }
+
+    async fn try_to_erase(&self, tombstone: &Tombstone) -> Result<(), StoreError> {
+        let unknown = || StoreError {
+            class: Class::Ours,
+            code: None,
+            name: "newer_spool",
+            message: "the spool holds an erasure that this program does not know: run the newer one again".to_owned(),
+        };
+        let lane = Lane::parse(tombstone.lane.as_str()).ok_or_else(unknown)?;
+        if tombstone.payload.len() != 16 || lane.table == Table::Tallies {
+            return Err(unknown());
+        }
+        let visitor: String = tombstone.payload.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (table, mut narrower) = (lane.table.name(), "");
+        let mut params = vec![("site", lane.site), ("day", lane.day.to_string()), ("visitor", visitor)];
+        if lane.table == Table::Attributes {
+            narrower = " AND attribute = {attribute:String}";
+            params.push(("attribute", lane.attribute));
+        }
+        // A mutation rewrites the parts, so that the rows are gone and not merely masked. It is waited for, on all replicas.
+        let sql = format!(
+            "ALTER TABLE `{table}` DELETE WHERE site = {{site:String}} AND day = {{day:Date}} \
+             AND visitor = unhex({{visitor:String}}){narrower} SETTINGS mutations_sync = 2"
+        );
+        self.store.execute(&sql, &params).await
+    }
+}

@@ -1,0 +1,179 @@
+//! From the spool to the vault: takes a round, settles each of its batches, obeys its erasures, finishes it.
+//!
+//! A few batches are on their way at once; a round is finished when all of them are settled, so what is unsettled comes
+//! again after a crash, and [`courier`] sees to it that nothing is stored twice. Nothing that the store does ends the loop:
+//! it waits, says what for ([`ShipStatus`]), and the spool fills meanwhile. Memory: one round and the batches under way.
+
+mod courier;
+mod dead_letters;
+mod erase;
+mod parcel;
+mod status;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub use status::{ShipCounts, ShipStatus, Trouble};
+
+use courier::{Courier, Stopped, TOO_OLD_DAYS};
+use dead_letters::DeadLetters;
+use parcel::{Parcel, Unfit};
+
+use super::backoff::{Backoff, told};
+use super::lease::Lease;
+use super::{Class, Store, StoreError};
+use crate::clock::Clock;
+use crate::spool::{ReadError, Reader, Round, RoundLimits};
+
+/// Batches under way at once.
+const IN_FLIGHT: usize = 4;
+
+/// How often leases and dead letters are looked after, in real time, when nothing else happens.
+const TICK: Duration = Duration::from_secs(2);
+
+/// The loop between spool and vault.
+pub struct Shipper {
+    courier: Courier,
+    lease: Lease,
+    limits: RoundLimits,
+}
+
+impl Shipper {
+    /// A shipper; [`Shipper::run`] starts it.
+    ///
+    /// `wake` changes when the vault may be back (an embedded engine's generation); `stop` becomes true when the program
+    /// ends. Both may be the receivers of channels that nobody uses.
+    pub fn new(
+        vault: Store,
+        node: &str,
+        clock: Clock,
+        dead_letters: &Path,
+        wake: watch::Receiver<u64>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let lease = Lease::new(vault.clone(), node, clock.clone());
+        let letters = DeadLetters::new(dead_letters);
+        let courier = Courier { store: vault, clock, letters, status: Arc::default(), stop, wake };
+        Self { courier, lease, limits: RoundLimits::default() }
+    }
+
+    /// The same with other limits for a round; `max_rows` is cut to what one insert may hold.
+    pub fn with_limits(mut self, limits: RoundLimits) -> Self {
+        self.limits = RoundLimits { max_rows: limits.max_rows.min(super::MAX_INSERT_ROWS as u64), ..limits };
+        self
+    }
+
+    /// Counters and state, shared.
+    pub fn status(&self) -> Arc<ShipStatus> {
+        Arc::clone(&self.courier.status)
+    }
+
+    /// Ships until `stop` becomes true or the spool is closed. What is under way then is resumed at the next start.
+    pub async fn run(mut self, mut reader: Reader) {
+        let mut stop = self.courier.stop.clone();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut backoff = Backoff::for_requests();
+        loop {
+            let round = tokio::select! {
+                biased;
+                () = told(&mut stop) => return,
+                round = reader.next_round(&self.limits) => round,
+                _ = tick.tick() => {
+                    self.look_after(&reader).await;
+                    continue;
+                }
+            };
+            let settled = match round {
+                Ok(None) => return,
+                Ok(Some(round)) => self.ship(&mut reader, round).await,
+                Err(error) => self.spool_failed(&error, &mut backoff).await,
+            };
+            match settled {
+                Ok(()) => backoff.reset(),
+                Err(Stopped) => return,
+            }
+            self.look_after(&reader).await;
+        }
+    }
+
+    /// Settles a round and finishes it.
+    async fn ship(&self, reader: &mut Reader, round: Round) -> Result<(), Stopped> {
+        let counts = &self.courier.status.counts;
+        let mut under_way = JoinSet::new();
+        for batch in &round.batches {
+            while under_way.len() >= IN_FLIGHT {
+                joined(&mut under_way).await?;
+            }
+            let parcel = self.prepare(batch, round.schema_version).await?;
+            ShipCounts::add(&counts.lost, batch.lost_rows);
+            let (courier, resumed) = (self.courier.clone(), round.resumed);
+            under_way.spawn(async move { courier.bring(parcel, resumed).await });
+        }
+        while !under_way.is_empty() {
+            joined(&mut under_way).await?;
+        }
+        for tombstone in &round.tombstones {
+            self.courier.erase(tombstone).await?;
+        }
+        let mut backoff = Backoff::for_requests();
+        while let Err(error) = reader.finish(&round).await {
+            self.spool_failed(&error, &mut backoff).await?;
+        }
+        ShipCounts::add(&counts.rounds, 1);
+        Ok(())
+    }
+
+    /// The batch, ready for the wire. Waits as long as this program does not understand it: a newer one has written it.
+    async fn prepare(&self, batch: &crate::spool::Batch, schema_version: u32) -> Result<Arc<Parcel>, Stopped> {
+        let mut backoff = Backoff::for_requests();
+        loop {
+            let what = match Parcel::new(batch, schema_version) {
+                Ok(parcel) => return Ok(Arc::new(parcel)),
+                Err(Unfit::Lane) => "a lane",
+                Err(Unfit::Version) => "a schema version",
+            };
+            let message =
+                format!("the spool holds rows of {what} that this program does not know: run the newer one again");
+            self.courier.status.report(&StoreError { class: Class::Ours, code: None, name: "newer_spool", message });
+            self.courier.wait(&mut backoff).await?;
+        }
+    }
+
+    async fn spool_failed(&self, error: &ReadError, backoff: &mut Backoff) -> Result<(), Stopped> {
+        let message = error.to_string();
+        self.courier.status.report(&StoreError { class: Class::Ours, code: None, name: "spool", message });
+        self.courier.wait(backoff).await
+    }
+
+    /// Renews the lease; removes dead letters that are too old.
+    async fn look_after(&mut self, reader: &Reader) {
+        let now = self.courier.clock.now();
+        if let Err(error) = self.lease.renew(reader.watermark(now.as_millisecond())).await {
+            self.courier.status.report(&error);
+        }
+        let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let Ok(oldest) = today.checked_sub(jiff::Span::new().days(TOO_OLD_DAYS)) else { return };
+        let letters = self.courier.letters.clone();
+        match tokio::task::spawn_blocking(move || letters.purge(oldest)).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(files)) => tracing::info!(files, "removed dead letters whose day is too old"),
+            Ok(Err(error)) => tracing::warn!(%error, "cannot remove old dead letters"),
+            Err(_) => tracing::warn!("cannot remove old dead letters"),
+        }
+    }
+}
+
+/// Waits for one of the batches under way.
+async fn joined(under_way: &mut JoinSet<Result<(), Stopped>>) -> Result<(), Stopped> {
+    match under_way.join_next().await {
+        Some(Ok(settled)) => settled,
+        Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Some(Err(_)) => Err(Stopped),
+        None => Ok(()),
+    }
+}
