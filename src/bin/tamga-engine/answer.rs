@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::failure::Failure;
 use crate::output;
-use crate::run::Head;
+use crate::run::{Head, Part};
 
 /// How long the last bytes get to leave before a broken answer closes its connection.
 const BREAK_DELAY: Duration = Duration::from_millis(20);
@@ -28,7 +28,7 @@ pub(crate) struct About {
 pub(crate) enum AnswerBody {
     Whole(Option<Bytes>),
     Streamed {
-        pieces: mpsc::Receiver<Result<Bytes, Failure>>,
+        parts: mpsc::Receiver<Part>,
         tag: String,
         version: Arc<str>,
     },
@@ -44,10 +44,14 @@ impl Body for AnswerBody {
         let body = self.get_mut();
         match body {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Streamed { pieces, tag, version } => match ready!(pieces.poll_recv(context)) {
-                None => Poll::Ready(None),
-                Some(Ok(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                Some(Err(failure)) => {
+            Self::Streamed { parts, tag, version } => match ready!(parts.poll_recv(context)) {
+                Some(Part::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(Part::End) => {
+                    *body = Self::Whole(None);
+                    Poll::Ready(None)
+                }
+                None => Poll::Ready(Some(Err(std::io::Error::other("the thread that made the answer broke off")))),
+                Some(Part::Failed(failure)) => {
                     let block = exception_block(&failure.body(version), tag);
                     *body = Self::Breaking(Box::pin(sleep(BREAK_DELAY)));
                     Poll::Ready(Some(Ok(Frame::data(block))))
@@ -101,17 +105,17 @@ pub(crate) fn failed(failure: &Failure, about: &About, query_id: &str) -> Respon
     response
 }
 
-/// The beginning of an answer whose body comes through `pieces`.
+/// The beginning of an answer whose body comes through `parts`.
 pub(crate) fn begun(
     head: &Head,
-    pieces: mpsc::Receiver<Result<Bytes, Failure>>,
+    parts: mpsc::Receiver<Part>,
     tag: String,
     about: &About,
     query_id: &str,
 ) -> Response<AnswerBody> {
     let summary = summary(head);
     let tag_header = HeaderValue::try_from(tag.as_str());
-    let mut response = Response::new(AnswerBody::Streamed { pieces, tag, version: Arc::clone(&about.version) });
+    let mut response = Response::new(AnswerBody::Streamed { parts, tag, version: Arc::clone(&about.version) });
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(output::content_type(&head.format)));
     for (name, value) in [
@@ -156,7 +160,24 @@ fn summary(head: &Head) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_say_its_end_is_broken() {
+        for (parts, whole) in
+            [(vec![Part::Data(Bytes::from("a")), Part::End], true), (vec![Part::Data(Bytes::from("a"))], false)]
+        {
+            let (sender, receiver) = mpsc::channel(2);
+            for part in parts {
+                sender.send(part).await.unwrap_or_else(|_| panic!("the receiver is here"));
+            }
+            drop(sender);
+            let body = AnswerBody::Streamed { parts: receiver, tag: String::new(), version: "1".into() };
+            assert_eq!(body.collect().await.is_ok(), whole);
+        }
+    }
 
     #[test]
     fn an_exception_block_measures_its_message() {

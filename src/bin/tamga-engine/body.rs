@@ -14,6 +14,10 @@ use crate::failure::Failure;
 /// How long a client may take for the next piece.
 const PIECE_DEADLINE: Duration = Duration::from_secs(30);
 
+/// How much of a body that nobody wants is read so that its sender gets to see the answer, and for how long.
+const DISCARD_BYTES: usize = 64 << 20;
+const DISCARD_DEADLINE: Duration = Duration::from_secs(5);
+
 /// The longest statement. The engine itself stops at `max_query_size`, 256 KiB unless set.
 pub(crate) const MAX_TEXT_BYTES: usize = 1 << 20;
 
@@ -61,6 +65,20 @@ impl BodyReader {
                 _ => {}
             }
         }
+    }
+
+    /// Reads some of what is left and forgets it.
+    pub(crate) async fn discard(&mut self) {
+        let mut bytes = 0;
+        let all = async {
+            while bytes < DISCARD_BYTES
+                && let Ok(Some(piece)) = self.next().await
+            {
+                bytes += piece.len();
+            }
+        };
+        // Whatever the body's fate, the answer is the engine's reason.
+        let _ = timeout(DISCARD_DEADLINE, all).await;
     }
 
     /// Reads what is left, which must fit with `text` into the longest statement.

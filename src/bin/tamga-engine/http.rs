@@ -181,8 +181,8 @@ impl Server {
             work,
         };
         let (head, head_receiver) = oneshot::channel();
-        let (pieces, pieces_receiver) = mpsc::channel(2);
-        let out = Out::new(head, pieces, &job);
+        let (parts, parts_receiver) = mpsc::channel(2);
+        let out = Out::new(head, parts, &job);
         let engine = Arc::clone(&self.engine);
         tokio::task::spawn_blocking(move || {
             run::run(&engine, job, out);
@@ -195,7 +195,7 @@ impl Server {
         let head = head_receiver.await.unwrap_or_else(|_| {
             Err(Failure::new(49, "LOGICAL_ERROR", "The thread that ran this statement broke off."))
         })?;
-        Ok(answer::begun(&head, pieces_receiver, random_text(), &self.about, query_id))
+        Ok(answer::begun(&head, parts_receiver, random_text(), &self.about, query_id))
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
@@ -275,7 +275,8 @@ async fn feed(sender: mpsc::Sender<Piece>, first: Bytes, reader: &mut BodyReader
         if let Some(piece) = piece.take()
             && sender.send(Piece::Rows(piece)).await.is_err()
         {
-            // The engine refused the rows so far; its reason arrives as the answer.
+            // The engine refused what it has; its reason arrives as the answer, which most clients read only after the body.
+            reader.discard().await;
             return Ok(());
         }
         piece = reader.next().await?;

@@ -55,6 +55,14 @@ pub(crate) enum Piece {
     End,
 }
 
+/// A piece of an answer's body.
+pub(crate) enum Part {
+    Data(Bytes),
+    /// The answer is whole. A channel that closes without saying so belongs to a thread that broke off.
+    End,
+    Failed(Failure),
+}
+
 /// What is known when an answer begins.
 pub(crate) struct Head {
     pub(crate) format: String,
@@ -62,21 +70,17 @@ pub(crate) struct Head {
     pub(crate) elapsed: Duration,
 }
 
-/// Where the answer goes: first the head (or a failure), then the body's pieces, of which the last may be a failure.
+/// Where the answer goes: first the head (or a failure), then the body's parts.
 pub(crate) struct Out {
     head: Option<oneshot::Sender<Result<Head, Failure>>>,
-    body: mpsc::Sender<Result<Bytes, Failure>>,
+    body: mpsc::Sender<Part>,
     format: String,
     compress: bool,
     started: Instant,
 }
 
 impl Out {
-    pub(crate) fn new(
-        head: oneshot::Sender<Result<Head, Failure>>,
-        body: mpsc::Sender<Result<Bytes, Failure>>,
-        job: &Job,
-    ) -> Self {
+    pub(crate) fn new(head: oneshot::Sender<Result<Head, Failure>>, body: mpsc::Sender<Part>, job: &Job) -> Self {
         let named = match &job.work {
             Work::Statement { format: Some(format), .. } => format,
             _ => &job.default_format,
@@ -97,7 +101,11 @@ impl Out {
             return Ok(());
         }
         let data = if self.compress { blocks::encode(data) } else { Bytes::copy_from_slice(data) };
-        match Handle::current().block_on(timeout(SEND_DEADLINE, self.body.send(Ok(data)))) {
+        self.pass_on(Part::Data(data))
+    }
+
+    fn pass_on(&self, part: Part) -> Result<(), Failure> {
+        match Handle::current().block_on(timeout(SEND_DEADLINE, self.body.send(part))) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Failure::new(210, "NETWORK_ERROR", "The client went away.")),
             Err(_) => Err(Failure::new(209, "SOCKET_TIMEOUT", "The client stopped reading.")),
@@ -115,13 +123,15 @@ impl Out {
                     "query done"
                 );
                 self.begin(progress);
+                // Whoever does not take the end does not believe the answer.
+                let _ = self.pass_on(Part::End);
             }
             Err(failure) => {
                 tracing::debug!(elapsed_ms, code = failure.code, "query failed");
                 match self.head.take() {
                     Some(head) => drop(head.send(Err(failure))),
                     // The answer has begun: the failure is its last piece, and breaks the connection.
-                    None => drop(Handle::current().block_on(timeout(SEND_DEADLINE, self.body.send(Err(failure))))),
+                    None => drop(self.pass_on(Part::Failed(failure))),
                 }
             }
         }

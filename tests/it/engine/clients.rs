@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use clickhouse::{Client, Compression, Row};
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +130,25 @@ async fn values_are_bound_and_errors_keep_their_code() {
         client.query("SELECT number, throwIf(number = 5900000) FROM numbers(6000000)").with_setting("max_threads", "1");
     let error = late.fetch_all::<(u64, u8)>().await.unwrap_err().to_string();
     assert!(error.contains("Code: 395. DB::Exception: "), "{error}");
+}
+
+#[tokio::test]
+async fn the_engines_reason_is_seen_though_the_rows_are_not_all_sent() {
+    let engine = Engine::shared();
+    for (sql, code) in [
+        ("INSERT INTO no_such_table FORMAT RowBinary", "Code: 60"),
+        ("INSERT INTO FUNCTION null('a UInt8') FORMAT Nonsense", "Code: 73"),
+    ] {
+        let mut insert = engine.client().with_compression(Compression::None).insert_formatted_with(sql);
+        let error = async {
+            for _ in 0..200 {
+                insert.send(Bytes::from_static(&[7; 100_000])).await?;
+            }
+            insert.end().await
+        };
+        let error = error.await.unwrap_err().to_string();
+        assert!(error.contains(code), "{error}");
+    }
 }
 
 #[tokio::test]
