@@ -5,6 +5,8 @@
 //! streams are owned values that close themselves, a stream borrows its connection exclusively (the engine runs one
 //! statement per connection), and every buffer is copied or borrowed no longer than the result that owns it.
 //!
+//! It is one file, though a long one, so that whoever reviews the unsafe code reviews exactly this file.
+//!
 //! The library is never unloaded: its threads outlive any handle we could hold.
 
 #![expect(unsafe_code, reason = "the engine is a C library; each block argues why it is sound")]
