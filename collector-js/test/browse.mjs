@@ -23,9 +23,13 @@ import { launchChromium } from "./lib/chromium.mjs";
 import { isLoopback, startProxy } from "./lib/proxy.mjs";
 
 const USAGE = "usage: node test/browse.mjs [--dwell SECONDS] [--gpc] [--phone] URL…";
-/** When the walk has ended: how long nothing must happen before the browser is closed, and how long to wait at most. */
-const QUIET_MS = 400;
-const LONGEST_DRAIN_MS = 5_000;
+/**
+ * When the walk has ended: how long nothing must happen before the browser is closed, and how long to wait at most. A page that
+ * is left for another site says its last words in a process of its own, after the other page has appeared, and a busy
+ * machine may take its time over that.
+ */
+const QUIET_MS = 1_500;
+const LONGEST_DRAIN_MS = 8_000;
 
 /** @param {object} line */
 const print = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -162,6 +166,6 @@ async function walk(base) {
   await follow('[data-walk="pay"]', /^\/pay\//);
   await page.locator('main a[href^="https://"]').first().click();
   await page.waitForURL(({ hostname }) => !isLoopback(hostname));
-  counts.pages++;
+  await stay();
   await page.close({ runBeforeUnload: true });
 }

@@ -1,0 +1,222 @@
+/** What counts as a view, as time and as an exit, and what is sent of it? */
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { SITE, World } from "./world.js";
+
+let world: World;
+before(async () => {
+  world = await World.create();
+});
+after(() => world?.close());
+afterEach(() => assert.deepEqual(world.contractErrors(), []));
+
+test("a page load is one view, sent without preflight, with cookies, and without the page's address as referrer", async () => {
+  const page = await world.visitor();
+  await page.goto(`${world.origin}/tariffs?utm_source=letter&token=secret#top`);
+  await world.until(() => world.received.length === 1);
+  const [first] = world.received;
+  assert.deepEqual(world.events, [{ type: "view", at: 0, url: `${world.origin}/tariffs?utm_source=letter` }]);
+  assert.equal(first?.beacon.site, SITE);
+  assert.equal(first?.beacon.seq, 0);
+  assert.equal(first?.headers["content-type"], "text/plain;charset=UTF-8");
+  assert.equal(first?.headers.origin, world.origin);
+  assert.equal(first?.headers.referer, undefined);
+  assert.equal(first?.headers.cookie, undefined);
+
+  await page.goto(`${world.origin}/about`);
+  await world.until(() => world.of("view").length === 2);
+  assert.equal(world.received.at(-1)?.headers.cookie, "tamga-test=1", "the collector's cookie comes back");
+  assert.notEqual(world.received.at(-1)?.beacon.view, first?.beacon.view);
+});
+
+test("the referrer keeps its path on the same site and only its origin elsewhere; reloading brings none", async () => {
+  const page = await world.visitor();
+  world.pages["/"] = { body: '<a href="/tariffs?q=me">Tariffs</a>' };
+  await page.goto(`${world.elsewhere}/`);
+  await page.evaluate((url) => {
+    location.href = url;
+  }, `${world.origin}/`);
+  await world.until(() => world.of("view").length === 1);
+  await page.getByText("Tariffs").click();
+  await world.until(() => world.of("view").length === 2);
+  await page.reload();
+  await world.until(() => world.of("view").length === 3);
+  assert.deepEqual(
+    world.of("view").map(({ referrer }) => referrer),
+    [`${world.elsewhere}/`, `${world.origin}/`, undefined],
+  );
+});
+
+test("an application that moves makes views, each referring to the one before, and old views keep their time", async () => {
+  const page = await world.visitor();
+  await page.goto(`${world.origin}/catalog`);
+  await world.until(() => world.of("view").length === 1);
+  await page.waitForTimeout(200);
+  await page.evaluate(() => history.pushState({}, "", "/catalog/tea"));
+  await page.evaluate(() => history.replaceState({}, "", "/catalog/tea?sort=price"));
+  await page.evaluate(() => history.replaceState({}, "", "/catalog/felt"));
+  await page.evaluate(() => history.pushState({}, "", "/catalog/felt#details"));
+  await page.goBack();
+  await page.goBack();
+  await world.until(() => world.of("view").length === 4);
+  await world.quiet(300);
+  assert.deepEqual(
+    world
+      .of("view")
+      .map(({ url, referrer }) => [new URL(url).pathname, referrer && new URL(referrer).pathname]),
+    [
+      ["/catalog", undefined],
+      ["/catalog/tea", "/catalog"],
+      ["/catalog/felt", "/catalog/tea"],
+      ["/catalog", "/catalog/felt"],
+    ],
+  );
+  const first = world.received[0]?.beacon.view;
+  const ofFirst = world.received.filter(({ beacon }) => beacon.view === first).map(({ beacon }) => beacon);
+  assert.deepEqual(
+    ofFirst.map(({ seq, events }) => [seq, events.map(({ type }) => type)]),
+    [
+      [0, ["view"]],
+      [1, ["engage"]],
+    ],
+  );
+  assert.equal(new Set(world.received.map(({ beacon }) => beacon.view)).size, 4);
+});
+
+test("browsers without the Navigation API are followed through history, whose functions still work", async () => {
+  const page = await world.visitor((context) =>
+    context.addInitScript(() => {
+      Object.defineProperty(window, "navigation", { value: undefined });
+    }),
+  );
+  await page.goto(`${world.origin}/a`);
+  await world.until(() => world.of("view").length === 1);
+  await page.evaluate(() => history.pushState({ kept: 7 }, "", "/b"));
+  assert.deepEqual(await page.evaluate(() => [history.state.kept, location.pathname]), [7, "/b"]);
+  await page.evaluate(() => history.replaceState({}, "", "/c"));
+  await page.goBack();
+  await world.until(() => world.of("view").length === 4);
+  assert.deepEqual(
+    world.of("view").map(({ url }) => new URL(url).pathname),
+    ["/a", "/b", "/c", "/a"],
+  );
+});
+
+test("the fragment is a page only where the tag says so", async () => {
+  const page = await world.visitor();
+  world.pages["/app"] = { attributes: "data-hash" };
+  await page.goto(`${world.origin}/app#/one`);
+  await page.evaluate(() => {
+    location.hash = "#/two";
+  });
+  await world.until(() => world.of("view").length === 2);
+  assert.deepEqual(
+    world.of("view").map(({ url }) => url),
+    [`${world.origin}/app#/one`, `${world.origin}/app#/two`],
+  );
+});
+
+test("a page that comes back from the back/forward cache is a new view without referrer", async () => {
+  const page = await world.visitor();
+  await page.addInitScript(() => {
+    addEventListener("pageshow", ({ persisted }) => {
+      (window as { restored?: boolean }).restored = persisted;
+    });
+  });
+  await page.goto(`${world.origin}/a`);
+  await world.until(() => world.of("view").length === 1);
+  // Leaving through a link that the page follows keeps it eligible; the other site runs no snippet.
+  await page.evaluate((url) => {
+    location.href = url;
+  }, `${world.elsewhere}/`);
+  await page.waitForURL(`${world.elsewhere}/`);
+  await page.goBack({ waitUntil: "commit" });
+  await world.until(() => world.of("view").length === 2);
+  assert.equal(
+    await page.evaluate(() => (window as { restored?: boolean }).restored),
+    true,
+    "restored, not reloaded",
+  );
+  const [first, second] = world.received.filter(({ beacon }) => beacon.events[0]?.type === "view");
+  assert.notEqual(first?.beacon.view, second?.beacon.view);
+  assert.equal(second?.beacon.seq, 0);
+  assert.equal(world.of("view")[1]?.referrer, undefined);
+});
+
+test("a page that is prerendered is not counted until it is opened", async () => {
+  const page = await world.visitor((context) =>
+    context.addInitScript(() => {
+      let prerendering = true;
+      Object.defineProperty(document, "prerendering", { get: () => prerendering });
+      Object.assign(window, {
+        activate() {
+          prerendering = false;
+          document.dispatchEvent(new Event("prerenderingchange"));
+        },
+      });
+    }),
+  );
+  await page.goto(`${world.origin}/guessed`);
+  await page.evaluate(() => (window as { tamga?: { event(name: string): void } }).tamga?.event("early"));
+  await world.quiet();
+  assert.deepEqual(world.events, []);
+  await page.evaluate(() => (window as { activate?: () => void }).activate?.());
+  await world.until(() => world.events.length === 2);
+  assert.deepEqual(
+    world.events.map(({ type }) => type),
+    ["view", "event"],
+  );
+});
+
+test("a hidden page stands still, and sends nothing when nothing grew", async () => {
+  const page = await world.visitor();
+  await page.goto(`${world.origin}/`);
+  await world.until(() => world.of("view").length === 1);
+  const turn = (state: string) =>
+    page.evaluate((state) => {
+      Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, state);
+  await turn("hidden");
+  await world.until(() => world.of("engage").length === 1);
+  await page.waitForTimeout(1_000);
+  await turn("hidden");
+  await turn("visible");
+  await page.waitForTimeout(200);
+  await turn("hidden");
+  await world.until(() => world.of("engage").length === 2);
+  const [first, second] = world.of("engage");
+  const grown = (second?.engaged_ms ?? 0) - (first?.engaged_ms ?? 0);
+  assert.ok(grown >= 180 && grown < 1_000, `grew by ${grown} ms`);
+});
+
+test("following a link to another site is an exit, by mouse, middle button and keyboard, in shadow trees too", async () => {
+  const page = await world.visitor();
+  world.pages["/"] = {
+    body: `
+      <a id="here" href="/about" target="_blank">About</a>
+      <a id="mail" href="mailto:aral@example.kz">Mail</a>
+      <a id="sub" href="http://docs.${SITE}:${world.port}/" target="_blank">Docs</a>
+      <a id="out" href="${world.elsewhere}/order/77?mail=a@b.kz" target="_blank"><b>Post</b></a>
+      <map name="m"><area id="area" href="${world.elsewhere}/map" alt="map" shape="default"></map>
+      <svg><a id="svg" href="${world.elsewhere}/svg"><text y="20">S</text></a></svg>
+      <div id="host"></div>`,
+  };
+  await page.goto(`${world.origin}/`);
+  await page.evaluate((url) => {
+    addEventListener("click", (event) => event.preventDefault());
+    const root = document.getElementById("host")?.attachShadow({ mode: "open" });
+    if (root) root.innerHTML = `<a href="${url}/shadow">Shadow</a>`;
+  }, world.elsewhere);
+  for (const id of ["here", "mail", "sub", "svg"]) await page.locator(`#${id}`).click();
+  await page.locator("#out").click({ button: "right" });
+  await world.quiet();
+  assert.deepEqual(world.of("exit"), []);
+  await page.locator("#out b").click();
+  await page.locator("#out").click({ button: "middle" });
+  await page.locator("#out").press("Enter");
+  await page.locator("#area").dispatchEvent("click");
+  await page.getByText("Shadow").click();
+  await world.until(() => world.of("exit").length === 5);
+  assert.deepEqual([...new Set(world.of("exit").map(({ url }) => url))], [world.elsewhere]);
+});
