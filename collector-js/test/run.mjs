@@ -22,10 +22,11 @@ const run = (/** @type {string[]} */ ...args) => {
   if (status !== 0) throw new Error(`exit code ${status}`);
   return "";
 };
+// Browser tests mostly wait, so two files share even one processor well.
 const nodeTest = (/** @type {string} */ folder) => {
   const dir = `.test-build/${folder}`;
   const files = readdirSync(join(root, dir)).map((name) => `${dir}/${name}`);
-  return run("--test", "--test-reporter=spec", ...files);
+  return run("--test", "--test-concurrency=2", "--test-reporter=spec", ...files);
 };
 
 /** @type {[string, () => string | Promise<string>][]} */

@@ -39,6 +39,8 @@ test("the referrer keeps its path on the same site and only its origin elsewhere
   await world.until(() => world.of("view").length === 1);
   await page.getByText("Tariffs").click();
   await world.until(() => world.of("view").length === 2);
+  // Reloading a page that is still loading is a navigation to the browser, not a reload.
+  await page.waitForLoadState("load");
   await page.reload();
   await world.until(() => world.of("view").length === 3);
   assert.deepEqual(
