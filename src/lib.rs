@@ -27,6 +27,7 @@ pub mod metrics;
 pub mod outcome;
 pub mod pipeline;
 pub mod privacy;
+pub mod publish;
 pub mod record;
 pub mod secret;
 pub mod shutdown;

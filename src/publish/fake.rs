@@ -1,0 +1,132 @@
+//! Stores in memory for the publisher's own tests: they answer the publisher's very queries and can die at any call.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::leases::LEASES;
+use super::publisher::{DELETE_SEEDS, LEDGER_END, ROWS_OF_WINDOW, SEED, SEEDS_UNTIL};
+use super::retire::{PARTITIONS, PUBLISHED};
+use super::{Tables, queries};
+
+/// Both stores; clones are the same stores.
+#[derive(Clone, Default)]
+pub(super) struct Fake(Arc<Mutex<State>>);
+
+/// What is in them.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) tables: BTreeMap<String, Vec<Value>>,
+    /// Answers to queries of the vault's rows.
+    pub(super) answers: BTreeMap<String, Vec<Value>>,
+    /// The inserts and statements so far.
+    pub(super) done: Vec<String>,
+    /// Calls until one fails, and whether that one takes effect all the same.
+    pub(super) dies: Option<(u32, bool)>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("killed")]
+pub(super) struct Killed;
+
+impl Fake {
+    pub(super) fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().expect("no test panics while it holds the state")
+    }
+
+    /// Runs a call, or dies before or after it.
+    fn call<R>(&self, act: impl FnOnce(&mut State) -> R) -> Result<R, Killed> {
+        let mut state = self.state();
+        match state.dies.as_mut() {
+            Some((0, false)) => return Err(Killed),
+            Some((0, true)) => {
+                act(&mut state);
+                return Err(Killed);
+            }
+            Some((calls, _)) => *calls -= 1,
+            None => {}
+        }
+        Ok(act(&mut state))
+    }
+}
+
+fn param(params: &[(&str, String)], name: &str) -> String {
+    params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone()).expect("the query has this parameter")
+}
+
+fn column(row: &Value, name: &str) -> i64 {
+    row[name].as_i64().expect("an integer")
+}
+
+impl State {
+    fn of_window<'a>(&'a self, table: &str, params: &[(&str, String)]) -> Vec<&'a Value> {
+        let (site, start) = (param(params, "site"), param(params, "start").parse::<i64>().expect("a number"));
+        let fits = |row: &&Value| row["site"] == site && column(row, "window_start") == start;
+        self.tables.get(table).map_or(Vec::new(), |rows| rows.iter().filter(fits).collect())
+    }
+
+    fn answer(&self, sql: &str, params: &[(&str, String)]) -> Vec<Value> {
+        match sql {
+            LEDGER_END => {
+                let rows = self.tables.get("publications").map_or(&[][..], Vec::as_slice);
+                let end = rows.iter().map(|row| column(row, "window_end")).max().unwrap_or(0);
+                vec![json!({ "end": end, "count": rows.len() })]
+            }
+            ROWS_OF_WINDOW => vec![json!({ "count": self.of_window(&param(params, "table"), params).len() })],
+            SEED => self.of_window("seeds", params).into_iter().take(1).cloned().collect(),
+            SEEDS_UNTIL => vec![json!({ "count": self.tables.get("seeds").map_or(0, Vec::len) })],
+            PUBLISHED => {
+                let row = |row: &Value| json!({ "end": row["window_end"], "at": row["published_at"] });
+                self.tables.get("publications").map_or(Vec::new(), |rows| rows.iter().map(row).collect())
+            }
+            LEASES | PARTITIONS | queries::EARLIEST | queries::EVENTS_BY_HOUR | queries::COUNT_ONLY => self.canned(sql),
+            _ if *sql == *queries::SITE => self.canned("site"),
+            _ => {
+                let rollup =
+                    queries::ROLLUPS.iter().find(|rollup| rollup.sql == sql).expect("a query of the publisher");
+                self.canned(rollup.table.name)
+            }
+        }
+    }
+
+    fn canned(&self, name: &str) -> Vec<Value> {
+        self.answers.get(name).cloned().unwrap_or_default()
+    }
+}
+
+impl Tables for Fake {
+    type Error = Killed;
+
+    async fn rows<T: DeserializeOwned + Send>(&self, sql: &str, params: &[(&str, String)]) -> Result<Vec<T>, Killed> {
+        let rows = self.call(|state| state.answer(sql, params))?;
+        Ok(rows.into_iter().map(|row| serde_json::from_value(row).expect("the answer's shape")).collect())
+    }
+
+    async fn execute(&self, sql: &str, _: &[(&str, String)]) -> Result<(), Killed> {
+        self.call(|state| {
+            if sql == DELETE_SEEDS {
+                state.tables.remove("seeds");
+            }
+            state.done.push(sql.to_owned());
+        })
+    }
+
+    async fn insert_json<T: Serialize + Sync>(
+        &self,
+        table: &str,
+        columns: &[&str],
+        rows: &[T],
+        _: Option<&str>,
+    ) -> Result<(), Killed> {
+        let rows: Vec<Value> = rows.iter().map(|row| serde_json::to_value(row).expect("JSON")).collect();
+        let fits = |row: &Value| row.as_object().is_some_and(|row| row.len() == columns.len());
+        assert!(rows.iter().all(fits), "every row has every column");
+        self.call(|state| {
+            state.done.push(format!("insert {table}"));
+            state.tables.entry(table.to_owned()).or_default().extend(rows);
+        })
+    }
+}

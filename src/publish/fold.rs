@@ -1,0 +1,67 @@
+//! Folding: small cells become `(other)` of their parent, small parents `(other)` of the table.
+
+use std::collections::BTreeMap;
+
+use super::rules::{Cell, OTHER, Secrets, Table};
+
+/// A value of the level at hand: the rows that it shows, and all of it as one.
+struct Branch {
+    rows: Vec<Cell>,
+    whole: Cell,
+    /// Its parts could not even together reach their threshold.
+    too_small: bool,
+}
+
+/// The cells that show, `(other)` among them. Each has its threshold; if all together have not, none shows.
+pub(super) fn fold(table: &Table, secrets: &Secrets, cells: Vec<Cell>) -> Vec<Cell> {
+    let leaf = |cell: Cell| Branch { rows: vec![cell.clone()], whole: cell, too_small: false };
+    let branches = if table.dimensions.len() < 2 {
+        cells.into_iter().map(leaf).collect()
+    } else {
+        let mut parents: BTreeMap<String, Vec<Cell>> = BTreeMap::new();
+        for cell in cells {
+            parents.entry(cell.dimensions[0].clone()).or_default().push(cell);
+        }
+        parents
+            .into_iter()
+            .filter_map(|(name, cells)| {
+                let whole = merge_all(table, &[name.as_str(), OTHER], cells.iter().cloned())?;
+                let children = cells.into_iter().map(leaf).collect();
+                let rows = fold_level(table, secrets, &[name.as_str(), OTHER], children);
+                Some(Branch { too_small: rows.is_empty(), rows, whole })
+            })
+            .collect()
+    };
+    fold_level(table, secrets, &vec![OTHER; table.dimensions.len()], branches)
+}
+
+/// Folds the small of one level into `other`, then the next smallest until that has its threshold. Empty if all together
+/// have not.
+fn fold_level(table: &Table, secrets: &Secrets, other: &[&str], branches: Vec<Branch>) -> Vec<Cell> {
+    let level = other.iter().position(|name| *name == OTHER).unwrap_or(0);
+    let k_other = secrets.k(table.name, other.iter().copied());
+    let (small, mut kept): (Vec<_>, Vec<_>) = branches.into_iter().partition(|branch| {
+        let place = &branch.whole.dimensions[..=level];
+        let k = secrets.k(table.name, place.iter().map(String::as_str));
+        branch.too_small || place[level] == OTHER || branch.whole.crowd.weight(secrets.cap) < k
+    });
+    // The smallest last. Ties are broken by name, so that the same cells always fold alike.
+    kept.sort_by(|a, b| (b.whole.visitors, &b.whole.dimensions).cmp(&(a.whole.visitors, &a.whole.dimensions)));
+    let Some(mut folded) = merge_all(table, other, small.into_iter().map(|branch| branch.whole)) else {
+        return kept.into_iter().flat_map(|branch| branch.rows).collect();
+    };
+    while folded.crowd.weight(secrets.cap) < k_other {
+        let Some(next) = kept.pop() else { return Vec::new() };
+        folded.merge(next.whole, table.overlapping);
+    }
+    kept.into_iter().flat_map(|branch| branch.rows).chain([folded]).collect()
+}
+
+/// One cell out of several; `None` out of none. Out of one, it is that cell under another name.
+fn merge_all(table: &Table, place: &[&str], cells: impl Iterator<Item = Cell>) -> Option<Cell> {
+    let merged = cells.reduce(|mut all, cell| {
+        all.merge(cell, table.overlapping);
+        all
+    })?;
+    Some(Cell { dimensions: place.iter().map(|name| (*name).to_owned()).collect(), ..merged })
+}

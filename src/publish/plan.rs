@@ -1,0 +1,275 @@
+//! A window's plan: what will be published of it, computed once from the vault and kept in a file until it is, so that a
+//! publisher that was killed goes on with the very same numbers.
+//!
+//! The rows of a plan are fit to publish; beside them the file holds exact numbers of events, for [`Counted`], and it is
+//! readable by this account only. Computing a plan writes nothing, to either store.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::items::Items;
+
+use super::PublishError;
+use super::crowd::{NETWORK_CAP, NETWORK_CAP_WEEK};
+use super::queries::{self, PAGES, ROLLUPS};
+use super::rules::{self, Cell, OTHER, Secrets, Shown};
+use super::site::{self, MARKS, Pattern};
+use super::tables::Tables;
+use super::window::{Schedule, Window};
+
+/// What the publisher knows of a site.
+#[derive(Clone, Debug)]
+pub struct PublishedSite {
+    /// Its name in every row.
+    pub domain: String,
+    /// IANA name of its zone.
+    pub time_zone: String,
+    /// Its windows.
+    pub schedule: Schedule,
+    /// What its policy lists.
+    pub items: Items,
+}
+
+/// A row of a stats table.
+pub type Row = Map<String, Value>;
+
+/// What is published of a window.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub struct Plan {
+    /// Rows by table, in the order of writing; the ledger's comes after them.
+    pub tables: Vec<(String, Vec<Row>)>,
+    /// The ledger's row, but for the time of publication.
+    pub ledger: Row,
+    /// What is remembered of the site's windows once this one is published.
+    pub counted: Counted,
+}
+
+/// How many events published windows had, so that those which come later can be told. Kept in a file, exact.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Counted {
+    /// Start, end and events of windows whose rows may still be in the vault.
+    pub windows: Vec<(i64, i64, u64)>,
+}
+
+/// Days after which a row is gone from the vault in any case; also in the vault's DDL.
+pub const VAULT_DAYS: i64 = 9;
+
+#[derive(Deserialize)]
+struct HourCount {
+    hour: i64,
+    count: u64,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    count: u64,
+}
+
+/// Computes the plan of a window from the vault. `complete` is whether all nodes had emptied their spools.
+pub async fn compute<V: Tables>(
+    vault: &V,
+    site: &PublishedSite,
+    window: &Window,
+    seed: &[u8],
+    complete: bool,
+    counted: &Counted,
+) -> Result<Plan, PublishError> {
+    let failed = |source| PublishError::store("reading the vault", source);
+    let is_weekly = site.schedule.is_weekly();
+    let secrets = Secrets::new(seed, if is_weekly { NETWORK_CAP_WEEK } else { NETWORK_CAP });
+    let parameters = queries::parameters(&site.domain, &site.time_zone, window, is_weekly);
+
+    let (events, late, counted) = count_events(vault, site, window, counted).await?;
+    let patterns: Vec<Pattern> = vault.rows(&queries::SITE, &parameters).await.map_err(failed)?;
+    let count_only: Vec<Count> = vault.rows(queries::COUNT_ONLY, &parameters).await.map_err(failed)?;
+    let count_only = count_only.first().map_or(0, |row| row.count);
+
+    let mut plan = Plan { counted, ..Plan::default() };
+    let mut folded_share = if events > 0 && site.items.pages { 1.0 } else { 0.0 };
+    let total = site::publishable(&secrets, &patterns, count_only);
+    if let Some(total) = &total {
+        let mut row = opening(site, window);
+        row.extend([("views".into(), total.views.into()), ("visits".into(), total.visits.into())]);
+        row.insert("visitors".into(), total.visitors.into());
+        row.extend(MARKS.iter().zip(total.marks).map(|(name, amount)| ((*name).to_owned(), amount.into())));
+        row.insert("count_only_views".into(), total.count_only.into());
+        plan.tables.push(("site".into(), vec![row]));
+        for rollup in ROLLUPS.iter().filter(|rollup| (rollup.listed)(&site.items)) {
+            let cells: Vec<Cell> = vault.rows(&rollup.sql, &parameters).await.map_err(failed)?;
+            let cells = cells.into_iter().map(|cell| take(cell, rollup.takes)).collect();
+            let shown = rules::publishable(rollup.table, &secrets, site::visitors(&patterns), cells);
+            if rollup.table.name == PAGES.name {
+                folded_share = share_of_other(&shown);
+            }
+            plan.tables.push((rollup.table.name.to_owned(), rows(site, window, rollup.table, shown)));
+        }
+    }
+    plan.tables.retain(|(_, rows)| !rows.is_empty());
+
+    plan.ledger = opening(site, window);
+    plan.ledger.insert("complete".into(), complete.into());
+    let told = if total.is_some() { secrets.round(events) } else { 0 };
+    plan.ledger.insert("events".into(), told.into());
+    plan.ledger.insert("folded_share".into(), folded_share.into());
+    plan.ledger.insert("late".into(), site::events(&secrets, late).unwrap_or(0).into());
+    Ok(plan)
+}
+
+/// The plan of a window whose rows the vault has dropped: the ledger says that it is over, and incomplete.
+pub fn too_old(site: &PublishedSite, window: &Window, counted: &Counted) -> Plan {
+    let mut ledger = opening(site, window);
+    for (name, value) in [("events", 0.into()), ("folded_share", 0.0.into()), ("late", 0.into())] {
+        ledger.insert(name.to_owned(), value);
+    }
+    ledger.insert("complete".into(), false.into());
+    Plan { tables: Vec::new(), ledger, counted: counted.clone() }
+}
+
+/// Events of the window; events of published windows that came since they were counted; and the new counts.
+async fn count_events<V: Tables>(
+    vault: &V,
+    site: &PublishedSite,
+    window: &Window,
+    counted: &Counted,
+) -> Result<(u64, u64, Counted), PublishError> {
+    let (start, end) = (window.start.as_second(), window.end.as_second());
+    let keeps = |&(_, past_end, _): &(i64, i64, u64)| past_end > end - VAULT_DAYS * 86_400 && past_end <= start;
+    let mut windows: Vec<_> = counted.windows.iter().copied().filter(keeps).collect();
+    let since = windows.iter().map(|window| window.0).min().unwrap_or(start);
+    let hours: Vec<HourCount> = vault
+        .rows(queries::EVENTS_BY_HOUR, &[("site", site.domain.clone()), ("start", since.to_string())])
+        .await
+        .map_err(|source| PublishError::store("counting events in the vault", source))?;
+    let between = |start: i64, end: i64| -> u64 {
+        hours.iter().filter(|row| (start..end).contains(&row.hour)).map(|row| row.count).sum()
+    };
+    let mut late = 0;
+    for (start, end, events) in &mut windows {
+        // Fewer than before: the day was dropped, or a visitor had their rows erased.
+        let now = between(*start, *end);
+        late += now.saturating_sub(*events);
+        *events = (*events).max(now);
+    }
+    let events = between(start, end);
+    windows.push((start, end, events));
+    Ok((events, late, Counted { windows }))
+}
+
+fn take(cell: Cell, measures: &[usize]) -> Cell {
+    let pick = |crowds: &[super::crowd::Crowd]| measures.iter().map(|&i| crowds[i].clone()).collect();
+    if cell.parts.len() != cell.amounts.len() || cell.rests.len() != cell.amounts.len() {
+        // The rules leave out a cell whose shape is wrong.
+        return cell;
+    }
+    Cell {
+        amounts: measures.iter().map(|&i| cell.amounts[i]).collect(),
+        parts: pick(&cell.parts),
+        rests: pick(&cell.rests),
+        ..cell
+    }
+}
+
+/// The share of views in `(other)`, from the numbers that are shown, to two digits.
+fn share_of_other(shown: &[Shown]) -> f64 {
+    let views = |row: &Shown| row.measures.first().copied().flatten().unwrap_or(0);
+    let all: u64 = shown.iter().map(views).sum();
+    let other: u64 = shown.iter().filter(|row| row.dimensions == [OTHER]).map(views).sum();
+    if all == 0 { 1.0 } else { (other as f64 / all as f64 * 100.0).round() / 100.0 }
+}
+
+fn rows(site: &PublishedSite, window: &Window, table: &rules::Table, shown: Vec<Shown>) -> Vec<Row> {
+    shown
+        .into_iter()
+        .map(|shown| {
+            let mut row = opening(site, window);
+            row.extend(table.dimensions.iter().zip(shown.dimensions).map(|(name, v)| ((*name).to_owned(), v.into())));
+            row.extend(table.measures.iter().zip(shown.measures).map(|((name, _), v)| ((*name).to_owned(), v.into())));
+            row
+        })
+        .collect()
+}
+
+/// The columns that every row begins with. Times are seconds since 1970, which the engine reads as such.
+fn opening(site: &PublishedSite, window: &Window) -> Row {
+    Row::from_iter([
+        ("site".to_owned(), site.domain.clone().into()),
+        ("window_start".to_owned(), window.start.as_second().into()),
+        ("window_end".to_owned(), window.end.as_second().into()),
+    ])
+}
+
+/// The files of a publisher: plans that are under way, and what was counted. Every write is whole or not at all.
+#[derive(Clone, Debug)]
+pub struct Files(PathBuf);
+
+impl Files {
+    /// In a folder, which is made if it is not there.
+    pub fn open(folder: PathBuf) -> Result<Self, PublishError> {
+        std::fs::create_dir_all(&folder).map_err(|source| PublishError::file(&folder, source))?;
+        Ok(Self(folder))
+    }
+
+    /// The file of a window's plan.
+    pub fn plan(&self, site: &str, start: i64) -> PathBuf {
+        self.0.join(format!("{site}-{start}.json"))
+    }
+
+    /// The file of what was counted.
+    pub fn counted(&self, site: &str) -> PathBuf {
+        self.0.join(format!("{site}.counted.json"))
+    }
+
+    /// What a file holds; `None` if there is none. One that cannot be read as such is reported and taken for none.
+    pub fn read<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, PublishError> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(PublishError::file(path, source)),
+        };
+        let read = serde_json::from_slice(&bytes).ok();
+        if read.is_none() {
+            tracing::warn!(path = %path.display(), "a file of the publisher is damaged and is made anew");
+        }
+        Ok(read)
+    }
+
+    /// Writes a file so that it survives a power cut, or leaves the old one.
+    pub fn write<T: Serialize>(&self, path: &Path, content: &T) -> Result<(), PublishError> {
+        let bytes = serde_json::to_vec(content).expect("maps with string keys can be written as JSON");
+        let temporary = path.with_extension("new");
+        let write = || {
+            let mut options = std::fs::OpenOptions::new();
+            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            std::fs::rename(&temporary, path)?;
+            std::fs::File::open(&self.0)?.sync_all()
+        };
+        write().map_err(|source| PublishError::file(path, source))
+    }
+
+    /// Removes a file, if it is there.
+    pub fn remove(&self, path: &Path) -> Result<(), PublishError> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(PublishError::file(path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The windows of a site, by their start, for which a plan is there.
+    pub fn plans(&self, site: &str) -> Result<Vec<i64>, PublishError> {
+        let mut starts = Vec::new();
+        for entry in std::fs::read_dir(&self.0).map_err(|source| PublishError::file(&self.0, source))? {
+            let entry = entry.map_err(|source| PublishError::file(&self.0, source))?;
+            let name = entry.file_name();
+            let start =
+                name.to_str().and_then(|name| name.strip_prefix(site)?.strip_prefix('-')?.strip_suffix(".json"));
+            starts.extend(start.and_then(|start| start.parse::<i64>().ok()));
+        }
+        Ok(starts)
+    }
+}

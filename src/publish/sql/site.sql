@@ -1,0 +1,29 @@
+-- The site's total, by the marks that count here: a pseudonym's marks count in the first window of its day in which it is
+-- confirmed, hence the look back to the day's start. Each visitor is in one row.
+WITH
+    m -> arraySlice(arrayZip(m.1, arrayMap(n -> least(n, 3), m.2)), 1, 32) AS sample,
+    toDateTime({start:UInt32}, 'UTC') AS start,
+    visitors AS
+    (
+        SELECT
+            visitor,
+            max(confirmed AND hour >= start) AND (NOT {week:Bool} OR max(new_week)) AS counts,
+            if({week:Bool}, toUInt16(dateDiff('day', {first_day:Date}, min(day))) * 256, 0) + min(network) AS class,
+            counts AND minIf(hour, confirmed) >= start AS fresh,
+            if(fresh, max(new_day) + 2 * max(new_week) + 4 * max(new_month) + 8 * max(new_ever), 0) AS marks,
+            least(2000, countIf(type = 'view' AND hour >= start)) AS viewed,
+            least(2000, uniqExactIf(visit, type = 'view' AND step = 1 AND hour >= start)) AS began
+        FROM events
+        WHERE site = {site:String} AND day BETWEEN {first_day:Date} AND {last_day:Date}
+            AND hour < toDateTime({end:UInt32}, 'UTC') AND suspect = ''
+        GROUP BY site, visitor
+        HAVING max(hour) >= start
+    )
+SELECT
+    toUInt8(marks) AS marks,
+    countIf(counts) AS visitors,
+    sample(sumMapIf([class], [1], counts)) AS crowd,
+    [sum(viewed), sum(began)] AS amounts,
+    [sample(sumMapIf([class], [1], counts AND viewed > 0)), sample(sumMapIf([class], [1], counts AND began > 0))] AS parts
+FROM visitors
+GROUP BY marks

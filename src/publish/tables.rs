@@ -1,0 +1,29 @@
+//! What the publisher asks of a store: rows, statements, inserts. Nothing here knows how they travel.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A store with tables. `{name:Type}` in the SQL stands for a parameter.
+pub trait Tables: Send + Sync {
+    /// Why a request failed.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Runs a query and reads its rows, one JSON object each.
+    fn rows<T: DeserializeOwned + Send>(
+        &self,
+        sql: &str,
+        params: &[(&str, String)],
+    ) -> impl Future<Output = Result<Vec<T>, Self::Error>> + Send;
+
+    /// Runs a statement that answers nothing.
+    fn execute(&self, sql: &str, params: &[(&str, String)]) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Inserts rows that are serialised as JSON objects; returns when they are stored.
+    fn insert_json<T: Serialize + Sync>(
+        &self,
+        table: &str,
+        columns: &[&str],
+        rows: &[T],
+        token: Option<&str>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
