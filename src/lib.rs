@@ -7,10 +7,13 @@
 //! * [`enrich`]: what the server can know of the sender is added: place, browser, how the visit began.
 //! * [`privacy`]: the last place that sees who. Identifiers become pseudonyms under keys that die with the day.
 //! * [`spool`]: durable, ordered, bounded bytes.
+//! * [`store`]: from the spool into the vault, each row exactly once; the only room that knows ClickHouse.
+//! * [`publish`]: closed windows become counts that are large and round enough to show to anyone.
 //!
 //! [`pipeline`] is the pure part of that way on one screen; [`event`] names the shapes of the data for the state they are
 //! in, [`record`] gives the last of them its bytes. What every room shares: [`config`], [`items`], [`clock`], [`secret`],
-//! [`outcome`], [`metrics`], [`audit`], [`shutdown`].
+//! [`outcome`], [`metrics`], [`audit`], [`shutdown`]. [`serve`] puts the rooms together, [`admin`] lets operations look in,
+//! [`demo`] puts a world around them.
 #![forbid(unsafe_code)]
 
 pub mod admin;
@@ -19,8 +22,8 @@ pub mod clock;
 pub mod collect;
 pub mod config;
 pub mod decode;
-pub mod enrich;
 pub mod demo;
+pub mod enrich;
 pub mod event;
 pub mod items;
 pub mod metrics;
@@ -30,6 +33,7 @@ pub mod privacy;
 pub mod publish;
 pub mod record;
 pub mod secret;
+pub mod serve;
 pub mod shutdown;
 pub mod spool;
 pub mod store;

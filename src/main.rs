@@ -1,2 +1,206 @@
-//! Verbs.
-fn main() {}
+//! The verbs of `tamga`: each a role of the same program.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use tamga::clock::Clock;
+use tamga::config::Config;
+use tamga::{audit, demo, serve};
+use tracing_subscriber::EnvFilter;
+
+#[derive(Parser)]
+#[command(
+    name = "tamga",
+    version,
+    about = "Counts what happens on a site and cannot tell to whom.",
+    long_about = "Tamga counts what happens on a site and cannot tell to whom.\n\n\
+        It takes beacons from a snippet on the site's pages, replaces whatever identifies by hashes whose keys die with \
+        the day, makes the rows durable before it answers, keeps them for about two days in a vault that people have no \
+        access to, and publishes counts that are large and round enough to show to anyone.",
+    after_long_help = "EXAMPLES\n\
+        \x20 tamga demo                              a shop, two days of visitors, and what is published of them\n\
+        \x20 tamga config example > tamga.toml       the smallest useful configuration\n\
+        \x20 tamga config check --config tamga.toml  is it sound?\n\
+        \x20 tamga serve --config tamga.toml         run it\n\n\
+        ENVIRONMENT\n\
+        \x20 TAMGA__SECTION__KEY    any scalar of the configuration, such as TAMGA__SERVER__LISTEN\n\
+        \x20 TAMGA_LOG              what is logged: error, warn (of `demo`), info (of the rest), debug\n\n\
+        EXIT STATUS\n\
+        \x20 0 done, 1 it could not be done and the last line says why, 2 the command line is wrong"
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run the collector, its engines and its publisher
+    #[command(long_about = "Run the collector, its engines and its publisher.\n\n\
+        Starts taking beacons as soon as the spool is open. Without [vault] and [stats] in the configuration it starts two \
+        embedded ClickHouse engines on loopback, watches them and starts them again when they die. SIGTERM stops in \
+        order; a second one at once. Either way nothing that was answered 202 is lost.")]
+    Serve(ConfigFile),
+    /// Show the product: a small shop, two days of its visitors, and what is published of them
+    #[command(long_about = "Show the product on loopback.\n\n\
+        Starts a collector, its engines and a small shop on a simulated clock that begins yesterday at midnight, plays the \
+        shop's visitors at it over HTTP until the clock has caught up with real time, and stays. Started again on the same \
+        day it is there at once.")]
+    Demo(Demo),
+    /// Bring the schemas of both stores up to date
+    Migrate(ConfigFile),
+    /// Look at a configuration
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Look at the audit log
+    #[command(subcommand)]
+    Audit(AuditVerb),
+    /// Print the line of HTML that a site's pages need
+    Snippet {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The site's domain as configured
+        site: String,
+    },
+}
+
+#[derive(Args)]
+struct ConfigFile {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = "tamga.toml", env = "TAMGA_CONFIG")]
+    config: PathBuf,
+}
+
+#[derive(Args)]
+struct Demo {
+    /// The folder for the demo's data; deleted and filled anew when it is of another day
+    #[arg(long, value_name = "DIR", default_value = "data/demo")]
+    data: PathBuf,
+    /// The port of shop and collector; the admin listener has the next one
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    port: u16,
+    /// Ports of the embedded engines: the vault's, and the next one for the stats store
+    #[arg(long, value_name = "PORT", default_value_t = 8123)]
+    engine_port: u16,
+    /// Visitors of a day
+    #[arg(long, value_name = "COUNT", default_value_t = demo::VISITORS_PER_DAY)]
+    visitors: u32,
+    /// `libchdb.so`; the default is where `make engine` puts it
+    #[arg(long, value_name = "FILE")]
+    library: Option<PathBuf>,
+    /// End when the visitors have been played and the numbers are published
+    #[arg(long)]
+    once: bool,
+}
+
+#[derive(Subcommand)]
+enum ConfigVerb {
+    /// Say whether a configuration is sound, and if not, where
+    Check(ConfigFile),
+    /// Print the smallest useful configuration
+    Example,
+}
+
+#[derive(Subcommand)]
+enum AuditVerb {
+    /// Follow the chain of hashes; the exit status is 1 when it is broken
+    Verify(ConfigFile),
+    /// Print the log
+    Show(ConfigFile),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // The demo speaks for itself; its log is for when something is wrong.
+    let usual = if matches!(cli.verb, Verb::Demo(_)) { "warn" } else { "info" };
+    let filter = EnvFilter::try_from_env("TAMGA_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    match run(cli.verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "tamga: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<()> {
+    match verb {
+        Verb::Serve(file) => {
+            let config = Config::load(&file.config)?;
+            runtime()?.block_on(async {
+                let running = serve::start(config, Clock::machine(), None).await?;
+                running.stop_on_signals()?;
+                running.wait().await
+            })
+        }
+        Verb::Demo(options) => {
+            let options = demo::Options {
+                data: options.data,
+                port: options.port,
+                engine_port: options.engine_port,
+                visitors: options.visitors,
+                library: options.library,
+                once: options.once,
+            };
+            runtime()?.block_on(demo::run(options))
+        }
+        Verb::Migrate(file) => {
+            let config = Config::load(&file.config)?;
+            let lines = runtime()?.block_on(serve::migrate(&config))?;
+            print(&lines)
+        }
+        Verb::Config(ConfigVerb::Check(file)) => {
+            let config = Config::load(&file.config)?;
+            print(&format!("{} is sound: {} site(s).\n", file.config.display(), config.sites.len()))
+        }
+        Verb::Config(ConfigVerb::Example) => print(Config::example()),
+        Verb::Audit(AuditVerb::Verify(file)) => {
+            let path = audit_log(&file.config)?;
+            let verified = audit::verify(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            if let Some(line) = verified.broken_at {
+                bail!("{} is broken at line {line}: it was changed, or lines were removed or moved", path.display());
+            }
+            print(&format!("{}: {} lines, unbroken; head {}\n", path.display(), verified.lines, verified.head))
+        }
+        Verb::Audit(AuditVerb::Show(file)) => {
+            let path = audit_log(&file.config)?;
+            print(&std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?)
+        }
+        Verb::Snippet { config, site } => {
+            let config = Config::load(&config.config)?;
+            let Some(site) = config.site(&site) else { bail!("the configuration has no [[site]] of that domain") };
+            let url = site.public_url.trim_end_matches('/');
+            print(&format!("<script defer src=\"{url}/tamga.js\" data-site=\"{}\"></script>\n", site.domain))
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+fn audit_log(config: &Path) -> Result<PathBuf> {
+    Ok(Config::load(config)?.data.dir.join("audit.jsonl"))
+}
+
+/// To standard output; a reader that went away is no error.
+fn print(text: &str) -> Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

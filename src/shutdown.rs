@@ -11,6 +11,7 @@ use tokio::sync::watch;
 pub struct Shutdown(watch::Receiver<bool>);
 
 /// The other end.
+#[derive(Clone)]
 pub struct Trigger(watch::Sender<bool>);
 
 /// A new pair.
@@ -30,6 +31,11 @@ impl Shutdown {
     /// Resolves when it is time to stop; also when nobody is left who could say so.
     pub async fn requested(&self) {
         let _ = self.0.clone().wait_for(|stop| *stop).await;
+    }
+
+    /// The channel behind it, which becomes true; for rooms that know no `Shutdown`.
+    pub fn watch(&self) -> watch::Receiver<bool> {
+        self.0.clone()
     }
 
     /// Whether it is time to stop.

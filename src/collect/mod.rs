@@ -21,6 +21,8 @@ use axum::routing::{get, post};
 use http::HeaderValue;
 use jiff::tz::TimeZone;
 
+pub use crate::decode::beacon::BODY_MAX;
+
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::enrich::{Lookups, SiteEnrich, SiteWords};

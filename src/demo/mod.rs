@@ -11,6 +11,7 @@ pub mod player;
 pub mod progress;
 pub mod random;
 pub mod report;
+mod run;
 pub mod shop;
 pub mod walk;
 pub mod world;
@@ -21,6 +22,7 @@ use jiff::tz::TimeZone;
 pub use player::{PlayError, Player};
 pub use progress::Progress;
 pub use report::PlayReport;
+pub use run::{Options, run};
 pub use world::{Settings, World};
 
 /// The shop's name in beacons and rows.

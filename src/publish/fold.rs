@@ -1,4 +1,7 @@
 //! Folding: small cells become `(other)` of their parent, small parents `(other)` of the table.
+//!
+//! Should what is folded still be small, it takes in the next smallest row. Of a parent, that is its own `(other)` before any
+//! cell of it: so a cell is in its own row, else in its parent's `(other)`, else in the table's.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +9,7 @@ use super::rules::{Cell, OTHER, Secrets, Table};
 
 /// A value of the level at hand: the rows that it shows, and all of it as one.
 struct Branch {
+    /// The next to be folded last.
     rows: Vec<Cell>,
     whole: Cell,
     /// Its parts could not even together reach their threshold.
@@ -51,8 +55,10 @@ fn fold_level(table: &Table, secrets: &Secrets, other: &[&str], branches: Vec<Br
         return kept.into_iter().flat_map(|branch| branch.rows).collect();
     };
     while folded.crowd.weight(secrets.cap) < k_other {
-        let Some(next) = kept.pop() else { return Vec::new() };
-        folded.merge(next.whole, table.overlapping);
+        let last = |branch: &&mut Branch| branch.rows.last().map(|row| (row.visitors, row.dimensions.clone()));
+        let next = kept.iter_mut().filter(|branch| !branch.rows.is_empty()).min_by_key(last);
+        let Some(row) = next.and_then(|branch| branch.rows.pop()) else { return Vec::new() };
+        folded.merge(row, table.overlapping);
     }
     kept.into_iter().flat_map(|branch| branch.rows).chain([folded]).collect()
 }

@@ -4,6 +4,8 @@
 //! The rows of a plan are fit to publish; beside them the file holds exact numbers of events, for [`Counted`], and it is
 //! readable by this account only. Computing a plan writes nothing, to either store.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -69,27 +71,41 @@ struct Count {
     count: u64,
 }
 
-/// Computes the plan of a window from the vault. `complete` is whether all nodes had emptied their spools.
+/// What a plan depends on beside the vault's rows.
+pub struct Given<'a> {
+    /// The window's seed.
+    pub seed: &'a [u8],
+    /// Whether all nodes had emptied their spools.
+    pub complete: bool,
+    /// What published windows had.
+    pub counted: &'a Counted,
+    /// How much finer than usual the passes are sliced, as a power of two: for a vault that ran out of memory.
+    pub finer: u32,
+}
+
+/// Computes the plan of a window from the vault.
 pub async fn compute<V: Tables>(
     vault: &V,
     site: &PublishedSite,
     window: &Window,
-    seed: &[u8],
-    complete: bool,
-    counted: &Counted,
+    given: &Given<'_>,
 ) -> Result<Plan, PublishError> {
     let failed = |source| PublishError::store("reading the vault", source);
     let is_weekly = site.schedule.is_weekly();
-    let secrets = Secrets::new(seed, if is_weekly { NETWORK_CAP_WEEK } else { NETWORK_CAP });
+    let secrets = Secrets::new(given.seed, if is_weekly { NETWORK_CAP_WEEK } else { NETWORK_CAP });
     let parameters = queries::parameters(&site.domain, &site.time_zone, window, is_weekly);
 
-    let (events, late, counted) = count_events(vault, site, window, counted).await?;
-    let patterns: Vec<Pattern> = vault.rows(&queries::SITE, &parameters).await.map_err(failed)?;
+    let events = count_events(vault, site, window, given.counted).await?;
+    let slices = queries::slices(events.scanned, given.finer);
+    let mut patterns: Vec<Pattern> = Vec::new();
+    for slice in &slices {
+        patterns.extend(vault.rows(&queries::SITE, &with(&parameters, slice)).await.map_err(failed)?);
+    }
     let count_only: Vec<Count> = vault.rows(queries::COUNT_ONLY, &parameters).await.map_err(failed)?;
     let count_only = count_only.first().map_or(0, |row| row.count);
 
-    let mut plan = Plan { counted, ..Plan::default() };
-    let mut folded_share = if events > 0 && site.items.pages { 1.0 } else { 0.0 };
+    let mut plan = Plan { counted: events.counted, ..Plan::default() };
+    let mut folded_share = if events.here > 0 && site.items.pages { 1.0 } else { 0.0 };
     let total = site::publishable(&secrets, &patterns, count_only);
     if let Some(total) = &total {
         let mut row = opening(site, window);
@@ -99,8 +115,14 @@ pub async fn compute<V: Tables>(
         row.insert("count_only_views".into(), total.count_only.into());
         plan.tables.push(("site".into(), vec![row]));
         for rollup in ROLLUPS.iter().filter(|rollup| (rollup.listed)(&site.items)) {
-            let cells: Vec<Cell> = vault.rows(&rollup.sql, &parameters).await.map_err(failed)?;
-            let cells = cells.into_iter().map(|cell| take(cell, rollup.takes)).collect();
+            let mut cells = BTreeMap::new();
+            for slice in &slices {
+                let rows: Vec<Cell> = vault.rows(&rollup.sql, &with(&parameters, slice)).await.map_err(failed)?;
+                for cell in rows {
+                    gather(&mut cells, take(cell, rollup.takes));
+                }
+            }
+            let cells = cells.into_values().collect();
             let shown = rules::publishable(rollup.table, &secrets, site::visitors(&patterns), cells);
             if rollup.table.name == PAGES.name {
                 folded_share = share_of_other(&shown);
@@ -111,11 +133,11 @@ pub async fn compute<V: Tables>(
     plan.tables.retain(|(_, rows)| !rows.is_empty());
 
     plan.ledger = opening(site, window);
-    plan.ledger.insert("complete".into(), complete.into());
-    let told = if total.is_some() { secrets.round(events) } else { 0 };
+    plan.ledger.insert("complete".into(), given.complete.into());
+    let told = if total.is_some() { secrets.round(events.here) } else { 0 };
     plan.ledger.insert("events".into(), told.into());
     plan.ledger.insert("folded_share".into(), folded_share.into());
-    plan.ledger.insert("late".into(), site::events(&secrets, late).unwrap_or(0).into());
+    plan.ledger.insert("late".into(), site::events(&secrets, events.late).unwrap_or(0).into());
     Ok(plan)
 }
 
@@ -129,17 +151,46 @@ pub fn too_old(site: &PublishedSite, window: &Window, counted: &Counted) -> Plan
     Plan { tables: Vec::new(), ledger, counted: counted.clone() }
 }
 
-/// Events of the window; events of published windows that came since they were counted; and the new counts.
+fn with<'a>(parameters: &[(&'a str, String)], slice: &[(&'a str, String)]) -> Vec<(&'a str, String)> {
+    parameters.iter().chain(slice).cloned().collect()
+}
+
+/// Puts a slice's cell to what other slices have of it; they share no visitor.
+fn gather(cells: &mut BTreeMap<Vec<String>, Cell>, cell: Cell) {
+    match cells.entry(cell.dimensions.clone()) {
+        Entry::Vacant(entry) => {
+            entry.insert(cell);
+        }
+        Entry::Occupied(mut entry) => {
+            entry.get_mut().merge(cell, false);
+            entry.get_mut().folded = 0;
+        }
+    }
+}
+
+/// What was counted for a window.
+struct Events {
+    /// Events of the window.
+    here: u64,
+    /// Rows that the queries look at: those, and those of the day before the window begins.
+    scanned: u64,
+    /// Events of published windows that came since they were counted.
+    late: u64,
+    /// The new counts.
+    counted: Counted,
+}
+
 async fn count_events<V: Tables>(
     vault: &V,
     site: &PublishedSite,
     window: &Window,
     counted: &Counted,
-) -> Result<(u64, u64, Counted), PublishError> {
+) -> Result<Events, PublishError> {
     let (start, end) = (window.start.as_second(), window.end.as_second());
     let keeps = |&(_, past_end, _): &(i64, i64, u64)| past_end > end - VAULT_DAYS * 86_400 && past_end <= start;
     let mut windows: Vec<_> = counted.windows.iter().copied().filter(keeps).collect();
-    let since = windows.iter().map(|window| window.0).min().unwrap_or(start);
+    let day_start = site.schedule.day_start(window.first_day).as_second();
+    let since = windows.iter().map(|window| window.0).min().unwrap_or(start).min(day_start);
     let hours: Vec<HourCount> = vault
         .rows(queries::EVENTS_BY_HOUR, &[("site", site.domain.clone()), ("start", since.to_string())])
         .await
@@ -154,9 +205,9 @@ async fn count_events<V: Tables>(
         late += now.saturating_sub(*events);
         *events = (*events).max(now);
     }
-    let events = between(start, end);
-    windows.push((start, end, events));
-    Ok((events, late, Counted { windows }))
+    let here = between(start, end);
+    windows.push((start, end, here));
+    Ok(Events { here, scanned: between(day_start, end), late, counted: Counted { windows } })
 }
 
 fn take(cell: Cell, measures: &[usize]) -> Cell {

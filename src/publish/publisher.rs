@@ -1,6 +1,6 @@
 //! The publisher at work: which window is next, whether it may be published, and the steps that publish it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::secret::Secret;
 
 use super::PublishError;
 use super::leases::{LEASES, Nodes, Readiness};
-use super::plan::{self, Counted, Files, Plan, PublishedSite, Row, VAULT_DAYS};
+use super::plan::{self, Counted, Files, Given, Plan, PublishedSite, Row, VAULT_DAYS};
 use super::queries::EARLIEST;
 use super::retire;
 use super::tables::Tables;
@@ -25,6 +25,8 @@ const POLL: Duration = Duration::from_secs(5);
 const POLL_SIMULATED: Duration = Duration::from_millis(200);
 /// How often it looks for days of the vault that are due.
 const RETIRE_EVERY_MS: i64 = 30_000;
+/// The finest slices of a vault that fails: 64 times finer than usual.
+const FINER_MAX: u32 = 6;
 /// How often an insert that was answered but not kept is made again at once.
 const INSERT_ATTEMPTS: u32 = 3;
 
@@ -50,6 +52,9 @@ pub enum Progress {
     UpToDate,
 }
 
+/// Told of publications, by site and window.
+type Listener = Box<dyn Fn(&str, &Window) + Send + Sync>;
+
 /// Publishes the windows of sites. One process per site.
 pub struct Publisher<V, S> {
     vault: V,
@@ -61,6 +66,12 @@ pub struct Publisher<V, S> {
     /// Sites whose leftovers of an earlier run are gone.
     tidied: BTreeSet<String>,
     retired_ms: Option<i64>,
+    /// What was last said of sites that are not published.
+    failing: BTreeMap<String, String>,
+    /// Sites whose last plan failed, and how much finer the next is sliced.
+    finer: BTreeMap<String, u32>,
+    /// Told of every publication.
+    published: Listener,
 }
 
 #[derive(Deserialize)]
@@ -103,7 +114,17 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             files: Files::open(data_dir.join("publish"))?,
             tidied: BTreeSet::new(),
             retired_ms: None,
+            failing: BTreeMap::new(),
+            finer: BTreeMap::new(),
+            published: Box::new(|_, _| ()),
         })
+    }
+
+    /// Has every publication told, by its site and window, for the audit log.
+    #[must_use]
+    pub fn telling(mut self, published: impl Fn(&str, &Window) + Send + Sync + 'static) -> Self {
+        self.published = Box::new(published);
+        self
     }
 
     /// Publishes what is due until `shutdown` resolves. To be stopped in the middle is like being killed: nothing is lost.
@@ -129,12 +150,18 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                 match self.advance(index).await {
                     Ok(Progress::Published(window)) => {
                         let site = &self.sites[index].domain;
+                        self.failing.remove(site);
                         tracing::info!(site, start = %window.start, end = %window.end, "published a window");
+                        (self.published)(site, &window);
                     }
                     Ok(Progress::Waiting(_) | Progress::UpToDate) => break,
                     Err(error) => {
-                        self.tidied.remove(&self.sites[index].domain);
-                        tracing::warn!(site = self.sites[index].domain, %error, "a window is not published");
+                        let site = &self.sites[index].domain;
+                        self.tidied.remove(site);
+                        // An outage is told once, not at every try.
+                        if self.failing.insert(site.clone(), error.to_string()) != Some(error.to_string()) {
+                            tracing::warn!(site, %error, "a window is not published");
+                        }
                         break;
                     }
                 }
@@ -217,7 +244,16 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             Readiness::Incomplete => false,
         };
         let seed = self.seed(site, window).await?;
-        plan::compute(&self.vault, site, window, seed.as_bytes(), complete, &counted).await.map(Some)
+        let finer = self.finer.get(&site.domain).copied().unwrap_or(0);
+        let given = Given { seed: seed.as_bytes(), complete, counted: &counted, finer };
+        let plan = plan::compute(&self.vault, site, window, &given).await;
+        if plan.is_ok() {
+            self.finer.remove(&site.domain);
+        } else {
+            // It may have been for lack of memory: a pseudonym's share of it is bounded, so smaller slices will do.
+            self.finer.insert(site.domain.clone(), (finer + 1).min(FINER_MAX));
+        }
+        plan.map(Some)
     }
 
     /// The window's seed; drawn if there is none. Should two have drawn at once, both go by the older.

@@ -1,4 +1,7 @@
 //! What is asked of the vault: one pass over the window's rows per table, of which only cells come over.
+//!
+//! A pass is made in slices by pseudonym, which is how the rows are ordered: memory is bounded by the slice, not by the
+//! traffic, and no visitor is in two slices, so that their cells add up.
 
 use std::sync::LazyLock;
 
@@ -22,10 +25,15 @@ pub(super) struct Rollup {
 /// Cells that a query sends at most, the most frequent; others come as `(other)`, folded by the engine.
 const CELLS_MAX: u32 = 5_000;
 
+/// Rows that a slice has at most, were pseudonyms evenly spread, which they are; 250 MB or so in the engine.
+pub(super) const SLICE_ROWS: u64 = 500_000;
+/// Slices that a window is cut into at most.
+const SLICES_MAX: u64 = 4_096;
+
 /// Bounds of memory, threads and time for the passes over a window; groups that do not fit go to disk.
 const SETTINGS: &str = "SETTINGS optimize_aggregation_in_order = 1, max_threads = 2, \
      max_bytes_before_external_group_by = 200000000, max_bytes_before_external_sort = 200000000, \
-     max_memory_usage = 600000000, max_execution_time = 600";
+     max_memory_usage = 400000000, max_execution_time = 600";
 
 const HOURS: Table = Table {
     name: "hours",
@@ -73,13 +81,13 @@ pub(super) static ROLLUPS: LazyLock<[Rollup; 5]> = LazyLock::new(|| {
     [
         Rollup {
             table: &HOURS,
-            sql: views("formatDateTime(v.4, '%H', {time_zone:String})"),
+            sql: views("formatDateTime(view.2, '%H', {time_zone:String})"),
             takes: &[0, 2],
             listed: |items| items.pages,
         },
         Rollup {
             table: &PAGES,
-            sql: views("if(v.3 IN shown, v.3, '(other)')"),
+            sql: views("if(view.1 IN shown, view.1, '(other)')"),
             takes: &[0, 1, 2, 3],
             listed: |items| items.pages,
         },
@@ -123,7 +131,9 @@ pub(super) const EARLIEST: &str = "SELECT min(earliest) AS start FROM (\
 
 fn complete(sql: String) -> String {
     let within = include_str!("sql/within.sql").trim();
-    let sql = sql.replace("{visitors}", include_str!("sql/visitors.sql")).replace("{within}", within);
+    let slice = include_str!("sql/slice.sql").trim();
+    let sql = sql.replace("{visitors}", include_str!("sql/visitors.sql"));
+    let sql = sql.replace("{within}", within).replace("{slice}", slice);
     format!("{sql}{SETTINGS}")
 }
 
@@ -139,4 +149,34 @@ pub(super) fn parameters(site: &str, time_zone: &str, window: &Window, is_weekly
         ("week", is_weekly.to_string()),
         ("cells", CELLS_MAX.to_string()),
     ]
+}
+
+/// The slices of a window with so many rows, as first and last pseudonym in hexadecimal; finer by a power of two.
+pub(super) fn slices(rows: u64, finer: u32) -> Vec<[(&'static str, String); 2]> {
+    let count = rows.div_ceil(SLICE_ROWS).max(1).saturating_mul(1 << finer.min(12)).min(SLICES_MAX);
+    let edge = |slice: u64| slice * 65_536 / count;
+    let slice = |slice| {
+        let (from, to) = (edge(slice), edge(slice + 1) - 1);
+        [("from", format!("{from:04x}{}", "0".repeat(28))), ("to", format!("{to:04x}{}", "f".repeat(28)))]
+    };
+    (0..count).map(slice).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_leave_no_pseudonym_out_and_none_twice() {
+        for (rows, finer, count) in [(0, 0, 1), (500_001, 0, 2), (10_000_000, 2, 80), (u64::MAX, 40, 4_096)] {
+            let slices = slices(rows, finer);
+            assert_eq!(slices.len(), count);
+            let mut next = 0u128;
+            for [(_, from), (_, to)] in &slices {
+                assert_eq!(u128::from_str_radix(from, 16), Ok(next));
+                next = u128::from_str_radix(to, 16).expect("hexadecimal").wrapping_add(1);
+            }
+            assert_eq!(next, 0, "the last slice ends with the last pseudonym");
+        }
+    }
 }

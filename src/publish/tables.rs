@@ -27,3 +27,29 @@ pub trait Tables: Send + Sync {
         token: Option<&str>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
+
+impl Tables for crate::store::Store {
+    type Error = crate::store::StoreError;
+
+    async fn rows<T: DeserializeOwned + Send>(
+        &self,
+        sql: &str,
+        params: &[(&str, String)],
+    ) -> Result<Vec<T>, Self::Error> {
+        Self::rows(self, sql, params).await
+    }
+
+    async fn execute(&self, sql: &str, params: &[(&str, String)]) -> Result<(), Self::Error> {
+        Self::execute(self, sql, params).await
+    }
+
+    async fn insert_json<T: Serialize + Sync>(
+        &self,
+        table: &str,
+        columns: &[&str],
+        rows: &[T],
+        token: Option<&str>,
+    ) -> Result<(), Self::Error> {
+        Self::insert_json(self, table, columns, rows, token).await
+    }
+}

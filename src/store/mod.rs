@@ -23,6 +23,8 @@ mod codes;
 mod connector;
 mod engine;
 mod error;
+#[cfg(test)]
+mod golden;
 mod lease;
 mod migrate;
 mod ship;

@@ -4,5 +4,7 @@
 mod architecture;
 mod deploy;
 mod engine;
+mod publish;
 mod ship;
+mod store;
 mod support;

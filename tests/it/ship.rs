@@ -1,110 +1,12 @@
 //! Is each row in the vault exactly once, whatever happens between the spool and it?
 
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use jiff::civil::Date;
-use tamga::clock::Clock;
-use tamga::event::{PseudonymousBeacon, Tally};
-use tamga::record::{self, SCHEMA_VERSION};
-use tamga::spool::{self, Frame, Lane, Options, Reader, RoundLimits, Writer};
-use tamga::store::{Class, Limits, ShipStatus, Shipper, Store, VAULT};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tamga::store::Class;
 
 use crate::support::fake_vault::{FAULTS, FakeVault, Fault};
-
-const NOW: &str = "2026-11-22T12:00:00Z";
-
-fn clock() -> Clock {
-    Clock::simulated(NOW.parse().unwrap())
-}
-
-fn today() -> Date {
-    "2026-11-22".parse().unwrap()
-}
-
-fn open(folder: &Path) -> (Writer, Reader) {
-    let options = Options { segment_bytes: 64 << 10, ..Options::new(64 << 20, SCHEMA_VERSION) };
-    let begun = Instant::now();
-    loop {
-        // A thread of the spool that was killed may hold the lock for a moment.
-        match spool::open(&folder.join("spool"), options.clone(), Arc::new(spool::Disk)) {
-            Ok((writer, reader, _)) => return (writer, reader),
-            Err(spool::OpenError::Locked(_)) if begun.elapsed() < Duration::from_secs(5) => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
-
-/// Appends one tally per number, in the day's lane.
-async fn append(writer: &Writer, day: Date, reason: &str, numbers: std::ops::Range<u32>) {
-    let tallies = numbers
-        .map(|count| Tally { site: "a.kz".into(), day, hour: 1_763_800_000, reason: reason.to_owned(), count })
-        .collect();
-    let beacon = PseudonymousBeacon { tallies, ..Default::default() };
-    let frames = record::encode(&beacon)
-        .into_iter()
-        .map(|(lane, rows)| {
-            let mut frame = Frame::new(Lane::new(&lane.label()).unwrap());
-            rows.iter().for_each(|row| frame.push(row));
-            frame
-        })
-        .collect();
-    writer.enter(0).append(frames).await.unwrap();
-}
-
-/// A shipper at work.
-struct Ship {
-    status: Arc<ShipStatus>,
-    task: JoinHandle<()>,
-    /// Tells the shipper all the time that the vault may be back, so that a test does not sit through its waits.
-    waker: JoinHandle<()>,
-}
-
-impl Ship {
-    fn start(vault: &FakeVault, folder: &Path, reader: Reader) -> Self {
-        let limit = Duration::from_millis(300);
-        let limits = Limits { connect: limit, query: limit, insert: limit };
-        let store = Store::new(&vault.url(), "tamga", "secret", VAULT, limits).unwrap();
-        let (wake, news) = watch::channel(0);
-        let waker = tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                wake.send_modify(|generation| *generation += 1);
-            }
-        });
-        let (_, stop) = watch::channel(false);
-        let limits = RoundLimits { linger: Duration::from_millis(5), max_rows: 40, ..RoundLimits::default() };
-        let shipper =
-            Shipper::new(store, "node", clock(), &folder.join("dead-letters"), news, stop).with_limits(limits);
-        Self { status: shipper.status(), task: tokio::spawn(shipper.run(reader)), waker }
-    }
-
-    /// Waits until everything in the spool is settled.
-    async fn settled(&self, writer: &Writer) {
-        let begun = Instant::now();
-        while writer.usage().finished_sequence < writer.usage().last_sequence {
-            assert!(begun.elapsed() < Duration::from_secs(60), "stalled: {:?}", self.status.trouble());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    /// Ends it at once, as a crash would.
-    async fn kill(self) {
-        self.waker.abort();
-        self.task.abort();
-        let _ = self.task.await;
-    }
-
-    fn stored(&self) -> u64 {
-        self.status.counts.stored.load(Ordering::Relaxed)
-    }
-}
+use crate::support::ship::{Ship, append, open, today};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_alone_and_in_pairs_stores_each_row_once() {
@@ -173,6 +75,32 @@ async fn refused_rows_go_to_a_dead_letter_and_the_others_land() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_was_cut_and_landed_after_all_is_not_sent_whole_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = FakeVault::start().await;
+    vault.refuse(Some("doubtful"));
+    let (writer, reader) = open(folder.path());
+    append(&writer, today(), "good", 0..8).await;
+    append(&writer, today(), "doubtful", 8..16).await;
+    let ship = Ship::start(&vault, folder.path(), reader);
+    while vault.counts().len() < 8 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    ship.kill().await;
+    drop(writer);
+    // The vault has changed its mind: the whole batch would be taken now, although half of it has landed.
+    vault.refuse(None);
+    let (writer, reader) = open(folder.path());
+    let ship = Ship::start(&vault, folder.path(), reader);
+    ship.settled(&writer).await;
+    let dead = ship.status.counts.dead_lettered.load(Ordering::Relaxed) as u32;
+    assert_eq!(vault.counts(), (0..8).chain(8 + dead..16).collect::<Vec<_>>());
+    assert!(ship.stop().await < Duration::from_secs(5));
+    let files = folder.path().join("dead-letters").read_dir().unwrap().count();
+    assert_eq!(files, usize::from(dead > 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn when_every_row_is_refused_the_rest_is_held() {
     let folder = tempfile::tempdir().unwrap();
     let vault = FakeVault::start().await;
@@ -204,4 +132,25 @@ async fn rows_too_old_to_keep_are_never_sent() {
     assert_eq!(vault.counts(), [5, 6, 7]);
     assert_eq!(ship.status.counts.expired.load(Ordering::Relaxed), 5);
     assert_eq!(vault.inserts(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_does_not_wait_for_a_vault_that_hangs() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = FakeVault::start().await;
+    vault.plan([Fault::Hang]);
+    let (writer, reader) = open(folder.path());
+    append(&writer, today(), "count_only", 0..5).await;
+    let ship = Ship::start_patient(&vault, folder.path(), reader, Duration::from_secs(60));
+    while vault.inserts() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let took = ship.stop().await;
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    drop(writer);
+    let (writer, reader) = open(folder.path());
+    let ship = Ship::start(&vault, folder.path(), reader);
+    ship.settled(&writer).await;
+    assert_eq!(vault.counts(), [0, 1, 2, 3, 4]);
+    assert!(ship.stop().await < Duration::from_secs(1));
 }

@@ -9,29 +9,39 @@ WITH
         GROUP BY entry_channel, entry_source ORDER BY count() DESC, entry_channel, entry_source LIMIT {cells:UInt32}
     ),
     visitors AS ({visitors}),
+    entered AS
+    (
+        SELECT
+            visitor,
+            class,
+            counts,
+            arraySort(view -> (view.2, view.3, view.4), arrayFilter(view -> view.5, views)) AS firsts,
+            (firsts[1].3, firsts[1].4) AS home,
+            arrayJoin(firsts) AS view
+        FROM visitors
+    ),
     cells AS
     (
         SELECT
-            class,
-            counts,
-            arraySort(v -> (v.4, v.1), arrayFilter((v, i) -> v.2 = 1 AND (i = 1 OR views[i - 1].1 != v.1), views,
-                arrayEnumerate(views))) AS firsts,
-            arrayMap(v -> (
-                if((v.5, v.6) IN shown, (v.5, v.6), (v.5, '(other)')),
-                countEqual(views.1, v.1) = 1 AND NOT has(engaged, v.1)), firsts) AS marked,
-            arrayJoin(arrayDistinct(marked.1)) AS cell,
-            arrayFilter(v -> v.1 = cell, marked) AS here,
-            counts AND marked[1].1 = cell AS home,
-            length(here) AS visits,
-            countEqual(here.2, 1) AS bounced
-        FROM visitors
+            (view.3, if((view.3, view.4) IN shown, view.4, '(other)')) AS cell,
+            any(class) AS class,
+            any(counts) AS counts,
+            max((view.3, view.4) = home) AS is_home,
+            count() AS visits,
+            countIf(view.7) AS bounced
+        FROM entered
+        GROUP BY visitor, cell
     )
 SELECT
     [cell.1, cell.2] AS dimensions,
     countIf(counts) AS visitors,
     sample(sumMapIf([class], [1], counts)) AS crowd,
-    [sum(visits), countIf(home), sum(bounced)] AS amounts,
-    [[], sample(sumMapIf([class], [1], counts AND home)), sample(sumMapIf([class], [1], counts AND bounced > 0))] AS parts,
+    [sum(visits), countIf(counts AND is_home), sum(bounced)] AS amounts,
+    [
+        [],
+        sample(sumMapIf([class], [1], counts AND is_home)),
+        sample(sumMapIf([class], [1], counts AND bounced > 0))
+    ] AS parts,
     [[], [], sample(sumMapIf([class], [1], counts AND visits > bounced))] AS rests
 FROM cells
 GROUP BY cell

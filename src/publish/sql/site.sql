@@ -15,7 +15,7 @@ WITH
             least(2000, uniqExactIf(visit, type = 'view' AND step = 1 AND hour >= start)) AS began
         FROM events
         WHERE site = {site:String} AND day BETWEEN {first_day:Date} AND {last_day:Date}
-            AND hour < toDateTime({end:UInt32}, 'UTC') AND suspect = ''
+            AND hour < toDateTime({end:UInt32}, 'UTC') AND suspect = '' AND {slice}
         GROUP BY site, visitor
         HAVING max(hour) >= start
     )

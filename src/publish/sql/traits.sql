@@ -16,8 +16,8 @@ SELECT
     [cell.1, cell.2] AS dimensions,
     countIf(counts) AS visitors,
     sample(sumMapIf([class], [1], counts)) AS crowd,
-    [visitors, sum(length(began))] AS amounts,
-    [[], sample(sumMapIf([class], [1], counts AND notEmpty(began)))] AS parts,
+    [visitors, sum(began)] AS amounts,
+    [[], sample(sumMapIf([class], [1], counts AND began > 0))] AS parts,
     [[], []] AS rests
 FROM cells
 GROUP BY cell

@@ -8,21 +8,18 @@ WITH
         GROUP BY path ORDER BY count() DESC, path LIMIT {cells:UInt32}
     ),
     visitors AS ({visitors}),
+    opened AS (SELECT visitor, class, counts, arrayJoin(views) AS view FROM visitors),
     cells AS
     (
         SELECT
-            class,
-            counts,
-            arrayMap((v, i) -> (
-                {key},
-                (i = 1 OR views[i - 1].1 != v.1) AND v.2 = 1,
-                (i = length(views) OR views[i + 1].1 != v.1) AND has(began, v.1)), views, arrayEnumerate(views)) AS marked,
-            arrayJoin(arrayDistinct(marked.1)) AS cell,
-            arrayFilter(v -> v.1 = cell, marked) AS here,
-            length(here) AS viewed,
-            countEqual(here.2, 1) AS entered,
-            countEqual(here.3, 1) AS left
-        FROM visitors
+            {key} AS cell,
+            any(class) AS class,
+            any(counts) AS counts,
+            count() AS viewed,
+            countIf(view.5) AS entered,
+            countIf(view.6) AS left
+        FROM opened
+        GROUP BY visitor, cell
     )
 SELECT
     [cell] AS dimensions,

@@ -5,17 +5,17 @@
 //! first start is tried for [`PATIENCE`] before it is an error. Any other reason not to start is an error at once, in the
 //! engine's own words. Once it has been ready, it is started again for ever, and each start has a new *generation*.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+mod password;
+
+use std::fs::DirBuilder;
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -26,6 +26,7 @@ use super::backoff::{Backoff, told};
 use super::client::{Limits, Store};
 use super::error::StoreError;
 use crate::config::Config;
+use password::service_password;
 
 /// The account of the service on an embedded engine.
 pub const USER: &str = "tamga";
@@ -54,6 +55,8 @@ pub struct EngineOptions {
     pub password_file: PathBuf,
     /// MiB that it may use.
     pub memory_limit_mib: u64,
+    /// The longest wait before it is started again.
+    pub restart_within: Duration,
 }
 
 impl EngineOptions {
@@ -78,6 +81,7 @@ impl EngineOptions {
             listen,
             password_file: dir.join("service.password"),
             memory_limit_mib: config.engine.memory_limit_mib,
+            restart_within: Duration::from_secs(10),
         }
     }
 }
@@ -120,7 +124,7 @@ pub enum EngineError {
 #[derive(Clone, Debug)]
 enum State {
     Starting,
-    Ready(SocketAddr),
+    Ready(SocketAddr, Option<u32>),
     /// It died after it had been ready, and is being started again.
     Down(EngineError),
     /// It never was ready; given up.
@@ -156,7 +160,7 @@ impl Supervisor {
         let mut state = self.state.clone();
         loop {
             match &*state.borrow_and_update() {
-                State::Ready(address) => return Ok(*address),
+                State::Ready(address, _) => return Ok(*address),
                 State::Failed(error) => return Err(error.clone()),
                 State::Stopped => break,
                 State::Starting | State::Down(_) => {}
@@ -171,10 +175,18 @@ impl Supervisor {
     /// Why the engine does not answer at the moment; `None` when it should.
     pub fn trouble(&self) -> Option<String> {
         match &*self.state.borrow() {
-            State::Ready(_) => None,
+            State::Ready(..) => None,
             State::Starting => Some(format!("the {} engine is starting", self.options.name)),
             State::Stopped => Some(format!("the {} engine is stopped", self.options.name)),
             State::Down(error) | State::Failed(error) => Some(error.to_string()),
+        }
+    }
+
+    /// The engine's process, while it is ready.
+    pub fn pid(&self) -> Option<u32> {
+        match &*self.state.borrow() {
+            State::Ready(_, pid) => *pid,
+            _ => None,
         }
     }
 
@@ -232,7 +244,7 @@ impl Watchman {
     async fn watch(mut self) {
         let name = self.options.name;
         let begun = Instant::now();
-        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+        let mut backoff = Backoff::new(Duration::from_millis(200), self.options.restart_within);
         loop {
             let was_ready_at = Instant::now();
             let Some(error) = self.run_once().await else {
@@ -242,7 +254,8 @@ impl Watchman {
             let ever_ready = *self.generation.borrow() > 0;
             // Only what a predecessor that is still on its way out can cause is worth another try.
             let passing = matches!(&error, EngineError::Start { sentence, .. } if sentence.contains("in use"));
-            if !ever_ready && !(passing && begun.elapsed() < PATIENCE) {
+            let again = ever_ready || (passing && begun.elapsed() < PATIENCE);
+            if !again {
                 self.state.send_replace(State::Failed(error));
                 return;
             }
@@ -272,6 +285,8 @@ impl Watchman {
                 return Some(EngineError::Program { program: self.options.program.clone(), reason: error.to_string() });
             }
         };
+        // Its end is the engine's signal to stop. Out of the child, because waiting for a child closes what is in it.
+        let lifeline = child.stdin.take();
         let last_words = Arc::new(Mutex::new(String::new()));
         let log = child.stderr.take().map(|stderr| tokio::spawn(follow(name, stderr, Arc::clone(&last_words))));
         let announced = child.stdout.take().map(announcement);
@@ -287,7 +302,7 @@ impl Watchman {
             Ok(Some(address)) => {
                 self.options.listen = address;
                 self.generation.send_modify(|generation| *generation += 1);
-                self.state.send_replace(State::Ready(address));
+                self.state.send_replace(State::Ready(address, child.id()));
                 let generation = *self.generation.borrow();
                 tracing::info!(engine = name, generation, %address, "the engine is ready");
                 tokio::select! {
@@ -311,6 +326,7 @@ impl Watchman {
         if outcome.is_some() {
             end(&mut child).await;
         }
+        drop(lifeline);
         if let Some(log) = log {
             // The pipe may be kept open by somebody else; what it still says is not worth waiting for.
             let _ = tokio::time::timeout(Duration::from_secs(1), log).await;
@@ -344,7 +360,6 @@ impl Watchman {
         if let Some(library) = &options.library {
             command.arg("--library").arg(library);
         }
-        // Standard input stays open, unused, as long as the child is held: its end is the engine's signal to stop.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()
     }
 }
@@ -385,39 +400,6 @@ async fn end(child: &mut Child) {
     if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
         tracing::warn!("the engine did not stop in time and is killed; it recovers at its next start");
         let _ = child.kill().await;
-    }
-}
-
-/// The service's password from its file, which is made, for the owner only, if it is missing.
-fn service_password(file: &Path) -> Result<String, EngineError> {
-    let failed = |error: io::Error| EngineError::Password { file: file.to_owned(), reason: error.to_string() };
-    match fs::read_to_string(file) {
-        Ok(password) if !password.trim().is_empty() => Ok(password.trim().to_owned()),
-        Ok(_) => Err(failed(io::Error::other("it is empty; remove it, and a new one is made"))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make_password(file).map_err(failed)?;
-            Ok(fs::read_to_string(file).map_err(failed)?.trim().to_owned())
-        }
-        Err(error) => Err(failed(error)),
-    }
-}
-
-/// Written beside and linked into place, so that two who make it at once end with the same one.
-fn make_password(file: &Path) -> io::Result<()> {
-    let dir = file.parent().unwrap_or(Path::new("."));
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    let fresh = file.with_extension(format!("new-{}", URL_SAFE_NO_PAD.encode(&bytes[..6])));
-    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    let mut writer = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-    writeln!(writer, "{}", URL_SAFE_NO_PAD.encode(bytes))?;
-    writer.sync_all()?;
-    let linked = fs::hard_link(&fresh, file);
-    fs::remove_file(&fresh)?;
-    match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => fs::File::open(dir)?.sync_all(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The supervisor on stand-ins for the engine: shell scripts that announce, refuse, die.
 
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
@@ -26,6 +27,7 @@ impl Fixture {
             listen: ([127, 0, 0, 1], 0).into(),
             password_file: self.folder.path().join("engine/service.password"),
             memory_limit_mib: 300,
+            restart_within: Duration::from_millis(300),
         }
     }
 
@@ -56,6 +58,16 @@ async fn an_engine_that_listens_is_ready_and_stops_when_told() {
     {
         assert!(arguments.contains(part), "{arguments}");
     }
+}
+
+#[tokio::test]
+async fn an_engine_s_standard_input_ends_with_its_supervisor_and_not_before() {
+    let fixture = Fixture::new(&format!("{ANNOUNCE}\ncat > /dev/null; echo ended > ended"));
+    let supervisor = fixture.supervise();
+    supervisor.ready().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!((supervisor.trouble(), fixture.read("ended")), (None, String::new()));
+    drop(supervisor);
 }
 
 #[tokio::test]
@@ -94,19 +106,4 @@ async fn a_program_that_is_not_there_is_named() {
     let options = EngineOptions { program: fixture.folder.path().join("absent"), ..fixture.options() };
     let error = Supervisor::start(options).unwrap().ready().await.unwrap_err();
     assert!(matches!(error, EngineError::Program { .. }) && error.to_string().contains("absent"), "{error}");
-}
-
-#[test]
-fn the_password_is_made_once_and_is_private() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("engine/service.password");
-    let password = service_password(&file).unwrap();
-    assert_eq!(password.len(), 43);
-    assert_eq!(service_password(&file).unwrap(), password);
-    make_password(&file).unwrap();
-    assert_eq!(service_password(&file).unwrap(), password);
-    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
-    fs::write(&file, "\n").unwrap();
-    assert!(service_password(&file).is_err());
 }

@@ -67,10 +67,13 @@ pub(super) struct Courier {
 
 impl Courier {
     /// Settles every row of the batch. `resumed`: a former attempt may have stored it.
-    pub(super) async fn bring(&self, parcel: Arc<Parcel>, resumed: bool) -> Result<(), Stopped> {
+    ///
+    /// Gives the batch back when it was cut and all of it landed: its file is to be removed once the round is finished,
+    /// and not before, since until then the cuts must be remembered.
+    pub(super) async fn bring(&self, parcel: Arc<Parcel>, resumed: bool) -> Result<Option<Arc<Parcel>>, Stopped> {
         let counts = &self.status.counts;
         let mut known = if resumed { self.on_disk(&parcel, DeadLetters::known).await? } else { Known::default() };
-        let (mut landed, mut refused) = (0, 0);
+        let (mut landed, mut refused) = (0, known.rows.len() as u64);
         let mut backoff = Backoff::for_requests();
         let mut pieces = vec![parcel.all()];
         while let Some(piece) = pieces.pop().filter(|piece| !piece.is_empty()) {
@@ -90,9 +93,10 @@ impl Courier {
                 Some(Verdict::Refused(error)) if landed == 0 && refused >= SUSPICIOUS_REFUSALS => {
                     let place = self.store.place();
                     let message = format!("{place} refuses every row of a batch ({}): is its schema ours?", error.name);
-                    self.status.report(&StoreError { class: Class::Ours, message, ..error });
+                    self.status.report(parcel.topic(), &StoreError { class: Class::Ours, message, ..error });
                     self.wait(&mut backoff).await?;
                     pieces.push(piece);
+                    continue;
                 }
                 Some(Verdict::Refused(error)) if rows == 1 => {
                     let index = piece.start;
@@ -113,12 +117,20 @@ impl Courier {
                     pieces.push(piece.start..middle);
                 }
             }
+            self.status.clear(parcel.topic());
         }
-        self.on_disk(&parcel, move |letters, parcel| letters.tidy(parcel, &known)).await?;
+        self.status.clear(parcel.topic());
         if refused > 0 {
             let table = parcel.table.name();
             tracing::warn!(table, rows = refused, "the vault refused rows; `tamga dead-letters` lists them");
         }
+        Ok((!known.cuts.is_empty() && known.rows.is_empty()).then_some(parcel))
+    }
+
+    /// Removes what was noted of a batch that has landed after all, its round being finished.
+    pub(super) async fn tidy(&self, parcel: &Arc<Parcel>) -> Result<(), Stopped> {
+        self.on_disk(parcel, DeadLetters::forget).await?;
+        self.status.clear(parcel.topic());
         Ok(())
     }
 
@@ -138,26 +150,27 @@ impl Courier {
             }
             if repeated {
                 match self.count(parcel, &identity).await {
-                    Ok(found) if complete(found) => {
-                        self.status.clear();
-                        return Ok(Verdict::Stored);
-                    }
+                    Ok(found) if complete(found) => return Ok(Verdict::Stored),
                     Ok(0) if affirmed => {
                         (affirmed, burnt) = (false, burnt + 1);
                         if burnt > 1 {
                             // Once is a crash of the store. More often it is something else, and must not spin.
-                            self.status.report(&self.defect("says yes to an insert and has no rows of it"));
+                            self.status
+                                .report(parcel.topic(), &self.defect("says yes to an insert and has no rows of it"));
                             self.wait(&mut backoff).await?;
                         }
                     }
                     Ok(0) => {}
                     Ok(_) => {
-                        self.status.report(&self.defect("has a part of an insert, which ought to be whole or absent"));
+                        self.status.report(
+                            parcel.topic(),
+                            &self.defect("has a part of an insert, which ought to be whole or absent"),
+                        );
                         self.wait(&mut backoff).await?;
                         continue;
                     }
                     Err(error) => {
-                        self.status.report(&error);
+                        self.status.report(parcel.topic(), &error);
                         self.wait(&mut backoff).await?;
                         continue;
                     }
@@ -166,16 +179,13 @@ impl Courier {
             let token = if burnt == 0 { identity.token.clone() } else { format!("{}-{burnt}", identity.token) };
             let (table, body) = (parcel.table.name(), parcel.body(piece));
             match self.store.insert_rows(table, &parcel.columns, body, Some(&token)).await {
-                Ok(()) if !repeated => {
-                    self.status.clear();
-                    return Ok(Verdict::Stored);
-                }
+                Ok(()) if !repeated => return Ok(Verdict::Stored),
                 Ok(()) => affirmed = true,
                 Err(error) if error.class == Class::Final => return Ok(Verdict::Refused(error)),
                 Err(error) => {
                     repeated = true;
                     ShipCounts::add(&self.status.counts.retries, 1);
-                    self.status.report(&error);
+                    self.status.report(parcel.topic(), &error);
                     self.wait(&mut backoff).await?;
                 }
             }
@@ -237,13 +247,16 @@ impl Courier {
         let mut backoff = Backoff::for_requests();
         let work = Arc::new(work);
         loop {
-            let (letters, parcel, work) = (self.letters.clone(), Arc::clone(parcel), Arc::clone(&work));
-            let done = tokio::task::spawn_blocking(move || work(&letters, &parcel)).await;
+            let (letters, lent, work) = (self.letters.clone(), Arc::clone(parcel), Arc::clone(&work));
+            let done = tokio::task::spawn_blocking(move || work(&letters, &lent)).await;
             match done.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
                 Ok(value) => return Ok(value),
                 Err(error) => {
                     let message = format!("cannot write the dead letters in [data] dir: {error}. Look at its disk");
-                    self.status.report(&StoreError { class: Class::Ours, code: None, name: "dead_letters", message });
+                    self.status.report(
+                        parcel.topic(),
+                        &StoreError { class: Class::Ours, code: None, name: "dead_letters", message },
+                    );
                     self.wait(&mut backoff).await?;
                 }
             }

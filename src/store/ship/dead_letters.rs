@@ -78,12 +78,12 @@ impl DeadLetters {
         self.append(parcel, &Line::Row { index, code, reason: reason.to_owned(), bytes })
     }
 
-    /// Removes the file of a settled batch if it holds no rows.
-    pub(super) fn tidy(&self, parcel: &Parcel, known: &Known) -> io::Result<()> {
-        if known.rows.is_empty() && !known.cuts.is_empty() {
-            fs::remove_file(self.path(parcel))?;
+    /// Removes the file of a batch.
+    pub(super) fn forget(&self, parcel: &Parcel) -> io::Result<()> {
+        match fs::remove_file(self.path(parcel)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Removes the files of days before this one. Returns how many.
@@ -190,12 +190,13 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_that_landed_in_pieces_leaves_no_file() {
+    fn what_is_forgotten_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let letters = DeadLetters::new(folder.path());
         let parcel = parcel(&[b"a", b"b"]);
         letters.record_cut(&parcel, &(0..2)).unwrap();
-        letters.tidy(&parcel, &letters.known(&parcel).unwrap()).unwrap();
+        letters.forget(&parcel).unwrap();
+        letters.forget(&parcel).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

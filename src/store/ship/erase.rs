@@ -10,19 +10,19 @@ use crate::store::backoff::Backoff;
 use crate::store::{Class, StoreError};
 
 use super::courier::{Courier, Stopped};
-use super::status::ShipCounts;
+use super::status::{ShipCounts, Topic};
 
 impl Courier {
     /// Carries out the order; returns when the rows are gone from what queries read.
     pub(super) async fn erase(&self, tombstone: &Tombstone) -> Result<(), Stopped> {
-        let mut backoff = Backoff::for_requests();
+        let (mut backoff, topic) = (Backoff::for_requests(), Topic::Erasure(tombstone.sequence));
         loop {
             let Err(error) = self.try_to_erase(tombstone).await else {
                 ShipCounts::add(&self.status.counts.erasures, 1);
-                self.status.clear();
+                self.status.clear(topic);
                 return Ok(());
             };
-            self.status.report(&error);
+            self.status.report(topic, &error);
             self.wait(&mut backoff).await?;
         }
     }

@@ -22,6 +22,7 @@ pub use status::{ShipCounts, ShipStatus, Trouble};
 use courier::{Courier, Stopped, TOO_OLD_DAYS};
 use dead_letters::DeadLetters;
 use parcel::{Parcel, Unfit};
+use status::Topic;
 
 use super::backoff::{Backoff, told};
 use super::lease::Lease;
@@ -35,11 +36,16 @@ const IN_FLIGHT: usize = 4;
 /// How often leases and dead letters are looked after, in real time, when nothing else happens.
 const TICK: Duration = Duration::from_secs(2);
 
+/// How long a round under way may take after the order to stop. What is cut off is counted after the next start.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// The loop between spool and vault.
 pub struct Shipper {
     courier: Courier,
     lease: Lease,
     limits: RoundLimits,
+    /// The day on which old dead letters were removed last.
+    tidied: Option<jiff::civil::Date>,
 }
 
 impl Shipper {
@@ -58,7 +64,7 @@ impl Shipper {
         let lease = Lease::new(vault.clone(), node, clock.clone());
         let letters = DeadLetters::new(dead_letters);
         let courier = Courier { store: vault, clock, letters, status: Arc::default(), stop, wake };
-        Self { courier, lease, limits: RoundLimits::default() }
+        Self { courier, lease, limits: RoundLimits::default(), tidied: None }
     }
 
     /// The same with other limits for a round; `max_rows` is cut to what one insert may hold.
@@ -84,30 +90,40 @@ impl Shipper {
                 () = told(&mut stop) => return,
                 round = reader.next_round(&self.limits) => round,
                 _ = tick.tick() => {
-                    self.look_after(&reader).await;
-                    continue;
+                    tokio::select! {
+                        () = told(&mut stop) => return,
+                        () = self.look_after(&reader) => continue,
+                    }
                 }
             };
             let settled = match round {
                 Ok(None) => return,
-                Ok(Some(round)) => self.ship(&mut reader, round).await,
+                Ok(Some(round)) => {
+                    backoff.reset();
+                    tokio::select! {
+                        settled = self.ship(&mut reader, round) => settled,
+                        () = too_late(&mut stop) => Err(Stopped),
+                    }
+                }
                 Err(error) => self.spool_failed(&error, &mut backoff).await,
             };
-            match settled {
-                Ok(()) => backoff.reset(),
-                Err(Stopped) => return,
+            if settled == Err(Stopped) {
+                return;
             }
-            self.look_after(&reader).await;
+            tokio::select! {
+                () = told(&mut stop) => return,
+                () = self.look_after(&reader) => {}
+            }
         }
     }
 
     /// Settles a round and finishes it.
     async fn ship(&self, reader: &mut Reader, round: Round) -> Result<(), Stopped> {
         let counts = &self.courier.status.counts;
-        let mut under_way = JoinSet::new();
+        let (mut under_way, mut landed_in_pieces) = (JoinSet::new(), Vec::new());
         for batch in &round.batches {
             while under_way.len() >= IN_FLIGHT {
-                joined(&mut under_way).await?;
+                landed_in_pieces.extend(joined(&mut under_way).await?);
             }
             let parcel = self.prepare(batch, round.schema_version).await?;
             ShipCounts::add(&counts.lost, batch.lost_rows);
@@ -115,7 +131,7 @@ impl Shipper {
             under_way.spawn(async move { courier.bring(parcel, resumed).await });
         }
         while !under_way.is_empty() {
-            joined(&mut under_way).await?;
+            landed_in_pieces.extend(joined(&mut under_way).await?);
         }
         for tombstone in &round.tombstones {
             self.courier.erase(tombstone).await?;
@@ -124,7 +140,11 @@ impl Shipper {
         while let Err(error) = reader.finish(&round).await {
             self.spool_failed(&error, &mut backoff).await?;
         }
+        self.courier.status.clear(Topic::Spool);
         ShipCounts::add(&counts.rounds, 1);
+        for parcel in landed_in_pieces {
+            self.courier.tidy(&parcel).await?;
+        }
         Ok(())
     }
 
@@ -133,47 +153,71 @@ impl Shipper {
         let mut backoff = Backoff::for_requests();
         loop {
             let what = match Parcel::new(batch, schema_version) {
-                Ok(parcel) => return Ok(Arc::new(parcel)),
+                Ok(parcel) => {
+                    self.courier.status.clear(Topic::Spool);
+                    return Ok(Arc::new(parcel));
+                }
                 Err(Unfit::Lane) => "a lane",
                 Err(Unfit::Version) => "a schema version",
             };
             let message =
                 format!("the spool holds rows of {what} that this program does not know: run the newer one again");
-            self.courier.status.report(&StoreError { class: Class::Ours, code: None, name: "newer_spool", message });
+            self.courier
+                .status
+                .report(Topic::Spool, &StoreError { class: Class::Ours, code: None, name: "newer_spool", message });
             self.courier.wait(&mut backoff).await?;
         }
     }
 
     async fn spool_failed(&self, error: &ReadError, backoff: &mut Backoff) -> Result<(), Stopped> {
         let message = error.to_string();
-        self.courier.status.report(&StoreError { class: Class::Ours, code: None, name: "spool", message });
+        self.courier
+            .status
+            .report(Topic::Spool, &StoreError { class: Class::Ours, code: None, name: "spool", message });
         self.courier.wait(backoff).await
     }
 
     /// Renews the lease; removes dead letters that are too old.
     async fn look_after(&mut self, reader: &Reader) {
         let now = self.courier.clock.now();
-        if let Err(error) = self.lease.renew(reader.watermark(now.as_millisecond())).await {
-            self.courier.status.report(&error);
+        match self.lease.renew(reader.watermark(now.as_millisecond())).await {
+            Ok(_) => self.courier.status.clear(Topic::Lease),
+            Err(error) => self.courier.status.report(Topic::Lease, &error),
         }
         let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+        if self.tidied == Some(today) {
+            return;
+        }
         let Ok(oldest) = today.checked_sub(jiff::Span::new().days(TOO_OLD_DAYS)) else { return };
         let letters = self.courier.letters.clone();
         match tokio::task::spawn_blocking(move || letters.purge(oldest)).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(files)) => tracing::info!(files, "removed dead letters whose day is too old"),
+            Ok(Ok(files)) => {
+                self.tidied = Some(today);
+                if files > 0 {
+                    tracing::info!(files, "removed dead letters whose day is too old");
+                }
+            }
             Ok(Err(error)) => tracing::warn!(%error, "cannot remove old dead letters"),
             Err(_) => tracing::warn!("cannot remove old dead letters"),
         }
     }
 }
 
+/// Resolves a while after the order to stop: inserts under way may end well until then.
+async fn too_late(stop: &mut watch::Receiver<bool>) {
+    told(stop).await;
+    tokio::time::sleep(GRACE).await;
+}
+
+/// What a batch under way came to.
+type Settled = Result<Option<Arc<Parcel>>, Stopped>;
+
 /// Waits for one of the batches under way.
-async fn joined(under_way: &mut JoinSet<Result<(), Stopped>>) -> Result<(), Stopped> {
+async fn joined(under_way: &mut JoinSet<Settled>) -> Settled {
     match under_way.join_next().await {
         Some(Ok(settled)) => settled,
         Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Some(Err(_)) => Err(Stopped),
-        None => Ok(()),
+        None => Ok(None),
     }
 }

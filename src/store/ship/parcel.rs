@@ -8,6 +8,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use jiff::civil::Date;
 
+use super::status::Topic;
 use crate::record::{self, Lane, Table};
 use crate::spool::Batch;
 
@@ -76,6 +77,11 @@ impl Parcel {
     /// All rows.
     pub(super) fn all(&self) -> Range<usize> {
         0..self.ends.len()
+    }
+
+    /// What trouble with this batch is about.
+    pub(super) fn topic(&self) -> Topic {
+        Topic::Batch(self.value)
     }
 
     /// The batch's own token.

@@ -186,7 +186,7 @@ impl FakeVault {
                 self.inner.lock().unwrap().running.push(token.clone());
                 let (vault, token, rows) = (self.clone(), token.clone(), rows.clone());
                 tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(600)).await;
+                    tokio::time::sleep(Duration::from_millis(200)).await;
                     let mut inner = vault.inner.lock().unwrap();
                     inner.running.retain(|running| *running != token);
                     if inner.tokens.insert(token) {

@@ -2,3 +2,5 @@
 
 pub(crate) mod engine;
 pub(crate) mod fake_vault;
+pub(crate) mod ship;
+pub(crate) mod vault;

@@ -1,0 +1,317 @@
+//! `tamga demo`: the product with a world around it, on loopback and on a simulated clock.
+//!
+//! The clock begins yesterday at the shop's midnight; the player moves it, visit by visit, until it meets real time. By
+//! then yesterday's window is closed and published. The folder is the demo's own: on another day it is emptied and filled
+//! anew, on the same day the product just starts again.
+
+use std::fs;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use serde::{Deserialize, Serialize};
+use tower::{ServiceExt, service_fn};
+
+use super::shop::Shop;
+use super::{PlayReport, Player, Progress, SITE, Settings, World, beginning, places, shop_host, site_toml, time_zone};
+use crate::clock::Clock;
+use crate::collect::server::{BoxedBody, BoxedService, boxed};
+use crate::config::Config;
+use crate::serve::{self, Running, Stores};
+
+/// Another seed, another world.
+const SEED: u64 = 0x0074_616d_6761;
+/// A visitor on this machine has no place of its own; in the demo it is one of the networks of Almaty.
+const OWN_ADDRESS: HeaderValue = HeaderValue::from_static("198.18.0.77");
+/// How long publishing may take once everything has been played.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(120);
+
+const NETWORKS: &str = include_str!("../../tests/fixtures/geo/networks.csv");
+const GEO_FILES: [(&str, &[u8]); 3] = [
+    ("city-ipv4.mmdb", include_bytes!("../../tests/fixtures/geo/city-ipv4.mmdb")),
+    ("city-ipv6.mmdb", include_bytes!("../../tests/fixtures/geo/city-ipv6.mmdb")),
+    ("asn.mmdb", include_bytes!("../../tests/fixtures/geo/asn.mmdb")),
+];
+
+/// How the demo is run.
+pub struct Options {
+    /// Its folder.
+    pub data: PathBuf,
+    /// The port of shop and collector; the admin listener has the next one.
+    pub port: u16,
+    /// The vault engine's port; the stats engine has the next one.
+    pub engine_port: u16,
+    /// Visitors of a day.
+    pub visitors: u32,
+    /// `libchdb.so`, if not where `make engine` puts it.
+    pub library: Option<PathBuf>,
+    /// End when the numbers are published.
+    pub once: bool,
+}
+
+/// What a folder says of the demo that was played into it.
+#[derive(Serialize, Deserialize, PartialEq)]
+struct Played {
+    day: String,
+    visitors: u32,
+    port: u16,
+}
+
+/// Runs the demo until it is stopped.
+pub async fn run(options: Options) -> Result<()> {
+    let now = Clock::machine().now();
+    let start = beginning(now);
+    let day = start.to_zoned(time_zone()).date();
+    let today = Played { day: day.to_string(), visitors: options.visitors, port: options.port };
+    let fresh = !is_played(&options.data, &today);
+    if fresh {
+        clear(&options)?;
+    }
+    let config = prepare(&options)?;
+    say("Starting the collector and two embedded ClickHouse engines.")?;
+    let began = Instant::now();
+    let clock = if fresh { Clock::simulated(start) } else { Clock::machine() };
+    let mut running = serve::start(config, clock.clone(), Some(Box::new(with_shop))).await?;
+    running.stop_on_signals()?;
+    let stores = match running.stores().await {
+        Ok(stores) => stores,
+        Err(error) => {
+            // What could not start is told; the rest is stopped without a second word.
+            let _ = running.stop().await;
+            return Err(error);
+        }
+    };
+    say(&format!("They are up ({:.1} s).", began.elapsed().as_secs_f64()))?;
+    let shown = tokio::select! {
+        shown = show(&options, &running, &stores, fresh.then_some((start, clock)), &today) => shown,
+        () = running.stopping() => Ok(()),
+    };
+    if shown.is_err() || options.once {
+        running.stop().await?;
+        return shown;
+    }
+    running.wait().await
+}
+
+/// Plays, waits for the numbers, and says what to look at.
+async fn show(
+    options: &Options,
+    running: &Running,
+    stores: &Stores,
+    world: Option<(jiff::Timestamp, Clock)>,
+    played: &Played,
+) -> Result<()> {
+    if let Some((start, clock)) = world {
+        let end = Clock::machine().now();
+        let report = play(options, running.address, start, end, clock).await?;
+        say(&format!(
+            "Played {} beacons with {} events in {:.0} s: {} accepted, {} dropped (bots, GPC, retries), {} refused.",
+            report.requests,
+            report.events_sent,
+            report.seconds,
+            report.accepted,
+            report.dropped + report.off,
+            report.rejected,
+        ))?;
+        say("Waiting until yesterday is published.")?;
+        published(stores).await?;
+        write_file(&options.data.join("played.json"), &serde_json::to_vec(played)?)?;
+    } else {
+        say("Yesterday's visitors were played before; nothing to do.")?;
+    }
+    say(&tell(options, stores, &played.day).await?)
+}
+
+async fn play(
+    options: &Options,
+    address: SocketAddr,
+    start: jiff::Timestamp,
+    end: jiff::Timestamp,
+    clock: Clock,
+) -> Result<PlayReport> {
+    say(&format!("Playing the shop's visitors since yesterday's midnight, {} a day.", options.visitors))?;
+    let networks = places::parse(NETWORKS)?;
+    let settings = Settings {
+        seed: SEED,
+        start,
+        end,
+        time_zone: time_zone(),
+        visitors_per_day: options.visitors,
+        port: options.port,
+    };
+    let world = World::new(&settings, &networks);
+    let progress = Progress::shown(start, end, time_zone());
+    Ok(Player::new(world, address, clock, progress).play().await?)
+}
+
+/// Waits for the ledger's first line.
+async fn published(stores: &Stores) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Count {
+        count: u64,
+    }
+    let began = Instant::now();
+    while began.elapsed() < PUBLISHED_WITHIN {
+        let sql = "SELECT count() AS count FROM publications WHERE site = {site:String}";
+        let rows: Vec<Count> = stores.stats.rows(sql, &[("site", SITE.to_owned())]).await?;
+        if rows.first().is_some_and(|row| row.count > 0) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    bail!("yesterday was not published within {} s; the log above says why", PUBLISHED_WITHIN.as_secs())
+}
+
+/// What is published, and where to look.
+async fn tell(options: &Options, stores: &Stores, day: &str) -> Result<String> {
+    #[derive(Deserialize)]
+    struct Page {
+        path: String,
+        views: u64,
+        visitors: u64,
+    }
+    let sql = "SELECT path, views, visitors FROM pages WHERE site = {site:String} ORDER BY views DESC LIMIT 8";
+    let pages: Vec<Page> = stores.stats.rows(sql, &[("site", SITE.to_owned())]).await?;
+    if pages.is_empty() {
+        bail!("nothing was published of {day}: too few visitors were played for any number to be shown");
+    }
+    let mut out =
+        format!("\nPublished of {day}, the most viewed pages:\n\n  {:<28}{:>8}{:>10}\n", "path", "views", "visitors");
+    for page in pages {
+        out.push_str(&format!("  {:<28}{:>8}{:>10}\n", page.path, page.views, page.visitors));
+    }
+    let password = options.data.join("engine/service.password");
+    out.push_str(&format!(
+        "\nOpen in a browser:\n\n  http://{shop}/                  the shop; your own visit is counted like the others\n  \
+         http://127.0.0.1:{admin}/metrics                the collector's figures\n\n\
+         Ask the stats store (user tamga):\n\n  \
+         curl -su \"tamga:$(cat {password})\" 'http://127.0.0.1:{stats}/?database=tamga_stats' --data-binary \\\n    \
+         \"SELECT country, region, visitors, visits FROM places ORDER BY visitors DESC LIMIT 10 FORMAT PrettyCompact\"\n\n\
+         Ctrl-C ends it.\n",
+        shop = shop_host(options.port),
+        admin = options.port + 1,
+        password = password.display(),
+        stats = options.engine_port + 1,
+    ));
+    Ok(out)
+}
+
+/// Whether this very demo was played into the folder.
+fn is_played(data: &Path, wanted: &Played) -> bool {
+    let played = fs::read(data.join("played.json")).ok().and_then(|text| serde_json::from_slice::<Played>(&text).ok());
+    played.as_ref() == Some(wanted)
+}
+
+/// Empties the demo's folder, and nobody else's.
+fn clear(options: &Options) -> Result<()> {
+    let data = &options.data;
+    let keys = keys_dir(options);
+    if keys.exists() {
+        fs::remove_dir_all(&keys).with_context(|| format!("cannot empty {}", keys.display()))?;
+    }
+    let Ok(mut entries) = fs::read_dir(data) else { return Ok(()) };
+    if !data.join("demo.toml").exists() && entries.next().is_some() {
+        bail!("{} is not empty and not a demo's; give an empty folder with --data", data.display());
+    }
+    fs::remove_dir_all(data).with_context(|| format!("cannot empty {}; is another demo running there?", data.display()))
+}
+
+/// Writes the folder's configuration and GeoIP files.
+fn prepare(options: &Options) -> Result<Config> {
+    let data = &options.data;
+    let geo = data.join("geo");
+    fs::create_dir_all(&geo).with_context(|| format!("cannot make {}", geo.display()))?;
+    for (name, bytes) in GEO_FILES {
+        fs::write(geo.join(name), bytes).with_context(|| format!("cannot write into {}", geo.display()))?;
+    }
+    let text = |path: &Path| toml::Value::String(path.display().to_string()).to_string();
+    let library = options.library.as_deref().map(|path| format!("library = {}\n", text(path)));
+    let config = format!(
+        "# Made by `tamga demo`.\n\n[server]\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin}\"\n\
+         trusted_proxies = [\"127.0.0.0/8\"]\n\n[data]\ndir = {dir}\n\n[geo]\nplace = [{v4}, {v6}]\nprovider = [{asn}]\n\n\
+         [engine]\nvault_listen = \"127.0.0.1:{vault}\"\nstats_listen = \"127.0.0.1:{stats}\"\n{library}\n\
+         [keys]\ndir = {keys}\n\n{site}",
+        port = options.port,
+        admin = options.port + 1,
+        dir = text(data),
+        v4 = text(&geo.join("city-ipv4.mmdb")),
+        v6 = text(&geo.join("city-ipv6.mmdb")),
+        asn = text(&geo.join("asn.mmdb")),
+        vault = options.engine_port,
+        stats = options.engine_port + 1,
+        library = library.unwrap_or_default(),
+        keys = text(&keys_dir(options)),
+        site = site_toml(options.port),
+    );
+    let path = data.join("demo.toml");
+    write_file(&path, config.as_bytes())?;
+    Ok(Config::load(&path)?)
+}
+
+fn keys_dir(options: &Options) -> PathBuf {
+    PathBuf::from(format!("/dev/shm/tamga-demo-{}-{}", rustix::process::getuid().as_raw(), options.port))
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The shop beside the collector, told apart by the host name; and an address for visitors on this machine.
+fn with_shop(collector: BoxedService, address: SocketAddr) -> BoxedService {
+    let shop = std::sync::Arc::new(Shop::new(address.port()));
+    boxed(service_fn(move |mut request: Request<Incoming>| {
+        let (collector, shop) = (collector.clone(), shop.clone());
+        async move {
+            let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+            if shop.is_host(host) {
+                return Ok(from_shop(&shop, request.uri().path()));
+            }
+            if request.uri().path() == "/" {
+                return Ok(redirect(&format!("http://{}/", shop_host(address.port()))));
+            }
+            if !request.headers().contains_key("x-forwarded-for") {
+                request.headers_mut().insert("x-forwarded-for", OWN_ADDRESS);
+            }
+            collector.oneshot(request).await
+        }
+    }))
+}
+
+fn from_shop(shop: &Shop, path: &str) -> Response<BoxedBody> {
+    let (status, kind, body) = match shop.respond(path) {
+        Some(answer) => (StatusCode::OK, answer.content_type, Bytes::from(answer.body.into_owned())),
+        None => (StatusCode::NOT_FOUND, "text/plain", Bytes::from_static(b"The shop has no such page.\n")),
+    };
+    let mut response = Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(policy) = HeaderValue::from_str(shop.content_security_policy()) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+fn redirect(to: &str) -> Response<BoxedBody> {
+    let mut response = Response::new(Full::new(Bytes::new()).map_err(|never| match never {}).boxed_unsync());
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    if let Ok(to) = HeaderValue::from_str(to) {
+        response.headers_mut().insert(header::LOCATION, to);
+    }
+    response
+}
+
+/// To standard output, which is the demo's voice; a reader that went away is no error.
+fn say(text: &str) -> Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,66 @@
+//! The password of the service's account on embedded engines: random, made at the first start, for the owner's eyes.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::EngineError;
+
+/// The service's password from its file, which is made, for the owner only, if it is missing.
+pub(super) fn service_password(file: &Path) -> Result<String, EngineError> {
+    let failed = |error: io::Error| EngineError::Password { file: file.to_owned(), reason: error.to_string() };
+    match fs::read_to_string(file) {
+        Ok(password) if !password.trim().is_empty() => Ok(password.trim().to_owned()),
+        Ok(_) => Err(failed(io::Error::other("it is empty; remove it, and a new one is made"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_password(file).map_err(failed)?;
+            Ok(fs::read_to_string(file).map_err(failed)?.trim().to_owned())
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Written beside and linked into place, so that two who make it at once end with the same one.
+fn make_password(file: &Path) -> io::Result<()> {
+    let dir = file.parent().unwrap_or(Path::new("."));
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    let fresh = file.with_extension(format!("new-{}", URL_SAFE_NO_PAD.encode(&bytes[..6])));
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    let mut writer = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    writeln!(writer, "{}", URL_SAFE_NO_PAD.encode(bytes))?;
+    writer.sync_all()?;
+    let linked = fs::hard_link(&fresh, file);
+    fs::remove_file(&fresh)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => fs::File::open(dir)?.sync_all(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_password_is_made_once_and_is_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("engine/service.password");
+        let password = service_password(&file).unwrap();
+        assert_eq!(password.len(), 43);
+        assert_eq!(service_password(&file).unwrap(), password);
+        make_password(&file).unwrap();
+        assert_eq!(service_password(&file).unwrap(), password);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
+        fs::write(&file, "\n").unwrap();
+        assert!(service_password(&file).is_err());
+    }
+}

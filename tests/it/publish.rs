@@ -1,0 +1,301 @@
+//! What does the publisher make of a vault, on the real engine? Visible numbers are those of the vault, none stands for a few
+//! visitors, and each window is written once, whenever the publisher dies.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tamga::clock::Clock;
+use tamga::items::Items;
+use tamga::publish::{Progress, PublishedSite, Publisher, Schedule, Tables, Window};
+use tamga::store::{self, Limits, STATS, Store, StoreError, VAULT};
+
+use crate::support::engine::{Engine, PASSWORD, USER};
+
+const SITE: &str = "shop.kz";
+const ZONE: &str = "Asia/Almaty";
+
+/// An engine with both databases, and a clock that stands at the end of yesterday in the site's zone.
+struct World {
+    _engine: Engine,
+    vault: Store,
+    stats: Store,
+    clock: Clock,
+    schedule: Schedule,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new(publish_minutes: u32) -> Self {
+        let engine = Engine::start();
+        let store = |name| Store::new(&engine.url(), USER, PASSWORD, name, Limits::default()).unwrap();
+        let (vault, stats) = (store(VAULT), store(STATS));
+        for store in [&vault, &stats] {
+            store::apply(store, store::migrations_of(store), &Clock::machine()).await.unwrap();
+        }
+        let schedule = Schedule::new(ZONE, publish_minutes).unwrap();
+        let today = Schedule::new(ZONE, 24 * 60).unwrap().containing(Clock::machine().now());
+        let clock = Clock::simulated(today.start);
+        Self { _engine: engine, vault, stats, clock, schedule, folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// Yesterday.
+    fn day(&self) -> Window {
+        let now = self.clock.now();
+        Schedule::new(ZONE, 24 * 60).unwrap().containing(Timestamp::from_second(now.as_second() - 1).unwrap())
+    }
+
+    /// Fills yesterday with visits of one to seven views each; of every ten visitors nine are confirmed, some are suspect.
+    async fn visits(&self, count: u32) {
+        let day = self.day();
+        let sql = "INSERT INTO events SELECT 1, {site:String}, {day:Date},
+                toDateTime({start:UInt32} + 3600 * (cityHash64(v, 1) % 24), 'UTC'),
+                toFixedString(unhex(hex(sipHash128(v, 'b'))), 16), toFixedString(unhex(hex(sipHash128(v, 's'))), 16),
+                toFixedString(unhex(hex(sipHash128(v, n, 'v'))), 16),
+                v % 10 > 0 AND s > 0, cityHash64(v, 2) % 200, 1, v % 2, v % 3 = 0, v % 5 = 0, '1',
+                if(s % 2 = 0, 'view', 'engage'),
+                if(s % 2 = 0, '/' || toString(toUInt32(350 * pow((cityHash64(v, s, 3) % 1000) / 1000, 3))), ''), '',
+                n + 1, 0, if(s % 2 = 1, 10 * (cityHash64(v, s) % 3), 0),
+                if(s = 0, ['direct', 'search', 'social'][v % 3 + 1], ''),
+                if(s = 0 AND v % 3 > 0, 's' || toString(toUInt32(40 * pow((cityHash64(v, 4) % 1000) / 1000, 3))), ''),
+                '', '', '', if(v % 40 > 0, 'KZ', 'KG'), 'r' || toString(toUInt32(16 * pow((cityHash64(v, 5) % 1000) / 1000, 3))),
+                ['Chrome', 'Safari', 'Firefox'][cityHash64(v, 6) % 3 + 1], 100 + toUInt32(30 * pow((cityHash64(v, 7) % 1000) / 1000, 4)),
+                'x', 'phone', '', '', if(v % 50 = 7, 'odd', '')
+            FROM (SELECT number AS v, arrayJoin(range(2 * (1 + cityHash64(number, 8) % 7))) AS s, intDiv(s, 2) AS n FROM numbers({count:UInt32}))";
+        let parameters = [
+            ("site", SITE.to_owned()),
+            ("day", day.first_day.to_string()),
+            ("start", day.start.as_second().to_string()),
+            ("count", count.to_string()),
+        ];
+        self.vault.execute(sql, &parameters).await.unwrap();
+        let until = self.clock.now_ms() as f64 / 1000.0;
+        let lease =
+            serde_json::json!({ "node": "a", "complete_until": until.to_string(), "written_at": until.to_string() });
+        self.vault.insert_json("leases", &["node", "complete_until", "written_at"], &[lease], None).await.unwrap();
+    }
+
+    fn publisher<V: Tables, S: Tables>(&self, vault: V, stats: S) -> Publisher<V, S> {
+        let site = PublishedSite {
+            domain: SITE.to_owned(),
+            time_zone: ZONE.to_owned(),
+            schedule: self.schedule.clone(),
+            items: Items::of(Some("jetpay"), None).unwrap(),
+        };
+        let folder: &Path = self.folder.path();
+        Publisher::new(vault, stats, self.clock.clone(), vec![site], folder, Duration::from_secs(900)).unwrap()
+    }
+
+    async fn published(&self, table: &str) -> Vec<Value> {
+        self.stats.rows(&format!("SELECT * FROM {table} ORDER BY ALL"), &[]).await.unwrap()
+    }
+
+    /// Numbers of the vault by a name.
+    async fn truth(&self, sql: &str) -> BTreeMap<String, u64> {
+        #[derive(Deserialize)]
+        struct Row {
+            name: String,
+            number: u64,
+        }
+        let rows: Vec<Row> = self.vault.rows(sql, &[]).await.unwrap();
+        rows.into_iter().map(|row| (row.name, row.number)).collect()
+    }
+}
+
+fn number(row: &Value, column: &str) -> u64 {
+    row[column].as_u64().unwrap_or_else(|| panic!("{column} is a number: {row}"))
+}
+
+#[tokio::test]
+async fn what_is_published_is_the_vault_s_truth_and_stands_for_many() {
+    let world = World::new(24 * 60).await;
+    world.visits(3_000).await;
+    let mut publisher = world.publisher(world.vault.clone(), world.stats.clone());
+    assert_eq!(publisher.advance(0).await.unwrap(), Progress::Published(world.day()));
+    assert_eq!(publisher.advance(0).await.unwrap(), Progress::UpToDate);
+
+    let confirmed = "visitor IN (SELECT visitor FROM events WHERE confirmed AND suspect = '')";
+    let site = &world.published("site").await[0];
+    let sums = world
+        .truth(&format!(
+            "SELECT 'views' AS name, countIf(type = 'view') AS number FROM events WHERE suspect = ''
+             UNION ALL SELECT 'visits', uniqExact(visit) FROM events WHERE suspect = ''
+             UNION ALL SELECT 'visitors', uniqExactIf(visitor, {confirmed}) FROM events WHERE suspect = ''
+             UNION ALL SELECT 'new_week', uniqExactIf(visitor, {confirmed} AND new_week) FROM events WHERE suspect = ''"
+        ))
+        .await;
+    for (column, truth) in &sums {
+        assert!(number(site, column).abs_diff(*truth) < 5, "{column}: {site} but {truth}");
+    }
+
+    let truth = world
+        .truth(&format!(
+            "SELECT path AS name, uniqExactIf(visitor, {confirmed}) AS number FROM events
+             WHERE type = 'view' AND suspect = '' GROUP BY path"
+        ))
+        .await;
+    let pages = world.published("pages").await;
+    assert!(pages.len() > 20, "most of the pages show: {}", pages.len());
+    for row in pages.iter().filter(|row| row["path"] != "(other)") {
+        let visitors = truth[row["path"].as_str().unwrap()];
+        assert!(visitors >= 10, "{row} stands for {visitors}");
+        assert!(row["visitors"].is_null() || number(row, "visitors").abs_diff(visitors) < 5, "{row} but {visitors}");
+    }
+    let hidden: Vec<_> = truth.iter().filter(|(path, _)| pages.iter().all(|row| row["path"] != **path)).collect();
+    assert!(!hidden.is_empty(), "the test has small pages");
+
+    for (table, column, total) in [
+        ("hours", "views", "views"),
+        ("hours", "visits", "visits"),
+        ("pages", "views", "views"),
+        ("entries", "visits", "visits"),
+        ("entries", "visitors", "visitors"),
+        ("places", "visitors", "visitors"),
+        ("places", "visits", "visits"),
+        ("clients", "visitors", "visitors"),
+    ] {
+        let rows = world.published(table).await;
+        assert!(rows.len() > 1, "{table} shows");
+        if rows.iter().all(|row| row[column].is_u64()) {
+            let sum: u64 = rows.iter().map(|row| number(row, column)).sum();
+            assert!(sum.abs_diff(sums[total]) < 5 * rows.len() as u64, "{table}.{column}: {sum} but {}", sums[total]);
+        }
+        let numbers = rows.iter().flat_map(|row| row.as_object().unwrap().values()).filter_map(Value::as_u64);
+        assert!(numbers.clone().all(|number| number % 5 == 0 && (number == 0 || number >= 10)), "{table}");
+    }
+    let ledger = &world.published("publications").await[0];
+    assert_eq!(ledger["complete"], true);
+    let share = ledger["folded_share"].as_f64().unwrap();
+    assert!(share > 0.0 && share < 0.2, "{ledger}");
+}
+
+#[tokio::test]
+async fn a_week_counts_each_visitor_on_its_first_day() {
+    let world = World::new(7 * 24 * 60).await;
+    world.visits(2_000).await;
+    let week = world.schedule.containing(world.day().start);
+    world.clock.advance_to(week.end);
+    let until = week.end.as_second().to_string();
+    let lease = serde_json::json!({ "node": "a", "complete_until": until, "written_at": until });
+    world.vault.insert_json("leases", &["node", "complete_until", "written_at"], &[lease], None).await.unwrap();
+    let mut publisher = world.publisher(world.vault.clone(), world.stats.clone());
+    assert_eq!(publisher.advance(0).await.unwrap(), Progress::Published(week));
+    let truth = world
+        .truth(
+            "SELECT 'visitors' AS name, uniqExact(visitor) AS number FROM events WHERE confirmed AND new_week AND suspect = ''",
+        )
+        .await["visitors"];
+    let site = &world.published("site").await[0];
+    assert!(number(site, "visitors").abs_diff(truth) < 5, "{site} but {truth}");
+    assert_eq!(site["visitors"], site["new_week"]);
+    assert!(world.published("pages").await.len() > 10);
+}
+
+/// A store that is cut off after some calls, the last of which may still take effect.
+#[derive(Clone)]
+struct Cut {
+    store: Store,
+    left: Arc<AtomicI64>,
+    takes_effect: bool,
+}
+
+impl Cut {
+    fn is_off(&self) -> bool {
+        self.left.fetch_sub(1, Ordering::SeqCst) <= 0
+    }
+
+    async fn call<T>(&self, call: impl Future<Output = Result<T, StoreError>> + Send) -> Result<T, StoreError> {
+        let is_off = self.is_off();
+        if is_off && !self.takes_effect {
+            return Err(self.error());
+        }
+        let answer = call.await?;
+        if is_off { Err(self.error()) } else { Ok(answer) }
+    }
+
+    fn error(&self) -> StoreError {
+        let class = store::Class::Theirs;
+        StoreError { class, code: None, name: "network", message: "the connection broke".to_owned() }
+    }
+}
+
+impl Tables for Cut {
+    type Error = StoreError;
+
+    async fn rows<T: DeserializeOwned + Send>(
+        &self,
+        sql: &str,
+        params: &[(&str, String)],
+    ) -> Result<Vec<T>, StoreError> {
+        self.call(self.store.rows(sql, params)).await
+    }
+
+    async fn execute(&self, sql: &str, params: &[(&str, String)]) -> Result<(), StoreError> {
+        self.call(self.store.execute(sql, params)).await
+    }
+
+    async fn insert_json<T: Serialize + Sync>(
+        &self,
+        table: &str,
+        columns: &[&str],
+        rows: &[T],
+        token: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.call(self.store.insert_json(table, columns, rows, token)).await
+    }
+}
+
+#[tokio::test]
+async fn cut_off_at_every_call_each_hour_is_published_once() {
+    let world = World::new(60).await;
+    world.visits(4_000).await;
+    for calls in 0..24 {
+        let left = Arc::new(AtomicI64::new(calls));
+        let cut = |store: &Store| Cut { store: store.clone(), left: left.clone(), takes_effect: calls % 2 == 0 };
+        let died = world.publisher(cut(&world.vault), cut(&world.stats)).advance(0).await.is_err();
+        assert!(died, "an hour takes more than {calls} calls");
+        let mut publisher = world.publisher(world.vault.clone(), world.stats.clone());
+        if world.published("publications").await.len() == calls as usize {
+            assert!(matches!(publisher.advance(0).await.unwrap(), Progress::Published(_)), "after {calls} calls");
+        }
+    }
+    world.publisher(world.vault.clone(), world.stats.clone()).pass().await;
+    for table in ["site", "publications"] {
+        let starts: Vec<Value> = world.published(table).await.iter().map(|row| row["window_start"].clone()).collect();
+        let mut once = starts.clone();
+        once.dedup();
+        assert_eq!((starts.len(), once.len()), (24, 24), "{table}");
+    }
+    let twice = "SELECT 'twice' AS name, count() AS number FROM
+        (SELECT window_start, path FROM pages GROUP BY window_start, path HAVING count() > 1)";
+    #[derive(Deserialize)]
+    struct Row {
+        number: u64,
+    }
+    let rows: Vec<Row> = world.stats.rows(twice, &[]).await.unwrap();
+    assert_eq!(rows[0].number, 0);
+    assert_eq!(world.truth("SELECT 'seeds' AS name, count() AS number FROM seeds").await["seeds"], 0);
+}
+
+#[tokio::test]
+async fn a_day_is_dropped_a_day_after_its_publication() {
+    let world = World::new(24 * 60).await;
+    world.visits(500).await;
+    let events = "SELECT 'events' AS name, count() AS number FROM events";
+    let mut publisher = world.publisher(world.vault.clone(), world.stats.clone());
+    publisher.pass().await;
+    let published_at = world.clock.now().as_second();
+    world.clock.advance_to(Timestamp::from_second(published_at + 86_300).unwrap());
+    publisher.pass().await;
+    assert!(world.truth(events).await["events"] > 0);
+    world.clock.advance_to(Timestamp::from_second(published_at + 86_430).unwrap());
+    publisher.pass().await;
+    assert_eq!(world.truth(events).await["events"], 0);
+    assert_eq!(world.published("site").await.len(), 1);
+}

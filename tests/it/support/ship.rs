@@ -1,0 +1,126 @@
+//! A spool with rows, and a shipper at work on it.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use jiff::civil::Date;
+use tamga::clock::Clock;
+use tamga::event::{PseudonymousBeacon, Tally};
+use tamga::record::{self, SCHEMA_VERSION};
+use tamga::spool::{self, Frame, Lane, Options, Reader, RoundLimits, Writer};
+use tamga::store::{Limits, ShipStatus, Shipper, Store, VAULT};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::fake_vault::FakeVault;
+
+const NOW: &str = "2026-11-22T12:00:00Z";
+
+pub(crate) fn clock() -> Clock {
+    Clock::simulated(NOW.parse().unwrap())
+}
+
+pub(crate) fn today() -> Date {
+    "2026-11-22".parse().unwrap()
+}
+
+pub(crate) fn open(folder: &Path) -> (Writer, Reader) {
+    let options = Options { segment_bytes: 64 << 10, ..Options::new(64 << 20, SCHEMA_VERSION) };
+    let begun = Instant::now();
+    loop {
+        // A thread of the spool that was killed may hold the lock for a moment.
+        match spool::open(&folder.join("spool"), options.clone(), Arc::new(spool::Disk)) {
+            Ok((writer, reader, _)) => return (writer, reader),
+            Err(spool::OpenError::Locked(_)) if begun.elapsed() < Duration::from_secs(5) => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Appends one tally per number, in the day's lane.
+pub(crate) async fn append(writer: &Writer, day: Date, reason: &str, numbers: Range<u32>) {
+    let tallies = numbers
+        .map(|count| Tally { site: "a.kz".into(), day, hour: 1_763_800_000, reason: reason.to_owned(), count })
+        .collect();
+    let beacon = PseudonymousBeacon { tallies, ..Default::default() };
+    let frames = record::encode(&beacon)
+        .into_iter()
+        .map(|(lane, rows)| {
+            let mut frame = Frame::new(Lane::new(&lane.label()).unwrap());
+            rows.iter().for_each(|row| frame.push(row));
+            frame
+        })
+        .collect();
+    writer.enter(0).append(frames).await.unwrap();
+}
+
+/// A shipper at work.
+pub(crate) struct Ship {
+    pub(crate) status: Arc<ShipStatus>,
+    task: JoinHandle<()>,
+    /// Tells the shipper all the time that the vault may be back, so that a test does not sit through its waits.
+    waker: JoinHandle<()>,
+    stopper: watch::Sender<bool>,
+}
+
+impl Ship {
+    /// For the misbehaving vault: short of patience.
+    pub(crate) fn start(vault: &FakeVault, folder: &Path, reader: Reader) -> Self {
+        Self::start_patient(vault, folder, reader, Duration::from_millis(300))
+    }
+
+    /// The same with another patience.
+    pub(crate) fn start_patient(vault: &FakeVault, folder: &Path, reader: Reader, limit: Duration) -> Self {
+        let limits = Limits { connect: limit, query: limit, insert: limit };
+        Self::start_with(Store::new(&vault.url(), "tamga", "secret", VAULT, limits).unwrap(), folder, reader)
+    }
+
+    pub(crate) fn start_with(store: Store, folder: &Path, reader: Reader) -> Self {
+        let (wake, news) = watch::channel(0);
+        let waker = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                wake.send_modify(|generation| *generation += 1);
+            }
+        });
+        let (stopper, stop) = watch::channel(false);
+        let limits = RoundLimits { linger: Duration::from_millis(5), max_rows: 40, ..RoundLimits::default() };
+        let shipper =
+            Shipper::new(store, "node", clock(), &folder.join("dead-letters"), news, stop).with_limits(limits);
+        Self { status: shipper.status(), task: tokio::spawn(shipper.run(reader)), waker, stopper }
+    }
+
+    /// Waits until everything in the spool is settled.
+    pub(crate) async fn settled(&self, writer: &Writer) {
+        let begun = Instant::now();
+        while writer.usage().finished_sequence < writer.usage().last_sequence {
+            assert!(begun.elapsed() < Duration::from_secs(60), "stalled: {:?}", self.status.trouble());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Stops it as the program's end does. Returns how long that took.
+    pub(crate) async fn stop(self) -> Duration {
+        let begun = Instant::now();
+        self.waker.abort();
+        self.stopper.send_replace(true);
+        tokio::time::timeout(Duration::from_secs(30), self.task).await.unwrap().unwrap();
+        begun.elapsed()
+    }
+
+    /// Ends it at once, as a crash would.
+    pub(crate) async fn kill(self) {
+        self.waker.abort();
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
+    pub(crate) fn stored(&self) -> u64 {
+        self.status.counts.stored.load(Ordering::Relaxed)
+    }
+}

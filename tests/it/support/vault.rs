@@ -1,0 +1,77 @@
+//! An embedded engine under supervision, in a folder of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tamga::clock::Clock;
+use tamga::store::{self, EngineOptions, Limits, Store, Supervisor, VAULT, VAULT_MIGRATIONS};
+use tempfile::TempDir;
+
+pub(crate) struct EngineFixture {
+    pub(crate) supervisor: Supervisor,
+    pub(crate) folder: TempDir,
+}
+
+impl EngineFixture {
+    /// Begins to start one; the library is where `make engine` puts it, or where `TAMGA_ENGINE_LIBRARY` says.
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let supervisor = Supervisor::start(Self::options_in(folder.path())).unwrap();
+        supervisor.ready().await.unwrap();
+        Self { supervisor, folder }
+    }
+
+    pub(crate) fn options(&self) -> EngineOptions {
+        Self::options_in(self.folder.path())
+    }
+
+    /// How an engine with its data in this folder is started.
+    pub(crate) fn options_in(folder: &Path) -> EngineOptions {
+        EngineOptions {
+            name: "vault",
+            program: env!("CARGO_BIN_EXE_tamga-engine").into(),
+            library: None,
+            data_dir: folder.join("vault"),
+            listen: ([127, 0, 0, 1], 0).into(),
+            password_file: folder.join("service.password"),
+            memory_limit_mib: 600,
+            restart_within: Duration::from_millis(300),
+        }
+    }
+
+    pub(crate) async fn address(&self) -> SocketAddr {
+        self.supervisor.ready().await.unwrap()
+    }
+
+    pub(crate) async fn store(&self, database: &str) -> Store {
+        self.supervisor.store(database, Limits::default()).await.unwrap()
+    }
+
+    /// The vault, its tables made.
+    pub(crate) async fn vault(&self) -> Store {
+        let store = self.store(VAULT).await;
+        store::apply(&store, VAULT_MIGRATIONS, &Clock::machine()).await.unwrap();
+        store
+    }
+
+    pub(crate) async fn stop(self) {
+        drop(self.stop_and_keep().await);
+    }
+
+    /// Stops the engine; its folder lives as long as the answer.
+    pub(crate) async fn stop_and_keep(self) -> TempDir {
+        self.supervisor.stop().await;
+        self.folder
+    }
+}
+
+/// The one number that a query answers under the name `number`.
+pub(crate) async fn number(store: &Store, sql: &str) -> u64 {
+    #[derive(Deserialize)]
+    struct Row {
+        number: u64,
+    }
+    store.rows::<Row>(sql, &[]).await.unwrap()[0].number
+}
