@@ -117,6 +117,8 @@ fn main() -> ExitCode {
     // The demo speaks for itself; its log is for when something is wrong.
     let usual = if matches!(cli.verb, Verb::Demo(_)) { "warn" } else { "info" };
     let filter = EnvFilter::try_from_env("TAMGA_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    // The client library logs the store's own words, which can quote rows.
+    let filter = filter.add_directive("clickhouse=off".parse().expect("a constant directive"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
     match run(cli.verb) {
         Ok(()) => ExitCode::SUCCESS,
