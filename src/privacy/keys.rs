@@ -81,10 +81,11 @@ impl KeyRing {
         Ok(key)
     }
 
-    /// Destroys the keys of days that ended more than 30 minutes before `now`, and files that are no site's.
-    /// Returns the (site, day) of each key that went.
+    /// Destroys the keys of days that ended more than 30 minutes before `now`; of a site that is not among `zones`, another
+    /// node's perhaps, when that day is over everywhere on earth. Returns the (site, day) of each key that went.
     pub fn destroy_dead(&self, now: Timestamp, zones: &HashMap<Arc<str>, TimeZone>) -> io::Result<Vec<(String, Date)>> {
-        let dead = |site: &str, day: Date| zones.get(site).is_none_or(|zone| ends(day, zone) <= now);
+        let last_zone = TimeZone::fixed(jiff::tz::offset(-12));
+        let dead = |site: &str, day: Date| ends(day, zones.get(site).unwrap_or(&last_zone)) <= now;
         self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|(site, day), _| !dead(site, *day));
         let mut gone = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
@@ -212,6 +213,7 @@ mod tests {
         let end = ends(day, &zone);
         assert_eq!(end.to_string(), "2026-11-22T19:30:00Z");
         assert!(ring.destroy_dead(end - 1.second(), &zones).expect("reads").is_empty());
+        assert!(ring.destroy_dead(end, &HashMap::new()).expect("reads").is_empty(), "another node's site");
         assert_eq!(ring.destroy_dead(end, &zones).expect("reads"), [("a.kz".to_owned(), day)]);
         assert_eq!(fs::read_dir(dir.path()).expect("dir").count(), 0);
         assert_ne!(*ring.day_key(&site, day).expect("key").visitor(&[1; 16]).bytes(), before);

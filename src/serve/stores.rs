@@ -1,0 +1,162 @@
+//! What lies behind the spool: the stores on their servers or engines, their schema, the shipper and the publisher.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::state::State;
+use crate::audit::Audit;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::publish::{PublishedSite, Publisher};
+use crate::shutdown::Shutdown;
+use crate::spool;
+use crate::store::{self, Class, EngineOptions, Limits, MigrateError, STATS, Shipper, Store, Supervisor, VAULT};
+
+/// How long a server that is away is left alone before migrations are tried again.
+const MIGRATE_EVERY: Duration = Duration::from_secs(5);
+
+/// The two stores, once they answer and their schema is current.
+#[derive(Clone)]
+pub struct Stores {
+    /// The vault.
+    pub vault: Store,
+    /// The stats store.
+    pub stats: Store,
+}
+
+/// What lies behind the spool.
+pub(super) struct Inner {
+    pub(super) config: Config,
+    pub(super) clock: Clock,
+    pub(super) audit: Arc<Audit>,
+    pub(super) state: Arc<State>,
+    pub(super) shutdown: Shutdown,
+}
+
+impl Inner {
+    /// Until it is time to stop, or it cannot go on.
+    pub(super) async fn run(self, reader: spool::Reader) -> Result<()> {
+        tokio::select! {
+            () = self.shutdown.requested() => Ok(()),
+            outcome = self.work(reader) => outcome,
+        }
+    }
+
+    async fn work(&self, reader: spool::Reader) -> Result<()> {
+        let (vault, generation) = self.open("vault", VAULT).await?;
+        let (stats, _) = self.open("stats", STATS).await?;
+        self.migrate(&vault).await?;
+        self.migrate(&stats).await?;
+        let node = self.config.server.node.clone().unwrap_or_else(host_name);
+        let dead_letters = self.config.data.dir.join("dead-letters");
+        let shipper =
+            Shipper::new(vault.clone(), &node, self.clock.clone(), &dead_letters, generation, self.shutdown.watch());
+        self.state.set_shipped(shipper.status());
+        self.state.stores.send_replace(Some(Stores { vault: vault.clone(), stats: stats.clone() }));
+        tracing::info!("the stores are ready");
+        let publishing = async {
+            if self.config.publish.enabled {
+                self.publish(vault, stats).await?;
+            }
+            Ok(())
+        };
+        let ((), published) = tokio::join!(shipper.run(reader), publishing);
+        published
+    }
+
+    async fn publish(&self, vault: Store, stats: Store) -> Result<()> {
+        let sites = PublishedSite::all(&self.config)?;
+        let leave_behind_after = Duration::from_secs(self.config.publish.leave_behind_after_s.into());
+        let data = &self.config.data.dir;
+        let (state, audit) = (self.state.clone(), self.audit.clone());
+        Publisher::new(vault, stats, self.clock.clone(), sites, data, leave_behind_after)?
+            .telling(move |site, window| {
+                state.metrics.windows_published.inc();
+                let (start, end) = (window.start.to_string(), window.end.to_string());
+                audit.note("publish", &json!({ "site": site, "start": start, "end": end }));
+            })
+            .run(self.shutdown.requested())
+            .await;
+        Ok(())
+    }
+
+    /// A store on its configured server, or on an embedded engine that is started for it.
+    async fn open(&self, name: &'static str, database: &str) -> Result<(Store, watch::Receiver<u64>)> {
+        let (server, options) = match name {
+            "vault" => (&self.config.vault, EngineOptions::vault(&self.config)),
+            _ => (&self.config.stats, EngineOptions::stats(&self.config)),
+        };
+        if let Some(server) = server {
+            return Ok((Store::on_server(server, database, Limits::default())?, watch::channel(0).1));
+        }
+        let engine = Arc::new(Supervisor::start(options)?);
+        self.state.add_engine(name, engine.clone());
+        engine.ready().await?;
+        Ok((engine.store(database, Limits::default()).await?, engine.generation()))
+    }
+
+    /// Brings a store's schema up to date; waits for a server that is away.
+    async fn migrate(&self, store: &Store) -> Result<()> {
+        loop {
+            match store::apply(store, store::migrations_of(store), &self.clock).await {
+                Ok(0) => return Ok(()),
+                Ok(applied) => {
+                    self.audit.note("migrate", &json!({ "database": store.database(), "statements": applied }));
+                    return Ok(());
+                }
+                Err(error) if is_passing(&error) => {
+                    tracing::warn!(%error, "cannot migrate yet; trying again");
+                    tokio::time::sleep(MIGRATE_EVERY).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Whether a store may answer another time.
+fn is_passing(error: &MigrateError) -> bool {
+    match error {
+        MigrateError::Store(error) | MigrateError::Statement { source: error, .. } => error.class == Class::Theirs,
+        MigrateError::Newer { .. } | MigrateError::Drift { .. } => false,
+    }
+}
+
+/// `tamga migrate`: brings both schemas up to date and says what was done, a line each.
+pub async fn migrate(config: &Config) -> Result<String> {
+    let clock = Clock::machine();
+    std::fs::create_dir_all(&config.data.dir)?;
+    let audit = Audit::open(&config.data.dir.join("audit.jsonl"), clock.clone())?;
+    let mut said = String::new();
+    for (name, database) in [("vault", VAULT), ("stats", STATS)] {
+        let server = if name == "vault" { &config.vault } else { &config.stats };
+        let mut engine = None;
+        let store = match server {
+            Some(server) => Store::on_server(server, database, Limits::default())?,
+            None => {
+                let options = if name == "vault" { EngineOptions::vault(config) } else { EngineOptions::stats(config) };
+                let started = Supervisor::start(options)?;
+                started.ready().await?;
+                engine.insert(started).store(database, Limits::default()).await?
+            }
+        };
+        let statements = store::apply(&store, store::migrations_of(&store), &clock).await?;
+        audit.record("migrate", &json!({ "database": database, "statements": statements }))?;
+        said.push_str(&match statements {
+            0 => format!("{database} is up to date.\n"),
+            count => format!("{database}: {count} statements applied.\n"),
+        });
+        if let Some(engine) = engine {
+            engine.stop().await;
+        }
+    }
+    Ok(said)
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
