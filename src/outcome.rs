@@ -16,7 +16,7 @@ pub enum DropReason {
     Objection,
     /// A type of event that this version does not know, or that is not one of the site's.
     UnknownEvent,
-    /// A URL that belongs to another host than the site's origins, or that is no web address.
+    /// A URL that belongs to another host than the site's origins.
     ForeignPage,
     /// A followed link that stayed on the site.
     InternalExit,

@@ -50,12 +50,11 @@ pub fn process(
         out.objected = true;
         out.drop(DropReason::Objection, received.events.len() as u32);
         out.drop(DropReason::UnknownEvent, received.unknown_events);
-        out.drop(DropReason::ForeignPage, addressed.foreign_events);
         return out;
     }
     let Enriched { beacon: enriched, ended } = enrich::beacon(received, sender, lookups, &site.enrich);
     out.drop(DropReason::UnknownEvent, ended.unknown_event);
-    out.drop(DropReason::ForeignPage, ended.foreign_page + addressed.foreign_events);
+    out.drop(DropReason::ForeignPage, ended.foreign_page);
     out.drop(DropReason::InternalExit, ended.internal_exit);
     let time = site.rules.time(sender.arrived_at);
     if let Automation::Declared(class) = enriched.automation {

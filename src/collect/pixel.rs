@@ -75,10 +75,10 @@ impl Collector {
         let referrer = told.referrer.map(Personal::new).and_then(|text| url::parse(text.expose()).ok());
         let mut view = [0; 16];
         getrandom::fill(&mut view).map_err(|_| Rejection::NoKey)?;
-        let foreign_events = u32::from(page.is_none());
-        let events = page.map(|page| ReceivedEvent::View { page, referrer }).into_iter().collect();
+        let page = page.ok_or(Rejection::OutOfBounds)?;
+        let events = vec![ReceivedEvent::View { page, referrer }];
         let beacon = ReceivedBeacon { view: Personal::new(view), seq: 0, events, unknown_events: 0 };
-        let addressed = Addressed { site: name, beacon, foreign_events };
+        let addressed = Addressed { site: name, beacon };
 
         let mut counted = self.metrics.receive(1);
         if headers::cookie(head, &site.cookies.off) == Some("1") {

@@ -27,6 +27,9 @@ const SEQ_MAX: u32 = 10_000;
 const MS_MAX: u64 = 86_400_000;
 /// Bytes of a site's name.
 const SITE_MAX: usize = 253;
+/// Bytes of a search term and of an error's message.
+const QUERY_MAX: usize = 256;
+const MESSAGE_MAX: usize = 1024;
 
 /// A beacon and the site that it names.
 pub struct Addressed {
@@ -34,8 +37,6 @@ pub struct Addressed {
     pub site: String,
     /// The beacon.
     pub beacon: ReceivedBeacon,
-    /// How many of its events had a page or target that is no web address; they are not in the beacon.
-    pub foreign_events: u32,
 }
 
 #[derive(Deserialize)]
@@ -54,7 +55,7 @@ struct Wire<'a> {
 struct Type<'a> {
     #[serde(borrow, rename = "type")]
     name: Cow<'a, str>,
-    at: Option<u64>,
+    at: u64,
 }
 
 #[derive(Deserialize)]
@@ -84,6 +85,24 @@ struct Named<'a> {
     variant: Option<Cow<'a, str>>,
 }
 
+#[derive(Deserialize)]
+struct Search<'a> {
+    #[serde(borrow)]
+    query: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Failure<'a> {
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Consent<'a> {
+    #[serde(borrow)]
+    state: Cow<'a, str>,
+}
+
 /// Parses a body.
 pub fn parse(body: &[u8]) -> Result<Addressed, Rejection> {
     if body.len() > BODY_MAX {
@@ -93,44 +112,45 @@ pub fn parse(body: &[u8]) -> Result<Addressed, Rejection> {
     if wire.v != 1 {
         return Err(Rejection::UnknownVersion);
     }
-    if wire.seq > SEQ_MAX || wire.events.is_empty() || wire.events.len() > EVENTS_MAX || wire.site.len() > SITE_MAX {
+    if wire.seq > SEQ_MAX || wire.events.is_empty() || wire.events.len() > EVENTS_MAX || !is_site(&wire.site) {
         return Err(Rejection::OutOfBounds);
     }
     let view = URL_SAFE_NO_PAD.decode(wire.view.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
     let view: [u8; 16] = view.ok_or(Rejection::OutOfBounds)?;
     let mut events = Vec::with_capacity(wire.events.len());
-    let (mut unknown_events, mut foreign_events) = (0, 0);
+    let mut unknown_events = 0;
     for raw in wire.events {
         match event(raw.get())? {
-            Ok(event) => events.push(event),
-            Err(Discarded::Unknown) => unknown_events += 1,
-            Err(Discarded::Foreign) => foreign_events += 1,
+            Some(event) => events.push(event),
+            None => unknown_events += 1,
         }
     }
     let beacon = ReceivedBeacon { view: Personal::new(view), seq: wire.seq as u16, events, unknown_events };
-    Ok(Addressed { site: wire.site.into_owned(), beacon, foreign_events })
+    Ok(Addressed { site: wire.site.into_owned(), beacon })
 }
 
-/// Why one event is discarded while its beacon goes on.
-enum Discarded {
-    /// Its type is not known.
-    Unknown,
-    /// Its page or target is no web address.
-    Foreign,
+/// Whether a text has the form of a site's name.
+fn is_site(text: &str) -> bool {
+    (1..=SITE_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'))
 }
 
-fn event(raw: &str) -> Result<Result<ReceivedEvent, Discarded>, Rejection> {
+/// One event; `None` when its type is not one that is kept.
+fn event(raw: &str) -> Result<Option<ReceivedEvent>, Rejection> {
     let kind: Type<'_> = fields(raw)?;
-    if kind.at.is_some_and(|at| at > MS_MAX) {
+    if kind.at > MS_MAX {
         return Err(Rejection::OutOfBounds);
     }
     let event = match kind.name.as_ref() {
         "view" => {
             let view: View<'_> = fields(raw)?;
-            let Some(page) = address(&view.url)? else { return Ok(Err(Discarded::Foreign)) };
-            // Browsers send referrers that are no web addresses (`about:client`): such a view has none.
-            let referrer = view.referrer.filter(|text| !text.is_empty()).map(|text| address(&text)).transpose()?;
-            ReceivedEvent::View { page, referrer: referrer.flatten() }
+            let referrer = view.referrer.filter(|text| !text.is_empty());
+            if referrer.as_ref().is_some_and(|text| text.len() > url::MAX_URL_BYTES) {
+                return Err(Rejection::OutOfBounds);
+            }
+            // Browsers know referrers that are no web addresses (`about:client`): such a view has none.
+            let referrer = referrer.and_then(|text| url::parse(&text).ok());
+            ReceivedEvent::View { page: address(&view.url)?, referrer }
         }
         "engage" => {
             let engage: Engage = fields(raw)?;
@@ -141,8 +161,7 @@ fn event(raw: &str) -> Result<Result<ReceivedEvent, Discarded>, Rejection> {
         }
         "exit" => {
             let exit: Exit<'_> = fields(raw)?;
-            let Some(to) = address(&exit.url)? else { return Ok(Err(Discarded::Foreign)) };
-            ReceivedEvent::Exit { to }
+            ReceivedEvent::Exit { to: address(&exit.url)? }
         }
         "event" => {
             let named: Named<'_> = fields(raw)?;
@@ -153,21 +172,35 @@ fn event(raw: &str) -> Result<Result<ReceivedEvent, Discarded>, Rejection> {
             ReceivedEvent::Named { name: named.name.into_owned(), variant: variant.map(Cow::into_owned) }
         }
         "object" => ReceivedEvent::Object,
-        _ => return Ok(Err(Discarded::Unknown)),
+        // Known to the wire and not kept by this version: held to their limits all the same.
+        "search" => {
+            let search: Search<'_> = fields(raw)?;
+            return within(search.query.len() <= QUERY_MAX);
+        }
+        "error" => {
+            let error: Failure<'_> = fields(raw)?;
+            return within(error.message.len() <= MESSAGE_MAX);
+        }
+        "consent" => {
+            let consent: Consent<'_> = fields(raw)?;
+            return within(matches!(consent.state.as_ref(), "granted" | "denied"));
+        }
+        _ => return Ok(None),
     };
-    Ok(Ok(event))
+    Ok(Some(event))
 }
 
 fn fields<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, Rejection> {
     serde_json::from_str(raw).map_err(|_| Rejection::Malformed)
 }
 
-/// A web address in parts; `None` when it is none.
-fn address(text: &str) -> Result<Option<PageUrl>, Rejection> {
-    if text.len() > url::MAX_URL_BYTES {
-        return Err(Rejection::OutOfBounds);
-    }
-    Ok(url::parse(text).ok())
+fn within(limits: bool) -> Result<Option<ReceivedEvent>, Rejection> {
+    if limits { Ok(None) } else { Err(Rejection::OutOfBounds) }
+}
+
+/// A web address in parts.
+fn address(text: &str) -> Result<PageUrl, Rejection> {
+    url::parse(text).map_err(|_| Rejection::OutOfBounds)
 }
 
 #[cfg(test)]
@@ -190,12 +223,12 @@ mod tests {
     fn a_beacon_is_read_and_what_is_new_is_counted() {
         let body = beacon(
             r#"{"type":"view","at":0,"url":"https://a.kz/x?utm_source=b","referrer":"about:client","new":{"url":1}},
-               {"type":"engage","at":5000,"engaged_ms":4000},{"type":"exit","at":1,"url":"javascript:alert(1)"},
-               {"type":"telepathy","url":7},{"type":"event","at":1,"name":"cart.add","variant":""},{"type":"object"}"#,
+               {"type":"engage","at":5000,"engaged_ms":4000},{"type":"telepathy","at":1,"url":7},
+               {"type":"event","at":1,"name":"cart.add","variant":""},{"type":"object","at":1}"#,
         );
         let Ok(addressed) = parse(body.as_bytes()) else { panic!("well-formed") };
         assert_eq!((addressed.site.as_str(), addressed.beacon.seq), ("a.kz", 3));
-        assert_eq!((addressed.beacon.unknown_events, addressed.foreign_events), (1, 1));
+        assert_eq!(addressed.beacon.unknown_events, 1);
         assert_eq!(addressed.beacon.events.len(), 4);
         let ReceivedEvent::View { page, referrer } = &addressed.beacon.events[0] else { panic!("a view") };
         assert!(page.path.expose() == "/x" && referrer.is_none());
@@ -207,26 +240,28 @@ mod tests {
         for body in ["", "[]", "{}", "{\"v\":1}", "\u{0}"] {
             assert_eq!(refused(body), Rejection::Malformed, "{body}");
         }
-        let object = r#"{"type":"object"}"#;
+        let object = r#"{"type":"object","at":1}"#;
         assert_eq!(refused(&beacon(object).replace("\"v\":1", "\"v\":2")), Rejection::UnknownVersion);
         for (from, to) in [
             ("\"seq\":3", "\"seq\":10001"),
             (VIEW, "AA"),
             (VIEW, "AAAAAAAAAAAAAAAAAAAAA="),
-            ("[{\"type\":\"object\"}]", "[]"),
+            ("[{\"type\":\"object\",\"at\":1}]", "[]"),
+            ("a.kz", "A.kz"),
         ] {
             assert_eq!(refused(&beacon(object).replace(from, to)), Rejection::OutOfBounds, "{to}");
         }
         for event in [
-            r#"{"type":"engage","engaged_ms":86400001}"#.to_owned(),
+            r#"{"type":"engage","at":1,"engaged_ms":86400001}"#.to_owned(),
             r#"{"type":"engage","engaged_ms":1,"at":86400001}"#.to_owned(),
-            r#"{"type":"event","name":"A"}"#.to_owned(),
-            format!(r#"{{"type":"view","url":"https://a.kz/{}"}}"#, "x".repeat(2048)),
+            r#"{"type":"event","at":1,"name":"A"}"#.to_owned(),
+            format!(r#"{{"type":"view","at":1,"url":"https://a.kz/{}"}}"#, "x".repeat(2048)),
+            r#"{"type":"exit","at":1,"url":"javascript:alert(1)"}"#.to_owned(),
             vec![object; 101].join(","),
         ] {
             assert_eq!(refused(&beacon(&event)), Rejection::OutOfBounds, "{}", &event[..40]);
         }
-        for event in [r#"{"type":"view"}"#, r#"{"type":"engage","engaged_ms":-1}"#, r#"{"at":1}"#, "7"] {
+        for event in [r#"{"type":"view","at":1}"#, r#"{"type":"engage","at":1,"engaged_ms":-1}"#, r#"{"at":1}"#, "7"] {
             assert_eq!(refused(&beacon(event)), Rejection::Malformed, "{event}");
         }
         assert_eq!(refused(&" ".repeat(BODY_MAX + 1)), Rejection::TooLarge);

@@ -7,5 +7,5 @@ use beacon::Addressed;
 
 /// How many events a beacon brought, those that were discarded included.
 pub fn events(addressed: &Addressed) -> u32 {
-    addressed.beacon.events.len() as u32 + addressed.beacon.unknown_events + addressed.foreign_events
+    addressed.beacon.events.len() as u32 + addressed.beacon.unknown_events
 }

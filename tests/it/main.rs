@@ -8,3 +8,4 @@ mod publish;
 mod ship;
 mod store;
 mod support;
+mod wire_contract;
