@@ -15,8 +15,8 @@ help: ## Print this list
 run: ## Install what is missing, build, and play the demo on this machine
 	@scripts/prepare compiler snippet engine
 	@$(MAKE) -s $(SNIPPET)
-	cargo build --bins
-	target/debug/tamga demo
+	@cargo build --bins
+	@target/debug/tamga demo
 
 test: ## Run every test, and tell how long each step took
 	@scripts/prepare compiler snippet engine browser

@@ -1,6 +1,6 @@
 //! The verbs of `tamga`: each a role of the same program.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -119,7 +119,10 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("TAMGA_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     // The client library logs the store's own words, which can quote rows.
     let filter = filter.add_directive("clickhouse=off".parse().expect("a constant directive"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    // Colours are for eyes, and would be noise in a file.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_target(false).with_ansi(colours).init();
     match run(cli.verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

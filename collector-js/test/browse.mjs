@@ -1,11 +1,11 @@
 /**
  * A visit to the demo shop by a real Chromium, for people and for other tests:
  *
- *     node test/browse.mjs [--dwell SECONDS] [--gpc] [--phone] URL…
+ *     node test/browse.mjs [--dwell SECONDS] [--linger SECONDS] [--gpc] [--phone] URL…
  *
  * Each URL is the base of a shop. The visit goes home → catalog → a filter → a product → cart → checkout → payment →
- * a link to another site, and stays `--dwell` seconds (default 1) on each page. Several URLs are visited one after another
- * by the same browser, so that cookies come back. Nothing but loopback is reached: other hosts are answered with an
+ * a link to another site, and stays `--dwell` seconds (default 1) on each page, on the first one `--linger` seconds if given.
+ * Several URLs are visited one after another by the same browser, so that cookies come back. Nothing but loopback is reached: other hosts are answered with an
  * empty page, and self-signed certificates are accepted.
  *
  * Prints one line of JSON per request to the collector, when its answer is known:
@@ -22,7 +22,7 @@ import { parseArgs } from "node:util";
 import { launchChromium } from "./lib/chromium.mjs";
 import { isLoopback, startProxy } from "./lib/proxy.mjs";
 
-const USAGE = "usage: node test/browse.mjs [--dwell SECONDS] [--gpc] [--phone] URL…";
+const USAGE = "usage: node test/browse.mjs [--dwell SECONDS] [--linger SECONDS] [--gpc] [--phone] URL…";
 /**
  * When the walk has ended: how long nothing must happen before the browser is closed, and how long to wait at most. A page that
  * is left for another site says its last words in a process of its own, after the other page has appeared, and a busy
@@ -45,23 +45,27 @@ function options() {
       allowPositionals: true,
       options: {
         dwell: { type: "string", default: "1" },
+        linger: { type: "string" },
         gpc: { type: "boolean" },
         phone: { type: "boolean" },
       },
     });
     const dwell = Number(values.dwell) * 1_000;
+    const linger = Number(values.linger ?? values.dwell) * 1_000;
     const bases = positionals.map((url) => new URL(url));
-    if (!bases.length || !(dwell >= 0)) throw new Error("no URL, or a dwell that is not a number");
+    if (!bases.length || !(dwell >= 0) || !(linger >= 0)) {
+      throw new Error("no URL, or a time that is not a number");
+    }
     const stranger = bases.find(({ hostname }) => !isLoopback(hostname));
     if (stranger)
       throw new Error(`${stranger.hostname} is not on this machine; this tool only visits loopback`);
-    return { bases, dwell, gpc: values.gpc, phone: values.phone };
+    return { bases, dwell, linger, gpc: values.gpc, phone: values.phone };
   } catch (error) {
     return fail(`${error instanceof Error ? error.message : error}\n${USAGE}`, 2);
   }
 }
 
-const { bases, dwell, gpc, phone } = options();
+const { bases, dwell, linger, gpc, phone } = options();
 const proxy = await startProxy((exchange) => report(exchange));
 const browser = await launchChromium(proxy.url);
 const context = await browser.newContext({
@@ -145,9 +149,9 @@ if (problem) fail(problem.split("\n", 1)[0] ?? "", 1);
 async function walk(base) {
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
-  const stay = async () => {
+  const stay = async (time = dwell) => {
     counts.pages++;
-    await page.waitForTimeout(dwell);
+    await page.waitForTimeout(time);
   };
   /** @param {string} selector @param {RegExp} path */
   const follow = async (selector, path) => {
@@ -157,7 +161,7 @@ async function walk(base) {
   };
   const home = await page.goto(base.href);
   if (!home?.ok()) throw new Error(`${base.href} answered ${home?.status()}`);
-  await stay();
+  await stay(linger);
   await follow('nav a[href="/catalog"]', /^\/catalog$/);
   await follow('[data-filter="tea"]', /^\/catalog\/tea$/);
   await follow('main a[href^="/product/"]:visible', /^\/product\//);

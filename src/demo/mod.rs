@@ -22,7 +22,7 @@ use jiff::tz::TimeZone;
 pub use player::{PlayError, Player};
 pub use progress::Progress;
 pub use report::PlayReport;
-pub use run::{Options, run};
+pub use run::{Options, SEED, run};
 pub use world::{Settings, World};
 
 /// The shop's name in beacons and rows.

@@ -20,13 +20,14 @@ use tower::{ServiceExt, service_fn};
 
 use super::shop::Shop;
 use super::{PlayReport, Player, Progress, SITE, Settings, World, beginning, places, shop_host, site_toml, time_zone};
+use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::collect::server::{BoxedBody, BoxedService, boxed};
 use crate::config::Config;
 use crate::serve::{self, Running, Stores};
 
 /// Another seed, another world.
-const SEED: u64 = 0x0074_616d_6761;
+pub const SEED: u64 = 0x0074_616d_6761;
 /// A visitor on this machine has no place of its own; in the demo it is one of the networks of Almaty.
 const OWN_ADDRESS: HeaderValue = HeaderValue::from_static("198.18.0.77");
 /// How long publishing may take once everything has been played.
@@ -96,7 +97,8 @@ pub async fn run(options: Options) -> Result<()> {
         running.stop().await?;
         return shown;
     }
-    running.wait().await
+    running.wait().await?;
+    say(&format!("\nStopped. The data stays in {}; started again today, it is there at once.", options.data.display()))
 }
 
 /// Plays, waits for the numbers, and says what to look at.
@@ -111,12 +113,14 @@ async fn show(
         let end = Clock::machine().now();
         let report = play(options, running.address, start, end, clock).await?;
         say(&format!(
-            "Played {} beacons with {} events in {:.0} s: {} accepted, {} dropped (bots, GPC, retries), {} refused.",
+            "Played {} beacons with {} events in {:.0} s: {} accepted, {} dropped (programs that say so, browsers that \
+             ask not to be measured), {} of visitors who object, {} refused.",
             report.requests,
             report.events_sent,
             report.seconds,
             report.accepted,
-            report.dropped + report.off,
+            report.dropped,
+            report.off,
             report.rejected,
         ))?;
         say("Waiting until yesterday is published.")?;
@@ -186,20 +190,25 @@ async fn tell(options: &Options, stores: &Stores, day: &str) -> Result<String> {
     for page in pages {
         out.push_str(&format!("  {:<28}{:>8}{:>10}\n", page.path, page.views, page.visitors));
     }
-    let password = options.data.join("engine/service.password");
+    let password = std::path::absolute(options.data.join("engine/service.password"))?;
+    let shop = format!("http://{}/", shop_host(options.port));
+    let metrics = format!("http://127.0.0.1:{}/metrics", options.port + 1);
     out.push_str(&format!(
-        "\nOpen in a browser:\n\n  http://{shop}/                  the shop; your own visit is counted like the others\n  \
-         http://127.0.0.1:{admin}/metrics                the collector's figures\n\n\
-         Ask the stats store (user tamga):\n\n  \
+        "\nOpen in a browser:\n\n  {shop:<40}the shop; your own visit is counted like the others\n  \
+         {metrics:<40}the collector's figures\n\n\
+         Ask the stats store, from any folder:\n\n  \
          curl -su \"tamga:$(cat {password})\" 'http://127.0.0.1:{stats}/?database=tamga_stats' --data-binary \\\n    \
          \"SELECT country, region, visitors, visits FROM places ORDER BY visitors DESC LIMIT 10 FORMAT PrettyCompact\"\n\n\
          Ctrl-C ends it.\n",
-        shop = shop_host(options.port),
-        admin = options.port + 1,
-        password = password.display(),
+        password = quoted(&password),
         stats = options.engine_port + 1,
     ));
     Ok(out)
+}
+
+/// A path as one word of a shell's command.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
 /// Whether this very demo was played into the folder.
@@ -211,15 +220,30 @@ fn is_played(data: &Path, wanted: &Played) -> bool {
 /// Empties the demo's folder, and nobody else's.
 fn clear(options: &Options) -> Result<()> {
     let data = &options.data;
+    if let Ok(mut entries) = fs::read_dir(data) {
+        if !data.join("demo.toml").exists() && entries.next().is_some() {
+            bail!("{} is not empty and not a demo's; give an empty folder with --data", data.display());
+        }
+        let _held = hold(data)?;
+        fs::remove_dir_all(data).with_context(|| format!("cannot empty {}", data.display()))?;
+    }
     let keys = keys_dir(options);
     if keys.exists() {
         fs::remove_dir_all(&keys).with_context(|| format!("cannot empty {}", keys.display()))?;
     }
-    let Ok(mut entries) = fs::read_dir(data) else { return Ok(()) };
-    if !data.join("demo.toml").exists() && entries.next().is_some() {
-        bail!("{} is not empty and not a demo's; give an empty folder with --data", data.display());
+    Ok(())
+}
+
+/// Makes sure that no demo runs in the folder: one that does keeps its audit log locked, and nothing of what it has may go
+/// away under it. The lock is held as long as the answer.
+fn hold(data: &Path) -> Result<Option<Audit>> {
+    let log = data.join("audit.jsonl");
+    if !log.exists() {
+        return Ok(None);
     }
-    fs::remove_dir_all(data).with_context(|| format!("cannot empty {}; is another demo running there?", data.display()))
+    let held = Audit::open(&log, Clock::machine())
+        .with_context(|| "the demo cannot begin anew; stop the one that runs, or give another folder with --data")?;
+    Ok(Some(held))
 }
 
 /// Writes the folder's configuration and GeoIP files.

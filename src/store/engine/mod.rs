@@ -360,6 +360,8 @@ impl Watchman {
         if let Some(library) = &options.library {
             command.arg("--library").arg(library);
         }
+        // A group of its own: Ctrl-C in a terminal is for us, who then stop the engine in order; it does not end beside us.
+        command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()
     }
 }

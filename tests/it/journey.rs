@@ -1,0 +1,355 @@
+//! Does a click in a real browser arrive in the vault, and do the demo's published numbers say what was played?
+//!
+//! One product for all questions: `tamga demo` with few visitors. What was played of yesterday is known exactly, since the
+//! demo's world is a function of its seed; the vault must hold just that, and the stats store nothing finer than it may.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::Value;
+use tamga::clock::Clock;
+use tamga::demo::browser::Kind;
+use tamga::demo::{SEED, SITE, Settings, World, beginning, places, shop_host, time_zone};
+
+use crate::support::product::{Product, children};
+
+const VISITORS: u32 = 600;
+const NETWORKS: &str = include_str!("../fixtures/geo/networks.csv");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_click_in_a_browser_arrives_in_the_vault_and_what_was_played_is_published() {
+    let folder = tempfile::tempdir().unwrap();
+    stay_clear_of_midnight(Duration::from_secs(120)).await;
+    let since = Instant::now();
+    let start = beginning(Clock::machine().now());
+    let mut demo = Product::demo(&folder, VISITORS);
+    demo.until("the demo is served", Duration::from_secs(120), async |demo| {
+        (demo.log().contains("Ctrl-C ends it") && demo.is_drained().await).then_some(())
+    })
+    .await;
+    println!("{VISITORS} visitors a day were played and published within {:.1} s", since.elapsed().as_secs_f64());
+
+    published_numbers_are_those_that_were_played(&demo, start).await;
+    a_visit_arrives_whole(&mut demo).await;
+    who_asks_not_to_be_measured_is_counted_only(&mut demo).await;
+
+    println!("memory of collector and engines in MiB: {}", memory(&demo));
+    assert_eq!(children(demo.pid()).len(), 2, "two engines, and nothing left over");
+    let (status, took) = demo.terminate();
+    assert!(status.success(), "{status}:\n{}", demo.log());
+    println!("it stopped within {} ms", took.as_millis());
+    assert!(!demo.log().contains("WARN") && !demo.log().contains("panicked"), "{}", demo.log());
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What was played
+
+/// What was played of yesterday, as it should be counted.
+#[derive(Debug, Default)]
+struct Truth {
+    events: u64,
+    views: u64,
+    visits: u64,
+    visitors: u64,
+    count_only: u64,
+    by_path: BTreeMap<String, u64>,
+}
+
+impl Truth {
+    fn of_yesterday(start: jiff::Timestamp, port: u16) -> Self {
+        let midnight = start.to_zoned(time_zone()).tomorrow().unwrap().timestamp();
+        let settings =
+            Settings { seed: SEED, start, end: midnight, time_zone: time_zone(), visitors_per_day: VISITORS, port };
+        let world = World::new(&settings, &places::parse(NETWORKS).unwrap());
+        let shop = format!("http://{}", shop_host(port));
+        let mut truth = Self::default();
+        let (mut beacons, mut objected) = (HashMap::new(), HashSet::new());
+        for step in &world.steps {
+            let browser = &world.browsers[step.browser];
+            let body: Value = serde_json::from_str(&step.body).unwrap();
+            let events = body["events"].as_array().unwrap();
+            let views = events.iter().filter(|event| event["type"] == "view");
+            match browser.kind {
+                Kind::Person | Kind::Objector => {}
+                Kind::CountOnly => {
+                    truth.count_only += views.count() as u64;
+                    continue;
+                }
+                Kind::DeclaredBot | Kind::Suspect => continue,
+            }
+            if objected.contains(&step.browser) {
+                continue;
+            }
+            if events.iter().any(|event| event["type"] == "object") {
+                if browser.keeps_cookies {
+                    objected.insert(step.browser);
+                }
+                continue;
+            }
+            truth.events += events.len() as u64;
+            *beacons.entry(step.browser).or_insert(0) += 1;
+            for view in views {
+                truth.views += 1;
+                // Whoever keeps no cookie is somebody else on every page.
+                let referrer = view["referrer"].as_str().unwrap_or_default();
+                truth.visits += u64::from(!browser.keeps_cookies || !referrer.starts_with(&shop));
+                let path = view["url"].as_str().unwrap().strip_prefix(&shop).unwrap();
+                let path = path.split('?').next().unwrap();
+                let path = if path.starts_with("/pay/") { "/pay/:order" } else { path };
+                *truth.by_path.entry(path.to_owned()).or_default() += 1;
+            }
+        }
+        let confirmed = |(browser, beacons): &(&usize, &u64)| world.browsers[**browser].keeps_cookies && **beacons > 1;
+        truth.visitors = beacons.iter().filter(confirmed).count() as u64;
+        truth
+    }
+}
+
+async fn published_numbers_are_those_that_were_played(demo: &Product, start: jiff::Timestamp) {
+    let truth = Truth::of_yesterday(start, demo.ports.collector);
+    let day = start.to_zoned(time_zone()).date();
+    let of_the_vault: Vec<Value> = demo
+        .vault(&format!(
+            "SELECT toUInt32(count()) AS events, toUInt32(countIf(type = 'view')) AS views,
+                toUInt32(uniqExactIf(visit, type = 'view' AND step = 1)) AS visits,
+                toUInt32(uniqExactIf(visitor, confirmed)) AS visitors,
+                toUInt32((SELECT sum(count) FROM tallies WHERE day = '{day}' AND reason = 'count_only')) AS count_only
+            FROM events WHERE day = '{day}' AND suspect = ''"
+        ))
+        .await
+        .unwrap();
+    let Truth { events, views, visits, visitors, count_only, .. } = truth;
+    let played = serde_json::json!({
+        "events": events, "views": views, "visits": visits, "visitors": visitors, "count_only": count_only,
+    });
+    assert_eq!(of_the_vault, [played], "the vault holds yesterday as it was played");
+
+    let tables = ["site", "hours", "pages", "entries", "places", "clients", "publications"];
+    let mut published = HashMap::new();
+    for table in tables {
+        let rows: Vec<Value> = demo.stats(&format!("SELECT * FROM {table}")).await.unwrap();
+        assert!(!rows.is_empty(), "{table} is empty");
+        for row in &rows {
+            assert_eq!(row["site"], SITE);
+            for (column, value) in row.as_object().unwrap() {
+                if column != "folded_share" {
+                    assert_eq!(value.as_u64().unwrap_or_default() % 5, 0, "{table}.{column} is rounded: {row}");
+                }
+            }
+            // What stands for people stands for ten at least; views and visits cannot be fewer than those who make them.
+            for column in ["visitors", "visits", "views"] {
+                let shown = row.get(column).and_then(Value::as_u64);
+                assert!(shown.is_none_or(|shown| shown >= 10), "{table}.{column} stands for many: {row}");
+            }
+        }
+        published.insert(table, rows);
+    }
+
+    let [site] = published["site"].as_slice() else { panic!("one window: {:?}", published["site"]) };
+    for (column, truth) in
+        [("views", views), ("visits", visits), ("visitors", visitors), ("count_only_views", count_only)]
+    {
+        let Some(shown) = site[column].as_u64() else { continue };
+        assert!(shown.abs_diff(truth) < 5, "{column}: {shown} is published, {truth} were played");
+    }
+    assert!(site["views"].is_u64() && site["visitors"].is_u64(), "{site}");
+    for (table, column, truth) in [
+        ("hours", "views", views),
+        ("pages", "views", views),
+        ("entries", "visits", visits),
+        ("places", "visitors", visitors),
+        ("clients", "visitors", visitors),
+    ] {
+        let rows = &published[table];
+        let sum: u64 = rows.iter().filter_map(|row| row[column].as_u64()).sum();
+        assert!(sum.abs_diff(truth) <= 5 * rows.len() as u64, "{table}.{column}: the sum is {sum}, not {truth}");
+    }
+    for row in &published["pages"] {
+        let path = row["path"].as_str().unwrap();
+        if path != "(other)" {
+            let shown = row["views"].as_u64().unwrap();
+            let truth = truth.by_path.get(path).copied().unwrap_or_else(|| panic!("{path} was not played"));
+            assert!(shown.abs_diff(truth) < 5, "{path}: {shown} views are published, {truth} were played");
+        }
+    }
+    println!(
+        "yesterday, played and in the vault: {events} events, {views} views, {visits} visits, {visitors} visitors"
+    );
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// A real browser
+
+#[derive(Clone, Debug, Deserialize)]
+struct Row {
+    visitor: String,
+    visit: String,
+    confirmed: bool,
+    #[serde(rename = "type")]
+    kind: String,
+    path: String,
+    previous_path: String,
+    step: u8,
+    engaged_s: u16,
+    entry_channel: String,
+    exit_domain: String,
+    country: String,
+    region: String,
+    browser: String,
+    os: String,
+    device: String,
+}
+
+/// A request of the browser to the collector, and when its answer was known.
+struct Exchange {
+    line: Value,
+    at: Instant,
+}
+
+impl Exchange {
+    fn events(&self) -> impl Iterator<Item = &str> {
+        self.line["events"].as_array().unwrap().iter().map(|event| event.as_str().unwrap())
+    }
+}
+
+async fn a_visit_arrives_whole(demo: &mut Product) {
+    stay_clear_of_midnight(Duration::from_secs(60)).await;
+    let before = visitors(demo).await;
+    let shop = format!("http://{}", shop_host(demo.ports.collector));
+    let walk = tokio::task::spawn_blocking(move || browse(&["--dwell", "0.3", "--linger", "6", &shop]));
+    // Rows are looked for while the browser still walks, to know how soon they come.
+    let mut arrived = Vec::new();
+    while !walk.is_finished() {
+        arrived.push((Instant::now(), rows_of_new_visitors(demo, &before).await.len()));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let exchanges = walk.await.unwrap();
+    assert!(exchanges.iter().all(|exchange| exchange.line["outcome"] == "accepted"), "every beacon is kept");
+    let sent: usize = exchanges.iter().map(|exchange| exchange.events().count()).sum();
+    let last = exchanges.iter().map(|exchange| exchange.at).max().unwrap();
+    let rows = demo
+        .until("all rows of the visit are in the vault", Duration::from_secs(5), async |demo| {
+            let rows = rows_of_new_visitors(demo, &before).await;
+            (rows.len() >= sent).then_some(rows)
+        })
+        .await;
+    let whole = arrived.iter().find(|(_, rows)| *rows >= sent).map_or_else(Instant::now, |(at, _)| *at);
+    let lag = whole.saturating_duration_since(last);
+    println!("{} beacons with {sent} events; the last was in the vault after {} ms", exchanges.len(), lag.as_millis());
+    assert!(lag < Duration::from_secs(5), "{lag:?}");
+
+    assert_eq!(rows.len(), sent, "each event is there once: {rows:#?}");
+    let distinct = |of: fn(&Row) -> &str| rows.iter().map(of).collect::<HashSet<_>>().len();
+    assert_eq!((distinct(|row| &row.visitor), distinct(|row| &row.visit)), (1, 1), "one visitor, one visit");
+    for row in &rows {
+        assert_eq!((row.country.as_str(), row.region.as_str()), ("KZ", "Almaty"), "{row:?}");
+        assert_eq!((row.browser.as_str(), row.os.as_str(), row.device.as_str()), ("Chrome", "Linux", "desktop"));
+        assert_eq!(row.entry_channel, if row.kind == "view" && row.step == 1 { "direct" } else { "" }, "{row:?}");
+    }
+    let mut views: Vec<_> = rows.iter().filter(|row| row.kind == "view").collect();
+    views.sort_by_key(|row| row.step);
+    let product = views[3].path.clone();
+    assert!(product.starts_with("/product/"), "{product}");
+    let walked = ["/", "/catalog", "/catalog/tea", &product, "/cart", "/checkout", "/pay/:order"];
+    assert_eq!(views.iter().map(|row| row.path.as_str()).collect::<Vec<_>>(), walked);
+    assert_eq!(views.iter().map(|row| row.step).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(views[0].previous_path, "");
+    for (view, previous) in views[1..].iter().zip(walked) {
+        assert_eq!(view.previous_path, previous, "{view:?}");
+    }
+    // The first beacon alone had no cookie.
+    let unconfirmed: Vec<_> = rows.iter().filter(|row| !row.confirmed).collect();
+    assert_eq!(unconfirmed.iter().map(|row| (row.kind.as_str(), row.step)).collect::<Vec<_>>(), [("view", 1)]);
+    let engaged =
+        rows.iter().filter(|row| row.kind == "engage").map(|row| (row.step, row.engaged_s)).max_by_key(|e| e.1);
+    assert_eq!(engaged, Some((1, 5)), "six seconds on the first page are in the bucket from five");
+    let exits: Vec<_> = rows.iter().filter(|row| row.kind == "exit").map(|row| row.exit_domain.as_str()).collect();
+    assert_eq!(exits, ["kaspi.kz"]);
+}
+
+async fn who_asks_not_to_be_measured_is_counted_only(demo: &mut Product) {
+    let before = (visitors(demo).await, count_only(demo).await);
+    let shop = format!("http://{}", shop_host(demo.ports.collector));
+    let exchanges = tokio::task::spawn_blocking(move || browse(&["--dwell", "0.2", "--gpc", &shop])).await.unwrap();
+    assert!(exchanges.iter().all(|exchange| exchange.line["outcome"] == "dropped"));
+    let views = exchanges.iter().flat_map(Exchange::events).filter(|event| *event == "view").count() as u64;
+    assert_eq!(views, 7);
+    demo.until("the tally is in the vault", Duration::from_secs(5), async |demo| {
+        (count_only(demo).await >= before.1 + views).then_some(())
+    })
+    .await;
+    assert_eq!(count_only(demo).await, before.1 + views);
+    assert_eq!(visitors(demo).await, before.0, "no row bears a pseudonym of it");
+}
+
+/// Walks through the shop with a real Chromium; every beacon with its answer.
+fn browse(arguments: &[&str]) -> Vec<Exchange> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("collector-js");
+    assert!(
+        folder.join("node_modules/playwright-core").exists(),
+        "the packages that drive the browser are missing: scripts/prepare snippet browser"
+    );
+    let spawned = Command::new("node")
+        .current_dir(folder)
+        .arg("test/browse.mjs")
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut node = spawned.unwrap_or_else(|error| panic!("cannot run node ({error}): scripts/prepare snippet browser"));
+    let lines = BufReader::new(node.stdout.take().unwrap()).lines();
+    let exchanges =
+        lines.map(|line| Exchange { line: serde_json::from_str(&line.unwrap()).unwrap(), at: Instant::now() });
+    let exchanges = exchanges.filter(|exchange| exchange.line["kind"] == "beacon").collect();
+    let output = node.wait_with_output().unwrap();
+    assert!(output.status.success(), "the walk failed: {}", String::from_utf8_lossy(&output.stderr));
+    exchanges
+}
+
+/// The visitors of today and yesterday.
+async fn visitors(demo: &Product) -> HashSet<String> {
+    let rows: Vec<Value> = demo.vault("SELECT DISTINCT hex(visitor) AS visitor FROM events").await.unwrap();
+    rows.iter().map(|row| row["visitor"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The rows of visitors who were not there before.
+async fn rows_of_new_visitors(demo: &Product, before: &HashSet<String>) -> Vec<Row> {
+    let sql =
+        "SELECT hex(visitor) AS visitor, hex(visit) AS visit, confirmed, type, path, previous_path, step, engaged_s,
+            entry_channel, exit_domain, country, region, browser, os, device
+        FROM events WHERE hour = (SELECT max(hour) FROM events) OR hour = (SELECT max(hour) FROM events) - 3600";
+    let rows: Vec<Row> = demo.vault(sql).await.unwrap();
+    rows.into_iter().filter(|row| !before.contains(&row.visitor)).collect()
+}
+
+async fn count_only(demo: &Product) -> u64 {
+    let sql = "SELECT toUInt32(sum(count)) AS count FROM tallies WHERE reason = 'count_only'";
+    let rows: Vec<Value> = demo.vault(sql).await.unwrap();
+    rows[0]["count"].as_u64().unwrap()
+}
+
+/// A visit that a midnight of the shop cuts in two is two visits, rightly.
+async fn stay_clear_of_midnight(room: Duration) {
+    let now = Clock::machine().now().to_zoned(time_zone());
+    let left = now.tomorrow().unwrap().start_of_day().unwrap().timestamp().as_second() - now.timestamp().as_second();
+    if let Ok(left) = u64::try_from(left)
+        && left < room.as_secs()
+    {
+        tokio::time::sleep(Duration::from_secs(left + 2)).await;
+    }
+}
+
+fn memory(demo: &Product) -> String {
+    let mib = |pid: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let field = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+        (field.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() / 1024).to_string()
+    };
+    let mut pids = vec![demo.pid()];
+    pids.extend(demo.engines());
+    pids.iter().map(mib).collect::<Vec<_>>().join(", ")
+}
