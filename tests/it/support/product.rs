@@ -29,6 +29,7 @@ pub(crate) struct Ports {
 /// A running product.
 pub(crate) struct Product {
     child: Child,
+    arguments: Vec<String>,
     pub(crate) ports: Ports,
     pub(crate) data: PathBuf,
     log: PathBuf,
@@ -42,6 +43,11 @@ impl Ports {
         let (engine, second) = pair();
         drop((first, second));
         Self { collector, engine }
+    }
+
+    /// A folder for keys, which must be in memory: apart from others by its port.
+    pub(crate) fn keys(self) -> PathBuf {
+        PathBuf::from(format!("/dev/shm/tamga-test-{}-{}", rustix::process::getuid().as_raw(), self.collector))
     }
 }
 
@@ -73,27 +79,29 @@ impl Product {
             format!("--visitors={visitors}"),
             format!("--library={}", library().display()),
         ];
-        Self::spawn(folder.path(), &arguments, ports, data, keys)
+        Self::spawn(folder.path(), arguments.into(), ports, data, keys)
     }
 
-    /// `tamga serve` with this configuration, which names `folder/data` and `folder/keys`.
+    /// `tamga serve` with this configuration, which names `folder/data` and [`Ports::keys`].
     pub(crate) fn serve(folder: &TempDir, config: &Path, ports: Ports) -> Self {
         let arguments = ["serve".to_owned(), format!("--config={}", config.display())];
-        let (data, keys) = (folder.path().join("data"), folder.path().join("keys"));
-        Self::spawn(folder.path(), &arguments, ports, data, keys)
+        Self::spawn(folder.path(), arguments.into(), ports, folder.path().join("data"), ports.keys())
     }
 
-    fn spawn(folder: &Path, arguments: &[String], ports: Ports, data: PathBuf, keys: PathBuf) -> Self {
+    fn spawn(folder: &Path, arguments: Vec<String>, ports: Ports, data: PathBuf, keys: PathBuf) -> Self {
         let log = folder.join("log");
-        let out = File::options().create(true).append(true).open(&log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_tamga"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(out.try_clone().unwrap())
-            .stderr(out)
-            .spawn()
-            .unwrap();
-        Self { child, ports, data, log, keys }
+        Self { child: start(&arguments, &log), arguments, ports, data, log, keys }
+    }
+
+    /// SIGKILL, to the collector alone.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// The same once more, after [`Product::kill`]: same ports, data and keys.
+    pub(crate) fn start_again(&mut self) {
+        self.child = start(&self.arguments, &self.log);
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -146,7 +154,7 @@ impl Product {
         accepted.is_some() && accepted == self.metric("tamga_rows{state=\"stored\"}").await
     }
 
-    /// Rows of the vault, an object each. `None` while its engine is away.
+    /// Rows of the vault, an object each. `None` while its engine is away, or its tables are not there yet.
     pub(crate) async fn vault<T: DeserializeOwned>(&self, sql: &str) -> Option<Vec<T>> {
         self.ask(self.ports.engine, "tamga_vault", sql).await
     }
@@ -165,6 +173,10 @@ impl Product {
             .body(Full::from(sql.to_owned()))
             .unwrap();
         let (status, text) = send(request).await?;
+        if status == StatusCode::NOT_FOUND {
+            // The very first moments of a product: its tables are not made yet.
+            return None;
+        }
         assert_eq!(status, StatusCode::OK, "{sql}: {text}");
         Some(
             text.lines()
@@ -187,12 +199,6 @@ impl Product {
         ["vault", "stats"].iter().filter_map(|name| self.engine(name)).collect()
     }
 
-    /// SIGKILL, to the collector alone.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
     /// SIGTERM; says how it ended and how long that took.
     pub(crate) fn terminate(&mut self) -> (ExitStatus, Duration) {
         let since = Instant::now();
@@ -205,6 +211,17 @@ impl Product {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+fn start(arguments: &[String], log: &Path) -> Child {
+    let out = File::options().create(true).append(true).open(log).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_tamga"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(out.try_clone().unwrap())
+        .stderr(out)
+        .spawn()
+        .unwrap()
 }
 
 impl Drop for Product {
