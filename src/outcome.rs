@@ -26,8 +26,16 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in a stable order.
-    pub const ALL: [Self; 6] =
-        [Self::Duplicate, Self::DeclaredBot, Self::CountOnly, Self::Objection, Self::UnknownEvent, Self::ForeignPage];
+    pub const ALL: [Self; 8] = [
+        Self::Duplicate,
+        Self::DeclaredBot,
+        Self::CountOnly,
+        Self::Objection,
+        Self::UnknownEvent,
+        Self::ForeignPage,
+        Self::InternalExit,
+        Self::NotInPolicy,
+    ];
 
     /// The name in metrics and tallies.
     pub fn name(self) -> &'static str {
