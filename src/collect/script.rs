@@ -9,7 +9,7 @@ const SNIPPET: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/coll
 /// The current snippet, for an hour without asking again.
 pub(super) async fn latest(request: HeaderMap) -> Response {
     let tag = HeaderValue::try_from(format!("\"{}\"", &blake3::hash(SNIPPET).to_hex()[..16])).expect("hexadecimal");
-    let known = request.get(header::IF_NONE_MATCH) == Some(&tag);
+    let known = request.get_all(header::IF_NONE_MATCH).iter().any(|list| names(list, &tag));
     let mut response = Response::new(Body::from(if known { &[] } else { SNIPPET }));
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -22,4 +22,10 @@ pub(super) async fn latest(request: HeaderMap) -> Response {
     out.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     out.insert(header::ETAG, tag);
     response
+}
+
+/// Whether a list of entity tags names ours. Compared weakly (RFC 9110, 13.1.2): a proxy that compresses makes tags weak.
+fn names(list: &HeaderValue, ours: &HeaderValue) -> bool {
+    let (Ok(list), Ok(ours)) = (list.to_str(), ours.to_str()) else { return false };
+    list.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == ours)
 }
