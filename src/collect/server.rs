@@ -55,7 +55,7 @@ pub struct Peer(pub SocketAddr);
 pub struct Limits {
     /// Connections at once.
     pub connections: usize,
-    /// Time for a request's head, idle time before it included.
+    /// Time for a request's head, idle time before it included; also for the other side to take what was sent to it.
     pub head_deadline: Duration,
     /// Time for requests under way when stopping.
     pub stop_grace: Duration,
@@ -90,6 +90,7 @@ where
             accepted = accept(&listener, &slots) => accepted,
         };
         let Some((slot, stream, peer)) = accepted else { continue };
+        forbid_stalling(&stream, limits.head_deadline);
         let service = service.clone();
         let handler = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
@@ -112,6 +113,14 @@ where
     if tokio::time::timeout(limits.stop_grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests under way were cut off when the grace of [server] stop_grace_s was over");
     }
+}
+
+/// Lets the kernel end a connection whose other side takes nothing of what is sent to it: who asks for much and reads
+/// nothing would otherwise keep a place for ever.
+fn forbid_stalling(stream: &tokio::net::TcpStream, deadline: Duration) {
+    let deadline_ms = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
+    // Only a kernel without the option refuses it.
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, deadline_ms);
 }
 
 type Accepted = (tokio::sync::OwnedSemaphorePermit, tokio::net::TcpStream, SocketAddr);
