@@ -4,6 +4,8 @@
 //! `received = accepted + dropped + rejected`, which [`Counted`] makes true: an event whose outcome nobody names is
 //! rejected as `abandoned` when its guard goes.
 
+use std::sync::Arc;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -127,9 +129,9 @@ impl Metrics {
     }
 
     /// Counts events as received; their outcome is named through the guard.
-    pub fn receive(&self, events: u32) -> Counted<'_> {
+    pub fn receive(self: &Arc<Self>, events: u32) -> Counted {
         self.received.inc_by(events.into());
-        Counted { metrics: self, open: events }
+        Counted { metrics: self.clone(), open: events }
     }
 
     fn count_rejected(&self, reason: Rejection, events: u32) {
@@ -138,12 +140,12 @@ impl Metrics {
 }
 
 /// Events that were received and whose outcome is not yet named.
-pub struct Counted<'a> {
-    metrics: &'a Metrics,
+pub struct Counted {
+    metrics: Arc<Metrics>,
     open: u32,
 }
 
-impl Counted<'_> {
+impl Counted {
     /// So many were kept.
     pub fn accepted(&mut self, events: u32) {
         let events = self.take(events);
@@ -169,7 +171,7 @@ impl Counted<'_> {
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for Counted {
     fn drop(&mut self) {
         if self.open > 0 {
             self.metrics.count_rejected(Rejection::Abandoned, self.open);
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn every_received_event_has_one_outcome_even_when_nobody_names_it() {
-        let metrics = Metrics::default();
+        let metrics = Arc::new(Metrics::default());
         let mut counted = metrics.receive(5);
         counted.accepted(2);
         counted.dropped(DropReason::Duplicate, 1);

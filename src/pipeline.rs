@@ -44,15 +44,11 @@ pub fn process(
     key: &DayKey,
     lookups: &Lookups,
 ) -> Processed {
-    let mut out = Processed::default();
-    let received = addressed.beacon;
-    if received.events.iter().any(|event| matches!(event, ReceivedEvent::Object)) {
-        out.objected = true;
-        out.drop(DropReason::Objection, received.events.len() as u32);
-        out.drop(DropReason::UnknownEvent, received.unknown_events);
-        return out;
+    if let Some(objection) = objection(&addressed) {
+        return objection;
     }
-    let Enriched { beacon: enriched, ended } = enrich::beacon(received, sender, lookups, &site.enrich);
+    let mut out = Processed::default();
+    let Enriched { beacon: enriched, ended } = enrich::beacon(addressed.beacon, sender, lookups, &site.enrich);
     out.drop(DropReason::UnknownEvent, ended.unknown_event);
     out.drop(DropReason::ForeignPage, ended.foreign_page);
     out.drop(DropReason::InternalExit, ended.internal_exit);
@@ -74,6 +70,18 @@ pub fn process(
     out
 }
 
+/// A beacon in which the visitor objects ends here, whatever else is known of it: a request not to be measured says less,
+/// and the same beacon once more is an objection once more. `None` for every other beacon.
+pub fn objection(addressed: &Addressed) -> Option<Processed> {
+    let received = &addressed.beacon;
+    received.events.iter().any(|event| matches!(event, ReceivedEvent::Object)).then(|| {
+        let mut out = Processed { objected: true, ..Processed::default() };
+        out.drop(DropReason::Objection, received.events.len() as u32);
+        out.drop(DropReason::UnknownEvent, received.unknown_events);
+        out
+    })
+}
+
 /// The journey of a beacon whose browser asks not to be measured: one count per view, and nothing else of it.
 pub fn count_only(addressed: &Addressed, site: &SiteRules, time: SiteTime) -> Processed {
     let mut out = Processed::all_dropped(addressed, DropReason::CountOnly);
@@ -83,15 +91,21 @@ pub fn count_only(addressed: &Addressed, site: &SiteRules, time: SiteTime) -> Pr
     out
 }
 
-/// A beacon that was seen before: nothing is kept, and the browser gets its cookie again, in case the first answer was lost.
+/// A beacon that was seen before: nothing is kept, and a person's browser gets its cookie again, in case the first answer
+/// was lost.
 pub fn repeat(
     addressed: &Addressed,
+    sender: &Sender,
     presented: Option<Cookie>,
     site: &SiteRules,
-    time: SiteTime,
     key: &DayKey,
+    lookups: &Lookups,
 ) -> Processed {
     let mut out = Processed::all_dropped(addressed, DropReason::Duplicate);
+    if matches!(lookups.clients.classify(sender).1, Automation::Declared(_)) {
+        return out;
+    }
+    let time = site.time(sender.arrived_at);
     // With a cookie the first answer got through; without one it may not have.
     let views = if presented.is_some() { 0 } else { views(&addressed.beacon).min(u8::MAX.into()) as u8 };
     let view = addressed.beacon.view.expose();

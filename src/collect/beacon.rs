@@ -81,7 +81,7 @@ impl Collector {
         self.origins.iter().find(|known| *known == origin)
     }
 
-    async fn take(&self, head: &HeaderMap, peer: Option<IpAddr>, body: Body) -> Result<Taken, Rejection> {
+    async fn take(self: &Arc<Self>, head: &HeaderMap, peer: Option<IpAddr>, body: Body) -> Result<Taken, Rejection> {
         // An objection is honoured before a byte of the body is looked at.
         if let Some(off) = self.cookies_off.iter().find(|name| headers::cookie(head, name) == Some("1")) {
             let mut counted = self.metrics.receive(1);
@@ -97,7 +97,7 @@ impl Collector {
         let ticket = self.spool.enter(self.clock.now_ms());
         let body = self.read(head, body).await.map_err(refuse)?;
         let addressed = parse(&body).map_err(refuse)?;
-        let mut counted = self.metrics.receive(events(&addressed));
+        let counted = self.metrics.receive(events(&addressed));
         let Some(site) = self.sites.get(&addressed.site) else {
             counted.rejected(Rejection::UnknownSite);
             return Err(Rejection::UnknownSite);
@@ -111,29 +111,22 @@ impl Collector {
         let peer = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
         let sender = headers::sender(head, self.proxies.client(peer, head), arrived_at);
         let (view, seq) = (*addressed.beacon.view.expose(), addressed.beacon.seq);
-        let seeing = self.duplicates.see(&addressed.site, &view, seq, arrived_ms);
-        if matches!(seeing, Seeing::InFlight) {
-            counted.rejected(Rejection::InFlight);
-            return Err(Rejection::InFlight);
-        }
-        let processed = match self.process(site, addressed, &sender, head, matches!(seeing, Seeing::Again)) {
+        let claim = match self.duplicates.see(&addressed.site, &view, seq, arrived_ms) {
+            Seeing::First(claim) => Some(claim),
+            Seeing::Again => None,
+            Seeing::InFlight => {
+                counted.rejected(Rejection::InFlight);
+                return Err(Rejection::InFlight);
+            }
+        };
+        let processed = match self.process(site, addressed, &sender, head, claim.is_none()) {
             Ok(processed) => processed,
             Err(rejection) => {
                 counted.rejected(rejection);
                 return Err(rejection);
             }
         };
-        if let Err(rejection) = self.keep(ticket, &processed.kept).await {
-            counted.rejected(rejection);
-            return Err(rejection);
-        }
-        if let Seeing::First(claim) = seeing {
-            claim.durable();
-        }
-        counted.accepted(processed.accepted);
-        for (reason, events) in &processed.dropped {
-            counted.dropped(*reason, *events);
-        }
+        let processed = self.settle(ticket, claim, counted, processed).await?;
         Ok(self.answer(site, &processed, &sender))
     }
 
@@ -148,6 +141,9 @@ impl Collector {
     ) -> Result<Processed, Rejection> {
         let rules = &site.stages.rules;
         let time = rules.time(sender.arrived_at);
+        if let Some(objection) = pipeline::objection(&addressed) {
+            return Ok(objection);
+        }
         if headers::text(head, "sec-gpc") == "1" {
             return Ok(if again {
                 Processed::all_dropped(&addressed, DropReason::Duplicate)
@@ -162,7 +158,7 @@ impl Collector {
         let presented = headers::cookie(head, &site.cookies.identity)
             .and_then(|value| self.seal.open(&rules.site, value, time.local.day));
         Ok(if again {
-            pipeline::repeat(&addressed, presented, rules, time, &key)
+            pipeline::repeat(&addressed, sender, presented, rules, &key, &self.lookups)
         } else {
             pipeline::process(addressed, sender, presented, &site.stages, &key, &self.lookups)
         })

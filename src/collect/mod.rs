@@ -14,6 +14,7 @@ pub mod server;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -28,9 +29,9 @@ use crate::config::{self, Config};
 use crate::enrich::{Lookups, SiteEnrich, SiteWords};
 use crate::event::PseudonymousBeacon;
 use crate::items::Items;
-use crate::metrics::Metrics;
+use crate::metrics::{Counted, Metrics};
 use crate::outcome::Rejection;
-use crate::pipeline::SiteStages;
+use crate::pipeline::{Processed, SiteStages};
 use crate::privacy::SiteRules;
 use crate::privacy::cookie::CookieSeal;
 use crate::privacy::keys::KeyRing;
@@ -52,6 +53,8 @@ pub struct Collector {
     spool: Writer,
     metrics: Arc<Metrics>,
     clock: Clock,
+    /// The last append failed, and it was said so.
+    refusing: AtomicBool,
 }
 
 /// A site, made ready.
@@ -109,31 +112,75 @@ impl Collector {
             spool,
             metrics,
             clock,
+            refusing: AtomicBool::new(false),
         })
     }
 
-    /// Makes what is kept durable. Nothing kept is durable at once.
-    async fn keep(&self, ticket: Ticket, kept: &PseudonymousBeacon) -> Result<(), Rejection> {
-        let rows = record::encode(kept);
-        let mut frames = Vec::with_capacity(rows.len());
-        let mut count = 0;
-        for (lane, rows) in rows {
-            let lane = Lane::new(&lane.label()).expect("labels of checked domains have under 256 bytes");
-            let mut frame = Frame::new(lane);
-            rows.iter().for_each(|row| frame.push(row));
-            count += rows.len() as u64;
-            frames.push(frame);
-        }
+    /// Makes what is kept durable, then counts it and marks its beacon as seen. Nothing kept is durable at once.
+    ///
+    /// It is a task of its own, which goes on when the client goes away: otherwise rows that become durable a moment later
+    /// would be counted as refused, and the client's retry stored a second time. How many such tasks there are is bounded
+    /// by the spool's queue.
+    async fn settle(
+        self: &Arc<Self>,
+        ticket: Ticket,
+        claim: Option<duplicates::Claim>,
+        counted: Counted,
+        processed: Processed,
+    ) -> Result<Processed, Rejection> {
+        let this = self.clone();
+        let task = async move {
+            let mut counted = counted;
+            if let Err(rejection) = this.keep(ticket, frames(&processed.kept)).await {
+                counted.rejected(rejection);
+                return Err(rejection);
+            }
+            claim.into_iter().for_each(duplicates::Claim::durable);
+            counted.accepted(processed.accepted);
+            for (reason, events) in &processed.dropped {
+                counted.dropped(*reason, *events);
+            }
+            Ok(processed)
+        };
+        tokio::spawn(task).await.unwrap_or(Err(Rejection::SpoolBroken))
+    }
+
+    async fn keep(&self, ticket: Ticket, frames: Vec<Frame>) -> Result<(), Rejection> {
         if frames.is_empty() {
             return Ok(());
         }
-        ticket.append(frames).await.map_err(|error| match error {
-            AppendError::Full | AppendError::Overloaded => Rejection::SpoolFull,
-            _ => Rejection::SpoolBroken,
-        })?;
-        self.metrics.rows_accepted.inc_by(count);
-        Ok(())
+        let rows: u64 = frames.iter().map(|frame| u64::from(frame.rows())).sum();
+        match ticket.append(frames).await {
+            Ok(_) => {
+                self.metrics.rows_accepted.inc_by(rows);
+                if self.refusing.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the spool takes rows again");
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // Once, not for every beacon: a full disk must not be filled with the news of it.
+                if !self.refusing.swap(true, Ordering::Relaxed) {
+                    tracing::error!(%error, "beacons are answered 503 until the spool takes rows again");
+                }
+                Err(match error {
+                    AppendError::Full | AppendError::Overloaded => Rejection::SpoolFull,
+                    _ => Rejection::SpoolBroken,
+                })
+            }
+        }
     }
+}
+
+/// The rows of a beacon as the spool takes them: a frame for each lane.
+fn frames(kept: &PseudonymousBeacon) -> Vec<Frame> {
+    let framed = |(lane, rows): (record::Lane, Vec<Vec<u8>>)| {
+        let lane = Lane::new(&lane.label()).expect("labels of checked domains have under 256 bytes");
+        let mut frame = Frame::new(lane);
+        rows.iter().for_each(|row| frame.push(row));
+        frame
+    };
+    record::encode(kept).into_iter().map(framed).collect()
 }
 
 impl Site {

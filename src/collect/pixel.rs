@@ -63,7 +63,12 @@ pub(super) async fn get(
 
 impl Collector {
     /// An `Err` has not been counted yet; everything else has.
-    async fn count(&self, head: &HeaderMap, peer: Option<std::net::IpAddr>, told: Told) -> Result<(), Rejection> {
+    async fn count(
+        self: &Arc<Self>,
+        head: &HeaderMap,
+        peer: Option<std::net::IpAddr>,
+        told: Told,
+    ) -> Result<(), Rejection> {
         let name = told.site.ok_or(Rejection::Malformed)?;
         let site = self.sites.get(&name).ok_or(Rejection::UnknownSite)?;
         let ticket = self.spool.enter(self.clock.now_ms());
@@ -96,15 +101,8 @@ impl Collector {
             let sender = headers::sender(head, self.proxies.client(peer, head), arrived_at);
             pipeline::process(addressed, &sender, None, &site.stages, &key, &self.lookups)
         };
-        match self.keep(ticket, &processed.kept).await {
-            Ok(()) => {
-                counted.accepted(processed.accepted);
-                for (reason, events) in &processed.dropped {
-                    counted.dropped(*reason, *events);
-                }
-            }
-            Err(rejection) => counted.rejected(rejection),
-        }
+        // The picture is the answer whatever becomes of it.
+        let _ = self.settle(ticket, None, counted, processed).await;
         Ok(())
     }
 }

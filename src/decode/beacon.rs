@@ -1,7 +1,8 @@
 //! The wire format of beacons, version 1: `schema/wire/beacon.v1.schema.json` in Rust.
 //!
 //! Strict in values, lenient in what is new: every limit of the schema is held here, while fields and event types that
-//! this version does not know are discarded unread and counted, so that a newer snippet loses nothing else.
+//! this version does not know are discarded unread and counted, so that a newer snippet loses nothing else. More lenient
+//! than the schema in one thing: an event without `at` passes, since nothing reads it and an objection may be such an event.
 //! A beacon is parsed once, borrowed from the body; events one by one, so that an unknown type's fields are never looked at.
 
 use std::borrow::Cow;
