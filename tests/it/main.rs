@@ -1,9 +1,13 @@
 //! The integration tests, one binary so that they link once. Each module is named by the question it answers.
+
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and a measurement prints")]
 
 mod architecture;
+mod crash;
 mod deploy;
+mod edge;
 mod engine;
+mod journey;
 mod publish;
 mod ship;
 mod store;

@@ -1,7 +1,11 @@
 //! What the tests share.
 
+pub(crate) mod collector;
+pub(crate) mod disk;
 pub(crate) mod engine;
 pub(crate) mod fake_vault;
+pub(crate) mod http;
 pub(crate) mod product;
+pub(crate) mod rows;
 pub(crate) mod ship;
 pub(crate) mod vault;

@@ -1,0 +1,89 @@
+//! The picture and the script: always the same bytes, and never a cookie.
+
+use crate::support::collector::Edge;
+
+const PAGE: &str = "https%3A%2F%2Fjetpay.kz%2Fpay%2F4711";
+
+#[tokio::test]
+async fn the_picture_is_the_same_whatever_happened() {
+    let edge = Edge::start().await;
+    let well = format!("/v1/count.gif?site=jetpay.kz&url={PAGE}&ref=https%3A%2F%2Fyandex.kz%2F");
+    let cookie = edge.view(1, 0, None).await.cookie().unwrap();
+    edge.rows().await;
+    let long = format!("/v1/count.gif?site=jetpay.kz&url=https://jetpay.kz/{}", "x".repeat(4_000));
+    let mut first = Vec::new();
+    for (target, kept) in [
+        (well.as_str(), 1),
+        (&format!("{well}&site=jetpay.kz"), 0),
+        ("/v1/count.gif", 0),
+        ("/v1/count.gif?site=canary.kz", 0),
+        ("/v1/count.gif?site=jetpay.kz", 0),
+        ("/v1/count.gif?site=jetpay.kz&url=https://evil.kz/", 0),
+        ("/v1/count.gif?site=jetpay.kz&url=javascript:1", 0),
+        ("/v1/count.gif?site=%FF%FE&url=%00", 0),
+        ("/v1/count.gif?%", 0),
+        (&long, 0),
+    ] {
+        let answer = edge.call("GET", target).cookies(Some(&cookie)).send().await;
+        assert_eq!((answer.status, answer.body.len()), (200, 43), "{target}");
+        assert!(answer.body.starts_with(b"GIF89a"));
+        assert_eq!(answer.header("content-type"), Some("image/gif"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.all("set-cookie"), [""; 0]);
+        first = if first.is_empty() { answer.body.clone() } else { first };
+        assert_eq!(answer.body, first);
+        assert_eq!(edge.rows().await.events.len(), kept, "{target}");
+    }
+    edge.disk.fail();
+    let answer = edge.call("GET", &well).send().await;
+    assert_eq!((answer.status, answer.body), (200, first));
+    edge.counts();
+}
+
+#[tokio::test]
+async fn views_of_the_picture_are_nobody_s() {
+    let edge = Edge::start().await;
+    let target = format!("/v1/count.gif?site=jetpay.kz&url={PAGE}");
+    let cookie = edge.view(1, 0, None).await.cookie().unwrap();
+    let visitor = edge.rows().await.event().visitor;
+    for _ in 0..2 {
+        edge.call("GET", &target).cookies(Some(&cookie)).send().await;
+    }
+    let by_referer = edge.call("GET", "/v1/count.gif?site=jetpay.kz").header("Referer", "https://jetpay.kz/tariffs");
+    by_referer.send().await;
+    let rows = edge.rows().await.events;
+    assert_eq!(
+        rows.iter().map(|row| row.path.as_str()).collect::<Vec<_>>(),
+        ["/pay/:order", "/pay/:order", "/tariffs"]
+    );
+    assert!(rows.iter().all(|row| !row.confirmed && row.visitor != visitor));
+    assert!(rows[0].visitor != rows[1].visitor, "each view a random pseudonym");
+
+    for wish in [("Cookie", "__Host-tamga-off=1"), ("Sec-GPC", "1")] {
+        edge.call("GET", &target).header(wish.0, wish.1).send().await;
+        let rows = edge.rows().await;
+        assert_eq!((rows.events.len(), rows.tallies.len()), (0, usize::from(wish.0 == "Sec-GPC")));
+    }
+    edge.counts();
+}
+
+#[tokio::test]
+async fn the_script_is_cached_by_its_content() {
+    let edge = Edge::start().await;
+    let script = edge.call("GET", "/tamga.js").send().await;
+    let built = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga.js")).unwrap();
+    assert_eq!((script.status, &script.body), (200, &built));
+    assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
+    assert_eq!(script.header("cache-control"), Some("public, max-age=3600"));
+    let tag = script.header("etag").unwrap();
+    for known in [tag.to_owned(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+        let answer = edge.call("GET", "/tamga.js").header("If-None-Match", &known).send().await;
+        assert_eq!((answer.status, answer.body.len()), (304, 0), "{known}");
+        assert_eq!(answer.header("etag"), Some(tag));
+    }
+    let other = edge.call("GET", "/tamga.js").header("If-None-Match", "\"other\"").send().await;
+    assert_eq!((other.status, other.body.len()), (200, built.len()));
+    let head = edge.call("HEAD", "/tamga.js").send().await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(script.all("set-cookie"), [""; 0]);
+}

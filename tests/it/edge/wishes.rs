@@ -1,0 +1,113 @@
+//! Are the visitor's wishes honoured: objection, `Sec-GPC`; and are programs told from people?
+
+use crate::support::collector::{Edge, beacon_of, view_of};
+use crate::support::http::raw;
+
+const OFF: &str = "__Host-tamga-off=1";
+const OBJECT: &str = r#"{"type":"object"}"#;
+
+fn objection(view: u8, seq: u32) -> String {
+    let page = r#"{"type":"view","at":0,"url":"https://jetpay.kz/tariffs"}"#;
+    beacon_of(view, seq, &format!("{page},{OBJECT}"))
+}
+
+fn assert_off(answer: &crate::support::http::Answer) {
+    assert_eq!(answer.outcome(), "off");
+    let set = answer.all("set-cookie");
+    assert!(set[0].starts_with("__Host-tamga-off=1; Max-Age=34560000; Path=/; HttpOnly; SameSite=Strict; Secure"));
+    assert_eq!(answer.header("tamga-device"), None);
+}
+
+#[tokio::test]
+async fn an_objection_is_honoured_before_the_body_and_renewed() {
+    let edge = Edge::start().await;
+    assert_off(&edge.view(1, 0, Some(&format!("a=b; {OFF}"))).await);
+    // Whatever the body is, and even when it never comes.
+    assert_off(&edge.beacon("not a beacon").cookies(Some(OFF)).send().await);
+    let head = edge.beacon("").cookies(Some(OFF)).head().replace("\r\n\r\n", "\r\nContent-Length: 60000\r\n\r\n");
+    let answer = raw(edge.address, head.as_bytes()).await;
+    assert_off(&crate::support::http::Answer::parse(&answer));
+    assert_eq!(edge.rows().await.len(), 0);
+    assert_eq!(edge.counts(), [3, 0, 3, 0]);
+    assert_eq!(edge.reason("dropped", "objection"), 3);
+}
+
+#[tokio::test]
+async fn an_object_event_ends_everything_and_takes_the_cookie_back() {
+    let edge = Edge::start().await;
+    let cookie = edge.view(1, 0, None).await.cookie().unwrap();
+    edge.rows().await;
+    let answer = edge.beacon(objection(1, 1)).cookies(Some(&cookie)).send().await;
+    assert_off(&answer);
+    assert!(answer.all("set-cookie")[1].starts_with("__Host-tamga-jetpay.kz=; Max-Age=0;"));
+    assert_eq!(edge.rows().await.len(), 0, "nothing of the beacon is kept");
+}
+
+#[tokio::test]
+async fn an_objection_whose_answer_was_lost_is_honoured_again() {
+    let edge = Edge::start().await;
+    let cookie = edge.view(1, 0, None).await.cookie().unwrap();
+    for _ in 0..2 {
+        assert_off(&edge.beacon(objection(1, 1)).cookies(Some(&cookie)).send().await);
+    }
+    assert_eq!(edge.counts(), [5, 1, 4, 0]);
+}
+
+#[tokio::test]
+async fn an_objection_counts_more_than_gpc() {
+    let edge = Edge::start().await;
+    assert_off(&edge.beacon(objection(1, 0)).header("Sec-GPC", "1").send().await);
+    assert_eq!(edge.rows().await.len(), 0, "not even a count");
+}
+
+#[tokio::test]
+async fn gpc_leaves_one_count_and_no_cookie() {
+    let edge = Edge::start().await;
+    let cookie = edge.view(1, 0, None).await.cookie().unwrap();
+    edge.rows().await;
+    for cookie in [None, Some(cookie.as_str())] {
+        let view = u8::from(cookie.is_some());
+        let answer = edge.beacon(view_of(view + 2, 0, "/")).header("Sec-GPC", "1").cookies(cookie).send().await;
+        assert_eq!((answer.outcome(), answer.cookie()), ("dropped", None));
+        let rows = edge.rows().await;
+        assert_eq!((rows.len(), rows.tallies[0].reason.as_str(), rows.tallies[0].count), (1, "count_only", 1));
+    }
+    let again = edge.beacon(view_of(2, 0, "/")).header("Sec-GPC", "1").send().await;
+    assert_eq!((again.outcome(), again.cookie()), ("dropped", None));
+    assert_eq!(edge.rows().await.len(), 0, "a retry is not counted again");
+}
+
+#[tokio::test]
+async fn a_declared_bot_is_a_tally_and_gets_no_cookie_not_even_when_it_tries_again() {
+    let edge = Edge::start().await;
+    let bot = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+    for expected in [1, 0] {
+        let answer = edge.beacon(view_of(1, 0, "/")).header("User-Agent", bot).send().await;
+        assert_eq!((answer.outcome(), answer.cookie()), ("dropped", None));
+        let rows = edge.rows().await;
+        assert_eq!((rows.len(), rows.tallies.len()), (expected, expected));
+        assert!(rows.tallies.iter().all(|tally| tally.reason == "bot:search" && tally.count == 1));
+    }
+    assert_eq!(edge.reason("dropped", "declared_bot"), 1);
+}
+
+#[tokio::test]
+async fn a_suspect_is_kept_with_its_reason() {
+    let edge = Edge::start().await;
+    let call = edge.beacon(view_of(1, 0, "/")).without("Accept-Language");
+    assert_eq!(call.send().await.outcome(), "accepted");
+    assert_eq!(edge.rows().await.event().suspect, "no_language");
+}
+
+#[tokio::test]
+async fn what_a_policy_does_not_list_is_not_kept() {
+    let edge = Edge::start().await;
+    let body = view_of(1, 0, "/").replace("jetpay.kz", "aitu.kz");
+    assert_eq!(edge.beacon(body).header("Origin", "https://aitu.kz").send().await.outcome(), "accepted");
+    let rows = edge.rows().await;
+    let items = tamga::items::Items::of(Some("aitu"), None).unwrap();
+    let event = rows.event();
+    assert_eq!(event.place[0].is_empty(), !items.country);
+    assert_eq!(event.browser.is_empty(), !items.browser);
+    assert_eq!(rows.attributes.is_empty(), !items.provider);
+}

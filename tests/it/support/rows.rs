@@ -1,0 +1,172 @@
+//! Rows as the spool holds them, decoded: a second reading of RowBinary, independent of the one that writes it.
+
+use tamga::record::{Lane, Table};
+use tamga::spool::Round;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EventRow {
+    pub(crate) site: String,
+    pub(crate) day: u16,
+    pub(crate) hour: u32,
+    pub(crate) visitor: [u8; 16],
+    pub(crate) visit: [u8; 16],
+    pub(crate) view: [u8; 16],
+    pub(crate) confirmed: bool,
+    pub(crate) network: u8,
+    /// Day, week, month, ever.
+    pub(crate) marks: [bool; 4],
+    pub(crate) visit_number: String,
+    pub(crate) kind: String,
+    pub(crate) path: String,
+    pub(crate) previous_path: String,
+    pub(crate) step: u8,
+    pub(crate) duration_s: u16,
+    pub(crate) engaged_s: u16,
+    /// Channel, source, medium, campaign.
+    pub(crate) entry: [String; 4],
+    pub(crate) exit_domain: String,
+    /// Country, region.
+    pub(crate) place: [String; 2],
+    pub(crate) browser: String,
+    pub(crate) browser_major: u16,
+    pub(crate) os: String,
+    pub(crate) device: String,
+    pub(crate) name: String,
+    pub(crate) variant: String,
+    pub(crate) suspect: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AttributeRow {
+    pub(crate) attribute: String,
+    pub(crate) value: String,
+    pub(crate) visitor: [u8; 16],
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TallyRow {
+    pub(crate) reason: String,
+    pub(crate) count: u32,
+}
+
+/// The rows of a spool by table.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) events: Vec<EventRow>,
+    pub(crate) attributes: Vec<AttributeRow>,
+    pub(crate) tallies: Vec<TallyRow>,
+}
+
+impl Rows {
+    pub(crate) fn add(&mut self, round: &Round) {
+        for batch in &round.batches {
+            let lane = Lane::parse(batch.lane.as_str()).unwrap();
+            for row in batch.iter() {
+                let mut bytes = Bytes(row);
+                match lane.table {
+                    Table::Events => self.events.push(bytes.event()),
+                    Table::Attributes => self.attributes.push(bytes.attribute()),
+                    Table::Tallies => self.tallies.push(bytes.tally()),
+                }
+                assert!(bytes.0.is_empty(), "a row of {} is longer than its columns", lane.label());
+            }
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.events.len() + self.attributes.len() + self.tallies.len()
+    }
+
+    /// The only event.
+    pub(crate) fn event(&self) -> &EventRow {
+        assert_eq!(self.events.len(), 1, "{self:?}");
+        &self.events[0]
+    }
+}
+
+struct Bytes<'a>(&'a [u8]);
+
+impl Bytes<'_> {
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        let (head, tail) = self.0.split_first_chunk::<N>().unwrap();
+        self.0 = tail;
+        *head
+    }
+
+    fn bool(&mut self) -> bool {
+        let [byte] = self.take();
+        assert!(byte < 2);
+        byte == 1
+    }
+
+    fn u8(&mut self) -> u8 {
+        self.take::<1>()[0]
+    }
+
+    fn u16(&mut self) -> u16 {
+        u16::from_le_bytes(self.take())
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.take())
+    }
+
+    fn text(&mut self) -> String {
+        let (mut length, mut shift) = (0, 0);
+        loop {
+            let byte = self.u8();
+            length |= usize::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte < 0x80 {
+                break;
+            }
+        }
+        let (head, tail) = self.0.split_at(length);
+        self.0 = tail;
+        String::from_utf8(head.to_vec()).unwrap()
+    }
+
+    fn event(&mut self) -> EventRow {
+        // Fields of an expression are evaluated in the order in which they are written.
+        EventRow {
+            site: self.text(),
+            day: self.u16(),
+            hour: self.u32(),
+            visitor: self.take(),
+            visit: self.take(),
+            view: self.take(),
+            confirmed: self.bool(),
+            network: self.u8(),
+            marks: [self.bool(), self.bool(), self.bool(), self.bool()],
+            visit_number: self.text(),
+            kind: self.text(),
+            path: self.text(),
+            previous_path: self.text(),
+            step: self.u8(),
+            duration_s: self.u16(),
+            engaged_s: self.u16(),
+            entry: [self.text(), self.text(), self.text(), self.text()],
+            exit_domain: self.text(),
+            place: [self.text(), self.text()],
+            browser: self.text(),
+            browser_major: self.u16(),
+            os: self.text(),
+            device: self.text(),
+            name: self.text(),
+            variant: self.text(),
+            suspect: self.text(),
+        }
+    }
+
+    fn attribute(&mut self) -> AttributeRow {
+        let _site_day_hour = (self.text(), self.u16(), self.u32());
+        let row = AttributeRow { attribute: self.text(), value: self.text(), visitor: self.take() };
+        let _confirmed_network = (self.bool(), self.u8());
+        row
+    }
+
+    fn tally(&mut self) -> TallyRow {
+        let _site_day_hour = (self.text(), self.u16(), self.u32());
+        TallyRow { reason: self.text(), count: self.u32() }
+    }
+}
