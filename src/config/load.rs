@@ -9,12 +9,15 @@ use crate::items::Items;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration {path}: {source}. Give its place with --config FILE.", path = path.display())]
+    #[error(
+        "cannot read the configuration {path}: {cause}. Give its place with --config FILE; `tamga config example` prints one",
+        path = path.display()
+    )]
     Unreadable {
         /// Which file.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. It is in the message, hence not a source.
+        cause: std::io::Error,
     },
     /// It is not TOML, has an unknown key, or a value of the wrong type.
     #[error("the configuration {path} is not right: {message}", path = path.display())]
@@ -33,8 +36,10 @@ pub enum ConfigError {
         message: String,
     },
     /// A value is right by itself but not as a whole.
-    #[error("{key}: {message}")]
+    #[error("the configuration {path} is not right: {key}: {message}", path = path.display())]
     Unsound {
+        /// Which file.
+        path: PathBuf,
         /// The key's place, as `site[0].time_zone`.
         key: String,
         /// What is wrong and what to do.
@@ -56,8 +61,8 @@ impl Config {
 
     /// Reads and checks a file, with `TAMGA__SECTION__KEY` from the environment over it.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?;
         Self::parse(&text, path, std::env::vars())
     }
 
@@ -71,18 +76,21 @@ impl Config {
         let mut overrides: Vec<_> = environment.filter(|(name, _)| name.starts_with("TAMGA__")).collect();
         overrides.sort();
         let mut config: Self = if overrides.is_empty() {
-            // Straight from the text, so that messages point at line and column.
-            toml::from_str(text).map_err(|error| invalid(error.to_string()))?
+            // Straight from the text, so that messages point at the line.
+            toml::from_str(text).map_err(|error| invalid(sentence(text, &error)))?
         } else {
-            let mut table: toml::Table = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
+            let mut table: toml::Table = toml::from_str(text).map_err(|error| invalid(sentence(text, &error)))?;
             for (name, value) in overrides {
                 merge(&mut table, &name, &value)?;
             }
-            table.try_into().map_err(|error: toml::de::Error| invalid(error.to_string()))?
+            let over = |error| format!("with the TAMGA__ variables over it, {}", sentence("", &error));
+            table.try_into().map_err(|error| invalid(over(error)))?
         };
         config.cookie.key_file.get_or_insert_with(|| path.with_file_name("cookie.key"));
-        config.check()?;
-        Ok(config)
+        match config.unsound() {
+            None => Ok(config),
+            Some((key, message)) => Err(ConfigError::Unsound { path: path.to_owned(), key, message }),
+        }
     }
 
     /// The site of a name, as the snippet sends it.
@@ -90,67 +98,118 @@ impl Config {
         self.sites.iter().find(|site| site.domain == domain)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
-        let unsound = |key: String, message: &str| Err(ConfigError::Unsound { key, message: message.to_owned() });
+    /// The first key that does not fit the others or what it is for, and what to do about it.
+    fn unsound(&self) -> Option<(String, String)> {
+        let at = |key: &str, message: &str| Some((key.to_owned(), message.to_owned()));
         if self.sites.is_empty() {
-            return unsound("site".into(), "at least one [[site]] is needed; `tamga config example` prints one.");
+            return at("site", "at least one [[site]] is needed; `tamga config example` prints one");
         }
         for (index, site) in self.sites.iter().enumerate() {
-            let key = |name: &str| format!("site[{index}].{name}");
-            if site.domain.is_empty() || site.domain.len() > 253 || !site.domain.bytes().all(is_domain_byte) {
-                return unsound(key("domain"), "a lower-case domain name is expected, such as jetpay.kz.");
-            }
             if self.sites[..index].iter().any(|other| other.domain == site.domain) {
-                return unsound(key("domain"), "two sites have the same domain; give each its own.");
+                return at(&format!("site[{index}].domain"), "two sites have the same domain; give each its own");
             }
-            let Some(public) = site.public_host() else {
-                return unsound(key("public_url"), "an http or https URL without a path is expected.");
-            };
-            let secure = site.public_url.starts_with("https://");
-            if !secure && !is_loopback_name(&public) {
-                return unsound(key("public_url"), "plain http is for loopback only; use https.");
-            }
-            if site.origins.is_empty() {
-                return unsound(key("origins"), "list the origins of the site's pages, such as \"https://jetpay.kz\".");
-            }
-            for origin in &site.origins {
-                let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-                if host.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', '@', '*'])) {
-                    return unsound(
-                        key("origins"),
-                        "an origin is a scheme, a host and maybe a port, nothing after it.",
-                    );
-                }
-            }
-            if jiff::tz::TimeZone::get(&site.time_zone).is_err() {
-                return unsound(key("time_zone"), "an IANA time zone is expected, such as Asia/Almaty.");
-            }
-            if let Err(message) = Items::of(site.profile.as_deref(), site.items.as_deref()) {
-                return unsound(key("profile"), &message);
-            }
-            if site.publish_minutes().is_none() {
-                return unsound(key("publish_every"), "1h, 2h, 3h, 4h, 6h, 8h, 12h, 24h or 7d is expected.");
-            }
-            for name in site.events.iter().chain(&site.variants) {
-                if !is_event_name(name) {
-                    return unsound(key("events"), "a name has 1 to 64 of the characters a-z 0-9 _ . -");
-                }
-            }
-            for path in &site.paths {
-                if !path.starts_with('/') || path.len() > 512 {
-                    return unsound(key("paths"), "a path template begins with / and has at most 512 characters.");
-                }
+            if let Some((key, message)) = site.unsound() {
+                return Some((format!("site[{index}].{key}"), message));
             }
         }
+        let server = &self.server;
+        for (key, value) in [
+            ("server.max_connections", server.max_connections),
+            ("server.head_deadline_s", server.head_deadline_s),
+            ("server.body_deadline_s", server.body_deadline_s),
+        ] {
+            if value == 0 {
+                return at(key, "with 0 nobody could be served; leave the key out for its default");
+            }
+        }
+        if server.listen == server.admin_listen && server.listen.port() != 0 {
+            return at("server.admin_listen", "it is also [server] listen; give the operations' listener another port");
+        }
+        // The upper bound is what an i64 holds of bytes, more than any disk does.
+        if !(1..1 << 43).contains(&self.data.spool_quota_mib) {
+            return at("data.spool_quota_mib", "give the MiB that the spool may take, at least 1; 1024 is the default");
+        }
+        let engine = &self.engine;
         for (key, address) in
-            [("engine.vault_listen", self.engine.vault_listen), ("engine.stats_listen", self.engine.stats_listen)]
+            [("engine.vault_listen", engine.vault_listen), ("engine.stats_listen", engine.stats_listen)]
         {
             if !address.ip().is_loopback() {
-                return unsound(key.into(), "the embedded engines listen on loopback only.");
+                return at(key, "the embedded engines listen on loopback only, such as 127.0.0.1:8123");
             }
         }
-        Ok(())
+        if engine.vault_listen == engine.stats_listen && engine.vault_listen.port() != 0 {
+            return at("engine.stats_listen", "it is also [engine] vault_listen; give each engine a port of its own");
+        }
+        None
     }
+}
+
+impl Site {
+    fn unsound(&self) -> Option<(&'static str, String)> {
+        let at = |key: &'static str, message: &str| Some((key, message.to_owned()));
+        if self.domain.is_empty() || self.domain.len() > 253 || !self.domain.bytes().all(is_domain_byte) {
+            return at("domain", "a lower-case domain name is expected, such as jetpay.kz");
+        }
+        let Some(public) = self.public_host() else {
+            return at("public_url", "an http or https URL without a path is expected, such as https://t.jetpay.kz");
+        };
+        if !self.public_url.starts_with("https://") && !is_loopback_name(&public) {
+            return at("public_url", "plain http is for loopback only; use https");
+        }
+        if self.origins.is_empty() {
+            return at("origins", "list the origins of the site's pages, such as \"https://jetpay.kz\"");
+        }
+        if !self.origins.iter().all(|origin| is_origin(origin)) {
+            return at(
+                "origins",
+                "give each as browsers write it, such as \"https://jetpay.kz\": a scheme, a host in lower case, a port if it \
+                 is not the scheme's own, and nothing after it",
+            );
+        }
+        if jiff::tz::TimeZone::get(&self.time_zone).is_err() {
+            return at("time_zone", "an IANA time zone is expected, such as Asia/Almaty");
+        }
+        if let Err(message) = Items::of(self.profile.as_deref(), self.items.as_deref()) {
+            return Some((if self.items.is_some() { "items" } else { "profile" }, message));
+        }
+        if self.publish_minutes().is_none() {
+            return at("publish_every", "1h, 2h, 3h, 4h, 6h, 8h, 12h, 24h or 7d is expected");
+        }
+        for (key, names) in [("events", &self.events), ("variants", &self.variants)] {
+            if !names.iter().all(|name| is_event_name(name)) {
+                return at(key, "a name has 1 to 64 of the characters a-z 0-9 _ . -");
+            }
+        }
+        if !self.paths.iter().all(|path| path.starts_with('/') && path.len() <= 512) {
+            return at("paths", "a path template begins with / and has at most 512 characters, such as /pay/:order");
+        }
+        None
+    }
+}
+
+/// Whether a text is an origin in the very form in which browsers send it. Another form would never match.
+fn is_origin(text: &str) -> bool {
+    url::Url::parse(text)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text)
+}
+
+/// What the reader of TOML says, in one line, with the line of the file that it is about.
+fn sentence(text: &str, error: &toml::de::Error) -> String {
+    let said = match error.message().trim() {
+        "invalid socket address syntax" => "an IP address with a port is expected, such as 127.0.0.1:8080",
+        "invalid IP address syntax" => "a network is expected, such as 127.0.0.0/8",
+        said => said,
+    };
+    let place = match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) if !text.is_empty() => {
+            let number = before.matches('\n').count();
+            format!("line {}, `{}`", number + 1, text.lines().nth(number).unwrap_or("").trim())
+        }
+        // Without the text it says the key on a line of its own.
+        _ => error.to_string().lines().nth(1).unwrap_or("").trim().to_owned(),
+    };
+    let said = said.replace('\n', "; ");
+    if place.is_empty() { said } else { format!("{place}: {said}") }
 }
 
 fn is_domain_byte(byte: u8) -> bool {
@@ -221,11 +280,18 @@ mod tests {
             ("Asia/Almaty", "Asia/Nowhere", "site[0].time_zone"),
             ("https://t.jetpay.kz", "http://t.jetpay.kz", "site[0].public_url"),
             ("[\"https://jetpay.kz\"]", "[\"https://jetpay.kz/\"]", "site[0].origins"),
+            ("[\"https://jetpay.kz\"]", "[\"https://JetPay.kz\"]", "site[0].origins"),
+            ("[\"https://jetpay.kz\"]", "[\"https://jetpay.kz:443\"]", "site[0].origins"),
+            ("admin_listen = \"127.0.0.1:9090\"", "admin_listen = \"127.0.0.1:8080\"", "server.admin_listen"),
+            ("[server]", "[server]\nmax_connections = 0", "server.max_connections"),
+            ("[server]", "[server]\nbody_deadline_s = 0", "server.body_deadline_s"),
+            ("[data]", "[data]\nspool_quota_mib = 0", "data.spool_quota_mib"),
+            ("[data]", "[engine]\nvault_listen = \"127.0.0.1:8124\"\n[data]", "engine.stats_listen"),
             ("\"jetpay\"", "\"jetpy\"", "site[0].profile"),
             ("domain = \"jetpay.kz\"", "domain = \"Jetpay.kz\"", "site[0].domain"),
         ] {
             let error = parse(&Config::example().replace(from, to)).expect_err(key).to_string();
-            assert!(error.starts_with(key), "{error}");
+            assert!(error.contains(&format!("is not right: {key}: ")), "{error}");
         }
     }
 }
