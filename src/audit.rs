@@ -61,7 +61,10 @@ impl Audit {
     pub fn open(path: &Path, clock: Clock) -> io::Result<Self> {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-            io::Error::new(io::ErrorKind::ResourceBusy, format!("{} is in use by another tamga", path.display()))
+            io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "it is in use by another tamga; stop that one, or give this one its own [data] dir",
+            )
         })?;
         let (mut next, mut head, mut whole) = (0, genesis(), 0);
         for line in BufReader::new(&file).split(b'\n') {

@@ -98,7 +98,7 @@ impl Items {
                 format!("no such profile; there are {}. Or give `items` instead.", known.join(", "))
             })?,
             (None, Some(own)) => own,
-            _ => return Err("give either `profile` or `items`, not both.".to_owned()),
+            _ => return Err("give one of `profile` and `items`".to_owned()),
         };
         let mut items = Self::default();
         for key in keys {

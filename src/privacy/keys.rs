@@ -39,12 +39,12 @@ pub enum KeyError {
         dir: PathBuf,
     },
     /// The folder or a key file cannot be used.
-    #[error("the key folder {dir} cannot be used: {source}. Check its owner and its mode (0700).", dir = dir.display())]
+    #[error("the key folder {dir} cannot be used: {cause}. Check its owner and its mode (0700).", dir = dir.display())]
     Io {
         /// Which folder.
         dir: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// What the system said. It is in the message, hence not a source.
+        cause: io::Error,
     },
 }
 
@@ -60,7 +60,7 @@ pub struct KeyRing {
 impl KeyRing {
     /// Opens the folder, which is made if it is missing.
     pub fn open(dir: &Path) -> Result<Self, KeyError> {
-        let failed = |source| KeyError::Io { dir: dir.to_owned(), source };
+        let failed = |cause| KeyError::Io { dir: dir.to_owned(), cause };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
         let kind = rustix::fs::statfs(dir).map_err(|error| failed(error.into()))?.f_type;
         if !MEMORY_BACKED.contains(&(kind as u64)) {
@@ -75,7 +75,7 @@ impl KeyRing {
         if let Some(key) = held.get(&(site.clone(), day)) {
             return Ok(key.clone());
         }
-        let material = self.read_or_make(site, day).map_err(|source| KeyError::Io { dir: self.dir.clone(), source })?;
+        let material = self.read_or_make(site, day).map_err(|cause| KeyError::Io { dir: self.dir.clone(), cause })?;
         let key = Arc::new(DayKey::new(material));
         held.insert((site.clone(), day), key.clone());
         Ok(key)
