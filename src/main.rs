@@ -21,7 +21,7 @@ use tracing_subscriber::EnvFilter;
         the day, makes the rows durable before it answers, keeps them for about two days in a vault that people have no \
         access to, and publishes counts that are large and round enough to show to anyone.",
     after_long_help = "EXAMPLES\n\
-        \x20 tamga demo                              a shop, two days of visitors, and what is published of them\n\
+        \x20 tamga demo                              a shop, its visitors, and what is published of them\n\
         \x20 tamga config example > tamga.toml       the smallest useful configuration\n\
         \x20 tamga config check --config tamga.toml  is it sound?\n\
         \x20 tamga serve --config tamga.toml         run it\n\n\
@@ -69,7 +69,7 @@ enum Verb {
 
 #[derive(Args)]
 struct ConfigFile {
-    /// The configuration
+    /// The configuration; `tamga config example` prints the smallest useful one
     #[arg(long, value_name = "FILE", default_value = "tamga.toml", env = "TAMGA_CONFIG")]
     config: PathBuf,
 }
@@ -119,10 +119,14 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("TAMGA_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     // The client library logs the store's own words, which can quote rows.
     let filter = filter.add_directive("clickhouse=off".parse().expect("a constant directive"));
-    // Colours are for eyes, and would be noise in a file.
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_target(false).with_ansi(colours).init();
+    // Colours are for people at a terminal; in a file or a journal they are noise.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .with_target(false)
+        .init();
     match run(cli.verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
