@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 #[command(
     name = "tamga",
     version,
+    max_term_width = 100,
     about = "Counts what happens on a site and cannot tell to whom.",
     long_about = "Tamga counts what happens on a site and cannot tell to whom.\n\n\
         It takes beacons from a snippet on the site's pages, replaces whatever identifies by hashes whose keys die with \
