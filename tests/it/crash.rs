@@ -161,7 +161,7 @@ async fn all_that_was_received(product: &mut Product) -> HashMap<String, u64> {
         path: String,
         count: u64,
     }
-    let now = jiff::Timestamp::now().as_millisecond();
+    let now = tamga::clock::Clock::machine().now_ms();
     product
         .until("everything received is in the vault", Duration::from_secs(120), async |product| {
             let sql =

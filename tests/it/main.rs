@@ -12,4 +12,3 @@ mod publish;
 mod ship;
 mod store;
 mod support;
-mod wire_contract;

@@ -108,7 +108,7 @@ async fn received_is_accepted_and_dropped_and_rejected_over_any_mix() {
                 3 => r#"{"type":"exit","at":0,"url":"https://kaspi.kz/"}"#,
                 4 => r#"{"type":"event","at":0,"name":"unlisted"}"#,
                 5 => r#"{"type":"engage","at":0,"engaged_ms":5000}"#,
-                _ => r#"{"type":"telepathy"}"#,
+                _ => r#"{"type":"telepathy","at":0}"#,
             })
             .collect::<Vec<_>>()
             .join(",");
@@ -121,7 +121,7 @@ async fn received_is_accepted_and_dropped_and_rejected_over_any_mix() {
             3 => call = call.body("nonsense"),
             4 => call = call.header("User-Agent", "curl/8.5.0"),
             5 => call = call.header("Content-Type", "text/html"),
-            6 => call = call.body(beacon_of(view, 0, r#"{"type":"object"},{"type":"telepathy"}"#)),
+            6 => call = call.body(beacon_of(view, 0, r#"{"type":"object","at":0},{"type":"telepathy","at":0}"#)),
             7 => call = edge.call("GET", "/v1/count.gif?site=jetpay.kz&url=https://jetpay.kz/"),
             8 => call = edge.call("GET", "/v1/count.gif?site=x"),
             _ => {}

@@ -10,7 +10,7 @@ async fn a_view_is_accepted_and_its_row_says_what_the_policy_lists() {
         0,
         r#"{"type":"view","at":0,"url":"https://jetpay.kz/pay/4711?utm_source=x#part","referrer":"https://www.google.kz/"},
            {"type":"engage","at":9,"engaged_ms":61000},{"type":"event","at":9,"name":"pay.started","variant":"b"},
-           {"type":"exit","at":9,"url":"https://user@www.kaspi.kz/a?b"},{"type":"telepathy"}"#,
+           {"type":"exit","at":9,"url":"https://user@www.kaspi.kz/a?b"},{"type":"telepathy","at":0}"#,
     );
     let answer = edge.beacon(body).send().await;
     assert_eq!(answer.outcome(), "accepted");

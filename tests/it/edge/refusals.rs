@@ -5,17 +5,6 @@ use std::path::Path;
 use crate::support::collector::{Edge, Setup, beacon_of, view_of};
 use crate::support::http::{Answer, Call};
 
-/// Examples that the schema refuses and the edge answers, because refusing them would cost more than it brings: nothing
-/// reads an objection's `at`, browsers do report addresses that are none, and types not read yet are discarded unread.
-const LENIENT: [(&str, &str); 6] = [
-    ("invalid-event-without-at", "off"),
-    ("invalid-exit-relative", "dropped"),
-    ("invalid-url-not-http", "dropped"),
-    ("invalid-search-too-long", "dropped"),
-    ("invalid-error-too-long", "dropped"),
-    ("invalid-consent-state", "dropped"),
-];
-
 /// Planted wherever a value goes.
 const CANARY: &str = "canary-7f3a";
 
@@ -149,12 +138,8 @@ async fn what_the_schema_s_examples_say_is_so() {
         let body = std::fs::read_to_string(&path).unwrap();
         let answer = edge.beacon(body.as_str()).send().await;
         let name = path.file_stem().unwrap().to_str().unwrap();
-        if let Some((_, outcome)) = LENIENT.iter().find(|(example, _)| name == *example) {
-            assert_eq!(answer.outcome(), *outcome, "{name}");
-        } else {
-            assert_eq!(answer.status == 202, valid, "{name}: {}", answer.status);
-            assert!(valid || matches!(answer.status, 400 | 403 | 422), "{name}: {}", answer.status);
-        }
+        assert_eq!(answer.status == 202, valid, "{name}: {}", answer.status);
+        assert!(valid || matches!(answer.status, 400 | 403 | 422), "{name}: {}", answer.status);
         seen[usize::from(valid)] += 1;
     }
     assert!(seen[0] > 20 && seen[1] > 5, "{seen:?}");

@@ -4,7 +4,7 @@ use crate::support::collector::{Edge, beacon_of, view_of};
 use crate::support::http::raw;
 
 const OFF: &str = "__Host-tamga-off=1";
-const OBJECT: &str = r#"{"type":"object"}"#;
+const OBJECT: &str = r#"{"type":"object","at":0}"#;
 
 fn objection(view: u8, seq: u32) -> String {
     let page = r#"{"type":"view","at":0,"url":"https://jetpay.kz/tariffs"}"#;
