@@ -2,7 +2,11 @@
 //!
 //! No metric has a label for a site, an address or anything a client sent: reasons are closed lists. Counts of events obey
 //! `received = accepted + dropped + rejected`, which [`Counted`] makes true: an event whose outcome nobody names is
-//! rejected as `abandoned` when its guard goes.
+//! rejected as `abandoned` when its guard goes. Counts of rows obey `found + accepted = spooled + stored + dead_lettered +
+//! erased + expired + lost` in every answer: they are taken from the spool's books in one piece ([`RowCounts`]).
+
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 
 use std::sync::Arc;
 
@@ -33,16 +37,32 @@ struct Store {
     store: &'static str,
 }
 
+/// Rows by state, taken at one moment: `found + accepted` is the sum of the states.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RowCounts {
+    /// In the spool at the start.
+    pub found: u64,
+    /// Made durable since.
+    pub accepted: u64,
+    /// `spooled`, `stored`, `dead_lettered`, `erased`, `expired`, `lost`.
+    pub states: [(&'static str, u64); 6],
+    /// Beside the sum.
+    pub erased_elsewhere: u64,
+}
+
 /// All metrics of a process.
 pub struct Metrics {
     registry: Registry,
+    /// Rows are set and written in one piece, so that two who ask at once do not read each other's.
+    scrape: Mutex<()>,
     received: Counter,
     accepted: Counter,
     dropped: Family<Reason, Counter>,
     rejected: Family<Reason, Counter>,
-    /// Rows that beacons became and that were made durable.
-    pub rows_accepted: Counter,
+    rows_accepted: Counter,
+    rows_found: Gauge,
     rows: Family<State, Gauge>,
+    rows_erased_elsewhere: Gauge,
     /// Bytes of the spool's files.
     pub spool_bytes: Gauge,
     /// Bytes that the spool may take.
@@ -62,12 +82,15 @@ impl Default for Metrics {
         let buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
         let metrics = Self {
             registry: Registry::default(),
+            scrape: Mutex::default(),
             received: Counter::default(),
             accepted: Counter::default(),
             dropped: Family::default(),
             rejected: Family::default(),
             rows_accepted: Counter::default(),
+            rows_found: Gauge::default(),
             rows: Family::default(),
+            rows_erased_elsewhere: Gauge::default(),
             spool_bytes: Gauge::default(),
             spool_quota_bytes: Gauge::default(),
             engine_restarts: Family::default(),
@@ -80,7 +103,10 @@ impl Default for Metrics {
         registry.register("events_dropped", "Events not kept, by reason", metrics.dropped.clone());
         registry.register("events_rejected", "Events refused, by reason", metrics.rejected.clone());
         registry.register("rows_accepted", "Rows made durable", metrics.rows_accepted.clone());
-        registry.register("rows", "Rows by what became of them since the start", metrics.rows.clone());
+        registry.register("rows_found", "Rows in the spool at the start", metrics.rows_found.clone());
+        registry.register("rows", "Rows found or accepted, by what became of them", metrics.rows.clone());
+        let elsewhere = "Rows erased that were stored before the start or by another node";
+        registry.register("rows_erased_elsewhere", elsewhere, metrics.rows_erased_elsewhere.clone());
         let bytes = Unit::Bytes;
         registry.register_with_unit("spool", "Size of the spool", bytes.clone(), metrics.spool_bytes.clone());
         registry.register_with_unit("spool_quota", "Allowed size", bytes, metrics.spool_quota_bytes.clone());
@@ -105,16 +131,23 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// The text that `/metrics` answers.
-    pub fn encode(&self) -> String {
+    /// The text that `/metrics` answers, with these rows.
+    pub fn encode(&self, rows: &RowCounts) -> String {
+        let _one_at_a_time = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
+        self.set_rows(rows);
         let mut out = String::new();
         prometheus_client::encoding::text::encode(&mut out, &self.registry).expect("a String takes any text");
         out
     }
 
-    /// Sets how many rows are in a state: `stored`, `spooled`, `dead_lettered`, `erased`, `expired`.
-    pub fn set_rows(&self, state: &'static str, rows: u64) {
-        self.rows.get_or_create(&State { state }).set(rows as i64);
+    /// Sets the rows by state, which add up to those found and accepted.
+    fn set_rows(&self, rows: &RowCounts) {
+        self.rows_accepted.inner().store(rows.accepted, Ordering::Relaxed);
+        self.rows_found.set(rows.found as i64);
+        for (state, rows) in rows.states {
+            self.rows.get_or_create(&State { state }).set(rows as i64);
+        }
+        self.rows_erased_elsewhere.set(rows.erased_elsewhere as i64);
     }
 
     /// Sets how often an engine was restarted.
@@ -197,7 +230,10 @@ mod tests {
         drop(counted);
         metrics.receive(3).rejected(Rejection::SpoolFull);
         metrics.reject(Rejection::Malformed);
-        let text = metrics.encode();
+        let states = [("spooled", 3), ("stored", 4), ("dead_lettered", 0), ("erased", 1), ("expired", 0), ("lost", 0)];
+        let text = metrics.encode(&RowCounts { found: 6, accepted: 2, states, erased_elsewhere: 0 });
+        assert_eq!(value(&text, "tamga_rows_accepted_total"), 2);
+        assert_eq!(value(&text, "tamga_rows{state=\"stored\"}"), 4);
         assert_eq!(value(&text, "tamga_events_received_total"), 9);
         assert_eq!(value(&text, "tamga_events_accepted_total"), 2);
         assert_eq!(value(&text, "tamga_events_dropped_total{reason=\"duplicate\"}"), 1);

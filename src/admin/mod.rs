@@ -12,16 +12,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
 
-use crate::metrics::Metrics;
-
 /// What the process says of itself when asked.
 pub trait Watch: Send + Sync + 'static {
     /// Why beacons cannot be taken now, a sentence each; empty when they can.
     fn not_ready(&self) -> Vec<String>;
     /// What is not as it should be although beacons are taken, a sentence each.
     fn warnings(&self) -> Vec<String>;
-    /// The metrics, brought up to this moment.
-    fn metrics(&self) -> &Metrics;
+    /// The metrics of this moment, in the OpenMetrics text format.
+    fn metrics(&self) -> String;
 }
 
 /// Every route of the operations' listener.
@@ -44,5 +42,5 @@ async fn ready(State(watch): State<Arc<dyn Watch>>) -> Response {
 
 async fn metrics(State(watch): State<Arc<dyn Watch>>) -> Response {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], watch.metrics().encode()).into_response()
+    ([(header::CONTENT_TYPE, OPEN_METRICS)], watch.metrics()).into_response()
 }

@@ -149,10 +149,8 @@ impl Collector {
         if frames.is_empty() {
             return Ok(());
         }
-        let rows: u64 = frames.iter().map(|frame| u64::from(frame.rows())).sum();
         match ticket.append(frames).await {
             Ok(_) => {
-                self.metrics.rows_accepted.inc_by(rows);
                 if self.refusing.swap(false, Ordering::Relaxed) {
                     tracing::info!("the spool takes rows again");
                 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use super::Stores;
-use crate::metrics::Metrics;
-use crate::store::{ShipStatus, Supervisor};
+use crate::metrics::{Metrics, RowCounts};
+use crate::store::{Class, ShipStatus, Supervisor};
 use crate::{admin, collect, spool};
 
 /// What the operations' listener is told from.
@@ -71,28 +71,39 @@ impl admin::Watch for State {
         }
         if let Some(trouble) = self.shipped().and_then(|status| status.trouble()) {
             let since = trouble.since.elapsed().as_secs();
-            warnings.push(format!("rows wait in the spool for {since} s: {}", trouble.message));
+            let whose = match trouble.class {
+                Class::Theirs => "this passes by itself",
+                Class::Ours | Class::Final => "this waits for somebody to act",
+            };
+            warnings.push(format!("rows wait in the spool for {since} s, {whose}: {}", trouble.message));
         }
         warnings
     }
 
-    fn metrics(&self) -> &Metrics {
+    fn metrics(&self) -> String {
         let usage = self.spool.usage();
         self.metrics.spool_bytes.set(usage.bytes as i64);
         for (name, engine) in self.engines() {
             self.metrics.set_engine_restarts(name, engine.restarts());
         }
-        if let Some(status) = self.shipped() {
-            let counts = &status.counts;
-            for (state, rows) in [
-                ("stored", &counts.stored),
-                ("expired", &counts.expired),
-                ("dead_lettered", &counts.dead_lettered),
-                ("lost", &counts.lost),
-            ] {
-                self.metrics.set_rows(state, rows.load(std::sync::atomic::Ordering::Relaxed));
-            }
-        }
-        &self.metrics
+        self.metrics.encode(&row_counts(&usage.books))
+    }
+}
+
+/// The books as the metrics name them.
+fn row_counts(books: &spool::Books) -> RowCounts {
+    let settled = &books.settled;
+    RowCounts {
+        found: books.found,
+        accepted: books.accepted,
+        states: [
+            ("spooled", books.spooled),
+            ("stored", settled.stored),
+            ("dead_lettered", settled.dead_lettered),
+            ("erased", settled.erased),
+            ("expired", settled.expired),
+            ("lost", settled.lost),
+        ],
+        erased_elsewhere: books.erased_elsewhere,
     }
 }

@@ -165,8 +165,11 @@ impl Committer {
         {
             let mut ledger = lock(&self.shared.ledger);
             (ledger.last, ledger.commits) = (last, ledger.commits + 1);
+            ledger.rows_end += rows;
+            ledger.books.accept(rows);
+            let rows_end = ledger.rows_end;
             let segment = ledger.segments.back_mut().expect("the active segment is in the ledger until it is sealed");
-            (segment.last, segment.bytes) = (last, active.bytes);
+            (segment.last, segment.rows_end, segment.bytes) = (last, rows_end, active.bytes);
         }
         lock(&self.shared.queue).used += bytes;
         self.shared.durable.send_modify(|durable| {
@@ -230,9 +233,12 @@ impl Committer {
         let mut id = SegmentId::default();
         getrandom::fill(&mut id)
             .map_err(|error| failure("ask the system for random bytes", &io::Error::other(error)))?;
-        let acknowledged_before = lock(&self.shared.ledger).last;
+        let (acknowledged_before, rows_before) = {
+            let ledger = lock(&self.shared.ledger);
+            (ledger.last, ledger.rows_end)
+        };
         let schema_version = self.shared.options.schema_version;
-        let header = Header { schema_version, first: self.next_sequence, acknowledged_before, id };
+        let header = Header { schema_version, first: self.next_sequence, acknowledged_before, id, rows_before };
         let path = self.shared.dir.join(file_name(header.first));
         let file = io.create(&path).map_err(|error| failure("create a segment", &error))?;
         // Reserved blocks halve the time of a sync. A disk that has no room for them may still have room for frames.
@@ -246,6 +252,7 @@ impl Committer {
             path,
             header,
             last: header.first - 1,
+            rows_end: rows_before,
             bytes: FRAMES_AT,
             sealed: false,
             keep: false,

@@ -21,6 +21,9 @@ pub(super) struct Cursor {
     after: u64,
     /// The sequence that should come next.
     expected: u64,
+    /// The position behind the frames that were yielded or stepped over. Rows of damaged frames are unknown until the end of
+    /// their segment, whose position is known; there it catches up.
+    rows: u64,
     /// The first sequence of the segment that is being read or was read last; 0 before the first.
     segment: u64,
     scan: Option<Scan>,
@@ -30,19 +33,30 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// Begins behind this sequence.
-    pub(super) fn new(shared: Arc<Shared>, after: u64) -> Self {
-        Self { shared, after, expected: after + 1, segment: 0, scan: None, counted: after, failures: 0 }
+    /// Begins behind this sequence, which is at this position.
+    pub(super) fn new(shared: Arc<Shared>, after: u64, rows: u64) -> Self {
+        Self { shared, after, expected: after + 1, rows, segment: 0, scan: None, counted: after, failures: 0 }
     }
 
-    /// Goes back, or on, to just behind this sequence.
-    pub(super) fn rewind(&mut self, after: u64) {
+    /// Goes back, or on, to just behind this sequence, which is at this position.
+    pub(super) fn rewind(&mut self, after: u64, rows: u64) {
         (self.after, self.expected, self.segment, self.scan) = (after, after + 1, 0, None);
+        self.rows = rows;
     }
 
     /// Everything up to this sequence has been yielded or stepped over.
     pub(super) fn passed(&self) -> u64 {
         self.expected - 1
+    }
+
+    /// The position that goes with [`Cursor::passed`].
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The position is known to be at least this.
+    pub(super) fn at_least(&mut self, rows: u64) {
+        self.rows = self.rows.max(rows);
     }
 
     /// The next durable frame; `None` when there is none yet. After an error, [`Cursor::rewind`].
@@ -69,6 +83,7 @@ impl Cursor {
             scan.end = segment.bytes;
             scan.salvage = self.failures >= PATIENCE;
             if scan.expected > segment.last {
+                self.rows = self.rows.max(segment.rows_end);
                 if !segment.sealed {
                     return Ok(None);
                 }
@@ -81,6 +96,7 @@ impl Cursor {
                 Found::Frame(frame, _) => {
                     self.expected = frame.sequence + 1;
                     if frame.sequence > self.after {
+                        self.rows += u64::from(frame.rows);
                         return Ok(Some(frame));
                     }
                 }
@@ -115,6 +131,7 @@ impl Cursor {
             // Acknowledged once, and in no file that is here.
             self.count_lost(self.expected, segment.header.acknowledged_before);
             self.expected = self.expected.max(segment.header.first);
+            self.rows = self.rows.max(segment.header.rows_before);
             match self.shared.io.open(&segment.path) {
                 Ok(file) => {
                     self.segment = segment.header.first;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{oneshot, watch};
 
 use super::arrivals::Arrivals;
+use super::books::{Books, Outcomes};
 use super::frame::Frame;
 use super::io::{Io, Lock};
 use super::recovery::set_aside;
@@ -45,6 +46,8 @@ pub(super) struct Segment {
     pub(super) header: Header,
     /// The last sequence that is durable in it; one less than the first when there is none.
     pub(super) last: u64,
+    /// The position (`books.rs`) behind the last row that is durable in it.
+    pub(super) rows_end: u64,
     /// Up to where it may be read.
     pub(super) bytes: u64,
     /// Nothing is appended any more.
@@ -60,6 +63,9 @@ pub(super) struct Ledger {
     pub(super) leftovers: Vec<Segment>,
     pub(super) finished: u64,
     pub(super) last: u64,
+    /// The position behind the last durable row.
+    pub(super) rows_end: u64,
+    pub(super) books: Books,
     pub(super) health: Health,
     pub(super) lost_frames: u64,
     pub(super) damaged_bytes: u64,
@@ -98,9 +104,13 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    /// The cursor has been synced past this sequence.
-    pub(super) fn finish(&self, sequence: u64) {
-        lock(&self.ledger).finished = sequence;
+    /// The cursor has been synced past this sequence, which moved it by so many rows.
+    pub(super) fn finish(&self, sequence: u64, progress: u64, outcomes: &Outcomes, erased_in_store: u64) {
+        {
+            let mut ledger = lock(&self.ledger);
+            ledger.finished = sequence;
+            ledger.books.settle(progress, outcomes, erased_in_store);
+        }
         lock(&self.arrivals).finish(sequence);
         self.reclaim();
     }
@@ -159,6 +169,7 @@ impl Shared {
             quota_bytes: self.options.quota_bytes,
             segments: ledger.segments.len() as u64,
             pending_frames: ledger.segments.iter().map(pending).sum(),
+            books: ledger.books,
             last_sequence: ledger.last,
             finished_sequence: ledger.finished,
             commits: ledger.commits,

@@ -46,6 +46,11 @@
 //! keeps the spool from opening ([`Recovery`]). With one state file damaged the other, one step older, counts; with both,
 //! delivery begins again at the oldest segment, and what that segment had already delivered comes a second time.
 //!
+//! # Rows
+//!
+//! Rows are counted through all of this ([`Books`]): `found + accepted` is at every moment the sum of what is spooled and
+//! what has left, by outcome.
+//!
 //! # Tombstones
 //!
 //! An erasure is appended like rows ([`Frame::tombstone`]) and is as durable. A round ends with its tombstones: all rows
@@ -53,6 +58,7 @@
 //! part, before it finishes the round.
 
 mod arrivals;
+mod books;
 mod commit;
 mod cursor;
 mod frame;
@@ -72,6 +78,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+pub use books::{Books, Outcomes};
 pub use frame::{Frame, Lane, MAX_APPEND_BYTES, Rows};
 pub use io::{Disk, Entry, File, Io, Lock};
 pub use reader::{ReadError, Reader};
@@ -125,6 +132,8 @@ pub struct Usage {
     pub segments: u64,
     /// Durable, and not in a finished round.
     pub pending_frames: u64,
+    /// Rows by what became of them.
+    pub books: Books,
     /// The last durable sequence.
     pub last_sequence: u64,
     /// Everything up to this sequence is in finished rounds.
@@ -199,10 +208,13 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
     let recovered = recovery::recover(dir, io.as_ref())?;
     let quarantined = io.list(&dir.join(QUARANTINE)).map_err(attempt("list the quarantine of"))?;
     let finished = recovered.state.cursor;
+    let pending_rows = recovered.rows_end.saturating_sub(recovered.state.rows);
     let ledger = Ledger {
         leftovers: Vec::new(),
         finished,
         last: recovered.last,
+        rows_end: recovered.rows_end,
+        books: Books { found: pending_rows, spooled: pending_rows, ..Books::default() },
         health: Health::Healthy,
         lost_frames: 0,
         damaged_bytes: 0,
@@ -226,7 +238,8 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
     });
     shared.reclaim();
     let usage = shared.usage();
-    let report = Recovery { segments: usage.segments, pending_frames: usage.pending_frames, ..recovered.report };
+    let report =
+        Recovery { segments: usage.segments, pending_frames: usage.pending_frames, pending_rows, ..recovered.report };
 
     let committer = commit::Committer::new(Arc::clone(&shared), recovered.next_sequence);
     let thread = std::thread::Builder::new()

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::books::Outcomes;
 use super::cursor::Cursor;
 use super::ledger::{Durable, Shared, lock};
 use super::round::{Forming, Round, RoundLimits};
@@ -55,7 +56,7 @@ impl Reader {
     pub(super) fn new(shared: Arc<Shared>, state: State, slots: Slots, more: bool) -> Self {
         let durable = shared.durable.subscribe();
         let seen = *durable.borrow();
-        let cursor = Cursor::new(Arc::clone(&shared), state.cursor);
+        let cursor = Cursor::new(Arc::clone(&shared), state.cursor, state.rows);
         let core = Core { shared, state, slots, cursor, lookahead: None, seen, more };
         Self { core: Arc::new(Mutex::new(core)), durable, waiting_since: None }
     }
@@ -93,10 +94,19 @@ impl Reader {
 
     /// Everything in the round is settled: syncs the cursor past it, then unlinks the segments that lie behind it.
     ///
-    /// After an error the round is still open; finishing it again is right.
+    /// The books say that its rows were stored; [`Reader::settle`] says otherwise. After an error the round is still
+    /// open; finishing it again is right.
     pub async fn finish(&mut self, round: &Round) -> Result<(), ReadError> {
+        let lost = round.batches.iter().map(|batch| batch.lost_rows).sum();
+        let rows = round.batches.iter().map(|batch| batch.rows).sum::<u64>();
+        self.settle(round, Outcomes { stored: rows - lost, lost, ..Outcomes::default() }, 0).await
+    }
+
+    /// The same, with what became of the rows of its batches. Rows that `outcomes` leaves out are lost rows.
+    /// `erased_in_store` are rows that its tombstones erased in the store, whichever round had brought them there.
+    pub async fn settle(&mut self, round: &Round, outcomes: Outcomes, erased_in_store: u64) -> Result<(), ReadError> {
         let (core, span) = (Arc::clone(&self.core), (round.first_sequence, round.last_sequence));
-        blocking(move || lock(&core).finish(span)).await
+        blocking(move || lock(&core).finish(span, &outcomes, erased_in_store)).await
     }
 
     /// See [`Writer::watermark`](super::Writer::watermark).
@@ -145,11 +155,14 @@ impl Core {
         let mut forming = Forming::default();
         while let Some(frame) = self.next_frame()? {
             if frame.sequence > open.last {
+                // Damage since then may hide rows of the round, but not how many they were.
+                self.cursor.at_least(open.rows_end + u64::from(frame.rows));
                 self.lookahead = Some(frame);
                 break;
             }
             forming.add(frame);
         }
+        self.cursor.at_least(open.rows_end);
         Ok(forming.into_round(&open, true))
     }
 
@@ -170,9 +183,13 @@ impl Core {
                 }
             }
         }
-        let passed = self.lookahead.as_ref().map_or(self.cursor.passed(), |frame| frame.sequence - 1);
-        let open =
-            forming.boundaries(passed, getrandom::u64).map_err(|error| ReadError::State(io::Error::other(error)))?;
+        let (passed, rows) = match &self.lookahead {
+            Some(frame) => (frame.sequence - 1, self.cursor.rows() - u64::from(frame.rows)),
+            None => (self.cursor.passed(), self.cursor.rows()),
+        };
+        let open = forming
+            .boundaries(passed, rows, getrandom::u64)
+            .map_err(|error| ReadError::State(io::Error::other(error)))?;
         match open {
             Some(open) => {
                 self.save(State { open: Some(open.clone()), ..self.state.clone() })?;
@@ -181,20 +198,21 @@ impl Core {
             // Nothing but frames without rows, or damage: it is settled as it is.
             None => {
                 if passed > self.state.cursor {
-                    self.save(State { cursor: passed, ..self.state.clone() })?;
-                    self.shared.finish(passed);
+                    let progress = rows.saturating_sub(self.state.rows);
+                    self.save(State { cursor: passed, rows, ..self.state.clone() })?;
+                    self.shared.finish(passed, progress, &Outcomes::default(), 0);
                 }
                 Ok(None)
             }
         }
     }
 
-    fn finish(&mut self, span: (u64, u64)) -> Result<(), ReadError> {
-        if self.state.open.as_ref().is_none_or(|open| (open.first, open.last) != span) {
-            return Err(ReadError::NotOpen);
-        }
-        self.save(State { cursor: span.1, open: None, ..self.state.clone() })?;
-        self.shared.finish(span.1);
+    fn finish(&mut self, span: (u64, u64), outcomes: &Outcomes, erased_in_store: u64) -> Result<(), ReadError> {
+        let open = self.state.open.as_ref().filter(|open| (open.first, open.last) == span);
+        let rows = open.ok_or(ReadError::NotOpen)?.rows_end;
+        let progress = rows.saturating_sub(self.state.rows);
+        self.save(State { cursor: span.1, rows, open: None, ..self.state.clone() })?;
+        self.shared.finish(span.1, progress, outcomes, erased_in_store);
         Ok(())
     }
 
@@ -215,6 +233,6 @@ impl Core {
     fn rewind(&mut self) {
         self.lookahead = None;
         self.more = true;
-        self.cursor.rewind(self.state.cursor);
+        self.cursor.rewind(self.state.cursor, self.state.rows);
     }
 }

@@ -23,6 +23,8 @@ pub struct Recovery {
     pub segments: u64,
     /// Frames to deliver, those of an open round included.
     pub pending_frames: u64,
+    /// Rows in them, as far as damage lets them be counted.
+    pub pending_rows: u64,
     /// Bytes of a commit that was never acknowledged, cut off or voided.
     pub torn_bytes: u64,
     /// Frames known to have been in them; those at the very end cannot be counted.
@@ -45,6 +47,8 @@ pub(super) struct Recovered {
     pub(super) segments: Vec<Segment>,
     /// The last sequence that counts as acknowledged.
     pub(super) last: u64,
+    /// The position behind the last row that counts as acknowledged.
+    pub(super) rows_end: u64,
     pub(super) next_sequence: u64,
     pub(super) report: Recovery,
 }
@@ -89,25 +93,32 @@ pub(super) fn recover(dir: &Path, io: &dyn Io) -> Result<Recovered, OpenError> {
     let state = loaded.unwrap_or_else(|| {
         report.state_lost = !unique.is_empty();
         let cursor = unique.first().map_or(0, |(header, ..)| header.first - 1);
-        State { cursor, watermark: i64::MIN, open: None }
+        let rows = unique.first().map_or(0, |(header, ..)| header.rows_before);
+        State { cursor, watermark: i64::MIN, rows, open: None }
     });
     report.resumes_round = state.open.is_some();
     let delivered = state.open.as_ref().map_or(state.cursor, |open| open.last.max(state.cursor));
+    // Where the rows were counted last; from there on they are counted by reading.
+    let known = state.open.as_ref().map_or((state.cursor, state.rows), |open| (open.last, open.rows_end));
 
     let mut segments = Vec::with_capacity(unique.len());
-    let mut last = delivered;
+    let (mut last, mut rows_end) = (delivered, known.1);
     let count = unique.len();
-    let acknowledged: Vec<u64> = unique.iter().skip(1).map(|(header, ..)| header.acknowledged_before).collect();
+    let next: Vec<Header> = unique.iter().skip(1).map(|(header, ..)| *header).collect();
     for (index, (header, path, bytes)) in unique.into_iter().enumerate() {
-        let mut segment = Segment { path, header, last: header.first - 1, bytes, sealed: true, keep: false };
+        let (last_before, rows_before) = (header.first - 1, header.rows_before);
+        let mut segment =
+            Segment { path, header, last: last_before, rows_end: rows_before, bytes, sealed: true, keep: false };
         if index + 1 < count {
-            segment.last = acknowledged[index].max(segment.last);
+            segment.last = next[index].acknowledged_before.max(segment.last);
+            segment.rows_end = next[index].rows_before;
         } else {
-            repair_end(&mut segment, delivered, io, dir, &mut report)
+            repair_end(&mut segment, delivered, known, io, dir, &mut report)
                 .map_err(attempt("examine the newest segment of"))?;
         }
         // A segment without frames says nothing of what was acknowledged but what its header says.
         last = last.max(if segment.last < header.first { header.acknowledged_before } else { segment.last });
+        rows_end = rows_end.max(segment.rows_end);
         next_sequence = next_sequence.max(header.first + 1);
         segments.push(segment);
     }
@@ -119,21 +130,35 @@ pub(super) fn recover(dir: &Path, io: &dyn Io) -> Result<Recovered, OpenError> {
         // Both are needed before the disk is full. If it already is, the other one is tried again when its turn comes.
         let _ = slots.save(&state, io);
     }
-    Ok(Recovered { state, slots, segments, last, next_sequence, report })
+    Ok(Recovered { state, slots, segments, last, rows_end, next_sequence, report })
 }
 
 /// Finds the end of the newest segment, cuts off what is behind it, and voids what else of the last commit is torn.
-fn repair_end(segment: &mut Segment, delivered: u64, io: &dyn Io, dir: &Path, report: &mut Recovery) -> io::Result<()> {
+/// `known` is the last sequence whose position is known, and that position.
+fn repair_end(
+    segment: &mut Segment,
+    delivered: u64,
+    known: (u64, u64),
+    io: &dyn Io,
+    dir: &Path,
+    report: &mut Recovery,
+) -> io::Result<()> {
     let file = io.open(&segment.path)?;
     let size = file.size()?;
     let mut scan = Scan::new(file, segment.header, size);
     scan.salvage = true;
+    if known.0 >= segment.header.first {
+        segment.rows_end = known.1;
+    }
     let mut gaps = Vec::new();
     let mut last_commit = 0;
     let tail = loop {
         match scan.next()? {
             Found::Frame(frame, position) => {
                 segment.last = frame.sequence;
+                if frame.sequence > known.0 {
+                    segment.rows_end += u64::from(frame.rows);
+                }
                 last_commit = frame.sequence.saturating_sub(u64::from(position));
             }
             Found::Void => segment.last = scan.expected - 1,

@@ -155,10 +155,12 @@ impl Forming {
     }
 
     /// Draws the boundaries of a new round; `None` when there is nothing to deliver. The round covers everything up to
-    /// `passed`, so that what was lost behind its last frame is settled with it. `value` gives random numbers.
+    /// `passed`, at the position `rows_end`, so that what was lost behind its last frame is settled with it. `value` gives
+    /// random numbers.
     pub(super) fn boundaries<E>(
         &mut self,
         passed: u64,
+        rows_end: u64,
         value: impl Fn() -> Result<u64, E>,
     ) -> Result<Option<OpenRound>, E> {
         let Some((first, last, schema_version)) = self.span else { return Ok(None) };
@@ -167,7 +169,7 @@ impl Forming {
         }
         let batches: Vec<_> = self.batches.iter().map(|(boundary, _)| boundary.clone()).collect();
         let empty = batches.is_empty() && self.tombstones.is_empty();
-        Ok((!empty).then_some(OpenRound { first, last: last.max(passed), schema_version, batches }))
+        Ok((!empty).then_some(OpenRound { first, last: last.max(passed), rows_end, schema_version, batches }))
     }
 
     /// The round, exactly as the boundaries say. What damage took since they were drawn shows as lost rows.

@@ -6,8 +6,9 @@
 //!
 //! header:  0  8  magic "TAMGASPL"        24  8  last sequence acknowledged before this segment
 //!          8  4  format version          32 16  random id
-//!         12  4  schema version          48 12  zeros
-//!         16  8  first sequence          60  4  CRC32C of the 60 bytes before it
+//!         12  4  schema version          48  8  rows acknowledged before this segment, ever
+//!         16  8  first sequence          56  4  zeros
+//!                                        60  4  CRC32C of the 60 bytes before it
 //! ```
 //!
 //! Within a segment sequences have no holes. Between two segments there is one when a commit failed: the newer header
@@ -41,6 +42,7 @@ pub(super) struct Header {
     pub(super) first: u64,
     pub(super) acknowledged_before: u64,
     pub(super) id: SegmentId,
+    pub(super) rows_before: u64,
 }
 
 impl Header {
@@ -53,7 +55,8 @@ impl Header {
         copy.extend_from_slice(&self.first.to_le_bytes());
         copy.extend_from_slice(&self.acknowledged_before.to_le_bytes());
         copy.extend_from_slice(&self.id);
-        copy.extend_from_slice(&[0; 12]);
+        copy.extend_from_slice(&self.rows_before.to_le_bytes());
+        copy.extend_from_slice(&[0; 4]);
         copy.extend_from_slice(&crc32c::crc32c(&copy).to_le_bytes());
         let mut block = vec![0; FRAMES_AT as usize];
         block[..HEADER_BYTES].copy_from_slice(&copy);
@@ -75,6 +78,7 @@ impl Header {
             first: long(16)?,
             acknowledged_before: long(24)?,
             id: copy[32..48].try_into().ok()?,
+            rows_before: long(48)?,
         };
         (whole && header.acknowledged_before < header.first).then_some(header)
     }
@@ -274,7 +278,8 @@ impl Scan {
 mod tests {
     use super::*;
 
-    const HEADER: Header = Header { schema_version: 7, first: 5, acknowledged_before: 4, id: *b"0123456789abcdef" };
+    const HEADER: Header =
+        Header { schema_version: 7, first: 5, acknowledged_before: 4, id: *b"0123456789abcdef", rows_before: 9 };
 
     #[test]
     fn the_header_is_these_bytes_twice() {
@@ -286,8 +291,9 @@ mod tests {
             &[5, 0, 0, 0, 0, 0, 0, 0],
             &[4, 0, 0, 0, 0, 0, 0, 0],
             b"0123456789abcdef",
-            &[0; 12],
-            &[0x6d, 0xfb, 0x69, 0xdf],
+            &[9, 0, 0, 0, 0, 0, 0, 0],
+            &[0; 4],
+            &[0x2c, 0xf8, 0x7a, 0x60],
         ];
         assert_eq!(block.len(), 1024);
         assert_eq!(block[..64], golden.concat());

@@ -6,10 +6,11 @@
 //!
 //! ```text
 //!  0  8  magic "TAMGASTA"       32  8  watermark, milliseconds
-//!  8  4  format version         40  1  1 if a round is open, and then:
-//! 12  4  length, CRC included   first 8 · last 8 · schema version 4 · batches 4, and per batch:
-//! 16  8  generation               lane length 1 · lane · value 8 · rows 8 · first 8 · last 8
-//! 24  8  cursor                  …  4  CRC32C of all before it
+//!  8  4  format version         40  8  position behind the cursor, in rows (books.rs)
+//! 12  4  length, CRC included   48  1  1 if a round is open, and then:
+//! 16  8  generation             first 8 · last 8 · position behind it 8 · schema version 4 · batches 4, and per batch:
+//! 24  8  cursor                   lane length 1 · lane · value 8 · rows 8 · first 8 · last 8
+//!                                …  4  CRC32C of all before it
 //! ```
 
 use std::io;
@@ -20,12 +21,12 @@ use super::io::{File, Io, is_damage, read_or_zero};
 
 const MAGIC: &[u8; 8] = b"TAMGASTA";
 const FORMAT_VERSION: u32 = 1;
-const FIXED_BYTES: usize = 41;
+const FIXED_BYTES: usize = 49;
 /// Reserved per file: some 200 batches. More is allowed, but needs room on the disk at that moment.
 const RESERVED_BYTES: u64 = 64 << 10;
 /// A round has at most this many batches, so that reading a state is bounded too.
 pub(super) const MAX_BATCHES: usize = 4096;
-const MAX_BYTES: usize = FIXED_BYTES + 28 + MAX_BATCHES * (256 + 32);
+const MAX_BYTES: usize = FIXED_BYTES + 36 + MAX_BATCHES * (256 + 32);
 
 /// What survives a restart besides the frames themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(super) struct State {
     pub(super) cursor: u64,
     /// The latest watermark that was handed out before this was written.
     pub(super) watermark: i64,
+    /// The position behind the cursor: rows ever made durable up to there.
+    pub(super) rows: u64,
     /// The round that is being worked on.
     pub(super) open: Option<OpenRound>,
 }
@@ -43,6 +46,8 @@ pub(super) struct State {
 pub(super) struct OpenRound {
     pub(super) first: u64,
     pub(super) last: u64,
+    /// The position behind `last`.
+    pub(super) rows_end: u64,
     pub(super) schema_version: u32,
     pub(super) batches: Vec<Boundary>,
 }
@@ -65,10 +70,12 @@ fn encode(state: &State, generation: u64) -> Vec<u8> {
     out.extend_from_slice(&generation.to_le_bytes());
     out.extend_from_slice(&state.cursor.to_le_bytes());
     out.extend_from_slice(&state.watermark.to_le_bytes());
+    out.extend_from_slice(&state.rows.to_le_bytes());
     out.push(u8::from(state.open.is_some()));
     if let Some(open) = &state.open {
         out.extend_from_slice(&open.first.to_le_bytes());
         out.extend_from_slice(&open.last.to_le_bytes());
+        out.extend_from_slice(&open.rows_end.to_le_bytes());
         out.extend_from_slice(&open.schema_version.to_le_bytes());
         out.extend_from_slice(&u32::try_from(open.batches.len()).expect("at most MAX_BATCHES").to_le_bytes());
         for batch in &open.batches {
@@ -102,10 +109,11 @@ fn decode(bytes: &[u8]) -> Option<(State, u64)> {
     let generation = long(&mut rest)?;
     let cursor = long(&mut rest)?;
     let watermark = take(&mut rest).map(i64::from_le_bytes)?;
+    let rows = long(&mut rest)?;
     let open = match take::<1>(&mut rest)? {
         [0] => None,
         _ => {
-            let (first, last) = (long(&mut rest)?, long(&mut rest)?);
+            let (first, last, rows_end) = (long(&mut rest)?, long(&mut rest)?, long(&mut rest)?);
             let schema_version = take(&mut rest).map(u32::from_le_bytes)?;
             let count = take(&mut rest).map(u32::from_le_bytes)?;
             let mut batches = Vec::new();
@@ -121,10 +129,10 @@ fn decode(bytes: &[u8]) -> Option<(State, u64)> {
                     last: long(&mut rest)?,
                 });
             }
-            Some(OpenRound { first, last, schema_version, batches })
+            Some(OpenRound { first, last, rows_end, schema_version, batches })
         }
     };
-    rest.is_empty().then_some((State { cursor, watermark, open }, generation))
+    rest.is_empty().then_some((State { cursor, watermark, rows, open }, generation))
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -219,21 +227,23 @@ mod tests {
         let boundary =
             |lane: &str, value| Boundary { lane: Lane::new(lane).unwrap(), value, rows: 3, first: 5, last: 9 };
         let batches = vec![boundary("events", 1), boundary("errors", 2)];
-        State { cursor, watermark: -7, open: Some(OpenRound { first: 5, last: 9, schema_version: 2, batches }) }
+        let open = OpenRound { first: 5, last: 9, rows_end: 20, schema_version: 2, batches };
+        State { cursor, watermark: -7, rows: 14, open: Some(open) }
     }
 
     #[test]
     fn the_format_is_these_bytes() {
-        let state = State { cursor: 4, watermark: -2, open: None };
+        let state = State { cursor: 4, watermark: -2, rows: 6, open: None };
         let golden: &[&[u8]] = &[
             b"TAMGASTA",
             &[1, 0, 0, 0],
-            &[45, 0, 0, 0],
+            &[53, 0, 0, 0],
             &[3, 0, 0, 0, 0, 0, 0, 0],
             &[4, 0, 0, 0, 0, 0, 0, 0],
             &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+            &[6, 0, 0, 0, 0, 0, 0, 0],
             &[0],
-            &[0x6d, 0xad, 0x8e, 0x79],
+            &[0x32, 0xa4, 0x52, 0xa0],
         ];
         assert_eq!(encode(&state, 3), golden.concat());
     }

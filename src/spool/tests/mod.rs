@@ -1,6 +1,7 @@
 //! What the spool promises, tried on a disk that breaks.
 
 mod behaviour;
+mod books;
 mod damage;
 mod faults;
 mod power_cut;

@@ -16,6 +16,12 @@
 //! land under it, and the next attempt takes the next token of a fixed sequence. A restarted program walks through the same
 //! sequence again.
 //!
+//! # Rows that were erased meanwhile
+//!
+//! A round ends with its erasures. When the program dies behind them and before the round is finished, its batches are
+//! counted once more, and a part is missing. Of a lane that the round erases from, a part therefore counts as the whole. If
+//! nothing is left the rows are sent again, and the erasure, which is obeyed again, takes them again.
+//!
 //! # What the vault refuses
 //!
 //! A refused batch is cut in halves until the refused rows stand alone; these go to a dead-letter file, the others land.
@@ -32,6 +38,7 @@ use super::dead_letters::{DeadLetters, Known};
 use super::parcel::{Identity, Parcel};
 use super::status::{ShipCounts, ShipStatus};
 use crate::clock::Clock;
+use crate::spool::Outcomes;
 use crate::store::backoff::{Backoff, changed, told};
 use crate::store::{Class, Store, StoreError};
 
@@ -48,9 +55,22 @@ pub(super) struct Stopped;
 
 /// What became of a piece.
 enum Verdict {
-    Stored,
+    /// So many rows are in the vault; so many were, and have been erased since.
+    Stored {
+        rows: u64,
+        erased: u64,
+    },
     Expired,
     Refused(StoreError),
+}
+
+/// What became of a batch.
+pub(super) struct Brought {
+    /// Of its rows. Those that are missing are lost.
+    pub(super) outcomes: Outcomes,
+    /// The batch was cut and all of it landed: its file is to be removed once the round is finished, and not before,
+    /// since until then the cuts must be remembered.
+    pub(super) landed_in_pieces: Option<Arc<Parcel>>,
 }
 
 /// What batches are brought with; cheap to clone.
@@ -67,11 +87,9 @@ pub(super) struct Courier {
 
 impl Courier {
     /// Settles every row of the batch. `resumed`: a former attempt may have stored it.
-    ///
-    /// Gives the batch back when it was cut and all of it landed: its file is to be removed once the round is finished,
-    /// and not before, since until then the cuts must be remembered.
-    pub(super) async fn bring(&self, parcel: Arc<Parcel>, resumed: bool) -> Result<Option<Arc<Parcel>>, Stopped> {
+    pub(super) async fn bring(&self, parcel: Arc<Parcel>, resumed: bool) -> Result<Brought, Stopped> {
         let counts = &self.status.counts;
+        let mut outcomes = Outcomes::default();
         let mut known = if resumed { self.on_disk(&parcel, DeadLetters::known).await? } else { Known::default() };
         let (mut landed, mut refused) = (0, known.rows.len() as u64);
         let mut backoff = Backoff::for_requests();
@@ -79,17 +97,23 @@ impl Courier {
         while let Some(piece) = pieces.pop().filter(|piece| !piece.is_empty()) {
             let rows = piece.len() as u64;
             if rows == 1 && known.rows.contains(&piece.start) {
+                outcomes.dead_lettered += 1;
                 ShipCounts::add(&counts.dead_lettered, 1);
                 continue;
             }
             let cut = known.cuts.contains(&(piece.start, piece.end));
             let verdict = if cut { None } else { Some(self.settle(&parcel, &piece, resumed).await?) };
             match verdict {
-                Some(Verdict::Stored) => {
-                    landed += rows;
-                    ShipCounts::add(&counts.stored, rows);
+                Some(Verdict::Stored { rows, erased }) => {
+                    landed += rows + erased;
+                    outcomes.stored += rows;
+                    outcomes.erased += erased;
+                    ShipCounts::add(&counts.stored, rows + erased);
                 }
-                Some(Verdict::Expired) => ShipCounts::add(&counts.expired, rows),
+                Some(Verdict::Expired) => {
+                    outcomes.expired += rows;
+                    ShipCounts::add(&counts.expired, rows);
+                }
                 Some(Verdict::Refused(error)) if landed == 0 && refused >= SUSPICIOUS_REFUSALS => {
                     let place = self.store.place();
                     let message = format!("{place} refuses every row of a batch ({}): is its schema ours?", error.name);
@@ -104,6 +128,7 @@ impl Courier {
                         .await?;
                     known.rows.insert(index);
                     refused += 1;
+                    outcomes.dead_lettered += 1;
                     ShipCounts::add(&counts.dead_lettered, 1);
                 }
                 Some(Verdict::Refused(_)) | None => {
@@ -124,7 +149,8 @@ impl Courier {
             let table = parcel.table.name();
             tracing::warn!(table, rows = refused, "the vault refused rows; `tamga dead-letters` lists them");
         }
-        Ok((!known.cuts.is_empty() && known.rows.is_empty()).then_some(parcel))
+        let landed_in_pieces = (!known.cuts.is_empty() && known.rows.is_empty()).then_some(parcel);
+        Ok(Brought { outcomes, landed_in_pieces })
     }
 
     /// Removes what was noted of a batch that has landed after all, its round being finished.
@@ -150,7 +176,7 @@ impl Courier {
             }
             if repeated {
                 match self.count(parcel, &identity).await {
-                    Ok(found) if complete(found) => return Ok(Verdict::Stored),
+                    Ok(found) if complete(found) => return Ok(Verdict::Stored { rows: found, erased: 0 }),
                     Ok(0) if affirmed => {
                         (affirmed, burnt) = (false, burnt + 1);
                         if burnt > 1 {
@@ -161,6 +187,10 @@ impl Courier {
                         }
                     }
                     Ok(0) => {}
+                    // The same round's erasure had been obeyed before the program died.
+                    Ok(found) if parcel.thinned => {
+                        return Ok(Verdict::Stored { rows: found, erased: expected.saturating_sub(found) });
+                    }
                     Ok(_) => {
                         self.status.report(
                             parcel.topic(),
@@ -179,7 +209,7 @@ impl Courier {
             let token = if burnt == 0 { identity.token.clone() } else { format!("{}-{burnt}", identity.token) };
             let (table, body) = (parcel.table.name(), parcel.body(piece));
             match self.store.insert_rows(table, &parcel.columns, body, Some(&token)).await {
-                Ok(()) if !repeated => return Ok(Verdict::Stored),
+                Ok(()) if !repeated => return Ok(Verdict::Stored { rows: expected, erased: 0 }),
                 Ok(()) => affirmed = true,
                 Err(error) if error.class == Class::Final => return Ok(Verdict::Refused(error)),
                 Err(error) => {

@@ -4,6 +4,8 @@
 //! that was accepted before it has been settled, so nothing older can land behind it. Erasing twice erases nothing more,
 //! which is what makes an order safe to repeat after a crash.
 
+use serde::Deserialize;
+
 use crate::record::{Lane, Table};
 use crate::spool::Tombstone;
 use crate::store::backoff::Backoff;
@@ -12,22 +14,30 @@ use crate::store::{Class, StoreError};
 use super::courier::{Courier, Stopped};
 use super::status::{ShipCounts, Topic};
 
+#[derive(Deserialize)]
+struct Found {
+    found: u64,
+}
+
 impl Courier {
-    /// Carries out the order; returns when the rows are gone from what queries read.
-    pub(super) async fn erase(&self, tombstone: &Tombstone) -> Result<(), Stopped> {
+    /// Carries out the order; returns when the rows are gone from what queries read, and how many they were. An order
+    /// that is obeyed a second time finds fewer or none: what the first attempt had erased is not counted then.
+    pub(super) async fn erase(&self, tombstone: &Tombstone) -> Result<u64, Stopped> {
         let (mut backoff, topic) = (Backoff::for_requests(), Topic::Erasure(tombstone.sequence));
+        let mut found = 0;
         loop {
-            let Err(error) = self.try_to_erase(tombstone).await else {
+            let Err(error) = self.try_to_erase(tombstone, &mut found).await else {
                 ShipCounts::add(&self.status.counts.erasures, 1);
                 self.status.clear(topic);
-                return Ok(());
+                return Ok(found);
             };
             self.status.report(topic, &error);
             self.wait(&mut backoff).await?;
         }
     }
 
-    async fn try_to_erase(&self, tombstone: &Tombstone) -> Result<(), StoreError> {
+    /// `found` becomes the most rows that were there before an attempt; one that fails may have erased them all the same.
+    async fn try_to_erase(&self, tombstone: &Tombstone, found: &mut u64) -> Result<(), StoreError> {
         let unknown = || StoreError {
             class: Class::Ours,
             code: None,
@@ -45,11 +55,13 @@ impl Courier {
             narrower = " AND attribute = {attribute:String}";
             params.push(("attribute", lane.attribute));
         }
+        let which =
+            format!("site = {{site:String}} AND day = {{day:Date}} AND visitor = unhex({{visitor:String}}){narrower}");
+        let counted =
+            self.store.rows(&format!("SELECT count() AS found FROM `{table}` WHERE {which}"), &params).await?;
+        *found = (*found).max(counted.first().map_or(0, |row: &Found| row.found));
         // A mutation rewrites the parts, so that the rows are gone and not merely masked. It is waited for, on all replicas.
-        let sql = format!(
-            "ALTER TABLE `{table}` DELETE WHERE site = {{site:String}} AND day = {{day:Date}} \
-             AND visitor = unhex({{visitor:String}}){narrower} SETTINGS mutations_sync = 2"
-        );
+        let sql = format!("ALTER TABLE `{table}` DELETE WHERE {which} SETTINGS mutations_sync = 2");
         self.store.execute(&sql, &params).await
     }
 }

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 pub use status::{ShipCounts, ShipStatus, Trouble};
 
-use courier::{Courier, Stopped, TOO_OLD_DAYS};
+use courier::{Brought, Courier, Stopped, TOO_OLD_DAYS};
 use dead_letters::DeadLetters;
 use parcel::{Parcel, Unfit};
 use status::Topic;
@@ -28,7 +28,7 @@ use super::backoff::{Backoff, told};
 use super::lease::Lease;
 use super::{Class, Store, StoreError};
 use crate::clock::Clock;
-use crate::spool::{ReadError, Reader, Round, RoundLimits};
+use crate::spool::{Batch, Outcomes, ReadError, Reader, Round, RoundLimits};
 
 /// Batches under way at once.
 const IN_FLIGHT: usize = 4;
@@ -120,24 +120,32 @@ impl Shipper {
     /// Settles a round and finishes it.
     async fn ship(&self, reader: &mut Reader, round: Round) -> Result<(), Stopped> {
         let counts = &self.courier.status.counts;
-        let (mut under_way, mut landed_in_pieces) = (JoinSet::new(), Vec::new());
+        let mut under_way: JoinSet<Result<Brought, Stopped>> = JoinSet::new();
+        let (mut outcomes, mut landed_in_pieces) = (Outcomes::default(), Vec::new());
+        let mut note = |brought: Brought| {
+            outcomes.add(&brought.outcomes);
+            landed_in_pieces.extend(brought.landed_in_pieces);
+        };
         for batch in &round.batches {
             while under_way.len() >= IN_FLIGHT {
-                landed_in_pieces.extend(joined(&mut under_way).await?);
+                joined(&mut under_way).await?.map(&mut note);
             }
-            let parcel = self.prepare(batch, round.schema_version).await?;
+            let thinned = round.tombstones.iter().any(|tombstone| tombstone.lane == batch.lane);
+            let parcel = self.prepare(batch, round.schema_version, thinned).await?;
             ShipCounts::add(&counts.lost, batch.lost_rows);
             let (courier, resumed) = (self.courier.clone(), round.resumed);
             under_way.spawn(async move { courier.bring(parcel, resumed).await });
         }
-        while !under_way.is_empty() {
-            landed_in_pieces.extend(joined(&mut under_way).await?);
+        while let Some(brought) = joined(&mut under_way).await? {
+            note(brought);
         }
+        let mut erased = 0;
         for tombstone in &round.tombstones {
-            self.courier.erase(tombstone).await?;
+            erased += self.courier.erase(tombstone).await?;
         }
         let mut backoff = Backoff::for_requests();
-        while let Err(error) = reader.finish(&round).await {
+        // What the outcomes leave out of the round's rows is lost: the spool says so.
+        while let Err(error) = reader.settle(&round, outcomes, erased).await {
             self.spool_failed(&error, &mut backoff).await?;
         }
         self.courier.status.clear(Topic::Spool);
@@ -149,10 +157,10 @@ impl Shipper {
     }
 
     /// The batch, ready for the wire. Waits as long as this program does not understand it: a newer one has written it.
-    async fn prepare(&self, batch: &crate::spool::Batch, schema_version: u32) -> Result<Arc<Parcel>, Stopped> {
+    async fn prepare(&self, batch: &Batch, schema_version: u32, thinned: bool) -> Result<Arc<Parcel>, Stopped> {
         let mut backoff = Backoff::for_requests();
         loop {
-            let what = match Parcel::new(batch, schema_version) {
+            let what = match Parcel::new(batch, schema_version, thinned) {
                 Ok(parcel) => {
                     self.courier.status.clear(Topic::Spool);
                     return Ok(Arc::new(parcel));
@@ -209,13 +217,10 @@ async fn too_late(stop: &mut watch::Receiver<bool>) {
     tokio::time::sleep(GRACE).await;
 }
 
-/// What a batch under way came to.
-type Settled = Result<Option<Arc<Parcel>>, Stopped>;
-
-/// Waits for one of the batches under way.
-async fn joined(under_way: &mut JoinSet<Settled>) -> Settled {
+/// Waits for one of the batches under way; `None` when there is none.
+async fn joined(under_way: &mut JoinSet<Result<Brought, Stopped>>) -> Result<Option<Brought>, Stopped> {
     match under_way.join_next().await {
-        Some(Ok(settled)) => settled,
+        Some(Ok(brought)) => brought.map(Some),
         Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Some(Err(_)) => Err(Stopped),
         None => Ok(None),

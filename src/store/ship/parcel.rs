@@ -25,6 +25,8 @@ pub(super) struct Parcel {
     pub(super) columns: Vec<&'static str>,
     /// Rows that the boundary comprises; more than are here when the spool's disk lost some.
     pub(super) announced: u64,
+    /// Its round erases from its lane: what a former attempt has stored may be there in part.
+    pub(super) thinned: bool,
     token: String,
     value: u64,
     body: Bytes,
@@ -48,7 +50,7 @@ pub(super) enum Unfit {
 }
 
 impl Parcel {
-    pub(super) fn new(batch: &Batch, schema_version: u32) -> Result<Self, Unfit> {
+    pub(super) fn new(batch: &Batch, schema_version: u32, thinned: bool) -> Result<Self, Unfit> {
         let lane = Lane::parse(batch.lane.as_str()).ok_or(Unfit::Lane)?;
         let known = record::columns(lane.table, schema_version).ok_or(Unfit::Version)?;
         let columns = std::iter::once("batch").chain(known.iter().copied()).collect();
@@ -67,6 +69,7 @@ impl Parcel {
             schema_version,
             columns,
             announced: batch.rows,
+            thinned,
             token: batch.token.clone(),
             value: batch.value,
             body: body.into(),
@@ -146,6 +149,7 @@ pub(super) mod tests {
             schema_version: 1,
             columns: vec!["batch", "site"],
             announced: rows.len() as u64,
+            thinned: false,
             token: "0123456789abcdef0123456789abcdef".into(),
             value: 7,
             body: body.into(),

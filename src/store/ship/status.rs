@@ -7,7 +7,10 @@ use std::time::Instant;
 
 use crate::store::{Class, StoreError};
 
-/// Rows by outcome since the start, for metrics. `stored + expired + dead_lettered + lost` are all that left the spool.
+/// What happens to rows, as it happens; since the start. A round that comes again after a crash or a stop counts again,
+/// and one that is not finished counts already: the books of rows, which balance, are the spool's ([`Books`]).
+///
+/// [`Books`]: crate::spool::Books
 #[derive(Debug, Default)]
 pub struct ShipCounts {
     /// Rows known to be in the vault.

@@ -10,7 +10,7 @@ use tamga::clock::Clock;
 use tamga::collect::{self, Collector, Parts, server};
 use tamga::config::Config;
 use tamga::enrich::{GeoIp, Lookups};
-use tamga::metrics::Metrics;
+use tamga::metrics::{Metrics, RowCounts};
 use tamga::privacy::cookie::CookieSeal;
 use tamga::privacy::keys::KeyRing;
 use tamga::record::SCHEMA_VERSION;
@@ -170,7 +170,7 @@ impl Edge {
 
     /// One figure of the metrics, summed over its labels.
     pub(crate) fn figure(&self, name: &str) -> u64 {
-        let text = self.metrics.encode();
+        let text = self.metrics.encode(&RowCounts::default());
         let lines =
             text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
@@ -179,7 +179,7 @@ impl Edge {
     /// How many events were dropped or rejected for a reason.
     pub(crate) fn reason(&self, what: &str, reason: &str) -> u64 {
         let start = format!("tamga_events_{what}_total{{reason=\"{reason}\"}} ");
-        let text = self.metrics.encode();
+        let text = self.metrics.encode(&RowCounts::default());
         let line = text.lines().find_map(|line| line.strip_prefix(&start));
         line.unwrap_or_else(|| panic!("no {start}")).parse().unwrap()
     }
@@ -193,7 +193,7 @@ impl Edge {
     }
 
     pub(crate) fn rows_accepted(&self) -> u64 {
-        self.figure("tamga_rows_accepted_total")
+        self.writer.usage().books.accepted
     }
 
     /// Stops it in order; says how long that took.

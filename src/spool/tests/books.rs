@@ -1,0 +1,207 @@
+//! Do the books balance at every moment, and do they say what is really there?
+
+use proptest::prelude::*;
+
+use super::sim::{Op, Rng};
+use super::*;
+
+/// What happens next to a spool.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Appends frames with so many rows each.
+    Append(Vec<u8>),
+    /// A write and the sync of the next append fail.
+    FailedAppend,
+    /// Takes a round of at most so many rows, and finishes it or not.
+    Round { max_rows: u8, finish: bool },
+    /// `kill -9`, or the power goes.
+    Restart { power: bool, seed: u64 },
+    /// A byte of a file changes.
+    Damage { file: usize, at: usize },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => prop::collection::vec(0u8..5, 1..6).prop_map(Step::Append),
+        1 => Just(Step::FailedAppend),
+        3 => (1u8..12, any::<bool>()).prop_map(|(max_rows, finish)| Step::Round { max_rows, finish }),
+        1 => (any::<bool>(), any::<u64>()).prop_map(|(power, seed)| Step::Restart { power, seed }),
+        1 => (any::<usize>(), any::<usize>()).prop_map(|(file, at)| Step::Damage { file, at }),
+    ]
+}
+
+fn frames(rows: &[u8]) -> Vec<Frame> {
+    let lanes = ["events", "tallies"];
+    let frame_of =
+        |(index, count): (usize, &u8)| frame(lanes[index % 2], &vec!["x".repeat(90).as_str(); (*count).into()]);
+    rows.iter().enumerate().map(frame_of).collect()
+}
+
+/// Changes a byte on the disk, for good.
+fn change(sim: &Sim, path: &Path, at: usize, byte: u8) {
+    let file = sim.open(path).unwrap();
+    file.write_all_at(&[byte], at as u64).unwrap();
+    file.sync_data().unwrap();
+}
+
+/// Settles a round in a mixture of ways. Returns how many rows it says have left.
+async fn settle(reader: &mut Reader, round: &Round) -> u64 {
+    let lost: u64 = round.batches.iter().map(|batch| batch.lost_rows).sum();
+    let here = rows(round).len() as u64;
+    let (expired, dead_lettered) = (here / 3, here / 4);
+    let outcomes = Outcomes { stored: here - expired - dead_lettered, dead_lettered, erased: 0, expired, lost };
+    reader.settle(round, outcomes, here / 5).await.unwrap();
+    here + lost
+}
+
+/// Takes rounds until there are none. Returns how many rows came.
+async fn empty(writer: &Writer, reader: &mut Reader) -> u64 {
+    let mut came = 0;
+    while writer.usage().pending_frames > 0 {
+        match tokio::time::timeout(Duration::from_millis(200), reader.next_round(&limits())).await {
+            Ok(round) => {
+                let round = round.unwrap().unwrap();
+                came += rows(&round).len() as u64;
+                settle(reader, &round).await;
+                assert!(writer.usage().books.balance(), "{:?}", writer.usage().books);
+            }
+            Err(_) => continue,
+        }
+    }
+    came
+}
+
+async fn live(steps: Vec<Step>) {
+    let mut sim = Sim::default();
+    let mut damaged = false;
+    let (mut writer, mut reader, _) = open_sim(&sim);
+    for step in steps {
+        let before = writer.usage().books;
+        match step {
+            Step::Append(counts) => {
+                let rows: u64 = counts.iter().map(|count| u64::from(*count)).sum();
+                let durable = writer.enter(0).append(frames(&counts)).await.is_ok();
+                let expected = if durable { rows } else { 0 };
+                let books = writer.usage().books;
+                assert_eq!((books.accepted, books.spooled), (before.accepted + expected, before.spooled + expected));
+            }
+            Step::FailedAppend => {
+                sim.fail(Op::Sync, 0, rustix::io::Errno::IO, false);
+                let _ = writer.enter(0).append(frames(&[3])).await;
+                sim.heal();
+            }
+            Step::Round { max_rows, finish } => {
+                if before.spooled == 0 && writer.usage().pending_frames == 0 {
+                    continue;
+                }
+                let limits = RoundLimits { max_rows: max_rows.into(), ..limits() };
+                let Ok(round) = tokio::time::timeout(Duration::from_millis(50), reader.next_round(&limits)).await
+                else {
+                    continue;
+                };
+                let round = round.unwrap().unwrap();
+                assert!(damaged || writer.usage().books == before, "to take a round moves nothing");
+                if finish {
+                    let left = settle(&mut reader, &round).await;
+                    let books = writer.usage().books;
+                    assert!(damaged || books.spooled + left == before.spooled, "{before:?} {left} {books:?}");
+                }
+            }
+            Step::Restart { power, seed } => {
+                drop((writer, reader));
+                sim = if power { sim.power_cut(&mut Rng::new(seed)) } else { sim.kill() };
+                (writer, reader, _) = open_sim(&sim);
+                let books = writer.usage().books;
+                assert!(damaged || books.found == before.spooled, "{before:?} {books:?}");
+                assert_eq!(books, Books { found: books.found, spooled: books.found, ..Books::default() });
+            }
+            Step::Damage { file, at } => {
+                let files = segments(&sim);
+                let Some(path) = files.get(file % files.len().max(1)) else { continue };
+                let bytes = sim.contents(path);
+                let at = 1024 + at % bytes.len();
+                let Some(byte) = bytes.get(at) else { continue };
+                change(&sim, path, at, byte ^ 0x55);
+                damaged = true;
+            }
+        }
+        assert!(writer.usage().books.balance(), "{:?}", writer.usage().books);
+    }
+    let before = writer.usage().books;
+    let came = empty(&writer, &mut reader).await;
+    let books = writer.usage().books;
+    assert!(books.balance() && books.spooled == 0, "{books:?}");
+    assert_eq!(came + books.settled.lost - before.settled.lost, before.spooled + books.found - before.found);
+    assert!(damaged || (books.settled.lost == 0 && books.found == before.found), "{books:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_row_is_in_one_state_whatever_happens(steps in prop::collection::vec(step(), 1..24)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(live(steps));
+    }
+}
+
+/// A frame that is damaged hides how many rows it had; the end of its segment tells.
+#[tokio::test]
+async fn rows_of_a_damaged_frame_are_counted_as_lost() {
+    let sim = Sim::default();
+    let (writer, mut reader, _) = open_sim(&sim);
+    for _ in 0..3 {
+        writer.enter(0).append(vec![frame("events", &["first", "second"])]).await.unwrap();
+    }
+    let path = segments(&sim).remove(0);
+    let at = sim.contents(&path).windows(5).position(|window| window == b"first").unwrap();
+    change(&sim, &path, at, b'g');
+    assert_eq!(empty(&writer, &mut reader).await, 4);
+    let books = writer.usage().books;
+    assert_eq!((books.accepted, books.spooled, books.settled.lost), (6, 0, 2));
+    assert!(books.balance());
+}
+
+#[test]
+fn an_erasure_moves_what_was_stored_here_and_counts_the_rest_beside() {
+    let mut books = Books { found: 10, spooled: 10, ..Books::default() };
+    books.settle(4, &Outcomes { stored: 4, ..Outcomes::default() }, 0);
+    books.settle(2, &Outcomes { stored: 2, ..Outcomes::default() }, 9);
+    assert_eq!((books.settled.stored, books.settled.erased, books.erased_elsewhere, books.spooled), (0, 6, 3, 4));
+    assert!(books.balance());
+}
+
+/// Scrapes while 16 tasks append and a consumer finishes: there is no moment at which a row is in no state or in two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn the_books_balance_at_every_scrape_under_load() {
+    let sim = Sim::default();
+    let (writer, mut reader, _) = open_sim(&sim);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let writer = writer.clone();
+        tasks.spawn(async move {
+            for _ in 0..40 {
+                writer.enter(0).append(frames(&[2, 1])).await.unwrap();
+            }
+        });
+    }
+    let (other, stop) = (writer.clone(), Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let stopped = Arc::clone(&stop);
+    let scrapes = std::thread::spawn(move || {
+        let mut scrapes = 0;
+        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+            let books = other.usage().books;
+            assert!(books.balance(), "{books:?}");
+            scrapes += 1;
+        }
+        scrapes
+    });
+    while writer.usage().books.settled.total() < 16 * 40 * 3 {
+        let round = next(&mut reader, &limits()).await;
+        settle(&mut reader, &round).await;
+    }
+    tasks.join_all().await;
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(scrapes.join().unwrap() > 100);
+    assert_eq!(writer.usage().books.accepted, 16 * 40 * 3);
+}

@@ -1,0 +1,130 @@
+//! Do the books of rows balance at every scrape, through faults, kills and erasures, and say what the vault says?
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tamga::record::{self, SCHEMA_VERSION, Table};
+use tamga::spool::{Books, Frame, Lane, Writer};
+
+use crate::support::fake_vault::{FAULTS, FakeVault};
+use crate::support::ship::{Ship, append, open, today};
+use crate::support::vault::{EngineFixture, number};
+
+/// Looks at the books all the time, until told to stop; returns how often, and the last look.
+fn watch(writer: &Writer, stop: &Arc<AtomicBool>) -> std::thread::JoinHandle<(u64, Books)> {
+    let (writer, stop) = (writer.clone(), Arc::clone(stop));
+    std::thread::spawn(move || {
+        let mut scrapes = 0;
+        loop {
+            let stopping = stop.load(Ordering::Relaxed);
+            let books = writer.usage().books;
+            assert!(books.balance(), "{books:?}");
+            scrapes += 1;
+            if stopping {
+                return (scrapes, books);
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_scrape_finds_a_row_in_no_state_or_in_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = FakeVault::start().await;
+    vault.refuse(Some("poison"));
+    let (mut next, mut left) = (0, 0);
+    for life in 0..12_u32 {
+        let (writer, reader) = open(folder.path());
+        assert_eq!(writer.usage().books.found, left, "what the process before had not settled");
+        let stop = Arc::default();
+        let watching = watch(&writer, &stop);
+        vault.plan((0..6).map(|index| FAULTS[((life * 5 + index * 3) % 8) as usize]));
+        let ship = Ship::start(&vault, folder.path(), reader);
+        for burst in 0..8 {
+            let reason = if (burst + life) % 6 == 0 { "poison" } else { "good" };
+            append(&writer, today(), reason, next..next + 7).await;
+            append(&writer, "2026-11-10".parse().unwrap(), "old", 0..2).await;
+            next += 7;
+            tokio::time::sleep(Duration::from_millis(u64::from(life % 4) * 5)).await;
+        }
+        if life == 11 {
+            ship.settled(&writer).await;
+        }
+        ship.kill().await;
+        stop.store(true, Ordering::Relaxed);
+        let (scrapes, books) = watching.join().unwrap();
+        assert!(scrapes > 1);
+        assert_eq!(books.accepted, 8 * 9);
+        left = books.spooled;
+    }
+    assert_eq!(left, 0);
+    let landed = vault.counts();
+    assert!(landed.len() < next as usize && landed.windows(2).all(|pair| pair[0] < pair[1]), "each once");
+}
+
+/// A row of `events` of this visitor.
+fn event(visitor: u8) -> Vec<u8> {
+    let text = std::fs::read_to_string("tests/fixtures/rows/events.hex").unwrap();
+    let line = text.split_whitespace().next().unwrap();
+    let mut row: Vec<u8> =
+        (0..line.len()).step_by(2).map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap()).collect();
+    let at = row.windows(16).position(|window| window == [0x11; 16]).unwrap();
+    row[at..at + 16].fill(visitor);
+    row
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_order_erases_is_counted_once_and_a_crash_behind_it_does_not_stall() {
+    let fixture = EngineFixture::start().await;
+    let vault = fixture.vault().await;
+    let folder = tempfile::tempdir().unwrap();
+    let lane = record::Lane { table: Table::Events, site: "jetpay.kz".into(), day: today(), attribute: String::new() };
+    let lane = Lane::new(&lane.label()).unwrap();
+    let frame = |visitors: &[u8]| {
+        let mut frame = Frame::new(lane.clone());
+        visitors.iter().for_each(|visitor| frame.push(&event(*visitor)));
+        frame
+    };
+    let erase = |visitor: u8| Frame::tombstone(lane.clone(), vec![visitor; 16]);
+
+    let (writer, reader) = open(folder.path());
+    let ship = Ship::start_with(vault.clone(), folder.path(), reader);
+    writer.enter(0).append(vec![frame(&[1, 2, 1])]).await.unwrap();
+    ship.settled(&writer).await;
+    writer.enter(0).append(vec![frame(&[1, 3]), erase(1)]).await.unwrap();
+    ship.settled(&writer).await;
+    let books = writer.usage().books;
+    assert_eq!((books.settled.stored, books.settled.erased, books.accepted), (2, 3, 5), "{books:?}");
+    assert_eq!(number(&vault, "SELECT count() AS number FROM events").await, 2);
+
+    // Stored and erased by a process that dies before its round is finished.
+    ship.stop().await;
+    drop(writer);
+    let (writer, mut reader) = open(folder.path());
+    writer.enter(0).append(vec![frame(&[3, 4, 4]), erase(3)]).await.unwrap();
+    let round = reader.next_round(&tamga::spool::RoundLimits::default()).await.unwrap().unwrap();
+    let batch = &round.batches[0];
+    let mut body = Vec::new();
+    for row in batch.iter() {
+        body.extend_from_slice(&batch.value.to_le_bytes());
+        body.extend_from_slice(row);
+    }
+    let columns = record::columns(Table::Events, SCHEMA_VERSION).unwrap();
+    let columns: Vec<_> = std::iter::once("batch").chain(columns.iter().copied()).collect();
+    vault.insert_rows("events", &columns, body.into(), Some(&batch.token)).await.unwrap();
+    let gone = "ALTER TABLE events DELETE WHERE visitor = unhex('03030303030303030303030303030303') SETTINGS mutations_sync = 2";
+    vault.execute(gone, &[]).await.unwrap();
+    drop((writer, reader));
+
+    let (writer, reader) = open(folder.path());
+    let ship = Ship::start_with(vault.clone(), folder.path(), reader);
+    ship.settled(&writer).await;
+    let books = writer.usage().books;
+    assert!(books.balance());
+    assert_eq!((books.found, books.settled.stored, books.settled.erased), (3, 2, 1), "{books:?}");
+    assert_eq!(number(&vault, "SELECT count() AS number FROM events").await, 3);
+    ship.stop().await;
+    fixture.stop().await;
+}
