@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::io::is_damage;
 use super::ledger::{Segment, Shared, lock};
-use super::recovery::copy_aside;
+use super::quarantine::copy_aside;
 use super::segment::{Found, Scan, Scanned};
 
 /// After this many failures in a row a sector that cannot be read is given up.

@@ -32,6 +32,16 @@ pub trait Io: Send + Sync + 'static {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and removals inside this directory survive a power cut.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// When a file was last written, in milliseconds since 1970.
+    fn modified_ms(&self, path: &Path) -> io::Result<i64> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Gives a file the time at which another was last written.
+    fn same_time(&self, path: &Path, other: &Path) -> io::Result<()> {
+        let _ = (path, other);
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Takes the exclusive lock on a file, creating it. `None` when another process holds it. Held until dropped.
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>>;
 }
@@ -118,6 +128,16 @@ impl Io for Disk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         fs::File::open(dir)?.sync_all()
+    }
+
+    fn modified_ms(&self, path: &Path) -> io::Result<i64> {
+        let since = fs::metadata(path)?.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn same_time(&self, path: &Path, other: &Path) -> io::Result<()> {
+        let time = fs::metadata(other)?.modified()?;
+        fs::OpenOptions::new().write(true).open(path)?.set_modified(time)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {

@@ -12,7 +12,7 @@ use super::arrivals::Arrivals;
 use super::books::{Books, Outcomes};
 use super::frame::Frame;
 use super::io::{Io, Lock};
-use super::recovery::set_aside;
+use super::quarantine::{purge, set_aside};
 use super::segment::Header;
 use super::writer::{AppendError, Appended};
 use super::{Health, Options, Usage};
@@ -153,6 +153,15 @@ impl Shared {
         }
         let mut queue = lock(&self.queue);
         queue.used = queue.used.saturating_sub(freed);
+    }
+
+    /// Deletes what has been in quarantine for too long. Returns how many files.
+    pub(super) fn purge_quarantine(&self, before_ms: i64) -> std::io::Result<u64> {
+        let (files, bytes) = purge(self.io.as_ref(), &self.dir, before_ms)?;
+        let mut ledger = lock(&self.ledger);
+        ledger.quarantined_files = ledger.quarantined_files.saturating_sub(files);
+        ledger.quarantined_bytes = ledger.quarantined_bytes.saturating_sub(bytes);
+        Ok(files)
     }
 
     /// The figures of this moment.

@@ -16,7 +16,7 @@
 //! 00000000000000000001.seg      named for the first sequence in it
 //!   │ header │ header │ frame │ frame │ …  │ zeros, reserved            (segment.rs)
 //!                       └ length · CRC32C · sequence · rows · position · kind · lane · payload   (frame.rs)
-//! quarantine/                   copies of damaged bytes, files that were not understood
+//! quarantine/                   copies of damaged bytes, files that were not understood (quarantine.rs)
 //! ```
 //!
 //! The bytes of frame, header and state are held by tests. Sequences rise by one per frame and are never used twice.
@@ -64,6 +64,7 @@ mod cursor;
 mod frame;
 mod io;
 mod ledger;
+mod quarantine;
 mod reader;
 mod recovery;
 mod round;
@@ -81,7 +82,7 @@ use std::time::Duration;
 pub use books::{Books, Outcomes};
 pub use frame::{Frame, Lane, MAX_APPEND_BYTES, Rows};
 pub use io::{Disk, Entry, File, Io, Lock};
-pub use reader::{ReadError, Reader};
+pub use reader::{Quarantine, ReadError, Reader};
 pub use recovery::Recovery;
 pub use round::{Batch, Round, RoundLimits, Tombstone};
 pub use writer::{AppendError, Appended, Ticket, Writer};

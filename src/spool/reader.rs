@@ -115,6 +115,11 @@ impl Reader {
         lock(&shared.arrivals).watermark(now_ms)
     }
 
+    /// A handle on what lies in quarantine.
+    pub fn quarantine(&self) -> Quarantine {
+        Quarantine(Arc::clone(&lock(&self.core).shared))
+    }
+
     fn ready(&mut self, now: Durable, limits: &RoundLimits) -> bool {
         let core = lock(&self.core);
         if core.state.open.is_some() || core.more || core.lookahead.is_some() {
@@ -127,6 +132,17 @@ impl Reader {
         now.rows - core.seen.rows >= limits.max_rows
             || now.bytes - core.seen.bytes >= limits.max_bytes
             || since.elapsed() >= limits.linger
+    }
+}
+
+/// What lies in quarantine; cheap to clone. It keeps the spool's lock.
+#[derive(Clone)]
+pub struct Quarantine(Arc<Shared>);
+
+impl Quarantine {
+    /// Deletes what was last written before this time, by the machine's clock. Returns how many files. Blocks.
+    pub fn purge(&self, before_ms: i64) -> io::Result<u64> {
+        self.0.purge_quarantine(before_ms)
     }
 }
 

@@ -9,12 +9,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::OpenError;
 use super::frame::{HEADER, void_header};
 use super::io::{Io, is_damage, read_or_zero};
 use super::ledger::Segment;
+use super::quarantine::{copy_aside, set_aside};
 use super::segment::{FRAMES_AT, Found, Header, Scan, parse_file_name};
 use super::state::{Slots, State};
-use super::{OpenError, QUARANTINE};
 
 /// What was found on opening.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -211,32 +212,4 @@ fn is_blank(io: &dyn Io, path: &Path, bytes: u64) -> bool {
     (0..bytes)
         .step_by(chunk.len())
         .all(|offset| read_or_zero(file.as_ref(), &mut chunk, offset).is_ok() && chunk.iter().all(|byte| *byte == 0))
-}
-
-/// Moves a whole file to quarantine, under a name that is free there.
-pub(super) fn set_aside(io: &dyn Io, dir: &Path, path: &Path) -> io::Result<()> {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("unnamed");
-    let quarantine = dir.join(QUARANTINE);
-    let taken = io.list(&quarantine)?;
-    let free = std::iter::once(name.to_owned())
-        .chain((1..).map(|number: u64| format!("{name}.{number}")))
-        .find(|name| taken.iter().all(|entry| entry.name != *name))
-        .expect("there are more numbers than files");
-    io.rename(path, &quarantine.join(free))
-}
-
-/// Copies damaged bytes to quarantine. `false` when an earlier look at the same place has done so.
-pub(super) fn copy_aside(io: &dyn Io, dir: &Path, segment: &Path, offset: u64, bytes: &[u8]) -> io::Result<bool> {
-    let name = segment.file_name().and_then(|name| name.to_str()).unwrap_or("unnamed");
-    let quarantine = dir.join(QUARANTINE);
-    let path = quarantine.join(format!("{name}-{offset}"));
-    let file = match io.create(&path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
-        other => other?,
-    };
-    let written = file.write_all_at(bytes, 0).and_then(|()| file.sync_data()).and_then(|()| io.sync_dir(&quarantine));
-    if written.is_err() {
-        let _ = io.remove(&path); // Half a copy would pass for a whole one.
-    }
-    written.map(|()| true)
 }

@@ -7,6 +7,7 @@
 mod courier;
 mod dead_letters;
 mod erase;
+mod house;
 mod parcel;
 mod status;
 
@@ -19,7 +20,7 @@ use tokio::task::JoinSet;
 
 pub use status::{ShipCounts, ShipStatus, Trouble};
 
-use courier::{Brought, Courier, Stopped, TOO_OLD_DAYS};
+use courier::{Brought, Courier, Stopped};
 use dead_letters::DeadLetters;
 use parcel::{Parcel, Unfit};
 use status::Topic;
@@ -33,7 +34,7 @@ use crate::spool::{Batch, Outcomes, ReadError, Reader, Round, RoundLimits};
 /// Batches under way at once.
 const IN_FLIGHT: usize = 4;
 
-/// How often leases and dead letters are looked after, in real time, when nothing else happens.
+/// How often the lease is looked after, in real time, when nothing else happens.
 const TICK: Duration = Duration::from_secs(2);
 
 /// How long a round under way may take after the order to stop. What is cut off is counted after the next start.
@@ -44,8 +45,6 @@ pub struct Shipper {
     courier: Courier,
     lease: Lease,
     limits: RoundLimits,
-    /// The day on which old dead letters were removed last.
-    tidied: Option<jiff::civil::Date>,
 }
 
 impl Shipper {
@@ -64,7 +63,7 @@ impl Shipper {
         let lease = Lease::new(vault.clone(), node, clock.clone());
         let letters = DeadLetters::new(dead_letters);
         let courier = Courier { store: vault, clock, letters, status: Arc::default(), stop, wake };
-        Self { courier, lease, limits: RoundLimits::default(), tidied: None }
+        Self { courier, lease, limits: RoundLimits::default() }
     }
 
     /// The same with other limits for a round; `max_rows` is cut to what one insert may hold.
@@ -79,7 +78,16 @@ impl Shipper {
     }
 
     /// Ships until `stop` becomes true or the spool is closed. What is under way then is resumed at the next start.
-    pub async fn run(mut self, mut reader: Reader) {
+    pub async fn run(self, reader: Reader) {
+        let (clock, letters) = (self.courier.clock.clone(), self.courier.letters.clone());
+        let house = house::keep(clock, letters, reader.quarantine());
+        tokio::select! {
+            () = self.ship_all(reader) => {}
+            () = house => {}
+        }
+    }
+
+    async fn ship_all(mut self, mut reader: Reader) {
         let mut stop = self.courier.stop.clone();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -92,7 +100,7 @@ impl Shipper {
                 _ = tick.tick() => {
                     tokio::select! {
                         () = told(&mut stop) => return,
-                        () = self.look_after(&reader) => continue,
+                        () = self.renew_lease(&reader) => continue,
                     }
                 }
             };
@@ -112,7 +120,7 @@ impl Shipper {
             }
             tokio::select! {
                 () = told(&mut stop) => return,
-                () = self.look_after(&reader) => {}
+                () = self.renew_lease(&reader) => {}
             }
         }
     }
@@ -185,28 +193,12 @@ impl Shipper {
         self.courier.wait(backoff).await
     }
 
-    /// Renews the lease; removes dead letters that are too old.
-    async fn look_after(&mut self, reader: &Reader) {
+    /// Renews the lease.
+    async fn renew_lease(&mut self, reader: &Reader) {
         let now = self.courier.clock.now();
         match self.lease.renew(reader.watermark(now.as_millisecond())).await {
             Ok(_) => self.courier.status.clear(Topic::Lease),
             Err(error) => self.courier.status.report(Topic::Lease, &error),
-        }
-        let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-        if self.tidied == Some(today) {
-            return;
-        }
-        let Ok(oldest) = today.checked_sub(jiff::Span::new().days(TOO_OLD_DAYS)) else { return };
-        let letters = self.courier.letters.clone();
-        match tokio::task::spawn_blocking(move || letters.purge(oldest)).await {
-            Ok(Ok(files)) => {
-                self.tidied = Some(today);
-                if files > 0 {
-                    tracing::info!(files, "removed dead letters whose day is too old");
-                }
-            }
-            Ok(Err(error)) => tracing::warn!(%error, "cannot remove old dead letters"),
-            Err(_) => tracing::warn!("cannot remove old dead letters"),
         }
     }
 }

@@ -1,0 +1,80 @@
+//! Keeps house beside the shipping, whether the vault is there or not: what is kept for somebody to look at (dead letters,
+//! quarantined bytes of the spool) holds pseudonymous rows, and goes when rows of its day may no longer be kept.
+//!
+//! A dead letter is of the day in its name. A quarantined file is of the day on which it was last written, which is the
+//! machine's; a simulated clock that is ahead of the machine deletes it early, one that is behind late, as with rows.
+
+use std::time::Duration;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::courier::TOO_OLD_DAYS;
+use super::dead_letters::DeadLetters;
+use crate::clock::Clock;
+use crate::spool::Quarantine;
+
+/// How often the clock is looked at, in real time.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Deletes what is due, at the start and whenever a new day begins; never returns.
+pub(super) async fn keep(clock: Clock, letters: DeadLetters, quarantine: Quarantine) {
+    let mut tidied = None;
+    loop {
+        let today = clock.now().to_zoned(TimeZone::UTC).date();
+        if tidied != Some(today) {
+            match tidy(today, letters.clone(), quarantine.clone()).await {
+                Ok((letters, quarantined)) => {
+                    tidied = Some(today);
+                    if letters > 0 || quarantined > 0 {
+                        tracing::info!(letters, quarantined, "removed files whose rows are too old to keep");
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot remove dead letters or quarantined files that are too old; trying again");
+                }
+            }
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Deletes what is of a day too old for today. Returns how many dead letters and quarantined files.
+async fn tidy(today: Date, letters: DeadLetters, quarantine: Quarantine) -> std::io::Result<(usize, u64)> {
+    // The first day whose rows may be kept: on every later one the shipper would still send them.
+    let Ok(oldest) = today.checked_sub(jiff::Span::new().days(TOO_OLD_DAYS - 1)) else { return Ok((0, 0)) };
+    let before = TimeZone::UTC.to_timestamp(oldest.at(0, 0, 0, 0)).map_or(0, |time| time.as_millisecond());
+    let work = move || Ok((letters.purge(oldest)?, quarantine.purge(before)?));
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(std::io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::UNIX_EPOCH;
+
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::spool::{Disk, Options, open};
+
+    #[tokio::test]
+    async fn what_is_of_a_day_too_old_goes_on_the_day_on_which_its_rows_would() {
+        let folder = tempfile::tempdir().unwrap();
+        let letters = folder.path().join("dead-letters");
+        std::fs::create_dir(&letters).unwrap();
+        let (_writer, reader, _) = open(folder.path(), Options::new(1 << 20, 1), Arc::new(Disk)).unwrap();
+        for day in [date(2026, 11, 13), date(2026, 11, 14), date(2026, 11, 15)] {
+            std::fs::write(letters.join(format!("{day}-events-0a.jsonl")), "{}\n").unwrap();
+            let file = std::fs::File::create(folder.path().join("quarantine").join(day.to_string())).unwrap();
+            let noon = TimeZone::UTC.to_timestamp(day.at(12, 0, 0, 0)).unwrap();
+            file.set_modified(UNIX_EPOCH + Duration::from_secs(noon.as_second().unsigned_abs())).unwrap();
+        }
+        let tidy = |today| tidy(today, DeadLetters::new(&letters), reader.quarantine());
+        assert_eq!(tidy(date(2026, 11, 20)).await.unwrap(), (0, 0));
+        assert_eq!(tidy(date(2026, 11, 22)).await.unwrap(), (2, 2));
+        assert_eq!(tidy(date(2026, 11, 22)).await.unwrap(), (0, 0));
+        assert!(letters.join("2026-11-15-events-0a.jsonl").exists());
+        assert!(folder.path().join("quarantine/2026-11-15").exists());
+    }
+}
