@@ -152,27 +152,34 @@ impl Slots {
     /// Opens what is there, and reads the newest state that is whole. What the disk cannot deliver counts as damaged.
     pub(super) fn load(dir: &Path, io: &dyn Io) -> io::Result<(Self, Option<State>)> {
         let mut slots = Self { dir: dir.to_owned(), files: [None, None], generation: 0 };
-        let mut best: Option<(State, u64)> = None;
+        let mut best: Option<(State, u64, usize)> = None;
         for index in 0..2 {
             let file = match io.open(&slots.path(index)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 other => other?,
             };
-            let length = file.size().map_or(0, |bytes| usize::try_from(bytes).unwrap_or(MAX_BYTES).min(MAX_BYTES));
-            let mut bytes = vec![0; length];
+            let mut bytes = vec![0; usize::try_from(file.size()?).unwrap_or(MAX_BYTES).min(MAX_BYTES)];
             match read_or_zero(file.as_ref(), &mut bytes, 0) {
                 Err(error) if is_damage(&error) => continue, // It is replaced, not overwritten, when its turn comes.
                 other => other?,
             }
             slots.files[index] = Some(file);
-            if let Some(found) = decode(&bytes)
-                && best.as_ref().is_none_or(|best| best.1 < found.1)
+            if let Some((state, generation)) = decode(&bytes)
+                && best.as_ref().is_none_or(|best| best.1 < generation)
             {
-                best = Some(found);
+                best = Some((state, generation, index));
             }
         }
-        slots.generation = best.as_ref().map_or(0, |(_, generation)| *generation);
-        Ok((slots, best.map(|(state, _)| state)))
+        if let Some((_, generation, index)) = &best {
+            slots.generation = *generation;
+            // A process that was killed may have left it in the page cache only, and what is saved next overwrites the
+            // other one. After a failed sync that one is the only state sure to be on the disk: the next goes here instead.
+            if slots.files[*index].as_ref().is_some_and(|file| file.sync_data().is_err()) {
+                slots.files[*index] = None;
+                slots.generation += 1;
+            }
+        }
+        Ok((slots, best.map(|(state, ..)| state)))
     }
 
     /// Makes `state` the one that a restart finds. After an error it may be either the old one or this one.
@@ -181,15 +188,14 @@ impl Slots {
         // The generation decides the file, so the newest whole state is never the one being overwritten.
         let index = usize::from(generation % 2 == 1);
         let bytes = encode(state, generation);
-        let (file, created) = match self.files[index].take() {
-            Some(file) => (file, false),
-            None => (self.create(index, io)?, true),
+        let file = match self.files[index].take() {
+            Some(file) => {
+                file.write_all_at(&bytes, 0)?;
+                file.sync_data()?;
+                file
+            }
+            None => self.replace(index, &bytes, io)?,
         };
-        file.write_all_at(&bytes, 0)?;
-        file.sync_data()?;
-        if created {
-            io.sync_dir(&self.dir)?;
-        }
         // Only now: a file whose sync failed was dropped above, and is replaced by a new one at the next attempt.
         self.files[index] = Some(file);
         self.generation = generation;
@@ -201,15 +207,21 @@ impl Slots {
         self.files.iter().all(Option::is_some)
     }
 
-    fn create(&self, index: usize, io: &dyn Io) -> io::Result<Box<dyn File>> {
+    /// Puts a new file in the place of one that is missing or not trusted, which stays what it is until the rename.
+    fn replace(&self, index: usize, bytes: &[u8], io: &dyn Io) -> io::Result<Box<dyn File>> {
         let path = self.path(index);
-        match io.remove(&path) {
+        let new = path.with_extension("new");
+        match io.remove(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let file = io.create(&path)?;
+        let file = io.create(&new)?;
         // Without the reservation everything works, until the disk is full.
         let _ = file.allocate(RESERVED_BYTES);
+        file.write_all_at(bytes, 0)?;
+        file.sync_data()?;
+        io.rename(&new, &path)?;
+        io.sync_dir(&self.dir)?;
         Ok(file)
     }
 

@@ -140,6 +140,11 @@ impl Sim {
         world.names.values().map(|inode| world.inodes[*inode].visible.len()).sum()
     }
 
+    /// Whether the power has gone off.
+    pub(super) fn is_dead(&self) -> bool {
+        self.world().dead
+    }
+
     /// The power goes off after this many more operations.
     pub(super) fn die_after(&self, operations: u64) {
         self.world().operations_left = Some(operations);
