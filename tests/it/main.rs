@@ -4,6 +4,8 @@
 
 mod architecture;
 mod books;
+mod canary;
+mod cli;
 mod crash;
 mod deploy;
 mod edge;

@@ -6,6 +6,7 @@ pub(crate) mod engine;
 pub(crate) mod fake_vault;
 pub(crate) mod http;
 pub(crate) mod product;
+pub(crate) mod program;
 pub(crate) mod rows;
 pub(crate) mod ship;
 pub(crate) mod vault;

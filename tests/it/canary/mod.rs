@@ -1,0 +1,164 @@
+//! Does anything of a visitor rest? Secrets planted in every channel of the running product are looked for in every byte that
+//! it leaves: spool, engines' data (packed and unpacked), logs, metrics, audit log, keys.
+
+mod search;
+mod visitors;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tamga::store::{Limits, Store, VAULT};
+
+use crate::support::engine::USER;
+use crate::support::program::{Ground, Program, password};
+use search::Needles;
+
+/// Statuses of every answer, and how many.
+async fn visit(product: &Program) -> std::collections::BTreeMap<u16, u32> {
+    let mut statuses = std::collections::BTreeMap::new();
+    for round in 0..12 {
+        for request in visitors::requests(product, round) {
+            let answer = crate::support::http::raw(product.address, &request).await;
+            visitors::needles().assert_absent("an answer", &answer);
+            let text = String::from_utf8_lossy(&answer);
+            let status = text.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0);
+            *statuses.entry(status).or_default() += 1;
+        }
+    }
+    statuses
+}
+
+/// Waits until the vault has every row that was acknowledged.
+async fn stored(product: &Program) {
+    let begun = Instant::now();
+    loop {
+        let accepted = product.figure("tamga_rows_accepted_total").await;
+        let stored = product.figure("tamga_rows{state=\"stored\"}").await;
+        if accepted > 0 && stored == accepted {
+            return;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{stored} of {accepted} rows are stored:\n{}",
+            product.log()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Looks into every file: what is found, and how many files there are.
+fn search(needles: &Needles, folder: &Path) -> (Option<String>, usize) {
+    let (mut found, mut files) = (None, 0);
+    for entry in std::fs::read_dir(folder).unwrap().map_while(Result::ok) {
+        let path = entry.path();
+        needles.assert_absent("a file's name", path.file_name().unwrap().as_encoded_bytes());
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            let (below, more) = search(needles, &path);
+            (found, files) = (found.or(below), files + more);
+        } else if kind.is_file() {
+            // A part that the engine has merged away meanwhile holds nothing any longer.
+            let Ok(bytes) = std::fs::read(&path) else { continue };
+            let here = needles.find_unpacking(&bytes).map(|what| format!("{what}: in {}", path.display()));
+            (found, files) = (found.or(here), files + 1);
+        }
+    }
+    (found, files)
+}
+
+fn assert_absent(needles: &Needles, folder: &Path) -> usize {
+    let (found, files) = search(needles, folder);
+    assert_eq!(found, None);
+    files
+}
+
+/// Every text of every table, as the engine reads it.
+async fn search_vault(needles: &Needles, data: &Path, url: &str) -> usize {
+    #[derive(serde::Deserialize)]
+    struct Column {
+        table: String,
+        name: String,
+    }
+    #[derive(serde::Deserialize)]
+    struct Text {
+        text: String,
+    }
+    let store = Store::new(url, USER, &password(data), VAULT, Limits::default()).unwrap();
+    let columns: Vec<Column> = store
+        .rows("SELECT table, name FROM system.columns WHERE database = 'tamga_vault' ORDER BY table, position", &[])
+        .await
+        .unwrap();
+    assert!(columns.len() > 40);
+    let mut values = 0;
+    for Column { table, name } in columns {
+        let sql = format!("SELECT DISTINCT toString({name}) AS text FROM {table} LIMIT 100000");
+        let sql = if name == "visitor" || name == "visit" || name == "view" || name == "seed" {
+            sql.replace(&format!("toString({name})"), &format!("hex({name})"))
+        } else {
+            sql
+        };
+        for Text { text } in store.rows::<Text>(&sql, &[]).await.unwrap() {
+            needles.assert_absent(&format!("{table}.{name}"), text.as_bytes());
+            values += 1;
+        }
+    }
+    values
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_visitor_rests_anywhere() {
+    let needles = visitors::needles();
+    let ground = Ground::new();
+    let product = Program::serve(&ground, &[("TAMGA_LOG", "trace")]);
+    let statuses = visit(&product).await;
+    // Both kinds came through: beacons that were kept, and all kinds of refusal.
+    assert!(statuses[&202] > 100, "{statuses:?}");
+    for status in [200, 204, 400, 403, 404, 405, 413, 415, 422, 431] {
+        assert!(statuses.contains_key(&status), "{status} of {statuses:?}");
+    }
+    needles.assert_absent("/metrics", &product.ask("/metrics").await.body);
+    needles.assert_absent("/readyz", &product.ask("/readyz").await.body);
+    product.logged("the stores are ready");
+    stored(&product).await;
+
+    let line = product
+        .log()
+        .lines()
+        .find(|line| line.contains("the engine is ready") && line.contains("vault"))
+        .unwrap()
+        .to_owned();
+    let address = line.split_once("address=").unwrap().1.split(' ').next().unwrap();
+    let values = search_vault(needles, &ground.data(), &format!("http://{address}")).await;
+    assert!(values > 60, "the vault is not empty: {values}");
+    assert!(assert_absent(needles, &ground.data()) > 50, "the engines have many files");
+    assert!(assert_absent(needles, ground.keys.path()) > 0);
+    // The search reaches what does rest there.
+    let (found, _) = search(&Needles::new(&["Turkistan Region"]), &ground.data().join("engine/vault"));
+    assert!(found.is_some(), "regions rest in the vault");
+
+    let (code, _, log) = product.terminate();
+    assert_eq!(code, Some(0));
+    needles.assert_absent("the log", log.as_bytes());
+    assert!(log.contains("DEBUG") || log.contains("TRACE"), "the log was at its most talkative");
+    assert!(!log.contains("panicked"), "{log}");
+    // Everything once more, after the end: cookie key and configuration included.
+    assert_absent(needles, ground.folder.path());
+    assert!(std::fs::read_to_string(ground.data().join("audit.jsonl")).unwrap().lines().count() >= 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_visitor_rests_in_a_spool_that_waits() {
+    let needles = visitors::needles();
+    let ground = Ground::new();
+    ground.send_stores_away();
+    let product = Program::serve(&ground, &[("TAMGA_LOG", "trace")]);
+    visit(&product).await;
+    product.logged("cannot migrate yet");
+    assert_absent(needles, &ground.data());
+    let (found, _) = search(&Needles::new(&["Turkistan Region"]), &ground.data().join("spool"));
+    assert!(found.is_some(), "rows wait in the spool");
+    let (code, _, log) = product.terminate();
+    assert!(code == Some(0) && !log.contains("panicked"), "{log}");
+    needles.assert_absent("the log", log.as_bytes());
+    assert_absent(needles, ground.folder.path());
+}

@@ -1,0 +1,121 @@
+//! Looks for secrets in bytes, in whatever dress: plain, percent-encoded, base64 at any offset, hexadecimal, UTF-16, LZ4.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+/// The secrets, in all their dresses.
+pub(crate) struct Needles {
+    needles: Vec<(String, &'static str, Vec<u8>)>,
+    /// For each byte, the needles that begin with it.
+    by_first: Vec<Vec<usize>>,
+}
+
+impl Needles {
+    pub(crate) fn new(secrets: &[&str]) -> Self {
+        let mut needles = Vec::new();
+        for secret in secrets {
+            let bytes = secret.as_bytes();
+            let mut add = |dress, needle: Vec<u8>| {
+                assert!(needle.len() >= 6, "{secret} is too short to be told from chance");
+                needles.push(((*secret).to_owned(), dress, needle));
+            };
+            add("plain", bytes.to_vec());
+            add("lower case", secret.to_lowercase().into_bytes());
+            let percent: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
+            add("percent-encoded", percent.into_bytes());
+            let usual: String = url::form_urlencoded::byte_serialize(bytes).collect();
+            add("percent-encoded where needed", usual.into_bytes());
+            for (dress, upper) in [("hexadecimal", false), ("hexadecimal in capitals", true)] {
+                let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                add(dress, if upper { hex.to_uppercase() } else { hex }.into_bytes());
+            }
+            add("UTF-16", secret.encode_utf16().flat_map(u16::to_le_bytes).collect());
+            for offset in 0..3 {
+                // What stands before the secret decides its first characters, what follows its last: those are left out.
+                let shifted = [&vec![0; offset][..], bytes].concat();
+                let whole = STANDARD_NO_PAD.encode(&shifted[..shifted.len() / 3 * 3]);
+                let known = &whole[if offset == 0 { 0 } else { 4 }..];
+                add("base64", known.as_bytes().to_vec());
+                add("base64 for URLs", known.replace('+', "-").replace('/', "_").into_bytes());
+            }
+        }
+        needles.sort_by(|one, other| one.2.cmp(&other.2));
+        needles.dedup_by(|one, other| one.2 == other.2);
+        let mut by_first = vec![Vec::new(); 256];
+        for (index, (_, _, needle)) in needles.iter().enumerate() {
+            by_first[usize::from(needle[0])].push(index);
+        }
+        Self { needles, by_first }
+    }
+
+    fn find(&self, bytes: &[u8]) -> Option<(&str, &'static str)> {
+        for (at, first) in bytes.iter().enumerate() {
+            for index in &self.by_first[usize::from(*first)] {
+                let (secret, dress, needle) = &self.needles[*index];
+                if bytes[at..].starts_with(needle) {
+                    return Some((secret, dress));
+                }
+            }
+        }
+        None
+    }
+
+    /// Adds bytes that are looked for as they are.
+    pub(crate) fn and(mut self, name: &str, bytes: Vec<u8>) -> Self {
+        self.by_first[usize::from(bytes[0])].push(self.needles.len());
+        self.needles.push((name.to_owned(), "in bytes", bytes));
+        self
+    }
+
+    pub(crate) fn assert_absent(&self, place: &str, bytes: &[u8]) {
+        if let Some((secret, dress)) = self.find(bytes) {
+            panic!("{secret} rests in {place}, {dress}");
+        }
+    }
+
+    /// The first secret in these bytes, or in blocks that the engine has packed: method, sizes and LZ4 behind a checksum.
+    pub(crate) fn find_unpacking(&self, bytes: &[u8]) -> Option<String> {
+        let plain = self.find(bytes).map(|(secret, dress)| format!("{secret}, {dress}"));
+        plain.or_else(|| {
+            let starts = (0..bytes.len().saturating_sub(9)).filter(|at| bytes[*at] == 0x82);
+            starts
+                .filter_map(|at| unpack(&bytes[at..]))
+                .find_map(|unpacked| self.find(&unpacked).map(|(secret, dress)| format!("{secret}, {dress}, unpacked")))
+        })
+    }
+}
+
+/// A block of the engine, if these bytes begin with one.
+fn unpack(bytes: &[u8]) -> Option<Vec<u8>> {
+    let size = |from: usize| Some(u32::from_le_bytes(bytes.get(from..from + 4)?.try_into().ok()?) as usize);
+    let (packed, plain) = (size(1)?, size(5)?);
+    if packed < 10 || plain > 64 << 20 {
+        return None;
+    }
+    lz4_flex::block::decompress(bytes.get(9..packed)?, plain).ok()
+}
+
+#[test]
+fn a_secret_is_found_in_every_dress() {
+    let secret = "canary-7f3a@example.kz";
+    let needles = Needles::new(&[secret]);
+    let found = |bytes: &[u8]| needles.find(bytes).is_some();
+    assert!(!found(b"canary-7f3b@example.kz and more"));
+    assert!(found(format!("x{secret}y").as_bytes()) && found(b"canary-7f3a%40example.kz"));
+    assert!(found(b"63616E6172792D376633614065") == found(b"63616e6172792d376633614065"));
+    for offset in 0..7 {
+        let text = format!("{}{secret} and more", &"abcdefg"[..offset]);
+        assert!(found(STANDARD_NO_PAD.encode(&text).as_bytes()), "base64 at {offset}");
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(found(&wide));
+        let hex: String = text.bytes().map(|byte| format!("{byte:02X}")).collect();
+        assert!(found(hex.as_bytes()));
+    }
+    // Packed, the second half of it refers to the first, so that it stands nowhere in one piece.
+    let text = format!("{} {secret} and much more", &secret[..12]);
+    let packed = lz4_flex::block::compress(text.as_bytes());
+    let plain = text.len() as u32;
+    let size = (packed.len() as u32 + 9).to_le_bytes();
+    let block = [&[7; 16][..], &[0x82], &size, &plain.to_le_bytes(), &packed].concat();
+    assert!(needles.find_unpacking(&block).is_some() && needles.find(&block).is_none());
+}

@@ -1,0 +1,218 @@
+//! The program `tamga` as a command: arguments, environment, what it prints, how it ends; and its server with the log kept.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::collector::{AGENT, ORIGIN};
+use super::engine::library;
+use super::http::{Answer, Call};
+
+/// How long a start or an end may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Folders and a configuration to run `tamga` with.
+pub(crate) struct Ground {
+    pub(crate) folder: TempDir,
+    pub(crate) keys: TempDir,
+}
+
+impl Ground {
+    pub(crate) fn new() -> Self {
+        let ground = Self { folder: tempfile::tempdir().unwrap(), keys: tempfile::tempdir_in("/dev/shm").unwrap() };
+        ground.write("tamga.toml", &ground.config());
+        ground
+    }
+
+    /// A sound configuration with free ports.
+    pub(crate) fn config(&self) -> String {
+        let fixture = |name: &str| format!("{}/tests/fixtures/geo/{name}", env!("CARGO_MANIFEST_DIR"));
+        format!(
+            r#"[server]
+listen = "127.0.0.1:0"
+admin_listen = "127.0.0.1:0"
+trusted_proxies = ["127.0.0.0/8"]
+head_deadline_s = 1
+body_deadline_s = 1
+
+[[site]]
+domain = "jetpay.kz"
+public_url = "https://t.jetpay.kz"
+origins = ["https://jetpay.kz"]
+time_zone = "Asia/Almaty"
+profile = "jetpay"
+paths = ["/", "/tariffs", "/pay/:order", "/docs/*"]
+events = ["pay.started"]
+
+[data]
+dir = "{data}"
+
+[geo]
+place = ["{place}"]
+provider = ["{provider}"]
+
+[engine]
+vault_listen = "127.0.0.1:0"
+stats_listen = "127.0.0.1:0"
+library = "{library}"
+
+[keys]
+dir = "{keys}"
+"#,
+            data = self.data().display(),
+            place = fixture("city-ipv4.mmdb"),
+            provider = fixture("asn.mmdb"),
+            library = library().display(),
+            keys = self.keys.path().display(),
+        )
+    }
+
+    /// Rewrites the configuration so that both stores are on a server that is not there: rows wait in the spool.
+    pub(crate) fn send_stores_away(&self) {
+        self.write("password", "x");
+        let password = self.folder.path().join("password");
+        let away = ["vault", "stats"].map(|name| {
+            let password = password.display();
+            format!("\n[{name}]\nurl = \"http://127.0.0.1:1\"\nuser = \"tamga\"\npassword_file = \"{password}\"\n")
+        });
+        self.write("tamga.toml", &(self.config() + &away.concat()));
+    }
+
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    /// `tamga` in the folder, with nothing of this process's own settings.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tamga"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TAMGA")) {
+            command.env_remove(name);
+        }
+        command.current_dir(self.folder.path()).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs `tamga` to its end, which must come.
+    pub(crate) fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+        let child = self.command(arguments).envs(environment.iter().copied()).spawn().unwrap();
+        let (sender, ended) = std::sync::mpsc::channel();
+        let pid = rustix::process::Pid::from_child(&child);
+        std::thread::spawn(move || sender.send(child.wait_with_output()));
+        ended.recv_timeout(PATIENCE).map(Result::unwrap).unwrap_or_else(|_| {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            panic!("tamga {arguments:?} did not end");
+        })
+    }
+}
+
+/// A running `tamga serve`.
+pub(crate) struct Program {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
+impl Program {
+    /// Starts it and waits until it takes beacons.
+    pub(crate) fn serve(ground: &Ground, environment: &[(&str, &str)]) -> Self {
+        let arguments = ["serve", "--config", "tamga.toml"];
+        let mut child = ground.command(&arguments).envs(environment.iter().copied()).spawn().unwrap();
+        let (log, stderr) = (Arc::new(Mutex::new(String::new())), child.stderr.take().unwrap());
+        let writing = log.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                let mut log = writing.lock().unwrap();
+                log.push_str(&String::from_utf8_lossy(&line));
+                log.push('\n');
+            }
+        });
+        let any = ([127, 0, 0, 1], 0).into();
+        let mut program = Self { child, log, address: any, admin: any };
+        let line = program.logged("taking beacons");
+        let told = |name: &str| {
+            let (_, rest) = line.split_once(&format!("{name}=")).unwrap();
+            rest.split(' ').next().unwrap().parse().unwrap()
+        };
+        (program.address, program.admin) = (told(" address"), told("admin_address"));
+        program
+    }
+
+    /// The first line of the log that contains these words, once there is one.
+    pub(crate) fn logged(&self, words: &str) -> String {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if let Some(line) = self.log().lines().find(|line| line.contains(words)) {
+                return line.to_owned();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the log never says {words:?}:\n{}", self.log());
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub(crate) fn beacon(&self, body: impl Into<Vec<u8>>) -> Call {
+        Call::new(self.address, "POST", "/v1/beacon")
+            .header("Host", "t.jetpay.kz")
+            .header("Origin", ORIGIN)
+            .header("Content-Type", "text/plain")
+            .header("User-Agent", AGENT)
+            .header("Accept-Language", "kk")
+            .header("Sec-Fetch-Site", "same-site")
+            .header("X-Forwarded-For", "198.18.0.9")
+            .body(body)
+    }
+
+    /// Asks the operations' listener.
+    pub(crate) async fn ask(&self, target: &str) -> Answer {
+        Call::new(self.admin, "GET", target).header("Host", "a").send().await
+    }
+
+    /// One figure of `/metrics`.
+    pub(crate) async fn figure(&self, start: &str) -> u64 {
+        let text = String::from_utf8(self.ask("/metrics").await.body).unwrap();
+        let line = text.lines().find(|line| line.starts_with(start) && !line.starts_with('#'));
+        line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+    }
+
+    /// Tells it to stop. Returns its exit status, how long it took, and the whole log.
+    pub(crate) fn terminate(mut self) -> (Option<i32>, Duration, String) {
+        let begun = Instant::now();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM)
+            .unwrap();
+        while begun.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                // The log's last lines may still be in the pipe.
+                std::thread::sleep(Duration::from_millis(50));
+                return (status.code(), begun.elapsed(), self.log());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("it did not stop:\n{}", self.log());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The service's password of embedded engines.
+pub(crate) fn password(data: &Path) -> String {
+    std::fs::read_to_string(data.join("engine/service.password")).unwrap().trim().to_owned()
+}
