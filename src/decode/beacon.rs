@@ -1,8 +1,7 @@
 //! The wire format of beacons, version 1: `schema/wire/beacon.v1.schema.json` in Rust.
 //!
 //! Strict in values, lenient in what is new: every limit of the schema is held here, while fields and event types that
-//! this version does not know are discarded unread and counted, so that a newer snippet loses nothing else. More lenient
-//! than the schema in one thing: an event without `at` passes, since nothing reads it and an objection may be such an event.
+//! this version does not know are discarded unread and counted, so that a newer snippet loses nothing else.
 //! A beacon is parsed once, borrowed from the body; events one by one, so that an unknown type's fields are never looked at.
 
 use std::borrow::Cow;
