@@ -93,7 +93,6 @@ pub(crate) fn requests(product: &Program, round: u8) -> Vec<Vec<u8>> {
         format!("https://jetpay.kz/{}", EMAIL.replace('@', "%2540")),
         format!("https://jetpay.kz/docs/{}", EMAIL.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>()),
         format!("https://{HOST}/x"),
-        format!("https://jetpay.kz:{PHONE}/"),
     ];
     // Of a referrer its registrable domain may rest, of a page what the site's templates keep; nothing else.
     let referrer = format!("https://{REFERRER_HOST}.example.kz/{REFERRER}?q={QUERY}");
@@ -111,7 +110,7 @@ pub(crate) fn requests(product: &Program, round: u8) -> Vec<Vec<u8>> {
         format!(r#"{{"type":"event","at":1,"name":"pay.started","variant":"{VARIANT}"}}"#),
         format!(r#"{{"type":"search","at":1,"query":"{QUERY}"}}"#),
         format!(r#"{{"type":"error","at":1,"message":"{MESSAGE} {EMAIL}"}}"#),
-        format!(r#"{{"type":"{EVENT}","{FIELD}":"{EMAIL}"}}"#),
+        format!(r#"{{"type":"{EVENT}","at":1,"{FIELD}":"{EMAIL}"}}"#),
     ]);
     let good = beacon_of(view(round, 0), 0, &events.join(","));
     let second = beacon_of(view(round, 1), 0, &events[1]);
@@ -153,7 +152,8 @@ pub(crate) fn requests(product: &Program, round: u8) -> Vec<Vec<u8>> {
         laden(&second.replace("\"seq\":0", "\"seq\":2"))
             .header("Cookie", &format!("__Host-tamga-off=1; {COOKIE}"))
             .bytes(),
-        laden(&beacon_of(view(round, 1), 3, &format!("{{\"type\":\"object\",\"{FIELD}\":1}},{}", events[0]))).bytes(),
+        laden(&beacon_of(view(round, 1), 3, &format!("{{\"type\":\"object\",\"at\":0,\"{FIELD}\":1}},{}", events[0])))
+            .bytes(),
         laden(&second.replace("\"seq\":0", "\"seq\":4"))
             .header("User-Agent", &format!("Googlebot/2.1 {AGENT_TOKEN} {EMAIL}"))
             .bytes(),
@@ -170,6 +170,7 @@ pub(crate) fn requests(product: &Program, round: u8) -> Vec<Vec<u8>> {
         laden(&(good.clone() + &EMAIL.repeat(4_000))).bytes(),
         laden(&good.replace(&view_id(view(round, 0)), TOKEN)).bytes(),
         laden(&good.replace("pay.started", &format!("{EMAIL} {QUERY}"))).bytes(),
+        laden(&good.replace("https://jetpay.kz/docs", &format!("https://jetpay.kz:{PHONE}/docs"))).bytes(),
         laden(&good).header("X-Long", &EMAIL.repeat(1_000)).bytes(),
         route(&format!("POST /v1/beacon/{EMAIL}?{PARAMETER}")),
         route(&format!("DELETE /v1/beacon?{EMAIL}")),
