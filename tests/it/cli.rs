@@ -211,3 +211,21 @@ async fn a_full_disk_is_said_and_got_over() {
     let (code, _, log) = product.terminate();
     assert_eq!(code, Some(0), "{log}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_descriptors_it_pauses_and_goes_on() {
+    let ground = Ground::new();
+    ground.send_stores_away();
+    let program = Program::serve(&ground, &[]);
+    assert_eq!(program.beacon(view_of(1, 0, "/")).send().await.outcome(), "accepted");
+    program.leave_descriptors(8);
+    let mut taken = Vec::new();
+    for _ in 0..40 {
+        taken.push(tokio::net::TcpStream::connect(program.address).await.unwrap());
+    }
+    assert!(program.logged("cannot accept a connection").contains("WARN"));
+    drop(taken);
+    assert_eq!(program.beacon(view_of(1, 1, "/")).send().await.outcome(), "accepted");
+    let (code, _, log) = program.terminate();
+    assert!(code == Some(0) && !log.contains("panicked"), "{log}");
+}

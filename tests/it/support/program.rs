@@ -181,6 +181,14 @@ impl Program {
         Call::new(self.admin, "GET", target).header("Host", "a").send().await
     }
 
+    /// Takes from the process all file descriptors but so many more than it has open.
+    pub(crate) fn leave_descriptors(&self, more: u64) {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count() as u64;
+        let limit = rustix::process::Rlimit { current: Some(open + more), maximum: Some(open + more) };
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::prlimit(Some(pid), rustix::process::Resource::Nofile, limit).unwrap();
+    }
+
     /// One figure of `/metrics`.
     pub(crate) async fn figure(&self, start: &str) -> u64 {
         let text = String::from_utf8(self.ask("/metrics").await.body).unwrap();
