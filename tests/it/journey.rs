@@ -15,7 +15,7 @@ use tamga::clock::Clock;
 use tamga::demo::browser::Kind;
 use tamga::demo::{SEED, SITE, Settings, World, beginning, places, shop_host, time_zone};
 
-use crate::support::product::{Product, children};
+use crate::support::product::{Ports, Product, children};
 
 const VISITORS: u32 = 600;
 const NETWORKS: &str = include_str!("../fixtures/geo/networks.csv");
@@ -37,12 +37,29 @@ async fn a_click_in_a_browser_arrives_in_the_vault_and_what_was_played_is_publis
     a_visit_arrives_whole(&mut demo).await;
     who_asks_not_to_be_measured_is_counted_only(&mut demo).await;
 
+    another_demo_does_not_take_the_folder_away(&demo);
+
     println!("memory of collector and engines in MiB: {}", memory(&demo));
     assert_eq!(children(demo.pid()).len(), 2, "two engines, and nothing left over");
     let (status, took) = demo.terminate();
     assert!(status.success(), "{status}:\n{}", demo.log());
     println!("it stopped within {} ms", took.as_millis());
     assert!(!demo.log().contains("WARN") && !demo.log().contains("panicked"), "{}", demo.log());
+}
+
+/// One with other settings would begin anew, and empty the folder first.
+fn another_demo_does_not_take_the_folder_away(demo: &Product) {
+    let ports = Ports::free();
+    let other = Command::new(env!("CARGO_BIN_EXE_tamga"))
+        .arg("demo")
+        .arg(format!("--data={}", demo.data.display()))
+        .arg(format!("--port={}", ports.collector))
+        .arg(format!("--engine-port={}", ports.engine))
+        .output()
+        .unwrap();
+    let sentence = String::from_utf8_lossy(&other.stderr);
+    assert!(!other.status.success() && sentence.contains("in use by another tamga"), "{sentence}");
+    assert!(demo.data.join("played.json").exists() && demo.engines().len() == 2);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
