@@ -98,7 +98,12 @@ pub async fn run(options: Options) -> Result<()> {
         return shown;
     }
     running.wait().await?;
-    say(&format!("\nStopped. The data stays in {}; started again today, it is there at once.", options.data.display()))
+    let next = if is_played(&options.data, &today) {
+        format!("The data stays in {}; started again today, it is there at once.", options.data.display())
+    } else {
+        "Not everything was played; the next start begins anew.".to_owned()
+    };
+    say(&format!("\nStopped. {next}"))
 }
 
 /// Plays, waits for the numbers, and says what to look at.
