@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use tamga::clock::Clock;
 use tamga::config::Config;
+use tamga::store::Order;
 use tamga::{audit, demo, serve};
 use tracing_subscriber::EnvFilter;
 
@@ -59,6 +60,9 @@ enum Verb {
     /// Look at the audit log
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// Look at rows that the vault refused, send them again, drop them
+    #[command(subcommand)]
+    DeadLetters(LetterVerb),
     /// Print the line of HTML that a site's pages need
     Snippet {
         #[command(flatten)]
@@ -111,6 +115,35 @@ enum AuditVerb {
     Verify(ConfigFile),
     /// Print the log
     Show(ConfigFile),
+}
+
+#[derive(Subcommand)]
+enum LetterVerb {
+    /// List them
+    List(ConfigFile),
+    /// Print the rows of one, with the reason of each. This is pseudonymous data
+    Show(Letter),
+    /// Send its rows to the vault once more, each at most once
+    #[command(long_about = "Send the rows of a dead letter to the vault once more, each at most once.\n\n\
+        A running `serve` is asked to do it; otherwise the vault is reached, or its engine started, from here. What is \
+        refused again becomes a new dead letter. A day that is published already is not published again.")]
+    Replay(Letter),
+    /// Delete it, and its rows with it
+    Drop {
+        #[command(flatten)]
+        letter: Letter,
+        /// Yes, these rows are to be lost
+        #[arg(long, required = true)]
+        yes: bool,
+    },
+}
+
+#[derive(Args)]
+struct Letter {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// The file, as `list` names it
+    file: PathBuf,
 }
 
 fn main() -> ExitCode {
@@ -180,12 +213,29 @@ fn run(verb: Verb) -> Result<()> {
             let path = audit_log(&file.config)?;
             print(&std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?)
         }
+        Verb::DeadLetters(verb) => print(&dead_letters(verb)?),
         Verb::Snippet { config, site } => {
             let config = Config::load(&config.config)?;
             let Some(site) = config.site(&site) else { bail!("the configuration has no [[site]] of that domain") };
             let url = site.public_url.trim_end_matches('/');
             print(&format!("<script defer src=\"{url}/tamga.js\" data-site=\"{}\"></script>\n", site.domain))
         }
+    }
+}
+
+fn dead_letters(verb: LetterVerb) -> Result<String> {
+    let (letter, order) = match verb {
+        LetterVerb::List(file) => {
+            return serve::dead_letters::room(&Config::load(&file.config)?).list().map_err(anyhow::Error::msg);
+        }
+        LetterVerb::Show(letter) => (letter, None),
+        LetterVerb::Replay(letter) => (letter, Some(Order::Replay)),
+        LetterVerb::Drop { letter, .. } => (letter, Some(Order::Drop)),
+    };
+    let (config, name) = (Config::load(&letter.config.config)?, serve::dead_letters::name_of(&letter.file));
+    match order {
+        Some(order) => runtime()?.block_on(serve::dead_letters::obey(&config, order, &name)),
+        None => serve::dead_letters::room(&config).show(&name).map_err(anyhow::Error::msg),
     }
 }
 

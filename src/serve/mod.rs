@@ -5,6 +5,7 @@
 //! inwards: no new requests, those under way answered, the spool closed, the engines told to end. Nothing depends on that
 //! order for safety: whatever was acknowledged is on the disk.
 
+pub mod dead_letters;
 mod state;
 mod stores;
 

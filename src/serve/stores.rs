@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde_json::json;
 use tokio::sync::watch;
 
+use super::dead_letters::note;
 use super::state::State;
 use crate::audit::Audit;
 use crate::clock::Clock;
@@ -55,6 +56,8 @@ impl Inner {
         let dead_letters = self.config.data.dir.join("dead-letters");
         let shipper =
             Shipper::new(vault.clone(), &node, self.clock.clone(), &dead_letters, generation, self.shutdown.watch());
+        let audit = self.audit.clone();
+        let shipper = shipper.telling(move |order, name, outcomes| note(&audit, order, name, outcomes));
         self.state.set_shipped(shipper.status());
         self.state.stores.send_replace(Some(Stores { vault: vault.clone(), stats: stats.clone() }));
         tracing::info!("the stores are ready");

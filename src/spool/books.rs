@@ -87,4 +87,14 @@ impl Books {
         self.settled.erased += moved;
         self.erased_elsewhere += erased_in_store - moved;
     }
+
+    /// Rows that were dead-lettered have been stored after all, or have become too old. Those that an earlier process had
+    /// dead-lettered are in its books.
+    pub(super) fn revive(&mut self, stored: u64, expired: u64) {
+        let stored = stored.min(self.settled.dead_lettered);
+        let expired = expired.min(self.settled.dead_lettered - stored);
+        self.settled.dead_lettered -= stored + expired;
+        self.settled.stored += stored;
+        self.settled.expired += expired;
+    }
 }

@@ -82,7 +82,7 @@ use std::time::Duration;
 pub use books::{Books, Outcomes};
 pub use frame::{Frame, Lane, MAX_APPEND_BYTES, Rows};
 pub use io::{Disk, Entry, File, Io, Lock};
-pub use reader::{Quarantine, ReadError, Reader};
+pub use reader::{Idle, Quarantine, ReadError, Reader, hold};
 pub use recovery::Recovery;
 pub use round::{Batch, Round, RoundLimits, Tombstone};
 pub use writer::{AppendError, Appended, Ticket, Writer};

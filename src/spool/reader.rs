@@ -4,6 +4,7 @@
 //! The boundaries of a round are on the disk before it is handed out; until it is finished, the same round comes again.
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
@@ -11,8 +12,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::books::Outcomes;
 use super::cursor::Cursor;
+use super::io::{Io, Lock};
 use super::ledger::{Durable, Shared, lock};
-use super::round::{Forming, Round, RoundLimits};
+use super::round::{Forming, Round, RoundLimits, token};
 use super::segment::Scanned;
 use super::state::{Slots, State};
 
@@ -115,6 +117,17 @@ impl Reader {
         lock(&shared.arrivals).watermark(now_ms)
     }
 
+    /// The tokens of the batches of the round that is not finished; none when there is no such round.
+    pub fn open_tokens(&self) -> Vec<String> {
+        tokens(&lock(&self.core).state)
+    }
+
+    /// So many rows of dead letters have been stored after all, and so many have become too old.
+    pub fn replayed(&self, stored: u64, expired: u64) {
+        let shared = Arc::clone(&lock(&self.core).shared);
+        lock(&shared.ledger).books.revive(stored, expired);
+    }
+
     /// A handle on what lies in quarantine.
     pub fn quarantine(&self) -> Quarantine {
         Quarantine(Arc::clone(&lock(&self.core).shared))
@@ -133,6 +146,25 @@ impl Reader {
             || now.bytes - core.seen.bytes >= limits.max_bytes
             || since.elapsed() >= limits.linger
     }
+}
+
+fn tokens(state: &State) -> Vec<String> {
+    state.open.iter().flat_map(|open| &open.batches).map(token).collect()
+}
+
+/// A spool that nobody works on, held so that nobody begins to.
+pub struct Idle {
+    /// The tokens of the batches of the round that is not finished.
+    pub open_tokens: Vec<String>,
+    _held: Lock,
+}
+
+/// Holds a spool without opening it; `None` when a process works on it. A folder without a spool is made.
+pub fn hold(dir: &Path, io: &dyn Io) -> io::Result<Option<Idle>> {
+    io.create_dir_all(dir)?;
+    let Some(held) = io.lock(&dir.join("lock"))? else { return Ok(None) };
+    let (_, state) = Slots::load(dir, io)?;
+    Ok(Some(Idle { open_tokens: state.as_ref().map(tokens).unwrap_or_default(), _held: held }))
 }
 
 /// What lies in quarantine; cheap to clone. It keeps the spool's lock.

@@ -92,7 +92,7 @@ pub struct Tombstone {
 }
 
 /// Two spools may have equal sequences and lanes; the random value keeps their tokens apart.
-fn token(boundary: &Boundary) -> String {
+pub(super) fn token(boundary: &Boundary) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("tamga spool 1: deduplication token of a batch");
     for number in [boundary.value, boundary.rows, boundary.first, boundary.last] {
         hasher.update(&number.to_le_bytes());

@@ -38,4 +38,4 @@ pub use lease::Lease;
 pub use migrate::{
     MigrateError, Migration, STATS_MIGRATIONS, Standing, VAULT_MIGRATIONS, apply, migrations_of, status,
 };
-pub use ship::{ShipCounts, ShipStatus, Shipper, Trouble};
+pub use ship::{LetterRoom, Order, ShipCounts, ShipStatus, Shipper, Told, Trouble};

@@ -7,6 +7,7 @@ mod books;
 mod canary;
 mod cli;
 mod crash;
+mod dead_letters;
 mod deploy;
 mod edge;
 mod engine;

@@ -169,6 +169,10 @@ fn an_erasure_moves_what_was_stored_here_and_counts_the_rest_beside() {
     books.settle(2, &Outcomes { stored: 2, ..Outcomes::default() }, 9);
     assert_eq!((books.settled.stored, books.settled.erased, books.erased_elsewhere, books.spooled), (0, 6, 3, 4));
     assert!(books.balance());
+    books.settle(2, &Outcomes { dead_lettered: 2, ..Outcomes::default() }, 0);
+    books.revive(1, 5);
+    assert_eq!((books.settled.stored, books.settled.dead_lettered, books.settled.expired), (1, 0, 1));
+    assert!(books.balance());
 }
 
 /// Scrapes while 16 tasks append and a consumer finishes: there is no moment at which a row is in no state or in two.

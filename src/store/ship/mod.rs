@@ -6,9 +6,12 @@
 
 mod courier;
 mod dead_letters;
+mod decode;
 mod erase;
 mod house;
 mod parcel;
+mod replay;
+mod room;
 mod status;
 
 use std::path::Path;
@@ -18,6 +21,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+pub use dead_letters::Order;
+pub use replay::Told;
+pub use room::LetterRoom;
 pub use status::{ShipCounts, ShipStatus, Trouble};
 
 use courier::{Brought, Courier, Stopped};
@@ -45,6 +51,7 @@ pub struct Shipper {
     courier: Courier,
     lease: Lease,
     limits: RoundLimits,
+    told: Option<Box<Told>>,
 }
 
 impl Shipper {
@@ -63,12 +70,18 @@ impl Shipper {
         let lease = Lease::new(vault.clone(), node, clock.clone());
         let letters = DeadLetters::new(dead_letters);
         let courier = Courier { store: vault, clock, letters, status: Arc::default(), stop, wake };
-        Self { courier, lease, limits: RoundLimits::default() }
+        Self { courier, lease, limits: RoundLimits::default(), told: None }
     }
 
     /// The same with other limits for a round; `max_rows` is cut to what one insert may hold.
     pub fn with_limits(mut self, limits: RoundLimits) -> Self {
         self.limits = RoundLimits { max_rows: limits.max_rows.min(super::MAX_INSERT_ROWS as u64), ..limits };
+        self
+    }
+
+    /// Calls this for each dead letter that was sent again or dropped on an operator's order.
+    pub fn telling(mut self, told: impl Fn(Order, &str, &Outcomes) + Send + Sync + 'static) -> Self {
+        self.told = Some(Box::new(told));
         self
     }
 
@@ -100,7 +113,7 @@ impl Shipper {
                 _ = tick.tick() => {
                     tokio::select! {
                         () = told(&mut stop) => return,
-                        () = self.renew_lease(&reader) => continue,
+                        () = self.look_after(&reader) => continue,
                     }
                 }
             };
@@ -120,7 +133,7 @@ impl Shipper {
             }
             tokio::select! {
                 () = told(&mut stop) => return,
-                () = self.renew_lease(&reader) => {}
+                () = self.look_after(&reader) => {}
             }
         }
     }
@@ -191,6 +204,13 @@ impl Shipper {
             .status
             .report(Topic::Spool, &StoreError { class: Class::Ours, code: None, name: "spool", message });
         self.courier.wait(backoff).await
+    }
+
+    /// What there is to do between two rounds.
+    async fn look_after(&mut self, reader: &Reader) {
+        self.renew_lease(reader).await;
+        let revived = self.courier.obey_all(&reader.open_tokens(), self.told.as_deref()).await;
+        reader.replayed(revived.stored, revived.expired);
     }
 
     /// Renews the lease.

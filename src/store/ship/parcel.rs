@@ -8,6 +8,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use jiff::civil::Date;
 
+use super::dead_letters::Letter;
 use super::status::Topic;
 use crate::record::{self, Lane, Table};
 use crate::spool::Batch;
@@ -72,6 +73,41 @@ impl Parcel {
             thinned,
             token: batch.token.clone(),
             value: batch.value,
+            body: body.into(),
+            ends,
+        })
+    }
+
+    /// The rows of a dead letter, as a batch of their own; `None` when this program does not know their columns.
+    pub(super) fn again(letter: &Letter) -> Option<Self> {
+        let table = Table::ALL.into_iter().find(|table| table.name() == letter.table)?;
+        let known = record::columns(table, letter.schema_version).filter(|known| letter.columns == **known)?;
+        let mut hasher = blake3::Hasher::new_derive_key("tamga store 1: a dead letter once more");
+        hasher.update(letter.token.as_bytes());
+        for row in &letter.rows {
+            hasher.update(&(row.index as u64).to_le_bytes()).update(&(row.bytes.len() as u64).to_le_bytes());
+            hasher.update(&row.bytes);
+        }
+        let hash = hasher.finalize();
+        let mut value = [0; VALUE_BYTES];
+        value.copy_from_slice(&hash.as_bytes()[24..]);
+        let value = u64::from_le_bytes(value).max(1);
+        let (mut body, mut ends) = (Vec::new(), Vec::new());
+        for row in &letter.rows {
+            body.extend_from_slice(&value.to_le_bytes());
+            body.extend_from_slice(&row.bytes);
+            ends.push(body.len());
+        }
+        Some(Self {
+            table,
+            site: letter.site.clone(),
+            day: letter.day,
+            schema_version: letter.schema_version,
+            columns: std::iter::once("batch").chain(known.iter().copied()).collect(),
+            announced: letter.rows.len() as u64,
+            thinned: false,
+            token: hash.to_hex()[..32].to_owned(),
+            value,
             body: body.into(),
             ends,
         })
