@@ -11,6 +11,7 @@ mod dead_letters;
 mod deploy;
 mod edge;
 mod engine;
+mod faults;
 mod journey;
 mod publish;
 mod ship;

@@ -93,6 +93,66 @@ async fn a_flipped_bit_costs_at_most_its_frame() {
     }
 }
 
+/// A sample of what the exhaustive run tries.
+#[test]
+fn cuts_and_flips_in_a_64_kib_segment_cost_at_most_a_frame() {
+    cut_and_flip(97, 997);
+}
+
+/// `cargo test --lib spool -- --ignored`
+#[test]
+#[ignore = "long: half a million spools are opened and emptied"]
+fn every_cut_and_every_flip_in_a_64_kib_segment_costs_at_most_a_frame() {
+    cut_and_flip(1, 1);
+}
+
+/// Opens and empties a spool whose one segment was cut at each `cuts`-th byte of its last 4 KiB, and whose each `flips`-th
+/// bit was flipped.
+fn cut_and_flip(cuts: usize, flips: usize) {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let begun = std::time::Instant::now();
+    let (sim, path, all) = runtime().block_on(written(277, 195));
+    let bytes = sim.contents(&path);
+    let frame_length = (bytes.len() - 1024) / all.len();
+    assert!(bytes.len() >= 64 << 10);
+    for cut in (bytes.len() - 4096..=bytes.len()).step_by(cuts) {
+        let (rows, lost, _) = runtime().block_on(delivered(&with(&sim, &path, &bytes[..cut])));
+        assert_eq!((rows.as_slice(), lost), (&all[..(cut - 1024) / frame_length], 0), "cut at {cut}");
+    }
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let runtime = runtime();
+                loop {
+                    let bit = next.fetch_add(flips, std::sync::atomic::Ordering::Relaxed);
+                    let (at, bit) = (bit / 8, bit % 8);
+                    if at >= bytes.len() {
+                        return;
+                    }
+                    let mut flipped = bytes.clone();
+                    flipped[at] ^= 1 << bit;
+                    let (rows, lost, recovery) = runtime.block_on(delivered(&with(&sim, &path, &flipped)));
+                    let hit = at.checked_sub(1024).map(|at| at / frame_length);
+                    let expected: Vec<_> =
+                        all.iter().enumerate().filter(|(index, _)| Some(*index) != hit).map(|(_, row)| row).collect();
+                    assert!(rows.iter().eq(expected), "byte {at}, bit {bit}: more than one frame, or a wrong payload");
+                    let reported = lost + u64::from(recovery.torn_bytes > 0);
+                    assert_eq!(reported, u64::from(hit.is_some()), "byte {at}, bit {bit}");
+                }
+            });
+        }
+    });
+    println!(
+        "FIGURES {} cuts and {} flips over {} frames: each cost its one frame at most, counted; 0 wrong payloads; {:.1} s",
+        4097_usize.div_ceil(cuts),
+        (bytes.len() * 8).div_ceil(flips),
+        all.len(),
+        begun.elapsed().as_secs_f64()
+    );
+}
+
 #[tokio::test]
 async fn damaged_bytes_are_kept_and_counted_once() {
     let (sim, path, all) = written(10, 50).await;

@@ -1,0 +1,98 @@
+//! Does what was acknowledged survive `kill -9` of the collector, and is it back at once?
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tamga::record::SCHEMA_VERSION;
+use tamga::spool::{self, Frame, Lane};
+
+use super::laboratory::{Laboratory, Stores};
+use super::load::Load;
+use super::{figures, long, times};
+
+/// A number below the bound.
+pub(super) fn below(bound: u64) -> u64 {
+    getrandom::u64().unwrap() % bound
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_random_moments_while_the_vault_comes_and_goes() {
+    let (begun, rounds) = (Instant::now(), times(6, 200));
+    let mut laboratory = Laboratory::new(&Stores::Vault);
+    laboratory.vault.start(None);
+    let load = Load::start(laboratory.port, 64, &laboratory.journal);
+    let (mut slowest, mut vault_killed) = (Duration::ZERO, 0);
+    for _ in 0..rounds {
+        let mut collector = laboratory.collector(None);
+        slowest = slowest.max(laboratory.taking(&mut collector).await);
+        tokio::time::sleep(Duration::from_millis(below(700))).await;
+        if laboratory.vault.is_up() && below(3) == 0 {
+            laboratory.vault.kill();
+            vault_killed += 1;
+        } else if below(3) > 0 {
+            laboratory.vault.start(None);
+        }
+        tokio::time::sleep(Duration::from_millis(below(700))).await;
+        collector.kill();
+    }
+    load.stop().await;
+    let collector = laboratory.collector(None);
+    let stored = laboratory.settle_and_compare(collector).await;
+    let acknowledged = laboratory.journal.acknowledged();
+    figures(
+        begun,
+        format!(
+            "{rounds} kills under 64 connections, {vault_killed} of the vault: {acknowledged} acknowledged, {stored} stored \
+             (the rest had been under way); 0 lost, 0 twice, 0 altered; taking beacons again after {slowest:?} at most"
+        ),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_spool_does_not_delay_the_first_beacon() {
+    let (begun, bytes) = (Instant::now(), if long() { 1 << 30 } else { 128 << 20 });
+    let laboratory = Laboratory::new(&Stores::Vault);
+    fill(&laboratory, bytes).await;
+    let mut slowest = Duration::ZERO;
+    let starts = times(1, 5);
+    for _ in 0..starts {
+        // The first start of a program reads it from the disk; that is not what is asked.
+        let mut collector = laboratory.collector(None);
+        slowest = slowest.max(laboratory.taking(&mut collector).await);
+        collector.kill();
+    }
+    assert!(!long() || slowest < Duration::from_secs(1), "{slowest:?}");
+    let left = laboratory.look_into_spool();
+    assert!(left.pending_frames >= bytes / ROW && left.quarantined == 0, "{left:?}");
+    figures(
+        begun,
+        format!("first 202 at most {slowest:?} after the start, {starts} starts, {} MiB in the spool", bytes >> 20),
+    );
+}
+
+const ROW: u64 = 324;
+
+/// Fills the spool with this much, in frames of the size of a beacon's.
+async fn fill(laboratory: &Laboratory, bytes: u64) {
+    let options = spool::Options::new(4 << 30, SCHEMA_VERSION);
+    let (writer, _reader, _) = spool::open(&laboratory.data.join("spool"), options, Arc::new(spool::Disk)).unwrap();
+    let lane = Lane::new("events/shop.kz/2026-11-22").unwrap();
+    let row = vec![b'x'; (ROW - 24 - 4) as usize - lane.as_str().len()];
+    let mut appends = tokio::task::JoinSet::new();
+    for _ in 0..bytes.div_ceil(2000 * ROW) {
+        let frames = (0..2000).map(|_| {
+            let mut frame = Frame::new(lane.clone());
+            frame.push(&row);
+            frame
+        });
+        let append = writer.enter(0).append(frames.collect());
+        appends.spawn(append);
+        if appends.len() > 8 {
+            appends.join_next().await.unwrap().unwrap().unwrap();
+        }
+    }
+    while let Some(done) = appends.join_next().await {
+        done.unwrap().unwrap();
+    }
+    writer.close();
+}
