@@ -57,6 +57,9 @@ enum Verb {
     /// Look at a configuration
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Look at the keys of days, or destroy them
+    #[command(subcommand)]
+    Keys(KeysVerb),
     /// Look at the audit log
     #[command(subcommand)]
     Audit(AuditVerb),
@@ -107,6 +110,31 @@ enum ConfigVerb {
     Check(ConfigFile),
     /// Print the smallest useful configuration
     Example,
+}
+
+#[derive(Subcommand)]
+enum KeysVerb {
+    /// Print the site, day and deadline of each key; never a byte of one
+    Status(ConfigFile),
+    /// Destroy keys now, before their day is over
+    #[command(long_about = "Destroy keys now, before their day is over.\n\n\
+        Nobody can recompute the pseudonyms made with them from then on. The next beacon of the day makes a new key, which \
+        splits the day's visitors in two; the thresholds of its window are doubled.")]
+    Destroy {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The site's domain as configured
+        #[arg(required_unless_present = "all", requires = "day")]
+        site: Option<String>,
+        /// The site-local day, such as 2026-11-22
+        day: Option<jiff::civil::Date>,
+        /// Every key that is there
+        #[arg(long, conflicts_with = "site")]
+        all: bool,
+        /// Yes, do it
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -201,6 +229,16 @@ fn run(verb: Verb) -> Result<()> {
             print(&format!("{} is sound: {} site(s).\n", file.config.display(), config.sites.len()))
         }
         Verb::Config(ConfigVerb::Example) => print(Config::example()),
+        Verb::Keys(KeysVerb::Status(file)) => {
+            print(&serve::keys_status(&Config::load(&file.config)?, &Clock::machine())?)
+        }
+        Verb::Keys(KeysVerb::Destroy { config, site, day, all: _, yes }) => {
+            if !yes {
+                bail!("a destroyed key cannot be had back, and its day's visitors split in two; say --yes to do it");
+            }
+            let config = Config::load(&config.config)?;
+            print(&serve::destroy_keys(&config, Clock::machine(), site.as_deref().zip(day))?)
+        }
         Verb::Audit(AuditVerb::Verify(file)) => {
             let path = audit_log(&file.config)?;
             let verified = audit::verify(&path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -72,6 +72,8 @@ pub struct Metrics {
     pub windows_published: Counter,
     /// Keys destroyed by this process.
     pub keys_destroyed: Counter,
+    /// Keys made in the place of one that was lost within its day.
+    pub keys_lost: Counter,
     /// Seconds from the arrival of a request's head to its answer.
     pub answer_seconds: Histogram,
 }
@@ -96,6 +98,7 @@ impl Default for Metrics {
             engine_restarts: Family::default(),
             windows_published: Counter::default(),
             keys_destroyed: Counter::default(),
+            keys_lost: Counter::default(),
             answer_seconds: Histogram::new(buckets),
         };
         registry.register("events_received", "Events that arrived", metrics.received.clone());
@@ -113,6 +116,7 @@ impl Default for Metrics {
         registry.register("engine_restarts", "Restarts of an embedded engine", metrics.engine_restarts.clone());
         registry.register("windows_published", "Windows published", metrics.windows_published.clone());
         registry.register("keys_destroyed", "Day keys destroyed", metrics.keys_destroyed.clone());
+        registry.register("keys_lost", "Day keys that replaced a lost one", metrics.keys_lost.clone());
         registry.register_with_unit(
             "answer",
             "Time from a request's head to its answer",

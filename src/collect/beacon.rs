@@ -126,7 +126,8 @@ impl Collector {
                 return Err(rejection);
             }
         };
-        let processed = self.settle(ticket, claim, counted, processed).await?;
+        let at = (&site.stages.rules, site.stages.rules.time(arrived_at));
+        let processed = self.settle(ticket, claim, counted, at, processed).await?;
         Ok(self.answer(site, &processed, &sender))
     }
 

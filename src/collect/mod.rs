@@ -27,15 +27,15 @@ pub use crate::decode::beacon::BODY_MAX;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::enrich::{Lookups, SiteEnrich, SiteWords};
-use crate::event::PseudonymousBeacon;
+use crate::event::{PseudonymousBeacon, Tally};
 use crate::items::Items;
 use crate::metrics::{Counted, Metrics};
 use crate::outcome::Rejection;
 use crate::pipeline::{Processed, SiteStages};
-use crate::privacy::SiteRules;
 use crate::privacy::cookie::CookieSeal;
 use crate::privacy::keys::KeyRing;
 use crate::privacy::scrub::PathRules;
+use crate::privacy::{SiteRules, SiteTime};
 use crate::record;
 use crate::spool::{AppendError, Frame, Lane, Ticket, Writer};
 
@@ -116,7 +116,8 @@ impl Collector {
         })
     }
 
-    /// Makes what is kept durable, then counts it and marks its beacon as seen. Nothing kept is durable at once.
+    /// Makes what is kept durable, then counts it and marks its beacon as seen. Nothing kept is durable at once. That the
+    /// day's key was lost goes with it, if that is still to be told.
     ///
     /// It is a task of its own, which goes on when the client goes away: otherwise rows that become durable a moment later
     /// would be counted as refused, and the client's retry stored a second time. How many such tasks there are is bounded
@@ -126,14 +127,23 @@ impl Collector {
         ticket: Ticket,
         claim: Option<duplicates::Claim>,
         counted: Counted,
-        processed: Processed,
+        (rules, time): (&SiteRules, SiteTime),
+        mut processed: Processed,
     ) -> Result<Processed, Rejection> {
+        let (site, SiteTime { local, hour }) = (rules.site.clone(), time);
+        let loss = self.keys.untold_loss(&site, local.day);
+        let tells_loss = loss.is_some();
+        let tally = |reason| Tally { site: site.clone(), day: local.day, hour, reason, count: 1 };
+        processed.kept.tallies.extend(loss.map(tally));
         let this = self.clone();
         let task = async move {
             let mut counted = counted;
             if let Err(rejection) = this.keep(ticket, frames(&processed.kept)).await {
                 counted.rejected(rejection);
                 return Err(rejection);
+            }
+            if tells_loss {
+                this.keys.loss_told(&site, local.day);
             }
             claim.into_iter().for_each(duplicates::Claim::durable);
             counted.accepted(processed.accepted);

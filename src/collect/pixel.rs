@@ -102,7 +102,7 @@ impl Collector {
             pipeline::process(addressed, &sender, None, &site.stages, &key, &self.lookups)
         };
         // The picture is the answer whatever becomes of it.
-        let _ = self.settle(ticket, None, counted, processed).await;
+        let _ = self.settle(ticket, None, counted, (rules, time), processed).await;
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::civil::Date;
 use jiff::{Span, ToSpan};
 
-use super::pseudonym::{DayKey, hash};
+use super::pseudonym::{DayKey, derive, hash};
 use crate::event::Marks;
 use crate::secret::{Personal, Secret};
 
@@ -39,11 +39,11 @@ pub struct CookieSeal(Secret);
 impl CookieSeal {
     /// A seal under the lasting key.
     pub fn new(lasting: &Secret) -> Self {
-        Self(Secret::new(blake3::derive_key("tamga 2026-11-22 cookie v1", lasting.expose())))
+        Self(Secret::filled(|key| derive(lasting.expose(), "cookie", key)))
     }
 
     fn mac(&self, site: &str, content: &[u8]) -> [u8; MAC] {
-        hash(&self.0, &[site.as_bytes(), content])
+        hash(self.0.expose(), &[site.as_bytes(), content])
     }
 
     /// The cookie's content, or `None` when it was not sealed here for this site or is not of today or before.

@@ -11,83 +11,109 @@
 //! key; with it, whoever can guess the input can check the guess. That is why keys die and why the input is a random
 //! 128-bit identifier, never an address alone.
 
-use crate::event::Pseudonym;
-use crate::secret::Secret;
+use zeroize::{Zeroize, Zeroizing};
 
-/// The random key of one site and one of its days, with the keys of its domains.
-pub struct DayKey {
-    material: Secret,
-    identity: Secret,
-    visitor: Secret,
-    visit: Secret,
-    view: Secret,
-    network: Secret,
-}
+use crate::event::Pseudonym;
+use crate::secret::{Locked, Secret, scrub_stack};
+
+/// The domains that every beacon needs, derived once.
+const DOMAINS: [&str; 6] = ["identity", "visitor", "visit", "view", "network", "loss"];
+const MATERIAL: usize = DOMAINS.len();
+
+/// The random key of one site and one of its days, with the keys of its domains; one locked page.
+pub struct DayKey(Locked<[[u8; 32]; DOMAINS.len() + 1]>);
 
 impl DayKey {
     /// Derives the domains of a day's key.
     pub fn new(material: Secret) -> Self {
-        let domain = |name| derive(&material, name);
-        Self {
-            identity: domain("identity"),
-            visitor: domain("visitor"),
-            visit: domain("visit"),
-            view: domain("view"),
-            network: domain("network"),
-            material,
+        let mut keys = Locked::new([[0; 32]; DOMAINS.len() + 1]);
+        let all = keys.expose_mut();
+        for (at, domain) in DOMAINS.iter().enumerate() {
+            derive(material.expose(), domain, &mut all[at]);
         }
+        all[MATERIAL].copy_from_slice(material.expose());
+        Self(keys)
+    }
+
+    fn domain(&self, name: &str) -> &[u8; 32] {
+        let at = DOMAINS.iter().position(|domain| *domain == name).expect("callers name one of the list");
+        &self.0.expose()[at]
     }
 
     /// The identifier that replaces yesterday's in the cookie. It never rests on the server.
     pub(super) fn next_identity(&self, old: &[u8; 16]) -> [u8; 16] {
-        hash(&self.identity, &[b"cookie", old])
+        hash(self.domain("identity"), &[b"cookie", old])
     }
 
     /// The identifier of a browser that showed no cookie: the same for every retry of its beacon.
     pub(super) fn first_identity(&self, site: &str, view: &[u8; 16]) -> [u8; 16] {
-        hash(&self.identity, &[b"view", site.as_bytes(), view])
+        hash(self.domain("identity"), &[b"view", site.as_bytes(), view])
     }
 
     /// The visitor's pseudonym in `events`.
     pub(super) fn visitor(&self, identity: &[u8; 16]) -> Pseudonym {
-        Pseudonym(hash(&self.visitor, &[identity]))
+        Pseudonym(hash(self.domain("visitor"), &[identity]))
     }
 
     /// The pseudonym of the visit that began at this minute of the day.
     pub(super) fn visit(&self, identity: &[u8; 16], start_minute: u16) -> Pseudonym {
-        Pseudonym(hash(&self.visit, &[identity, &start_minute.to_le_bytes()]))
+        Pseudonym(hash(self.domain("visit"), &[identity, &start_minute.to_le_bytes()]))
     }
 
     /// The pseudonym of a page view.
     pub(super) fn view(&self, view: &[u8; 16]) -> Pseudonym {
-        Pseudonym(hash(&self.view, &[view]))
+        Pseudonym(hash(self.domain("view"), &[view]))
     }
 
     /// One byte for the network of an address: 256 classes, so that it points at nobody.
     pub(super) fn network(&self, prefix: &[u8]) -> u8 {
-        hash(&self.network, &[prefix])[0]
+        hash(self.domain("network"), &[prefix])[0]
+    }
+
+    /// Two bytes that tell this key from the day's other one in a tally, should the first be lost.
+    pub(super) fn loss_tag(&self) -> [u8; 2] {
+        let hash = hash(self.domain("loss"), &[]);
+        [hash[0], hash[1]]
     }
 
     /// The visitor's pseudonym and network byte for one attribute: another key domain, so that attributes do not join.
     pub(super) fn for_attribute(&self, attribute: &str, identity: &[u8; 16], prefix: &[u8]) -> (Pseudonym, u8) {
-        let key = derive(&self.material, &format!("attribute {attribute}"));
+        let mut key = Zeroizing::new([0; 32]);
+        derive(&self.0.expose()[MATERIAL], &format!("attribute {attribute}"), &mut key);
         (Pseudonym(hash(&key, &[b"visitor", identity])), hash(&key, &[b"network", prefix])[0])
     }
 }
 
-fn derive(material: &Secret, domain: &str) -> Secret {
-    Secret::new(blake3::derive_key(&format!("tamga 2026-11-22 {domain} v1"), material.expose()))
+/// `derive_key("tamga 2026-11-22 <domain> v1", material)`, written in place. Nothing of either key stays on the stack.
+pub(super) fn derive(material: &[u8; 32], domain: &str, out: &mut [u8; 32]) {
+    #[inline(never)]
+    fn on_stack(material: &[u8; 32], domain: &str, out: &mut [u8; 32]) {
+        let mut hasher = blake3::Hasher::new_derive_key(&format!("tamga 2026-11-22 {domain} v1"));
+        hasher.update(material);
+        let mut reader = hasher.finalize_xof();
+        reader.fill(out);
+        reader.zeroize();
+        hasher.zeroize();
+    }
+    on_stack(material, domain, out);
+    scrub_stack();
 }
 
-/// `keyed_hash(key, length-prefixed parts)[..16]`.
-pub(super) fn hash(key: &Secret, parts: &[&[u8]]) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new_keyed(key.expose());
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
+/// `keyed_hash(key, length-prefixed parts)[..16]`. Nothing of the key stays on the stack.
+pub(super) fn hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
+    #[inline(never)]
+    fn on_stack(key: &[u8; 32], parts: &[&[u8]], out: &mut [u8; 16]) {
+        let mut hasher = blake3::Hasher::new_keyed(key);
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        hasher.finalize_xof().fill(out);
+        hasher.zeroize();
     }
     let mut out = [0; 16];
-    out.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    on_stack(key, parts, &mut out);
+    scrub_stack();
     out
 }
 
@@ -109,7 +135,7 @@ mod tests {
 
     #[test]
     fn parts_that_concatenate_alike_hash_apart() {
-        let key = Secret::new([1; 32]);
+        let key = [1; 32];
         assert_ne!(hash(&key, &[b"ab", b"c"]), hash(&key, &[b"a", b"bc"]));
         assert_ne!(hash(&key, &[b"abc"]), hash(&key, &[b"abc", b""]));
     }

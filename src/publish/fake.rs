@@ -82,7 +82,12 @@ impl State {
                 let row = |row: &Value| json!({ "end": row["window_end"], "at": row["published_at"] });
                 self.tables.get("publications").map_or(Vec::new(), |rows| rows.iter().map(row).collect())
             }
-            LEASES | PARTITIONS | queries::EARLIEST | queries::EVENTS_BY_HOUR | queries::COUNT_ONLY => self.canned(sql),
+            LEASES
+            | PARTITIONS
+            | queries::EARLIEST
+            | queries::EVENTS_BY_HOUR
+            | queries::COUNT_ONLY
+            | queries::KEYS_LOST => self.canned(sql),
             _ if *sql == *queries::SITE => self.canned("site"),
             _ => {
                 let rollup =

@@ -92,8 +92,10 @@ pub async fn compute<V: Tables>(
 ) -> Result<Plan, PublishError> {
     let failed = |source| PublishError::store("reading the vault", source);
     let is_weekly = site.schedule.is_weekly();
-    let secrets = Secrets::new(given.seed, if is_weekly { NETWORK_CAP_WEEK } else { NETWORK_CAP });
     let parameters = queries::parameters(&site.domain, &site.time_zone, window, is_weekly);
+    let lost: Vec<Count> = vault.rows(queries::KEYS_LOST, &parameters).await.map_err(failed)?;
+    let lost = lost.first().map_or(0, |row| row.count);
+    let secrets = Secrets::new(given.seed, if is_weekly { NETWORK_CAP_WEEK } else { NETWORK_CAP }).keys_lost(lost);
 
     let events = count_events(vault, site, window, given.counted).await?;
     let slices = queries::slices(events.scanned, given.finer);

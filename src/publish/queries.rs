@@ -120,6 +120,11 @@ pub(super) const COUNT_ONLY: &str = "SELECT sum(count) AS count FROM tallies \
      WHERE site = {site:String} AND day BETWEEN {first_day:Date} AND {last_day:Date} AND reason = 'count_only' \
      AND hour >= toDateTime({start:UInt32}, 'UTC') AND hour < toDateTime({end:UInt32}, 'UTC')";
 
+/// How often a key was lost within the window: a visitor of that day may then be under so many pseudonyms more.
+pub(super) const KEYS_LOST: &str = "SELECT uniqExact(reason) AS count FROM tallies \
+     WHERE site = {site:String} AND day BETWEEN {first_day:Date} AND {last_day:Date} AND startsWith(reason, 'key_lost:') \
+     AND hour >= toDateTime({start:UInt32}, 'UTC') AND hour < toDateTime({end:UInt32}, 'UTC')";
+
 /// All events of a site by hour, since a moment.
 pub(super) const EVENTS_BY_HOUR: &str = "SELECT toUnixTimestamp(hour) AS hour, count() AS count FROM events \
      WHERE site = {site:String} AND hour >= toDateTime({start:UInt32}, 'UTC') GROUP BY hour ORDER BY hour";

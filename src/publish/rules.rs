@@ -91,6 +91,8 @@ pub struct Shown {
 /// What is secret about a window, and how its networks count.
 pub struct Secrets {
     key: [u8; 32],
+    /// What thresholds are multiplied by.
+    times: u32,
     /// Visitors per network class that count.
     pub cap: u8,
 }
@@ -98,13 +100,21 @@ pub struct Secrets {
 impl Secrets {
     /// From the window's seed.
     pub fn new(seed: &[u8], cap: u8) -> Self {
-        Self { key: blake3::derive_key("tamga 2026 publishing rules v1", seed), cap }
+        Self { key: blake3::derive_key("tamga 2026 publishing rules v1", seed), times: 1, cap }
     }
 
-    /// The threshold of a cell, 10 to 14.
+    /// Thresholds for a window within which day keys were lost: a visitor is there once more for every lost key, so every
+    /// threshold is its double, or the according multiple.
+    #[must_use]
+    pub fn keys_lost(mut self, lost: u64) -> Self {
+        self.times = u32::try_from(lost).unwrap_or(u32::MAX).saturating_add(1);
+        self
+    }
+
+    /// The threshold of a cell, 10 to 14, or a multiple of it when keys were lost.
     pub fn k<'a>(&self, table: &'a str, place: impl IntoIterator<Item = &'a str>) -> u32 {
         let parts = ["k", table].into_iter().chain(place);
-        K_MIN + (self.draw(parts) % u64::from(K_RANGE)) as u32
+        (K_MIN + (self.draw(parts) % u64::from(K_RANGE)) as u32).saturating_mul(self.times)
     }
 
     /// The multiple of 5 that stands for a number in this window.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::fake::Fake;
 use super::leases::LEASES;
-use super::queries::{EARLIEST, EVENTS_BY_HOUR};
+use super::queries::{EARLIEST, EVENTS_BY_HOUR, KEYS_LOST};
 use super::retire::PARTITIONS;
 use super::{Progress, PublishedSite, Publisher, Schedule};
 use crate::clock::Clock;
@@ -162,6 +162,16 @@ async fn a_window_with_few_visitors_has_its_row_in_the_ledger_and_no_other() {
     let state = fake.state();
     assert_eq!(state.tables.keys().collect::<Vec<_>>(), ["publications"]);
     assert_eq!(state.tables["publications"][0]["events"], 0);
+}
+
+#[tokio::test]
+async fn a_lost_key_doubles_the_thresholds_of_its_window() {
+    for (lost, people, shows) in [(0, 19, true), (1, 19, false), (1, 28, true), (2, 28, false)] {
+        let (fake, clock, folder) = ready(people);
+        fake.state().answers.insert(KEYS_LOST.to_owned(), vec![json!({ "count": lost })]);
+        publisher(&fake, &clock, folder.path()).advance(0).await.expect("publishes");
+        assert_eq!(fake.state().tables.contains_key("site"), shows, "{lost} lost, {people} visitors");
+    }
 }
 
 #[tokio::test]

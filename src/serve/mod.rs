@@ -6,19 +6,16 @@
 //! order for safety: whatever was acknowledged is on the disk.
 
 pub mod dead_letters;
+mod keys;
 mod state;
 mod stores;
 
-use std::collections::HashMap;
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use jiff::tz::TimeZone;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -30,17 +27,15 @@ use crate::config::Config;
 use crate::enrich::{GeoIp, Lookups};
 use crate::metrics::Metrics;
 use crate::privacy::cookie::CookieSeal;
-use crate::privacy::keys::{KeyRing, lasting_key};
+use crate::privacy::keys::KeyRing;
 use crate::shutdown::{self, Shutdown, Trigger};
 use crate::{admin, record, spool};
 
+pub use keys::{destroy as destroy_keys, keys_dir, status as keys_status};
 pub use stores::{Stores, migrate};
 
 use state::State;
 use stores::Inner;
-
-/// How often dead keys are looked for, in real time.
-const KEYS_EVERY: Duration = Duration::from_millis(500);
 
 /// A collector that runs.
 pub struct Running {
@@ -62,7 +57,8 @@ pub type Dress = Box<dyn FnOnce(server::BoxedService, SocketAddr) -> server::Box
 
 /// Starts everything. Returns once beacons are taken.
 pub async fn start(config: Config, clock: Clock, dress: Option<Dress>) -> Result<Running> {
-    forbid_core_dumps()?;
+    keys::forbid_dumps()?;
+    keys::warn_of_swap();
     let data = config.data.dir.clone();
     DirBuilder::new()
         .recursive(true)
@@ -78,8 +74,8 @@ pub async fn start(config: Config, clock: Clock, dress: Option<Dress>) -> Result
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
 
     let geo = GeoIp::open(&config.geo.place, &config.geo.provider)?;
-    let keys = Arc::new(KeyRing::open(&keys_dir(&config))?);
-    let seal = CookieSeal::new(&cookie_key(&config)?);
+    let keys = Arc::new(KeyRing::open(&keys_dir(&config))?.remembering(&data.join("keys-seen.json"))?);
+    let seal = CookieSeal::new(&keys::cookie_key(&config)?);
     let metrics = Arc::new(Metrics::default());
     let quota = config.data.spool_quota_mib << 20;
     let options = spool::Options::new(quota, record::SCHEMA_VERSION);
@@ -111,14 +107,7 @@ pub async fn start(config: Config, clock: Clock, dress: Option<Dress>) -> Result
     let edge = vec![
         public,
         tokio::spawn(server::serve(admin_listener, admin::router(state.clone()), limits, shutdown.clone())),
-        tokio::spawn(destroy_keys(
-            keys,
-            &config,
-            clock.clone(),
-            state.metrics.clone(),
-            audit.clone(),
-            shutdown.clone(),
-        )),
+        tokio::spawn(keys::sweep(keys, &config, clock.clone(), state.metrics.clone(), audit.clone(), shutdown.clone())),
     ];
     let inner = Inner { config, clock, audit: audit.clone(), state: state.clone(), shutdown: shutdown.clone() };
     let inner = tokio::spawn(inner.run(reader));
@@ -182,67 +171,8 @@ impl Running {
     }
 }
 
-/// Destroys keys when their day is over.
-fn destroy_keys(
-    keys: Arc<KeyRing>,
-    config: &Config,
-    clock: Clock,
-    metrics: Arc<Metrics>,
-    audit: Arc<Audit>,
-    shutdown: Shutdown,
-) -> impl Future<Output = ()> + use<> {
-    let zones: HashMap<Arc<str>, TimeZone> = config
-        .sites
-        .iter()
-        .filter_map(|site| Some((site.domain.as_str().into(), TimeZone::get(&site.time_zone).ok()?)))
-        .collect();
-    async move {
-        loop {
-            match keys.destroy_dead(clock.now(), &zones) {
-                Ok(gone) => {
-                    for (site, day) in gone {
-                        metrics.keys_destroyed.inc();
-                        audit.note("destroy key", &json!({ "site": site, "day": day.to_string() }));
-                    }
-                }
-                Err(error) => tracing::error!(%error, "cannot destroy dead keys; trying again"),
-            }
-            tokio::select! {
-                () = shutdown.requested() => return,
-                () = tokio::time::sleep(KEYS_EVERY) => (),
-            }
-        }
-    }
-}
-
 async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; is another program there? Stop it, or give another address in {setting}")
     })
-}
-
-fn cookie_key(config: &Config) -> Result<crate::secret::Secret> {
-    let path = config.cookie.key_file.clone().unwrap_or_else(|| PathBuf::from("cookie.key"));
-    lasting_key(&path).with_context(|| {
-        format!("cannot read or make the cookie key {}; name another in [cookie] key_file", path.display())
-    })
-}
-
-/// `[keys] dir`, or `tamga/keys` on the first of the usual memory-backed folders.
-pub fn keys_dir(config: &Config) -> PathBuf {
-    if let Some(dir) = &config.keys.dir {
-        return dir.clone();
-    }
-    let runtime = ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"].iter().find_map(std::env::var_os).map(PathBuf::from);
-    match runtime {
-        Some(dir) => dir.join("tamga/keys"),
-        None => Path::new("/dev/shm").join(format!("tamga-{}", rustix::process::getuid().as_raw())).join("keys"),
-    }
-}
-
-/// Memory holds keys and visitors' data: it must not be written out when the process crashes.
-fn forbid_core_dumps() -> Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    setrlimit(Resource::Core, none).context("cannot forbid core dumps, in which keys would be written to a disk")
 }

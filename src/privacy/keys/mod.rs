@@ -1,0 +1,378 @@
+//! Day keys: one random key per site and day, in files on memory-backed storage, dead 30 minutes after their day.
+//!
+//! A key exists only as a file of 32 bytes in `[keys] dir` ([`files`]), and in locked memory of running collectors. Several
+//! nodes may share the folder; a node that finds a key's file gone or replaced forgets its copy within half a second. When a
+//! key is lost within its day (a reboot, an emptied folder), a new one is made and the loss is told: to the log, and through
+//! [`KeyRing::untold_loss`] in a tally, since the day's visitors are then counted twice. What destroying cannot reach:
+//! copies that others made of the folder, and tmpfs pages that the kernel swapped out before.
+
+mod files;
+mod made;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+use super::pseudonym::DayKey;
+use crate::secret::Secret;
+use files::{Drafts, KeyFiles, Stamp};
+use made::Made;
+
+/// Minutes that a key outlives its day, for beacons under way.
+const GRACE_MINUTES: i64 = 30;
+/// `f_type` of tmpfs and ramfs in statfs(2).
+const MEMORY_BACKED: [u64; 2] = [0x0102_1994, 0x8584_58f6];
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The folder would let keys rest on a disk.
+    #[error(
+        "the key folder {dir} is not on memory-backed storage (tmpfs): keys must not survive on a disk. \
+         Set [keys] dir to a folder under /run or /dev/shm.",
+        dir = dir.display()
+    )]
+    NotInMemory {
+        /// Which folder.
+        dir: PathBuf,
+    },
+    /// The folder or a key file cannot be used.
+    #[error("the key folder {dir} cannot be used: {cause}. Check its owner and its mode (0700).", dir = dir.display())]
+    Io {
+        /// Which folder.
+        dir: PathBuf,
+        /// What the system said. It is in the message, hence not a source.
+        cause: io::Error,
+    },
+    /// The list of keys seen cannot be kept, without which a lost key would look like a first one.
+    #[error("the list of keys seen, {path}, cannot be used: {cause}. Check the owner of [data] dir.", path = path.display())]
+    Made {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said. It is in the message, hence not a source.
+        cause: io::Error,
+    },
+}
+
+/// A site and one of its days.
+type SiteDay = (Arc<str>, Date);
+
+/// The keys of all sites that are alive now.
+pub struct KeyRing {
+    files: KeyFiles,
+    state: Mutex<State>,
+    /// Whether some loss is untold, so that nobody need look otherwise.
+    losses: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    held: HashMap<SiteDay, (Arc<DayKey>, Stamp)>,
+    made: Made,
+    /// Keys that replaced a lost one, of which the vault does not know yet.
+    untold: HashMap<SiteDay, Stamp>,
+    /// Likewise, for the next sweep to return.
+    lost: Vec<SiteDay>,
+    /// Days whose key was found gone, so that it is said once.
+    vanished: Vec<(String, Date)>,
+    drafts: Drafts,
+}
+
+/// What a sweep found and did, each as (site, day).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Keys destroyed because their day was over.
+    pub destroyed: Vec<(String, Date)>,
+    /// Keys that somebody else took away within their day.
+    pub vanished: Vec<(String, Date)>,
+    /// Keys made in the place of a lost one.
+    pub lost: Vec<(String, Date)>,
+}
+
+/// A key file, for `tamga keys status`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct KeyStatus {
+    /// The site.
+    pub site: String,
+    /// The day.
+    pub day: Date,
+    /// When the key is destroyed.
+    pub dies_at: Timestamp,
+}
+
+impl KeyRing {
+    /// Opens the folder, which is made if it is missing.
+    pub fn open(dir: &Path) -> Result<Self, KeyError> {
+        let failed = |cause| KeyError::Io { dir: dir.to_owned(), cause };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+        let kind = rustix::fs::statfs(dir).map_err(|error| failed(error.into()))?.f_type;
+        if !MEMORY_BACKED.contains(&(kind as u64)) {
+            return Err(KeyError::NotInMemory { dir: dir.to_owned() });
+        }
+        Ok(Self { files: KeyFiles::new(dir), state: Mutex::default(), losses: AtomicBool::new(false) })
+    }
+
+    /// Remembers in a file on a disk which keys were seen, so that a loss is noticed after a restart as well.
+    pub fn remembering(self, path: &Path) -> Result<Self, KeyError> {
+        let made = Made::open(path).map_err(|cause| KeyError::Made { path: path.to_owned(), cause })?;
+        self.state().made = made;
+        Ok(self)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The key of a site's day. The first call of a day reads or makes it; the others find it in memory.
+    pub fn day_key(&self, site: &Arc<str>, day: Date) -> Result<Arc<DayKey>, KeyError> {
+        let failed = |cause| KeyError::Io { dir: self.files.dir().to_owned(), cause };
+        let mut state = self.state();
+        if let Some((key, _)) = state.held.get(&(site.clone(), day)) {
+            return Ok(key.clone());
+        }
+        let (material, stamp) = self.files.read_or_make(site, day).map_err(failed)?;
+        match state.made.get(site, day) {
+            None => state.made.note(site, day, stamp).map_err(failed)?,
+            Some(seen) if seen == stamp => (),
+            Some(_) => {
+                tracing::warn!(site = &**site, %day, "the key of a site's day was lost and replaced: its visitors split in two");
+                state.untold.insert((site.clone(), day), stamp);
+                state.lost.push((site.clone(), day));
+                self.losses.store(true, Ordering::Release);
+            }
+        }
+        let key = Arc::new(DayKey::new(material));
+        state.held.insert((site.clone(), day), (key.clone(), stamp));
+        Ok(key)
+    }
+
+    /// The reason of a tally that must become durable with the next rows of a site-day, because its key replaced a lost
+    /// one: `key_lost:` and a tag by which two nodes' tallies of one loss are known to be of one.
+    pub fn untold_loss(&self, site: &Arc<str>, day: Date) -> Option<String> {
+        if !self.losses.load(Ordering::Acquire) {
+            return None;
+        }
+        let state = self.state();
+        let of = (site.clone(), day);
+        let (key, stamp) = state.held.get(&of)?;
+        let [a, b] = key.loss_tag();
+        (state.untold.get(&of) == Some(stamp)).then(|| format!("{LOST}{a:02x}{b:02x}"))
+    }
+
+    /// The tally of a loss is durable.
+    pub fn loss_told(&self, site: &Arc<str>, day: Date) {
+        let mut state = self.state();
+        let Some(stamp) = state.untold.remove(&(site.clone(), day)) else { return };
+        if let Err(error) = state.made.note(site, day, stamp) {
+            tracing::error!(%error, "the list of keys seen cannot be written; the loss is told again after a restart");
+        }
+        self.losses.store(!state.untold.is_empty(), Ordering::Release);
+    }
+
+    /// Destroys the keys of days that ended more than 30 minutes before `now`; of a site that is not among `zones`, another
+    /// node's perhaps, when that day is over everywhere on earth. Forgets keys whose file is gone, and sweeps up what
+    /// crashes left.
+    pub fn sweep(&self, now: Timestamp, zones: &HashMap<Arc<str>, TimeZone>) -> io::Result<Swept> {
+        let dead = |site: &str, day: Date| dies_at(site, day, zones) <= now;
+        let mut state = self.state();
+        state.held.retain(|(site, day), _| !dead(site, *day));
+        state.untold.retain(|(site, day), _| !dead(site, *day));
+        state.vanished.retain(|(site, day)| !dead(site, *day));
+        state.made.forget(dead)?;
+        let mut swept = Swept::default();
+        for (site, day) in self.files.list()? {
+            if dead(&site, day) && self.files.destroy(&site, day)? {
+                swept.destroyed.push((site, day));
+            }
+        }
+        for (site, day, seen) in state.made.all() {
+            let there = self.files.stamp(&site, day)?;
+            let of = (Arc::from(site.as_str()), day);
+            if state.held.get(&of).is_some_and(|(_, stamp)| there != Some(*stamp)) {
+                state.held.remove(&of);
+            }
+            let gone = (site, day);
+            if there.is_none_or(|stamp| stamp != seen && !state.held.contains_key(&of))
+                && !state.vanished.contains(&gone)
+            {
+                swept.vanished.push(gone.clone());
+                state.vanished.push(gone);
+            }
+        }
+        let mut drafts = std::mem::take(&mut state.drafts);
+        let cleaned = self.files.sweep(&mut drafts);
+        state.drafts = drafts;
+        cleaned?;
+        swept.lost = state.lost.drain(..).map(|(site, day)| (site.to_string(), day)).collect();
+        Ok(swept)
+    }
+
+    /// The key files that are there, by site and day.
+    pub fn status(&self, zones: &HashMap<Arc<str>, TimeZone>) -> io::Result<Vec<KeyStatus>> {
+        let keys = self.files.list()?;
+        Ok(keys.into_iter().map(|(site, day)| KeyStatus { dies_at: dies_at(&site, day, zones), site, day }).collect())
+    }
+
+    /// Destroys one key now. `false` if there is none.
+    pub fn destroy(&self, site: &str, day: Date) -> io::Result<bool> {
+        self.state().held.remove(&(Arc::from(site), day));
+        self.files.destroy(site, day)
+    }
+}
+
+/// What the reason of a lost key's tally begins with.
+pub const LOST: &str = "key_lost:";
+
+/// When the key of a site's day dies.
+fn dies_at(site: &str, day: Date, zones: &HashMap<Arc<str>, TimeZone>) -> Timestamp {
+    let last_zone = TimeZone::fixed(jiff::tz::offset(-12));
+    ends(day, zones.get(site).unwrap_or(&last_zone))
+}
+
+/// When the key of a day dies.
+fn ends(day: Date, zone: &TimeZone) -> Timestamp {
+    let midnight = day.tomorrow().ok().and_then(|next| zone.to_zoned(next.at(0, 0, 0, 0)).ok());
+    midnight
+        .and_then(|midnight| midnight.timestamp().checked_add(GRACE_MINUTES.minutes()).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// Reads the lasting key of cookies, or makes it at the first start (mode 0600).
+pub fn lasting_key(path: &Path) -> io::Result<Secret> {
+    let read = || files::read(path).map(|found| found.map(|(key, _)| key));
+    if let Some(key) = read()? {
+        return Ok(key);
+    }
+    let key = Secret::random();
+    let mut file = match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return read()?.ok_or_else(|| io::Error::other("the key file vanished"));
+        }
+        Err(error) => return Err(error),
+    };
+    io::Write::write_all(&mut file, key.expose())?;
+    file.sync_all()?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir_in("/dev/shm").expect("memory-backed storage")
+    }
+
+    #[test]
+    fn two_nodes_that_share_a_folder_have_one_key() {
+        let dir = folder();
+        let site: Arc<str> = "a.kz".into();
+        let day = date(2026, 11, 22);
+        let (one, two) = (KeyRing::open(dir.path()).expect("opens"), KeyRing::open(dir.path()).expect("opens"));
+        let pseudonyms: Vec<_> = std::thread::scope(|scope| {
+            let handles: Vec<_> = [&one, &two]
+                .map(|ring| {
+                    let site = &site;
+                    scope.spawn(move || *ring.day_key(site, day).expect("key").visitor(&[1; 16]).bytes())
+                })
+                .into_iter()
+                .collect();
+            handles.into_iter().map(|handle| handle.join().expect("no panic")).collect()
+        });
+        assert_eq!(pseudonyms[0], pseudonyms[1]);
+        assert_eq!(fs::read_dir(dir.path()).expect("dir").count(), 1, "no draft stays");
+    }
+
+    #[test]
+    fn a_key_dies_thirty_minutes_after_its_day() {
+        let dir = folder();
+        let ring = KeyRing::open(dir.path()).expect("opens");
+        let site: Arc<str> = "a.kz".into();
+        let zone = TimeZone::get("Asia/Almaty").expect("bundled");
+        let zones = HashMap::from([(site.clone(), zone.clone())]);
+        let day = date(2026, 11, 22);
+        let before = *ring.day_key(&site, day).expect("key").visitor(&[1; 16]).bytes();
+        let end = ends(day, &zone);
+        assert_eq!(end.to_string(), "2026-11-22T19:30:00Z");
+        assert_eq!(ring.sweep(end - 1.second(), &zones).expect("sweeps"), Swept::default());
+        assert_eq!(ring.sweep(end, &HashMap::new()).expect("sweeps"), Swept::default(), "another node's site");
+        let destroyed = Swept { destroyed: vec![("a.kz".to_owned(), day)], ..Swept::default() };
+        assert_eq!(ring.sweep(end, &zones).expect("sweeps"), destroyed);
+        assert_eq!(fs::read_dir(dir.path()).expect("dir").count(), 0);
+        assert_ne!(*ring.day_key(&site, day).expect("key").visitor(&[1; 16]).bytes(), before);
+    }
+
+    /// A ring that remembers in `seen` beside the folder of keys.
+    fn ring(keys: &tempfile::TempDir, data: &tempfile::TempDir) -> KeyRing {
+        let ring = KeyRing::open(keys.path()).expect("opens");
+        ring.remembering(&data.path().join("keys-seen.json")).expect("remembers")
+    }
+
+    #[test]
+    fn a_lost_key_is_told_from_a_first_one_until_it_is_durably_told() {
+        let (keys, data) = (folder(), folder());
+        let site: Arc<str> = "a.kz".into();
+        let day = date(2026, 11, 22);
+        let noon = "2026-11-22T12:00:00Z".parse().expect("a time");
+        let zones = HashMap::from([(site.clone(), TimeZone::UTC)]);
+        let one = ring(&keys, &data);
+        one.day_key(&site, day).expect("key");
+        assert_eq!(one.untold_loss(&site, day), None, "the first of the day");
+        // A restart finds the same key.
+        let two = ring(&keys, &data);
+        two.day_key(&site, day).expect("key");
+        assert_eq!((two.untold_loss(&site, day), two.sweep(noon, &zones).expect("sweeps")), (None, Swept::default()));
+        // The folder is emptied under a running collector: it forgets its copy, and makes a new key.
+        fs::remove_file(keys.path().join("a.kz.2026-11-22.key")).expect("removes");
+        let vanished = vec![("a.kz".to_owned(), day)];
+        let expected = Swept { vanished: vanished.clone(), ..Swept::default() };
+        assert_eq!(two.sweep(noon, &zones).expect("sweeps"), expected);
+        assert_eq!(two.sweep(noon, &zones).expect("sweeps"), Swept::default(), "said once");
+        two.day_key(&site, day).expect("key");
+        let told = two.untold_loss(&site, day).expect("a loss");
+        assert!(told.starts_with(LOST) && told.len() == LOST.len() + 4);
+        assert_eq!(two.sweep(noon, &zones).expect("sweeps").lost, vanished);
+        // A crash before the tally is durable, and a second node that shares the folder: both tell the same.
+        let three = ring(&keys, &data);
+        three.day_key(&site, day).expect("key");
+        assert_eq!(three.untold_loss(&site, day).as_ref(), Some(&told));
+        three.loss_told(&site, day);
+        assert_eq!(three.untold_loss(&site, day), None);
+        assert_eq!(ring(&keys, &data).day_key(&site, day).map(|_| ()).ok(), Some(()));
+        let four = ring(&keys, &data);
+        four.day_key(&site, day).expect("key");
+        assert_eq!(four.untold_loss(&site, day), None, "told is told");
+    }
+
+    #[test]
+    fn a_key_that_another_node_replaced_is_not_used_any_more() {
+        let (keys, data) = (folder(), folder());
+        let site: Arc<str> = "a.kz".into();
+        let day = date(2026, 11, 22);
+        let (one, two) = (ring(&keys, &data), KeyRing::open(keys.path()).expect("opens"));
+        let before = *one.day_key(&site, day).expect("key").visitor(&[1; 16]).bytes();
+        assert!(two.destroy("a.kz", day).expect("destroys") && !two.destroy("a.kz", day).expect("is gone"));
+        let after = *two.day_key(&site, day).expect("key").visitor(&[1; 16]).bytes();
+        one.sweep("2026-11-22T12:00:00Z".parse().expect("a time"), &HashMap::new()).expect("sweeps");
+        let now = *one.day_key(&site, day).expect("key").visitor(&[1; 16]).bytes();
+        assert!(now == after && now != before);
+        assert!(one.untold_loss(&site, day).is_some());
+    }
+
+    #[test]
+    fn a_folder_on_a_disk_is_refused() {
+        let dir = tempfile::tempdir_in(concat!(env!("CARGO_MANIFEST_DIR"), "/target")).expect("a folder");
+        assert!(matches!(KeyRing::open(dir.path()), Err(KeyError::NotInMemory { .. })));
+    }
+}

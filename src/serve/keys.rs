@@ -1,0 +1,157 @@
+//! Keys in a running collector, and what operations may do with them: look at their days, and destroy them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use crate::audit::Audit;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::privacy::keys::{KeyRing, lasting_key};
+use crate::secret::Secret;
+use crate::shutdown::Shutdown;
+
+/// How often dead keys are looked for, in real time.
+const EVERY: Duration = Duration::from_millis(500);
+
+fn zones(config: &Config) -> HashMap<Arc<str>, TimeZone> {
+    let zone = |site: &crate::config::Site| Some((site.domain.as_str().into(), TimeZone::get(&site.time_zone).ok()?));
+    config.sites.iter().filter_map(zone).collect()
+}
+
+/// Destroys keys when their day is over.
+pub(super) fn sweep(
+    keys: Arc<KeyRing>,
+    config: &Config,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    audit: Arc<Audit>,
+    shutdown: Shutdown,
+) -> impl Future<Output = ()> + use<> {
+    let zones = zones(config);
+    async move {
+        loop {
+            match keys.sweep(clock.now(), &zones) {
+                Ok(swept) => {
+                    metrics.keys_destroyed.inc_by(swept.destroyed.len() as u64);
+                    metrics.keys_lost.inc_by(swept.lost.len() as u64);
+                    let said =
+                        [("destroy key", swept.destroyed), ("key gone", swept.vanished), ("key lost", swept.lost)];
+                    for (act, keys) in said {
+                        for (site, day) in keys {
+                            audit.note(act, &json!({ "site": site, "day": day.to_string() }));
+                        }
+                    }
+                }
+                Err(error) => tracing::error!(%error, "cannot destroy dead keys; trying again"),
+            }
+            tokio::select! {
+                () = shutdown.requested() => return,
+                () = tokio::time::sleep(EVERY) => (),
+            }
+        }
+    }
+}
+
+pub(super) fn cookie_key(config: &Config) -> Result<Secret> {
+    let path = config.cookie.key_file.clone().unwrap_or_else(|| PathBuf::from("cookie.key"));
+    lasting_key(&path).with_context(|| {
+        format!("cannot read or make the cookie key {}; name another in [cookie] key_file", path.display())
+    })
+}
+
+/// `[keys] dir`, or `tamga/keys` on the first of the usual memory-backed folders.
+pub fn keys_dir(config: &Config) -> PathBuf {
+    if let Some(dir) = &config.keys.dir {
+        return dir.clone();
+    }
+    let runtime = ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"].iter().find_map(std::env::var_os).map(PathBuf::from);
+    match runtime {
+        Some(dir) => dir.join("tamga/keys"),
+        None => Path::new("/dev/shm").join(format!("tamga-{}", rustix::process::getuid().as_raw())).join("keys"),
+    }
+}
+
+/// Memory holds keys and visitors' data: it must not be written out when the process crashes, nor be read by another
+/// process of the same user. A limit of 0 keeps the kernel from writing a file; that a dump is not piped to a program
+/// either, as most distributions have it, takes the second step.
+pub(super) fn forbid_dumps() -> Result<()> {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, none).context("cannot forbid core dumps, in which keys would be written to a disk")?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .context("cannot forbid that memory is dumped, in which keys would be written to a disk")
+}
+
+/// Says so when memory-backed storage may be written to a swap device after all; one in compressed memory may not.
+pub(super) fn warn_of_swap() {
+    let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
+    if swaps.lines().skip(1).any(|line| !line.starts_with("/dev/zram")) && !swap_is_off_for_us() {
+        tracing::warn!(
+            "this machine swaps, so key files may be written to a disk: set MemorySwapMax=0 for the service as \
+             deploy/tamga.service does, or encrypt the swap"
+        );
+    }
+}
+
+/// Whether the control group of this process may not swap (`MemorySwapMax=0`).
+fn swap_is_off_for_us() -> bool {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let Some(group) = groups.lines().find_map(|line| line.strip_prefix("0::/")) else { return false };
+    let limit = Path::new("/sys/fs/cgroup").join(group).join("memory.swap.max");
+    std::fs::read_to_string(limit).is_ok_and(|limit| limit.trim() == "0")
+}
+
+/// `tamga keys status`: site, day and deadline of each key, a line each; never a byte of one.
+pub fn status(config: &Config, clock: &Clock) -> Result<String> {
+    let keys = KeyRing::open(&keys_dir(config))?.status(&zones(config))?;
+    let mut said = String::new();
+    for key in keys {
+        let minutes = (key.dies_at.as_second() - clock.now().as_second()).max(0) / 60;
+        let left = format!("{} h {:02} min left", minutes / 60, minutes % 60);
+        said.push_str(&format!("{}  {}  destroyed at {}, {left}\n", key.site, key.day, key.dies_at));
+    }
+    if said.is_empty() {
+        said.push_str("No key is there: the next beacon of a site's day makes one.\n");
+    }
+    Ok(said)
+}
+
+/// `tamga keys destroy`: the key of a site's day, or all. Running collectors forget their copies within half a second.
+pub fn destroy(config: &Config, clock: Clock, only: Option<(&str, Date)>) -> Result<String> {
+    let ring = KeyRing::open(&keys_dir(config))?;
+    let keys: Vec<_> = match only {
+        Some((site, day)) => vec![(site.to_owned(), day)],
+        None => ring.status(&zones(config))?.into_iter().map(|key| (key.site, key.day)).collect(),
+    };
+    std::fs::create_dir_all(&config.data.dir)?;
+    // A running collector has the log; it writes down that a key is gone by itself.
+    let audit = match Audit::open(&config.data.dir.join("audit.jsonl"), clock) {
+        Ok(audit) => Some(audit),
+        Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => None,
+        Err(error) => return Err(error).context("cannot open the audit log, so nothing was destroyed"),
+    };
+    let mut said = String::new();
+    for (site, day) in keys {
+        if let Some(audit) = &audit {
+            audit.record("destroy key", &json!({ "site": site, "day": day.to_string(), "by": "verb" }))?;
+        }
+        if !ring.destroy(&site, day)? {
+            bail!("there is no key of {site} for {day}; `tamga keys status` lists those that are there");
+        }
+        said.push_str(&format!("Destroyed the key of {site} for {day}.\n"));
+    }
+    said.push_str(if audit.is_some() {
+        "It is in the audit log.\n"
+    } else {
+        "The running collector forgets its copies within half a second and writes it to the audit log.\n"
+    });
+    Ok(said)
+}

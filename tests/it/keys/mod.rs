@@ -1,0 +1,33 @@
+//! Do keys die? What is left of a closed key in memory and in files, what today's key says of yesterday, and what becomes of
+//! records at the site's midnight.
+
+mod memory;
+mod rotation;
+
+/// The key of a domain, as the documentation has it: an independent second writing.
+fn domain_key(material: &[u8; 32], domain: &str) -> [u8; 32] {
+    blake3::derive_key(&format!("tamga 2026-11-22 {domain} v1"), material)
+}
+
+/// A pseudonym likewise.
+fn pseudonym(material: &[u8; 32], domain: &str, parts: &[&[u8]]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new_keyed(&domain_key(material, domain));
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().as_bytes()[..16].try_into().unwrap()
+}
+
+/// The key files of a folder, by name.
+fn key_files(dir: &std::path::Path) -> Vec<(String, [u8; 32])> {
+    let mut keys = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        if let Ok(bytes) = std::fs::read(entry.path()) {
+            keys.push((entry.file_name().into_string().unwrap(), bytes.try_into().unwrap()));
+        }
+    }
+    keys.sort();
+    keys
+}
