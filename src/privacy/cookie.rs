@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! version 1 │ identity 16 │ day 2 │ marks 1 │ visits 1 │ first week 2 │ expiry day 2 │ start 2 │ last 2 │ views 1 │ MAC 16
-//! day, expiry day: days since 1970; first week: the Monday's;  marks: bit 0 day, 1 week, 2 month, 3 ever
+//! day, expiry day: days since 1970; first week: the Monday's;  marks: bit 0 day, 1 week, 2 month, 3 ever, 4 came back
 //! visits: number of visits, at most 21;  start, last: minutes since local midnight;  views: at most 30
 //! MAC = keyed_hash(derive_key("tamga 2026-11-22 cookie v1", lasting key), length-prefixed site, content)[..16]
 //! ```
@@ -77,6 +77,8 @@ pub struct Cookie {
     identity: Personal<[u8; 16]>,
     day: Date,
     marks: Marks,
+    /// It was set in answer to a cookie, so its browser keeps cookies and has been counted as a visitor.
+    came_back: bool,
     visits: u8,
     first_week: Date,
     expiry: Date,
@@ -136,11 +138,13 @@ pub fn advance(
             (*cookie.identity.expose(), cookie.marks, visit, before, cookie.first_week, cookie.expiry)
         }
         Some(cookie) => {
+            // A browser that showed itself once and left was not counted then: this is the first day it counts on.
+            let counted = cookie.came_back;
             let marks = Marks {
                 new_day: true,
-                new_week: monday(cookie.day) != monday(now.day),
-                new_month: cookie.day.first_of_month() != now.day.first_of_month(),
-                new_ever: false,
+                new_week: !counted || monday(cookie.day) != monday(now.day),
+                new_month: !counted || cookie.day.first_of_month() != now.day.first_of_month(),
+                new_ever: !counted,
             };
             let id = key.next_identity(cookie.identity.expose());
             (id, marks, fresh, cookie.visits, cookie.first_week, cookie.expiry)
@@ -157,7 +161,16 @@ pub fn advance(
         views: visit.views.saturating_add(views).min(VIEWS_MAX),
         ..visit
     };
-    let cookie = Cookie { identity: Personal::new(id), day: now.day, marks, visits, first_week, expiry, visit: after };
+    let cookie = Cookie {
+        identity: Personal::new(id),
+        day: now.day,
+        marks,
+        came_back: presented.is_some(),
+        visits,
+        first_week,
+        expiry,
+        visit: after,
+    };
     let identity = Identity {
         id: Personal::new(id),
         confirmed: presented.is_some(),
@@ -201,7 +214,8 @@ impl Cookie {
         put(&[u8::from(marks.new_day)
             | u8::from(marks.new_week) << 1
             | u8::from(marks.new_month) << 2
-            | u8::from(marks.new_ever) << 3]);
+            | u8::from(marks.new_ever) << 3
+            | u8::from(self.came_back) << 4]);
         put(&[self.visits]);
         put(&days(self.first_week).to_le_bytes());
         put(&days(self.expiry).to_le_bytes());
@@ -226,6 +240,7 @@ impl Cookie {
                 new_month: marks & 4 != 0,
                 new_ever: marks & 8 != 0,
             },
+            came_back: marks & 16 != 0,
             visits: content[20],
             first_week: date(u16_at(21)),
             expiry: date(u16_at(23)),
@@ -287,11 +302,23 @@ mod tests {
     fn the_identity_changes_with_the_day_and_tabs_agree_on_it() {
         let (today, tomorrow) = (date(2026, 11, 30), date(2026, 12, 1));
         let (first, cookie) = advance(None, SITE, &key(1), at(today, 60), &VIEW, 1);
+        let (_, cookie) = advance(back(&cookie, today), SITE, &key(1), at(today, 61), &VIEW, 0);
         let (tab, _) = advance(back(&cookie, tomorrow), SITE, &key(2), at(tomorrow, 1), &[1; 16], 1);
         let (other, _) = advance(back(&cookie, tomorrow), SITE, &key(2), at(tomorrow, 9), &[2; 16], 1);
         assert!(tab.id.expose() != first.id.expose() && tab.id.expose() == other.id.expose());
         assert_eq!(tab.marks, Marks { new_day: true, new_week: false, new_month: true, new_ever: false });
         assert_eq!((tab.visit_number, tab.visit.start_minute), ("2", 1));
+    }
+
+    #[test]
+    fn a_browser_that_was_seen_once_counts_from_the_day_it_comes_back() {
+        let (monday, wednesday, friday) = (date(2026, 11, 23), date(2026, 11, 25), date(2026, 11, 27));
+        let (once, cookie) = advance(None, SITE, &key(1), at(monday, 60), &VIEW, 1);
+        assert!(once.marks.new_week && !once.confirmed);
+        let (again, cookie) = advance(back(&cookie, wednesday), SITE, &key(2), at(wednesday, 60), &VIEW, 1);
+        assert!(again.marks == once.marks && again.confirmed);
+        let (third, _) = advance(back(&cookie, friday), SITE, &key(3), at(friday, 60), &VIEW, 1);
+        assert_eq!(third.marks, Marks { new_day: true, new_week: false, new_month: false, new_ever: false });
     }
 
     #[test]
