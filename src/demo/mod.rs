@@ -62,7 +62,7 @@ public_url = "http://{collector}"
 origins = ["http://{shop}"]
 time_zone = "{TIME_ZONE}"
 profile = "jetpay"
-paths = ["/", "/catalog", "/catalog/*", "/product/*", "/cart", "/checkout", "/pay/:order", "/thanks", "/about", "/delivery"]
+paths = ["/", "/catalog", "/catalog/*", "/product/*", "/cart", "/checkout", "/pay/:order", "/thanks", "/about", "/delivery", "/counted"]
 events = ["cart-add", "checkout-done", "order-paid"]
 publish_every = "24h"
 

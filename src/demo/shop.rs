@@ -1,7 +1,7 @@
 //! The demo shop's pages as a pure function: host and path in, content type and body out.
 //!
-//! The pages are part of the program, so that `tamga demo` needs no folder beside it. What depends on the port, the snippet
-//! and the link to the visitor's page, is filled in. No page does anything with what is typed into it.
+//! The pages are part of the program, so that `tamga demo` needs no folder beside it. The snippet, which depends on the port,
+//! is filled in. No page does anything with what is typed into it.
 
 use std::borrow::Cow;
 
@@ -25,6 +25,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/thanks", HTML, include_str!("shop/thanks.html")),
     ("/about", HTML, include_str!("shop/about.html")),
     ("/delivery", HTML, include_str!("shop/delivery.html")),
+    ("/counted", HTML, include_str!("shop/counted.html")),
     ("/shop.css", "text/css; charset=utf-8", include_str!("shop/shop.css")),
     ("/shop.js", "text/javascript; charset=utf-8", include_str!("shop/shop.js")),
     ("/art.svg", "image/svg+xml", include_str!("shop/art.svg")),
@@ -36,7 +37,6 @@ const PAYMENT: &str = include_str!("shop/pay.html");
 pub struct Shop {
     host: String,
     snippet: String,
-    privacy: String,
     policy: String,
 }
 
@@ -56,7 +56,6 @@ impl Shop {
             host: shop_host(port),
             // Deferred, so that it neither delays the page nor runs before the page's own script has queued its events.
             snippet: format!(r#"<script defer src="{collector}/tamga.js" data-site="{SITE}"></script>"#),
-            privacy: format!("{collector}/privacy"),
             policy: format!(
                 "default-src 'none'; script-src 'self' {collector}; connect-src {collector}; style-src 'self'; \
                  img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -88,7 +87,7 @@ impl Shop {
     }
 
     fn page(&self, text: &str) -> Answer {
-        let body = text.replace("{{snippet}}", &self.snippet).replace("{{privacy}}", &self.privacy);
+        let body = text.replace("{{snippet}}", &self.snippet);
         Answer { content_type: HTML, body: Cow::Owned(body) }
     }
 }
@@ -103,14 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn every_page_of_the_walk_exists_with_snippet_and_privacy_link() {
+    fn every_page_of_the_walk_exists_with_the_snippet_and_says_what_is_counted() {
         for path in walk::paths() {
             let body = body(&path.replace(":order", "123456"));
             assert!(
                 body.contains(r#"src="http://t.demo.localhost:8080/tamga.js" data-site="demo.localhost""#),
                 "{path}"
             );
-            assert!(body.contains(r#"href="http://t.demo.localhost:8080/privacy""#) && !body.contains("{{"), "{path}");
+            assert!(body.contains(r#"href="/counted""#) && !body.contains("{{"), "{path}");
         }
     }
 

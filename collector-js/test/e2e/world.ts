@@ -59,8 +59,7 @@ export class World {
     server.on("request", (request, response) => {
       const { hostname, pathname } = new URL(`http://${request.headers.host}${request.url}`);
       if (hostname !== COLLECTOR) {
-        const file =
-          world.shop && shopFile(pathname, { snippet: world.tag(), privacy: `//${COLLECTOR}/privacy` });
+        const file = world.shop && shopFile(pathname, { snippet: world.tag() });
         if (file) {
           response
             .writeHead(200, { "Content-Type": file.type, "Content-Security-Policy": world.shop })

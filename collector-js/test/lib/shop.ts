@@ -14,7 +14,7 @@ const TYPES: Record<string, string> = {
   ".svg": "image/svg+xml",
 };
 
-export function shopFile(path: string, fill: { snippet: string; privacy: string }) {
+export function shopFile(path: string, fill: { snippet: string }) {
   const page = path === "/" ? "/index" : path.replace(/^\/pay\/[^/]+$/, "/pay");
   const name = `${page.slice(1)}${extname(page) ? "" : ".html"}`;
   const type = TYPES[extname(name)];
@@ -22,6 +22,6 @@ export function shopFile(path: string, fill: { snippet: string; privacy: string 
   const text = readFileSync(SHOP + name, "utf8");
   return {
     type,
-    body: text.replaceAll("{{snippet}}", fill.snippet).replaceAll("{{privacy}}", fill.privacy),
+    body: text.replaceAll("{{snippet}}", fill.snippet),
   };
 }

@@ -93,10 +93,13 @@
   });
 
   document.addEventListener("click", (event) => {
-    const target = event.target.closest("[data-language],[data-filter],[data-add],[data-by]");
+    const target = event.target.closest("[data-language],[data-filter],[data-add],[data-by],[data-object]");
     if (!target || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    const { language: chosen, filter, add, by } = target.dataset;
-    if (chosen) {
+    const { language: chosen, filter, add, by, object } = target.dataset;
+    if (object !== undefined) {
+      window.tamga?.object?.();
+      for (const place of all("[data-objected]")) place.hidden = false;
+    } else if (chosen) {
       speak(chosen);
       remember("aral-language", chosen);
     } else if (filter) {
