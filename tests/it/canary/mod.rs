@@ -11,7 +11,7 @@ use tamga::store::{Limits, Store, VAULT};
 
 use crate::support::engine::USER;
 use crate::support::program::{Ground, Program, password};
-use search::Needles;
+use search::{Needles, unpack};
 
 /// Statuses of every answer, and how many.
 async fn visit(product: &Program) -> std::collections::BTreeMap<u16, u32> {
@@ -46,30 +46,42 @@ async fn stored(product: &Program) {
     }
 }
 
-/// Looks into every file: what is found, and how many files there are.
-fn search(needles: &Needles, folder: &Path) -> (Option<String>, usize) {
-    let (mut found, mut files) = (None, 0);
+/// What a search came upon.
+#[derive(Default)]
+struct Searched {
+    found: Option<String>,
+    files: usize,
+    /// Blocks of the engine that were unpacked.
+    blocks: usize,
+}
+
+/// Looks into every file below a folder.
+fn search(needles: &Needles, folder: &Path) -> Searched {
+    let mut searched = Searched::default();
     for entry in std::fs::read_dir(folder).unwrap().map_while(Result::ok) {
         let path = entry.path();
         needles.assert_absent("a file's name", path.file_name().unwrap().as_encoded_bytes());
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            let (below, more) = search(needles, &path);
-            (found, files) = (found.or(below), files + more);
-        } else if kind.is_file() {
-            // A part that the engine has merged away meanwhile holds nothing any longer.
-            let Ok(bytes) = std::fs::read(&path) else { continue };
-            let here = needles.find_unpacking(&bytes).map(|what| format!("{what}: in {}", path.display()));
-            (found, files) = (found.or(here), files + 1);
-        }
+        // What the engine has merged away meanwhile holds nothing any longer.
+        let Ok(kind) = entry.file_type() else { continue };
+        let here = if kind.is_dir() && path.exists() {
+            search(needles, &path)
+        } else {
+            let Some(bytes) = kind.is_file().then(|| std::fs::read(&path).ok()).flatten() else { continue };
+            let blocks = unpack(&bytes);
+            let found = needles.find_in(&bytes, &blocks).map(|what| format!("{what}: in {}", path.display()));
+            Searched { found, files: 1, blocks: blocks.len() }
+        };
+        searched.found = searched.found.or(here.found);
+        searched.files += here.files;
+        searched.blocks += here.blocks;
     }
-    (found, files)
+    searched
 }
 
-fn assert_absent(needles: &Needles, folder: &Path) -> usize {
-    let (found, files) = search(needles, folder);
-    assert_eq!(found, None);
-    files
+fn assert_absent(needles: &Needles, folder: &Path) -> Searched {
+    let searched = search(needles, folder);
+    assert_eq!(searched.found, None);
+    searched
 }
 
 /// Every text of every table, as the engine reads it.
@@ -130,11 +142,12 @@ async fn nothing_of_a_visitor_rests_anywhere() {
     let address = line.split_once("address=").unwrap().1.split(' ').next().unwrap();
     let values = search_vault(needles, &ground.data(), &format!("http://{address}")).await;
     assert!(values > 60, "the vault is not empty: {values}");
-    assert!(assert_absent(needles, &ground.data()) > 50, "the engines have many files");
-    assert!(assert_absent(needles, ground.keys.path()) > 0);
+    let data = assert_absent(needles, &ground.data());
+    assert!(data.files > 50 && data.blocks > 50, "{} files, {} blocks", data.files, data.blocks);
+    assert!(assert_absent(needles, ground.keys.path()).files > 0);
     // The search reaches what does rest there.
-    let (found, _) = search(&Needles::new(&["Turkistan Region"]), &ground.data().join("engine/vault"));
-    assert!(found.is_some(), "regions rest in the vault");
+    let regions = search(&Needles::new(&["Turkistan Region"]), &ground.data().join("engine/vault"));
+    assert!(regions.found.is_some(), "regions rest in the vault");
 
     let (code, _, log) = product.terminate();
     assert_eq!(code, Some(0));
@@ -155,8 +168,8 @@ async fn nothing_of_a_visitor_rests_in_a_spool_that_waits() {
     visit(&product).await;
     product.logged("cannot migrate yet");
     assert_absent(needles, &ground.data());
-    let (found, _) = search(&Needles::new(&["Turkistan Region"]), &ground.data().join("spool"));
-    assert!(found.is_some(), "rows wait in the spool");
+    let regions = search(&Needles::new(&["Turkistan Region"]), &ground.data().join("spool"));
+    assert!(regions.found.is_some(), "rows wait in the spool");
     let (code, _, log) = product.terminate();
     assert!(code == Some(0) && !log.contains("panicked"), "{log}");
     needles.assert_absent("the log", log.as_bytes());

@@ -73,26 +73,26 @@ impl Needles {
         }
     }
 
-    /// The first secret in these bytes, or in blocks that the engine has packed: method, sizes and LZ4 behind a checksum.
-    pub(crate) fn find_unpacking(&self, bytes: &[u8]) -> Option<String> {
+    /// The first secret in these bytes, or in one of these blocks that were unpacked from them.
+    pub(crate) fn find_in(&self, bytes: &[u8], blocks: &[Vec<u8>]) -> Option<String> {
         let plain = self.find(bytes).map(|(secret, dress)| format!("{secret}, {dress}"));
-        plain.or_else(|| {
-            let starts = (0..bytes.len().saturating_sub(9)).filter(|at| bytes[*at] == 0x82);
-            starts
-                .filter_map(|at| unpack(&bytes[at..]))
-                .find_map(|unpacked| self.find(&unpacked).map(|(secret, dress)| format!("{secret}, {dress}, unpacked")))
-        })
+        let unpacked = || blocks.iter().find_map(|block| self.find(block));
+        plain.or_else(|| unpacked().map(|(secret, dress)| format!("{secret}, {dress}, unpacked")))
     }
 }
 
-/// A block of the engine, if these bytes begin with one.
-fn unpack(bytes: &[u8]) -> Option<Vec<u8>> {
+/// What the engine has packed into these bytes: blocks of a checksum, method, sizes and LZ4, wherever they begin. Without
+/// the checksum, chance bytes would unpack to anything.
+pub(crate) fn unpack(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let starts = (16..bytes.len()).filter(|at| bytes[*at] == 0x82);
+    starts.filter_map(|at| unpack_block(bytes[at - 16..at].try_into().ok()?, &bytes[at..])).collect()
+}
+
+fn unpack_block(checksum: [u8; 16], bytes: &[u8]) -> Option<Vec<u8>> {
     let size = |from: usize| Some(u32::from_le_bytes(bytes.get(from..from + 4)?.try_into().ok()?) as usize);
-    let (packed, plain) = (size(1)?, size(5)?);
-    if packed < 10 || plain > 64 << 20 {
-        return None;
-    }
-    lz4_flex::block::decompress(bytes.get(9..packed)?, plain).ok()
+    let (packed, plain) = (bytes.get(..size(1)?)?, size(5)?);
+    let fits = packed.len() >= 10 && cityhash_rs::cityhash_102_128(packed).rotate_right(64).to_le_bytes() == checksum;
+    fits.then(|| lz4_flex::block::decompress(&packed[9..], plain).expect("a block of the engine"))
 }
 
 #[test]
@@ -116,6 +116,10 @@ fn a_secret_is_found_in_every_dress() {
     let packed = lz4_flex::block::compress(text.as_bytes());
     let plain = text.len() as u32;
     let size = (packed.len() as u32 + 9).to_le_bytes();
-    let block = [&[7; 16][..], &[0x82], &size, &plain.to_le_bytes(), &packed].concat();
-    assert!(needles.find_unpacking(&block).is_some() && needles.find(&block).is_none());
+    let block = [&[0x82][..], &size, &plain.to_le_bytes(), &packed].concat();
+    let checksum = cityhash_rs::cityhash_102_128(&block).rotate_right(64).to_le_bytes();
+    let whole = [b"before", &checksum[..], &block, b"after"].concat();
+    assert_eq!(unpack(&whole), [text.into_bytes()]);
+    assert!(needles.find(&whole).is_none() && needles.find_in(&whole, &unpack(&whole)).is_some());
+    assert!(unpack(&[&[7; 16][..], &block].concat()).is_empty(), "chance bytes");
 }

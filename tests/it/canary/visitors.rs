@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::search::Needles;
-use crate::support::collector::{AGENT, beacon_of, view_id};
+use crate::support::collector::{AGENT, beacon_of, view_bytes, view_id};
 use crate::support::program::Program;
 
 const ADDRESS: &str = "198.18.77.213";
@@ -71,14 +71,14 @@ pub(crate) fn needles() -> &'static Needles {
         let mut secrets: Vec<&str> = SECRETS.to_vec();
         secrets.extend(views.iter().map(String::as_str));
         let bytes = (0..12).flat_map(|round| [view(round, 0), view(round, 1)]);
-        bytes.fold(Needles::new(&secrets), |needles, byte| needles.and("a view id", vec![byte; 16]))
+        bytes.fold(Needles::new(&secrets), |needles, byte| needles.and("a view id", view_bytes(byte).to_vec()))
     });
     &NEEDLES
 }
 
-/// The number of a view, whose id is sixteen times this byte: easy to find, and not found by chance.
+/// The number of a view.
 fn view(round: u8, which: u8) -> u8 {
-    0xa1 + 2 * round + which
+    1 + 2 * round + which
 }
 
 /// A round of requests, as bytes.
