@@ -2,8 +2,8 @@
 //!
 //! Beacons are taken as soon as the spool is open, before the engines are up; what arrives meanwhile waits there. An engine
 //! that never starts ends the process with its sentence; one that dies later is started again. Stopping goes from the edge
-//! inwards: no new requests, those under way answered, the spool closed, the engines told to end. Nothing depends on that
-//! order for safety: whatever was acknowledged is on the disk.
+//! inwards: no new requests, those under way answered, the spool drained as far as a few seconds allow and closed, the
+//! engines told to end. Nothing depends on that order for safety: whatever was acknowledged is on the disk.
 
 pub mod dead_letters;
 mod keys;
@@ -47,6 +47,8 @@ pub struct Running {
     audit: Arc<Audit>,
     trigger: Trigger,
     shutdown: Shutdown,
+    /// Told when nothing is appended any more.
+    drained_by: Trigger,
     edge: Vec<JoinHandle<()>>,
     /// Gone once its end has been told.
     inner: Option<JoinHandle<Result<()>>>,
@@ -109,10 +111,12 @@ pub async fn start(config: Config, clock: Clock, dress: Option<Dress>) -> Result
         tokio::spawn(server::serve(admin_listener, admin::router(state.clone()), limits, shutdown.clone())),
         tokio::spawn(keys::sweep(keys, &config, clock.clone(), state.metrics.clone(), audit.clone(), shutdown.clone())),
     ];
-    let inner = Inner { config, clock, audit: audit.clone(), state: state.clone(), shutdown: shutdown.clone() };
+    let (drained_by, edge_closed) = shutdown::channel();
+    let inner =
+        Inner { config, clock, audit: audit.clone(), state: state.clone(), shutdown: shutdown.clone(), edge_closed };
     let inner = tokio::spawn(inner.run(reader));
     tracing::info!(%address, %admin_address, "taking beacons");
-    Ok(Running { address, admin_address, state, audit, trigger, shutdown, edge, inner: Some(inner) })
+    Ok(Running { address, admin_address, state, audit, trigger, shutdown, drained_by, edge, inner: Some(inner) })
 }
 
 // === impl Running ===
@@ -143,15 +147,23 @@ impl Running {
     }
 
     /// Runs until it is stopped or cannot go on, then stops the rest.
-    pub async fn wait(self) -> Result<()> {
-        let outcome = match self.inner {
-            Some(inner) => inner.await?,
-            None => Ok(()),
-        };
+    pub async fn wait(mut self) -> Result<()> {
+        let mut outcome = None;
+        if let Some(inner) = &mut self.inner {
+            tokio::select! {
+                ended = inner => outcome = Some(ended?),
+                () = self.shutdown.requested() => {}
+            }
+        }
         self.trigger.stop();
         for task in self.edge {
             task.await?;
         }
+        self.drained_by.stop();
+        let outcome = match (outcome, self.inner) {
+            (None, Some(inner)) => inner.await?,
+            (outcome, _) => outcome.unwrap_or(Ok(())),
+        };
         let writer = self.state.spool.clone();
         tokio::task::spawn_blocking(move || writer.close()).await?;
         for (_, engine) in self.state.take_engines().into_iter().rev() {

@@ -36,26 +36,40 @@ pub(super) struct Inner {
     pub(super) audit: Arc<Audit>,
     pub(super) state: Arc<State>,
     pub(super) shutdown: Shutdown,
+    /// Nothing is appended to the spool any more.
+    pub(super) edge_closed: Shutdown,
 }
 
 impl Inner {
     /// Until it is time to stop, or it cannot go on.
     pub(super) async fn run(self, reader: spool::Reader) -> Result<()> {
-        tokio::select! {
-            () = self.shutdown.requested() => Ok(()),
-            outcome = self.work(reader) => outcome,
-        }
+        let (vault, stats, generation) = tokio::select! {
+            () = self.shutdown.requested() => return Ok(()),
+            ready = self.ready() => ready?,
+        };
+        self.work(vault, stats, generation, reader).await
     }
 
-    async fn work(&self, reader: spool::Reader) -> Result<()> {
+    /// Both stores, their schema current, and the news of the vault's restarts.
+    async fn ready(&self) -> Result<(Store, Store, watch::Receiver<u64>)> {
         let (vault, generation) = self.open("vault", VAULT).await?;
         let (stats, _) = self.open("stats", STATS).await?;
         self.migrate(&vault).await?;
         self.migrate(&stats).await?;
+        Ok((vault, stats, generation))
+    }
+
+    async fn work(
+        &self,
+        vault: Store,
+        stats: Store,
+        generation: watch::Receiver<u64>,
+        reader: spool::Reader,
+    ) -> Result<()> {
         let node = self.config.server.node.clone().unwrap_or_else(host_name);
         let dead_letters = self.config.data.dir.join("dead-letters");
         let shipper =
-            Shipper::new(vault.clone(), &node, self.clock.clone(), &dead_letters, generation, self.shutdown.watch());
+            Shipper::new(vault.clone(), &node, self.clock.clone(), &dead_letters, generation, self.edge_closed.watch());
         let audit = self.audit.clone();
         let shipper = shipper.telling(move |order, name, outcomes| note(&audit, order, name, outcomes));
         self.state.set_shipped(shipper.status());

@@ -117,6 +117,13 @@ impl Reader {
         lock(&shared.arrivals).watermark(now_ms)
     }
 
+    /// Whether everything that is durable is in finished rounds.
+    pub fn is_drained(&self) -> bool {
+        let shared = Arc::clone(&lock(&self.core).shared);
+        let ledger = lock(&shared.ledger);
+        ledger.finished >= ledger.last
+    }
+
     /// The tokens of the batches of the round that is not finished; none when there is no such round.
     pub fn open_tokens(&self) -> Vec<String> {
         tokens(&lock(&self.core).state)

@@ -43,11 +43,16 @@ impl Lease {
         if !self.last.is_none_or(|(value, written)| is_due(value, complete_until, written.elapsed())) {
             return Ok(false);
         }
+        self.write(complete_until).await.map(|()| true)
+    }
+
+    /// Writes it whether it is time to or not.
+    pub async fn write(&mut self, complete_until: i64) -> Result<(), StoreError> {
         let row =
             Row { node: &self.node, complete_until: decimal(complete_until), written_at: decimal(self.clock.now_ms()) };
         self.store.insert_json("leases", &["node", "complete_until", "written_at"], &[row], None).await?;
         self.last = Some((complete_until, Instant::now()));
-        Ok(true)
+        Ok(())
     }
 }
 

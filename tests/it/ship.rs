@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tamga::store::Class;
 
 use crate::support::fake_vault::{FAULTS, FakeVault, Fault};
-use crate::support::ship::{Ship, append, open, today};
+use crate::support::ship::{Ship, append, clock, open, today};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_alone_and_in_pairs_stores_each_row_once() {
@@ -153,4 +153,24 @@ async fn stopping_does_not_wait_for_a_vault_that_hangs() {
     ship.settled(&writer).await;
     assert_eq!(vault.counts(), [0, 1, 2, 3, 4]);
     assert!(ship.stop().await < Duration::from_secs(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clean_stop_drains_the_spool_and_says_so_in_a_last_lease() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = FakeVault::start().await;
+    let (writer, reader) = open(folder.path());
+    let ship = Ship::start(&vault, folder.path(), reader);
+    while vault.last_lease().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    for number in 0..20 {
+        append(&writer, today(), "count_only", number..number + 1).await;
+    }
+    let took = ship.stop().await;
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(vault.counts(), (0..20).collect::<Vec<_>>());
+    assert_eq!(writer.usage().books.spooled, 0);
+    let noon = clock().now_ms() / 1000;
+    assert!(vault.last_lease().contains(&format!("\"complete_until\":\"{noon}.000\"")), "{}", vault.last_lease());
 }

@@ -90,7 +90,11 @@ impl Shipper {
         Arc::clone(&self.courier.status)
     }
 
-    /// Ships until `stop` becomes true or the spool is closed. What is under way then is resumed at the next start.
+    /// Ships until `stop` becomes true or the spool is closed.
+    ///
+    /// After the order to stop it takes what the spool still holds, for [`GRACE`] at most and only while the vault takes it,
+    /// and says with a last lease how far that went. Nothing should be appended any more by then. What is under way when the
+    /// grace is over is resumed at the next start.
     pub async fn run(self, reader: Reader) {
         let (clock, letters) = (self.courier.clock.clone(), self.courier.letters.clone());
         let house = house::keep(clock, letters, reader.quarantine());
@@ -101,6 +105,31 @@ impl Shipper {
     }
 
     async fn ship_all(mut self, mut reader: Reader) {
+        let settled = self.ship_until_stopped(&mut reader).await;
+        let told = *self.courier.stop.borrow();
+        if settled.is_ok() && told && self.courier.status.trouble().is_none() {
+            let _ = tokio::time::timeout(GRACE, self.take_leave(&mut reader)).await;
+        }
+    }
+
+    /// Drains the spool and writes the last lease. It says no more than any other: what was received before is in the vault.
+    /// It must not say that nothing will come, since the next start takes beacons before it can take such a word back.
+    async fn take_leave(&mut self, reader: &mut Reader) {
+        let limits = RoundLimits { linger: Duration::ZERO, ..self.limits };
+        while !reader.is_drained() {
+            let Ok(Some(round)) = reader.next_round(&limits).await else { return };
+            if self.ship(reader, round).await.is_err() {
+                return;
+            }
+        }
+        let now = self.courier.clock.now_ms();
+        if let Err(error) = self.lease.write(reader.watermark(now)).await {
+            tracing::info!(error = error.name, "could not write the last lease: windows wait for this node a while");
+        }
+    }
+
+    /// An error says that something was cut off.
+    async fn ship_until_stopped(&mut self, reader: &mut Reader) -> Result<(), Stopped> {
         let mut stop = self.courier.stop.clone();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -108,32 +137,30 @@ impl Shipper {
         loop {
             let round = tokio::select! {
                 biased;
-                () = told(&mut stop) => return,
+                () = told(&mut stop) => return Ok(()),
                 round = reader.next_round(&self.limits) => round,
                 _ = tick.tick() => {
                     tokio::select! {
-                        () = told(&mut stop) => return,
-                        () = self.look_after(&reader) => continue,
+                        () = told(&mut stop) => return Ok(()),
+                        () = self.look_after(reader) => continue,
                     }
                 }
             };
             let settled = match round {
-                Ok(None) => return,
+                Ok(None) => return Ok(()),
                 Ok(Some(round)) => {
                     backoff.reset();
                     tokio::select! {
-                        settled = self.ship(&mut reader, round) => settled,
+                        settled = self.ship(reader, round) => settled,
                         () = too_late(&mut stop) => Err(Stopped),
                     }
                 }
                 Err(error) => self.spool_failed(&error, &mut backoff).await,
             };
-            if settled == Err(Stopped) {
-                return;
-            }
+            settled?;
             tokio::select! {
-                () = told(&mut stop) => return,
-                () = self.look_after(&reader) => {}
+                () = told(&mut stop) => return Ok(()),
+                () = self.look_after(reader) => {}
             }
         }
     }

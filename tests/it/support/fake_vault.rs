@@ -60,6 +60,7 @@ struct Inner {
     /// Inserts with a row of this reason are refused.
     poison: Option<String>,
     inserts: u64,
+    last_lease: String,
 }
 
 /// The misbehaving vault.
@@ -118,6 +119,11 @@ impl FakeVault {
         self.inner.lock().unwrap().inserts
     }
 
+    /// The lease that was written last, as JSON.
+    pub(crate) fn last_lease(&self) -> String {
+        self.inner.lock().unwrap().last_lease.clone()
+    }
+
     async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, BrokenOnPurpose> {
         let parameters: BTreeMap<String, String> =
             url::form_urlencoded::parse(request.uri().query().unwrap_or("").as_bytes()).into_owned().collect();
@@ -128,6 +134,7 @@ impl FakeVault {
             return self.insert(&body, parameters["insert_deduplication_token"].clone()).await;
         }
         if sql.starts_with("INSERT INTO `leases`") {
+            self.inner.lock().unwrap().last_lease = String::from_utf8_lossy(&body).into_owned();
             return ok("");
         }
         let text = String::from_utf8_lossy(&body);
