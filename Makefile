@@ -7,7 +7,7 @@ SNIPPET := collector-js/dist/tamga.js
 SNIPPET_SOURCES := $(shell find collector-js/src -name '*.ts') $(wildcard collector-js/*.json collector-js/build.mjs)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint engine snippet clean
+.PHONY: help run test faults lint engine snippet clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ run: ## Install what is missing, build, and play the demo on this machine
 test: ## Run every test, and tell how long each step took
 	@scripts/prepare compiler snippet engine browser
 	@scripts/check test
+
+faults: ## The long run of the fault laboratory: kills, power cuts, full disks, outages (about an hour)
+	@scripts/prepare compiler snippet engine
+	@scripts/faults
 
 lint: ## Check formats, lints, types and licences
 	@scripts/prepare compiler snippet

@@ -152,7 +152,7 @@ fn repair_end(
         segment.rows_end = known.1;
     }
     let mut gaps = Vec::new();
-    let mut last_commit = 0;
+    let (mut last_commit, mut commit_at, mut whole_until) = (0, FRAMES_AT, FRAMES_AT);
     let tail = loop {
         match scan.next()? {
             Found::Frame(frame, position) => {
@@ -160,9 +160,13 @@ fn repair_end(
                 if frame.sequence > known.0 {
                     segment.rows_end += u64::from(frame.rows);
                 }
-                last_commit = frame.sequence.saturating_sub(u64::from(position));
+                let commit = frame.sequence.saturating_sub(u64::from(position));
+                if commit != last_commit {
+                    (last_commit, commit_at) = (commit, whole_until);
+                }
+                whole_until = scan.offset;
             }
-            Found::Void => segment.last = scan.expected - 1,
+            Found::Void => (segment.last, whole_until) = (scan.expected - 1, scan.offset),
             Found::Gap { offset, bytes, first, last, next_position } => {
                 gaps.push((offset, bytes, first, last, next_position));
             }
@@ -177,6 +181,7 @@ fn repair_end(
     } else {
         report.torn_bytes += tail;
     }
+    let damaged = !gaps.is_empty();
     for (offset, bytes, first, last, next_position) in gaps {
         let sequences = (last + 1).saturating_sub(first);
         let (Ok(count), Ok(length)) = (u32::try_from(sequences), usize::try_from(bytes)) else { continue };
@@ -189,8 +194,15 @@ fn repair_end(
             report.torn_bytes += bytes;
         }
     }
-    // After `kill -9` the frames may be in the page cache only; nothing may be delivered that a power cut could take.
-    let synced = scan.file().set_len(end).and_then(|()| scan.file().sync_data());
+    // After `kill -9` the frames may be in the page cache only; nothing may be delivered that a power cut could take. If the
+    // former process's sync had failed, a further one would say yes and write nothing, so the last commit is written again;
+    // the ones before it were synced, or there would be no later one in this file.
+    let mut again = vec![0; usize::try_from(end - commit_at).unwrap_or(0)];
+    if damaged || read_or_zero(scan.file(), &mut again, commit_at).is_err() {
+        again.clear(); // What cannot be read must not be written.
+    }
+    let written = scan.file().set_len(end).and_then(|()| scan.file().write_all_at(&again, commit_at));
+    let synced = written.and_then(|()| scan.file().sync_data());
     report.unsynced = synced.is_err();
     segment.bytes = if synced.is_ok() { end } else { size };
     Ok(())

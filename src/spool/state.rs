@@ -149,10 +149,14 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    /// Opens what is there, and reads the newest state that is whole. What the disk cannot deliver counts as damaged.
+    /// Reads the newest state that is whole. What the disk cannot deliver counts as damaged.
+    ///
+    /// No file that a former process left is overwritten: what was read may be in the page cache only, if that process was
+    /// killed, and if its last sync had failed no further sync would tell. It had acted upon nothing but what was on the
+    /// disk, and that is left alone until this process's own state is there too.
     pub(super) fn load(dir: &Path, io: &dyn Io) -> io::Result<(Self, Option<State>)> {
         let mut slots = Self { dir: dir.to_owned(), files: [None, None], generation: 0 };
-        let mut best: Option<(State, u64, usize)> = None;
+        let mut best: Option<(State, u64)> = None;
         for index in 0..2 {
             let file = match io.open(&slots.path(index)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -160,26 +164,17 @@ impl Slots {
             };
             let mut bytes = vec![0; usize::try_from(file.size()?).unwrap_or(MAX_BYTES).min(MAX_BYTES)];
             match read_or_zero(file.as_ref(), &mut bytes, 0) {
-                Err(error) if is_damage(&error) => continue, // It is replaced, not overwritten, when its turn comes.
+                Err(error) if is_damage(&error) => continue,
                 other => other?,
             }
-            slots.files[index] = Some(file);
-            if let Some((state, generation)) = decode(&bytes)
-                && best.as_ref().is_none_or(|best| best.1 < generation)
+            if let Some(found) = decode(&bytes)
+                && best.as_ref().is_none_or(|best| best.1 < found.1)
             {
-                best = Some((state, generation, index));
+                best = Some(found);
             }
         }
-        if let Some((_, generation, index)) = &best {
-            slots.generation = *generation;
-            // A process that was killed may have left it in the page cache only, and what is saved next overwrites the
-            // other one. After a failed sync that one is the only state sure to be on the disk: the next goes here instead.
-            if slots.files[*index].as_ref().is_some_and(|file| file.sync_data().is_err()) {
-                slots.files[*index] = None;
-                slots.generation += 1;
-            }
-        }
-        Ok((slots, best.map(|(state, ..)| state)))
+        slots.generation = best.as_ref().map_or(0, |(_, generation)| *generation);
+        Ok((slots, best.map(|(state, _)| state)))
     }
 
     /// Makes `state` the one that a restart finds. After an error it may be either the old one or this one.

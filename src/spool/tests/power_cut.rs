@@ -134,6 +134,26 @@ async fn a_state_that_was_not_synced_is_not_built_upon() {
     }
 }
 
+/// After a failed sync the kernel may call pages clean that it never wrote. A new process that found them there and synced
+/// them in vain would deliver what a power cut then takes.
+#[tokio::test]
+async fn what_a_failed_sync_left_in_the_page_cache_is_written_again() {
+    let sim = Sim::default();
+    {
+        let (writer, _reader, _) = open_sim(&sim);
+        append(&writer, "events", "first").await.unwrap();
+        sim.fail(Op::Sync, 0, rustix::io::Errno::IO, true);
+        sim.fail(Op::Write, 1, rustix::io::Errno::IO, true); // Nor can the segment be cut at its last durable point.
+        assert!(append(&writer, "events", "refused").await.is_err());
+    }
+    let sim = sim.kill();
+    assert_eq!(open_sim(&sim).2.pending_frames, 2, "what was refused may be delivered, once");
+    let sim = sim.power_cut_sparing(0, &mut Rng::new(1));
+    let (writer, mut reader, _) = open_sim(&sim);
+    assert_eq!(drain(&writer, &mut reader).await, ["first", "refused"]);
+    assert_eq!(writer.usage().lost_frames, 0);
+}
+
 /// What the outside world knows.
 #[derive(Default)]
 struct World {

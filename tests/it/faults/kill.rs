@@ -78,21 +78,25 @@ async fn fill(laboratory: &Laboratory, bytes: u64) {
     let (writer, _reader, _) = spool::open(&laboratory.data.join("spool"), options, Arc::new(spool::Disk)).unwrap();
     let lane = Lane::new("events/shop.kz/2026-11-22").unwrap();
     let row = vec![b'x'; (ROW - 24 - 4) as usize - lane.as_str().len()];
-    let mut appends = tokio::task::JoinSet::new();
-    for _ in 0..bytes.div_ceil(2000 * ROW) {
+    let batch = || {
         let frames = (0..2000).map(|_| {
             let mut frame = Frame::new(lane.clone());
             frame.push(&row);
             frame
         });
-        let append = writer.enter(0).append(frames.collect());
-        appends.spawn(append);
-        if appends.len() > 8 {
-            appends.join_next().await.unwrap().unwrap().unwrap();
+        frames.collect()
+    };
+    // Only the newest segment is read at a start: it is to be nearly as large as it gets.
+    let (mut segments, mut begun_at) = (0, 0);
+    loop {
+        let usage = writer.usage();
+        if usage.segments > segments {
+            (segments, begun_at) = (usage.segments, usage.bytes);
         }
-    }
-    while let Some(done) = appends.join_next().await {
-        done.unwrap().unwrap();
+        if usage.bytes >= bytes && usage.bytes - begun_at >= 56 << 20 {
+            break;
+        }
+        writer.enter(0).append(batch()).await.unwrap();
     }
     writer.close();
 }

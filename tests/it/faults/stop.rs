@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::kill::below;
 use super::laboratory::{Laboratory, Stores};
 use super::load::Load;
-use super::{figures, times};
+use super::{figures, long, times};
 
 /// With the engines that the collector starts itself, as most run it: they are told to stop, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -18,7 +18,12 @@ async fn stopped_in_order_under_load() {
         let mut collector = laboratory.collector(None);
         laboratory.taking(&mut collector).await;
         // While the engines start, and while rows are on their way.
-        tokio::time::sleep(Duration::from_millis(if round == 0 { 2500 } else { below(3000) })).await;
+        tokio::time::sleep(Duration::from_millis(if round == 0 {
+            2000
+        } else {
+            below(if long() { 3000 } else { 700 })
+        }))
+        .await;
         slowest = slowest.max(tokio::task::block_in_place(|| collector.terminate()));
         assert!(slowest < Duration::from_secs(5), "{slowest:?} in round {round}");
     }
@@ -27,7 +32,7 @@ async fn stopped_in_order_under_load() {
     let acknowledged = laboratory.journal.acknowledged();
     loop {
         let collector = laboratory.collector(None);
-        tokio::time::sleep(Duration::from_secs(4)).await;
+        tokio::time::sleep(Duration::from_millis(2500)).await;
         tokio::task::block_in_place(|| collector.terminate());
         let left = laboratory.look_into_spool();
         assert!(left.quarantined == 0 && left.torn_frames == 0, "an orderly end leaves nothing torn: {left:?}");
