@@ -189,11 +189,13 @@ async fn away_for_hours_and_back() {
     assert_eq!(views, source.beacons.load(Ordering::Relaxed) + first);
     tokio::task::block_in_place(|| collector.terminate());
     assert_eq!(laboratory.look_into_spool().pending_frames, 0);
+    // What one does not fill is no slope.
+    let slope = if long() { format!("{slope:.2} MiB per hour") } else { "too short for a slope".to_owned() };
     figures(
         begun,
         format!(
-            "{:.2} h of {ARRIVAL} rows/s held ({speed:.0} rows/s taken): peak memory +{grown} KiB of {} MiB, {slope:.2} MiB per \
-             hour; drained at {:.1} times the arrival ({drain:.0} rows/s beside it); p99 of an answer {usual:?} before, \
+            "{:.3} h of {ARRIVAL} rows/s held ({speed:.0} rows/s taken): peak memory +{grown} KiB of {} MiB, {slope}; \
+             drained at {:.1} times the arrival ({drain:.0} rows/s beside it); p99 of an answer {usual:?} before, \
              {meanwhile:?} meanwhile ({:.1} times); {expected} rows, 0 lost, 0 twice",
             rows as f64 / HOUR as f64,
             before / 1024,
