@@ -97,7 +97,7 @@ pub fn pseudonymise(
             EnrichedEvent::Engage { .. } if !items.duration => continue,
             EnrichedEvent::Engage { engaged_ms } => Kind::Engage { engaged_s: duration_bucket_s(engaged_ms / 1000) },
             EnrichedEvent::Exit { .. } if !items.exit => continue,
-            EnrichedEvent::Exit { domain } => Kind::Exit { domain },
+            EnrichedEvent::Exit { domain } => Kind::Exit { domain: scrub::domain(domain) },
             EnrichedEvent::Named { .. } if !items.events => continue,
             EnrichedEvent::Named { name, variant } => Kind::Named { name, variant },
         };
@@ -140,7 +140,10 @@ pub fn pseudonymise(
 
 /// A visit that begins with a view from the site's own pages (its cookie was new, or it was idle) came from nowhere else.
 fn entry_of_visit(entry: Entry) -> Entry {
-    if entry.channel == "internal" { Entry { channel: "direct", ..Entry::default() } } else { entry }
+    match entry.channel {
+        "internal" => Entry { channel: "direct", ..Entry::default() },
+        _ => Entry { source: scrub::domain(entry.source), ..entry },
+    }
 }
 
 /// Lower bounds, in seconds, of the buckets that durations are kept in.

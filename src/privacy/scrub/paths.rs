@@ -1,0 +1,348 @@
+//! Paths as templates: what a page's address may say of the page, and nothing of the visitor.
+//!
+//! The site's own templates come first, the more exact before the less: a literal segment stays, `:name` folds one (also as
+//! a part: `/order-:id.html`), `*` keeps one, and at the end all that follow. A path that no template matches is folded segment
+//! by segment: with templates configured, only words that stand in one of them stay; without, only words as routes are
+//! written in ([`is_route`]). Whatever stays without being written in the configuration, behind `*` too, has passed all
+//! rules, alone and together with its neighbours. Query and fragment never come this far.
+
+use super::decode::{self, Canonical};
+use super::{identifies, rules};
+
+/// Segments beyond this are folded together.
+const SEGMENTS_MAX: usize = 8;
+/// The longest path that is looked at, in bytes: a URL of 2,048, each byte percent-encoded.
+const PATH_MAX: usize = 3 * 2048;
+/// A longer segment is folded, behind `*` and without templates.
+const SEGMENT_MAX_CHARS: usize = 64;
+const ROUTE_MAX_CHARS: usize = 48;
+/// Digits that a path may have outside the configured segments: fewer than any identifier made of them. With a date, two more.
+const DIGITS_MAX: usize = 8;
+/// What a folded segment becomes.
+const FOLDED: &str = ":x";
+/// A path that could not be decoded, or that is not one.
+const UNREADABLE: &str = "/:x";
+
+/// Segments after which one that names a person or an order is to be expected.
+#[rustfmt::skip]
+const PEOPLE: [&str; 26] = [
+    "account", "accounts", "client", "clients", "customer", "customers", "employee", "employees", "id", "invoice",
+    "invoices", "member", "members", "order", "orders", "patient", "patients", "people", "person", "profiles",
+    "subscriber", "u", "user", "users", "login", "contract",
+];
+/// What may follow one of them: a page rather than a name.
+#[rustfmt::skip]
+const PAGES: [&str; 40] = [
+    "about", "active", "add", "all", "archive", "billing", "cancel", "checkout", "confirm", "create", "delete",
+    "details", "edit", "export", "forgot", "help", "history", "import", "index", "info", "list", "login", "logout",
+    "me", "new", "notifications", "orders", "overview", "password", "payment", "profile", "recover", "register",
+    "reset", "search", "security", "settings", "status", "success", "verify",
+];
+
+/// The path rules of one site.
+pub struct PathRules {
+    templates: Vec<Vec<Part>>,
+}
+
+/// One segment of a template. The order is that of exactness.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Literal(String),
+    /// `:name`, with what may stand before and after it in the segment.
+    Fold {
+        written: String,
+        before: String,
+        after: String,
+    },
+    One,
+    Rest,
+}
+
+/// What becomes of a segment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Segment<'a> {
+    /// Written in the configuration.
+    Listed(&'a str),
+    /// The visitor's address has it, and nobody listed it.
+    Free(&'a str),
+    Folded,
+}
+
+impl PathRules {
+    /// Rules from the configuration's `paths`.
+    pub fn new(paths: &[String]) -> Self {
+        let mut templates: Vec<Vec<Part>> = paths.iter().map(|path| parse(path)).collect();
+        // Literal parts sort before wild ones at the first place where two templates differ; else the order is the operator's.
+        let rank = |part: &Part| match part {
+            Part::Literal(_) => 0,
+            Part::Fold { before, after, .. } => {
+                if before.is_empty() && after.is_empty() {
+                    2
+                } else {
+                    1
+                }
+            }
+            Part::One => 3,
+            Part::Rest => 4,
+        };
+        templates.sort_by_cached_key(|template| template.iter().map(rank).collect::<Vec<_>>());
+        Self { templates }
+    }
+
+    /// The template of a path as it came, percent-encoded.
+    pub fn template(&self, raw: &str) -> String {
+        let Some(path) = readable(raw) else { return UNREADABLE.to_owned() };
+        let segments: Vec<&str> = segments(&path).collect();
+        let matched = self.templates.iter().find_map(|template| fill(template, &segments));
+        let mut kept = matched.unwrap_or_else(|| self.fold(&segments));
+        let more = kept.len() > SEGMENTS_MAX;
+        kept.truncate(SEGMENTS_MAX);
+        judge_together(&mut kept);
+        if more {
+            kept.push(Segment::Folded);
+        }
+        join(&kept)
+    }
+
+    fn fold<'a>(&'a self, segments: &[&'a str]) -> Vec<Segment<'a>> {
+        let listed = |segment: &str| {
+            self.templates.iter().flatten().any(|part| matches!(part, Part::Literal(literal) if literal == segment))
+        };
+        let judge = |(at, segment): (usize, &&'a str)| {
+            if !self.templates.is_empty() {
+                return if listed(segment) { Segment::Listed(segment) } else { Segment::Folded };
+            }
+            let before = at.checked_sub(1).map_or("", |before| segments[before]);
+            if is_route(segment, before) { Segment::Free(segment) } else { Segment::Folded }
+        };
+        segments.iter().take(SEGMENTS_MAX + 1).enumerate().map(judge).collect()
+    }
+}
+
+fn parse(path: &str) -> Vec<Part> {
+    let all: Vec<&str> = segments(path).collect();
+    let part = |(at, segment): (usize, &&str)| match segment.split_once(':') {
+        _ if *segment == "*" => {
+            if at + 1 == all.len() {
+                Part::Rest
+            } else {
+                Part::One
+            }
+        }
+        None => Part::Literal((*segment).to_owned()),
+        Some((before, rest)) => {
+            let after = rest.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+            Part::Fold { written: (*segment).to_owned(), before: before.to_owned(), after: after.to_owned() }
+        }
+    };
+    all.iter().enumerate().map(part).collect()
+}
+
+/// What a template makes of the segments, if it matches.
+fn fill<'a>(template: &'a [Part], segments: &[&'a str]) -> Option<Vec<Segment<'a>>> {
+    let free = |segment: &'a str| if may_stay(segment) { Segment::Free(segment) } else { Segment::Folded };
+    let mut kept = Vec::with_capacity(template.len());
+    for (at, part) in template.iter().enumerate() {
+        if *part == Part::Rest {
+            kept.extend(segments.get(at..)?.iter().take(SEGMENTS_MAX + 1).map(|segment| free(segment)));
+            return Some(kept);
+        }
+        let segment = *segments.get(at)?;
+        kept.push(match part {
+            Part::Literal(literal) if literal == segment => Segment::Listed(literal),
+            Part::Fold { written, before, after } => {
+                let folded = segment.strip_prefix(before.as_str())?.strip_suffix(after.as_str())?;
+                if folded.is_empty() {
+                    return None;
+                }
+                Segment::Listed(written)
+            }
+            Part::One => free(segment),
+            Part::Literal(_) | Part::Rest => return None,
+        });
+    }
+    (template.len() == segments.len()).then_some(kept)
+}
+
+/// Whether a segment that nobody listed may stay behind `*`: letters, digits and a few marks, and no rule finds anything.
+fn may_stay(segment: &str) -> bool {
+    if rules::is_plain(segment) {
+        return true;
+    }
+    let mark = |c: char| matches!(c, '-' | '_' | '.' | ' ' | '+' | ',' | '~' | '(' | ')' | '!' | '\'');
+    segment.chars().count() <= SEGMENT_MAX_CHARS
+        && segment.chars().all(|c| c.is_alphanumeric() || mark(c))
+        && !Canonical::of(segment).hid
+        && !identifies(segment)
+}
+
+/// Whether a segment may stay without any template: small Latin letters and marks, as in `getting-started` or `faq.html`,
+/// numbers of two digits beside letters (`iphone-15`, `v2`), and dates; nothing after a word such as `users` but a page's name.
+fn is_route(segment: &str, before: &str) -> bool {
+    let route = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
+    if segment.len() > ROUTE_MAX_CHARS || !segment.bytes().all(route) {
+        return false;
+    }
+    if PEOPLE.contains(&before) && !PAGES.contains(&segment) {
+        return false;
+    }
+    if segment.bytes().all(|byte| byte.is_ascii_digit()) {
+        return is_year(segment) || (segment.len() <= 2 && (is_year(before) || is_month(before)));
+    }
+    let has_digits = segment.bytes().any(|byte| byte.is_ascii_digit());
+    let numbered = |word: &str| {
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        is_year(word) || digits <= 2
+    };
+    let mut words = segment.split(['-', '_', '.']);
+    let names = |word: &str| !numbered(word) || PEOPLE.contains(&word);
+    !(has_digits && words.any(names)) && !identifies(segment)
+}
+
+fn is_year(segment: &str) -> bool {
+    segment.len() == 4 && segment.parse().is_ok_and(|year: u16| (2000..2040).contains(&year))
+}
+
+fn is_month(segment: &str) -> bool {
+    segment.len() <= 2 && segment.parse().is_ok_and(|month: u8| (1..=12).contains(&month))
+}
+
+/// What no segment shows alone: an identifier that is cut up over several of them.
+fn judge_together(kept: &mut [Segment<'_>]) {
+    let free: Vec<&str> = kept.iter().filter_map(free_text).collect();
+    if free.iter().all(|segment| rules::is_plain(segment)) && free.len() < 3 {
+        return;
+    }
+    let canonical: Vec<String> = free.iter().map(|segment| Canonical::of(segment).ascii).collect();
+    let digits: usize = canonical.iter().map(|segment| segment.bytes().filter(u8::is_ascii_digit).count()).sum();
+    let date = free.windows(3).any(|part| {
+        is_year(part[0])
+            && is_month(part[1])
+            && part[2].len() <= 2
+            && part[2].parse().is_ok_and(|day: u8| (1..=31).contains(&day))
+    });
+    let joined: String =
+        canonical.iter().flat_map(|segment| segment.chars().filter(char::is_ascii_alphanumeric)).collect();
+    let whole = free.len() > 1 && rules::any_joined(&joined);
+    let full = digits > DIGITS_MAX + if date { 2 } else { 0 };
+    for segment in kept.iter_mut().filter(|segment| matches!(segment, Segment::Free(_))) {
+        let Some(text) = free_text(segment) else { continue };
+        if whole || (full && Canonical::of(text).ascii.bytes().any(|byte| byte.is_ascii_digit())) {
+            *segment = Segment::Folded;
+        }
+    }
+}
+
+fn free_text<'a>(segment: &Segment<'a>) -> Option<&'a str> {
+    if let Segment::Free(text) = segment { Some(text) } else { None }
+}
+
+fn join(segments: &[Segment<'_>]) -> String {
+    let mut out = String::new();
+    for segment in segments {
+        out.push('/');
+        out.push_str(match segment {
+            Segment::Listed(text) | Segment::Free(text) => text,
+            Segment::Folded => FOLDED,
+        });
+    }
+    if out.is_empty() { "/".to_owned() } else { out }
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|segment| !segment.is_empty())
+}
+
+/// The path decoded. None when it is too long, is no text underneath, or hides a separator or a control character.
+fn readable(raw: &str) -> Option<std::borrow::Cow<'_, str>> {
+    let path = decode::unescape(raw).filter(|_| raw.len() <= PATH_MAX)?;
+    let slashes = |text: &str| text.bytes().filter(|byte| *byte == b'/').count();
+    (slashes(&path) == slashes(raw) && !path.chars().any(|c| c.is_control() || c == '\\')).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(paths: &[&str]) -> PathRules {
+        PathRules::new(&paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_site_s_templates_fold_and_keep() {
+        let rules = rules(&["/", "/tariffs", "/pay/:order", "/docs/*", "/shop/*/reviews", "/p-:id.html", "/pay/done"]);
+        for (raw, template) in [
+            ("/", "/"),
+            ("", "/"),
+            ("//tariffs/", "/tariffs"),
+            ("/pay/000123-7", "/pay/:order"),
+            ("/pay/a%40b.kz", "/pay/:order"),
+            ("/pay/done", "/pay/done"),
+            ("/docs/api/v2", "/docs/api/v2"),
+            ("/docs/2026/iphone-15/faq.html", "/docs/2026/iphone-15/faq.html"),
+            ("/docs/Getting%20Started", "/docs/Getting Started"),
+            ("/docs/850101300123", "/docs/:x"),
+            ("/docs/aigerim%2540mail.kz", "/docs/:x"),
+            ("/docs/do\u{200B}cs", "/docs/:x"),
+            ("/shop/galaxy-s24/reviews", "/shop/galaxy-s24/reviews"),
+            ("/shop/77012345678/reviews", "/shop/:x/reviews"),
+            ("/p-850101.html", "/p-:id.html"),
+            ("/p-.html", "/:x"),
+            ("/pay/1/aigerim", "/pay/:x/:x"),
+            ("/aigerim/tariffs", "/:x/tariffs"),
+            ("/%2e%2e%2fetc", "/:x"),
+            ("/docs/%00", "/:x"),
+            ("/docs/%ff", "/:x"),
+        ] {
+            assert_eq!(rules.template(raw), template, "{raw}");
+        }
+    }
+
+    #[test]
+    fn without_templates_only_what_routes_are_written_in_stays() {
+        let rules = rules(&[]);
+        for (raw, template) in [
+            ("/catalog/tea", "/catalog/tea"),
+            ("/catalog/iphone-15/v2/faq.html", "/catalog/iphone-15/v2/faq.html"),
+            ("/news/2026/07/15/top-10", "/news/2026/07/15/top-10"),
+            ("/catalog/123", "/catalog/:x"),
+            ("/order-12", "/:x"),
+            ("/users/aigerim/edit", "/users/:x/edit"),
+            ("/users/settings", "/users/settings"),
+            ("/users/Aigerim", "/users/:x"),
+            ("/жеке-кабинет", "/:x"),
+            ("/a/b/c/d/e/f/g/h/i/j", "/a/b/c/d/e/f/g/h/:x"),
+        ] {
+            assert_eq!(rules.template(raw), template, "{raw}");
+        }
+    }
+
+    #[test]
+    fn an_identifier_over_several_segments_is_folded() {
+        let rules = rules(&["/docs/*"]);
+        for raw in [
+            "/docs/8501/0130/0124",
+            "/docs/a85/b01/c01/d30/e01/f24",
+            "/docs/ODUw/MTAx/MzAw/MTI0",
+            "/docs/ab/KZ86/125K/ZT50/0410/0100",
+            "/docs/1985/01/01/300/124",
+            "/docs/aigerim/@/mail.kz",
+            "/docs/abcdefab/cdef/abcd/efab/cdefabcdefab",
+        ] {
+            let kept = rules.template(raw);
+            assert!(kept.contains(":x") && !kept.contains(|c: char| c.is_ascii_digit()), "{raw}: {kept}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_path_becomes_a_bounded_template(raw in "(\\PC|[/%0-9a-f@.-]){0,2048}") {
+            for rules in [rules(&[]), rules(&["/docs/*", "/pay/:order"]), rules(&["/*"])] {
+                let template = rules.template(&raw);
+                let digits = template.chars().filter(|c| c.is_numeric()).count();
+                proptest::prop_assert!(template.starts_with('/') && template.len() <= 9 * (1 + 4 * SEGMENT_MAX_CHARS));
+                proptest::prop_assert!(!template.contains('@') && digits <= DIGITS_MAX + 2);
+            }
+        }
+    }
+}
