@@ -30,7 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("store", &["clock", "config", "record", "spool"]),
-    ("publish", &["clock", "config", "items", "shutdown", "store"]),
+    ("publish", &["clock", "config", "items", "record", "secret", "shutdown", "store"]),
 ];
 
 /// Crates that belong to some rooms alone.
@@ -63,8 +63,8 @@ fn rooms() -> BTreeMap<String, Vec<(PathBuf, String)>> {
     for path in files {
         let inner = path.strip_prefix(&root).expect("below src");
         let room = inner.components().next().expect("a name").as_os_str().to_string_lossy().replace(".rs", "");
-        let is_test = inner.iter().any(|part| part == "tests" || part == "tests.rs") || room == "bin";
-        if is_test {
+        let is_test = inner.iter().any(|part| part == "tests" || part == "tests.rs") || is_only_for_tests(&path);
+        if is_test || room == "bin" {
             continue;
         }
         let text = fs::read_to_string(&path).expect("a source");
@@ -73,6 +73,13 @@ fn rooms() -> BTreeMap<String, Vec<(PathBuf, String)>> {
         rooms.entry(room).or_default().push((inner.to_owned(), code));
     }
     rooms
+}
+
+/// Whether the folder's `mod.rs` takes the file in under `#[cfg(test)]`.
+fn is_only_for_tests(path: &Path) -> bool {
+    let declared = fs::read_to_string(path.with_file_name("mod.rs")).unwrap_or_default();
+    let name = path.file_stem().expect("a file").to_string_lossy();
+    declared.contains(&format!("#[cfg(test)]\nmod {name};"))
 }
 
 /// The first names after `crate::` in a text, groups included: `crate::{a, b::c}` names `a` and `b`.

@@ -196,7 +196,7 @@ fn is_route(segment: &str, before: &str) -> bool {
     };
     let mut words = segment.split(['-', '_', '.']);
     let names = |word: &str| !numbered(word) || PEOPLE.contains(&word);
-    !(has_digits && words.any(names)) && !identifies(segment)
+    !(identifies(segment) || (has_digits && words.any(names)))
 }
 
 fn is_year(segment: &str) -> bool {
