@@ -8,6 +8,7 @@ use tamga::record::{self, SCHEMA_VERSION, Table};
 use tamga::spool::{Books, Frame, Lane, Writer};
 
 use crate::support::fake_vault::{FAULTS, FakeVault};
+use crate::support::product::get;
 use crate::support::ship::{Ship, append, open, today};
 use crate::support::vault::{EngineFixture, number};
 
@@ -62,6 +63,46 @@ async fn no_scrape_finds_a_row_in_no_state_or_in_two() {
     assert_eq!(left, 0);
     let landed = vault.counts();
     assert!(landed.len() < next as usize && landed.windows(2).all(|pair| pair[0] < pair[1]), "each once");
+}
+
+/// Scrapes a collector's metrics all the time, through kills and restarts, and does the sum each time.
+pub(crate) struct Scrapes {
+    stop: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<(u64, u64)>,
+}
+
+impl Scrapes {
+    pub(crate) fn begin(admin: u16) -> Self {
+        let stop: Arc<AtomicBool> = Arc::default();
+        let stopped = Arc::clone(&stop);
+        let task = tokio::spawn(async move {
+            let (mut scrapes, mut most_found) = (0, 0);
+            while !stopped.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                // A collector that was killed does not answer.
+                let Some((_, text)) = get(admin, "/metrics").await else { continue };
+                let value = |name: &str| -> u64 {
+                    let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}"));
+                    line.rsplit(' ').next().unwrap().parse().unwrap()
+                };
+                let states: u64 = ["spooled", "stored", "dead_lettered", "erased", "expired", "lost"]
+                    .iter()
+                    .map(|state| value(&format!("tamga_rows{{state=\"{state}\"}} ")))
+                    .sum();
+                let found = value("tamga_rows_found ");
+                assert_eq!(found + value("tamga_rows_accepted_total "), states, "{text}");
+                (scrapes, most_found) = (scrapes + 1, found.max(most_found));
+            }
+            (scrapes, most_found)
+        });
+        Self { stop, task }
+    }
+
+    /// How many scrapes there were, and the most rows that a restarted collector found.
+    pub(crate) async fn end(self) -> (u64, u64) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.await.unwrap()
+    }
 }
 
 /// A row of `events` of this visitor.

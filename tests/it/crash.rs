@@ -25,6 +25,7 @@ use tamga::demo::browser::{Browser, Kind};
 use tamga::demo::random::Random;
 use tempfile::TempDir;
 
+use crate::books::Scrapes;
 use crate::support::engine::library;
 use crate::support::product::{Ports, Product, gone};
 
@@ -58,6 +59,7 @@ async fn acknowledged_events_survive_kills_of_every_process_exactly_once() {
     let mut product = Product::serve(&folder, &config, ports);
     product.takes_beacons().await;
     let load = Load::begin(ports.collector);
+    let scrapes = Scrapes::begin(ports.collector + 1);
     let mut times: HashMap<&str, Vec<Duration>> = HashMap::new();
     ready(&mut product).await;
 
@@ -100,6 +102,9 @@ async fn acknowledged_events_survive_kills_of_every_process_exactly_once() {
     }
 
     let journal = load.end().await;
+    let (scrapes, found) = scrapes.end().await;
+    println!("the books balanced in {scrapes} scrapes; a restarted collector found up to {found} rows");
+    assert!(scrapes > 10 * rounds && found > 0, "{scrapes} scrapes, {found} rows found");
     let since = Instant::now();
     let stored = all_that_was_received(&mut product).await;
     println!("the lease said so {:.1} s after the load", since.elapsed().as_secs_f64());

@@ -163,10 +163,11 @@ impl Product {
         line.parse().ok()
     }
 
-    /// Whether everything that was taken since the start is in the vault.
+    /// Whether everything that was taken is in the vault, and not merely out of the spool.
     pub(crate) async fn is_drained(&self) -> bool {
-        let accepted = self.metric("tamga_rows_accepted_total").await;
-        accepted.is_some() && accepted == self.metric("tamga_rows{state=\"stored\"}").await
+        let (accepted, found) = (self.metric("tamga_rows_accepted_total").await, self.metric("tamga_rows_found").await);
+        let taken = accepted.zip(found).map(|(accepted, found)| accepted + found);
+        taken.is_some() && taken == self.metric("tamga_rows{state=\"stored\"}").await
     }
 
     /// Rows of the vault, an object each. `None` while its engine is away, or its tables are not there yet.
