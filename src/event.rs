@@ -69,6 +69,11 @@ pub enum ReceivedEvent {
         /// Likewise.
         variant: Option<String>,
     },
+    /// The visitor gave or refused consent on the page.
+    Consent {
+        /// It was given.
+        granted: bool,
+    },
     /// The visitor objected on the page.
     Object,
 }

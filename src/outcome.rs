@@ -22,11 +22,13 @@ pub enum DropReason {
     InternalExit,
     /// The site's policy does not list what the event tells.
     NotInPolicy,
+    /// The visitor refused consent in the same beacon.
+    NoConsent,
 }
 
 impl DropReason {
     /// All reasons, in a stable order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Duplicate,
         Self::DeclaredBot,
         Self::CountOnly,
@@ -35,6 +37,7 @@ impl DropReason {
         Self::ForeignPage,
         Self::InternalExit,
         Self::NotInPolicy,
+        Self::NoConsent,
     ];
 
     /// The name in metrics and tallies.
@@ -48,6 +51,7 @@ impl DropReason {
             Self::ForeignPage => "foreign_page",
             Self::InternalExit => "internal_exit",
             Self::NotInPolicy => "not_in_policy",
+            Self::NoConsent => "no_consent",
         }
     }
 }

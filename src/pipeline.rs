@@ -9,6 +9,7 @@ use crate::enrich::{self, Enriched, Lookups, SiteEnrich};
 use crate::event::{Automation, EnrichedEvent, PseudonymousBeacon, ReceivedBeacon, ReceivedEvent, Sender, Tally};
 use crate::outcome::DropReason;
 use crate::privacy::cookie::{self, Cookie};
+use crate::privacy::daily_address::{self, Seen};
 use crate::privacy::pseudonym::DayKey;
 use crate::privacy::{self, SiteRules, SiteTime};
 
@@ -20,6 +21,16 @@ pub struct SiteStages {
     pub rules: SiteRules,
 }
 
+/// What a browser shows of who it is.
+pub enum Presented {
+    /// The site's cookie, if it came back.
+    Cookie(Option<Cookie>),
+    /// On a site without a cookie: its network and agent.
+    Address(daily_address::Presented),
+    /// Nothing, by the site's choice or because a picture was asked for: its rows bear a pseudonym of the view alone.
+    Nothing,
+}
+
 /// What became of a beacon.
 #[derive(Default)]
 pub struct Processed {
@@ -27,6 +38,10 @@ pub struct Processed {
     pub kept: PseudonymousBeacon,
     /// The cookie to set; none after an objection or a declared bot.
     pub cookie: Option<Cookie>,
+    /// On a site without a cookie, what to remember of the visitor.
+    pub seen: Option<Seen>,
+    /// The visitor refused consent in this beacon: the cookie is to be taken back.
+    pub refused: bool,
     /// Events kept.
     pub accepted: u32,
     /// Events not kept, by reason.
@@ -39,7 +54,7 @@ pub struct Processed {
 pub fn process(
     addressed: Addressed,
     sender: &Sender,
-    presented: Option<Cookie>,
+    presented: Presented,
     site: &SiteStages,
     key: &DayKey,
     lookups: &Lookups,
@@ -48,11 +63,19 @@ pub fn process(
         return objection;
     }
     let mut out = Processed::default();
+    let mut addressed = addressed;
+    let time = site.rules.time(sender.arrived_at);
+    if let Some(granted) = out.consent(&mut addressed.beacon, &site.rules, time)
+        && !granted
+    {
+        out.refused = true;
+        out.drop(DropReason::NoConsent, decode::events(&addressed));
+        return out;
+    }
     let Enriched { beacon: enriched, ended } = enrich::beacon(addressed.beacon, sender, lookups, &site.enrich);
     out.drop(DropReason::UnknownEvent, ended.unknown_event);
     out.drop(DropReason::ForeignPage, ended.foreign_page);
     out.drop(DropReason::InternalExit, ended.internal_exit);
-    let time = site.rules.time(sender.arrived_at);
     if let Automation::Declared(class) = enriched.automation {
         let count = enriched.events.len() as u32;
         out.drop(DropReason::DeclaredBot, count);
@@ -61,12 +84,27 @@ pub fn process(
     }
     let views = enriched.events.iter().filter(|event| matches!(event, EnrichedEvent::View { .. })).count();
     let views = u8::try_from(views).unwrap_or(u8::MAX);
-    let (who, next) = cookie::advance(presented, &site.rules.site, key, time.local, enriched.view.expose(), views);
+    let view = enriched.view.expose();
+    let who = match presented {
+        Presented::Cookie(cookie) => {
+            let (who, next) = cookie::advance(cookie, &site.rules.site, key, time.local, view, views);
+            out.cookie = Some(next);
+            who
+        }
+        Presented::Address(presented) => {
+            let (who, seen) = daily_address::advance(presented, time.local, views);
+            out.seen = Some(seen);
+            who
+        }
+        Presented::Nothing => cookie::advance(None, &site.rules.site, key, time.local, view, views).0,
+    };
     let all = enriched.events.len() as u32;
+    let told = std::mem::take(&mut out.kept.tallies);
     out.kept = privacy::pseudonymise(enriched, sender, &site.rules, key, time, &who);
-    out.accepted = out.kept.events.len() as u32;
-    out.drop(DropReason::NotInPolicy, all - out.accepted);
-    out.cookie = Some(next);
+    out.kept.tallies.extend(told);
+    let kept = out.kept.events.len() as u32;
+    out.accepted += kept;
+    out.drop(DropReason::NotInPolicy, all - kept);
     out
 }
 
@@ -96,7 +134,7 @@ pub fn count_only(addressed: &Addressed, site: &SiteRules, time: SiteTime) -> Pr
 pub fn repeat(
     addressed: &Addressed,
     sender: &Sender,
-    presented: Option<Cookie>,
+    presented: Presented,
     site: &SiteRules,
     key: &DayKey,
     lookups: &Lookups,
@@ -105,6 +143,11 @@ pub fn repeat(
     if matches!(lookups.clients.classify(sender).1, Automation::Declared(_)) {
         return out;
     }
+    if addressed.beacon.events.iter().any(|event| matches!(event, ReceivedEvent::Consent { granted: false })) {
+        out.refused = true;
+        return out;
+    }
+    let Presented::Cookie(presented) = presented else { return out };
     let time = site.time(sender.arrived_at);
     // With a cookie the first answer got through; without one it may not have.
     let views = if presented.is_some() { 0 } else { views(&addressed.beacon).min(u8::MAX.into()) as u8 };
@@ -131,6 +174,27 @@ impl Processed {
         if count > 0 {
             self.dropped.push((reason, count));
         }
+    }
+
+    /// Takes what a beacon says of consent out of it and counts it by the policy's version, without a pseudonym. The last
+    /// word counts: whether consent is given, or `None` if nothing is said.
+    fn consent(&mut self, beacon: &mut ReceivedBeacon, rules: &SiteRules, time: SiteTime) -> Option<bool> {
+        let mut last = None;
+        let mut said = [0; 2];
+        beacon.events.retain(|event| {
+            let ReceivedEvent::Consent { granted } = event else { return true };
+            last = Some(*granted);
+            said[usize::from(*granted)] += 1;
+            false
+        });
+        for (state, count) in ["denied", "granted"].into_iter().zip(said) {
+            let version = Some(rules.policy_version.as_str()).filter(|version| !version.is_empty());
+            let reason =
+                version.map_or_else(|| format!("consent:{state}"), |version| format!("consent:{state}:{version}"));
+            self.tally(rules, time, reason, count);
+            self.accepted += count;
+        }
+        last
     }
 
     fn tally(&mut self, rules: &SiteRules, time: SiteTime, reason: String, count: u32) {

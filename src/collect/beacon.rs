@@ -14,10 +14,11 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use super::duplicates::Seeing;
 use super::server::Peer;
 use super::{Collector, Site, headers, rejection};
+use crate::config::Identification;
 use crate::decode::beacon::{Addressed, BODY_MAX, parse};
 use crate::decode::events;
 use crate::outcome::{Answer, DropReason, Rejection};
-use crate::pipeline::{self, Processed};
+use crate::pipeline::{self, Presented, Processed};
 
 /// How long an objection's cookie lives: renewed at every visit, so practically for ever (400 days is what browsers cap at).
 const OFF_MAX_AGE_S: i64 = 400 * 86_400;
@@ -145,7 +146,7 @@ impl Collector {
         if let Some(objection) = pipeline::objection(&addressed) {
             return Ok(objection);
         }
-        if headers::text(head, "sec-gpc") == "1" {
+        if site.is_asked_to_count_only(head) {
             return Ok(if again {
                 Processed::all_dropped(&addressed, DropReason::Duplicate)
             } else {
@@ -156,8 +157,16 @@ impl Collector {
             tracing::error!(%error, "no key for a site's day; its beacons are answered 503");
             Rejection::NoKey
         })?;
-        let presented = headers::cookie(head, &site.cookies.identity)
-            .and_then(|value| self.seal.open(&rules.site, value, time.local.day));
+        let presented = match site.identity {
+            Identification::Cookie => Presented::Cookie(
+                headers::cookie(head, &site.cookies.identity)
+                    .and_then(|value| self.seal.open(&rules.site, value, time.local.day)),
+            ),
+            Identification::DailyAddress => {
+                Presented::Address(self.visitors.present(sender, rules, &key, time.local.day))
+            }
+            Identification::None => Presented::Nothing,
+        };
         Ok(if again {
             pipeline::repeat(&addressed, sender, presented, rules, &key, &self.lookups)
         } else {
@@ -170,6 +179,9 @@ impl Collector {
         if processed.objected {
             let set_cookies = vec![names.set(&names.off, "1", OFF_MAX_AGE_S), names.set(&names.identity, "", 0)];
             return Taken { answer: Answer::Off, set_cookies };
+        }
+        if processed.refused {
+            return Taken { answer: Answer::Dropped, set_cookies: vec![names.set(&names.identity, "", 0)] };
         }
         let rules = &site.stages.rules;
         let today = rules.time(sender.arrived_at).local.day;

@@ -25,7 +25,7 @@ use jiff::tz::TimeZone;
 pub use crate::decode::beacon::BODY_MAX;
 
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Identification};
 use crate::enrich::{Lookups, SiteEnrich, SiteWords};
 use crate::event::{PseudonymousBeacon, Tally};
 use crate::items::Items;
@@ -33,6 +33,7 @@ use crate::metrics::{Counted, Metrics};
 use crate::outcome::Rejection;
 use crate::pipeline::{Processed, SiteStages};
 use crate::privacy::cookie::CookieSeal;
+use crate::privacy::daily_address;
 use crate::privacy::keys::KeyRing;
 use crate::privacy::scrub::PathRules;
 use crate::privacy::{SiteRules, SiteTime};
@@ -47,6 +48,7 @@ pub struct Collector {
     proxies: client_address::TrustedProxies,
     body_deadline: Duration,
     duplicates: Arc<duplicates::Duplicates>,
+    visitors: daily_address::Visitors,
     lookups: Lookups,
     seal: CookieSeal,
     keys: Arc<KeyRing>,
@@ -62,6 +64,8 @@ struct Site {
     stages: SiteStages,
     origins: Vec<HeaderValue>,
     cookies: headers::CookieNames,
+    identity: Identification,
+    dnt: bool,
 }
 
 /// What a collector is made of, beside the configuration.
@@ -106,6 +110,7 @@ impl Collector {
             proxies: client_address::TrustedProxies::new(config.server.trusted_proxies.clone()),
             body_deadline: Duration::from_secs(config.server.body_deadline_s.into()),
             duplicates: Arc::default(),
+            visitors: daily_address::Visitors::default(),
             lookups,
             seal,
             keys,
@@ -141,6 +146,9 @@ impl Collector {
             if let Err(rejection) = this.keep(ticket, frames(&processed.kept)).await {
                 counted.rejected(rejection);
                 return Err(rejection);
+            }
+            if let Some(seen) = &processed.seen {
+                this.visitors.remember(&site, seen);
             }
             if tells_loss {
                 this.keys.loss_told(&site, local.day);
@@ -192,6 +200,11 @@ fn frames(kept: &PseudonymousBeacon) -> Vec<Frame> {
 }
 
 impl Site {
+    /// Whether the browser asks not to be measured, in a way that this site honours.
+    fn is_asked_to_count_only(&self, head: &http::HeaderMap) -> bool {
+        headers::text(head, "sec-gpc") == "1" || (self.dnt && headers::text(head, "dnt") == "1")
+    }
+
     fn new(site: &config::Site) -> Self {
         let zone = TimeZone::get(&site.time_zone).expect("the configuration was checked");
         let items = Items::of(site.profile.as_deref(), site.items.as_deref()).expect("the configuration was checked");
@@ -206,10 +219,18 @@ impl Site {
         Self {
             stages: SiteStages {
                 enrich: SiteEnrich::new(words),
-                rules: SiteRules { site: site.domain.as_str().into(), zone, items, paths: PathRules::new(&site.paths) },
+                rules: SiteRules {
+                    site: site.domain.as_str().into(),
+                    zone,
+                    items,
+                    policy_version: site.policy_version.clone().unwrap_or_default(),
+                    paths: PathRules::new(&site.paths),
+                },
             },
             origins: site.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect(),
             cookies: headers::CookieNames::new(&site.domain, site.public_url.starts_with("https://")),
+            identity: site.identity,
+            dnt: site.dnt,
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::decode::beacon::Addressed;
 use crate::decode::url;
 use crate::event::{ReceivedBeacon, ReceivedEvent};
 use crate::outcome::{DropReason, Rejection};
-use crate::pipeline;
+use crate::pipeline::{self, Presented};
 use crate::secret::Personal;
 
 /// A transparent picture of one pixel, GIF89a, 43 bytes.
@@ -90,7 +90,7 @@ impl Collector {
             counted.dropped(DropReason::Objection, 1);
             return Ok(());
         }
-        let processed = if headers::text(head, "sec-gpc") == "1" {
+        let processed = if site.is_asked_to_count_only(head) {
             pipeline::count_only(&addressed, rules, time)
         } else {
             let Ok(key) = self.keys.day_key(&rules.site, time.local.day) else {
@@ -99,7 +99,7 @@ impl Collector {
             };
             let peer = peer.unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
             let sender = headers::sender(head, self.proxies.client(peer, head), arrived_at);
-            pipeline::process(addressed, &sender, None, &site.stages, &key, &self.lookups)
+            pipeline::process(addressed, &sender, Presented::Nothing, &site.stages, &key, &self.lookups)
         };
         // The picture is the answer whatever becomes of it.
         let _ = self.settle(ticket, None, counted, (rules, time), processed).await;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Config, Site, is_event_name, is_loopback_name};
+use super::{Config, Identification, Site, is_event_name, is_loopback_name};
 use crate::items::Items;
 
 /// A configuration that cannot be used, and what to do about it.
@@ -174,6 +174,15 @@ impl Site {
         }
         if self.publish_minutes().is_none() {
             return at("publish_every", "1h, 2h, 3h, 4h, 6h, 8h, 12h, 24h or 7d is expected");
+        }
+        if self.identity != Identification::Cookie && self.publish_every == "7d" {
+            return at(
+                "publish_every",
+                "without a cookie nobody knows a visitor's first day of a week, so 7d would show nothing; give 24h or less",
+            );
+        }
+        if self.policy_version.as_deref().is_some_and(|version| !is_event_name(version)) {
+            return at("policy_version", "a version has 1 to 64 of the characters a-z 0-9 _ . -");
         }
         for (key, names) in [("events", &self.events), ("variants", &self.variants)] {
             if !names.iter().all(|name| is_event_name(name)) {

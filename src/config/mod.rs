@@ -118,6 +118,27 @@ pub struct Site {
     /// The one granularity that the site's numbers are published in: a divisor of 24 h from local midnight, or `7d`.
     #[serde(default = "Site::default_publish_every")]
     pub publish_every: String,
+    /// How visitors are told apart.
+    #[serde(default)]
+    pub identity: Identification,
+    /// Whether `DNT: 1` is honoured as `Sec-GPC: 1` is. Default false: browsers have given it up, and some sent it unasked.
+    #[serde(default)]
+    pub dnt: bool,
+    /// The version of the site's policy, by which given and refused consent is counted. `[a-z0-9_.-]{1,64}`.
+    pub policy_version: Option<String>,
+}
+
+/// How the visitors of a site are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Identification {
+    /// By a cookie whose identifier changes every day.
+    #[default]
+    Cookie,
+    /// Without a cookie, for one day, by a keyed hash in memory over the network (/24 or /48) and the agent.
+    DailyAddress,
+    /// Not at all: views are counted, visitors are not.
+    None,
 }
 
 impl Site {

@@ -183,7 +183,11 @@ fn event(raw: &str) -> Result<Option<ReceivedEvent>, Rejection> {
         }
         "consent" => {
             let consent: Consent<'_> = fields(raw)?;
-            return within(matches!(consent.state.as_ref(), "granted" | "denied"));
+            match consent.state.as_ref() {
+                "granted" => ReceivedEvent::Consent { granted: true },
+                "denied" => ReceivedEvent::Consent { granted: false },
+                _ => return Err(Rejection::OutOfBounds),
+            }
         }
         _ => return Ok(None),
     };

@@ -61,7 +61,7 @@ impl Ended {
     }
 }
 
-/// Adds to a beacon what the server can know. `ReceivedEvent::Object` is expected to have been obeyed before.
+/// Adds to a beacon what the server can know. `ReceivedEvent::Object` and `Consent` are expected to have been obeyed before.
 pub fn beacon(received: ReceivedBeacon, sender: &Sender, lookups: &Lookups, site: &SiteEnrich) -> Enriched {
     let ReceivedBeacon { view, seq, events, unknown_events } = received;
     let mut ended = Ended { unknown_event: unknown_events, ..Ended::default() };
@@ -89,7 +89,8 @@ fn enriched(event: ReceivedEvent, site: &SiteEnrich, ended: &mut Ended) -> Optio
             Some(event) => return Some(event),
             None => &mut ended.unknown_event,
         },
-        ReceivedEvent::Object => &mut ended.objection,
+        // Both are obeyed before; should they come here, they carry nothing on.
+        ReceivedEvent::Object | ReceivedEvent::Consent { .. } => &mut ended.objection,
     };
     *reason += 1;
     None

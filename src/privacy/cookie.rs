@@ -113,7 +113,7 @@ pub struct Identity {
     pub confirmed: bool,
     /// The periods of which this is the first day.
     pub marks: Marks,
-    /// `1`, `2`, `3-5`, `6-20`, `21+`.
+    /// `1`, `2`, `3-5`, `6-20`, `21+`; empty where nobody knows.
     pub visit_number: &'static str,
     /// The visit that the beacon belongs to, before its own views are added.
     pub visit: Visit,
@@ -128,13 +128,11 @@ pub fn advance(
     view: &[u8; 16],
     views: u8,
 ) -> (Identity, Cookie) {
-    let fresh = Visit { start_minute: now.minute, last_minute: now.minute, views: 0 };
+    let fresh = Visit::begin(now.minute);
     let (id, marks, visit, before, first_week, expiry) = match &presented {
         Some(cookie) if cookie.day == now.day => {
-            // A beacon of another tab may have been a minute ahead: no negative idle time.
-            let idle = now.minute.saturating_sub(cookie.visit.last_minute);
-            let (visit, before) =
-                if idle <= IDLE_MINUTES { (cookie.visit, cookie.visits - 1) } else { (fresh, cookie.visits) };
+            let idle = cookie.visit.is_idle(now.minute);
+            let (visit, before) = if idle { (fresh, cookie.visits) } else { (cookie.visit, cookie.visits - 1) };
             (*cookie.identity.expose(), cookie.marks, visit, before, cookie.first_week, cookie.expiry)
         }
         Some(cookie) => {
@@ -156,11 +154,7 @@ pub fn advance(
         }
     };
     let visits = before.saturating_add(1).min(VISITS_MAX);
-    let after = Visit {
-        last_minute: now.minute.max(visit.last_minute),
-        views: visit.views.saturating_add(views).min(VIEWS_MAX),
-        ..visit
-    };
+    let after = visit.after(now.minute, views);
     let cookie = Cookie {
         identity: Personal::new(id),
         day: now.day,
@@ -190,6 +184,26 @@ pub fn advance(
 fn monday(day: Date) -> Date {
     let since: Span = i32::from(day.weekday().to_monday_zero_offset()).days();
     day.saturating_sub(since)
+}
+
+// === impl Visit ===
+
+impl Visit {
+    /// A visit that begins now.
+    pub(super) fn begin(minute: u16) -> Self {
+        Self { start_minute: minute, last_minute: minute, views: 0 }
+    }
+
+    /// Whether it has ended by now. A beacon of another tab may have been a minute ahead: no negative idle time.
+    pub(super) fn is_idle(&self, minute: u16) -> bool {
+        minute.saturating_sub(self.last_minute) > IDLE_MINUTES
+    }
+
+    /// The visit with a beacon of so many views.
+    pub(super) fn after(self, minute: u16, views: u8) -> Self {
+        let views = self.views.saturating_add(views).min(VIEWS_MAX);
+        Self { last_minute: minute.max(self.last_minute), views, ..self }
+    }
 }
 
 // === impl Cookie ===

@@ -5,6 +5,7 @@
 //! it holds.
 
 pub mod cookie;
+pub mod daily_address;
 pub mod keys;
 pub mod pseudonym;
 pub mod scrub;
@@ -32,6 +33,8 @@ pub struct SiteRules {
     pub zone: TimeZone,
     /// What its policy lists.
     pub items: Items,
+    /// The version of the policy that consent is given to; empty when the operator does not say.
+    pub policy_version: String,
     /// How its paths become templates.
     pub paths: PathRules,
 }
@@ -172,11 +175,17 @@ mod tests {
     use crate::event::Place;
     use crate::secret::{Personal, Secret};
 
+    /// A site and somebody at an address, for the other tests of this room.
+    pub(super) fn site_and_sender(address: &str) -> (SiteRules, Sender) {
+        (rules("jetpay"), sender(address))
+    }
+
     fn rules(profile: &str) -> SiteRules {
         SiteRules {
             site: "jetpay.kz".into(),
             zone: TimeZone::get("Asia/Almaty").expect("bundled"),
             items: Items::of(Some(profile), None).expect("known"),
+            policy_version: String::new(),
             paths: PathRules::new(&["/pay/:order".to_owned()]),
         }
     }

@@ -17,7 +17,7 @@ use crate::event::Pseudonym;
 use crate::secret::{Locked, Secret, scrub_stack};
 
 /// The domains that every beacon needs, derived once.
-const DOMAINS: [&str; 6] = ["identity", "visitor", "visit", "view", "network", "loss"];
+const DOMAINS: [&str; 7] = ["identity", "address", "visitor", "visit", "view", "network", "loss"];
 const MATERIAL: usize = DOMAINS.len();
 
 /// The random key of one site and one of its days, with the keys of its domains; one locked page.
@@ -48,6 +48,11 @@ impl DayKey {
     /// The identifier of a browser that showed no cookie: the same for every retry of its beacon.
     pub(super) fn first_identity(&self, site: &str, view: &[u8; 16]) -> [u8; 16] {
         hash(self.domain("identity"), &[b"view", site.as_bytes(), view])
+    }
+
+    /// The identity, for the day, of a visitor to a site that sets no cookie. It never rests.
+    pub(super) fn address_identity(&self, site: &str, prefix: &[u8], agent: &[u8]) -> [u8; 16] {
+        hash(self.domain("address"), &[site.as_bytes(), prefix, agent])
     }
 
     /// The visitor's pseudonym in `events`.

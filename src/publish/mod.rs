@@ -95,6 +95,7 @@ impl PublishedSite {
             time_zone: site.time_zone.clone(),
             schedule: Schedule::new(&site.time_zone, minutes).map_err(|error| wrong(error.to_string()))?,
             items: Items::of(site.profile.as_deref(), site.items.as_deref()).map_err(wrong)?,
+            identity: site.identity,
         })
     }
 

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::config::Identification;
 use crate::items::Items;
 
 use super::PublishError;
@@ -34,6 +35,8 @@ pub struct PublishedSite {
     pub schedule: Schedule,
     /// What its policy lists.
     pub items: Items,
+    /// How its visitors are told apart.
+    pub identity: Identification,
 }
 
 /// A row of a stats table.
@@ -108,7 +111,16 @@ pub async fn compute<V: Tables>(
 
     let mut plan = Plan { counted: events.counted, ..Plan::default() };
     let mut folded_share = if events.here > 0 && site.items.pages { 1.0 } else { 0.0 };
-    let total = site::publishable(&secrets, &patterns, count_only);
+    let total = match site.identity {
+        Identification::None => site::views_alone(&secrets, &patterns, count_only),
+        identity => site::publishable(&secrets, &patterns, count_only).map(|mut total| {
+            if identity == Identification::DailyAddress {
+                // Nobody knows a visitor's first day of a week without a cookie: absent, not 0.
+                total.marks[1..].fill(None);
+            }
+            total
+        }),
+    };
     if let Some(total) = &total {
         let mut row = opening(site, window);
         row.extend([("views".into(), total.views.into()), ("visits".into(), total.visits.into())]);
@@ -116,6 +128,8 @@ pub async fn compute<V: Tables>(
         row.extend(MARKS.iter().zip(total.marks).map(|(name, amount)| ((*name).to_owned(), amount.into())));
         row.insert("count_only_views".into(), total.count_only.into());
         plan.tables.push(("site".into(), vec![row]));
+    }
+    if total.is_some() && site.identity != Identification::None {
         for rollup in ROLLUPS.iter().filter(|rollup| (rollup.listed)(&site.items)) {
             let mut cells = BTreeMap::new();
             for slice in &slices {

@@ -95,6 +95,13 @@ pub fn publishable(secrets: &Secrets, patterns: &[Pattern], count_only: u64) -> 
     })
 }
 
+/// The total of a site that tells no visitors apart: its views, as counts that have no visitors by nature.
+pub fn views_alone(secrets: &Secrets, patterns: &[Pattern], count_only: u64) -> Option<Total> {
+    let views = patterns.iter().map(|pattern| pattern.amounts[0]).sum();
+    let views = events(secrets, views)?;
+    Some(Total { views: Some(views), count_only: events(secrets, count_only), ..Total::default() })
+}
+
 /// A count that has no visitors by nature: shown from 50, and then rounded.
 pub fn events(secrets: &Secrets, count: u64) -> Option<u64> {
     (count >= EVENTS_MIN).then(|| secrets.round(count))
@@ -118,6 +125,15 @@ mod tests {
     #[test]
     fn a_site_of_a_few_shows_nothing() {
         assert_eq!(publishable(&secrets(), &[pattern(15, 9)], 1_000), None);
+    }
+
+    #[test]
+    fn without_visitors_views_show_from_fifty() {
+        let alone = |visitors: u16| views_alone(&secrets(), &[pattern(15, visitors)], 0);
+        assert_eq!(alone(16), None);
+        let total = alone(17).expect("51 views");
+        assert!(total.views.is_some_and(|views| views.abs_diff(51) < 5));
+        assert_eq!((total.visitors, total.visits, total.marks), (0, None, [None; 4]));
     }
 
     #[test]

@@ -65,6 +65,7 @@ fn publisher(fake: &Fake, clock: &Clock, folder: &Path) -> Publisher<Fake, Fake>
         time_zone: "UTC".to_owned(),
         schedule: Schedule::new("UTC", 24 * 60).expect("known"),
         items: Items::of(None, Some(&own)).expect("known"),
+        identity: Default::default(),
     };
     let leave_behind_after = Duration::from_secs(900);
     Publisher::new(fake.clone(), fake.clone(), clock.clone(), vec![site], folder, leave_behind_after).expect("a folder")

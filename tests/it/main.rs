@@ -15,6 +15,7 @@ mod faults;
 mod identity;
 mod journey;
 mod keys;
+mod modes;
 mod publish;
 mod ship;
 mod store;

@@ -87,6 +87,7 @@ impl World {
             time_zone: ZONE.to_owned(),
             schedule: self.schedule.clone(),
             items: Items::of(Some("jetpay"), None).unwrap(),
+            identity: Default::default(),
         };
         let folder: &Path = self.folder.path();
         Publisher::new(vault, stats, self.clock.clone(), vec![site], folder, Duration::from_secs(900)).unwrap()

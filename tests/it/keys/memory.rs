@@ -17,7 +17,7 @@ use crate::support::product::{Ports, Product};
 
 const SITE: &str = "shop.localhost";
 /// The domains of a day's key, and the attributes that this version has.
-const DOMAINS: [&str; 7] = ["identity", "visitor", "visit", "view", "network", "loss", "attribute provider"];
+const DOMAINS: [&str; 8] = ["identity", "address", "visitor", "visit", "view", "network", "loss", "attribute provider"];
 
 /// A collector whose stores never answer: rows wait in the spool, which is all that is needed here.
 fn config(folder: &TempDir, ports: Ports) -> std::path::PathBuf {

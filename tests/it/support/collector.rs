@@ -61,6 +61,8 @@ pub(crate) struct Setup {
     pub(crate) limits: server::Limits,
     pub(crate) spool_quota_bytes: u64,
     pub(crate) trusts_proxies: bool,
+    /// More of the configuration: further sites.
+    pub(crate) sites: &'static str,
 }
 
 impl Default for Setup {
@@ -70,7 +72,7 @@ impl Default for Setup {
             head_deadline: Duration::from_secs(1),
             stop_grace: Duration::from_secs(5),
         };
-        Self { limits, spool_quota_bytes: 256 << 20, trusts_proxies: true }
+        Self { limits, spool_quota_bytes: 256 << 20, trusts_proxies: true, sites: "" }
     }
 }
 
@@ -95,6 +97,7 @@ impl Edge {
 
     pub(crate) async fn start_with(setup: Setup) -> Self {
         let text = if setup.trusts_proxies { CONFIG.to_owned() } else { CONFIG.replace("\"127.0.0.0/8\"", "") };
+        let text = text + setup.sites;
         let config = Config::parse(&text, Path::new("tamga.toml"), std::iter::empty()).unwrap();
         let (folder, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
         let disk = ObedientDisk::default();

@@ -1,0 +1,118 @@
+//! Sites that set no cookie: a visitor is the /24 or /48 of an address and an agent, for one day.
+//!
+//! The identity is a keyed hash of both under a key domain of its own, in memory alone; it dies with the day's key. Several
+//! people behind one network with one browser are one visitor, and one person who changes networks is two, so numbers are
+//! coarser than with a cookie. A visitor is confirmed by a second beacon. Which day of a week or month is a visitor's first
+//! nobody can know: rows bear the mark of the day alone.
+//!
+//! Running visits are kept here, since no cookie carries them: bounded, of the current day, and lost with the process. Beyond
+//! the bound, and of beacons that reach different nodes, visitors stay unconfirmed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::civil::Date;
+
+use super::cookie::{Identity, LocalTime, Visit};
+use super::pseudonym::DayKey;
+use super::{SiteRules, network_prefix};
+use crate::event::{Marks, Sender};
+use crate::secret::Personal;
+
+/// Visitors of a day, over all sites: about 50 MiB.
+const VISITORS_MAX: usize = 1_000_000;
+
+/// Who sent a beacon, and the visit that was running.
+pub struct Presented {
+    id: Personal<[u8; 16]>,
+    running: Option<Visit>,
+}
+
+/// A visit to remember once the rows that belong to it are durable.
+pub struct Seen {
+    id: Personal<[u8; 16]>,
+    day: Date,
+    visit: Visit,
+}
+
+/// The visitors of the current day, by site.
+#[derive(Default)]
+pub struct Visitors(Mutex<HashMap<Arc<str>, OfDay>>);
+
+struct OfDay {
+    day: Date,
+    visits: HashMap<[u8; 16], Visit>,
+}
+
+impl Visitors {
+    /// Who sends, as far as the day knows.
+    pub fn present(&self, sender: &Sender, rules: &SiteRules, key: &DayKey, day: Date) -> Presented {
+        let prefix = network_prefix(*sender.address.expose());
+        let id = key.address_identity(&rules.site, &prefix, sender.user_agent.expose().as_bytes());
+        let sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = sites.get(&rules.site).filter(|of| of.day == day).and_then(|of| of.visits.get(&id).copied());
+        Presented { id: Personal::new(id), running }
+    }
+
+    /// Remembers a visit. A beacon that was under way when its day ended changes nothing.
+    pub fn remember(&self, site: &Arc<str>, seen: &Seen) {
+        let mut sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = sites.values().map(|of| of.visits.len()).sum::<usize>();
+        let of = sites.entry(site.clone()).or_insert_with(|| OfDay { day: seen.day, visits: HashMap::new() });
+        if seen.day > of.day {
+            *of = OfDay { day: seen.day, visits: HashMap::new() };
+        }
+        if seen.day == of.day && (known < VISITORS_MAX || of.visits.contains_key(seen.id.expose())) {
+            of.visits.insert(*seen.id.expose(), seen.visit);
+        }
+    }
+}
+
+/// What the visitor's day so far makes of a beacon that holds `views` views.
+pub fn advance(presented: Presented, now: LocalTime, views: u8) -> (Identity, Seen) {
+    let Presented { id, running } = presented;
+    let visit = running.filter(|visit| !visit.is_idle(now.minute)).unwrap_or_else(|| Visit::begin(now.minute));
+    let seen = Seen { id: Personal::new(*id.expose()), day: now.day, visit: visit.after(now.minute, views) };
+    let identity = Identity {
+        id,
+        confirmed: running.is_some(),
+        marks: Marks { new_day: true, ..Marks::default() },
+        visit_number: "",
+        visit,
+    };
+    (identity, seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::secret::Secret;
+
+    fn beacon(visitors: &Visitors, key: &DayKey, address: &str, now: LocalTime) -> Identity {
+        let (rules, sender) = super::super::tests::site_and_sender(address);
+        let presented = visitors.present(&sender, &rules, key, now.day);
+        let (who, seen) = advance(presented, now, 1);
+        visitors.remember(&rules.site, &seen);
+        who
+    }
+
+    #[test]
+    fn a_second_beacon_of_the_day_confirms_and_another_day_knows_nothing() {
+        let (visitors, key) = (Visitors::default(), DayKey::new(Secret::new([1; 32])));
+        let at = |minute| LocalTime { day: date(2026, 11, 22), minute };
+        let first = beacon(&visitors, &key, "198.18.7.9", at(60));
+        assert!(!first.confirmed && first.marks == Marks { new_day: true, ..Marks::default() });
+        let second = beacon(&visitors, &key, "198.18.7.200", at(70));
+        assert!(second.confirmed && second.id.expose() == first.id.expose());
+        assert_eq!((second.visit.start_minute, second.visit.views), (60, 1));
+        assert_eq!(beacon(&visitors, &key, "198.18.7.9", at(101)).visit.start_minute, 101, "31 idle minutes");
+        assert!(!beacon(&visitors, &key, "198.18.8.9", at(102)).confirmed, "another network");
+        let (tomorrow, next) = (LocalTime { day: date(2026, 11, 23), minute: 1 }, DayKey::new(Secret::new([2; 32])));
+        let later = beacon(&visitors, &next, "198.18.7.9", tomorrow);
+        assert!(!later.confirmed && later.id.expose() != first.id.expose());
+        assert!(!beacon(&visitors, &key, "198.18.7.9", at(1439)).confirmed, "yesterday is forgotten");
+        assert!(beacon(&visitors, &next, "198.18.7.9", tomorrow).confirmed, "and did not disturb today");
+    }
+}
