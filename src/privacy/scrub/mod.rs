@@ -29,10 +29,17 @@ const OTHER: &str = "other";
 /// A registrable domain, or `other` when it looks like something that identifies: a link's address can be made up, and
 /// `850101300123.kz` is a domain, too. A word without a dot is one of the site's own.
 pub fn domain(domain: String) -> String {
-    let Some((name, _)) = domain.split_once('.') else { return domain };
-    // Internationalised names stay as they are: punycode looks like a token to every rule.
-    let kept = rules::is_plain(&domain) || name.starts_with("xn--") || !identifies(name);
-    if kept { domain } else { OTHER.to_owned() }
+    let Some((label, _)) = domain.split_once('.') else { return domain };
+    if rules::is_plain(label) {
+        return domain;
+    }
+    let shown = match label.strip_prefix("xn--") {
+        Some(_) => idna::domain_to_unicode(label).0,
+        None => label.to_owned(),
+    };
+    // Names are of one script; Latin letters among others are disguises.
+    let disguised = !shown.is_ascii() && shown.bytes().any(|byte| byte.is_ascii_alphabetic());
+    if disguised || identifies(&shown) { OTHER.to_owned() } else { domain }
 }
 
 /// Whether a piece of text, decoded already, holds something that a rule finds.

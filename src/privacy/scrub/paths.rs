@@ -16,8 +16,12 @@ const PATH_MAX: usize = 3 * 2048;
 /// A longer segment is folded, behind `*` and without templates.
 const SEGMENT_MAX_CHARS: usize = 64;
 const ROUTE_MAX_CHARS: usize = 48;
-/// Digits that a path may have outside the configured segments: fewer than any identifier made of them. With a date, two more.
-const DIGITS_MAX: usize = 8;
+/// Digits that a path may have outside the configured segments: fewer than a telephone number; and where all of them are a
+/// date's or stand beside words, fewer than an IIN.
+const DIGITS_MAX: usize = 9;
+const DIGITS_MAX_BESIDE_WORDS: usize = 11;
+/// A segment with more digits is folded for itself; were it counted, its neighbours would always be folded with it.
+const PIECE_DIGITS_MAX: usize = DIGITS_MAX;
 /// What a folded segment becomes.
 const FOLDED: &str = ":x";
 /// A path that could not be decoded, or that is not one.
@@ -65,7 +69,8 @@ enum Segment<'a> {
     Listed(&'a str),
     /// The visitor's address has it, and nobody listed it.
     Free(&'a str),
-    Folded,
+    /// So was this, but it is not kept.
+    Folded(&'a str),
 }
 
 impl PathRules {
@@ -95,11 +100,10 @@ impl PathRules {
         let segments: Vec<&str> = segments(&path).collect();
         let matched = self.templates.iter().find_map(|template| fill(template, &segments));
         let mut kept = matched.unwrap_or_else(|| self.fold(&segments));
-        let more = kept.len() > SEGMENTS_MAX;
-        kept.truncate(SEGMENTS_MAX);
         judge_together(&mut kept);
-        if more {
-            kept.push(Segment::Folded);
+        if kept.len() > SEGMENTS_MAX {
+            kept.truncate(SEGMENTS_MAX);
+            kept.push(Segment::Folded(""));
         }
         join(&kept)
     }
@@ -110,12 +114,11 @@ impl PathRules {
         };
         let judge = |(at, segment): (usize, &&'a str)| {
             if !self.templates.is_empty() {
-                return if listed(segment) { Segment::Listed(segment) } else { Segment::Folded };
+                return if listed(segment) { Segment::Listed(segment) } else { Segment::Folded(segment) };
             }
-            let before = at.checked_sub(1).map_or("", |before| segments[before]);
-            if is_route(segment, before) { Segment::Free(segment) } else { Segment::Folded }
+            if is_route(segment, &segments[..at]) { Segment::Free(segment) } else { Segment::Folded(segment) }
         };
-        segments.iter().take(SEGMENTS_MAX + 1).enumerate().map(judge).collect()
+        segments.iter().enumerate().map(judge).collect()
     }
 }
 
@@ -140,11 +143,11 @@ fn parse(path: &str) -> Vec<Part> {
 
 /// What a template makes of the segments, if it matches.
 fn fill<'a>(template: &'a [Part], segments: &[&'a str]) -> Option<Vec<Segment<'a>>> {
-    let free = |segment: &'a str| if may_stay(segment) { Segment::Free(segment) } else { Segment::Folded };
+    let free = |segment: &'a str| if may_stay(segment) { Segment::Free(segment) } else { Segment::Folded(segment) };
     let mut kept = Vec::with_capacity(template.len());
     for (at, part) in template.iter().enumerate() {
         if *part == Part::Rest {
-            kept.extend(segments.get(at..)?.iter().take(SEGMENTS_MAX + 1).map(|segment| free(segment)));
+            kept.extend(segments.get(at..)?.iter().map(|segment| free(segment)));
             return Some(kept);
         }
         let segment = *segments.get(at)?;
@@ -178,16 +181,20 @@ fn may_stay(segment: &str) -> bool {
 
 /// Whether a segment may stay without any template: small Latin letters and marks, as in `getting-started` or `faq.html`,
 /// numbers of two digits beside letters (`iphone-15`, `v2`), and dates; nothing after a word such as `users` but a page's name.
-fn is_route(segment: &str, before: &str) -> bool {
+fn is_route(segment: &str, before: &[&str]) -> bool {
     let route = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
     if segment.len() > ROUTE_MAX_CHARS || !segment.bytes().all(route) {
         return false;
     }
-    if PEOPLE.contains(&before) && !PAGES.contains(&segment) {
+    let last = before.last().copied().unwrap_or_default();
+    if PEOPLE.contains(&last) && !PAGES.contains(&segment) {
         return false;
     }
     if segment.bytes().all(|byte| byte.is_ascii_digit()) {
-        return is_year(segment) || (segment.len() <= 2 && (is_year(before) || is_month(before)));
+        let year_before = before.iter().rev().nth(1).is_some_and(|before| is_year(before));
+        return is_year(segment)
+            || (is_year(last) && is_month(segment))
+            || (year_before && is_month(last) && is_day(segment));
     }
     let has_digits = segment.bytes().any(|byte| byte.is_ascii_digit());
     let numbered = |word: &str| {
@@ -203,38 +210,48 @@ fn is_year(segment: &str) -> bool {
     segment.len() == 4 && segment.parse().is_ok_and(|year: u16| (2000..2040).contains(&year))
 }
 
+fn is_day(segment: &str) -> bool {
+    segment.len() <= 2 && segment.parse().is_ok_and(|day: u8| (1..=31).contains(&day))
+}
+
 fn is_month(segment: &str) -> bool {
     segment.len() <= 2 && segment.parse().is_ok_and(|month: u8| (1..=12).contains(&month))
 }
 
 /// What no segment shows alone: an identifier that is cut up over several of them.
 fn judge_together(kept: &mut [Segment<'_>]) {
-    let free: Vec<&str> = kept.iter().filter_map(free_text).collect();
-    if free.iter().all(|segment| rules::is_plain(segment)) && free.len() < 3 {
+    let unlisted = kept.iter().filter_map(|segment| match segment {
+        Segment::Free(text) | Segment::Folded(text) => Some(*text),
+        Segment::Listed(_) => None,
+    });
+    if unlisted.clone().all(rules::is_plain) {
         return;
     }
-    let canonical: Vec<String> = free.iter().map(|segment| Canonical::of(segment).ascii).collect();
-    let digits: usize = canonical.iter().map(|segment| segment.bytes().filter(u8::is_ascii_digit).count()).sum();
-    let date = free.windows(3).any(|part| {
-        is_year(part[0])
-            && is_month(part[1])
-            && part[2].len() <= 2
-            && part[2].parse().is_ok_and(|day: u8| (1..=31).contains(&day))
-    });
-    let joined: String =
-        canonical.iter().flat_map(|segment| segment.chars().filter(char::is_ascii_alphanumeric)).collect();
-    let whole = free.len() > 1 && rules::any_joined(&joined);
-    let full = digits > DIGITS_MAX + if date { 2 } else { 0 };
-    for segment in kept.iter_mut().filter(|segment| matches!(segment, Segment::Free(_))) {
-        let Some(text) = free_text(segment) else { continue };
-        if whole || (full && Canonical::of(text).ascii.bytes().any(|byte| byte.is_ascii_digit())) {
-            *segment = Segment::Folded;
+    let canonical: Vec<String> = unlisted.map(|segment| Canonical::of(segment).ascii).collect();
+    let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
+    // What is an identifier alone has been folded, and is not a piece of another.
+    let pieces: Vec<&String> = canonical.iter().filter(|segment| !rules::any_joined(segment)).collect();
+    let joined =
+        pieces.iter().flat_map(|segment| segment.chars().filter(char::is_ascii_alphanumeric)).collect::<String>();
+    let whole = canonical.iter().any(|segment| segment.contains('@')) || rules::any_joined(&joined);
+    let count: usize = pieces.iter().map(|segment| digits(segment)).filter(|count| *count <= PIECE_DIGITS_MAX).sum();
+    let bare = |segment: &&&String| {
+        let letters = segment.bytes().filter(u8::is_ascii_alphabetic).count();
+        digits(segment) > 0 && letters < if digits(segment) <= 2 { 1 } else { 3 }
+    };
+    let bare: Vec<&&String> = pieces.iter().filter(bare).collect();
+    let is_date = match bare[..] {
+        [] => true,
+        [year, ref rest @ ..] => is_year(year) && rest.len() <= 2 && rest.iter().all(|part| is_day(part)),
+    };
+    let full = count > if is_date { DIGITS_MAX_BESIDE_WORDS } else { DIGITS_MAX };
+    for segment in kept.iter_mut() {
+        if let Segment::Free(text) = *segment
+            && (whole || (full && digits(&Canonical::of(text).ascii) > 0))
+        {
+            *segment = Segment::Folded(text);
         }
     }
-}
-
-fn free_text<'a>(segment: &Segment<'a>) -> Option<&'a str> {
-    if let Segment::Free(text) = segment { Some(text) } else { None }
 }
 
 fn join(segments: &[Segment<'_>]) -> String {
@@ -243,7 +260,7 @@ fn join(segments: &[Segment<'_>]) -> String {
         out.push('/');
         out.push_str(match segment {
             Segment::Listed(text) | Segment::Free(text) => text,
-            Segment::Folded => FOLDED,
+            Segment::Folded(_) => FOLDED,
         });
     }
     if out.is_empty() { "/".to_owned() } else { out }
@@ -341,7 +358,7 @@ mod tests {
                 let template = rules.template(&raw);
                 let digits = template.chars().filter(|c| c.is_numeric()).count();
                 proptest::prop_assert!(template.starts_with('/') && template.len() <= 9 * (1 + 4 * SEGMENT_MAX_CHARS));
-                proptest::prop_assert!(!template.contains('@') && digits <= DIGITS_MAX + 2);
+                proptest::prop_assert!(!template.contains('@') && digits <= DIGITS_MAX_BESIDE_WORDS);
             }
         }
     }

@@ -10,12 +10,12 @@ use std::ops::Range;
 /// For each letter, those that commonly follow it.
 #[rustfmt::skip]
 const FOLLOWERS: [&str; 26] = [
-    "bcdfgiklmnpqrstuvwxyz", "aeiloruy", "acefhiklorstu", "adeilnorsuy",
-    "abcdefgiklmnpqrstuvwxy", "aefilortu", "aehinorsuy", "aeiknortu",
-    "abcdefgiklmnoprstvxyz", "aeiou", "aehilostu", "adefgilnostuy",
+    "bcdfgiklmnpqrstuvwxyz", "aeiloruy", "acefhiklorstu", "adegilmnorsuvwy",
+    "abcdefgiklmnpqrstuvwxy", "aefilortu", "aeghinorsuy", "aeiknortu",
+    "abcdefgiklmnoprstvxyz", "aeiou", "abehilnostu", "adefgilnostuy",
     "abeilmopsu", "acdefgiklnostuvy", "bcdfgiklmnoprstuvwz", "aehiloprstuy",
-    "atu", "acdefgiklmnorstuvyz", "acehiklnoprstuy", "acdehiloprstuwy",
-    "abcdegiklmnprst", "aeikoy", "aehinor", "aept",
+    "atu", "acdefgiklmnorstuvwyz", "acehiklnoprstuwy", "acdehiloprstuwy",
+    "abcdegiklmnprsty", "aeikoy", "aehilnor", "aept",
     "almnopqstuy", "adehiy",
 ];
 
@@ -33,13 +33,18 @@ const READABLE_MIN: usize = 6;
 
 /// Calls `found` with each run of letters and digits that is no word.
 pub(super) fn tokens(ascii: &str, found: &mut dyn FnMut(Range<usize>)) {
+    let bytes = ascii.as_bytes();
     runs(
         ascii,
         |byte| byte.is_ascii_alphanumeric(),
         TOKEN_MIN,
         |range| {
-            if is_token(&ascii.as_bytes()[range.clone()]) {
-                found(range);
+            if is_token(&bytes[range.clone()]) {
+                // What is glued to a token is a part of it: base64url has dashes.
+                let glued = |byte: &&u8| base64_value(**byte).is_some();
+                let before = bytes[..range.start].iter().rev().take_while(glued).count();
+                let after = bytes[range.end..].iter().take_while(glued).count();
+                found(range.start - before..range.end + after);
             }
         },
     );
@@ -58,6 +63,7 @@ pub(super) fn encoded(ascii: &str, identifies: fn(&str) -> bool, found: &mut dyn
             found(range);
         }
     };
+    let mut lost = Vec::new();
     // Text in base64 has capitals, in practice always; words in small letters need not be tried.
     runs(
         ascii,
@@ -66,10 +72,34 @@ pub(super) fn encoded(ascii: &str, identifies: fn(&str) -> bool, found: &mut dyn
         |range| {
             if bytes[range.clone()].iter().any(u8::is_ascii_uppercase) {
                 judge(range, 6, base64_value);
+            } else if are_digits_in_lost_case(&bytes[range.clone()]) {
+                lost.push(range);
             }
         },
     );
     runs(ascii, |byte| byte.is_ascii_hexdigit(), HEX_MIN, |range| judge(range, 4, |byte| (byte as char).to_digit(16)));
+    lost.into_iter().for_each(found);
+}
+
+/// Whether a run in small letters can be nine digits in base64 whose capitals were lost, as in a host's name.
+fn are_digits_in_lost_case(run: &[u8]) -> bool {
+    let three_digits = |group: &[u8]| {
+        (0..16).any(|capitals| {
+            let mut bits = 0u32;
+            for (at, byte) in group.iter().enumerate() {
+                let byte = if capitals >> at & 1 == 1 { byte.to_ascii_uppercase() } else { *byte };
+                bits = bits << 6 | base64_value(byte).unwrap_or(0);
+            }
+            bits.to_be_bytes()[1..].iter().all(u8::is_ascii_digit)
+        })
+    };
+    (0..4).any(|offset| {
+        let mut row = 0;
+        run.get(offset..).unwrap_or_default().chunks_exact(4).any(|group| {
+            row = if three_digits(group) { row + 1 } else { 0 };
+            row == 3
+        })
+    })
 }
 
 fn runs(ascii: &str, within: impl Fn(u8) -> bool, min: usize, mut found: impl FnMut(Range<usize>)) {
@@ -88,8 +118,13 @@ fn runs(ascii: &str, within: impl Fn(u8) -> bool, min: usize, mut found: impl Fn
 fn is_token(run: &[u8]) -> bool {
     let digits = run.iter().filter(|byte| byte.is_ascii_digit()).count();
     let both_cases = run.iter().any(u8::is_ascii_uppercase) && run.iter().any(u8::is_ascii_lowercase);
-    let (mut common, mut pairs, mut returns) = (0, 0, 0);
+    let (mut common, mut pairs, mut returns, mut hump) = (0, 0, 0, 0);
     for pair in run.windows(2) {
+        // In `knowledgeBase` the letters at the seam are no neighbours.
+        hump = if pair[0].is_ascii_lowercase() { hump + 1 } else { 0 };
+        if hump >= 3 && pair[1].is_ascii_uppercase() {
+            continue;
+        }
         let [first, second] = [pair[0].to_ascii_lowercase(), pair[1].to_ascii_lowercase()];
         if !(first.is_ascii_digit() && second.is_ascii_digit()) {
             pairs += 1;
@@ -199,6 +234,7 @@ mod tests {
         {
             assert!(hidden(text), "{text}");
         }
+        assert!(are_digits_in_lost_case(b"mtawotywnzixotaw") && !are_digits_in_lost_case(b"administration"));
         assert!(!hidden("administration") && !hidden("Administration-of-everything") && !hidden(""));
     }
 }

@@ -1,0 +1,161 @@
+//! Paths, search terms and error messages in which nobody is named: every one must come through unchanged.
+
+use super::planted::Random;
+
+const EN: &str = include_str!("../../fixtures/words/en.txt");
+const RU: &str = include_str!("../../fixtures/words/ru.txt");
+const KK: &str = include_str!("../../fixtures/words/kk.txt");
+const PRODUCTS: &str = include_str!("../../fixtures/words/products.txt");
+const ERRORS: &str = include_str!("../../fixtures/words/errors.txt");
+
+pub(super) struct Words {
+    en: Vec<&'static str>,
+    ru: Vec<&'static str>,
+    kk: Vec<&'static str>,
+    products: Vec<&'static str>,
+    errors: Vec<&'static str>,
+}
+
+impl Words {
+    pub(super) fn new() -> Self {
+        let lines = |text: &'static str| text.lines().collect::<Vec<_>>();
+        Self { en: lines(EN), ru: lines(RU), kk: lines(KK), products: lines(PRODUCTS), errors: lines(ERRORS) }
+    }
+
+    /// A segment as pages of shops, banks and documentation have them.
+    fn segment(&self, random: &mut Random) -> String {
+        let words =
+            |random: &mut Random, count: usize| (0..count).map(|_| random.pick(&self.en)).collect::<Vec<_>>().join("-");
+        match random.below(20) {
+            0..=6 => words(random, 1),
+            7..=9 => words(random, 2),
+            10 => words(random, 4),
+            11..=13 => random.pick(&self.products).to_owned(),
+            14 => format!("v{}", 1 + random.below(9)),
+            15 => format!("{}.{}", words(random, 1), random.pick(&["html", "php", "aspx", "pdf", "js", "htm"])),
+            16 => format!("{}", 2018 + random.below(10)),
+            17 => format!("{}-{}", random.pick(&["top", "chapter", "part", "page", "step", "q"]), 1 + random.below(30)),
+            18 => format!("{}_{}", words(random, 1), words(random, 1)),
+            _ => {
+                let list = if random.below(2) == 0 { &self.ru } else { &self.kk };
+                translit(random.pick(list))
+            }
+        }
+    }
+
+    pub(super) fn path(&self, random: &mut Random) -> String {
+        if random.below(20) == 0 {
+            let (year, month, day) = (2018 + random.below(9), 1 + random.below(12), 1 + random.below(28));
+            return format!("/{}/{year}/{month:02}/{day:02}/{}", random.pick(&["news", "blog"]), random.pick(&self.en));
+        }
+        let mut path = String::new();
+        let mut numbered = 0;
+        for _ in 0..=random.below(4) {
+            let segment = self.segment(random);
+            // A page is about one product, in one year.
+            numbered += usize::from(segment.bytes().filter(u8::is_ascii_digit).count() > 1);
+            if numbered <= 2 {
+                path = format!("{path}/{segment}");
+            }
+        }
+        if path.is_empty() { "/".to_owned() } else { path }
+    }
+
+    pub(super) fn search(&self, random: &mut Random) -> String {
+        let language = random.below(3);
+        let mut words: Vec<String> =
+            (0..=random.below(4)).map(|_| random.pick([&self.en, &self.ru, &self.kk][language]).to_owned()).collect();
+        match random.below(8) {
+            0 => words.push(random.pick(&self.products).replace('-', " ")),
+            1 => words.push(format!("{} {}", 5 * (1 + random.below(20_000)), random.pick(&["тенге", "теңге", "kzt"]))),
+            2 => words.push(format!("{}гб", random.pick(&[8, 16, 64, 128, 256, 512]))),
+            3 => words.push(format!("{}", 2018 + random.below(10))),
+            4 => words.push(format!("{}%", 1 + random.below(99))),
+            5 => words[0] = words[0].to_uppercase(),
+            _ => (),
+        }
+        words.join(" ")
+    }
+
+    pub(super) fn error(&self, random: &mut Random) -> String {
+        let mut message = random.pick(&self.errors).to_owned();
+        for (slot, value) in [
+            ("{word}", camel(random.pick(&self.en), random.pick(&self.en))),
+            ("{status}", random.pick(&["400", "401", "403", "404", "418", "500", "502", "503", "504"]).to_owned()),
+            ("{ms}", format!("{}", 1000 * (1 + random.below(60)))),
+            ("{ru}", random.pick(&self.ru).to_owned()),
+            ("{kk}", random.pick(&self.kk).to_owned()),
+        ] {
+            message = message.replace(slot, &value);
+        }
+        while message.contains("{n}") {
+            message = message.replacen("{n}", &random.below(5_000).to_string(), 1);
+        }
+        message
+    }
+}
+
+fn camel(first: &str, second: &str) -> String {
+    let mut upper = true;
+    let joined = format!("{first}-{second}");
+    let mut out = String::new();
+    for c in joined.chars() {
+        if c == '-' {
+            upper = true;
+        } else {
+            out.extend(if upper && !out.is_empty() { c.to_uppercase().collect::<Vec<_>>() } else { vec![c] });
+            upper = false;
+        }
+    }
+    out
+}
+
+fn translit(word: &str) -> String {
+    const LATIN: &[(char, &str)] = &[
+        ('а', "a"),
+        ('ә', "a"),
+        ('б', "b"),
+        ('в', "v"),
+        ('г', "g"),
+        ('ғ', "g"),
+        ('д', "d"),
+        ('е', "e"),
+        ('ё', "e"),
+        ('ж', "zh"),
+        ('з', "z"),
+        ('и', "i"),
+        ('і', "i"),
+        ('й', "y"),
+        ('к', "k"),
+        ('қ', "q"),
+        ('л', "l"),
+        ('м', "m"),
+        ('н', "n"),
+        ('ң', "ng"),
+        ('о', "o"),
+        ('ө', "o"),
+        ('п', "p"),
+        ('р', "r"),
+        ('с', "s"),
+        ('т', "t"),
+        ('у', "u"),
+        ('ұ', "u"),
+        ('ү', "u"),
+        ('ф', "f"),
+        ('х', "kh"),
+        ('һ', "h"),
+        ('ц', "ts"),
+        ('ч', "ch"),
+        ('ш', "sh"),
+        ('щ', "shch"),
+        ('ы', "y"),
+        ('э', "e"),
+        ('ю', "yu"),
+        ('я', "ya"),
+    ];
+    word.chars()
+        .filter_map(|c| {
+            LATIN.iter().find(|(from, _)| *from == c).map_or((c == '-').then_some("-"), |(_, to)| Some(*to))
+        })
+        .collect()
+}
