@@ -17,6 +17,7 @@ mod journey;
 mod keys;
 mod modes;
 mod publish;
+mod scrub;
 mod ship;
 mod store;
 mod support;
