@@ -211,6 +211,9 @@ pub struct Engine {
     pub program: Option<PathBuf>,
     /// MiB of memory that each engine may use. Default 800.
     pub memory_limit_mib: u64,
+    /// The file of the password of `analyst`, who queries the stats engine. Default: none, and any password is right; only
+    /// this machine can connect.
+    pub analyst_password_file: Option<PathBuf>,
 }
 
 impl Default for Engine {
@@ -221,6 +224,7 @@ impl Default for Engine {
             library: None,
             program: None,
             memory_limit_mib: 800,
+            analyst_password_file: None,
         }
     }
 }

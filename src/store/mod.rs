@@ -32,7 +32,7 @@ mod statements;
 
 pub use client::{Limits, MAX_ANSWER_BYTES, MAX_INSERT_ROWS, STATS, Store, VAULT};
 pub use codes::Class;
-pub use engine::{EngineError, EngineOptions, Supervisor, SupervisorError, USER};
+pub use engine::{AnalystAccess, EngineError, EngineOptions, Supervisor, SupervisorError, USER};
 pub use error::StoreError;
 pub use lease::Lease;
 pub use migrate::{

@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Parser;
@@ -9,7 +9,7 @@ use clap::Parser;
 /// Where `scripts/engine-library` puts the library, below the cache folder.
 const CACHED_LIBRARY: &str = "tamga/engine/26.7.3-stable.1/libchdb.so";
 
-/// ClickHouse, embedded: the real engine behind the ClickHouse HTTP interface, for one user on one machine.
+/// ClickHouse, embedded: the real engine behind the ClickHouse HTTP interface, for one service on one machine.
 ///
 /// Loads libchdb.so, opens the data folder and listens on a loopback address. Once it listens it prints one line of JSON to
 /// standard output, {"listening":"127.0.0.1:8123","version":"26.7.2.1"}, and nothing afterwards. Logs go to standard error
@@ -36,6 +36,17 @@ pub(crate) struct Cli {
     /// A file that holds the service account's password, on one line
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: PathBuf,
+
+    /// Admit the user `analyst` too, who reads the database tamga_stats, under limits and in a sandbox
+    ///
+    /// The whole process enters the sandbox (Landlock): it can open no file but its data folder, and connect to nothing. On a
+    /// kernel without Landlock there is no analyst, a line in the log says so, and the service is served as always.
+    #[arg(long)]
+    pub(crate) analyst: bool,
+
+    /// A file that holds the analyst's password, on one line; without it, every password is right
+    #[arg(long, value_name = "FILE", requires = "analyst")]
+    pub(crate) analyst_password_file: Option<PathBuf>,
 
     /// The engine library; by default where `make engine` puts it
     ///
@@ -70,25 +81,33 @@ impl Cli {
 
     /// The service account's password.
     pub(crate) fn password(&self) -> anyhow::Result<String> {
-        let file = self.password_file.display();
-        let text = std::fs::read_to_string(&self.password_file)
-            .with_context(|| format!("cannot read the password file {file}"))?;
-        let password = text.trim_end_matches(['\r', '\n']);
-        if password.is_empty() || password.contains('\n') {
-            bail!("the password file {file} must hold one line that is not empty");
-        }
-        Ok(password.to_owned())
+        read_password(&self.password_file)
+    }
+
+    /// The analyst's password, if there is one.
+    pub(crate) fn analyst_password(&self) -> anyhow::Result<Option<String>> {
+        self.analyst_password_file.as_deref().map(read_password).transpose()
     }
 
     /// The address to listen on, which only this machine can reach.
     pub(crate) fn listen(&self) -> anyhow::Result<SocketAddr> {
         if !self.listen.ip().is_loopback() {
             bail!(
-                "{} is not a loopback address: the engine has no encryption and one account, so it listens on 127.0.0.1 or \
+                "{} is not a loopback address: the engine has no encryption, so it listens on 127.0.0.1 or \
                  [::1] only. To serve other machines, use a ClickHouse server",
                 self.listen
             );
         }
         Ok(self.listen)
     }
+}
+
+fn read_password(file: &Path) -> anyhow::Result<String> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the password file {shown}"))?;
+    let password = text.trim_end_matches(['\r', '\n']);
+    if password.is_empty() || password.contains('\n') {
+        bail!("the password file {shown} must hold one line that is not empty");
+    }
+    Ok(password.to_owned())
 }

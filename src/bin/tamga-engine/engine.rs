@@ -10,8 +10,10 @@ use std::sync::Mutex;
 use anyhow::{Context as _, bail};
 use rustix::fs::{FlockOperation, flock};
 
+use crate::analyst::Analyst;
 use crate::failure::Failure;
 use crate::ffi::{Connection, Library};
+use crate::sandbox;
 
 /// Every part is fsynced before an insert is acknowledged, in every table that does not say otherwise. The library takes
 /// these from a file only; on its command line it ignores them without a word.
@@ -34,21 +36,44 @@ pub(crate) struct Engine {
     pub(crate) version: String,
     /// `timezone()`.
     pub(crate) time_zone: String,
+    /// The rules for analysts, if there are any.
+    analyst: Option<Analyst>,
     /// Held as long as the engine lives; another process on the same folder fails to take it.
     _lock: File,
 }
 
 impl Engine {
-    /// Locks `folder` (creating it, readable by this user only), loads the library and boots the engine there.
-    pub(crate) fn start(library: &Path, folder: &Path, memory_limit_mib: u32) -> anyhow::Result<Self> {
+    /// Locks `folder` (creating it, readable by this user only), loads the library and boots the engine there. With
+    /// `analysts`, this process enters its sandbox in between; where there is none, there are no analysts either.
+    ///
+    /// Call it from the main thread while no other runs: only threads that are started afterwards are in the sandbox.
+    pub(crate) fn start(library: &Path, folder: &Path, memory_limit_mib: u32, analysts: bool) -> anyhow::Result<Self> {
         let folder = prepare(folder)?;
         let lock = take_lock(&folder)?;
+        let library_file = library;
         let library = load(library)?;
+        let sandboxed = analysts && sandbox::enter(&folder, library_file)?;
+        if analysts && !sandboxed {
+            tracing::warn!(
+                "this kernel has no Landlock (it came with Linux 5.13 and must be switched on): there is no user analyst. \
+                 The service's side works as always"
+            );
+        }
+        on_a_thread(|| Self::boot(library, &folder, memory_limit_mib, sandboxed, lock))
+    }
+
+    fn boot(
+        library: Library,
+        folder: &Path,
+        memory_limit_mib: u32,
+        sandboxed: bool,
+        lock: File,
+    ) -> anyhow::Result<Self> {
         let config = folder.join("engine.xml");
         write_config(&config).with_context(|| format!("cannot write {}", config.display()))?;
 
         let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().min(8));
-        let mut arguments = vec!["clickhouse".to_owned(), format!("--path={}", display(&folder)?)];
+        let mut arguments = vec!["clickhouse".to_owned(), format!("--path={}", display(folder)?)];
         arguments.extend(["--async_insert=0".to_owned(), format!("--max_threads={threads}")]);
         let session = c_strings(&arguments)?;
         // What only the first connection, the one that boots the engine, takes.
@@ -67,14 +92,21 @@ impl Engine {
         })?;
         let about = String::from_utf8_lossy(about.bytes()).trim().to_owned();
         let (version, time_zone) = about.split_once('\t').context("the engine told its version in an unknown way")?;
+        let analyst = sandboxed.then(|| Analyst::new(&mut keeper, memory_limit_mib)).transpose()?;
         Ok(Self {
             library,
             arguments: session,
+            analyst,
             version: version.to_owned(),
             time_zone: time_zone.to_owned(),
             keeper: Mutex::new(Some(keeper)),
             _lock: lock,
         })
+    }
+
+    /// The rules for analysts; none where they are not admitted.
+    pub(crate) fn analyst(&self) -> Option<&Analyst> {
+        self.analyst.as_ref()
     }
 
     /// A fresh session.
@@ -86,9 +118,18 @@ impl Engine {
 
     /// Stops the engine. All sessions must be closed. True when its threads have ended too.
     pub(crate) fn stop(&self) -> bool {
-        drop(self.keeper.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
-        self.library.shutdown()
+        on_a_thread(|| {
+            drop(self.keeper.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+            self.library.shutdown()
+        })
     }
+}
+
+/// Runs something of the engine elsewhere than on the main thread. It asks each thread how large its stack is, and for the
+/// main thread the C library answers that out of `/proc/self/maps`, which is not in the sandbox.
+fn on_a_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let outcome = std::thread::scope(|scope| scope.spawn(work).join());
+    outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn prepare(folder: &Path) -> anyhow::Result<PathBuf> {

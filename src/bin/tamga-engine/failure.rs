@@ -71,9 +71,9 @@ impl From<EngineError> for Failure {
 /// The status that a ClickHouse server gives to an exception's code.
 fn status_of(code: u32) -> StatusCode {
     match code {
-        // REQUIRED_PASSWORD; UNKNOWN_USER, WRONG_PASSWORD, AUTHENTICATION_FAILED, SET_NON_GRANTED_ROLE.
+        // REQUIRED_PASSWORD; UNKNOWN_USER, WRONG_PASSWORD, ACCESS_DENIED, AUTHENTICATION_FAILED, SET_NON_GRANTED_ROLE.
         194 => StatusCode::UNAUTHORIZED,
-        192 | 193 | 516 | 512 => StatusCode::FORBIDDEN,
+        192 | 193 | 497 | 516 | 512 => StatusCode::FORBIDDEN,
         // What cannot be parsed, in the query or in its data.
         6 | 25 | 26 | 27 | 33 | 36 | 38 | 41 | 43 | 44 | 53 | 62 | 69 | 70 | 72 | 117 | 130 | 131 | 167 | 168 | 376
         | 427 | 441 | 467 | 675 | 676 => StatusCode::BAD_REQUEST,

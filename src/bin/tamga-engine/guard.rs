@@ -1,6 +1,7 @@
 //! Who may connect.
 //!
-//! One account: the service, whose password is read from a file at the start. Comparing takes the same time whether the
+//! Two accounts at most: the service, whose password is read from a file at the start, and the analyst, who may do without
+//! one (only this machine can connect, and what the analyst can read is fit to publish). Comparing takes the same time whether the
 //! first or the last byte differs, and an unknown user costs what a wrong password costs. The engine itself knows no users
 //! (`--user` is ignored, there is no storage for accounts): everything about identity happens here, before a query is read.
 
@@ -18,11 +19,17 @@ pub(crate) struct Credentials {
 pub(crate) enum Role {
     /// The collector and its verbs: every statement.
     Service,
+    /// People: what [`crate::analyst`] allows.
+    Analyst,
 }
+
+/// The name of the analyst's account.
+const ANALYST: &str = "analyst";
 
 struct Account {
     user: blake3::Hash,
-    password: blake3::Hash,
+    /// `None`: any password is right, none too.
+    password: Option<blake3::Hash>,
     role: Role,
 }
 
@@ -34,24 +41,36 @@ pub(crate) struct Guard {
 impl Guard {
     /// A guard that admits one service account.
     pub(crate) fn service(user: &str, password: &str) -> Self {
-        let account = Account { user: hash(user), password: hash(password), role: Role::Service };
+        let account = Account { user: hash(user), password: Some(hash(password)), role: Role::Service };
         Self { accounts: vec![account] }
+    }
+
+    /// Admits the analyst too. The service's name keeps belonging to the service.
+    pub(crate) fn admit_analyst(&mut self, password: Option<&str>) {
+        let account = Account { user: hash(ANALYST), password: password.map(hash), role: Role::Analyst };
+        self.accounts.insert(0, account);
     }
 
     /// The role of whoever bears these credentials.
     pub(crate) fn admit(&self, credentials: &Credentials) -> Result<Role, Failure> {
-        let (Some(user), Some(password)) = (&credentials.user, &credentials.password) else {
-            return Err(Failure::new(
-                194,
-                "REQUIRED_PASSWORD",
-                "Authentication failed: this engine needs a user and a password, as HTTP Basic, as X-ClickHouse-User and \
+        let open =
+            |user: &str| self.accounts.iter().any(|account| account.password.is_none() && account.user == hash(user));
+        let (user, password) = match (&credentials.user, &credentials.password) {
+            (Some(user), Some(password)) => (user.as_str(), password.as_str()),
+            (Some(user), None) if open(user) => (user.as_str(), ""),
+            _ => {
+                return Err(Failure::new(
+                    194,
+                    "REQUIRED_PASSWORD",
+                    "Authentication failed: this engine needs a user and a password, as HTTP Basic, as X-ClickHouse-User and \
                  X-ClickHouse-Key, or as user and password in the URL.",
-            ));
+                ));
+            }
         };
         // `blake3::Hash` compares in constant time; both comparisons are always made.
         let (user, password) = (hash(user), hash(password));
         let found = self.accounts.iter().fold(None, |found, account| {
-            let fits = (account.user == user) & (account.password == password);
+            let fits = (account.user == user) & account.password.is_none_or(|right| right == password);
             if fits { Some(account.role) } else { found }
         });
         found.ok_or_else(|| {
@@ -93,5 +112,24 @@ mod tests {
         let only_user = Credentials { user: Some("tamga".to_owned()), password: None };
         assert_eq!(guard.admit(&only_user).unwrap_err().code, 194);
         assert_eq!(guard.admit(&Credentials::default()).unwrap_err().code, 194);
+    }
+
+    #[test]
+    fn an_analyst_is_an_analyst_with_and_without_a_password() {
+        let mut open = Guard::service("tamga", "correct");
+        open.admit_analyst(None);
+        assert_eq!(open.admit(&credentials("analyst", "anything")).unwrap(), Role::Analyst);
+        let nameless = Credentials { user: Some("analyst".to_owned()), password: None };
+        assert_eq!(open.admit(&nameless).unwrap(), Role::Analyst);
+        assert_eq!(open.admit(&credentials("tamga", "correct")).unwrap(), Role::Service);
+        assert_eq!(open.admit(&credentials("tamga", "anything")).unwrap_err().code, 516);
+        assert_eq!(open.admit(&Credentials::default()).unwrap_err().code, 194);
+
+        let mut closed = Guard::service("tamga", "correct");
+        closed.admit_analyst(Some("secret"));
+        assert_eq!(closed.admit(&credentials("analyst", "secret")).unwrap(), Role::Analyst);
+        assert_eq!(closed.admit(&credentials("analyst", "correct")).unwrap_err().code, 516);
+        assert_eq!(closed.admit(&nameless).unwrap_err().code, 194);
+        assert_eq!(Guard::service("tamga", "x").admit(&credentials("analyst", "")).unwrap_err().code, 516);
     }
 }

@@ -1,8 +1,8 @@
 //! The ClickHouse HTTP interface: connections, deadlines, and the way of a request to the engine and back.
 //!
 //! Hostile input is normal input here too, although only this machine can connect: heads, statements, forms and blocks are
-//! bounded, every wait has a deadline, and no more than [`MAX_QUERIES`] statements run at once. Credentials are checked
-//! before the body is read.
+//! bounded, every wait has a deadline, and no more than [`MAX_QUERIES`] statements of the service run at once, and
+//! [`MAX_ANALYSTS`] of analysts besides. Credentials are checked before the body is read.
 
 use std::io;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
+use crate::analyst::{self, MAX_ANALYSTS};
 use crate::answer::{self, About, AnswerBody};
 use crate::body::{BodyReader, MAX_TEXT_BYTES, too_long};
 use crate::engine::Engine;
@@ -53,12 +54,14 @@ pub(crate) struct Server {
     guard: Guard,
     about: About,
     turns: Arc<Semaphore>,
+    analyst_turns: Arc<Semaphore>,
 }
 
 impl Server {
     pub(crate) fn new(engine: Arc<Engine>, guard: Guard) -> anyhow::Result<Self> {
         let about = About { version: engine.version.as_str().into(), time_zone: engine.time_zone.as_str().try_into()? };
-        Ok(Self { engine, guard, about, turns: Arc::new(Semaphore::new(MAX_QUERIES)) })
+        let (turns, analyst_turns) = (Semaphore::new(MAX_QUERIES), Semaphore::new(MAX_ANALYSTS));
+        Ok(Self { engine, guard, about, turns: turns.into(), analyst_turns: analyst_turns.into() })
     }
 
     /// Serves until `stop` resolves, then drains. True when nothing was left running.
@@ -104,9 +107,10 @@ impl Server {
         }
         drop(listener);
         let all = u32::try_from(MAX_QUERIES).expect("a small number");
+        let analysts = u32::try_from(MAX_ANALYSTS).expect("a small number");
         let drained = timeout(DRAIN_DEADLINE, async {
             graceful.shutdown().await;
-            server.turns.acquire_many(all).await.is_ok()
+            server.turns.acquire_many(all).await.is_ok() && server.analyst_turns.acquire_many(analysts).await.is_ok()
         });
         drained.await.unwrap_or(false)
     }
@@ -143,15 +147,18 @@ impl Server {
         body: Incoming,
         query_id: &str,
     ) -> Result<Response<AnswerBody>, Failure> {
-        match self.guard.admit(&request.credentials)? {
-            Role::Service => {}
-        }
+        let role = self.guard.admit(&request.credentials)?;
         if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
             return Err(Failure::not_implemented(
                 "A body with Content-Encoding is not read here; send it as it is, or as ClickHouse blocks with decompress=1.",
             ));
         }
-        let turn = self.turn().await?;
+        // The service's rows come as a stream while their statement runs; an analyst has nothing to say to a turn before the
+        // statement is there.
+        let early_turn = match role {
+            Role::Service => Some(turn(&self.turns, MAX_QUERIES).await?),
+            Role::Analyst => None,
+        };
         let mut reader = BodyReader::new(body, request.decompress);
         let form =
             headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(multipart::boundary);
@@ -165,6 +172,7 @@ impl Server {
         }
         let (statement, rows) = Statement::read(&request.query, &mut reader).await?;
         let (work, sender) = match (statement, rows) {
+            (Statement::Insert { .. }, _) if role == Role::Analyst => return Err(analyst::read_only()),
             (Statement::Insert { sql, format }, first) => {
                 let (sender, rows) = mpsc::channel(4);
                 (Work::Insert { sql, format, rows }, Some((sender, first)))
@@ -178,7 +186,12 @@ impl Server {
             default_format: request.default_format.unwrap_or_else(|| "TabSeparated".to_owned()),
             compress: request.compress,
             reads_only: request.reads_only,
+            role,
             work,
+        };
+        let turn = match early_turn {
+            Some(turn) => turn,
+            None => turn(&self.analyst_turns, MAX_ANALYSTS).await?,
         };
         let (head, head_receiver) = oneshot::channel();
         let (parts, parts_receiver) = mpsc::channel(2);
@@ -197,16 +210,17 @@ impl Server {
         })?;
         Ok(answer::begun(&head, parts_receiver, random_text(), &self.about, query_id))
     }
+}
 
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        match timeout(TURN_DEADLINE, Arc::clone(&self.turns).acquire_owned()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            _ => Err(Failure::new(
-                202,
-                "TOO_MANY_SIMULTANEOUS_QUERIES",
-                &format!("Too many simultaneous queries. Maximum: {MAX_QUERIES}. Try again."),
-            )),
-        }
+/// A turn out of `turns`, of which there are `most`.
+async fn turn(turns: &Arc<Semaphore>, most: usize) -> Result<OwnedSemaphorePermit, Failure> {
+    match timeout(TURN_DEADLINE, Arc::clone(turns).acquire_owned()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        _ => Err(Failure::new(
+            202,
+            "TOO_MANY_SIMULTANEOUS_QUERIES",
+            &format!("Too many simultaneous queries. Maximum: {most}. Try again."),
+        )),
     }
 }
 

@@ -5,11 +5,14 @@
 //!
 //! In the order of a request's way: [`http`] accepts it, [`guard`] decides who it is, [`request`], [`multipart`], [`body`],
 //! [`blocks`] and [`statement`] read it, [`run`] runs it on a connection of its own through [`engine`] and [`ffi`], [`output`]
-//! and [`answer`] shape what goes back, [`failure`] what goes wrong. Only [`ffi`] contains unsafe code.
+//! and [`answer`] shape what goes back, [`failure`] what goes wrong. Only [`ffi`] contains unsafe code. What an analyst sends
+//! passes [`analyst`], [`ast`] and [`show`] before it runs, in a process that is in its [`sandbox`].
 
 #![deny(unsafe_code)]
 
+mod analyst;
 mod answer;
+mod ast;
 mod blocks;
 mod body;
 mod cli;
@@ -22,10 +25,12 @@ mod multipart;
 mod output;
 mod request;
 mod run;
+mod sandbox;
+mod show;
 mod statement;
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -38,6 +43,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
+use crate::analyst::MAX_ANALYSTS;
 use crate::cli::Cli;
 use crate::engine::Engine;
 use crate::guard::Guard;
@@ -65,19 +71,25 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<()> {
     protect_memory()?;
     let address = cli.listen()?;
-    let guard = Guard::service(&cli.user, &cli.password()?);
+    let mut guard = Guard::service(&cli.user, &cli.password()?);
+    let analyst_password = cli.analyst_password()?;
     let library = cli.library()?;
+    // Before the engine boots: a busy port is found without waiting, and nobody is answered until there is an engine.
+    let listener = listen(address)?;
+    // Before the runtime: the sandbox holds for threads that are started later.
+    let engine = Arc::new(Engine::start(&library, &cli.path, cli.memory_limit_mib, cli.analyst)?);
+    if engine.analyst().is_some() {
+        guard.admit_analyst(analyst_password.as_deref());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .max_blocking_threads(MAX_QUERIES + 4)
+        .max_blocking_threads(MAX_QUERIES + MAX_ANALYSTS + 4)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    // Before the engine boots: a busy port is found without waiting, and nobody is answered until there is an engine.
-    let listener = runtime.block_on(listen(address))?;
-    let engine = Arc::new(Engine::start(&library, &cli.path, cli.memory_limit_mib)?);
     let server = Server::new(Arc::clone(&engine), guard)?;
     let drained = runtime.block_on(async {
+        let listener = TcpListener::from_std(listener).context("cannot serve the listening socket")?;
         let stop = stop_request(cli.stop_with_parent)?;
         announce(&listener, &engine.version)?;
         Ok::<_, anyhow::Error>(server.serve(listener, stop).await)
@@ -99,10 +111,12 @@ fn protect_memory() -> anyhow::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).context("cannot switch core dumps off")
 }
 
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
+fn listen(address: SocketAddr) -> anyhow::Result<StdTcpListener> {
+    let listener = StdTcpListener::bind(address).with_context(|| {
         format!("cannot listen on {address}: is another engine running there? Choose another address with --listen, or port 0")
-    })
+    })?;
+    listener.set_nonblocking(true).context("cannot prepare the listening socket")?;
+    Ok(listener)
 }
 
 /// The one line of standard output.

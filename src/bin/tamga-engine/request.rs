@@ -134,7 +134,8 @@ fn identifier(name: &str) -> Result<String, Failure> {
     Ok(name.to_owned())
 }
 
-fn literal(value: &str) -> String {
+/// A string literal.
+pub(crate) fn literal(value: &str) -> String {
     format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 

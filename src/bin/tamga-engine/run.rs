@@ -11,10 +11,12 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use crate::analyst;
 use crate::blocks;
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::ffi::{Answer, Connection, Progress, QueryStream, StatementClass};
+use crate::guard::Role;
 use crate::output::{self, Plan, Repeats};
 use crate::request::Request;
 use crate::statement::has_word;
@@ -37,6 +39,7 @@ pub(crate) struct Job {
     pub(crate) default_format: String,
     pub(crate) compress: bool,
     pub(crate) reads_only: bool,
+    pub(crate) role: Role,
     pub(crate) work: Work,
 }
 
@@ -146,6 +149,9 @@ pub(crate) fn run(engine: &Engine, job: Job, mut out: Out) {
 
 fn perform(engine: &Engine, job: Job, out: &mut Out) -> Result<Progress, Failure> {
     let mut connection = engine.connect()?;
+    if job.role == Role::Analyst {
+        return analyse(engine, &mut connection, job, out);
+    }
     if let Some(set) = Request::set_statement(&job.settings) {
         connection.query(set.as_bytes(), "Null", &[])?;
     }
@@ -173,6 +179,20 @@ fn perform(engine: &Engine, job: Job, out: &mut Out) -> Result<Progress, Failure
                 whole(&mut connection, &sql, &job.parameters, out)
             }
         }
+    }
+}
+
+/// Runs a statement of an analyst, if the rules allow it.
+fn analyse(engine: &Engine, connection: &mut Connection, job: Job, out: &mut Out) -> Result<Progress, Failure> {
+    let (Some(analyst), Work::Statement { sql, .. }) = (engine.analyst(), &job.work) else {
+        return Err(analyst::read_only());
+    };
+    let plan = plan(out, sql, &job.settings);
+    let databases = analyst.confine(connection, job.database.as_deref(), &job.settings, plan == Plan::Whole)?;
+    let sql = analyst.admit(connection, sql, &job.parameters, &databases)?;
+    match plan {
+        Plan::Whole => whole(connection, &sql, &job.parameters, out),
+        _ => select(connection, &sql, &job.parameters, plan, out),
     }
 }
 

@@ -142,12 +142,28 @@ fn data_start(text: &[u8], mut at: usize, complete: bool) -> Result<usize, Split
     }
 }
 
-/// The `FORMAT` clause at a query's end.
+/// The format that the clause at a query's end names.
 fn named_format(text: &[u8]) -> Option<String> {
+    format_clause(text).map(|clause| clause.format)
+}
+
+/// A `FORMAT` clause.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct FormatClause {
+    /// Where it begins in the text.
+    pub(crate) start: usize,
+    /// Where it ends.
+    pub(crate) end: usize,
+    /// The format that it names.
+    pub(crate) format: String,
+}
+
+/// The `FORMAT` clause at a query's end; a `SETTINGS` clause may follow it.
+pub(crate) fn format_clause(text: &[u8]) -> Option<FormatClause> {
     let mut tokens = Tokens { text, at: 0 };
     let mut depth = 0_usize;
     let mut named = None;
-    let mut after_format = false;
+    let mut keyword = None;
     loop {
         let token = tokens.next();
         match token.kind {
@@ -155,12 +171,12 @@ fn named_format(text: &[u8]) -> Option<String> {
             Kind::Open => depth += 1,
             Kind::Close => depth = depth.saturating_sub(1),
             Kind::Word if depth == 0 => {
-                if after_format {
-                    named = Some(String::from_utf8_lossy(&text[token.start..token.end]).into_owned());
-                    after_format = false;
+                if let Some(start) = keyword.take() {
+                    let format = String::from_utf8_lossy(&text[token.start..token.end]).into_owned();
+                    named = Some(FormatClause { start, end: token.end, format });
                     continue;
                 }
-                after_format = tokens.is(token, "FORMAT");
+                keyword = tokens.is(token, "FORMAT").then_some(token.start);
                 if tokens.is(token, "SETTINGS") && named.is_some() {
                     return named;
                 }
@@ -170,8 +186,59 @@ fn named_format(text: &[u8]) -> Option<String> {
             Kind::Semicolon => continue,
             _ => named = None,
         }
-        after_format = false;
+        keyword = None;
     }
+}
+
+/// The first word of a text, if it begins with one.
+pub(crate) fn first_word(text: &[u8]) -> Option<&[u8]> {
+    let token = Tokens { text, at: 0 }.next();
+    (token.kind == Kind::Word).then(|| &text[token.start..token.end])
+}
+
+/// True when the text begins with a round bracket.
+pub(crate) fn begins_with_bracket(text: &[u8]) -> bool {
+    let token = Tokens { text, at: 0 }.next();
+    token.kind == Kind::Open && text[token.start] == b'('
+}
+
+/// A token of a statement that has no expressions.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Word<'text> {
+    /// A keyword, a name or a number.
+    Bare(&'text str),
+    /// A quoted name without a backslash or a quote in it.
+    Name(&'text str),
+    /// A string literal, with its quotes.
+    Text(&'text str),
+    Dot,
+}
+
+/// The tokens of a statement that has nothing but words, quoted names, strings and dots; semicolons at its end are left out.
+pub(crate) fn words(text: &[u8]) -> Option<Vec<Word<'_>>> {
+    let mut tokens = Tokens { text, at: 0 };
+    let mut words = Vec::new();
+    let mut ended = false;
+    loop {
+        let token = tokens.next();
+        let part = std::str::from_utf8(&text[token.start..token.end]).ok()?;
+        match (token.kind, part.as_bytes().first()) {
+            (Kind::End, _) => return Some(words),
+            (Kind::Semicolon, _) => ended = true,
+            _ if ended => return None,
+            (Kind::Word, _) => words.push(Word::Bare(part)),
+            (Kind::Dot, _) => words.push(Word::Dot),
+            (Kind::Quoted, Some(b'\'')) if is_whole(part) => words.push(Word::Text(part)),
+            (Kind::Quoted, Some(b'`' | b'"')) if is_whole(part) => words.push(Word::Name(&part[1..part.len() - 1])),
+            _ => return None,
+        }
+    }
+}
+
+/// A quoted token that ends with its quote and has neither another one nor a backslash inside.
+fn is_whole(part: &str) -> bool {
+    let quote = &part[..1];
+    part.len() >= 2 && part.ends_with(quote) && !part[1..part.len() - 1].contains(['\\', '\n', '\0', '\'', '"', '`'])
 }
 
 fn reads_input(text: &[u8]) -> bool {

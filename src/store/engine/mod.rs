@@ -55,8 +55,17 @@ pub struct EngineOptions {
     pub password_file: PathBuf,
     /// MiB that it may use.
     pub memory_limit_mib: u64,
+    /// Whether people may query it, as the user `analyst`.
+    pub analyst: Option<AnalystAccess>,
     /// The longest wait before it is started again.
     pub restart_within: Duration,
+}
+
+/// How people get to query an engine. Only that of the stats store has nothing but what they may see.
+#[derive(Clone, Debug, Default)]
+pub struct AnalystAccess {
+    /// The file of the analyst's password. None: any password is right.
+    pub password_file: Option<PathBuf>,
 }
 
 impl EngineOptions {
@@ -67,7 +76,8 @@ impl EngineOptions {
 
     /// The stats engine as configured.
     pub fn stats(config: &Config) -> Self {
-        Self::configured(config, "stats", config.engine.stats_listen)
+        let analyst = AnalystAccess { password_file: config.engine.analyst_password_file.clone() };
+        Self { analyst: Some(analyst), ..Self::configured(config, "stats", config.engine.stats_listen) }
     }
 
     fn configured(config: &Config, name: &'static str, listen: SocketAddr) -> Self {
@@ -81,6 +91,7 @@ impl EngineOptions {
             listen,
             password_file: dir.join("service.password"),
             memory_limit_mib: config.engine.memory_limit_mib,
+            analyst: None,
             restart_within: Duration::from_secs(10),
         }
     }
@@ -362,6 +373,12 @@ impl Watchman {
         }
         // A group of its own: Ctrl-C in a terminal is for us, who then stop the engine in order; it does not end beside us.
         command.process_group(0);
+        if let Some(analyst) = &options.analyst {
+            command.arg("--analyst");
+            if let Some(file) = &analyst.password_file {
+                command.arg("--analyst-password-file").arg(file);
+            }
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()
     }
 }

@@ -27,6 +27,7 @@ impl Fixture {
             listen: ([127, 0, 0, 1], 0).into(),
             password_file: self.folder.path().join("engine/service.password"),
             memory_limit_mib: 300,
+            analyst: Some(AnalystAccess { password_file: Some("/nowhere/analyst.password".into()) }),
             restart_within: Duration::from_millis(300),
         }
     }
@@ -53,9 +54,14 @@ async fn an_engine_that_listens_is_ready_and_stops_when_told() {
     supervisor.stop().await;
     assert_eq!(fixture.read("stopped"), "stopped\n");
     let arguments = fixture.read("arguments");
-    for part in
-        ["--listen 127.0.0.1:0", "--user tamga", "--stop-with-parent", "--library /nowhere", "--memory-limit-mib 300"]
-    {
+    for part in [
+        "--listen 127.0.0.1:0",
+        "--user tamga",
+        "--stop-with-parent",
+        "--library /nowhere",
+        "--memory-limit-mib 300",
+        "--analyst --analyst-password-file /nowhere/analyst.password",
+    ] {
         assert!(arguments.contains(part), "{arguments}");
     }
 }

@@ -51,9 +51,21 @@ impl Engine {
         Self::start_in(Arc::new(tempfile::tempdir().unwrap()))
     }
 
+    /// An engine on an empty folder that admits analysts.
+    pub(crate) fn start_for_analysts() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let mut command = command(folder.path());
+        command.arg("--analyst");
+        Self::spawn(command, folder)
+    }
+
     /// An engine on a folder that may hold data.
     pub(crate) fn start_in(folder: Arc<TempDir>) -> Self {
-        let mut child = command(folder.path()).spawn().unwrap();
+        Self::spawn(command(folder.path()), folder)
+    }
+
+    fn spawn(mut command: Command, folder: Arc<TempDir>) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let Ok(announced) = serde_json::from_str::<serde_json::Value>(&line) else {
@@ -115,6 +127,17 @@ impl Engine {
     /// `GET`, as the service account.
     pub(crate) async fn get(&self, target: &str) -> Answer {
         self.send(self.request("GET", target).body(Full::default()).unwrap()).await
+    }
+
+    /// `POST`, as the analyst.
+    pub(crate) async fn ask(&self, target: &str, body: impl Into<Bytes>) -> Answer {
+        let request = Request::builder()
+            .method("POST")
+            .uri(format!("{}{target}", self.url()))
+            .header("X-ClickHouse-User", "analyst")
+            .body(Full::new(body.into()))
+            .unwrap();
+        self.send(request).await
     }
 
     pub(crate) fn request(&self, method: &str, target: &str) -> http::request::Builder {

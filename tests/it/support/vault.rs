@@ -37,6 +37,7 @@ impl EngineFixture {
             listen: ([127, 0, 0, 1], 0).into(),
             password_file: folder.join("service.password"),
             memory_limit_mib: 600,
+            analyst: None,
             restart_within: Duration::from_millis(300),
         }
     }

@@ -1,0 +1,56 @@
+//! The last wall around analysts' statements: after [`enter`], this process can open no file but its data, and connect to
+//! nothing.
+//!
+//! Landlock binds the calling thread and the threads that it starts afterwards. So it is entered by the main thread while it
+//! is the only one: after the library was loaded, before the engine boots.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset,
+    RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetStatus, Scope,
+};
+
+/// Beyond the data, what the engine reads while it runs: time zones that the system may have newer than the library, randomness,
+/// and how much memory and processor there is. None of it tells of other programs' data.
+const READABLE: [&str; 9] = [
+    "/usr/share/zoneinfo",
+    "/etc/localtime",
+    "/dev/urandom",
+    "/dev/random",
+    "/proc/meminfo",
+    "/proc/cpuinfo",
+    "/proc/stat",
+    "/sys/fs/cgroup",
+    "/sys/devices/system/cpu",
+];
+
+/// Enters the sandbox. False when this kernel has no Landlock, and nothing was changed that matters.
+pub(crate) fn enter(folder: &Path, library: &Path) -> anyhow::Result<bool> {
+    let everything = AccessFs::from_all(ABI::V5);
+    let reading = AccessFs::from_read(ABI::V5);
+    let ruleset = Ruleset::default()
+        .handle_access(everything)
+        .and_then(|ruleset| {
+            ruleset.set_compatibility(CompatLevel::BestEffort).handle_access(AccessNet::from_all(ABI::V4))
+        })
+        .and_then(|ruleset| ruleset.scope(Scope::from_all(ABI::V6)))
+        .and_then(Ruleset::create)
+        .context("cannot prepare the sandbox")?;
+    let mut ruleset = allow(ruleset, folder, everything)?;
+    ruleset = allow(ruleset, library, reading)?;
+    ruleset = allow(ruleset, Path::new("/dev/null"), AccessFs::from_file(ABI::V5))?;
+    for path in READABLE.map(Path::new).into_iter().filter(|path| path.exists()) {
+        ruleset = allow(ruleset, path, reading)?;
+    }
+    let status = ruleset.restrict_self().context("cannot enter the sandbox")?;
+    Ok(status.ruleset != RulesetStatus::NotEnforced)
+}
+
+fn allow(ruleset: RulesetCreated, path: &Path, access: landlock::BitFlags<AccessFs>) -> anyhow::Result<RulesetCreated> {
+    let sentence = || format!("cannot let the engine have {} in its sandbox", path.display());
+    let opened = PathFd::new(path).with_context(sentence)?;
+    let access = if path.is_dir() { access } else { access & AccessFs::from_file(ABI::V5) };
+    ruleset.add_rule(PathBeneath::new(opened, access)).with_context(sentence)
+}
