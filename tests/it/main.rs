@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and a measurement prints")]
 
+mod analyst;
 mod architecture;
 mod books;
 mod canary;
@@ -17,6 +18,7 @@ mod journey;
 mod keys;
 mod modes;
 mod publish;
+mod schema;
 mod scrub;
 mod ship;
 mod store;

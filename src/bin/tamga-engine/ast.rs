@@ -131,7 +131,7 @@ fn check_identifier(name: &str, databases: &[String]) -> Result<(), String> {
         .any(|database| name.strip_prefix(database.as_str()).is_some_and(|rest| rest.starts_with('.')));
     let of_system =
         |table: &&str| name.strip_prefix(*table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    if foreign && !SYSTEM_TABLES.iter().any(|table| of_system(table)) {
+    if foreign && !SYSTEM_TABLES.iter().any(of_system) {
         return Err(format!("{} is not available, only the tables of {DATABASE}", shown(name)));
     }
     Ok(())

@@ -1,0 +1,8 @@
+-- At which hours of the day, by the site's clock, do people come?
+SELECT hour, sum(views) AS views, sum(visits) AS visits
+FROM hours
+WHERE site = {site:String}
+  AND window_start >= toDateTime({from:Date}, {zone:String})
+  AND window_start < toDateTime({to:Date}, {zone:String})
+GROUP BY hour
+ORDER BY hour

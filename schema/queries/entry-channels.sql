@@ -1,0 +1,9 @@
+-- By which channels do visits come, and how many leave at once?
+SELECT channel, sum(e.visits) AS visits, sumIf(e.bounces, isNotNull(e.bounces)) AS bounces,
+       round(100 * bounces / sumIf(e.visits, isNotNull(e.bounces)), 1) AS bounce_percent
+FROM entries AS e
+WHERE site = {site:String}
+  AND window_start >= toDateTime({from:Date}, {zone:String})
+  AND window_start < toDateTime({to:Date}, {zone:String})
+GROUP BY channel
+ORDER BY visits DESC

@@ -1,0 +1,257 @@
+-- Where the migrations lead: every table of both stores, as the engine says it has made them.
+-- Generated from fresh databases; a test compares. TAMGA_UPDATE=1 cargo test --test it schema writes it anew.
+
+CREATE TABLE tamga_vault.attributes
+(
+    `batch` UInt64 COMMENT 'Random value of the insert that brought the row; by it an insert of unknown outcome is counted',
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `day` Date COMMENT 'Site-local day of arrival; the day of the key',
+    `hour` DateTime('UTC') COMMENT 'Start of the site-local hour of arrival',
+    `attribute` LowCardinality(String) COMMENT 'Name of the attribute, which is also its key domain',
+    `value` LowCardinality(String) COMMENT 'Its value, or why it is absent: unsupported, blocked, timeout, error',
+    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day and this attribute alone' CODEC(NONE),
+    `confirmed` Bool COMMENT 'The cookie had come back',
+    `network` UInt8 COMMENT 'One byte of the hash of the /24 or /48 under the key domain of this attribute'
+)
+ENGINE = MergeTree
+PARTITION BY (site, day)
+ORDER BY (site, attribute, visitor)
+TTL day + toIntervalDay(9)
+SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Attributes of devices and connections, one narrow row each, so that no joint fingerprint exists at rest';
+
+CREATE TABLE tamga_vault.events
+(
+    `batch` UInt64 COMMENT 'Random value of the insert that brought the row; by it an insert of unknown outcome is counted',
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `day` Date COMMENT 'Site-local day of arrival; the day of the key',
+    `hour` DateTime('UTC') COMMENT 'Start of the site-local hour of arrival',
+    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, under the key domain of visits' CODEC(NONE),
+    `visit` FixedString(16) COMMENT 'Pseudonym of the visit' CODEC(NONE),
+    `view` FixedString(16) COMMENT 'Pseudonym of the page view' CODEC(NONE),
+    `confirmed` Bool COMMENT 'The cookie had come back; only browsers with such a row count as visitors',
+    `network` UInt8 COMMENT 'One byte of the day-keyed hash of the /24 or /48; 256 classes, used by the publishing rules alone',
+    `new_day` Bool COMMENT 'First visit of this day',
+    `new_week` Bool COMMENT 'First visit of this ISO week',
+    `new_month` Bool COMMENT 'First visit of this calendar month',
+    `new_ever` Bool COMMENT 'First visit as far as the cookie reaches',
+    `visit_number` LowCardinality(String) COMMENT 'Number of the visit in buckets: 1, 2, 3-5, 6-20, 21+',
+    `type` LowCardinality(String) COMMENT 'view, engage, exit or event',
+    `path` LowCardinality(String) COMMENT 'Path as a template; empty where the event has none',
+    `previous_path` LowCardinality(String) COMMENT 'Template of the path before, on the same site; empty when there was none',
+    `step` UInt8 COMMENT 'Number of the view within its visit, 1 to 30',
+    `duration_s` UInt16 COMMENT 'Duration of the visit so far, lower bound of its bucket, in seconds',
+    `engaged_s` UInt16 COMMENT 'Time the page was visible and focused, lower bound of its bucket, in seconds; engage only',
+    `entry_channel` LowCardinality(String) COMMENT 'How the visit began; on its first view only, otherwise empty',
+    `entry_source` LowCardinality(String) COMMENT 'Registrable domain of the referrer or declared campaign source; likewise',
+    `entry_medium` LowCardinality(String) COMMENT 'Declared campaign medium; likewise',
+    `entry_campaign` LowCardinality(String) COMMENT 'Declared campaign; likewise',
+    `exit_domain` LowCardinality(String) COMMENT 'Registrable domain of a followed outbound link; exit only',
+    `country` LowCardinality(String) COMMENT 'ISO 3166-1 alpha-2 of the address, looked up in memory; empty when unknown',
+    `region` LowCardinality(String) COMMENT 'Region of the address; empty when unknown',
+    `browser` LowCardinality(String) COMMENT 'Browser family',
+    `browser_major` UInt16 COMMENT 'Major version; 0 when unknown',
+    `os` LowCardinality(String) COMMENT 'Operating system family',
+    `device` LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other',
+    `name` LowCardinality(String) COMMENT 'Name of a configured event; event only',
+    `variant` LowCardinality(String) COMMENT 'Variant of a configured event; event only',
+    `suspect` LowCardinality(String) COMMENT 'Why the sender may be a program; empty when nothing speaks for it'
+)
+ENGINE = MergeTree
+PARTITION BY (site, day)
+ORDER BY (site, visitor, visit, view, type)
+TTL day + toIntervalDay(9)
+SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'What happened on the sites: one row per event, dropped with its day';
+
+CREATE TABLE tamga_vault.leases
+(
+    `node` LowCardinality(String) COMMENT 'Name of the collector node',
+    `complete_until` DateTime64(3, 'UTC') COMMENT 'Everything this node received before this moment is in the vault',
+    `written_at` DateTime64(3, 'UTC') COMMENT 'When the node said so'
+)
+ENGINE = ReplacingMergeTree(written_at)
+ORDER BY node
+TTL toDateTime(written_at) + toIntervalDay(9)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'How far each node has emptied its spool; a window is published when all have passed its end';
+
+CREATE TABLE tamga_vault.schema_migrations
+(
+    `version` UInt32 COMMENT 'Number of the migration',
+    `name` LowCardinality(String) COMMENT 'What it does',
+    `checksum` LowCardinality(String) COMMENT 'BLAKE3 of the file that was applied, in hex',
+    `statement` UInt32 COMMENT 'Number of the statement within the file, from 1',
+    `applied_at` DateTime64(3, 'UTC') COMMENT 'When it had been carried out'
+)
+ENGINE = MergeTree
+ORDER BY (version, statement)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Which statements of which migrations have been carried out';
+
+CREATE TABLE tamga_vault.seeds
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window',
+    `seed` FixedString(32) COMMENT 'Random; the secret thresholds of the cells of this window are derived from it',
+    `drawn_at` DateTime64(3, 'UTC') COMMENT 'When it was drawn'
+)
+ENGINE = MergeTree
+ORDER BY (site, window_start, drawn_at)
+TTL toDateTime(drawn_at) + toIntervalDay(9)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Seeds of windows that are not yet published; the oldest of a window counts, and it is deleted with publication';
+
+CREATE TABLE tamga_vault.tallies
+(
+    `batch` UInt64 COMMENT 'Random value of the insert that brought the row; by it an insert of unknown outcome is counted',
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `day` Date COMMENT 'Site-local day of arrival',
+    `hour` DateTime('UTC') COMMENT 'Start of the site-local hour of arrival',
+    `reason` LowCardinality(String) COMMENT 'What is counted: count_only, or the class of a declared bot',
+    `count` UInt32 COMMENT 'How many events'
+)
+ENGINE = MergeTree
+PARTITION BY (site, day)
+ORDER BY (site, reason, hour)
+TTL day + toIntervalDay(9)
+SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Counts that bear no pseudonym';
+
+CREATE TABLE tamga_stats.clients
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `browser` LowCardinality(String) COMMENT 'Browser family, or (other)',
+    `major` LowCardinality(String) COMMENT 'Major version, empty when unknown, or (other): the versions that are not shown, all if it stands alone',
+    `visitors` UInt64 COMMENT 'Confirmed visitors, each once',
+    `visits` Nullable(UInt64) COMMENT 'Visits'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+ORDER BY (site, window_start, browser, major)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'What visitors browse with';
+
+CREATE TABLE tamga_stats.entries
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `channel` LowCardinality(String) COMMENT 'How visits began: direct, search, social …, or (other)',
+    `source` LowCardinality(String) COMMENT 'Registrable domain or declared source, empty when there is none, or (other): the sources that are not shown, all if it stands alone',
+    `visits` UInt64 COMMENT 'Visits',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors, each once: where the first visit of the window came from',
+    `bounces` Nullable(UInt64) COMMENT 'Visits of one view and under ten seconds of engaged time'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+ORDER BY (site, window_start, channel, source)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Where visits come from';
+
+CREATE TABLE tamga_stats.hours
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `hour` LowCardinality(String) COMMENT 'Site-local hour of day, 00 to 23, or (other)',
+    `views` UInt64 COMMENT 'Page views',
+    `visits` Nullable(UInt64) COMMENT 'Visits that began in this hour'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+ORDER BY (site, window_start, hour)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'When people come';
+
+CREATE TABLE tamga_stats.pages
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `path` LowCardinality(String) COMMENT 'Path as a template, or (other)',
+    `views` UInt64 COMMENT 'Page views',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors who opened the page; not shown for pages folded together, who may share them',
+    `entries` Nullable(UInt64) COMMENT 'Visits that began here',
+    `last_pages` Nullable(UInt64) COMMENT 'Visits that began in the window and whose last view of it was here'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+ORDER BY (site, window_start, path)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'What people open';
+
+CREATE TABLE tamga_stats.places
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `country` LowCardinality(String) COMMENT 'ISO 3166-1 alpha-2, empty when unknown, or (other)',
+    `region` LowCardinality(String) COMMENT 'Region, empty when unknown, or (other): the regions that are not shown, all if it stands alone',
+    `visitors` UInt64 COMMENT 'Confirmed visitors, each once: where they were first',
+    `visits` Nullable(UInt64) COMMENT 'Visits'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+ORDER BY (site, window_start, country, region)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Where visitors are';
+
+CREATE TABLE tamga_stats.publications
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `published_at` DateTime('UTC') COMMENT 'When the window was published',
+    `complete` Bool COMMENT 'All nodes had emptied their spools past the end of the window, and the vault still had its rows',
+    `events` UInt64 COMMENT 'Events in the window, a multiple of 5; 0 when the site had too few visitors for any table',
+    `folded_share` Float32 COMMENT 'Share of page views in (other) of `pages`, from the published numbers, to two digits; 1 when none is shown',
+    `late` UInt64 COMMENT 'Events of earlier windows that came after those were published and appear nowhere, a multiple of 5; 0 below 50'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+ORDER BY (site, window_start)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Ledger: which windows are published, when and how completely. A window without a row here is not published';
+
+CREATE TABLE tamga_stats.schema_migrations
+(
+    `version` UInt32 COMMENT 'Number of the migration',
+    `name` LowCardinality(String) COMMENT 'What it does',
+    `checksum` LowCardinality(String) COMMENT 'BLAKE3 of the file that was applied, in hex',
+    `statement` UInt32 COMMENT 'Number of the statement within the file, from 1',
+    `applied_at` DateTime64(3, 'UTC') COMMENT 'When it had been carried out'
+)
+ENGINE = MergeTree
+ORDER BY (version, statement)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Which statements of which migrations have been carried out';
+
+CREATE TABLE tamga_stats.site
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `views` Nullable(UInt64) COMMENT 'Page views',
+    `visits` Nullable(UInt64) COMMENT 'Visits',
+    `visitors` UInt64 COMMENT 'Confirmed visitors',
+    `new_day` Nullable(UInt64) COMMENT 'Visitors counted for the day here: in the first window of the day in which they are confirmed; their sum is the daily uniques',
+    `new_week` Nullable(UInt64) COMMENT 'Visitors whose first visit of the ISO week it was; likewise',
+    `new_month` Nullable(UInt64) COMMENT 'Visitors whose first visit of the month it was; likewise',
+    `new_ever` Nullable(UInt64) COMMENT 'Visitors whose first visit ever it was, as far as cookies reach',
+    `count_only_views` Nullable(UInt64) COMMENT 'Views of browsers that asked not to be measured: counted and nothing else; from 50'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+ORDER BY (site, window_start)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Totals of a site';
