@@ -142,6 +142,7 @@ impl Edge {
                 zone: TimeZone::UTC,
                 items: Items::of(Some("jetpay"), None).unwrap(),
                 paths: rules(templates),
+                policy_version: String::new(),
             };
             (SiteEnrich::new(words), rules)
         };
