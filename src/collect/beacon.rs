@@ -159,8 +159,8 @@ impl Collector {
         })?;
         let presented = match site.identity {
             Identification::Cookie => Presented::Cookie(
-                headers::cookie(head, &site.cookies.identity)
-                    .and_then(|value| self.seal.open(&rules.site, value, time.local.day)),
+                headers::cookies(head, &site.cookies.identity)
+                    .find_map(|value| self.seal.open(&rules.site, value, time.local.day)),
             ),
             Identification::DailyAddress => {
                 Presented::Address(self.visitors.present(sender, rules, &key, time.local.day))

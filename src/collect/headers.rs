@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use crate::event::Sender;
 use crate::secret::Personal;
 
+/// Cookies that are looked through for our own; browsers keep fewer than 200 of a site.
+const COOKIES_MAX: usize = 200;
 /// Bytes of a header that are looked at; the rest says nothing that is kept.
 const TEXT_MAX: usize = 1024;
 
@@ -35,9 +37,16 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 }
 
 /// The value of our cookie of this name.
-pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &'a str) -> Option<&'a str> {
+    cookies(headers, name).next()
+}
+
+/// The values of our cookie of this name. More than one come where it bears no `__Host-`: a page of the site can then put
+/// one of the same name before it.
+pub(super) fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(';')).find_map(|pair| pair.trim_start().strip_prefix(name)?.strip_prefix('='))
+    let pairs = lines.flat_map(|line| line.split(';')).take(COOKIES_MAX);
+    pairs.filter_map(move |pair| pair.trim_start().strip_prefix(name)?.strip_prefix('='))
 }
 
 /// Names and attributes of the cookies that a site's collector sets.

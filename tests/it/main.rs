@@ -4,6 +4,7 @@
 
 mod analyst;
 mod architecture;
+mod attacks;
 mod books;
 mod canary;
 mod cli;

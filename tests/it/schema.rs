@@ -160,7 +160,8 @@ async fn every_named_question_is_answered_to_an_analyst() {
         let sql = fs::read_to_string(&file).unwrap();
         let (name, sure) = (file.display(), sql.starts_with("-- ") && sql.contains("{site:String}"));
         assert!(sure, "{name} begins with the question and asks it of one site");
-        let target = "/?param_site=shop.kz&param_from=2026-01-01&param_to=2027-01-01&param_zone=Asia/Almaty&default_format=JSON";
+        let target =
+            "/?param_site=shop.kz&param_from=2026-01-01&param_to=2027-01-01&param_zone=Asia/Almaty&default_format=JSON";
         let answer = engine.ask(target, sql).await;
         assert_eq!(answer.status, StatusCode::OK, "{name}: {}", answer.text());
     }

@@ -19,18 +19,20 @@ const SITE: &str = "shop.localhost";
 /// The domains of a day's key, and the attributes that this version has.
 const DOMAINS: [&str; 8] = ["identity", "address", "visitor", "visit", "view", "network", "loss", "attribute provider"];
 
-/// A collector whose stores never answer: rows wait in the spool, which is all that is needed here.
-fn config(folder: &TempDir, ports: Ports) -> std::path::PathBuf {
+/// A collector whose stores never answer: rows wait in the spool, which is all that is needed here. Its site is on this
+/// port, or on that of http.
+pub(crate) fn config(folder: &TempDir, ports: Ports, site_port: u16) -> std::path::PathBuf {
     let path = folder.path().join("tamga.toml");
     let password = folder.path().join("password");
     fs::write(&password, "none").unwrap();
     let geo = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/geo/asn.mmdb");
+    let site_port = if site_port == 80 { String::new() } else { format!(":{site_port}") };
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:{}\"\nadmin_listen = \"127.0.0.1:{}\"\ntrusted_proxies = [\"127.0.0.0/8\"]\n\
          [data]\ndir = {:?}\n[keys]\ndir = {:?}\n[geo]\nprovider = [{geo:?}]\n\
          [vault]\nurl = \"http://127.0.0.1:1\"\nuser = \"tamga\"\npassword_file = {password:?}\n\
          [stats]\nurl = \"http://127.0.0.1:1\"\nuser = \"tamga\"\npassword_file = {password:?}\n\
-         [[site]]\ndomain = \"{SITE}\"\npublic_url = \"http://t.{SITE}:{}\"\norigins = [\"http://{SITE}\"]\n\
+         [[site]]\ndomain = \"{SITE}\"\npublic_url = \"http://t.{SITE}:{}\"\norigins = [\"http://{SITE}{site_port}\"]\n\
          time_zone = \"Asia/Almaty\"\nprofile = \"jetpay\"\n",
         ports.collector,
         ports.collector + 1,
@@ -136,7 +138,7 @@ fn verb(config: &Path, words: &[&str]) -> Output {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destroyed_key_is_nowhere() {
     let (folder, ports) = (TempDir::new().unwrap(), Ports::free());
-    let config = config(&folder, ports);
+    let config = config(&folder, ports, 80);
     let mut product = Product::serve(&folder, &config, ports);
     product.takes_beacons().await;
     load(ports, 0).await;
@@ -180,7 +182,7 @@ async fn a_destroyed_key_is_nowhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_not_dumped_when_the_collector_crashes() {
     let (folder, ports) = (TempDir::new().unwrap(), Ports::free());
-    let mut product = Product::serve(&folder, &config(&folder, ports), ports);
+    let mut product = Product::serve(&folder, &config(&folder, ports, 80), ports);
     product.takes_beacons().await;
     beacon(ports, 1, None).await;
     let limits = fs::read_to_string(format!("/proc/{}/limits", product.pid())).unwrap();

@@ -4,6 +4,8 @@
 mod memory;
 mod rotation;
 
+pub(crate) use memory::config as collector_without_stores;
+
 /// The key of a domain, as the documentation has it: an independent second writing.
 fn domain_key(material: &[u8; 32], domain: &str) -> [u8; 32] {
     blake3::derive_key(&format!("tamga 2026-11-22 {domain} v1"), material)

@@ -141,6 +141,7 @@ impl Edge {
                 site: "site.kz".into(),
                 zone: TimeZone::UTC,
                 items: Items::of(Some("jetpay"), None).unwrap(),
+                policy_version: String::new(),
                 paths: rules(templates),
                 policy_version: String::new(),
             };
