@@ -143,7 +143,6 @@ impl Edge {
                 items: Items::of(Some("jetpay"), None).unwrap(),
                 policy_version: String::new(),
                 paths: rules(templates),
-                policy_version: String::new(),
             };
             (SiteEnrich::new(words), rules)
         };
