@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::blocks::Decoder;
 use crate::failure::Failure;
+use crate::frames::FrameDecoder;
 
 /// How long a client may take for the next piece.
 const PIECE_DEADLINE: Duration = Duration::from_secs(30);
@@ -21,16 +22,60 @@ const DISCARD_DEADLINE: Duration = Duration::from_secs(5);
 /// The longest statement. The engine itself stops at `max_query_size`, 256 KiB unless set.
 pub(crate) const MAX_TEXT_BYTES: usize = 1 << 20;
 
+/// How a body is packed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// Not at all.
+    Plain,
+    /// In ClickHouse's compressed blocks.
+    Blocks,
+    /// In LZ4 frames.
+    Frames,
+}
+
+enum Unpacker {
+    Blocks(Decoder),
+    Frames(FrameDecoder),
+}
+
+impl Unpacker {
+    fn push(&mut self, piece: &[u8]) {
+        match self {
+            Self::Blocks(decoder) => decoder.push(piece),
+            Self::Frames(decoder) => decoder.push(piece),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        match self {
+            Self::Blocks(decoder) => decoder.next(),
+            Self::Frames(decoder) => decoder.next(),
+        }
+    }
+
+    fn finish(&self) -> Result<(), Failure> {
+        match self {
+            Self::Blocks(decoder) => decoder.finish(),
+            Self::Frames(decoder) => decoder.finish(),
+        }
+    }
+}
+
 /// Reads a body piece by piece.
 pub(crate) struct BodyReader {
     /// `None` when everything was read.
     incoming: Option<Incoming>,
-    decoder: Option<Decoder>,
+    decoder: Option<Unpacker>,
 }
 
 impl BodyReader {
-    pub(crate) fn new(incoming: Incoming, compressed: bool) -> Self {
-        Self { incoming: Some(incoming), decoder: compressed.then(Decoder::default) }
+    pub(crate) fn new(incoming: Incoming, packing: Packing) -> Self {
+        let decoder = match packing {
+            Packing::Plain => None,
+            Packing::Blocks => Some(Unpacker::Blocks(Decoder::default())),
+            Packing::Frames => Some(Unpacker::Frames(FrameDecoder::default())),
+        };
+        Self { incoming: Some(incoming), decoder }
     }
 
     /// A body that was read already.
@@ -53,7 +98,7 @@ impl BodyReader {
             })?;
             let Some(frame) = frame else {
                 self.incoming = None;
-                return self.decoder.as_ref().map_or(Ok(()), Decoder::finish).map(|()| None);
+                return self.decoder.as_ref().map_or(Ok(()), Unpacker::finish).map(|()| None);
             };
             let frame = frame.map_err(|_| {
                 Failure::new(210, "NETWORK_ERROR", "The body broke off.").with_status(StatusCode::BAD_REQUEST)

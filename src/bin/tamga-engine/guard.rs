@@ -51,6 +51,21 @@ impl Guard {
         self.accounts.insert(0, account);
     }
 
+    /// Whether a request may come under this `Host`. Where no password is asked for, only names of this machine will do: a web
+    /// page elsewhere whose name is made to point here (DNS rebinding) could read the answers otherwise.
+    pub(crate) fn admits_host(&self, role: Role, host: Option<&str>) -> Result<(), Failure> {
+        let open = self.accounts.iter().any(|account| account.role == role && account.password.is_none());
+        let name = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
+        if open && !matches!(name, None | Some("localhost" | "127.0.0.1" | "[::1]")) {
+            return Err(Failure::new(
+                516,
+                "AUTHENTICATION_FAILED",
+                "Authentication failed: without a password, ask as 127.0.0.1, [::1] or localhost.",
+            ));
+        }
+        Ok(())
+    }
+
     /// The role of whoever bears these credentials.
     pub(crate) fn admit(&self, credentials: &Credentials) -> Result<Role, Failure> {
         let open =
@@ -125,8 +140,17 @@ mod tests {
         assert_eq!(open.admit(&credentials("tamga", "anything")).unwrap_err().code, 516);
         assert_eq!(open.admit(&Credentials::default()).unwrap_err().code, 194);
 
+        for (host, admitted) in
+            [("127.0.0.1:8124", true), ("localhost", true), ("[::1]:8124", true), ("evil.test:8124", false)]
+        {
+            assert_eq!(open.admits_host(Role::Analyst, Some(host)).is_ok(), admitted, "{host}");
+            assert!(open.admits_host(Role::Service, Some(host)).is_ok());
+        }
+        assert!(open.admits_host(Role::Analyst, None).is_ok());
+
         let mut closed = Guard::service("tamga", "correct");
         closed.admit_analyst(Some("secret"));
+        assert!(closed.admits_host(Role::Analyst, Some("stats.test")).is_ok());
         assert_eq!(closed.admit(&credentials("analyst", "secret")).unwrap(), Role::Analyst);
         assert_eq!(closed.admit(&credentials("analyst", "correct")).unwrap_err().code, 516);
         assert_eq!(closed.admit(&nameless).unwrap_err().code, 194);

@@ -21,7 +21,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::analyst::{self, MAX_ANALYSTS};
 use crate::answer::{self, About, AnswerBody};
-use crate::body::{BodyReader, MAX_TEXT_BYTES, too_long};
+use crate::body::{BodyReader, MAX_TEXT_BYTES, Packing, too_long};
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::guard::{Guard, Role};
@@ -148,18 +148,15 @@ impl Server {
         query_id: &str,
     ) -> Result<Response<AnswerBody>, Failure> {
         let role = self.guard.admit(&request.credentials)?;
-        if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-            return Err(Failure::not_implemented(
-                "A body with Content-Encoding is not read here; send it as it is, or as ClickHouse blocks with decompress=1.",
-            ));
-        }
+        self.guard.admits_host(role, headers.get(header::HOST).map(|host| host.to_str().unwrap_or("?")))?;
+        let packing = packing(headers, request.decompress)?;
         // The service's rows come as a stream while their statement runs; an analyst has nothing to say to a turn before the
         // statement is there.
         let early_turn = match role {
             Role::Service => Some(turn(&self.turns, MAX_QUERIES).await?),
             Role::Analyst => None,
         };
-        let mut reader = BodyReader::new(body, request.decompress);
+        let mut reader = BodyReader::new(body, packing);
         let form =
             headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(multipart::boundary);
         if let Some(boundary) = form {
@@ -209,6 +206,19 @@ impl Server {
             Err(Failure::new(49, "LOGICAL_ERROR", "The thread that ran this statement broke off."))
         })?;
         Ok(answer::begun(&head, parts_receiver, random_text(), &self.about, query_id))
+    }
+}
+
+/// How the body is packed, as header and URL say.
+fn packing(headers: &http::HeaderMap, blocks: bool) -> Result<Packing, Failure> {
+    let encoding = headers.get(header::CONTENT_ENCODING).map_or(b"identity".as_slice(), |value| value.as_bytes());
+    match (encoding, blocks) {
+        (b"identity", false) => Ok(Packing::Plain),
+        (b"identity", true) => Ok(Packing::Blocks),
+        (b"lz4", false) => Ok(Packing::Frames),
+        _ => Err(Failure::not_implemented(
+            "Of Content-Encodings only lz4 is read here; or send the body as it is, or as ClickHouse blocks with decompress=1.",
+        )),
     }
 }
 

@@ -4,7 +4,7 @@
 //! whoever starts it watches and restarts it. From the outside it is a small ClickHouse server: the official clients work.
 //!
 //! In the order of a request's way: [`http`] accepts it, [`guard`] decides who it is, [`request`], [`multipart`], [`body`],
-//! [`blocks`] and [`statement`] read it, [`run`] runs it on a connection of its own through [`engine`] and [`ffi`], [`output`]
+//! [`blocks`], [`frames`] and [`statement`] read it, [`run`] runs it on a connection of its own through [`engine`] and [`ffi`], [`output`]
 //! and [`answer`] shape what goes back, [`failure`] what goes wrong. Only [`ffi`] contains unsafe code. What an analyst sends
 //! passes [`analyst`], [`ast`] and [`show`] before it runs, in a process that is in its [`sandbox`].
 
@@ -19,6 +19,7 @@ mod cli;
 mod engine;
 mod failure;
 mod ffi;
+mod frames;
 mod guard;
 mod http;
 mod multipart;
