@@ -55,7 +55,10 @@ impl Guard {
     /// page elsewhere whose name is made to point here (DNS rebinding) could read the answers otherwise.
     pub(crate) fn admits_host(&self, role: Role, host: Option<&str>) -> Result<(), Failure> {
         let open = self.accounts.iter().any(|account| account.role == role && account.password.is_none());
-        let name = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
+        let name = host.map(|host| match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        });
         if open && !matches!(name, None | Some("localhost" | "127.0.0.1" | "[::1]")) {
             return Err(Failure::new(
                 516,
@@ -140,9 +143,13 @@ mod tests {
         assert_eq!(open.admit(&credentials("tamga", "anything")).unwrap_err().code, 516);
         assert_eq!(open.admit(&Credentials::default()).unwrap_err().code, 194);
 
-        for (host, admitted) in
-            [("127.0.0.1:8124", true), ("localhost", true), ("[::1]:8124", true), ("evil.test:8124", false)]
-        {
+        for (host, admitted) in [
+            ("127.0.0.1:8124", true),
+            ("localhost", true),
+            ("[::1]:8124", true),
+            ("[::1]", true),
+            ("evil.test:8124", false),
+        ] {
             assert_eq!(open.admits_host(Role::Analyst, Some(host)).is_ok(), admitted, "{host}");
             assert!(open.admits_host(Role::Service, Some(host)).is_ok());
         }
