@@ -141,6 +141,11 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*taken)
 }
 
+/// The file of a generation.
+fn slot(generation: u64) -> usize {
+    usize::from(generation % 2 == 1)
+}
+
 /// The two files.
 pub(super) struct Slots {
     dir: PathBuf,
@@ -151,9 +156,9 @@ pub(super) struct Slots {
 impl Slots {
     /// Reads the newest state that is whole. What the disk cannot deliver counts as damaged.
     ///
-    /// No file that a former process left is overwritten: what was read may be in the page cache only, if that process was
-    /// killed, and if its last sync had failed no further sync would tell. It had acted upon nothing but what was on the
-    /// disk, and that is left alone until this process's own state is there too.
+    /// What is read may be in the page cache only: its process may have been killed before its sync, or after one that had
+    /// failed, and then a further one would say yes and write nothing. So the newest state is written once more before the
+    /// other file, which is older but on the disk, may be overwritten. The bytes are the same: torn or not, they do no harm.
     pub(super) fn load(dir: &Path, io: &dyn Io) -> io::Result<(Self, Option<State>)> {
         let mut slots = Self { dir: dir.to_owned(), files: [None, None], generation: 0 };
         let mut best: Option<(State, u64)> = None;
@@ -167,13 +172,24 @@ impl Slots {
                 Err(error) if is_damage(&error) => continue,
                 other => other?,
             }
+            slots.files[index] = Some(file);
             if let Some(found) = decode(&bytes)
                 && best.as_ref().is_none_or(|best| best.1 < found.1)
             {
                 best = Some(found);
             }
         }
-        slots.generation = best.as_ref().map_or(0, |(_, generation)| *generation);
+        if let Some((state, generation)) = &best {
+            slots.generation = *generation;
+            let file = slots.files[slot(*generation)].as_ref();
+            let written =
+                file.map(|file| file.write_all_at(&encode(state, *generation), 0).and_then(|()| file.sync_data()));
+            if !matches!(written, Some(Ok(()))) {
+                // Nobody knows whether it is on the disk: the next state takes its place, and not that of the other one.
+                slots.files[slot(*generation)] = None;
+                slots.generation += 1;
+            }
+        }
         Ok((slots, best.map(|(state, _)| state)))
     }
 
@@ -181,7 +197,7 @@ impl Slots {
     pub(super) fn save(&mut self, state: &State, io: &dyn Io) -> io::Result<()> {
         let generation = self.generation + 1;
         // The generation decides the file, so the newest whole state is never the one being overwritten.
-        let index = usize::from(generation % 2 == 1);
+        let index = slot(generation);
         let bytes = encode(state, generation);
         let file = match self.files[index].take() {
             Some(file) => {
@@ -213,9 +229,11 @@ impl Slots {
         let file = io.create(&new)?;
         // Without the reservation everything works, until the disk is full.
         let _ = file.allocate(RESERVED_BYTES);
-        file.write_all_at(bytes, 0)?;
-        file.sync_data()?;
-        io.rename(&new, &path)?;
+        let written = file.write_all_at(bytes, 0).and_then(|()| file.sync_data()).and_then(|()| io.rename(&new, &path));
+        if written.is_err() {
+            let _ = io.remove(&new); // It may hold the last of the room.
+        }
+        written?;
         io.sync_dir(&self.dir)?;
         Ok(file)
     }

@@ -109,6 +109,25 @@ async fn a_full_disk_refuses_keeps_draining_and_recovers_by_itself() {
 }
 
 #[tokio::test]
+async fn a_disk_that_is_full_at_the_start_is_drained_all_the_same() {
+    let sim = Sim::default();
+    {
+        let (writer, mut reader, _) = open_sim(&sim);
+        for row in ["first", "second"] {
+            append(&writer, "events", row).await.unwrap();
+        }
+        next(&mut reader, &limits()).await;
+    }
+    for _ in 0..3 {
+        let sim = sim.kill();
+        sim.limit(sim.used());
+        let (writer, mut reader, recovery) = open_sim(&sim);
+        assert!(recovery.resumes_round);
+        assert_eq!(drain(&writer, &mut reader).await, ["first", "second"]);
+    }
+}
+
+#[tokio::test]
 async fn a_quota_refuses_before_it_writes_and_recovers_after_finishing() {
     let sim = Sim::default();
     let options = Options { quota_bytes: 64 << 10, ..options() };
