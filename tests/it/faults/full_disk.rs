@@ -75,7 +75,10 @@ async fn a_full_disk_refuses_drains_and_recovers() {
     let recovered = taken_again(&journal).await;
     assert!(recovered < Duration::from_secs(2), "{recovered:?}");
 
-    // Full once more; now the vault comes back, and nothing else makes room.
+    // Full once more, for a new process too; now the vault comes back, and nothing else makes room.
+    refused(&journal, 50).await;
+    collector.kill();
+    let collector = laboratory.collector(None);
     refused(&journal, 50).await;
     laboratory.vault.start(None);
     laboratory.vault.ready().await;
