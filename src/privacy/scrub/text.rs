@@ -33,6 +33,10 @@ pub fn template(raw: &str) -> String {
         long_words(&canonical, &mut found);
         numbers(&canonical, &mut found);
         kept = replace(&canonical, merge(found));
+        if kept.digits > DIGITS_MAX {
+            // Numerals that have no ASCII form.
+            return UNREADABLE.to_owned();
+        }
     }
     let mut words: Vec<&str> = kept.text.split_whitespace().collect();
     if cut {
@@ -111,7 +115,7 @@ fn merge(mut found: Vec<Found>) -> Vec<Found> {
 
 struct Kept {
     text: String,
-    /// Digits outside the placeholders.
+    /// Digits, and numerals of any script, outside the placeholders.
     digits: usize,
 }
 
@@ -121,7 +125,7 @@ fn replace(canonical: &Canonical, found: Vec<Found>) -> Kept {
     let end = Found { range: canonical.chars.len()..canonical.chars.len(), name: "" };
     for Found { range, name } in found.into_iter().chain([end]) {
         kept.text.extend(&canonical.chars[at..range.start]);
-        kept.digits += canonical.ascii[at..range.start].bytes().filter(u8::is_ascii_digit).count();
+        kept.digits += canonical.chars[at..range.start].iter().filter(|c| c.is_numeric()).count();
         if !name.is_empty() {
             kept.text.push('<');
             kept.text.push_str(name);
