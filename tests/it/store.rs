@@ -195,7 +195,7 @@ async fn errors_have_their_class_and_quote_nothing() {
 async fn an_insert_of_the_most_rows_is_one_part() {
     let fixture = EngineFixture::start().await;
     let vault = fixture.vault().await;
-    let row = b"\x04a.kz\x00\x51\x00\x00\x00\x00\x01x\x01\x00\x00\x00";
+    let row = tally_of_today();
     let columns = record::columns(Table::Tallies, SCHEMA_VERSION).unwrap();
     let rows = row.repeat(store::MAX_INSERT_ROWS).into();
     vault.insert_rows("tallies", columns, rows, Some("big")).await.unwrap();
@@ -212,7 +212,7 @@ async fn rows_travel_compressed_where_the_store_is_not_known_to_be_this_machine(
     let supervisor = Supervisor::start(options).unwrap();
     let vault = supervisor.store(VAULT, Limits::default()).await.unwrap();
     store::apply(&vault, VAULT_MIGRATIONS, &Clock::machine()).await.unwrap();
-    let row = b"\x04a.kz\x00\x51\x00\x00\x00\x00\x01x\x01\x00\x00\x00";
+    let row = tally_of_today();
     let columns = record::columns(Table::Tallies, SCHEMA_VERSION).unwrap();
     // More than one piece, with rows across their borders.
     vault.insert_rows("tallies", columns, row.repeat(50_000).into(), Some("lz4")).await.unwrap();
@@ -232,4 +232,13 @@ async fn an_engine_left_by_a_killed_predecessor_is_waited_for() {
     second.ready().await.unwrap();
     second.stop().await;
     drop(stopping.await.unwrap());
+}
+
+/// A row of one tally. It is of today: what is past its time to live is dropped as soon as it is stored.
+fn tally_of_today() -> Vec<u8> {
+    let days = Clock::machine().now_ms() / 86_400_000;
+    let mut row = b"\x04a.kz".to_vec();
+    row.extend_from_slice(&(days as u16).to_le_bytes());
+    row.extend_from_slice(b"\x00\x00\x00\x00\x01x\x01\x00\x00\x00");
+    row
 }
