@@ -50,10 +50,19 @@ impl EngineFixture {
         self.supervisor.store(database, Limits::default()).await.unwrap()
     }
 
-    /// The vault, its tables made.
+    /// The vault, its tables made. They keep their rows: tests have days of their own, while the engine's time to live
+    /// follows the machine's clock and would one day drop them as they come.
     pub(crate) async fn vault(&self) -> Store {
         let store = self.store(VAULT).await;
         store::apply(&store, VAULT_MIGRATIONS, &Clock::machine()).await.unwrap();
+        for table in ["events", "attributes", "tallies", "leases"] {
+            let sql = "SELECT count() AS number FROM system.tables WHERE database = 'tamga_vault' AND name = {name:String} \
+                       AND position(create_table_query, ' TTL ') > 0";
+            let rows: Vec<Number> = store.rows(sql, &[("name", table.to_owned())]).await.unwrap();
+            if rows[0].number > 0 {
+                store.execute(&format!("ALTER TABLE {table} REMOVE TTL"), &[]).await.unwrap();
+            }
+        }
         store
     }
 
@@ -68,11 +77,12 @@ impl EngineFixture {
     }
 }
 
+#[derive(Deserialize)]
+struct Number {
+    number: u64,
+}
+
 /// The one number that a query answers under the name `number`.
 pub(crate) async fn number(store: &Store, sql: &str) -> u64 {
-    #[derive(Deserialize)]
-    struct Row {
-        number: u64,
-    }
-    store.rows::<Row>(sql, &[]).await.unwrap()[0].number
+    store.rows::<Number>(sql, &[]).await.unwrap()[0].number
 }
