@@ -195,25 +195,18 @@ async fn tell(options: &Options, stores: &Stores, day: &str) -> Result<String> {
     for page in pages {
         out.push_str(&format!("  {:<28}{:>8}{:>10}\n", page.path, page.views, page.visitors));
     }
-    let password = std::path::absolute(options.data.join("engine/service.password"))?;
     let shop = format!("http://{}/", shop_host(options.port));
     let metrics = format!("http://127.0.0.1:{}/metrics", options.port + 1);
     out.push_str(&format!(
         "\nOpen in a browser:\n\n  {shop:<40}the shop; your own visit is counted like the others\n  \
          {metrics:<40}the collector's figures\n\n\
-         Ask the stats store, from any folder:\n\n  \
-         curl -su \"tamga:$(cat {password})\" 'http://127.0.0.1:{stats}/?database=tamga_stats' --data-binary \\\n    \
+         Ask the stats store, as an analyst may (docs/analysts.md):\n\n  \
+         curl -s 'http://127.0.0.1:{stats}/?user=analyst' --data-binary \\\n    \
          \"SELECT country, region, visitors, visits FROM places ORDER BY visitors DESC LIMIT 10 FORMAT PrettyCompact\"\n\n\
          Ctrl-C ends it.\n",
-        password = quoted(&password),
         stats = options.engine_port + 1,
     ));
     Ok(out)
-}
-
-/// A path as one word of a shell's command.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
 /// Whether this very demo was played into the folder.
