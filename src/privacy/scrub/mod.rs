@@ -15,13 +15,15 @@
 mod checks;
 mod decode;
 mod digits;
+mod errors;
 mod lookalikes;
 mod paths;
 mod rules;
-pub mod text;
+mod text;
 mod token;
 
 pub use paths::PathRules;
+pub use text::{error_template, search_term};
 
 /// What stands for a domain that is not kept.
 const OTHER: &str = "other";

@@ -77,21 +77,30 @@ impl Words {
         words.join(" ")
     }
 
-    pub(super) fn error(&self, random: &mut Random) -> String {
+    /// A message, and its template as a person would write it down.
+    pub(super) fn error(&self, random: &mut Random) -> (String, String) {
         let mut message = random.pick(&self.errors).to_owned();
         for (slot, value) in [
             ("{word}", camel(random.pick(&self.en), random.pick(&self.en))),
             ("{status}", random.pick(&["400", "401", "403", "404", "418", "500", "502", "503", "504"]).to_owned()),
-            ("{ms}", format!("{}", 1000 * (1 + random.below(60)))),
             ("{ru}", random.pick(&self.ru).to_owned()),
             ("{kk}", random.pick(&self.kk).to_owned()),
         ] {
             message = message.replace(slot, &value);
         }
+        let ms = (1000 * (1 + random.below(60))).to_string();
+        let mut template = message.replace("{ms}", "<number>").replace("{n}", "<number>");
+        message = message.replace("{ms}", &ms);
         while message.contains("{n}") {
             message = message.replacen("{n}", &random.below(5_000).to_string(), 1);
         }
-        message
+        while let Some((before, (_, after))) =
+            template.split_once("{'").and_then(|(before, rest)| Some((before, rest.split_once("'}")?)))
+        {
+            template = format!("{before}<text>{after}");
+        }
+        message = message.replace("{'", "'").replace("'}", "'");
+        (message, template)
     }
 }
 
