@@ -113,7 +113,7 @@ fn is_status(before: &[u8], text: &[u8]) -> bool {
         let start = word.len().checked_sub(status.len());
         start.is_some_and(|start| word[start..].eq_ignore_ascii_case(status.as_bytes()))
     };
-    text.len() == 3 && text.iter().all(u8::is_ascii_digit) && STATUS_AFTER.iter().any(|status| ends(&status))
+    text.len() == 3 && text.iter().all(u8::is_ascii_digit) && STATUS_AFTER.iter().any(ends)
 }
 
 #[cfg(test)]
