@@ -7,11 +7,12 @@ CREATE TABLE tamga_vault.attributes
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `day` Date COMMENT 'Site-local day of arrival; the day of the key',
     `hour` DateTime('UTC') COMMENT 'Start of the site-local hour of arrival',
-    `attribute` LowCardinality(String) COMMENT 'Name of the attribute, which is also its key domain',
+    `attribute` LowCardinality(String) COMMENT 'Name of the attribute, which is also its key domain; of a list, each entry has a key domain',
     `value` LowCardinality(String) COMMENT 'Its value, or why it is absent: unsupported, blocked, timeout, error',
     `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day and this attribute alone' CODEC(NONE),
     `confirmed` Bool COMMENT 'The cookie had come back',
-    `network` UInt8 COMMENT 'One byte of the hash of the /24 or /48 under the key domain of this attribute'
+    `network` UInt8 COMMENT 'One byte of the hash of the /24 or /48 under the key domain of this attribute',
+    `new_week` Bool COMMENT 'The day is the first of the browser in its ISO week'
 )
 ENGINE = MergeTree
 PARTITION BY (site, day)
@@ -19,6 +20,26 @@ ORDER BY (site, attribute, visitor)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Attributes of devices and connections, one narrow row each, so that no joint fingerprint exists at rest';
+
+CREATE TABLE tamga_vault.errors
+(
+    `batch` UInt64 COMMENT 'Random value of the insert that brought the row; by it an insert of unknown outcome is counted',
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `day` Date COMMENT 'Site-local day of arrival; the day of the key',
+    `hour` DateTime('UTC') COMMENT 'Start of the site-local hour of arrival',
+    `template` LowCardinality(String) COMMENT 'The message as a template: what could name someone is folded',
+    `browser` LowCardinality(String) COMMENT 'Browser family',
+    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, under the key domain of errors' CODEC(NONE),
+    `confirmed` Bool COMMENT 'The cookie had come back',
+    `network` UInt8 COMMENT 'One byte of the hash of the /24 or /48 under the key domain of errors',
+    `new_week` Bool COMMENT 'The day is the first of the browser in its ISO week'
+)
+ENGINE = MergeTree
+PARTITION BY (site, day)
+ORDER BY (site, template, visitor)
+TTL day + toIntervalDay(9)
+SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Scripts of the site that failed, one row per failure, without the page or the visit';
 
 CREATE TABLE tamga_vault.events
 (
@@ -36,7 +57,7 @@ CREATE TABLE tamga_vault.events
     `new_month` Bool COMMENT 'First visit of this calendar month',
     `new_ever` Bool COMMENT 'First visit as far as the cookie reaches',
     `visit_number` LowCardinality(String) COMMENT 'Number of the visit in buckets: 1, 2, 3-5, 6-20, 21+',
-    `type` LowCardinality(String) COMMENT 'view, engage, exit or event',
+    `type` LowCardinality(String) COMMENT 'view, engage, exit, event or search',
     `path` LowCardinality(String) COMMENT 'Path as a template; empty where the event has none',
     `previous_path` LowCardinality(String) COMMENT 'Template of the path before, on the same site; empty when there was none',
     `step` UInt8 COMMENT 'Number of the view within its visit, 1 to 30',
@@ -55,7 +76,8 @@ CREATE TABLE tamga_vault.events
     `device` LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other',
     `name` LowCardinality(String) COMMENT 'Name of a configured event; event only',
     `variant` LowCardinality(String) COMMENT 'Variant of a configured event; event only',
-    `suspect` LowCardinality(String) COMMENT 'Why the sender may be a program; empty when nothing speaks for it'
+    `suspect` LowCardinality(String) COMMENT 'Why the sender may be a program; empty when nothing speaks for it',
+    `search_term` LowCardinality(String) COMMENT 'What the site was searched for, as a template; search only'
 )
 ENGINE = MergeTree
 PARTITION BY (site, day)
@@ -101,6 +123,27 @@ ORDER BY (site, window_start, drawn_at)
 TTL toDateTime(drawn_at) + toIntervalDay(9)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Seeds of windows that are not yet published; the oldest of a window counts, and it is deleted with publication';
+
+CREATE TABLE tamga_vault.signals
+(
+    `batch` UInt64 COMMENT 'Random value of the insert that brought the row; by it an insert of unknown outcome is counted',
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `day` Date COMMENT 'Site-local day of arrival; the day of the key',
+    `hour` DateTime('UTC') COMMENT 'Start of the site-local hour of arrival',
+    `signal` LowCardinality(String) COMMENT 'canvas, webgl or automation; also its key domain',
+    `state` LowCardinality(String) COMMENT 'normal or noised, the name of a detector, or why it is absent: unsupported, blocked, timeout, error',
+    `digest` FixedString(16) COMMENT 'Day-keyed hash, under a key domain of this signal, of the digest that the browser sent; zeroes when it sent none' CODEC(NONE),
+    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day and this signal alone; of automation, for this detector alone' CODEC(NONE),
+    `confirmed` Bool COMMENT 'The cookie had come back',
+    `network` UInt8 COMMENT 'One byte of the hash of the /24 or /48 under the key domain of the pseudonym',
+    `new_week` Bool COMMENT 'The day is the first of the browser in its ISO week'
+)
+ENGINE = MergeTree
+PARTITION BY (site, day)
+ORDER BY (site, signal, visitor)
+TTL day + toIntervalDay(9)
+SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Security signals of devices, apart from their attributes: states and day-keyed digests, one narrow row each';
 
 CREATE TABLE tamga_vault.tallies
 (

@@ -3,6 +3,7 @@
 //! The first two hold what identifies, inside [`Personal`]; they live for one request, in memory. The last has no field
 //! that could hold an address, a user agent or a URL; only `privacy` can build it, and only it can become a record.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -263,7 +264,7 @@ pub struct PseudonymousEvent {
     pub suspect: &'static str,
 }
 
-/// What happened, with what may be kept of it.
+/// What happened, with what may be kept of it; a failed script is a [`Failure`].
 pub enum Kind {
     /// A page was opened.
     View {
@@ -291,26 +292,67 @@ pub enum Kind {
         /// Its variant, or empty.
         variant: String,
     },
+    /// The site was searched.
+    Search {
+        /// What for, as a template.
+        term: String,
+    },
 }
 
-/// One attribute of a visitor's device or connection: a row of its own, under a pseudonym of its own.
-pub struct Attribute {
+/// Whose row it is, where and when: what the publishing rules ask of every row outside of `events`. Pseudonym and network
+/// byte are under the key domain of the row's own purpose, so that they join with nothing.
+#[derive(Clone)]
+pub struct Bearer {
     /// The site's domain as configured.
     pub site: Arc<str>,
     /// The site-local day.
     pub day: Date,
     /// The start of the site-local hour, in seconds since 1970.
     pub hour: i64,
-    /// Its name, which is also its key domain: `provider` …
-    pub attribute: &'static str,
-    /// Its value, or the reason of its absence.
-    pub value: String,
-    /// Pseudonym of the visitor for this attribute alone.
+    /// Pseudonym of the visitor for this purpose alone.
     pub visitor: Pseudonym,
     /// The cookie had come back.
     pub confirmed: bool,
-    /// One byte of the hash of the address's network under this attribute's key domain.
+    /// One byte of the hash of the address's network under this purpose's key domain.
     pub network: u8,
+    /// The day is the browser's first of the ISO week.
+    pub new_week: bool,
+}
+
+/// One attribute of a visitor's device or connection: a row of its own, under a pseudonym of its own.
+pub struct Attribute {
+    /// Whose.
+    pub of: Bearer,
+    /// Its name, which is also its key domain: `provider` …; of a list the value is part of the domain too.
+    pub attribute: &'static str,
+    /// Of a list, the number of the entry, which has a lane of its own.
+    pub entry: Option<u16>,
+    /// Its value, or the reason of its absence.
+    pub value: Cow<'static, str>,
+}
+
+/// One security signal of a device.
+pub struct Signal {
+    /// Whose.
+    pub of: Bearer,
+    /// Its name: `canvas`, `webgl`, `automation`.
+    pub signal: &'static str,
+    /// Of a list, the number of the entry, which has a lane of its own.
+    pub entry: Option<u16>,
+    /// What was found, or the reason of its absence.
+    pub state: &'static str,
+    /// Keyed hash of the digest that the browser sent, under a domain of its own; zeroes where there is none.
+    pub digest: [u8; 16],
+}
+
+/// One script of the site's that failed.
+pub struct Failure {
+    /// With whom.
+    pub of: Bearer,
+    /// The message as a template.
+    pub template: String,
+    /// Browser family, or empty.
+    pub browser: String,
 }
 
 /// A count without any pseudonym.
@@ -334,6 +376,10 @@ pub struct PseudonymousBeacon {
     pub events: Vec<PseudonymousEvent>,
     /// Its attributes.
     pub attributes: Vec<Attribute>,
+    /// Its security signals.
+    pub signals: Vec<Signal>,
+    /// Its failures.
+    pub failures: Vec<Failure>,
     /// Its counts.
     pub tallies: Vec<Tally>,
 }

@@ -83,7 +83,19 @@ items! {
     provider = "provider", "Item 11: provider.";
     browser = "browser", "Item 12: browser.";
     os = "os", "Item 21: operating system.";
+    time_zone = "time_zone", "Item 10: time zone of the device.";
+    canvas = "canvas", "Item 13: canvas fingerprint.";
+    fonts = "fonts", "Item 14: fonts.";
+    plugins = "plugins", "Item 15: plugins.";
+    webgl = "webgl", "Item 16: WebGL parameters.";
+    media_devices = "media_devices", "Item 17: kinds of media devices.";
+    active_x = "active_x", "Item 18: ActiveX.";
+    languages = "languages", "Item 19: supported languages.";
+    cpu = "cpu", "Item 20: processor architecture.";
+    screen = "screen", "Item 22: screen.";
     automation = "automation", "Item 23: automation tools.";
+    search = "search", "Search queries on the site.";
+    errors = "errors", "Failures of the site's scripts.";
     events = "events", "The operator's declared events.";
     count_only = "count_only", "Views counted without data.";
 }

@@ -1,9 +1,10 @@
 //! What may be kept, as bytes: each pseudonymous shape becomes one row of one vault table in ClickHouse's RowBinary.
 //!
 //! A row is encoded without the column `batch`, which the shipper puts before it. Rows are grouped into frames by
-//! [`Lane`]: one table, one site and one of its days, and for attributes one attribute, so that neither a frame, an insert
-//! nor a partition ties attributes together. [`SCHEMA_VERSION`] names the columns; spools of an older version are still
-//! understood as long as [`columns`] knows them.
+//! [`Lane`]: one table, one site and one of its days, for attributes and signals one of them, and of a list one entry, so
+//! that neither a frame nor an insert ties together what one device has. [`SCHEMA_VERSION`] names the columns; spools of an
+//! older version are still understood as long as [`columns`] knows them: a column that is added goes to the end.
+//!
 //!
 //! RowBinary: integers little-endian, `Bool` one byte, `Date` days since 1970 as u16, `DateTime` seconds as u32,
 //! `String` and `LowCardinality(String)` a LEB128 length and the bytes, `FixedString(16)` the bytes.
@@ -12,10 +13,10 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
-use crate::event::{Attribute, Entry, Kind, PseudonymousBeacon, PseudonymousEvent, Tally};
+use crate::event::{Attribute, Bearer, Entry, Failure, Kind, PseudonymousBeacon, PseudonymousEvent, Signal, Tally};
 
 /// The version of the columns below; it stands in every spool segment's header.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// A vault table that rows are shipped to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,11 +27,15 @@ pub enum Table {
     Attributes,
     /// `tallies`.
     Tallies,
+    /// `signals`, since version 2.
+    Signals,
+    /// `errors`, since version 2.
+    Errors,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 3] = [Self::Events, Self::Attributes, Self::Tallies];
+    pub const ALL: [Self; 5] = [Self::Events, Self::Attributes, Self::Tallies, Self::Signals, Self::Errors];
 
     /// Its name in the vault.
     pub fn name(self) -> &'static str {
@@ -38,6 +43,8 @@ impl Table {
             Self::Events => "events",
             Self::Attributes => "attributes",
             Self::Tallies => "tallies",
+            Self::Signals => "signals",
+            Self::Errors => "errors",
         }
     }
 
@@ -48,10 +55,7 @@ impl Table {
 
 /// The columns of a table in the order of a row's bytes, after `batch`; `None` for a version this program does not know.
 pub fn columns(table: Table, schema_version: u32) -> Option<&'static [&'static str]> {
-    if schema_version != SCHEMA_VERSION {
-        return None;
-    }
-    Some(match table {
+    let columns: &[&str] = match table {
         Table::Events => &[
             "site",
             "day",
@@ -86,13 +90,26 @@ pub fn columns(table: Table, schema_version: u32) -> Option<&'static [&'static s
             "name",
             "variant",
             "suspect",
+            "search_term",
         ],
-        Table::Attributes => &["site", "day", "hour", "attribute", "value", "visitor", "confirmed", "network"],
+        Table::Attributes => {
+            &["site", "day", "hour", "attribute", "value", "visitor", "confirmed", "network", "new_week"]
+        }
         Table::Tallies => &["site", "day", "hour", "reason", "count"],
-    })
+        Table::Signals => {
+            &["site", "day", "hour", "signal", "state", "digest", "visitor", "confirmed", "network", "new_week"]
+        }
+        Table::Errors => &["site", "day", "hour", "template", "browser", "visitor", "confirmed", "network", "new_week"],
+    };
+    match (schema_version, table) {
+        (SCHEMA_VERSION, _) | (1, Table::Tallies) => Some(columns),
+        // Version 2 added one column to each of them.
+        (1, Table::Events | Table::Attributes) => columns.split_last().map(|(_, before)| before),
+        _ => None,
+    }
 }
 
-/// Where rows go: a table, a site's day, and for attributes which one.
+/// Where rows go: a table, a site's day, and for attributes and signals which one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lane {
     /// The table.
@@ -101,7 +118,7 @@ pub struct Lane {
     pub site: String,
     /// The site-local day, which is the partition.
     pub day: Date,
-    /// The attribute's name; empty for other tables.
+    /// The attribute's or signal's name, of a list with the number of the entry, `fonts:12`; empty for other tables.
     pub attribute: String,
 }
 
@@ -120,33 +137,45 @@ impl Lane {
         let attribute = parts.next()?.to_owned();
         parts.next().is_none().then_some(Self { table, site, day, attribute })
     }
+
+    /// The attribute's or signal's name, as its column has it.
+    pub fn name(&self) -> &str {
+        self.attribute.split(':').next().unwrap_or_default()
+    }
 }
 
 /// The rows of a beacon by lane.
 pub fn encode(beacon: &PseudonymousBeacon) -> BTreeMap<Lane, Vec<Vec<u8>>> {
     let mut rows: BTreeMap<Lane, Vec<Vec<u8>>> = BTreeMap::new();
-    let lane = |table, site: &str, day, attribute: &str| Lane {
-        table,
-        site: site.to_owned(),
-        day,
-        attribute: attribute.to_owned(),
+    let mut push = |table, site: &str, day, attribute: String, row| {
+        rows.entry(Lane { table, site: site.to_owned(), day, attribute }).or_default().push(row);
     };
     for event in &beacon.events {
-        rows.entry(lane(Table::Events, &event.site, event.day, "")).or_default().push(event_row(event));
+        push(Table::Events, &event.site, event.day, String::new(), event_row(event));
     }
     for item in &beacon.attributes {
-        rows.entry(lane(Table::Attributes, &item.site, item.day, item.attribute))
-            .or_default()
-            .push(attribute_row(item));
+        push(Table::Attributes, &item.of.site, item.of.day, lane(item.attribute, item.entry), attribute_row(item));
+    }
+    for signal in &beacon.signals {
+        push(Table::Signals, &signal.of.site, signal.of.day, lane(signal.signal, signal.entry), signal_row(signal));
+    }
+    for failure in &beacon.failures {
+        push(Table::Errors, &failure.of.site, failure.of.day, String::new(), failure_row(failure));
     }
     for tally in &beacon.tallies {
-        rows.entry(lane(Table::Tallies, &tally.site, tally.day, "")).or_default().push(tally_row(tally));
+        push(Table::Tallies, &tally.site, tally.day, String::new(), tally_row(tally));
     }
     rows
 }
 
+/// The part of a lane that an attribute or signal has for itself.
+fn lane(name: &str, entry: Option<u16>) -> String {
+    entry.map_or_else(|| name.to_owned(), |number| format!("{name}:{number}"))
+}
+
 fn event_row(event: &PseudonymousEvent) -> Vec<u8> {
     let empty = Entry::default();
+    let mut search_term = "";
     let (kind, path, previous_path, engaged_s, entry, exit_domain, name, variant) = match &event.kind {
         Kind::View { path, previous_path, entry } => {
             ("view", path.as_str(), previous_path.as_str(), 0, entry.as_ref().unwrap_or(&empty), "", "", "")
@@ -154,6 +183,10 @@ fn event_row(event: &PseudonymousEvent) -> Vec<u8> {
         Kind::Engage { engaged_s } => ("engage", "", "", *engaged_s, &empty, "", "", ""),
         Kind::Exit { domain } => ("exit", "", "", 0, &empty, domain.as_str(), "", ""),
         Kind::Named { name, variant } => ("event", "", "", 0, &empty, "", name.as_str(), variant.as_str()),
+        Kind::Search { term } => {
+            search_term = term;
+            ("search", "", "", 0, &empty, "", "", "")
+        }
     };
     let mut row = Row::with_capacity(192);
     row.text(&event.site).day(event.day).time(event.hour);
@@ -166,14 +199,25 @@ fn event_row(event: &PseudonymousEvent) -> Vec<u8> {
     row.text(entry.channel).text(&entry.source).text(&entry.medium).text(&entry.campaign).text(exit_domain);
     row.text(&event.country).text(&event.region);
     row.text(&event.client.browser).u16(event.client.browser_major).text(&event.client.os).text(&event.client.device);
-    row.text(name).text(variant).text(event.suspect);
+    row.text(name).text(variant).text(event.suspect).text(search_term);
     row.0
 }
 
 fn attribute_row(item: &Attribute) -> Vec<u8> {
     let mut row = Row::with_capacity(64);
-    row.text(&item.site).day(item.day).time(item.hour).text(item.attribute).text(&item.value);
-    row.bytes(item.visitor.bytes()).bool(item.confirmed).byte(item.network);
+    row.moment(&item.of).text(item.attribute).text(&item.value).bearer(&item.of);
+    row.0
+}
+
+fn signal_row(item: &Signal) -> Vec<u8> {
+    let mut row = Row::with_capacity(96);
+    row.moment(&item.of).text(item.signal).text(item.state).bytes(&item.digest).bearer(&item.of);
+    row.0
+}
+
+fn failure_row(item: &Failure) -> Vec<u8> {
+    let mut row = Row::with_capacity(128);
+    row.moment(&item.of).text(&item.template).text(&item.browser).bearer(&item.of);
     row.0
 }
 
@@ -189,6 +233,16 @@ struct Row(Vec<u8>);
 impl Row {
     fn with_capacity(bytes: usize) -> Self {
         Self(Vec::with_capacity(bytes))
+    }
+
+    /// Where and when.
+    fn moment(&mut self, of: &Bearer) -> &mut Self {
+        self.text(&of.site).day(of.day).time(of.hour)
+    }
+
+    /// By whom, as far as the publishing rules ask.
+    fn bearer(&mut self, of: &Bearer) -> &mut Self {
+        self.bytes(of.visitor.bytes()).bool(of.confirmed).byte(of.network).bool(of.new_week)
     }
 
     fn bytes(&mut self, value: &[u8]) -> &mut Self {
@@ -243,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_lane_survives_its_label() {
-        for (table, attribute) in [(Table::Events, ""), (Table::Attributes, "provider"), (Table::Tallies, "")] {
+        for (table, attribute) in [(Table::Events, ""), (Table::Attributes, "fonts:12"), (Table::Errors, "")] {
             let lane =
                 Lane { table, site: "jetpay.kz".into(), day: date(2026, 11, 22), attribute: attribute.to_owned() };
             assert_eq!(Lane::parse(&lane.label()), Some(lane));
@@ -275,17 +329,17 @@ mod tests {
     }
 
     #[test]
-    fn events_and_attributes_never_share_a_lane() {
-        let attribute = |attribute| Attribute {
+    fn what_one_device_has_never_shares_a_lane() {
+        let of = || Bearer {
             site: "a.kz".into(),
             day: date(2026, 1, 1),
             hour: 0,
-            attribute,
-            value: String::new(),
             visitor: Pseudonym([1; 16]),
             confirmed: true,
             network: 0,
+            new_week: false,
         };
+        let attribute = |attribute, entry| Attribute { of: of(), attribute, entry, value: "".into() };
         let event = PseudonymousEvent {
             site: "a.kz".into(),
             day: date(2026, 1, 1),
@@ -307,9 +361,23 @@ mod tests {
         };
         let beacon = PseudonymousBeacon {
             events: vec![event],
-            attributes: vec![attribute("provider"), attribute("languages")],
+            attributes: vec![attribute("provider", None), attribute("fonts", Some(1)), attribute("fonts", Some(2))],
+            signals: vec![Signal { of: of(), signal: "canvas", entry: None, state: "normal", digest: [0; 16] }],
+            failures: vec![Failure { of: of(), template: String::new(), browser: String::new() }],
             tallies: vec![],
         };
-        assert_eq!(encode(&beacon).len(), 3);
+        assert_eq!(encode(&beacon).len(), 6);
+    }
+
+    #[test]
+    fn a_row_of_version_1_is_a_row_of_today_without_its_end() {
+        for table in Table::ALL {
+            let now = columns(table, SCHEMA_VERSION).expect("the current version");
+            match columns(table, 1) {
+                Some(then) => assert!(now.starts_with(then), "{}", table.name()),
+                None => assert!(matches!(table, Table::Signals | Table::Errors)),
+            }
+            assert_eq!(columns(table, SCHEMA_VERSION + 1), None);
+        }
     }
 }

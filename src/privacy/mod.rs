@@ -17,8 +17,8 @@ use jiff::tz::TimeZone;
 use jiff::{RoundMode, Timestamp, Unit, ZonedRound};
 
 use crate::event::{
-    Attribute, Automation, Client, EnrichedBeacon, EnrichedEvent, Entry, Kind, PseudonymousBeacon, PseudonymousEvent,
-    Sender,
+    Attribute, Automation, Bearer, Client, EnrichedBeacon, EnrichedEvent, Entry, Kind, PseudonymousBeacon,
+    PseudonymousEvent, Sender,
 };
 use crate::items::Items;
 use cookie::{Identity, LocalTime};
@@ -127,16 +127,16 @@ pub fn pseudonymise(
     let holds_view = kept.events.iter().any(|event| matches!(event.kind, Kind::View { .. }));
     if items.provider && holds_view && suspect.is_empty() && !beacon.place.provider.is_empty() {
         let (visitor, network) = key.for_attribute("provider", id, &prefix);
-        kept.attributes.push(Attribute {
+        let of = Bearer {
             site: rules.site.clone(),
             day: time.local.day,
             hour: time.hour,
-            attribute: "provider",
-            value: beacon.place.provider,
             visitor,
             confirmed: who.confirmed,
             network,
-        });
+            new_week: who.marks.new_week,
+        };
+        kept.attributes.push(Attribute { of, attribute: "provider", entry: None, value: beacon.place.provider.into() });
     }
     kept
 }
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(entry.as_ref().map(|entry| entry.channel), Some("direct"));
         assert!(matches!(kept.events[1].kind, Kind::Engage { engaged_s: 60 }));
         assert_eq!((view.step, kept.events[1].step), (1, 1));
-        assert!(kept.attributes[0].visitor != view.visitor);
+        assert!(kept.attributes[0].of.visitor != view.visitor);
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! The rows that tests put into a real vault are the rows that `record` makes: one of each kind, as hex in
-//! `tests/fixtures/rows`. Pseudonyms cannot be made outside of this crate, so the tests there take the bytes from files.
+//! `tests/fixtures/rows`. Pseudonyms cannot be made outside of this crate, so the tests there take the bytes from files;
+//! `TAMGA_UPDATE=1` writes them anew.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::civil::date;
 
-use crate::event::{Attribute, Client, Entry, Kind, Marks, Pseudonym, PseudonymousBeacon, PseudonymousEvent, Tally};
+use crate::event::{
+    Attribute, Bearer, Client, Entry, Failure, Kind, Marks, Pseudonym, PseudonymousBeacon, PseudonymousEvent, Signal,
+    Tally,
+};
 use crate::record;
 
 fn beacon() -> PseudonymousBeacon {
@@ -30,6 +34,15 @@ fn beacon() -> PseudonymousBeacon {
         client: Client { browser: "Firefox".into(), browser_major: 145, os: "Linux".into(), device: "desktop".into() },
         suspect: "",
     };
+    let of = |number: u8| Bearer {
+        site: "jetpay.kz".into(),
+        day,
+        hour: 1_795_338_000,
+        visitor: Pseudonym([number; 16]),
+        confirmed: false,
+        network: 7,
+        new_week: true,
+    };
     let entry =
         Entry { channel: "search", source: "google.com".into(), medium: "cpc".into(), campaign: "spring".into() };
     PseudonymousBeacon {
@@ -38,17 +51,11 @@ fn beacon() -> PseudonymousBeacon {
             event(2, Kind::Engage { engaged_s: 300 }),
             event(3, Kind::Exit { domain: "kaspi.kz".into() }),
             event(4, Kind::Named { name: "paid".into(), variant: "b".into() }),
+            event(5, Kind::Search { term: "тариф".into() }),
         ],
-        attributes: vec![Attribute {
-            site: "jetpay.kz".into(),
-            day,
-            hour: 1_795_338_000,
-            attribute: "provider",
-            value: "x".repeat(200),
-            visitor: Pseudonym([0x33; 16]),
-            confirmed: false,
-            network: 7,
-        }],
+        attributes: vec![Attribute { of: of(0x33), attribute: "provider", entry: None, value: "x".repeat(200).into() }],
+        signals: vec![Signal { of: of(0x44), signal: "canvas", entry: None, state: "noised", digest: [0x55; 16] }],
+        failures: vec![Failure { of: of(0x66), template: "cannot read :x of null".into(), browser: "Firefox".into() }],
         tallies: vec![Tally {
             site: "jetpay.kz".into(),
             day,
@@ -72,6 +79,9 @@ fn the_rows_of_the_fixtures_are_the_rows_that_are_encoded() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rows");
     for (table, expected) in files {
         let path = folder.join(format!("{table}.hex"));
+        if std::env::var_os("TAMGA_UPDATE").is_some() {
+            std::fs::write(&path, &expected).unwrap();
+        }
         let found = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(found, expected, "{}", path.display());
     }

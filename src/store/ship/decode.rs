@@ -21,7 +21,7 @@ fn value(column: &str, rest: &mut &[u8]) -> Option<String> {
             date(1970, 1, 1).checked_add(Span::new().days(i64::from(days))).ok()?.to_string()
         }
         "hour" => Timestamp::from_second(u32::from_le_bytes(take(rest)?).into()).ok()?.to_string(),
-        "visitor" | "visit" | "view" => hex(&take::<16>(rest)?),
+        "visitor" | "visit" | "view" | "digest" => hex(&take::<16>(rest)?),
         "confirmed" | "new_day" | "new_week" | "new_month" | "new_ever" => match take::<1>(rest)? {
             [0] => "false".to_owned(),
             [1] => "true".to_owned(),
@@ -32,7 +32,8 @@ fn value(column: &str, rest: &mut &[u8]) -> Option<String> {
         "count" => u32::from_le_bytes(take(rest)?).to_string(),
         "site" | "visit_number" | "type" | "path" | "previous_path" | "entry_channel" | "entry_source"
         | "entry_medium" | "entry_campaign" | "exit_domain" | "country" | "region" | "browser" | "os" | "device"
-        | "name" | "variant" | "suspect" | "attribute" | "value" | "reason" => text(rest)?,
+        | "name" | "variant" | "suspect" | "search_term" | "attribute" | "value" | "reason" | "signal" | "state"
+        | "template" => text(rest)?,
         _ => return None,
     })
 }

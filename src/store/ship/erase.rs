@@ -49,11 +49,15 @@ impl Courier {
             return Err(unknown());
         }
         let visitor: String = tombstone.payload.iter().map(|byte| format!("{byte:02x}")).collect();
-        let (table, mut narrower) = (lane.table.name(), "");
+        let (table, name, mut narrower) = (lane.table.name(), lane.name().to_owned(), "");
         let mut params = vec![("site", lane.site), ("day", lane.day.to_string()), ("visitor", visitor)];
-        if lane.table == Table::Attributes {
-            narrower = " AND attribute = {attribute:String}";
-            params.push(("attribute", lane.attribute));
+        if let Some(narrower_by) = match lane.table {
+            Table::Attributes => Some(" AND attribute = {name:String}"),
+            Table::Signals => Some(" AND signal = {name:String}"),
+            _ => None,
+        } {
+            narrower = narrower_by;
+            params.push(("name", name));
         }
         let which =
             format!("site = {{site:String}} AND day = {{day:Date}} AND visitor = unhex({{visitor:String}}){narrower}");

@@ -34,13 +34,37 @@ pub(crate) struct EventRow {
     pub(crate) name: String,
     pub(crate) variant: String,
     pub(crate) suspect: String,
+    pub(crate) search_term: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AttributeRow {
+    /// The lane's own part: the attribute, and of a list the number of the entry.
+    pub(crate) lane: String,
     pub(crate) attribute: String,
     pub(crate) value: String,
     pub(crate) visitor: [u8; 16],
+    pub(crate) confirmed: bool,
+    pub(crate) network: u8,
+    pub(crate) new_week: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SignalRow {
+    pub(crate) lane: String,
+    pub(crate) signal: String,
+    pub(crate) state: String,
+    pub(crate) digest: [u8; 16],
+    pub(crate) visitor: [u8; 16],
+    pub(crate) network: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ErrorRow {
+    pub(crate) template: String,
+    pub(crate) browser: String,
+    pub(crate) visitor: [u8; 16],
+    pub(crate) network: u8,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +79,8 @@ pub(crate) struct Rows {
     pub(crate) events: Vec<EventRow>,
     pub(crate) attributes: Vec<AttributeRow>,
     pub(crate) tallies: Vec<TallyRow>,
+    pub(crate) signals: Vec<SignalRow>,
+    pub(crate) errors: Vec<ErrorRow>,
 }
 
 impl Rows {
@@ -65,8 +91,10 @@ impl Rows {
                 let mut bytes = Bytes(row);
                 match lane.table {
                     Table::Events => self.events.push(bytes.event()),
-                    Table::Attributes => self.attributes.push(bytes.attribute()),
+                    Table::Attributes => self.attributes.push(bytes.attribute(&lane.attribute)),
                     Table::Tallies => self.tallies.push(bytes.tally()),
+                    Table::Signals => self.signals.push(bytes.signal(&lane.attribute)),
+                    Table::Errors => self.errors.push(bytes.error()),
                 }
                 assert!(bytes.0.is_empty(), "a row of {} is longer than its columns", lane.label());
             }
@@ -74,7 +102,7 @@ impl Rows {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.events.len() + self.attributes.len() + self.tallies.len()
+        self.events.len() + self.attributes.len() + self.tallies.len() + self.signals.len() + self.errors.len()
     }
 
     /// The only event.
@@ -155,14 +183,35 @@ impl Bytes<'_> {
             name: self.text(),
             variant: self.text(),
             suspect: self.text(),
+            search_term: self.text(),
         }
     }
 
-    fn attribute(&mut self) -> AttributeRow {
+    fn attribute(&mut self, lane: &str) -> AttributeRow {
         let _site_day_hour = (self.text(), self.u16(), self.u32());
-        let row = AttributeRow { attribute: self.text(), value: self.text(), visitor: self.take() };
-        let _confirmed_network = (self.bool(), self.u8());
-        row
+        AttributeRow {
+            lane: lane.to_owned(),
+            attribute: self.text(),
+            value: self.text(),
+            visitor: self.take(),
+            confirmed: self.bool(),
+            network: self.u8(),
+            new_week: self.bool(),
+        }
+    }
+
+    fn signal(&mut self, lane: &str) -> SignalRow {
+        let _site_day_hour = (self.text(), self.u16(), self.u32());
+        let (signal, state, digest, visitor) = (self.text(), self.text(), self.take(), self.take());
+        let (_confirmed, network, _new_week) = (self.bool(), self.u8(), self.bool());
+        SignalRow { lane: lane.to_owned(), signal, state, digest, visitor, network }
+    }
+
+    fn error(&mut self) -> ErrorRow {
+        let _site_day_hour = (self.text(), self.u16(), self.u32());
+        let (template, browser, visitor) = (self.text(), self.text(), self.take());
+        let (_confirmed, network, _new_week) = (self.bool(), self.u8(), self.bool());
+        ErrorRow { template, browser, visitor, network }
     }
 
     fn tally(&mut self) -> TallyRow {

@@ -55,7 +55,7 @@ impl EngineFixture {
     pub(crate) async fn vault(&self) -> Store {
         let store = self.store(VAULT).await;
         store::apply(&store, VAULT_MIGRATIONS, &Clock::machine()).await.unwrap();
-        for table in ["events", "attributes", "tallies", "leases"] {
+        for table in ["events", "attributes", "tallies", "signals", "errors", "leases"] {
             let sql = "SELECT count() AS number FROM system.tables WHERE database = 'tamga_vault' AND name = {name:String} \
                        AND position(create_table_query, ' TTL ') > 0";
             let rows: Vec<Number> = store.rows(sql, &[("name", table.to_owned())]).await.unwrap();
