@@ -1,15 +1,15 @@
 //! The verbs of `tamga`: each a role of the same program.
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use tamga::clock::Clock;
 use tamga::config::Config;
 use tamga::store::Order;
-use tamga::{audit, demo, serve};
+use tamga::{demo, serve};
 use tracing_subscriber::EnvFilter;
 
 #[derive(Parser)]
@@ -140,9 +140,41 @@ enum KeysVerb {
 #[derive(Subcommand)]
 enum AuditVerb {
     /// Follow the chain of hashes; the exit status is 1 when it is broken
-    Verify(ConfigFile),
-    /// Print the log
-    Show(ConfigFile),
+    #[command(long_about = "Follow the chain of hashes; the exit status is 1 when it is broken.\n\n\
+        Finds lines that were changed, removed, inserted or moved, and by the file of heads also a log that was cut off. \
+        Whoever can write both files can forge both: that is found out by heads that were kept elsewhere.")]
+    Verify {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// A folder to which full logs, `audit-….jsonl`, were moved
+        #[arg(long, value_name = "DIR")]
+        moved: Option<PathBuf>,
+        /// Heads that were kept elsewhere, as `tamga audit heads` printed them
+        #[arg(long, value_name = "FILE")]
+        heads: Vec<PathBuf>,
+    },
+    /// Print the log, a line per act
+    Show {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Acts of this kind only, such as publish
+        #[arg(long, value_name = "ACT")]
+        act: Option<String>,
+        /// Acts from this moment on, such as 2026-11-22T00:00:00Z
+        #[arg(long, value_name = "TIME")]
+        since: Option<jiff::Timestamp>,
+        /// The lines as they are
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the hash of the last line, to be kept elsewhere
+    Heads {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Those of all lines
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -239,18 +271,7 @@ fn run(verb: Verb) -> Result<()> {
             let config = Config::load(&config.config)?;
             print(&serve::destroy_keys(&config, Clock::machine(), site.as_deref().zip(day))?)
         }
-        Verb::Audit(AuditVerb::Verify(file)) => {
-            let path = audit_log(&file.config)?;
-            let verified = audit::verify(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            if let Some(line) = verified.broken_at {
-                bail!("{} is broken at line {line}: it was changed, or lines were removed or moved", path.display());
-            }
-            print(&format!("{}: {} lines, unbroken; head {}\n", path.display(), verified.lines, verified.head))
-        }
-        Verb::Audit(AuditVerb::Show(file)) => {
-            let path = audit_log(&file.config)?;
-            print(&std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?)
-        }
+        Verb::Audit(verb) => print(&audit(verb)?),
         Verb::DeadLetters(verb) => print(&dead_letters(verb)?),
         Verb::Snippet { config, site } => {
             let config = Config::load(&config.config)?;
@@ -258,6 +279,18 @@ fn run(verb: Verb) -> Result<()> {
             let url = site.public_url.trim_end_matches('/');
             print(&format!("<script defer src=\"{url}/tamga.js\" data-site=\"{}\"></script>\n", site.domain))
         }
+    }
+}
+
+fn audit(verb: AuditVerb) -> Result<String> {
+    match verb {
+        AuditVerb::Verify { config, moved, heads } => {
+            serve::audit::verify(&Config::load(&config.config)?, moved.as_deref(), &heads)
+        }
+        AuditVerb::Show { config, act, since, json } => {
+            serve::audit::show(&Config::load(&config.config)?, act.as_deref(), since, json)
+        }
+        AuditVerb::Heads { config, all } => serve::audit::heads(&Config::load(&config.config)?, all),
     }
 }
 
@@ -279,10 +312,6 @@ fn dead_letters(verb: LetterVerb) -> Result<String> {
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
-}
-
-fn audit_log(config: &Path) -> Result<PathBuf> {
-    Ok(Config::load(config)?.data.dir.join("audit.jsonl"))
 }
 
 /// To standard output; a reader that went away is no error.

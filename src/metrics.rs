@@ -74,6 +74,8 @@ pub struct Metrics {
     pub keys_destroyed: Counter,
     /// Keys made in the place of one that was lost within its day.
     pub keys_lost: Counter,
+    /// Acts that are not in the audit log because its disk takes nothing.
+    pub audit_waiting: Gauge,
     /// Seconds from the arrival of a request's head to its answer.
     pub answer_seconds: Histogram,
 }
@@ -99,6 +101,7 @@ impl Default for Metrics {
             windows_published: Counter::default(),
             keys_destroyed: Counter::default(),
             keys_lost: Counter::default(),
+            audit_waiting: Gauge::default(),
             answer_seconds: Histogram::new(buckets),
         };
         registry.register("events_received", "Events that arrived", metrics.received.clone());
@@ -117,6 +120,8 @@ impl Default for Metrics {
         registry.register("windows_published", "Windows published", metrics.windows_published.clone());
         registry.register("keys_destroyed", "Day keys destroyed", metrics.keys_destroyed.clone());
         registry.register("keys_lost", "Day keys that replaced a lost one", metrics.keys_lost.clone());
+        let waiting = "Acts that the audit log's disk does not take";
+        registry.register("audit_waiting", waiting, metrics.audit_waiting.clone());
         registry.register_with_unit(
             "answer",
             "Time from a request's head to its answer",

@@ -45,6 +45,9 @@ pub struct Config {
     /// The publisher.
     #[serde(default)]
     pub publish: Publish,
+    /// The audit log.
+    #[serde(default)]
+    pub audit: AuditLog,
 }
 
 /// The two listeners.
@@ -243,6 +246,15 @@ pub struct Keys {
 pub struct CookieKey {
     /// 32 bytes, made at the first start. Default: `cookie.key` beside the configuration file. Nodes share it.
     pub key_file: Option<PathBuf>,
+}
+
+/// The audit log, `audit.jsonl` in `[data] dir`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditLog {
+    /// The file of its heads, by which a log that was cut off or written anew is noticed: better on another volume than the
+    /// log. Default: `audit.heads` in `[data] dir`.
+    pub heads_file: Option<PathBuf>,
 }
 
 /// The publisher.

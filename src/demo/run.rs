@@ -20,11 +20,11 @@ use tower::{ServiceExt, service_fn};
 
 use super::shop::Shop;
 use super::{PlayReport, Player, Progress, SITE, Settings, World, beginning, places, shop_host, site_toml, time_zone};
-use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::collect::server::{BoxedBody, BoxedService, boxed};
 use crate::config::Config;
 use crate::serve::{self, Running, Stores};
+use crate::spool;
 
 /// Another seed, another world.
 pub const SEED: u64 = 0x0074_616d_6761;
@@ -232,16 +232,13 @@ fn clear(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Makes sure that no demo runs in the folder: one that does keeps its audit log locked, and nothing of what it has may go
+/// Makes sure that no demo runs in the folder: one that does keeps its spool locked, and nothing of what it has may go
 /// away under it. The lock is held as long as the answer.
-fn hold(data: &Path) -> Result<Option<Audit>> {
-    let log = data.join("audit.jsonl");
-    if !log.exists() {
-        return Ok(None);
-    }
-    let held = Audit::open(&log, Clock::machine())
-        .with_context(|| "the demo cannot begin anew; stop the one that runs, or give another folder with --data")?;
-    Ok(Some(held))
+fn hold(data: &Path) -> Result<spool::Idle> {
+    spool::hold(&data.join("spool"), &spool::Disk)?.with_context(|| {
+        "the folder is in use by another tamga, so the demo cannot begin anew; stop the one that runs, or give another \
+         folder with --data"
+    })
 }
 
 /// Writes the folder's configuration and GeoIP files.

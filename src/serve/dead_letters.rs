@@ -31,7 +31,7 @@ pub async fn obey(config: &Config, order: Order, name: &str) -> Result<String> {
         let said = room.order(order, name).await.map_err(|reason| anyhow!("{name}: {reason}"))?;
         return Ok(format!("{name}: {said}.\n"));
     };
-    let audit = Audit::open(&config.data.dir.join("audit.jsonl"), Clock::machine())?;
+    let audit = super::audit::open(config, Clock::machine())?;
     let (said, outcomes) = match order {
         Order::Drop => room.drop_alone(name, &idle.open_tokens),
         Order::Replay => replay(config, &room, name, &idle.open_tokens).await?,

@@ -52,6 +52,7 @@ pub(super) fn sweep(
                 }
                 Err(error) => tracing::error!(%error, "cannot destroy dead keys; trying again"),
             }
+            metrics.audit_waiting.set(audit.flush() as i64);
             tokio::select! {
                 () = shutdown.requested() => return,
                 () = tokio::time::sleep(EVERY) => (),
@@ -131,27 +132,15 @@ pub fn destroy(config: &Config, clock: Clock, only: Option<(&str, Date)>) -> Res
         Some((site, day)) => vec![(site.to_owned(), day)],
         None => ring.status(&zones(config))?.into_iter().map(|key| (key.site, key.day)).collect(),
     };
-    std::fs::create_dir_all(&config.data.dir)?;
-    // A running collector has the log; it writes down that a key is gone by itself.
-    let audit = match Audit::open(&config.data.dir.join("audit.jsonl"), clock) {
-        Ok(audit) => Some(audit),
-        Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => None,
-        Err(error) => return Err(error).context("cannot open the audit log, so nothing was destroyed"),
-    };
+    let audit = super::audit::open(config, clock).context("nothing was destroyed")?;
     let mut said = String::new();
     for (site, day) in keys {
-        if let Some(audit) = &audit {
-            audit.record("destroy key", &json!({ "site": site, "day": day.to_string(), "by": "verb" }))?;
-        }
+        audit.record("destroy key", &json!({ "site": site, "day": day.to_string(), "by": "verb" }))?;
         if !ring.destroy(&site, day)? {
             bail!("there is no key of {site} for {day}; `tamga keys status` lists those that are there");
         }
         said.push_str(&format!("Destroyed the key of {site} for {day}.\n"));
     }
-    said.push_str(if audit.is_some() {
-        "It is in the audit log.\n"
-    } else {
-        "The running collector forgets its copies within half a second and writes it to the audit log.\n"
-    });
+    said.push_str("It is in the audit log. A running collector forgets its copies within half a second.\n");
     Ok(said)
 }

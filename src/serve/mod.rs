@@ -5,6 +5,7 @@
 //! inwards: no new requests, those under way answered, the spool drained as far as a few seconds allow and closed, the
 //! engines told to end. Nothing depends on that order for safety: whatever was acknowledged is on the disk.
 
+pub mod audit;
 pub mod dead_letters;
 mod keys;
 mod state;
@@ -67,10 +68,14 @@ pub async fn start(config: Config, clock: Clock, dress: Option<Dress>) -> Result
         .mode(0o700)
         .create(&data)
         .with_context(|| format!("cannot make the data folder {}; name another in [data] dir", data.display()))?;
-    let audit_path = data.join("audit.jsonl");
-    let audit = Audit::open(&audit_path, clock.clone())
-        .with_context(|| format!("cannot open the audit log {}", audit_path.display()))?;
-    let audit = Arc::new(audit);
+    let metrics = Arc::new(Metrics::default());
+    let quota = config.data.spool_quota_mib << 20;
+    let options = spool::Options::new(quota, record::SCHEMA_VERSION);
+    // First: whoever has the spool's lock is the one that runs here.
+    let (writer, reader, recovery) = spool::open(&data.join("spool"), options, Arc::new(spool::Disk))?;
+    metrics.spool_quota_bytes.set(quota as i64);
+    tracing::info!(pending_frames = recovery.pending_frames, segments = recovery.segments, "opened the spool");
+    let audit = Arc::new(audit::open(&config, clock.clone())?);
     let listener = listen(config.server.listen, "[server] listen").await?;
     let admin_listener = listen(config.server.admin_listen, "[server] admin_listen").await?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
@@ -78,13 +83,6 @@ pub async fn start(config: Config, clock: Clock, dress: Option<Dress>) -> Result
     let geo = GeoIp::open(&config.geo.place, &config.geo.provider)?;
     let keys = Arc::new(KeyRing::open(&keys_dir(&config))?.remembering(&data.join("keys-seen.json"))?);
     let seal = CookieSeal::new(&keys::cookie_key(&config)?);
-    let metrics = Arc::new(Metrics::default());
-    let quota = config.data.spool_quota_mib << 20;
-    let options = spool::Options::new(quota, record::SCHEMA_VERSION);
-    let (writer, reader, recovery) = spool::open(&data.join("spool"), options, Arc::new(spool::Disk))?;
-    metrics.spool_quota_bytes.set(quota as i64);
-    tracing::info!(pending_frames = recovery.pending_frames, segments = recovery.segments, "opened the spool");
-
     let parts = Parts {
         lookups: Lookups::new(geo),
         seal,
@@ -95,6 +93,7 @@ pub async fn start(config: Config, clock: Clock, dress: Option<Dress>) -> Result
     };
     let router = collect::router(Collector::new(&config, parts));
     audit.record("start", &json!({ "version": env!("CARGO_PKG_VERSION"), "sites": config.sites.len() }))?;
+    audit::note_configuration(&audit, &config)?;
 
     let (trigger, shutdown) = shutdown::channel();
     let state = State::new(metrics, writer);

@@ -70,8 +70,10 @@ impl Inner {
         let dead_letters = self.config.data.dir.join("dead-letters");
         let shipper =
             Shipper::new(vault.clone(), &node, self.clock.clone(), &dead_letters, generation, self.edge_closed.watch());
-        let audit = self.audit.clone();
-        let shipper = shipper.telling(move |order, name, outcomes| note(&audit, order, name, outcomes));
+        let (audit, erasures) = (self.audit.clone(), self.audit.clone());
+        let shipper = shipper
+            .telling(move |order, name, outcomes| note(&audit, order, name, outcomes))
+            .telling_erasures(move |orders, rows| erasures.note("erase", &json!({ "orders": orders, "rows": rows })));
         self.state.set_shipped(shipper.status());
         self.state.stores.send_replace(Some(Stores { vault: vault.clone(), stats: stats.clone() }));
         tracing::info!("the stores are ready");
@@ -147,7 +149,7 @@ fn is_passing(error: &MigrateError) -> bool {
 pub async fn migrate(config: &Config) -> Result<String> {
     let clock = Clock::machine();
     std::fs::create_dir_all(&config.data.dir)?;
-    let audit = Audit::open(&config.data.dir.join("audit.jsonl"), clock.clone())?;
+    let audit = super::audit::open(config, clock.clone())?;
     let mut said = String::new();
     for (name, database) in [("vault", VAULT), ("stats", STATS)] {
         let server = if name == "vault" { &config.vault } else { &config.stats };

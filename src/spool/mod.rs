@@ -170,7 +170,7 @@ pub enum Health {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it.
-    #[error("the spool {} is in use by another process: stop that one, or give this one its own [data] dir", .0.display())]
+    #[error("the spool {} is in use by another tamga: stop that one, or give this one its own [data] dir", .0.display())]
     Locked(PathBuf),
     /// Options that cannot work.
     #[error("a spool quota of {0} bytes is too small: at least {min} are needed", min = MIN_QUOTA_BYTES)]

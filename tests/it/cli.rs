@@ -38,7 +38,7 @@ fn help_names_every_verb_and_fits_a_terminal() {
         (&["demo", "--help"], &["Usage: tamga demo", "--port <PORT>", "--data <DIR>", "--once", "[default: 8080]"]),
         (&["migrate", "--help"], &["Usage: tamga migrate", "--config <FILE>"]),
         (&["config", "--help"], &["Usage: tamga config <COMMAND>", "check", "example"]),
-        (&["audit", "--help"], &["Usage: tamga audit <COMMAND>", "verify", "show"]),
+        (&["audit", "--help"], &["Usage: tamga audit <COMMAND>", "verify", "show", "heads"]),
         (&["snippet", "--help"], &["Usage: tamga snippet", "<SITE>"]),
     ];
     for (arguments, parts) in pages {
@@ -201,6 +201,10 @@ async fn a_full_disk_is_said_and_got_over() {
     }
     assert_eq!(product.log().matches("503 until").count(), 1, "said once");
 
+    // What happens now is in the audit log all the same, whoever does it.
+    let heads = ground.run(&["audit", "heads"], &[]);
+    assert!(heads.status.success(), "{}", String::from_utf8_lossy(&heads.stderr));
+
     std::fs::remove_file(&ballast).unwrap();
     drop(filling);
     tokio::time::sleep(Duration::from_millis(800)).await;
@@ -210,6 +214,9 @@ async fn a_full_disk_is_said_and_got_over() {
     assert_eq!(product.figure("tamga_events_accepted_total").await, u64::from(seq) + 1);
     let (code, _, log) = product.terminate();
     assert_eq!(code, Some(0), "{log}");
+    let (verified, shown) = (ground.run(&["audit", "verify"], &[]), ground.run(&["audit", "show"], &[]));
+    assert!(verified.status.success() && stdout(&verified).contains("unbroken"));
+    assert!(["start", "configuration", "export heads", "stop"].iter().all(|act| stdout(&shown).contains(act)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,12 +46,16 @@ const TICK: Duration = Duration::from_secs(2);
 /// How long a round under way may take after the order to stop. What is cut off is counted after the next start.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// Told of orders to erase that were obeyed: how many, and how many rows they erased.
+type ToldErasures = dyn Fn(u64, u64) + Send + Sync;
+
 /// The loop between spool and vault.
 pub struct Shipper {
     courier: Courier,
     lease: Lease,
     limits: RoundLimits,
     told: Option<Box<Told>>,
+    erased: Option<Box<ToldErasures>>,
 }
 
 impl Shipper {
@@ -70,7 +74,7 @@ impl Shipper {
         let lease = Lease::new(vault.clone(), node, clock.clone());
         let letters = DeadLetters::new(dead_letters);
         let courier = Courier { store: vault, clock, letters, status: Arc::default(), stop, wake };
-        Self { courier, lease, limits: RoundLimits::default(), told: None }
+        Self { courier, lease, limits: RoundLimits::default(), told: None, erased: None }
     }
 
     /// The same with other limits for a round; `max_rows` is cut to what one insert may hold.
@@ -82,6 +86,12 @@ impl Shipper {
     /// Calls this for each dead letter that was sent again or dropped on an operator's order.
     pub fn telling(mut self, told: impl Fn(Order, &str, &Outcomes) + Send + Sync + 'static) -> Self {
         self.told = Some(Box::new(told));
+        self
+    }
+
+    /// Calls this after each round with orders to erase, with their number and that of the rows.
+    pub fn telling_erasures(mut self, told: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
+        self.erased = Some(Box::new(told));
         self
     }
 
@@ -190,6 +200,11 @@ impl Shipper {
         let mut erased = 0;
         for tombstone in &round.tombstones {
             erased += self.courier.erase(tombstone).await?;
+        }
+        if let Some(told) = &self.erased
+            && !round.tombstones.is_empty()
+        {
+            told(round.tombstones.len() as u64, erased);
         }
         let mut backoff = Backoff::for_requests();
         // What the outcomes leave out of the round's rows is lost: the spool says so.

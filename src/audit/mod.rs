@@ -1,0 +1,326 @@
+//! The audit log: every administrative act, one JSON object a line, chained by hashes.
+//!
+//! ```text
+//! {"seq":3,"at":"2026-11-22T00:00:00Z","act":"publish","detail":{"site":"jetpay.kz"},"previous":"<hex>","hash":"<hex>"}
+//! hash = BLAKE3(previous's 32 bytes ‖ the line's bytes before `,"hash"`)
+//! ```
+//!
+//! A line that is changed, removed, inserted or moved breaks the chain ([`verify`]). Cutting off the end, or writing the whole
+//! anew, does not: so each line's hash, its *head*, is kept in a second file as well, which may lie on another volume.
+//! Who can write both files can forge both; whoever shall be able to notice keeps a copy of the heads elsewhere.
+//!
+//! Promised: a line is on disk before its act is reported as done; a line torn by a crash is cut off by the next writer,
+//! which says so in a line of its own; a full disk is met with room that was set aside, and beyond that acts wait in
+//! memory and are written, with their own time, when there is room again. Several processes of one machine may write one
+//! log: each line is appended under a lock. A log of 4 MiB is renamed to `audit-<first seq>.jsonl` and a new one goes on.
+//!
+//! Details name sites, tables, days, counts and operators' reasons: never a value that a visitor's browser sent.
+
+mod chain;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::clock::Clock;
+use chain::{Head, Line};
+
+pub use verify::{Fault, Verified, lines, verify};
+
+/// From this size on a log is renamed and a new one begun: some 12,000 acts, which an editor still opens.
+const ROTATE_BYTES: u64 = 4 << 20;
+/// Room that is set aside behind the end, so that a full disk stops the acts and not their record: some 200 acts.
+const RESERVE_BYTES: u64 = 64 << 10;
+/// Acts that wait in memory while the disk takes nothing at all.
+const WAITING_MAX: usize = 1000;
+
+/// Where a log and its heads are.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The log that is written now; older ones lie beside it.
+    pub log: PathBuf,
+    /// Its heads.
+    pub heads: PathBuf,
+}
+
+impl Place {
+    /// `audit.jsonl` in the data folder, and its heads beside it unless they have a place of their own.
+    pub fn new(data: &Path, heads: Option<&Path>) -> Self {
+        let heads = heads.map_or_else(|| data.join("audit.heads"), Path::to_owned);
+        Self { log: data.join("audit.jsonl"), heads }
+    }
+}
+
+/// An open log.
+pub struct Audit {
+    place: Place,
+    clock: Clock,
+    rotate_bytes: u64,
+    tail: Mutex<Tail>,
+}
+
+struct Tail {
+    log: File,
+    heads: File,
+    /// Up to where the log has been read or written by us.
+    len: u64,
+    /// The last line.
+    head: Head,
+    /// Heads that are not in their file yet.
+    headless: Vec<Head>,
+    /// Acts that are not in the log yet, and how many of them were too many to keep.
+    waiting: VecDeque<Act>,
+    forgotten: u64,
+}
+
+struct Act {
+    at: String,
+    act: String,
+    detail: String,
+}
+
+impl Audit {
+    /// Opens or begins a log. A broken chain does not keep it from going on: the break stays where it is, for [`verify`] to
+    /// show.
+    pub fn open(place: &Place, clock: Clock) -> io::Result<Self> {
+        Self::open_with(place, clock, ROTATE_BYTES)
+    }
+
+    fn open_with(place: &Place, clock: Clock, rotate_bytes: u64) -> io::Result<Self> {
+        let (log, heads) = (open(&place.log)?, open(&place.heads)?);
+        let tail = Tail {
+            log,
+            heads,
+            // No log has this length, so the first append reads what is there.
+            len: u64::MAX,
+            head: Head::genesis(),
+            headless: Vec::new(),
+            waiting: VecDeque::new(),
+            forgotten: 0,
+        };
+        let audit = Self { place: place.clone(), clock, rotate_bytes, tail: Mutex::new(tail) };
+        audit.look()?;
+        Ok(audit)
+    }
+
+    /// Reads what is there; mends what a crash left.
+    fn look(&self) -> io::Result<()> {
+        let mut tail = self.tail();
+        self.locked(&mut tail, |_| Ok(()))
+    }
+
+    /// Writes one act. Returns once it is on disk; an error means that it is not in the log, and should not be done.
+    pub fn record(&self, act: &str, detail: &impl Serialize) -> io::Result<()> {
+        let act = self.act(act, detail)?;
+        let mut tail = self.tail();
+        self.locked(&mut tail, |tail| {
+            self.write_waiting(tail)?;
+            self.append(tail, &act)
+        })
+    }
+
+    /// Writes one act that has happened already. When the disk takes nothing it waits in memory, and the log says so.
+    pub fn note(&self, act: &str, detail: &impl Serialize) {
+        let Ok(written) = self.act(act, detail) else { return };
+        let mut tail = self.tail();
+        if tail.waiting.len() < WAITING_MAX {
+            tail.waiting.push_back(written);
+        } else {
+            tail.forgotten += 1;
+        }
+        if let Err(error) = self.locked(&mut tail, |tail| self.write_waiting(tail)) {
+            let path = self.place.log.display();
+            tracing::error!(act, %error, %path, "cannot write the audit log; free its disk. The act waits in memory");
+        }
+    }
+
+    /// Tries again to write what waits. Returns how many acts still do.
+    pub fn flush(&self) -> usize {
+        let mut tail = self.tail();
+        if !tail.waiting.is_empty() || tail.forgotten > 0 || !tail.headless.is_empty() {
+            // It was logged when it began to wait.
+            let _ = self.locked(&mut tail, |tail| self.write_waiting(tail));
+        }
+        tail.waiting.len() + usize::try_from(tail.forgotten).unwrap_or(usize::MAX)
+    }
+
+    /// The hash of the last line, in hexadecimal, and the number of lines.
+    pub fn head(&self) -> (u64, String) {
+        let head = self.tail().head;
+        (head.next, head.hash.to_hex().to_string())
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn act(&self, act: &str, detail: &impl Serialize) -> io::Result<Act> {
+        let (act, detail) = (serde_json::to_string(act)?, serde_json::to_string(detail)?);
+        Ok(Act { at: self.clock.now().to_string(), act, detail })
+    }
+
+    /// Does something while no other process writes, knowing the log's end.
+    fn locked(&self, tail: &mut Tail, work: impl FnOnce(&mut Tail) -> io::Result<()>) -> io::Result<()> {
+        loop {
+            flock(&tail.log, FlockOperation::LockExclusive)?;
+            if is_at(&tail.log, &self.place.log)? {
+                break;
+            }
+            // Another process has renamed it, or somebody has taken it away.
+            let next = open(&self.place.log)?;
+            tail.log = next;
+            tail.len = u64::MAX;
+        }
+        let outcome = self.catch_up(tail).and_then(|()| work(tail));
+        let unlocked = flock(&tail.log, FlockOperation::Unlock);
+        outcome.and(unlocked.map_err(Into::into))
+    }
+
+    /// Reads what others wrote, or what was there before us.
+    fn catch_up(&self, tail: &mut Tail) -> io::Result<()> {
+        if tail.log.metadata()?.len() == tail.len {
+            return Ok(());
+        }
+        let text = fs::read(&self.place.log)?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let mut head = match chain::archives(&self.place.log)?.last() {
+            Some(archive) => chain::last_head(&fs::read(archive)?).unwrap_or_else(Head::genesis),
+            None => Head::genesis(),
+        };
+        let known = self.known_heads(tail)?;
+        tail.headless.clear();
+        for line in text[..whole].split_inclusive(|byte| *byte == b'\n') {
+            // A line that is not one of ours is counted, so that those after it keep their numbers.
+            head = Line::read(line).map_or(Head { next: head.next + 1, ..head }, |line| line.head());
+            if head.next > known {
+                tail.headless.push(head);
+            }
+        }
+        (tail.head, tail.len) = (head, whole as u64);
+        let torn = text.len() - whole;
+        if torn > 0 {
+            tail.log.set_len(tail.len)?;
+            let mended = self.act("mend audit log", &json!({ "torn_bytes": torn }))?;
+            self.append(tail, &mended)?;
+        }
+        Ok(())
+    }
+
+    /// Up to which line heads are in their file. A torn one is cut off.
+    fn known_heads(&self, tail: &Tail) -> io::Result<u64> {
+        let text = fs::read(&self.place.heads)?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if whole < text.len() {
+            tail.heads.set_len(whole as u64)?;
+        }
+        let last = text[..whole].split(|byte| *byte == b'\n').rev().find(|line| !line.is_empty());
+        Ok(last.and_then(Head::read).map_or(0, |head| head.next))
+    }
+
+    fn write_waiting(&self, tail: &mut Tail) -> io::Result<()> {
+        if tail.forgotten > 0 {
+            let act = self.act("acts not written", &json!({ "count": tail.forgotten }))?;
+            self.append(tail, &act)?;
+            tail.forgotten = 0;
+        }
+        while let Some(act) = tail.waiting.pop_front() {
+            if let Err(error) = self.append(tail, &act) {
+                tail.waiting.push_front(act);
+                return Err(error);
+            }
+        }
+        write_heads(tail)
+    }
+
+    fn append(&self, tail: &mut Tail, act: &Act) -> io::Result<()> {
+        if tail.len >= self.rotate_bytes {
+            self.rotate(tail)?;
+        }
+        let (line, head) = chain::write(&tail.head, &act.at, &act.act, &act.detail);
+        set_aside(&tail.log, tail.len);
+        if let Err(error) = tail.log.write_all_at(line.as_bytes(), tail.len).and_then(|()| tail.log.sync_data()) {
+            // What of it got there goes, so that the next line begins where a line begins.
+            let _ = tail.log.set_len(tail.len);
+            return Err(error);
+        }
+        tail.len += line.len() as u64;
+        tail.head = head;
+        tail.headless.push(head);
+        // The act is in the log; a head that cannot be written now is with the next one.
+        if let Err(error) = write_heads(tail) {
+            let path = self.place.heads.display();
+            tracing::error!(%error, %path, "cannot write the audit log's heads; free their disk");
+        }
+        Ok(())
+    }
+
+    /// Renames the log and begins another. The chain goes on.
+    fn rotate(&self, tail: &mut Tail) -> io::Result<()> {
+        let first = chain::first_seq(&fs::read(&self.place.log)?).unwrap_or(tail.head.next);
+        fs::rename(&self.place.log, chain::archive_name(&self.place.log, first))?;
+        let next = open(&self.place.log)?;
+        // Before the old one's lock goes with its file: nobody may write to the new one without its own.
+        flock(&next, FlockOperation::LockExclusive)?;
+        tail.log = next;
+        tail.len = 0;
+        sync_folder(&self.place.log)
+    }
+}
+
+fn write_heads(tail: &mut Tail) -> io::Result<()> {
+    if tail.headless.is_empty() {
+        return Ok(());
+    }
+    let text: String = tail.headless.iter().map(Head::write).collect();
+    let end = tail.heads.metadata()?.len();
+    set_aside(&tail.heads, end);
+    if let Err(error) = tail.heads.write_all_at(text.as_bytes(), end).and_then(|()| tail.heads.sync_data()) {
+        let _ = tail.heads.set_len(end);
+        return Err(error);
+    }
+    tail.headless.clear();
+    Ok(())
+}
+
+/// Makes sure that some room behind the end is ours. Where the file system cannot do that, or is full, nothing is lost
+/// but the reserve.
+fn set_aside(file: &File, end: u64) {
+    let allocated = file.metadata().map_or(u64::MAX, |data| data.blocks() * 512);
+    if allocated < end + RESERVE_BYTES / 2 {
+        let _ = fallocate(file, FallocateFlags::KEEP_SIZE, end, RESERVE_BYTES);
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let is_new = !path.exists();
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    if is_new {
+        sync_folder(path)?;
+    }
+    Ok(file)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// Whether the open file is the one that the path names now.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
