@@ -43,14 +43,14 @@ export interface NamedEvent {
   variant?: string;
 }
 
-/** The visitor searched the site. Sent by no version of the snippet yet; collectors accept it. */
+/** The visitor searched the site. Sent only where the tag names the parameters that hold the words. */
 export interface SearchEvent {
   type: "search";
   at: Milliseconds;
   query: string;
 }
 
-/** A script of the page failed. Sent by no version of the snippet yet; collectors accept it. */
+/** A script of the page failed. Sent only where the tag asks for it. */
 export interface ErrorEvent {
   type: "error";
   at: Milliseconds;
@@ -79,6 +79,61 @@ export type BeaconEvent =
   | ConsentEvent
   | ObjectEvent;
 
+/** Why a signal has no value: the browser lacks it, somebody forbids it, it took too long, it failed. */
+export interface Absence {
+  absent: "unsupported" | "blocked" | "timeout" | "error";
+}
+
+/** 128 bits as 22 characters of base64url. */
+type Digest = string;
+
+export interface Canvas {
+  digest: Digest;
+  /** `noised`: the browser falsifies what is read, so the digest tells nothing of the device. */
+  state: "normal" | "noised";
+}
+export interface WebGl {
+  vendor: string;
+  renderer: string;
+  digest: Digest;
+}
+/** 0 … 4 of each kind. */
+export interface MediaDevices {
+  audio_input: number;
+  audio_output: number;
+  video_input: number;
+}
+export interface Cpu {
+  architecture: "x86" | "arm" | "other";
+  bits?: 32 | 64;
+}
+export interface Screen {
+  /** Width and height in CSS pixels. */
+  width: number;
+  height: number;
+  /** Bits per pixel. */
+  depth: number;
+  /** Device pixels per CSS pixel, times 100. */
+  ratio: number;
+  /** How much of the screen the window takes. */
+  window: "full" | "large" | "medium" | "small";
+}
+
+/** What the device part reads, one field per signal, only those that the collector asked for. */
+export interface Device {
+  time_zone?: string | Absence;
+  canvas?: Canvas | Absence;
+  fonts?: string[] | Absence;
+  plugins?: string[] | Absence;
+  webgl?: WebGl | Absence;
+  media_devices?: MediaDevices | Absence;
+  active_x?: boolean | Absence;
+  languages?: string[] | Absence;
+  cpu?: Cpu | Absence;
+  screen?: Screen | Absence;
+  automation?: string[] | Absence;
+}
+
 export interface Beacon {
   v: 1;
   site: string;
@@ -86,11 +141,17 @@ export interface Beacon {
   view: string;
   /** Counts the beacons of this view from 0; (view, seq) makes retries safe. */
   seq: number;
+  /** Empty only beside `device`. */
   events: BeaconEvent[];
+  device?: Device;
 }
 
 /** Bounds of the schema that the snippet keeps by itself, since one bad field would cost the whole beacon. */
 export const MAX_URL = 2048;
 export const MAX_MS = 86_400_000;
+/** Whole, and within the bound. */
+export const milliseconds = (time: number) => Math.min(time, MAX_MS) | 0;
 export const MAX_SEQ = 10_000;
+export const MAX_QUERY = 256;
+export const MAX_MESSAGE = 1024;
 export const NAME = /^[a-z0-9_.-]{1,64}$/;

@@ -2,177 +2,215 @@
  * The snippet on one screen: permission → what happens on the page → queue → transport.
  *
  * One runs per page: a second `start`, from a second tag or from the npm package, returns the first. Works on http and
- * https pages only. Reads no form, no text, no storage, no cookie but its own mirror of an objection.
+ * https pages only; in a frame it reports only what the frame's page reports by itself, since the page around it is the one
+ * that was opened. Reads no form, no text, no cookie but its own mirror of an objection, and no storage unless the
+ * site asks it to.
  */
-import { type BeaconEvent, type ConsentState, MAX_MS, NAME } from "./beacon.js";
+import { type BeaconEvent, type ConsentState, type Device, milliseconds, NAME } from "./beacon.js";
 import type { Call, Options, Tamga } from "./config.js";
 import { granted, mirrorObjection, type Permission, permission } from "./consent.js";
-import { EngagementClock, watchEngagement } from "./engagement.js";
+import { createClock, watchEngagement } from "./engagement.js";
+import { watchErrors } from "./errors.js";
 import { watchExits } from "./exits.js";
 import { firstTurn } from "./lib/first-turn.js";
 import { guard } from "./lib/guard.js";
+import { on } from "./lib/on.js";
 import { randomId } from "./lib/random-id.js";
 import { whenActivated } from "./lib/when-activated.js";
 import { whenHidden } from "./lib/when-hidden.js";
-import { firstReferrer, pageUrl, referrerUrl, watchPages } from "./pages.js";
-import { Queue } from "./queue.js";
-import { Transport } from "./transport.js";
+import { firstReferrer, pageUrl, referrerUrl, searchTerm, watchPages } from "./pages.js";
+import { createQueue } from "./queue.js";
+import { createTransport } from "./transport.js";
 
 /** Events are gathered this long, so that a click which causes three of them causes one request. */
 const GATHER_MS = 1_000;
 
-class Collector {
-  private _permission: Permission = "wait";
-  private _watching = false;
-  private _page: string | undefined;
-  private _began = 0;
-  private _engaged = 0;
-  private _timer: ReturnType<typeof setTimeout> | undefined;
-  private _queue: Queue;
-  private _transport: Transport;
-  private _clock: EngagementClock;
+/** Closures rather than a class, because they are shorter when minified. */
+function collector(options: Options) {
+  const { site, endpoint, hash } = options;
+  const auto = options.views !== "manual" && top === window;
+  let allowed: Permission = "wait";
+  let watching = false;
+  let page: string | undefined;
+  let began = 0;
+  let engaged = 0;
+  let searched = "";
+  let asked = false;
+  /** What the device part has read so far, until it is told. */
+  let device: Device | undefined;
+  let timer: ReturnType<typeof setTimeout> | 0 = 0;
 
-  constructor(private _options: Options) {
-    const now = () => performance.now();
-    this._queue = new Queue(_options.site, now);
-    this._transport = new Transport(
-      _options.endpoint,
-      this._queue,
-      firstTurn(`tamga-${_options.site}`),
-      guard(() => this._stop(true)),
-    );
-    this._clock = new EngagementClock(
-      now,
-      guard(() => this._reportEngagement()),
-    );
-  }
+  const now = () => performance.now();
+  const mayCount = () => allowed === "full" || allowed === "count";
+  const at = () => (began ? milliseconds(now() - began) : 0);
 
-  _open() {
-    this._permission = permission(this._options.consent === "wait");
+  const queue = createQueue(site, now, options.offline);
+  const transport = createTransport(
+    endpoint,
+    queue,
+    firstTurn(`tamga-${site}`),
+    guard((headers: Headers) => {
+      if (headers.get("Tamga-Outcome") === "off") stop(true);
+      const items = headers.get("Tamga-Device");
+      if (items && !asked && allowed === "full") readDevice(items);
+    }),
+  );
+  const clock = createClock(now, () => reportEngagement());
+
+  const open = () => {
+    allowed = permission(options.consent === "wait");
     // The objection of an earlier page that no collector has confirmed: it is all that may be sent.
-    if (this._permission === "unconfirmed") this._object();
-    else this._begin();
-  }
+    if (allowed === "unconfirmed") object();
+    else begin();
+  };
 
-  _view(
-    template?: string,
-    referrer = this._page ? referrerUrl(this._page, this._options.site) : this._first(),
-  ) {
-    if (!this._mayCount()) return;
-    this._reportEngagement();
-    this._enterView();
-    this._page = pageUrl(location.href, !!this._options.hash, template);
-    const view: BeaconEvent = { type: "view", at: 0, url: this._page };
-    if (referrer && this._permission === "full") view.referrer = referrer;
-    this._add(view, 0);
-  }
+  const view = (template?: string, referrer = page ? referrerUrl(page, site) : firstReferrer(site)) => {
+    if (!mayCount()) return;
+    reportEngagement();
+    enterView();
+    page = pageUrl(location.href, hash, template);
+    add({ type: "view", at: 0, url: page, ...(allowed === "full" && referrer && { referrer }) }, 0);
+    const query = searchTerm(options.search);
+    // A page that is restored, or moves with the same words, is no other search.
+    if (query && query !== searched) report({ type: "search", at: 0, query }, 0);
+    searched = query;
+  };
 
-  _event(name: string, details?: { variant?: string }) {
-    if (this._permission !== "full" || !NAME.test(name)) return;
-    const event: BeaconEvent = { type: "event", at: this._at(), name };
-    if (details?.variant !== undefined) {
-      if (!NAME.test(details.variant)) return;
-      event.variant = details.variant;
-    }
-    this._add(event);
-  }
+  const event = (name: string, details?: { variant?: string }) => {
+    const variant = details?.variant;
+    // Numbers and the like match too, but the wire carries strings.
+    if (NAME.test(name) && (variant === undefined || NAME.test(variant)))
+      report({ type: "event", at: at(), name: `${name}`, ...(variant && { variant: `${variant}` }) });
+  };
 
-  _consent(state: ConsentState) {
-    const event: BeaconEvent = { type: "consent", at: this._at(), state };
-    const counted = this._mayCount();
-    if (state === "granted" && this._permission === "wait") {
-      this._permission = granted();
-      this._begin();
-    } else if (state === "denied" && counted) {
-      const told = this._permission;
-      this._stop();
+  const consent = (state: ConsentState) => {
+    const told: BeaconEvent = { type: "consent", at: at(), state };
+    if (state === "granted") {
+      if (allowed === "wait") {
+        allowed = granted();
+        begin();
+      }
+      // Consent banners repeat an old "granted" on every page, and it must not undo an objection.
+      report(told, 0);
+    } else if (state === "denied" && mayCount()) {
+      // Where nothing may be sent, telling the collector of a refusal would be the first contact.
+      const full = allowed === "full";
+      stop();
       // May be granted again on this page. Without an objection there is no mirror, so the next page asks anew.
-      this._permission = "wait";
-      if (told === "full") this._add(event, 0);
-      return;
+      allowed = "wait";
+      if (full) add(told, 0);
     }
-    // Where nothing may be sent, telling the collector of a refusal would be the first contact. And where consent
-    // banners repeat an old "granted" on every page, it must not undo an objection.
-    if (this._permission === "full") this._add(event, 0);
-  }
+  };
 
   /** Told even if nothing may be counted: this is the visitor's right, not a measurement. */
-  _object() {
+  const object = () => {
     mirrorObjection(false);
-    this._stop();
-    this._add({ type: "object", at: this._at() }, 0);
-  }
+    stop();
+    add({ type: "object", at: at() }, 0);
+  };
 
-  private _begin() {
-    if (!this._mayCount()) return;
-    if (!this._watching) {
-      this._watching = true;
-      const auto = this._options.views !== "manual";
-      if (auto) watchPages(!!this._options.hash, () => this._view());
+  const begin = () => {
+    if (!mayCount()) return;
+    if (!watching) {
+      watching = true;
+      if (auto) watchPages(hash, () => view());
       // A restored page is a new view; the referrer of the old one brought nobody this time.
-      whenHidden(
-        () => this._hide(),
-        () => auto && this._view(undefined, ""),
-      );
-      watchEngagement(this._clock);
-      watchExits(this._options.site, (url) => {
-        if (this._permission === "full") this._add({ type: "exit", at: this._at(), url });
-      });
-      if (!auto) this._enterView();
+      whenHidden(hide, resume, () => auto && view(undefined, ""));
+      on("online", resume);
+      watchEngagement(clock);
+      watchExits(site, (url) => report({ type: "exit", at: at(), url }));
+      if (options.errors) watchErrors((message) => report({ type: "error", at: at(), message }));
+      if (!auto) enterView();
     }
-    if (this._options.views !== "manual") this._view();
-  }
+    if (auto) view();
+    resume();
+  };
 
-  private _hide() {
-    this._clock._set(false);
-    this._reportEngagement();
-    this._queue._seal();
-    this._transport._hide();
-  }
+  const hide = () => {
+    clock._set(false);
+    reportEngagement();
+    sealDevice();
+    queue._seal();
+    transport._hide();
+    queue._park();
+  };
+
+  /** What waits may have a way again. */
+  const resume = () => {
+    if (allowed === "full") queue._unpark();
+    transport._pump();
+  };
 
   /** Nothing more is counted, and what has not left the page is forgotten. */
-  private _stop(confirmed?: boolean) {
+  const stop = (confirmed?: boolean) => {
     if (confirmed) mirrorObjection(true);
-    this._permission = "off";
-    this._queue._clear();
-  }
+    allowed = "off";
+    queue._clear();
+  };
 
-  private _enterView() {
-    this._queue._begin(randomId());
-    this._clock._restart();
-    this._began = performance.now();
-    this._engaged = 0;
-  }
+  /** Loads the device part from beside the beacon's route, but not before the page has nothing better to do. */
+  const readDevice = (items: string) => {
+    asked = true;
+    const url = new URL("../tamga-device.js", endpoint) as unknown as string;
+    (window.requestIdleCallback ?? setTimeout)(() =>
+      import(/* webpackIgnore: true */ /* @vite-ignore */ url)
+        .then((part: typeof import("./device.js")) => {
+          device = {};
+          return part.collect(items, device);
+        })
+        .then(() => {
+          sealDevice();
+          transport._pump();
+        })
+        // Blocked by the page's policy, or not there: nothing is known of the device, and nobody is told.
+        .catch(() => {}),
+    );
+  };
 
-  private _reportEngagement() {
-    const engaged_ms = this._clock._read();
-    if (this._permission !== "full" || !this._page || engaged_ms <= this._engaged) return;
-    this._engaged = engaged_ms;
-    this._add({ type: "engage", at: this._at(), engaged_ms });
-  }
+  /** Once. If the page is left before all is read, the rest is told as absent. */
+  const sealDevice = () => {
+    if (allowed === "full" && device) queue._seal(device);
+    device = undefined;
+  };
 
-  private _add(event: BeaconEvent, delay = GATHER_MS) {
+  const enterView = () => {
+    queue._begin(randomId());
+    clock._restart();
+    began = now();
+    engaged = 0;
+  };
+
+  const reportEngagement = () => {
+    const engaged_ms = clock._read();
+    if (page && engaged_ms > engaged) {
+      engaged = engaged_ms;
+      report({ type: "engage", at: at(), engaged_ms });
+    }
+  };
+
+  const report = (event: BeaconEvent, delay?: number) => {
+    if (allowed === "full") add(event, delay);
+  };
+
+  const add = (event: BeaconEvent, delay = GATHER_MS) => {
     // Without a view yet: an objection before consent, or an event before the first manual view.
-    if (!this._began) this._enterView();
-    this._queue._add(event);
+    if (!began) enterView();
+    queue._add(event);
     // The earliest wish stands, so that a stream of events cannot postpone sending for ever.
-    if (delay && this._timer !== undefined) return;
-    clearTimeout(this._timer);
-    this._timer = setTimeout(
+    if (delay && timer) return;
+    clearTimeout(timer);
+    timer = setTimeout(
       guard(() => {
-        this._timer = undefined;
-        this._queue._seal();
-        this._transport._pump();
+        timer = 0;
+        queue._seal();
+        transport._pump();
       }),
       delay,
     );
-  }
+  };
 
-  private _mayCount = () => this._permission === "full" || this._permission === "count";
-
-  private _first = () => firstReferrer(this._options.site);
-
-  private _at = () => (this._began ? Math.min(Math.round(performance.now() - this._began), MAX_MS) : 0);
+  whenActivated(open);
+  return { view: (template?: string) => view(template), event, consent, object };
 }
 
 /**
@@ -180,38 +218,33 @@ class Collector {
  * http(s), the returned methods do nothing.
  */
 export function start(options: Options): Tamga {
-  const page =
-    typeof window === "undefined" ? undefined : (window as { tamga?: Partial<Tamga> & { q?: unknown } });
-  if (page?.tamga?.view) return page.tamga as Tamga;
+  const host = globalThis.window as { tamga?: Partial<Tamga> & { q?: unknown } } | undefined;
+  if (host?.tamga?.view) return host.tamga as Tamga;
 
-  let collector: Collector | undefined;
-  const call =
-    <Args extends unknown[]>(run: (collector: Collector, ...args: Args) => void) =>
-    (...args: Args) => {
-      if (collector) whenActivated(guard(() => run(collector as Collector, ...args)));
-    };
+  let running: ReturnType<typeof collector> | undefined;
+  const call = (name: Call[0]) =>
+    guard((...args: unknown[]) =>
+      whenActivated(() => (running as Record<string, (...args: unknown[]) => void>)[name]?.(...args)),
+    );
   const tamga: Tamga = {
-    view: call((to, template?: string) => to._view(template)),
-    event: call((to, name: string, details?: { variant?: string }) => to._event(name, details)),
-    consent: call((to, state: ConsentState) => to._consent(state)),
-    object: call((to) => to._object()),
+    view: call("view"),
+    event: call("event"),
+    consent: call("consent"),
+    object: call("object"),
     q: {
       push(...calls: Call[]) {
         // One by one, so that nonsense in one call does not cost the next.
-        for (const entry of calls) {
-          guard(([name, ...args]: Call) => (tamga[name] as (...args: unknown[]) => void)(...args))(entry);
-        }
+        for (const entry of calls) guard(([name, ...args]: Call) => call(name)(...args))(entry);
       },
     },
   };
   guard(() => {
-    if (!page || !/^https?:/.test(location.protocol)) return;
-    const early = page.tamga?.q;
-    collector = new Collector(options);
-    page.tamga = tamga;
-    whenActivated(guard(() => collector?._open()));
+    if (!host || !/^https?:/.test(location.protocol)) return;
+    const early = host.tamga?.q;
+    running = collector(options);
+    host.tamga = tamga;
     // Calls the page made before the script had arrived.
-    if (Array.isArray(early)) tamga.q.push(...early);
+    tamga.q.push(...((early as Call[]) ?? []));
   })();
   return tamga;
 }

@@ -9,11 +9,17 @@ export interface Options {
   /** Full address of the beacon route, for example `https://t.jetpay.kz/v1/beacon`. */
   endpoint: string;
   /** `"wait"` sends nothing and remembers nothing until `consent("granted")`. Default: `"none"`. */
-  consent?: "wait" | "none";
+  consent?: "wait" | "none" | undefined;
   /** `"manual"` reports only the views the page names with `view(template)`. Default: `"auto"`. */
-  views?: "auto" | "manual";
+  views?: "auto" | "manual" | undefined;
   /** Counts a change of the fragment (`#/tariffs`) as a page view and sends it with the path. Default: `false`. */
   hash?: boolean;
+  /** Parameters of the address that hold what a visitor searched the site for, such as `["q"]`. Default: none. */
+  search?: string[] | undefined;
+  /** Reports errors of the page's scripts. Default: `false`. */
+  errors?: boolean;
+  /** Keeps what happens without a network in this browser's storage, for hours at most. Default: in memory only. */
+  offline?: boolean;
 }
 
 /** What pages call. No method throws, waits, or tells the page anything about the visitor. */
@@ -34,18 +40,24 @@ export type Call = {
   [Name in "view" | "event" | "consent" | "object"]: [Name, ...Parameters<Tamga[Name]>];
 }["view" | "event" | "consent" | "object"];
 
-/** `undefined` if the tag names no site; that is a page which does not want to be counted, not an error. */
+/**
+ * `undefined` if the tag names no site; that is a page which does not want to be counted, not an error. Throws where there is
+ * no tag.
+ */
 export function optionsFromScript(script: HTMLOrSVGScriptElement | null): Options | undefined {
-  if (!(script instanceof HTMLScriptElement)) return undefined;
-  const { site, endpoint, consent, views, hash } = script.dataset;
+  const { site, endpoint, search, ...rest } = (script as HTMLScriptElement).dataset;
   if (!site) return undefined;
+  const on = (name: string) => name in rest && rest[name] !== "false";
   return {
+    ...rest,
     site,
     // The tag's `src` is already absolute. The collector serves script and beacon from one origin; whoever proxies
     // them under other paths says so in `data-endpoint`, which may be relative to the page.
-    endpoint: endpoint ? new URL(endpoint, location.href).href : new URL("/v1/beacon", script.src).href,
-    consent: consent === "wait" ? "wait" : "none",
-    views: views === "manual" ? "manual" : "auto",
-    hash: hash !== undefined && hash !== "false",
+    endpoint: new URL(endpoint ?? "/v1/beacon", endpoint ? location.href : (script as HTMLScriptElement).src)
+      .href,
+    search: search?.split(","),
+    hash: on("hash"),
+    errors: on("errors"),
+    offline: on("offline"),
   };
 }

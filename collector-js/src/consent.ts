@@ -9,6 +9,8 @@
  * The mirror holds one of two constants, so it cannot tell visitors apart.
  */
 
+import { guard } from "./lib/guard.js";
+
 export type Permission =
   /** Send everything the snippet knows how to send. */
   | "full"
@@ -21,13 +23,16 @@ export type Permission =
   /** The visitor objected and no collector has confirmed it yet: only the objection is sent. */
   | "unconfirmed";
 
-const MIRROR = "tamga-off";
 const DAY_SECONDS = 86_400;
 /** Browsers cap cookies at 400 days (and those set by scripts at 7 days in Safari). */
 const LONGEST_SECONDS = 34_560_000;
 
 export function permission(wait: boolean): Permission {
-  const mirror = readMirror();
+  let mirror: string | undefined;
+  // `document.cookie` throws in sandboxed frames; without it only the collector's own cookie speaks.
+  guard(() => {
+    mirror = /(?:^|; )tamga-off=(\d)/.exec(document.cookie)?.[1];
+  })();
   if (mirror) return mirror === "1" ? "off" : "unconfirmed";
   return wait ? "wait" : granted();
 }
@@ -39,23 +44,8 @@ export function granted(): "full" | "count" {
 
 /** An unconfirmed objection must outlast every page of this site until a collector has heard of it. */
 export const mirrorObjection = (confirmed: boolean) =>
-  confirmed ? writeMirror("1", DAY_SECONDS) : writeMirror("0", LONGEST_SECONDS);
-
-function readMirror(): string | undefined {
-  try {
-    return new RegExp(`(?:^|; )${MIRROR}=(\\d)`).exec(document.cookie)?.[1];
-  } catch {
-    // `document.cookie` throws in sandboxed frames; without it only the collector's own cookie speaks.
-    return undefined;
-  }
-}
-
-function writeMirror(value: string, seconds: number) {
-  try {
+  guard(() => {
     const secure = location.protocol === "https:" ? "; Secure" : "";
     // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is asynchronous and missing in older browsers.
-    document.cookie = `${MIRROR}=${value}; Max-Age=${seconds}; Path=/; SameSite=Strict${secure}`;
-  } catch {
-    // As above.
-  }
-}
+    document.cookie = `tamga-off=${confirmed ? 1 : 0}; Max-Age=${confirmed ? DAY_SECONDS : LONGEST_SECONDS}; Path=/; SameSite=Strict${secure}`;
+  })();

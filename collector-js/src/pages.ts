@@ -4,21 +4,25 @@
  * What is sent of an address is trimmed here, in the browser: of the query only `utm_*` parameters remain, the fragment only if it
  * is asked for, credentials never. Click identifiers, search words and order numbers in queries therefore do not leave.
  */
-import { MAX_URL } from "./beacon.js";
+import { MAX_QUERY, MAX_URL } from "./beacon.js";
 import { guard } from "./lib/guard.js";
+import { on } from "./lib/on.js";
 import { isSameSite } from "./lib/same-site.js";
-
-type Kind = "push" | "replace" | "traverse";
+import { text } from "./lib/text.js";
 
 /** The page's address. `template` takes the place of the path. */
-export function pageUrl(address: string, hash: boolean, template?: string): string {
+export function pageUrl(address: string, hash?: boolean, template?: string): string {
   const page = new URL(address);
-  const campaign = [...page.searchParams].filter(([key]) => key.startsWith("utm_"));
-  const query = new URLSearchParams(campaign).toString();
+  const query = page.search.match(/\butm_\w+=[^&]+/g)?.join("&");
   const path = template ? new URL(template, page.origin).pathname : page.pathname + (hash ? page.hash : "");
-  // A cut query may lose a campaign, a cut path could not be told from another page; so the query goes first.
-  const whole = page.origin + path;
-  return `${whole}${query && whole.length + query.length < MAX_URL ? `?${query}` : ""}`.slice(0, MAX_URL);
+  // A cut query may lose a campaign, a cut path could not be told from another page; so the query goes last.
+  return (page.origin + path + (query ? `?${query}` : "")).slice(0, MAX_URL);
+}
+
+/** What the visitor searched the site for: the first of the named parameters that says something. */
+export function searchTerm(names: string[] = [], address = location.href): string {
+  const { searchParams } = new URL(address);
+  return text(names.map((name) => searchParams.get(name)).find(Boolean) ?? "", MAX_QUERY);
 }
 
 /** Another page as a referrer: origin and path on the same site, the origin alone elsewhere. */
@@ -34,46 +38,47 @@ export function referrerUrl(address: string, site: string): string | undefined {
  */
 export function firstReferrer(site: string): string | undefined {
   const [entry] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
-  return entry && entry.type !== "navigate" && (entry.type as string) !== "prerender"
-    ? undefined
-    : referrerUrl(document.referrer, site);
+  return /^(reload|back)/.test(entry?.type ?? "") ? undefined : referrerUrl(document.referrer, site);
 }
 
 /**
- * Is `next` another page than `last`? Replacing an entry with the same path is how applications keep filters and scroll
+ * Is `next` another page than `last`? `kind` is how it came about, of which the first letter tells enough. Replacing an entry with the same path is how applications keep filters and scroll
  * positions in the address; nobody went anywhere.
  */
-export function isNewPage(last: string, next: string, kind: Kind, hash: boolean): boolean {
-  const [a, b] = [new URL(last), new URL(next)];
-  const moved = a.pathname !== b.pathname || (hash && a.hash !== b.hash);
-  return moved || (kind !== "replace" && a.search !== b.search);
+export function isNewPage(last: string, next: string, kind: string, hash?: boolean): boolean {
+  const path = (address: string) => {
+    const { pathname, search, hash: fragment } = new URL(address);
+    return pathname + (kind[0] === "r" ? "" : search) + (hash ? fragment : "");
+  };
+  return path(last) !== path(next);
 }
 
 /** Calls `onPage` when a single-page application moves. */
-export function watchPages(hash: boolean, onPage: () => void) {
+export function watchPages(hash: boolean | undefined, onPage: () => void) {
   let last = location.href;
-  const check = guard((kind: Kind) => {
+  const check = guard((kind: string) => {
     const next = location.href;
     const moved = isNewPage(last, next, kind, hash);
     last = next;
     if (moved) onPage();
   });
   // The Navigation API (all browsers since January 2026) tells of every change and leaves the page's functions alone.
-  // Its event has no kind when only the entry's state changed.
   const { navigation } = window as { navigation?: Navigation };
   if (navigation) {
-    navigation.addEventListener("currententrychange", ({ navigationType }) => {
-      if (navigationType) check(navigationType as Kind);
-    });
+    on(
+      "currententrychange",
+      ({ navigationType }: NavigationCurrentEntryChangeEvent) => check(`${navigationType}`),
+      navigation,
+    );
     return;
   }
-  for (const [method, kind] of [["pushState", "push"] as const, ["replaceState", "replace"] as const]) {
+  for (const method of ["pushState", "replaceState"] as const) {
     const original = history[method];
     history[method] = function (this: History, ...args) {
       original.apply(this, args);
-      check(kind);
+      check(method);
     };
   }
   // Also fires when the fragment changes by a link.
-  addEventListener("popstate", () => check("traverse"));
+  on("popstate", () => check(""));
 }

@@ -2,91 +2,128 @@
  * Events on their way into beacons, and beacons on their way out.
  *
  * Bounds: 50 events a beacon (which keeps a beacon near 16 KiB, since only views carry long strings), 24 beacons and
- * 48 KiB waiting (browsers grant 64 KiB to all keepalive requests of a page together, and the page may have its own),
- * 20 minutes of age (the collector recognises a repeated (view, seq) for 30). What exceeds a bound is dropped, oldest
- * first. A dropped beacon leaves a gap in `seq`, so the loss can be seen; nothing is ever written to storage.
+ * 48 Ki characters waiting (browsers grant 64 KiB to all keepalive requests of a page together, and the page may have its own;
+ * only messages and search words, which are few, take more than a byte a character). What exceeds
+ * a bound is dropped, oldest first, and leaves a gap in `seq`, so the loss can be seen.
+ *
+ * A beacon that has been on the wire lives for 20 minutes more, because the collector recognises a repeated (view, seq) for
+ * 30. One that never was, in a browser without a network, lives for four hours and not past midnight: what came after the day's
+ * key has died would count for another day. If the site allows storage, such beacons are put there when the page
+ * is left, and whichever page of the site is seen next takes all of them out again.
  */
-import { type Beacon, type BeaconEvent, MAX_SEQ } from "./beacon.js";
+import { type Beacon, type BeaconEvent, type Device, MAX_SEQ } from "./beacon.js";
 
 export const MAX_EVENTS = 50;
 export const MAX_BEACONS = 24;
-export const MAX_BYTES = 48 * 1024;
+export const MAX_CHARACTERS = 48 * 1024;
 export const MAX_AGE_MS = 20 * 60_000;
+export const MAX_OFFLINE_MS = 4 * 3_600_000;
 
 /** A beacon that no longer changes: a retry repeats it byte for byte. */
 export interface Sealed {
   _body: string;
-  _bytes: number;
-  _born: number;
+  /** When it is too old to be sent, by the clock of the page. */
+  _dies: number;
   _failures: number;
   /** A request with this body is on the wire. */
   _inFlight?: boolean;
 }
 
-export class Queue {
-  private _view = "";
-  private _seq = 0;
-  private _open: BeaconEvent[] = [];
-  private _sealed: Sealed[] = [];
+export type Queue = ReturnType<typeof createQueue>;
 
-  constructor(
-    private _site: string,
-    private _now: () => number,
-  ) {}
-
-  /** Later events belong to this view. */
-  _begin(view: string) {
-    this._seal();
-    this._view = view;
-    this._seq = 0;
-  }
-
-  _add(event: BeaconEvent) {
-    // Engaged time counts from the beginning of the view, so an unsent earlier figure says nothing more.
-    if (event.type === "engage") this._open = this._open.filter(({ type }) => type !== "engage");
-    this._open.push(event);
-    if (this._open.length >= MAX_EVENTS) this._seal();
-  }
+/** Closures rather than a class, here and elsewhere, because they are shorter when minified. */
+export function createQueue(
+  site: string,
+  now: () => number,
+  /** May use this browser's storage. */
+  persist?: boolean,
+) {
+  const key = `tamga-${site}`;
+  let view = "";
+  let seq = 0;
+  let open: BeaconEvent[] = [];
+  let sealed: Sealed[] = [];
 
   /** Turns the events gathered so far into a beacon. */
-  _seal() {
-    const events = this._open;
-    if (!events.length) return;
-    this._open = [];
-    if (this._seq > MAX_SEQ) return;
-    const beacon: Beacon = { v: 1, site: this._site, view: this._view, seq: this._seq++, events };
-    const body = JSON.stringify(beacon);
-    this._sealed.push({
-      _body: body,
-      _bytes: new TextEncoder().encode(body).length,
-      _born: this._now(),
-      _failures: 0,
-    });
-    this._trim();
-  }
+  const seal = (device?: Device) => {
+    const events = open;
+    if (!events.length && !device) return;
+    open = [];
+    if (seq > MAX_SEQ) return;
+    const beacon: Beacon = { v: 1, site, view, seq: seq++, events };
+    if (device) beacon.device = device;
+    const midnight = new Date().setHours(24, 0, 0, 0) - Date.now();
+    push(JSON.stringify(beacon), Math.min(midnight, MAX_OFFLINE_MS));
+  };
+
+  const push = (body: string, left: number) => {
+    sealed.push({ _body: body, _dies: now() + left, _failures: 0 });
+    waiting();
+  };
 
   /** The beacons to send, oldest first. */
-  _waiting(): readonly Sealed[] {
-    this._trim();
-    return this._sealed;
-  }
+  const waiting = (): readonly Sealed[] => {
+    sealed = sealed.filter(({ _dies }) => now() <= _dies).slice(-MAX_BEACONS);
+    while (sealed.reduce((sum, { _body }) => sum + _body.length, 0) > MAX_CHARACTERS) sealed.shift();
+    return sealed;
+  };
 
-  _remove(beacon: Sealed) {
-    this._sealed = this._sealed.filter((other) => other !== beacon);
-  }
+  const parked = (): [string, number][] => JSON.parse(localStorage[key] || "[]");
 
-  _clear() {
-    this._open = [];
-    this._sealed = [];
-  }
+  /** Moves what lies in storage back. */
+  const unpark = () => {
+    if (!persist) return;
+    const moved = parked();
+    localStorage.removeItem(key);
+    for (const [body, dies] of moved) {
+      const left = dies - Date.now();
+      // More than was ever given: the device's clock has been set back.
+      if (left <= MAX_OFFLINE_MS) push(body, left);
+    }
+  };
 
-  private _trim() {
-    let bytes = this._sealed.reduce((sum, { _bytes }) => sum + _bytes, 0);
-    this._sealed = this._sealed.filter(({ _bytes, _born }, index) => {
-      const keep =
-        this._sealed.length - index <= MAX_BEACONS && bytes <= MAX_BYTES && this._now() - _born <= MAX_AGE_MS;
-      bytes -= _bytes;
-      return keep;
-    });
-  }
+  return {
+    /** Later events belong to this view. */
+    _begin(id: string) {
+      seal();
+      view = id;
+      seq = 0;
+    },
+
+    _add(event: BeaconEvent) {
+      // Engaged time counts from the beginning of the view, so an unsent earlier figure says nothing more.
+      if (event.type === "engage") open = open.filter(({ type }) => type !== "engage");
+      if (open.push(event) >= MAX_EVENTS) seal();
+    },
+
+    _seal: seal,
+    _waiting: waiting,
+
+    /** It goes on the wire now. */
+    _sent(beacon: Sealed) {
+      beacon._inFlight = true;
+      beacon._dies = Math.min(beacon._dies, now() + MAX_AGE_MS);
+    },
+
+    _remove(beacon: Sealed) {
+      sealed = sealed.filter((other) => other !== beacon);
+    },
+
+    _clear() {
+      unpark();
+      open = [];
+      sealed = [];
+    },
+
+    /** Moves what waits into storage, behind what other pages have put there. */
+    _park() {
+      const moved = waiting().filter(({ _inFlight }) => !_inFlight);
+      if (!persist || !moved.length) return;
+      const entries = moved.map(({ _body, _dies }) => [_body, _dies - now() + Date.now()]);
+      localStorage[key] = JSON.stringify([...parked(), ...entries].slice(-MAX_BEACONS));
+      sealed = sealed.filter(({ _inFlight }) => _inFlight);
+    },
+
+    _unpark: unpark,
+  };
 }

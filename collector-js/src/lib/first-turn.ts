@@ -12,14 +12,14 @@ const LONGEST_WAIT_MS = 3_000;
 export function firstTurn(name: string): <T>(attempt: () => Promise<T>) => Promise<T> {
   let first = true;
   return async (attempt) => {
-    const { locks } = navigator as { locks?: LockManager };
-    if (!first || !locks || !AbortSignal.timeout) return attempt();
-    first = false;
-    // The signal ends the waiting only; a lock once granted is kept until the attempt is over.
-    try {
-      return await locks.request(name, { signal: AbortSignal.timeout(LONGEST_WAIT_MS) }, attempt);
-    } catch {
-      return attempt();
+    if (first) {
+      first = false;
+      // The signal ends the waiting only; a lock once granted is kept until the attempt is over. Also caught: a browser without
+      // locks or signals.
+      try {
+        return await navigator.locks.request(name, { signal: AbortSignal.timeout(LONGEST_WAIT_MS) }, attempt);
+      } catch {}
     }
+    return attempt();
   };
 }

@@ -5,8 +5,8 @@
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Browser, BrowserContext, Page } from "playwright-core";
-import type { Beacon, BeaconEvent } from "../../src/beacon.js";
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
+import type { Beacon, BeaconEvent, Device } from "../../src/beacon.js";
 import { launchChromium } from "../lib/chromium.mjs";
 import { validate } from "../lib/schema.js";
 import { shopFile } from "../lib/shop.js";
@@ -14,7 +14,11 @@ import { shopFile } from "../lib/shop.js";
 export const SITE = "shop.localhost";
 const COLLECTOR = `t.${SITE}`;
 export const ELSEWHERE = "elsewhere.localhost";
-const SCRIPT = readFileSync(new URL("../../dist/tamga.js", import.meta.url));
+const script = (name: string) => readFileSync(new URL(`../../dist/${name}`, import.meta.url));
+const SCRIPTS: Record<string, Buffer> = {
+  "/tamga.js": script("tamga.js"),
+  "/tamga-device.js": script("tamga-device.js"),
+};
 
 export interface Received {
   beacon: Beacon;
@@ -43,6 +47,10 @@ export class World {
   /** Taken one by one; afterwards every beacon is accepted. */
   answers: Answer[] = [];
   pages: Record<string, PageSource> = {};
+  /** Items to ask for, with the first beacon that is accepted. */
+  device = "";
+  /** Every request that reached the server, by host and path. */
+  requests: string[] = [];
   /** If set, the site is the demo shop under this content security policy. */
   shop: string | undefined;
 
@@ -52,12 +60,17 @@ export class World {
     readonly port: number,
   ) {}
 
-  static async create(): Promise<World> {
+  static async create(how?: Parameters<typeof launchChromium>[1]): Promise<World> {
     const server = createServer();
     await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
-    const world = new World(server, await launchChromium(), (server.address() as AddressInfo).port);
+    const world = new World(
+      server,
+      await launchChromium(undefined, how),
+      (server.address() as AddressInfo).port,
+    );
     server.on("request", (request, response) => {
       const { hostname, pathname } = new URL(`http://${request.headers.host}${request.url}`);
+      world.requests.push(hostname + pathname);
       if (hostname !== COLLECTOR) {
         const file = world.shop && shopFile(pathname, { snippet: world.tag() });
         if (file) {
@@ -72,7 +85,12 @@ export class World {
         return;
       }
       if (request.method === "GET") {
-        response.writeHead(200, { "Content-Type": "text/javascript; charset=utf-8" }).end(SCRIPT);
+        response
+          .writeHead(SCRIPTS[pathname] ? 200 : 404, {
+            "Content-Type": "text/javascript; charset=utf-8",
+            "Access-Control-Allow-Origin": "*",
+          })
+          .end(SCRIPTS[pathname]);
         return;
       }
       const chunks: Buffer[] = [];
@@ -81,8 +99,11 @@ export class World {
         const { status = 202, headers = {}, delayMs = 0 } = world.answers.shift() ?? {};
         const beacon = request.method === "POST" ? JSON.parse(Buffer.concat(chunks).toString()) : undefined;
         world.received.push({ beacon, headers: request.headers, status, ms: performance.now() });
+        const device = status === 202 ? world.device : "";
+        if (device) world.device = "";
         setTimeout(() => {
           response.writeHead(status, {
+            ...(device ? { "Tamga-Device": device } : {}),
             "Access-Control-Allow-Origin": world.origin,
             "Access-Control-Allow-Credentials": "true",
             "Access-Control-Expose-Headers": "Tamga-Outcome, Tamga-Device, Retry-After",
@@ -117,14 +138,24 @@ export class World {
   }
 
   /** A fresh profile without memory of earlier tests. */
-  async visitor(prepare?: (context: BrowserContext) => Promise<unknown>): Promise<Page> {
+  async visitor(
+    prepare?: (context: BrowserContext) => Promise<unknown>,
+    options?: BrowserContextOptions,
+  ): Promise<Page> {
     await Promise.all(this.browser.contexts().map((context) => context.close()));
     this.received = [];
     this.answers = [];
     this.pages = {};
-    const context = await this.browser.newContext();
+    this.device = "";
+    this.requests = [];
+    const context = await this.browser.newContext(options);
     await prepare?.(context);
     return context.newPage();
+  }
+
+  /** The device parts that came. */
+  get devices(): Device[] {
+    return this.received.flatMap(({ beacon }) => beacon.device ?? []);
   }
 
   get events(): BeaconEvent[] {

@@ -25,9 +25,10 @@ export function findChromium() {
 
 /**
  * @param {string} [proxy] the address of an http proxy, which then sees loopback requests as well
+ * @param {{ flat?: boolean, undriven?: boolean }} [how] `flat`: without WebGL; `undriven`: as if no program drove it
  * @returns {Promise<import("playwright-core").Browser>}
  */
-export async function launchChromium(proxy) {
+export async function launchChromium(proxy, { flat = false, undriven = false } = {}) {
   const executablePath = findChromium();
   if (!executablePath) throw new Error(MISSING);
   return chromium.launch({
@@ -35,10 +36,16 @@ export async function launchChromium(proxy) {
     headless: true,
     ...(proxy ? { proxy: { server: proxy, bypass: "<-loopback>" } } : {}),
     // Playwright switches the back/forward cache off; what happens on a restored page is part of the contract.
-    ignoreDefaultArgs: ["--disable-back-forward-cache"],
+    ignoreDefaultArgs: [
+      "--disable-back-forward-cache",
+      ...(undriven ? ["--enable-automation"] : []),
+      // With it WebGL is computed by the processor, also in a browser without graphics card.
+      ...(flat ? ["--enable-unsafe-swiftshader"] : []),
+    ],
     args: [
       "--no-sandbox",
       "--disable-gpu",
+      ...(undriven ? ["--disable-blink-features=AutomationControlled"] : []),
       "--disable-quic",
       "--no-first-run",
       "--disable-background-networking",

@@ -15,6 +15,8 @@ interface Schema {
     at: { maximum: number };
     address: { maxLength: number };
     name: { pattern: string; maxLength: number };
+    search: { properties: { query: { maxLength: number } } };
+    error: { properties: { message: { maxLength: number } } };
     engage: { properties: { engaged_ms: { maximum: number } } };
     event: { allOf: { if: { properties: { type: { const: string } } }; then: { $ref: string } }[] };
   };

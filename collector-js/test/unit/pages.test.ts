@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
-import { isNewPage, pageUrl, referrerUrl } from "../../src/pages.js";
+import { isNewPage, pageUrl, referrerUrl, searchTerm } from "../../src/pages.js";
 
 before(() => {
   Object.defineProperty(globalThis, "location", { value: { hostname: "jetpay.kz" } });
@@ -10,7 +10,7 @@ const page =
   "https://user:secret@jetpay.kz/pay?order=77&utm_source=letter&gclid=abc&utm_medium=e%20mail#step2";
 
 test("of a page's address only origin, path and campaign parameters leave", () => {
-  assert.equal(pageUrl(page, false), "https://jetpay.kz/pay?utm_source=letter&utm_medium=e+mail");
+  assert.equal(pageUrl(page, false), "https://jetpay.kz/pay?utm_source=letter&utm_medium=e%20mail");
 });
 
 test("the fragment leaves only where it is the path", () => {
@@ -21,15 +21,26 @@ test("the fragment leaves only where it is the path", () => {
 test("a template takes the place of the path, and of the path only", () => {
   assert.equal(
     pageUrl(page, true, "/pay/:order"),
-    "https://jetpay.kz/pay/:order?utm_source=letter&utm_medium=e+mail",
+    "https://jetpay.kz/pay/:order?utm_source=letter&utm_medium=e%20mail",
   );
   assert.equal(pageUrl("https://jetpay.kz/", false, "https://elsewhere.kz/x"), "https://jetpay.kz/x");
 });
 
-test("an address never exceeds the contract's length, and the query goes before the path", () => {
+test("an address never exceeds the contract's length, and the path goes before the query", () => {
   const long = `https://jetpay.kz/${"a".repeat(2_000)}?utm_source=${"b".repeat(100)}`;
-  assert.equal(pageUrl(long, false), long.split("?")[0]);
+  assert.equal(pageUrl(long, false), long.slice(0, 2_048));
   assert.equal(pageUrl(`https://jetpay.kz/${"a".repeat(5_000)}`, false).length, 2_048);
+});
+
+test("the words of a search are those of the first named parameter that has some, within the contract's length", () => {
+  const address = "https://jetpay.kz/find?page=2&q=&query=т%C3%B6лем+карта&secret=77";
+  assert.equal(searchTerm(["q", "query"], address), "тöлем карта");
+  assert.equal(searchTerm(["s"], address), "");
+  assert.equal(searchTerm(undefined, address), "");
+  const long = searchTerm(["q"], `https://jetpay.kz/?q=${"🐎".repeat(200)}`);
+  assert.equal(long.length, 256);
+  const cut = searchTerm(["q"], `https://jetpay.kz/?q=x${"🐎".repeat(200)}`);
+  assert.equal(cut.length, 255, "half a pair is not sent, because it is not Unicode");
 });
 
 test("a referrer of the same site keeps its path, another only its origin", () => {

@@ -1,13 +1,22 @@
 import assert from "node:assert/strict";
-import { beforeEach, test } from "node:test";
+import { beforeEach, mock, test } from "node:test";
 import type { Beacon, BeaconEvent } from "../../src/beacon.js";
-import { MAX_AGE_MS, MAX_BEACONS, MAX_BYTES, MAX_EVENTS, Queue } from "../../src/queue.js";
+import {
+  createQueue,
+  MAX_AGE_MS,
+  MAX_BEACONS,
+  MAX_CHARACTERS,
+  MAX_EVENTS,
+  MAX_OFFLINE_MS,
+  type Queue,
+  type Sealed,
+} from "../../src/queue.js";
 
 let now = 0;
 let queue: Queue;
 beforeEach(() => {
   now = 0;
-  queue = new Queue("jetpay.kz", () => now);
+  queue = createQueue("jetpay.kz", () => now);
   queue._begin("first");
 });
 
@@ -68,28 +77,94 @@ test("the oldest beacon gives way when there are too many, and seq shows the gap
   assert.equal(beacons()[0]?.seq, 3);
 });
 
-test("waiting beacons stay below the byte quota, counted as they are encoded", () => {
-  for (let i = 0; i < MAX_BEACONS; i++) {
-    // Two bytes a letter in UTF-8: a count of letters would let twice the quota through.
-    queue._add({ type: "search", at: 0, query: "ә".repeat(4_000) });
-    queue._seal();
+test("waiting beacons stay below the bound, and each below what browsers let leave with a page", () => {
+  for (let i = 0; i < MAX_BEACONS * MAX_EVENTS; i++) {
+    queue._add({ type: "search", at: 0, query: "ә".repeat(256) });
   }
-  const bytes = queue._waiting().reduce((sum, { _body }) => sum + Buffer.byteLength(_body), 0);
-  assert.ok(bytes <= MAX_BYTES && bytes > MAX_BYTES - 9_000, `${bytes}`);
+  const waiting = queue._waiting();
+  const characters = waiting.reduce((sum, { _body }) => sum + _body.length, 0);
+  assert.ok(characters <= MAX_CHARACTERS && characters > MAX_CHARACTERS - 20_000, `${characters}`);
+  for (const { _body } of waiting) assert.ok(Buffer.byteLength(_body) < 60_000);
   assert.equal(beacons().at(-1)?.seq, MAX_BEACONS - 1);
 });
 
-test("a beacon that grew too old is dropped, a younger one stays", () => {
+test("a beacon that was on the wire lives for 20 minutes more, one that never was for hours", () => {
   queue._add(event());
   queue._seal();
   now = 1_000;
   queue._add(event());
   queue._seal();
-  now = MAX_AGE_MS + 1;
+  const [first, second] = queue._waiting() as [Sealed, Sealed];
+  queue._sent(first);
+  now += MAX_AGE_MS + 1;
   assert.deepEqual(
     beacons().map(({ seq }) => seq),
     [1],
   );
+  queue._sent(second);
+  now += MAX_AGE_MS - 1;
+  queue._sent(second);
+  now += 2;
+  assert.deepEqual(beacons(), [], "and trying again does not lengthen its life");
+});
+
+test("what never was on the wire dies after four hours, and at midnight if that is sooner", () => {
+  for (const [time, lives] of [
+    ["2026-11-25T12:00:00", MAX_OFFLINE_MS],
+    ["2026-11-25T23:00:00", 3_600_000],
+  ] as const) {
+    mock.timers.enable({ apis: ["Date"], now: new Date(time) });
+    queue._add(event());
+    queue._seal();
+    now += lives;
+    assert.equal(beacons().length, 1);
+    now += 1;
+    assert.equal(beacons().length, 0);
+    mock.timers.reset();
+  }
+});
+
+test("storage is touched only where the site allows it, and takes what waits but what is on the wire", () => {
+  let touched = 0;
+  const kept: Record<string, string> = {};
+  const storage = new Proxy(kept, {
+    get: (_, name: string) => {
+      touched++;
+      return name === "removeItem" ? (key: string) => delete kept[key] : kept[name];
+    },
+  });
+  Object.defineProperty(globalThis, "localStorage", { configurable: true, value: storage });
+  const fill = (queue: Queue) => {
+    for (const name of ["a", "b"]) {
+      queue._add(event(name));
+      queue._seal();
+    }
+    queue._sent(queue._waiting()[0] as Sealed);
+    queue._park();
+  };
+  fill(queue);
+  assert.deepEqual([queue._waiting().length, touched], [2, 0]);
+
+  const one = createQueue("jetpay.kz", () => now, true);
+  fill(one);
+  const other = createQueue("jetpay.kz", () => now + 77, true);
+  fill(other);
+  assert.deepEqual([one._waiting().length, Object.keys(kept)], [1, ["tamga-jetpay.kz"]]);
+  one._unpark();
+  assert.deepEqual([one._waiting().length, other._waiting().length, kept], [3, 1, {}]);
+  const left = (one._waiting()[2]?._dies ?? 0) - now;
+  assert.ok(left > 0 && left <= MAX_OFFLINE_MS, "ages go along");
+
+  one._park();
+  kept["tamga-jetpay.kz"] = JSON.stringify([
+    ["{}", Date.now() - 1],
+    ["{}", Date.now() + MAX_OFFLINE_MS + 60_000],
+  ]);
+  one._unpark();
+  assert.equal(one._waiting().length, 1, "neither the old ones nor those of a clock that was set back");
+  one._park();
+  one._clear();
+  assert.deepEqual([one._waiting().length, kept], [0, {}], "clearing forgets what is stored, too");
 });
 
 test("clearing forgets sealed and open events", () => {

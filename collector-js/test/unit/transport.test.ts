@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
-import { MAX_AGE_MS, Queue } from "../../src/queue.js";
-import { Transport } from "../../src/transport.js";
+import { createQueue, MAX_AGE_MS, type Queue } from "../../src/queue.js";
+import { createTransport } from "../../src/transport.js";
 
 interface Sent {
   how: "fetch" | "beacon";
@@ -14,7 +14,7 @@ let answers: (Response | Error | Promise<Response>)[] = [];
 let beaconAccepts = true;
 let off = 0;
 let queue: Queue;
-let transport: Transport;
+let transport: ReturnType<typeof createTransport>;
 
 beforeEach(() => {
   now = 0;
@@ -41,13 +41,14 @@ beforeEach(() => {
       },
     },
   });
-  queue = new Queue("jetpay.kz", () => now);
+  queue = createQueue("jetpay.kz", () => now);
   queue._begin("view");
-  transport = new Transport(
+  transport = createTransport(
     "https://t.jetpay.kz/v1/beacon",
     queue,
     (attempt) => attempt(),
-    () => {
+    (headers) => {
+      if (headers.get("Tamga-Outcome") !== "off") return;
       off++;
       queue._clear();
     },
@@ -128,17 +129,31 @@ test("a network error is retried with the same bytes after two seconds, then fou
   assert.equal(queue._waiting().length, 0);
 });
 
-test("503 waits as long as Retry-After asks, and new events do not shorten it", async () => {
-  answers = [new Response(null, { status: 503, headers: { "Retry-After": "60" } })];
+for (const status of [429, 503])
+  test(`${status} waits as long as Retry-After asks, and new events do not shorten it`, async () => {
+    answers = [new Response(null, { status, headers: { "Retry-After": "60" } })];
+    put("a");
+    transport._pump();
+    await settle();
+    put("b");
+    transport._pump();
+    await pass(59_000);
+    assert.deepEqual(names(), ["a"]);
+    await pass(1_000);
+    assert.deepEqual(names(), ["a", "a", "b"]);
+  });
+
+test("nothing is tried while the browser knows that it is offline, not even when the page is left", async () => {
+  Object.assign(navigator, { onLine: false });
   put("a");
   transport._pump();
-  await settle();
-  put("b");
+  transport._hide();
+  await pass(3_600_000);
+  assert.deepEqual(names(), []);
+  Object.assign(navigator, { onLine: true });
   transport._pump();
-  await pass(59_000);
+  await settle();
   assert.deepEqual(names(), ["a"]);
-  await pass(1_000);
-  assert.deepEqual(names(), ["a", "a", "b"]);
 });
 
 test("a hostile Retry-After cannot overflow the timer", async () => {
@@ -152,7 +167,7 @@ test("a hostile Retry-After cannot overflow the timer", async () => {
   assert.equal(queue._waiting().length, 0);
 });
 
-for (const status of [400, 403, 413, 429]) {
+for (const status of [400, 403, 413, 422]) {
   test(`${status} is final`, async () => {
     answers = [new Response(null, { status })];
     put("a");

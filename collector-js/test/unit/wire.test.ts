@@ -2,7 +2,16 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { type Beacon, type BeaconEvent, MAX_MS, MAX_SEQ, MAX_URL, NAME } from "../../src/beacon.js";
+import {
+  type Beacon,
+  type BeaconEvent,
+  MAX_MESSAGE,
+  MAX_MS,
+  MAX_QUERY,
+  MAX_SEQ,
+  MAX_URL,
+  NAME,
+} from "../../src/beacon.js";
 import { randomId } from "../../src/lib/random-id.js";
 import { EXAMPLES, schema, validate } from "../lib/schema.js";
 
@@ -50,6 +59,8 @@ test("the bounds in the code are the bounds of the schema", () => {
   assert.equal(schema.$defs.at.maximum, MAX_MS);
   assert.equal(schema.$defs.engage.properties.engaged_ms.maximum, MAX_MS);
   assert.equal(schema.$defs.address.maxLength, MAX_URL);
+  assert.equal(schema.$defs.search.properties.query.maxLength, MAX_QUERY);
+  assert.equal(schema.$defs.error.properties.message.maxLength, MAX_MESSAGE);
   assert.equal(`^${schema.$defs.name.pattern.slice(1, -2)}{1,${schema.$defs.name.maxLength}}$`, NAME.source);
 });
 
@@ -58,7 +69,7 @@ test("every field has a description", () => {
   const walk = (node: unknown, path: string) => {
     if (typeof node !== "object" || node === null) return;
     for (const [key, value] of Object.entries(node)) {
-      const isField = /\/(properties|\$defs)$/.test(path) && !path.includes("/allOf/");
+      const isField = /\/(properties|\$defs)$/.test(path) && !/\/(allOf|if|then)\//.test(path);
       const described = value?.description ?? schema.$defs[value?.$ref?.replace("#/$defs/", "")]?.description;
       if (isField && !described) bare.push(`${path}/${key}`);
       walk(value, `${path}/${key}`);

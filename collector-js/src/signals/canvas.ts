@@ -1,0 +1,86 @@
+/**
+ * Item 13: how this device draws, as a digest of two drawings: letters and shapes. The pixels are hashed here and never leave.
+ *
+ * Browsers that resist fingerprinting add noise. It is noticed in two ways: the same drawing read twice differs, or a plain
+ * rectangle does not read as it was painted. A digest of noise says nothing of the device, so its state goes along.
+ */
+import type { Canvas } from "../beacon.js";
+import { Absent } from "../lib/absent.js";
+import { digest } from "../lib/digest.js";
+
+const WIDTH = 220;
+const HEIGHT = 72;
+const PAINTED = [37, 142, 201, 255];
+
+export async function canvas(): Promise<Canvas | undefined> {
+  const plain = pixels((on) => {
+    on.fillStyle = `rgb(${PAINTED.slice(0, 3)})`;
+    on.fillRect(0, 0, WIDTH, HEIGHT);
+  });
+  if (!plain) return undefined;
+  // What a browser gives that lets nobody read: white, or nothing.
+  if (plain.every((value) => value === 255) || plain.every((value) => value === 0))
+    throw new Absent("blocked");
+  const first = both();
+  const second = both();
+  const noised =
+    plain.some((value, index) => value !== PAINTED[index & 3]) ||
+    first.some((value, index) => value !== second[index]);
+  return { digest: await digest(first), state: noised ? "noised" : "normal" };
+}
+
+function both(): Uint8Array {
+  const all = new Uint8Array(WIDTH * HEIGHT * 8);
+  [letters, shapes].forEach((scene, index) => {
+    all.set(pixels(scene) ?? [], (index * all.length) / 2);
+  });
+  return all;
+}
+
+/** `undefined` where there is no canvas. It is never part of the page. */
+function pixels(scene: (on: CanvasRenderingContext2D) => void): Uint8ClampedArray | undefined {
+  const canvas = document.createElement("canvas");
+  canvas.width = WIDTH;
+  canvas.height = HEIGHT;
+  // Drawn by the processor: asking the graphics card would stall the page while the answer comes back.
+  const on = canvas.getContext("2d", { willReadFrequently: true });
+  if (!on) return undefined;
+  scene(on);
+  return on.getImageData(0, 0, WIDTH, HEIGHT).data;
+}
+
+/** Several scripts, so that fallback fonts and their smoothing show. */
+function letters(on: CanvasRenderingContext2D) {
+  on.fillStyle = "#e8d9b5";
+  on.fillRect(90, 6, 84, 40);
+  on.textBaseline = "alphabetic";
+  on.font = "15px Georgia, serif";
+  on.fillStyle = "#07537c";
+  on.fillText("Қыран Wjgq ‰ 🐎 ﷺ", 4.3, 26.7);
+  on.font = "italic 19px Arial, sans-serif";
+  on.fillStyle = "rgba(180, 60, 20, 0.62)";
+  on.fillText("Қыран Wjgq 道 ½", 8.1, 55.4);
+}
+
+/** Curves, a gradient, a shadow and blending, where rasterisers differ. */
+function shapes(on: CanvasRenderingContext2D) {
+  const sweep = on.createLinearGradient(0, 0, WIDTH, HEIGHT);
+  sweep.addColorStop(0, "#c23");
+  sweep.addColorStop(1, "#27c");
+  on.fillStyle = sweep;
+  on.shadowBlur = 5;
+  on.shadowColor = "#184";
+  on.beginPath();
+  on.arc(48, 36, 27.5, 0, 7);
+  on.arc(61, 36, 14.2, 0, 7);
+  on.fill("evenodd");
+  on.globalCompositeOperation = "multiply";
+  on.lineWidth = 3.3;
+  on.strokeStyle = "#fa0";
+  on.beginPath();
+  on.moveTo(4, 60);
+  on.bezierCurveTo(70, -42, 130, 118, 215, 9);
+  on.stroke();
+  on.rotate(0.11);
+  on.fillRect(110.4, 8.6, 71.3, 39.7);
+}

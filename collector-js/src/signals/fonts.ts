@@ -1,0 +1,36 @@
+/**
+ * Item 14: which fonts of a fixed list are there. A text is measured with the font before each of three generic ones; a width
+ * that is not the generic one's belongs to the font. Measured on a canvas that is no part of the page: nothing is laid out.
+ *
+ * Fonts that the page itself brings are left out, since measuring one would download it and tell nothing of the device.
+ */
+import list from "../../../schema/lists/fonts.txt";
+import { idle } from "../lib/idle.js";
+
+/** Wide, narrow and round letters, digits and a ligature, so that hardly two fonts agree on its width. */
+const TEXT = "mWil1 Qg@fiЖә7";
+const GENERIC = ["monospace", "sans-serif", "serif"];
+/** Looking up a font may take a millisecond; after so many the page has its turn. */
+const AT_ONCE = 4;
+
+export async function fonts(): Promise<string[] | undefined> {
+  const on = document.createElement("canvas").getContext("2d");
+  if (!on) return undefined;
+  const width = (font: string) => {
+    on.font = `72px ${font}`;
+    return on.measureText(TEXT).width;
+  };
+  const base = GENERIC.map(width);
+  const brought = new Set<string>();
+  document.fonts?.forEach(({ family }) => {
+    brought.add(family.replace(/["']/g, ""));
+  });
+  const present: string[] = [];
+  for (const [index, name] of list.split("\n").entries()) {
+    if (index % AT_ONCE === 0) await idle();
+    if (!brought.has(name) && GENERIC.some((other, at) => width(`"${name}",${other}`) !== base[at])) {
+      present.push(name);
+    }
+  }
+  return present;
+}
