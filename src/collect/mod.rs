@@ -4,7 +4,7 @@
 //! answer says why an event was not kept, and no header of an answer identifies anyone but the cookie itself.
 
 mod beacon;
-mod client_address;
+pub mod client_address;
 mod duplicates;
 mod headers;
 mod pixel;
@@ -23,6 +23,8 @@ use http::HeaderValue;
 use jiff::tz::TimeZone;
 
 pub use crate::decode::beacon::BODY_MAX;
+
+use client_address::TrustedProxies;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Identification};
@@ -45,7 +47,7 @@ pub struct Collector {
     sites: HashMap<String, Site>,
     origins: Vec<HeaderValue>,
     cookies_off: Vec<String>,
-    proxies: client_address::TrustedProxies,
+    proxies: TrustedProxies,
     body_deadline: Duration,
     duplicates: Arc<duplicates::Duplicates>,
     visitors: daily_address::Visitors,
@@ -107,7 +109,7 @@ impl Collector {
             sites,
             origins,
             cookies_off,
-            proxies: client_address::TrustedProxies::new(config.server.trusted_proxies.clone()),
+            proxies: TrustedProxies::new(&config.server.trusted_proxies, &config.server.client_address_header),
             body_deadline: Duration::from_secs(config.server.body_deadline_s.into()),
             duplicates: Arc::default(),
             visitors: daily_address::Visitors::default(),

@@ -122,6 +122,9 @@ impl Config {
                 return at(key, "with 0 nobody could be served; leave the key out for its default");
             }
         }
+        if server.client_address_header.parse::<http::HeaderName>().is_err() {
+            return at("server.client_address_header", "a header's name is expected, such as X-Forwarded-For");
+        }
         if server.listen == server.admin_listen && server.listen.port() != 0 {
             return at("server.admin_listen", "it is also [server] listen; give the operations' listener another port");
         }
@@ -294,6 +297,7 @@ mod tests {
             ("admin_listen = \"127.0.0.1:9090\"", "admin_listen = \"127.0.0.1:8080\"", "server.admin_listen"),
             ("[server]", "[server]\nmax_connections = 0", "server.max_connections"),
             ("[server]", "[server]\nbody_deadline_s = 0", "server.body_deadline_s"),
+            ("[server]", "[server]\nclient_address_header = \"X Real\"", "server.client_address_header"),
             ("[data]", "[data]\nspool_quota_mib = 0", "data.spool_quota_mib"),
             ("[data]", "[engine]\nvault_listen = \"127.0.0.1:8124\"\n[data]", "engine.stats_listen"),
             ("\"jetpay\"", "\"jetpy\"", "site[0].profile"),

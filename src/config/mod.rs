@@ -60,6 +60,9 @@ pub struct Server {
     pub admin_listen: SocketAddr,
     /// Networks whose forwarding headers are believed. Default: none.
     pub trusted_proxies: Vec<IpNet>,
+    /// The one header in which they name the client: `X-Forwarded-For` (the default), `Forwarded` (RFC 7239), or one that holds
+    /// a single address, such as `CF-Connecting-IP`. They must write it themselves and not pass on a client's.
+    pub client_address_header: String,
     /// Connections at once, beyond which new ones wait. Default 4096: about 50 MiB of buffers.
     pub max_connections: u32,
     /// Seconds within which a request's head has arrived, also on an idle connection. Default 10.
@@ -78,6 +81,7 @@ impl Default for Server {
             listen: ([127, 0, 0, 1], 8080).into(),
             admin_listen: ([127, 0, 0, 1], 9090).into(),
             trusted_proxies: Vec::new(),
+            client_address_header: "X-Forwarded-For".to_owned(),
             max_connections: 4096,
             head_deadline_s: 10,
             body_deadline_s: 10,
