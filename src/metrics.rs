@@ -17,7 +17,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::outcome::{DropReason, Rejection};
+use crate::outcome::{DropReason, Rejection, SUSPICIONS};
 
 /// A reason, by its stable name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -59,6 +59,7 @@ pub struct Metrics {
     accepted: Counter,
     dropped: Family<Reason, Counter>,
     rejected: Family<Reason, Counter>,
+    suspect: Family<Reason, Counter>,
     rows_accepted: Counter,
     rows_found: Gauge,
     rows: Family<State, Gauge>,
@@ -91,6 +92,7 @@ impl Default for Metrics {
             accepted: Counter::default(),
             dropped: Family::default(),
             rejected: Family::default(),
+            suspect: Family::default(),
             rows_accepted: Counter::default(),
             rows_found: Gauge::default(),
             rows: Family::default(),
@@ -108,6 +110,8 @@ impl Default for Metrics {
         registry.register("events_accepted", "Events that were kept", metrics.accepted.clone());
         registry.register("events_dropped", "Events not kept, by reason", metrics.dropped.clone());
         registry.register("events_rejected", "Events refused, by reason", metrics.rejected.clone());
+        let suspect = "Events whose sender shows a sign of automation, kept or dropped";
+        registry.register("events_suspect", suspect, metrics.suspect.clone());
         registry.register("rows_accepted", "Rows made durable", metrics.rows_accepted.clone());
         registry.register("rows_found", "Rows in the spool at the start", metrics.rows_found.clone());
         registry.register("rows", "Rows found or accepted, by what became of them", metrics.rows.clone());
@@ -134,6 +138,9 @@ impl Default for Metrics {
         }
         for reason in Rejection::ALL {
             drop(metrics.rejected.get_or_create(&Reason { reason: reason.name() }));
+        }
+        for reason in SUSPICIONS {
+            drop(metrics.suspect.get_or_create(&Reason { reason }));
         }
         Self { registry, ..metrics }
     }
@@ -174,6 +181,11 @@ impl Metrics {
     pub fn receive(self: &Arc<Self>, events: u32) -> Counted {
         self.received.inc_by(events.into());
         Counted { metrics: self.clone(), open: events }
+    }
+
+    /// Counts events of a sender that shows a sign of automation, beside what becomes of them.
+    pub fn suspect(&self, reason: &'static str, events: u32) {
+        self.suspect.get_or_create(&Reason { reason }).inc_by(events.into());
     }
 
     fn count_rejected(&self, reason: Rejection, events: u32) {

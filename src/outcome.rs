@@ -3,6 +3,9 @@
 //! `received = accepted + dropped + rejected`, counted in events; a beacon that could not be decoded is one rejected event.
 //! Reasons are for the operator's metrics. The sender learns only the status or the outcome's first word.
 
+/// The signs by which a sender that declares nothing may be a program. They flag, and drop only where a site says so.
+pub const SUSPICIONS: [&str; 5] = ["no_agent", "headless", "no_language", "no_fetch_metadata", "platform_mismatch"];
+
 /// Why an event was not kept although nothing was wrong with the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DropReason {
@@ -24,11 +27,15 @@ pub enum DropReason {
     NotInPolicy,
     /// The visitor refused consent in the same beacon.
     NoConsent,
+    /// The sender shows a sign of automation that drops on this site.
+    Suspect,
+    /// The visitor has sent more than one does.
+    VisitorLimit,
 }
 
 impl DropReason {
     /// All reasons, in a stable order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Duplicate,
         Self::DeclaredBot,
         Self::CountOnly,
@@ -38,6 +45,8 @@ impl DropReason {
         Self::InternalExit,
         Self::NotInPolicy,
         Self::NoConsent,
+        Self::Suspect,
+        Self::VisitorLimit,
     ];
 
     /// The name in metrics and tallies.
@@ -52,6 +61,8 @@ impl DropReason {
             Self::InternalExit => "internal_exit",
             Self::NotInPolicy => "not_in_policy",
             Self::NoConsent => "no_consent",
+            Self::Suspect => "suspect",
+            Self::VisitorLimit => "visitor_limit",
         }
     }
 }
@@ -85,11 +96,15 @@ pub enum Rejection {
     NoKey,
     /// The request ended before its outcome was known, because the client went away.
     Abandoned,
+    /// More requests from one network than are allowed.
+    NetworkLimit,
+    /// More requests for one site than are allowed.
+    SiteLimit,
 }
 
 impl Rejection {
     /// All rejections, in a stable order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Malformed,
         Self::OutOfBounds,
         Self::UnknownVersion,
@@ -103,6 +118,8 @@ impl Rejection {
         Self::InFlight,
         Self::NoKey,
         Self::Abandoned,
+        Self::NetworkLimit,
+        Self::SiteLimit,
     ];
 
     /// The name in metrics.
@@ -121,6 +138,8 @@ impl Rejection {
             Self::InFlight => "in_flight",
             Self::NoKey => "no_key",
             Self::Abandoned => "abandoned",
+            Self::NetworkLimit => "network_limit",
+            Self::SiteLimit => "site_limit",
         }
     }
 
@@ -133,6 +152,7 @@ impl Rejection {
             Self::TooLarge => 413,
             Self::MediaType => 415,
             Self::OutOfBounds => 422,
+            Self::NetworkLimit | Self::SiteLimit => 429,
             Self::SpoolFull | Self::SpoolBroken | Self::InFlight | Self::NoKey => 503,
         }
     }
@@ -150,6 +170,7 @@ impl Rejection {
             Self::SpoolFull | Self::SpoolBroken | Self::InFlight | Self::NoKey => {
                 "The collector cannot store anything right now; try again later."
             }
+            Self::NetworkLimit | Self::SiteLimit => "There are too many requests; try again later.",
             Self::TooSlow | Self::Abandoned => "The body did not arrive in time.",
         }
     }

@@ -19,6 +19,8 @@ pub struct SiteStages {
     pub enrich: SiteEnrich,
     /// Its day, policy and paths.
     pub rules: SiteRules,
+    /// The signs of automation that drop.
+    pub drop_suspects: Vec<String>,
 }
 
 /// What a browser shows of who it is.
@@ -46,6 +48,8 @@ pub struct Processed {
     pub accepted: u32,
     /// Events not kept, by reason.
     pub dropped: Vec<(DropReason, u32)>,
+    /// The sign of automation that its sender shows, and how many events came with it.
+    pub suspected: Option<(&'static str, u32)>,
     /// The visitor objected in this beacon.
     pub objected: bool,
 }
@@ -76,10 +80,13 @@ pub fn process(
     out.drop(DropReason::UnknownEvent, ended.unknown_event);
     out.drop(DropReason::ForeignPage, ended.foreign_page);
     out.drop(DropReason::InternalExit, ended.internal_exit);
-    if let Automation::Declared(class) = enriched.automation {
-        let count = enriched.events.len() as u32;
-        out.drop(DropReason::DeclaredBot, count);
-        out.tally(&site.rules, time, format!("bot:{class}"), count);
+    let count = enriched.events.len() as u32;
+    if let Automation::Suspect(sign) = enriched.automation {
+        out.suspected = Some((sign, count));
+    }
+    if let Some((reason, class)) = site.bot(enriched.automation) {
+        out.drop(reason, count);
+        out.tally(&site.rules, time, class, count);
         return out;
     }
     let views = enriched.events.iter().filter(|event| matches!(event, EnrichedEvent::View { .. })).count();
@@ -98,13 +105,12 @@ pub fn process(
         }
         Presented::Nothing => cookie::advance(None, &site.rules.site, key, time.local, view, views).0,
     };
-    let all = enriched.events.len() as u32;
     let told = std::mem::take(&mut out.kept.tallies);
     out.kept = privacy::pseudonymise(enriched, sender, &site.rules, key, time, &who);
     out.kept.tallies.extend(told);
     let kept = out.kept.events.len() as u32;
     out.accepted += kept;
-    out.drop(DropReason::NotInPolicy, all - kept);
+    out.drop(DropReason::NotInPolicy, count - kept);
     out
 }
 
@@ -135,14 +141,15 @@ pub fn repeat(
     addressed: &Addressed,
     sender: &Sender,
     presented: Presented,
-    site: &SiteRules,
+    site: &SiteStages,
     key: &DayKey,
     lookups: &Lookups,
 ) -> Processed {
     let mut out = Processed::all_dropped(addressed, DropReason::Duplicate);
-    if matches!(lookups.clients.classify(sender).1, Automation::Declared(_)) {
+    if site.bot(lookups.clients.classify(sender).1).is_some() {
         return out;
     }
+    let site = &site.rules;
     if addressed.beacon.events.iter().any(|event| matches!(event, ReceivedEvent::Consent { granted: false })) {
         out.refused = true;
         return out;
@@ -160,6 +167,19 @@ fn views(beacon: &ReceivedBeacon) -> u32 {
     beacon.events.iter().filter(|event| matches!(event, ReceivedEvent::View { .. })).count() as u32
 }
 
+impl SiteStages {
+    /// Why a sender is dropped as a program, and what that is counted as for the site's day.
+    fn bot(&self, automation: Automation) -> Option<(DropReason, String)> {
+        match automation {
+            Automation::Declared(class) => Some((DropReason::DeclaredBot, format!("bot:{class}"))),
+            Automation::Suspect(sign) if self.drop_suspects.iter().any(|drops| drops == sign) => {
+                Some((DropReason::Suspect, format!("suspect:{sign}")))
+            }
+            _ => None,
+        }
+    }
+}
+
 // === impl Processed ===
 
 impl Processed {
@@ -168,6 +188,15 @@ impl Processed {
         let mut out = Self::default();
         out.drop(reason, decode::events(addressed));
         out
+    }
+
+    /// Keeps counts alone of what would be kept.
+    pub fn withhold(&mut self, reason: DropReason) {
+        let kept = std::mem::take(&mut self.kept);
+        let events = kept.events.len() as u32;
+        self.kept.tallies = kept.tallies;
+        self.accepted -= events;
+        self.drop(reason, events);
     }
 
     fn drop(&mut self, reason: DropReason, count: u32) {

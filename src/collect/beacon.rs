@@ -95,6 +95,11 @@ impl Collector {
             self.metrics.reject(rejection);
             rejection
         };
+        let peer = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        let client = self.proxies.client(peer, head);
+        if !self.limits.admit_network(*client.expose(), self.clock.now_ms()) {
+            return Err(refuse(Rejection::NetworkLimit));
+        }
         let ticket = self.spool.enter(self.clock.now_ms());
         let body = self.read(head, body).await.map_err(refuse)?;
         let addressed = parse(&body).map_err(refuse)?;
@@ -109,8 +114,11 @@ impl Collector {
         }
         let arrived_ms = ticket.arrived_ms();
         let arrived_at = jiff::Timestamp::from_millisecond(arrived_ms).unwrap_or_default();
-        let peer = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-        let sender = headers::sender(head, self.proxies.client(peer, head), arrived_at);
+        if !self.limits.admit_site(&addressed.site, arrived_ms) {
+            counted.rejected(Rejection::SiteLimit);
+            return Err(Rejection::SiteLimit);
+        }
+        let sender = headers::sender(head, client, arrived_at);
         let (view, seq) = (*addressed.beacon.view.expose(), addressed.beacon.seq);
         let claim = match self.duplicates.see(&addressed.site, &view, seq, arrived_ms) {
             Seeing::First(claim) => Some(claim),
@@ -120,13 +128,18 @@ impl Collector {
                 return Err(Rejection::InFlight);
             }
         };
-        let processed = match self.process(site, addressed, &sender, head, claim.is_none()) {
+        let mut processed = match self.process(site, addressed, &sender, head, claim.is_none()) {
             Ok(processed) => processed,
             Err(rejection) => {
                 counted.rejected(rejection);
                 return Err(rejection);
             }
         };
+        if let Some(first) = processed.kept.events.first()
+            && !self.limits.admit_visitor(&first.visitor, processed.kept.events.len() as u32, arrived_ms)
+        {
+            processed.withhold(DropReason::VisitorLimit);
+        }
         let at = (&site.stages.rules, site.stages.rules.time(arrived_at));
         let processed = self.settle(ticket, claim, counted, at, processed).await?;
         Ok(self.answer(site, &processed, &sender))
@@ -168,7 +181,7 @@ impl Collector {
             Identification::None => Presented::Nothing,
         };
         Ok(if again {
-            pipeline::repeat(&addressed, sender, presented, rules, &key, &self.lookups)
+            pipeline::repeat(&addressed, sender, presented, &site.stages, &key, &self.lookups)
         } else {
             pipeline::process(addressed, sender, presented, &site.stages, &key, &self.lookups)
         })

@@ -7,10 +7,12 @@ mod beacon;
 pub mod client_address;
 mod duplicates;
 mod headers;
+mod limits;
 mod pixel;
 mod rejection;
 mod script;
 pub mod server;
+pub mod tls;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -48,6 +50,7 @@ pub struct Collector {
     origins: Vec<HeaderValue>,
     cookies_off: Vec<String>,
     proxies: TrustedProxies,
+    limits: limits::Limits,
     body_deadline: Duration,
     duplicates: Arc<duplicates::Duplicates>,
     visitors: daily_address::Visitors,
@@ -110,6 +113,7 @@ impl Collector {
             origins,
             cookies_off,
             proxies: TrustedProxies::new(&config.server.trusted_proxies, &config.server.client_address_header),
+            limits: limits::Limits::new(&config.limits),
             body_deadline: Duration::from_secs(config.server.body_deadline_s.into()),
             duplicates: Arc::default(),
             visitors: daily_address::Visitors::default(),
@@ -157,6 +161,9 @@ impl Collector {
             }
             claim.into_iter().for_each(duplicates::Claim::durable);
             counted.accepted(processed.accepted);
+            if let Some((sign, events)) = processed.suspected {
+                this.metrics.suspect(sign, events);
+            }
             for (reason, events) in &processed.dropped {
                 counted.dropped(*reason, *events);
             }
@@ -221,6 +228,7 @@ impl Site {
         Self {
             stages: SiteStages {
                 enrich: SiteEnrich::new(words),
+                drop_suspects: site.drop_suspects.clone(),
                 rules: SiteRules {
                     site: site.domain.as_str().into(),
                     zone,

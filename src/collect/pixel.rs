@@ -71,6 +71,14 @@ impl Collector {
     ) -> Result<(), Rejection> {
         let name = told.site.ok_or(Rejection::Malformed)?;
         let site = self.sites.get(&name).ok_or(Rejection::UnknownSite)?;
+        let peer = peer.unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        let client = self.proxies.client(peer, head);
+        if !self.limits.admit_network(*client.expose(), self.clock.now_ms()) {
+            return Err(Rejection::NetworkLimit);
+        }
+        if !self.limits.admit_site(&name, self.clock.now_ms()) {
+            return Err(Rejection::SiteLimit);
+        }
         let ticket = self.spool.enter(self.clock.now_ms());
         let arrived_at = jiff::Timestamp::from_millisecond(ticket.arrived_ms()).unwrap_or_default();
         let rules = &site.stages.rules;
@@ -97,8 +105,7 @@ impl Collector {
                 counted.rejected(Rejection::NoKey);
                 return Ok(());
             };
-            let peer = peer.unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-            let sender = headers::sender(head, self.proxies.client(peer, head), arrived_at);
+            let sender = headers::sender(head, client, arrived_at);
             pipeline::process(addressed, &sender, Presented::Nothing, &site.stages, &key, &self.lookups)
         };
         // The picture is the answer whatever becomes of it.

@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::outcome::Rejection;
 
-/// Seconds after which a sender that was told 503 should come back.
+/// Seconds after which a sender that was told 429 or 503 should come back.
 const RETRY_AFTER_S: &str = "5";
 
 /// The answer to a rejected request.
@@ -23,7 +23,7 @@ pub(super) fn answer(rejection: Rejection) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
     }
     response

@@ -2,7 +2,8 @@
 //!
 //! It is our own because a request's head must arrive in time on every connection, a first one and an idle one alike, and
 //! the usual ways to serve a router set no such timer. A connection beyond the cap waits in the kernel's queue; running out
-//! of file descriptors makes the loop pause, not end.
+//! of file descriptors makes the loop pause, not end. A door with TLS shakes hands within the time that a head is given, in
+//! the connection's own task: a slow hand holds up nobody.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -17,9 +18,11 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
@@ -50,6 +53,20 @@ where
 #[derive(Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
+/// A listener, and the TLS that it speaks, if it does.
+pub struct Door {
+    /// Where connections come in.
+    pub listener: TcpListener,
+    /// How they begin.
+    pub tls: Option<TlsAcceptor>,
+}
+
+impl From<TcpListener> for Door {
+    fn from(listener: TcpListener) -> Self {
+        Self { listener, tls: None }
+    }
+}
+
 /// What a listener allows.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -74,7 +91,7 @@ impl Limits {
 }
 
 /// Serves until told to stop; returns when the last request under way is answered or the grace is over.
-pub async fn serve<S, B>(listener: TcpListener, service: S, limits: Limits, shutdown: Shutdown)
+pub async fn serve<S, B>(door: impl Into<Door>, service: S, limits: Limits, shutdown: Shutdown)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -82,6 +99,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let Door { listener, tls } = door.into();
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     loop {
@@ -91,21 +109,20 @@ where
         };
         let Some((slot, stream, peer)) = accepted else { continue };
         forbid_stalling(&stream, limits.head_deadline);
-        let service = service.clone();
-        let handler = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
-            service.clone().oneshot(request)
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.head_deadline)
-            .max_buf_size(HEAD_MAX)
-            .max_headers(FIELDS_MAX)
-            .serve_connection(TokioIo::new(stream), handler);
-        let connection = graceful.watch(connection);
+        let (service, watcher, tls, shutdown) = (service.clone(), graceful.watcher(), tls.clone(), shutdown.clone());
         tokio::spawn(async move {
-            // A connection's error is the client's affair: it went away, was too slow or spoke no HTTP.
-            let _ = connection.await;
+            let Some(tls) = tls else {
+                converse(stream, service, peer, limits, watcher).await;
+                return drop(slot);
+            };
+            let shaking = tokio::time::timeout(limits.head_deadline, tls.accept(stream));
+            let shaken = tokio::select! {
+                () = shutdown.requested() => return,
+                shaken = shaking => shaken,
+            };
+            if let Ok(Ok(stream)) = shaken {
+                converse(stream, service, peer, limits, watcher).await;
+            }
             drop(slot);
         });
     }
@@ -113,6 +130,28 @@ where
     if tokio::time::timeout(limits.stop_grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests under way were cut off when the grace of [server] stop_grace_s was over");
     }
+}
+
+/// Answers the requests of one connection.
+async fn converse<I, S, B>(stream: I, service: S, peer: SocketAddr, limits: Limits, watcher: Watcher)
+where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + 'static,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let handler = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        service.clone().oneshot(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_deadline)
+        .max_buf_size(HEAD_MAX)
+        .max_headers(FIELDS_MAX)
+        .serve_connection(TokioIo::new(stream), handler);
+    // A connection's error is the client's affair: it went away, was too slow or spoke no HTTP.
+    let _ = watcher.watch(connection).await;
 }
 
 /// Lets the kernel end a connection whose other side takes nothing of what is sent to it: who asks for much and reads

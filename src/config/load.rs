@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Config, Identification, Site, is_event_name, is_loopback_name};
 use crate::items::Items;
+use crate::outcome::SUSPICIONS;
 
 /// A configuration that cannot be used, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +126,12 @@ impl Config {
         if server.client_address_header.parse::<http::HeaderName>().is_err() {
             return at("server.client_address_header", "a header's name is expected, such as X-Forwarded-For");
         }
+        if server.certificate_file.is_some() != server.key_file.is_some() {
+            return at(
+                "server.certificate_file",
+                "TLS needs both certificate_file and key_file; without TLS give neither",
+            );
+        }
         if server.listen == server.admin_listen && server.listen.port() != 0 {
             return at("server.admin_listen", "it is also [server] listen; give the operations' listener another port");
         }
@@ -186,6 +193,12 @@ impl Site {
         }
         if self.policy_version.as_deref().is_some_and(|version| !is_event_name(version)) {
             return at("policy_version", "a version has 1 to 64 of the characters a-z 0-9 _ . -");
+        }
+        if let Some(unknown) = self.drop_suspects.iter().find(|sign| !SUSPICIONS.contains(&sign.as_str())) {
+            return Some((
+                "drop_suspects",
+                format!("there is no sign {unknown:?}; there are {}", SUSPICIONS.join(", ")),
+            ));
         }
         for (key, names) in [("events", &self.events), ("variants", &self.variants)] {
             if !names.iter().all(|name| is_event_name(name)) {
@@ -298,9 +311,11 @@ mod tests {
             ("[server]", "[server]\nmax_connections = 0", "server.max_connections"),
             ("[server]", "[server]\nbody_deadline_s = 0", "server.body_deadline_s"),
             ("[server]", "[server]\nclient_address_header = \"X Real\"", "server.client_address_header"),
+            ("[server]", "[server]\nkey_file = \"key.pem\"", "server.certificate_file"),
             ("[data]", "[data]\nspool_quota_mib = 0", "data.spool_quota_mib"),
             ("[data]", "[engine]\nvault_listen = \"127.0.0.1:8124\"\n[data]", "engine.stats_listen"),
             ("\"jetpay\"", "\"jetpy\"", "site[0].profile"),
+            ("profile =", "drop_suspects = [\"headles\"]\nprofile =", "site[0].drop_suspects"),
             ("domain = \"jetpay.kz\"", "domain = \"Jetpay.kz\"", "site[0].domain"),
         ] {
             let error = parse(&Config::example().replace(from, to)).expect_err(key).to_string();

@@ -48,6 +48,28 @@ pub struct Config {
     /// The audit log.
     #[serde(default)]
     pub audit: AuditLog,
+    /// How much may come from where.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// How much may come from where; 0 is no limit. Ten seconds' worth of a rate may come at once.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Requests a second from one network (/24 or /48); beyond, they are answered 429. Default 200: more than any office,
+    /// less than what fills a spool.
+    pub network_per_s: u32,
+    /// Requests a second for one site, so that a flood at one does not take the others' room. Default 0.
+    pub site_per_s: u32,
+    /// Events an hour of one visitor; beyond, they are dropped. Default 2000: a page a minute with all that happens on it.
+    pub visitor_events_per_h: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { network_per_s: 200, site_per_s: 0, visitor_events_per_h: 2000 }
+    }
 }
 
 /// The two listeners.
@@ -58,6 +80,11 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where operations reach it; not for the internet.
     pub admin_listen: SocketAddr,
+    /// The certificate chain (PEM) with which `listen` speaks TLS itself; with `key_file`. Default: none, and a proxy before the
+    /// collector ends TLS. Both files are read anew when they change.
+    pub certificate_file: Option<PathBuf>,
+    /// Its private key (PEM).
+    pub key_file: Option<PathBuf>,
     /// Networks whose forwarding headers are believed. Default: none.
     pub trusted_proxies: Vec<IpNet>,
     /// The one header in which they name the client: `X-Forwarded-For` (the default), `Forwarded` (RFC 7239), or one that holds
@@ -80,6 +107,8 @@ impl Default for Server {
         Self {
             listen: ([127, 0, 0, 1], 8080).into(),
             admin_listen: ([127, 0, 0, 1], 9090).into(),
+            certificate_file: None,
+            key_file: None,
             trusted_proxies: Vec::new(),
             client_address_header: "X-Forwarded-For".to_owned(),
             max_connections: 4096,
@@ -131,6 +160,11 @@ pub struct Site {
     /// Whether `DNT: 1` is honoured as `Sec-GPC: 1` is. Default false: browsers have given it up, and some sent it unasked.
     #[serde(default)]
     pub dnt: bool,
+    /// Signs of automation whose senders are dropped and counted, not kept and flagged: `no_agent`, `headless`, `no_language`,
+    /// `no_fetch_metadata`, `platform_mismatch`. Default: none. Look at what a sign catches (`tamga_events_suspect_total`,
+    /// and the stats table `automation`) before it may drop.
+    #[serde(default)]
+    pub drop_suspects: Vec<String>,
     /// The version of the site's policy, by which given and refused consent is counted. `[a-z0-9_.-]{1,64}`.
     pub policy_version: Option<String>,
 }

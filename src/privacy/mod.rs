@@ -159,7 +159,7 @@ fn duration_bucket_s(seconds: u32) -> u16 {
 }
 
 /// The /24 or /48 of an address: what one household or office shares, as far as the internet knows.
-fn network_prefix(address: IpAddr) -> Vec<u8> {
+pub(crate) fn network_prefix(address: IpAddr) -> Vec<u8> {
     match address.to_canonical() {
         IpAddr::V4(address) => address.octets()[..3].to_vec(),
         IpAddr::V6(address) => address.octets()[..6].to_vec(),

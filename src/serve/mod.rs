@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod dead_letters;
 mod keys;
+mod listen;
 mod state;
 mod stores;
 
@@ -18,12 +19,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
-use crate::collect::{self, Collector, Parts, server};
+use crate::collect::server::{self, Door};
+use crate::collect::tls::Tls;
+use crate::collect::{self, Collector, Parts};
 use crate::config::Config;
 use crate::enrich::{GeoIp, Lookups};
 use crate::metrics::Metrics;
@@ -76,8 +78,13 @@ pub async fn start(config: Config, clock: Clock, dress: Option<Dress>) -> Result
     metrics.spool_quota_bytes.set(quota as i64);
     tracing::info!(pending_frames = recovery.pending_frames, segments = recovery.segments, "opened the spool");
     let audit = Arc::new(audit::open(&config, clock.clone())?);
-    let listener = listen(config.server.listen, "[server] listen").await?;
-    let admin_listener = listen(config.server.admin_listen, "[server] admin_listen").await?;
+    let tls = match (&config.server.certificate_file, &config.server.key_file) {
+        (Some(certificate), Some(key)) => Some(Tls::open(certificate, key)?),
+        _ => None,
+    };
+    let mut inherited = listen::Inherited::take();
+    let listener = inherited.or_bind(0, config.server.listen, "[server] listen").await?;
+    let admin_listener = inherited.or_bind(1, config.server.admin_listen, "[server] admin_listen").await?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
 
     let geo = GeoIp::open(&config.geo.place, &config.geo.provider)?;
@@ -98,18 +105,20 @@ pub async fn start(config: Config, clock: Clock, dress: Option<Dress>) -> Result
     let (trigger, shutdown) = shutdown::channel();
     let state = State::new(metrics, writer);
     let limits = server::Limits::from_config(&config.server);
+    let door = Door { listener, tls: tls.as_ref().map(Tls::acceptor).transpose()? };
     let public = match dress {
         Some(dress) => {
             let service = dress(server::boxed(router), address);
-            tokio::spawn(server::serve(listener, service, limits, shutdown.clone()))
+            tokio::spawn(server::serve(door, service, limits, shutdown.clone()))
         }
-        None => tokio::spawn(server::serve(listener, router, limits, shutdown.clone())),
+        None => tokio::spawn(server::serve(door, router, limits, shutdown.clone())),
     };
-    let edge = vec![
+    let mut edge = vec![
         public,
         tokio::spawn(server::serve(admin_listener, admin::router(state.clone()), limits, shutdown.clone())),
         tokio::spawn(keys::sweep(keys, &config, clock.clone(), state.metrics.clone(), audit.clone(), shutdown.clone())),
     ];
+    edge.extend(tls.map(|tls| tokio::spawn(tls.watch(shutdown.clone()))));
     let (drained_by, edge_closed) = shutdown::channel();
     let inner =
         Inner { config, clock, audit: audit.clone(), state: state.clone(), shutdown: shutdown.clone(), edge_closed };
@@ -180,10 +189,4 @@ impl Running {
         self.trigger.stop();
         self.wait().await
     }
-}
-
-async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; is another program there? Stop it, or give another address in {setting}")
-    })
 }

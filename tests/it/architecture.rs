@@ -11,7 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("outcome", &[]),
     ("shutdown", &[]),
     ("items", &[]),
-    ("config", &["items"]),
+    ("config", &["items", "outcome"]),
     ("event", &["secret"]),
     ("decode", &["config", "event", "outcome", "secret"]),
     ("enrich", &["config", "event", "outcome", "secret"]),

@@ -1,10 +1,13 @@
 //! Does the edge keep its contract, whatever is sent to it? Each module asks one part of that question.
 
+mod activation;
 mod cors;
 mod deadlines;
 mod durability;
 mod hostile;
 mod identity;
+mod limits;
 mod pictures;
 mod refusals;
+mod tls;
 mod wishes;

@@ -63,6 +63,7 @@ pub(crate) struct Setup {
     pub(crate) trusts_proxies: bool,
     /// More of the configuration: further sites.
     pub(crate) sites: &'static str,
+    pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
 }
 
 impl Default for Setup {
@@ -72,7 +73,7 @@ impl Default for Setup {
             head_deadline: Duration::from_secs(1),
             stop_grace: Duration::from_secs(5),
         };
-        Self { limits, spool_quota_bytes: 256 << 20, trusts_proxies: true, sites: "" }
+        Self { limits, spool_quota_bytes: 256 << 20, trusts_proxies: true, sites: "", tls: None }
     }
 }
 
@@ -118,7 +119,8 @@ impl Edge {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (trigger, shutdown) = shutdown::channel();
-        let serving = tokio::spawn(server::serve(listener, router, setup.limits, shutdown));
+        let door = server::Door { listener, tls: setup.tls };
+        let serving = tokio::spawn(server::serve(door, router, setup.limits, shutdown));
         Self {
             address,
             clock,

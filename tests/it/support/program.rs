@@ -127,7 +127,11 @@ impl Program {
     /// Starts it and waits until it takes beacons.
     pub(crate) fn serve(ground: &Ground, environment: &[(&str, &str)]) -> Self {
         let arguments = ["serve", "--config", "tamga.toml"];
-        let mut child = ground.command(&arguments).envs(environment.iter().copied()).spawn().unwrap();
+        Self::watch(ground.command(&arguments).envs(environment.iter().copied()).spawn().unwrap())
+    }
+
+    /// Takes over a child that is `tamga serve` and waits until it takes beacons.
+    pub(crate) fn watch(mut child: Child) -> Self {
         let (log, stderr) = (Arc::new(Mutex::new(String::new())), child.stderr.take().unwrap());
         let writing = log.clone();
         std::thread::spawn(move || {
