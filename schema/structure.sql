@@ -57,7 +57,7 @@ CREATE TABLE tamga_vault.events
     `new_month` Bool COMMENT 'First visit of this calendar month',
     `new_ever` Bool COMMENT 'First visit as far as the cookie reaches',
     `visit_number` LowCardinality(String) COMMENT 'Number of the visit in buckets: 1, 2, 3-5, 6-20, 21+',
-    `type` LowCardinality(String) COMMENT 'view, engage, exit, event or search',
+    `type` LowCardinality(String) COMMENT 'view, engage, exit, event, search, or device: nothing but the device\'s evidence of automation',
     `path` LowCardinality(String) COMMENT 'Path as a template; empty where the event has none',
     `previous_path` LowCardinality(String) COMMENT 'Template of the path before, on the same site; empty when there was none',
     `step` UInt8 COMMENT 'Number of the view within its visit, 1 to 30',

@@ -60,6 +60,14 @@ macro_rules! items {
             /// The keys that this program has a switch for.
             pub const KEYS: &[&str] = &[$($key),*];
 
+            /// Whether the policy lists the item of this key.
+            pub fn lists(&self, key: &str) -> bool {
+                match key {
+                    $($key => self.$name,)*
+                    _ => false,
+                }
+            }
+
             fn set(&mut self, key: &str) -> bool {
                 match key {
                     $($key => self.$name = true,)*
@@ -101,6 +109,15 @@ items! {
 }
 
 impl Items {
+    /// The numbers of the items that only the browser can tell, as `Tamga-Device` asks for them: `10,13,14`.
+    pub fn device_numbers(&self) -> String {
+        let of_the_browser = |entry: &ItemEntry| entry.wire.iter().any(|field| field.starts_with("device."));
+        let listed = data_map().item.iter().filter(|(key, entry)| self.lists(key) && of_the_browser(entry));
+        let mut numbers: Vec<u8> = listed.filter_map(|(_, entry)| entry.number).collect();
+        numbers.sort_unstable();
+        numbers.iter().map(u8::to_string).collect::<Vec<_>>().join(",")
+    }
+
     /// The items of a profile or of an own list; exactly one of the two must be given. The error is a sentence.
     pub fn of(profile: Option<&str>, own: Option<&[String]>) -> Result<Self, String> {
         let map = data_map();
@@ -156,5 +173,8 @@ mod tests {
         assert!(Items::of(None, Some(&["shoe_size".to_owned()])).is_err());
         let own = Items::of(None, Some(&["pages".to_owned()])).expect("known");
         assert!(own.pages && !own.country);
+        let asked = |profile| Items::of(Some(profile), None).expect("known").device_numbers();
+        assert_eq!(asked("jetpay"), "10,13,14,15,16,17,18,19,20,22,23");
+        assert_eq!((asked("proit").as_str(), own.device_numbers().as_str()), ("23", ""));
     }
 }

@@ -60,6 +60,8 @@ pub struct Metrics {
     dropped: Family<Reason, Counter>,
     rejected: Family<Reason, Counter>,
     suspect: Family<Reason, Counter>,
+    /// Fields of device parts that were discarded unread, because this version does not know them.
+    pub unknown_fields: Counter,
     rows_accepted: Counter,
     rows_found: Gauge,
     rows: Family<State, Gauge>,
@@ -93,6 +95,7 @@ impl Default for Metrics {
             dropped: Family::default(),
             rejected: Family::default(),
             suspect: Family::default(),
+            unknown_fields: Counter::default(),
             rows_accepted: Counter::default(),
             rows_found: Gauge::default(),
             rows: Family::default(),
@@ -112,6 +115,8 @@ impl Default for Metrics {
         registry.register("events_rejected", "Events refused, by reason", metrics.rejected.clone());
         let suspect = "Events whose sender shows a sign of automation, kept or dropped";
         registry.register("events_suspect", suspect, metrics.suspect.clone());
+        let unknown = "Fields of device parts that this version does not know";
+        registry.register("fields_unknown", unknown, metrics.unknown_fields.clone());
         registry.register("rows_accepted", "Rows made durable", metrics.rows_accepted.clone());
         registry.register("rows_found", "Rows in the spool at the start", metrics.rows_found.clone());
         registry.register("rows", "Rows found or accepted, by what became of them", metrics.rows.clone());

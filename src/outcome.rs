@@ -3,7 +3,7 @@
 //! `received = accepted + dropped + rejected`, counted in events; a beacon that could not be decoded is one rejected event.
 //! Reasons are for the operator's metrics. The sender learns only the status or the outcome's first word.
 
-/// The signs by which a sender that declares nothing may be a program. They flag, and drop only where a site says so.
+/// The signs of a request's head by which a sender that declares nothing may be a program. They flag, and drop only where a site says so.
 pub const SUSPICIONS: [&str; 5] = ["no_agent", "headless", "no_language", "no_fetch_metadata", "platform_mismatch"];
 
 /// Why an event was not kept although nothing was wrong with the request.
@@ -27,15 +27,17 @@ pub enum DropReason {
     NotInPolicy,
     /// The visitor refused consent in the same beacon.
     NoConsent,
-    /// The sender shows a sign of automation that drops on this site.
+    /// The sender shows a sign of automation that drops on this site, or the event has no place for the flag.
     Suspect,
     /// The visitor has sent more than one does.
     VisitorLimit,
+    /// A search or a failure that says nothing once it is a template.
+    SaysNothing,
 }
 
 impl DropReason {
     /// All reasons, in a stable order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Duplicate,
         Self::DeclaredBot,
         Self::CountOnly,
@@ -47,6 +49,7 @@ impl DropReason {
         Self::NoConsent,
         Self::Suspect,
         Self::VisitorLimit,
+        Self::SaysNothing,
     ];
 
     /// The name in metrics and tallies.
@@ -63,6 +66,7 @@ impl DropReason {
             Self::NoConsent => "no_consent",
             Self::Suspect => "suspect",
             Self::VisitorLimit => "visitor_limit",
+            Self::SaysNothing => "says_nothing",
         }
     }
 }

@@ -6,7 +6,9 @@
 
 use crate::decode::{self, beacon::Addressed};
 use crate::enrich::{self, Enriched, Lookups, SiteEnrich};
-use crate::event::{Automation, EnrichedEvent, PseudonymousBeacon, ReceivedBeacon, ReceivedEvent, Sender, Tally};
+use crate::event::{
+    Automation, BY_DEVICE, EnrichedEvent, PseudonymousBeacon, ReceivedBeacon, ReceivedEvent, Sender, Tally,
+};
 use crate::outcome::DropReason;
 use crate::privacy::cookie::{self, Cookie};
 use crate::privacy::daily_address::{self, Seen};
@@ -52,6 +54,8 @@ pub struct Processed {
     pub suspected: Option<(&'static str, u32)>,
     /// The visitor objected in this beacon.
     pub objected: bool,
+    /// A visit of somebody who can be told from others begins: its device may be asked.
+    pub begins_visit: bool,
 }
 
 /// The whole journey.
@@ -80,18 +84,19 @@ pub fn process(
     out.drop(DropReason::UnknownEvent, ended.unknown_event);
     out.drop(DropReason::ForeignPage, ended.foreign_page);
     out.drop(DropReason::InternalExit, ended.internal_exit);
-    let count = enriched.events.len() as u32;
+    let (count, device) = (enriched.events.len() as u32, u32::from(enriched.device.is_some()));
     if let Automation::Suspect(sign) = enriched.automation {
-        out.suspected = Some((sign, count));
+        out.suspected = Some((sign, count + device));
     }
     if let Some((reason, class)) = site.bot(enriched.automation) {
-        out.drop(reason, count);
+        out.drop(reason, count + device);
         out.tally(&site.rules, time, class, count);
         return out;
     }
     let views = enriched.events.iter().filter(|event| matches!(event, EnrichedEvent::View { .. })).count();
     let views = u8::try_from(views).unwrap_or(u8::MAX);
     let view = enriched.view.expose();
+    let told = !matches!(presented, Presented::Nothing);
     let who = match presented {
         Presented::Cookie(cookie) => {
             let (who, next) = cookie::advance(cookie, &site.rules.site, key, time.local, view, views);
@@ -105,12 +110,19 @@ pub fn process(
         }
         Presented::Nothing => cookie::advance(None, &site.rules.site, key, time.local, view, views).0,
     };
+    out.begins_visit = told && views > 0 && who.visit.views == 0 && device == 0;
+    if enriched.automation == Automation::Suspect(BY_DEVICE) {
+        out.cookie.iter_mut().for_each(Cookie::mark_driven);
+        out.seen.iter_mut().for_each(Seen::mark_driven);
+    }
     let told = std::mem::take(&mut out.kept.tallies);
     out.kept = privacy::pseudonymise(enriched, sender, &site.rules, key, time, &who);
     out.kept.tallies.extend(told);
-    let kept = out.kept.events.len() as u32;
-    out.accepted += kept;
-    out.drop(DropReason::NotInPolicy, count - kept);
+    let PseudonymousBeacon { accepted, says_nothing, of_suspects, .. } = out.kept;
+    out.accepted += accepted;
+    out.drop(DropReason::SaysNothing, says_nothing);
+    out.drop(DropReason::Suspect, of_suspects);
+    out.drop(DropReason::NotInPolicy, count + device - accepted - says_nothing - of_suspects);
     out
 }
 
@@ -120,7 +132,7 @@ pub fn objection(addressed: &Addressed) -> Option<Processed> {
     let received = &addressed.beacon;
     received.events.iter().any(|event| matches!(event, ReceivedEvent::Object)).then(|| {
         let mut out = Processed { objected: true, ..Processed::default() };
-        out.drop(DropReason::Objection, received.events.len() as u32);
+        out.drop(DropReason::Objection, received.events.len() as u32 + u32::from(received.device.is_some()));
         out.drop(DropReason::UnknownEvent, received.unknown_events);
         out
     })
@@ -157,9 +169,12 @@ pub fn repeat(
     let Presented::Cookie(presented) = presented else { return out };
     let time = site.time(sender.arrived_at);
     // With a cookie the first answer got through; without one it may not have.
-    let views = if presented.is_some() { 0 } else { views(&addressed.beacon).min(u8::MAX.into()) as u8 };
+    let sent = views(&addressed.beacon).min(u8::MAX.into()) as u8;
+    let views = if presented.is_some() { 0 } else { sent };
     let view = addressed.beacon.view.expose();
-    out.cookie = Some(cookie::advance(presented, &site.site, key, time.local, view, views).1);
+    let (who, cookie) = cookie::advance(presented, &site.site, key, time.local, view, views);
+    out.begins_visit = sent > 0 && who.visit.views == 0;
+    out.cookie = Some(cookie);
     out
 }
 
@@ -193,7 +208,7 @@ impl Processed {
     /// Keeps counts alone of what would be kept.
     pub fn withhold(&mut self, reason: DropReason) {
         let kept = std::mem::take(&mut self.kept);
-        let events = kept.events.len() as u32;
+        let events = kept.accepted;
         self.kept.tallies = kept.tallies;
         self.accepted -= events;
         self.drop(reason, events);

@@ -187,6 +187,7 @@ fn event_row(event: &PseudonymousEvent) -> Vec<u8> {
             search_term = term;
             ("search", "", "", 0, &empty, "", "", "")
         }
+        Kind::Device => ("device", "", "", 0, &empty, "", "", ""),
     };
     let mut row = Row::with_capacity(192);
     row.text(&event.site).day(event.day).time(event.hour);
@@ -364,7 +365,7 @@ mod tests {
             attributes: vec![attribute("provider", None), attribute("fonts", Some(1)), attribute("fonts", Some(2))],
             signals: vec![Signal { of: of(), signal: "canvas", entry: None, state: "normal", digest: [0; 16] }],
             failures: vec![Failure { of: of(), template: String::new(), browser: String::new() }],
-            tallies: vec![],
+            ..Default::default()
         };
         assert_eq!(encode(&beacon).len(), 6);
     }

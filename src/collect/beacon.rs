@@ -59,6 +59,8 @@ pub(super) async fn post(State(collector): State<Arc<Collector>>, request: Reque
 struct Taken {
     answer: Answer,
     set_cookies: Vec<HeaderValue>,
+    /// What the device is asked for.
+    device: Option<HeaderValue>,
 }
 
 impl Taken {
@@ -68,6 +70,9 @@ impl Taken {
         let out = response.headers_mut();
         out.insert(headers::OUTCOME, HeaderValue::from_static(self.answer.name()));
         out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(items) = self.device {
+            out.insert(headers::DEVICE, items);
+        }
         for cookie in self.set_cookies {
             out.append(header::SET_COOKIE, cookie);
         }
@@ -89,7 +94,7 @@ impl Collector {
             counted.dropped(DropReason::Objection, 1);
             let site = self.sites.values().find(|site| site.cookies.off == *off);
             let renewed = site.map(|site| site.cookies.set(off, "1", OFF_MAX_AGE_S));
-            return Ok(Taken { answer: Answer::Off, set_cookies: renewed.into_iter().collect() });
+            return Ok(Taken { answer: Answer::Off, set_cookies: renewed.into_iter().collect(), device: None });
         }
         let refuse = |rejection| {
             self.metrics.reject(rejection);
@@ -104,6 +109,7 @@ impl Collector {
         let body = self.read(head, body).await.map_err(refuse)?;
         let addressed = parse(&body).map_err(refuse)?;
         let counted = self.metrics.receive(events(&addressed));
+        self.metrics.unknown_fields.inc_by(addressed.beacon.unknown_fields.into());
         let Some(site) = self.sites.get(&addressed.site) else {
             counted.rejected(Rejection::UnknownSite);
             return Err(Rejection::UnknownSite);
@@ -135,8 +141,8 @@ impl Collector {
                 return Err(rejection);
             }
         };
-        if let Some(first) = processed.kept.events.first()
-            && !self.limits.admit_visitor(&first.visitor, processed.kept.events.len() as u32, arrived_ms)
+        if let Some(visitor) = processed.kept.visitor()
+            && !self.limits.admit_visitor(visitor, processed.kept.accepted, arrived_ms)
         {
             processed.withhold(DropReason::VisitorLimit);
         }
@@ -191,10 +197,11 @@ impl Collector {
         let names = &site.cookies;
         if processed.objected {
             let set_cookies = vec![names.set(&names.off, "1", OFF_MAX_AGE_S), names.set(&names.identity, "", 0)];
-            return Taken { answer: Answer::Off, set_cookies };
+            return Taken { answer: Answer::Off, set_cookies, device: None };
         }
         if processed.refused {
-            return Taken { answer: Answer::Dropped, set_cookies: vec![names.set(&names.identity, "", 0)] };
+            let set_cookies = vec![names.set(&names.identity, "", 0)];
+            return Taken { answer: Answer::Dropped, set_cookies, device: None };
         }
         let rules = &site.stages.rules;
         let today = rules.time(sender.arrived_at).local.day;
@@ -202,7 +209,8 @@ impl Collector {
             names.set(&names.identity, &self.seal.seal(&rules.site, cookie), cookie.max_age_s(today))
         };
         let answer = if processed.accepted > 0 { Answer::Accepted } else { Answer::Dropped };
-        Taken { answer, set_cookies: processed.cookie.as_ref().map(set).into_iter().collect() }
+        let device = site.device.clone().filter(|_| processed.begins_visit);
+        Taken { answer, set_cookies: processed.cookie.as_ref().map(set).into_iter().collect(), device }
     }
 
     /// The body, within its limits of kind, size and time.

@@ -90,6 +90,9 @@ pub(super) fn allow_origin(headers: &mut HeaderMap, origin: &HeaderValue) {
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
 }
 
+/// `Tamga-Device`: the numbers of the items that the device is asked for.
+pub(super) const DEVICE: HeaderName = HeaderName::from_static("tamga-device");
+
 /// `Tamga-Outcome`.
 pub(super) const OUTCOME: HeaderName = HeaderName::from_static("tamga-outcome");
 

@@ -71,6 +71,8 @@ struct Site {
     cookies: headers::CookieNames,
     identity: Identification,
     dnt: bool,
+    /// The items that a device is asked for; none when the policy lists none.
+    device: Option<HeaderValue>,
 }
 
 /// What a collector is made of, beside the configuration.
@@ -241,6 +243,9 @@ impl Site {
             cookies: headers::CookieNames::new(&site.domain, site.public_url.starts_with("https://")),
             identity: site.identity,
             dnt: site.dnt,
+            device: Some(items.device_numbers())
+                .filter(|numbers| !numbers.is_empty())
+                .map(|numbers| HeaderValue::try_from(numbers).expect("digits and commas")),
         }
     }
 }

@@ -90,7 +90,8 @@ impl Collector {
         getrandom::fill(&mut view).map_err(|_| Rejection::NoKey)?;
         let page = page.ok_or(Rejection::OutOfBounds)?;
         let events = vec![ReceivedEvent::View { page, referrer }];
-        let beacon = ReceivedBeacon { view: Personal::new(view), seq: 0, events, unknown_events: 0 };
+        let view = Personal::new(view);
+        let beacon = ReceivedBeacon { view, seq: 0, events, unknown_events: 0, device: None, unknown_fields: 0 };
         let addressed = Addressed { site: name, beacon };
 
         let mut counted = self.metrics.receive(1);

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::url;
+use super::{device, url};
 use crate::config::is_event_name;
 use crate::event::{PageUrl, ReceivedBeacon, ReceivedEvent};
 use crate::outcome::Rejection;
@@ -27,7 +27,7 @@ const SEQ_MAX: u32 = 10_000;
 const MS_MAX: u64 = 86_400_000;
 /// Bytes of a site's name.
 const SITE_MAX: usize = 253;
-/// Bytes of a search term and of an error's message.
+/// Characters of a search term and of an error's message.
 const QUERY_MAX: usize = 256;
 const MESSAGE_MAX: usize = 1024;
 
@@ -49,6 +49,8 @@ struct Wire<'a> {
     seq: u32,
     #[serde(borrow)]
     events: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    device: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +114,9 @@ pub fn parse(body: &[u8]) -> Result<Addressed, Rejection> {
     if wire.v != 1 {
         return Err(Rejection::UnknownVersion);
     }
-    if wire.seq > SEQ_MAX || wire.events.is_empty() || wire.events.len() > EVENTS_MAX || !is_site(&wire.site) {
+    // A beacon may be all device and no event.
+    let says_nothing = wire.events.is_empty() && wire.device.is_none();
+    if wire.seq > SEQ_MAX || says_nothing || wire.events.len() > EVENTS_MAX || !is_site(&wire.site) {
         return Err(Rejection::OutOfBounds);
     }
     let view = URL_SAFE_NO_PAD.decode(wire.view.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
@@ -125,7 +129,12 @@ pub fn parse(body: &[u8]) -> Result<Addressed, Rejection> {
             None => unknown_events += 1,
         }
     }
-    let beacon = ReceivedBeacon { view: Personal::new(view), seq: wire.seq as u16, events, unknown_events };
+    let (device, unknown_fields) = match wire.device.map(device::parse).transpose()? {
+        Some((device, unknown)) => (Some(device), unknown),
+        None => (None, 0),
+    };
+    let view = Personal::new(view);
+    let beacon = ReceivedBeacon { view, seq: wire.seq as u16, events, unknown_events, device, unknown_fields };
     Ok(Addressed { site: wire.site.into_owned(), beacon })
 }
 
@@ -172,14 +181,13 @@ fn event(raw: &str) -> Result<Option<ReceivedEvent>, Rejection> {
             ReceivedEvent::Named { name: named.name.into_owned(), variant: variant.map(Cow::into_owned) }
         }
         "object" => ReceivedEvent::Object,
-        // Known to the wire and not kept by this version: held to their limits all the same.
         "search" => {
             let search: Search<'_> = fields(raw)?;
-            return within(search.query.len() <= QUERY_MAX);
+            ReceivedEvent::Search { query: text(search.query, QUERY_MAX)? }
         }
         "error" => {
             let error: Failure<'_> = fields(raw)?;
-            return within(error.message.len() <= MESSAGE_MAX);
+            ReceivedEvent::Error { message: text(error.message, MESSAGE_MAX)? }
         }
         "consent" => {
             let consent: Consent<'_> = fields(raw)?;
@@ -198,8 +206,10 @@ fn fields<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, Rejection> {
     serde_json::from_str(raw).map_err(|_| Rejection::Malformed)
 }
 
-fn within(limits: bool) -> Result<Option<ReceivedEvent>, Rejection> {
-    if limits { Ok(None) } else { Err(Rejection::OutOfBounds) }
+/// Free text of at least one and at most so many characters.
+fn text(text: Cow<'_, str>, most: usize) -> Result<Personal<String>, Rejection> {
+    let characters = text.chars().take(most + 1).count();
+    if (1..=most).contains(&characters) { Ok(Personal::new(text.into_owned())) } else { Err(Rejection::OutOfBounds) }
 }
 
 /// A web address in parts.
@@ -246,16 +256,17 @@ mod tests {
         }
         let object = r#"{"type":"object","at":1}"#;
         assert_eq!(refused(&beacon(object).replace("\"v\":1", "\"v\":2")), Rejection::UnknownVersion);
-        for (from, to) in [
-            ("\"seq\":3", "\"seq\":10001"),
-            (VIEW, "AA"),
-            (VIEW, "AAAAAAAAAAAAAAAAAAAAA="),
-            ("[{\"type\":\"object\",\"at\":1}]", "[]"),
-            ("a.kz", "A.kz"),
-        ] {
+        for (from, to) in
+            [("\"seq\":3", "\"seq\":10001"), (VIEW, "AA"), (VIEW, "AAAAAAAAAAAAAAAAAAAAA="), ("a.kz", "A.kz")]
+        {
             assert_eq!(refused(&beacon(object).replace(from, to)), Rejection::OutOfBounds, "{to}");
         }
+        let nothing = beacon("").replace(r#""device":{"x":[1]},"#, "");
+        assert_eq!(refused(&nothing), Rejection::OutOfBounds, "neither events nor a device");
         for event in [
+            r#"{"type":"search","at":1,"query":""}"#.to_owned(),
+            format!(r#"{{"type":"search","at":1,"query":"{}"}}"#, "қ".repeat(257)),
+            format!(r#"{{"type":"error","at":1,"message":"{}"}}"#, "x".repeat(1025)),
             r#"{"type":"engage","at":1,"engaged_ms":86400001}"#.to_owned(),
             r#"{"type":"engage","engaged_ms":1,"at":86400001}"#.to_owned(),
             r#"{"type":"event","at":1,"name":"A"}"#.to_owned(),
@@ -263,7 +274,12 @@ mod tests {
             r#"{"type":"exit","at":1,"url":"javascript:alert(1)"}"#.to_owned(),
             vec![object; 101].join(","),
         ] {
-            assert_eq!(refused(&beacon(&event)), Rejection::OutOfBounds, "{}", &event[..40]);
+            assert_eq!(
+                refused(&beacon(&event)),
+                Rejection::OutOfBounds,
+                "{}",
+                event.chars().take(40).collect::<String>()
+            );
         }
         for event in [r#"{"type":"view","at":1}"#, r#"{"type":"engage","at":1,"engaged_ms":-1}"#, r#"{"at":1}"#, "7"] {
             assert_eq!(refused(&beacon(event)), Rejection::Malformed, "{event}");

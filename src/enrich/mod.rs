@@ -6,6 +6,7 @@
 
 mod bots;
 pub mod client;
+mod device;
 pub mod geoip;
 pub mod referrer;
 pub mod site;
@@ -15,7 +16,7 @@ pub use self::geoip::{GeoError, GeoIp};
 pub use self::site::{SiteEnrich, SiteWords};
 
 use self::referrer::{OTHER, entry, registrable_domain};
-use crate::event::{EnrichedBeacon, EnrichedEvent, ReceivedBeacon, ReceivedEvent, Sender};
+use crate::event::{Automation, BY_DEVICE, EnrichedBeacon, EnrichedEvent, ReceivedBeacon, ReceivedEvent, Sender};
 use crate::secret::Personal;
 
 /// The tables that enrichment looks things up in; one for the process.
@@ -63,12 +64,16 @@ impl Ended {
 
 /// Adds to a beacon what the server can know. `ReceivedEvent::Object` and `Consent` are expected to have been obeyed before.
 pub fn beacon(received: ReceivedBeacon, sender: &Sender, lookups: &Lookups, site: &SiteEnrich) -> Enriched {
-    let ReceivedBeacon { view, seq, events, unknown_events } = received;
+    let ReceivedBeacon { view, seq, events, unknown_events, device, .. } = received;
     let mut ended = Ended { unknown_event: unknown_events, ..Ended::default() };
     let events = events.into_iter().filter_map(|event| enriched(event, site, &mut ended)).collect();
-    let (client, automation) = lookups.clients.classify(sender);
+    let (client, mut automation) = lookups.clients.classify(sender);
+    let device = device.map(device::classes);
+    if automation == Automation::None && device.as_ref().is_some_and(|device| device.driven) {
+        automation = Automation::Suspect(BY_DEVICE);
+    }
     let place = lookups.geo.lookup(*sender.address.expose());
-    Enriched { beacon: EnrichedBeacon { view, seq, events, place, client, automation }, ended }
+    Enriched { beacon: EnrichedBeacon { view, seq, events, place, client, automation, device }, ended }
 }
 
 fn enriched(event: ReceivedEvent, site: &SiteEnrich, ended: &mut Ended) -> Option<EnrichedEvent> {
@@ -89,6 +94,8 @@ fn enriched(event: ReceivedEvent, site: &SiteEnrich, ended: &mut Ended) -> Optio
             Some(event) => return Some(event),
             None => &mut ended.unknown_event,
         },
+        ReceivedEvent::Search { query } => return Some(EnrichedEvent::Search { query }),
+        ReceivedEvent::Error { message } => return Some(EnrichedEvent::Error { message }),
         // Both are obeyed before; should they come here, they carry nothing on.
         ReceivedEvent::Object | ReceivedEvent::Consent { .. } => &mut ended.objection,
     };
@@ -139,7 +146,8 @@ mod tests {
     }
 
     fn run(events: Vec<ReceivedEvent>) -> Enriched {
-        let received = ReceivedBeacon { view: Personal::new([7; 16]), seq: 3, events, unknown_events: 2 };
+        let view = Personal::new([7; 16]);
+        let received = ReceivedBeacon { view, seq: 3, events, unknown_events: 2, device: None, unknown_fields: 0 };
         let geo = GeoIp::open(&[geoip::tests::fixture("city-nested.mmdb")], &[geoip::tests::fixture("asn.mmdb")]);
         beacon(received, &sender("198.18.0.9"), &Lookups::new(geo.expect("fixtures open")), &site())
     }
@@ -204,7 +212,7 @@ mod tests {
             .map(|event| match event {
                 EnrichedEvent::Exit { domain } => domain.clone(),
                 EnrichedEvent::Named { name, variant } => format!("{name}={variant}"),
-                EnrichedEvent::View { .. } | EnrichedEvent::Engage { .. } => "unexpected".to_owned(),
+                _ => "unexpected".to_owned(),
             })
             .collect();
         assert_eq!(kept, ["kaspi.kz", "other", "paid=", "paid=card", "paid=other"]);

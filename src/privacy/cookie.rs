@@ -5,7 +5,8 @@
 //! ```text
 //! version 1 │ identity 16 │ day 2 │ marks 1 │ visits 1 │ first week 2 │ expiry day 2 │ start 2 │ last 2 │ views 1 │ MAC 16
 //! day, expiry day: days since 1970; first week: the Monday's;  marks: bit 0 day, 1 week, 2 month, 3 ever, 4 came back
-//! visits: number of visits, at most 21;  start, last: minutes since local midnight;  views: at most 30
+//! visits: number of visits, at most 21;  start, last: minutes since local midnight;  views: at most 30,
+//! bit 7: the visit's device says that a program drives it
 //! MAC = keyed_hash(derive_key("tamga 2026-11-22 cookie v1", lasting key), length-prefixed site, content)[..16]
 //! ```
 //!
@@ -94,6 +95,8 @@ pub struct Visit {
     pub last_minute: u16,
     /// How many views it had, at most 30.
     pub views: u8,
+    /// Its device says that a program drives the browser.
+    pub driven: bool,
 }
 
 /// When a beacon arrived, in the site's own time.
@@ -191,7 +194,7 @@ fn monday(day: Date) -> Date {
 impl Visit {
     /// A visit that begins now.
     pub(super) fn begin(minute: u16) -> Self {
-        Self { start_minute: minute, last_minute: minute, views: 0 }
+        Self { start_minute: minute, last_minute: minute, views: 0, driven: false }
     }
 
     /// Whether it has ended by now. A beacon of another tab may have been a minute ahead: no negative idle time.
@@ -209,6 +212,11 @@ impl Visit {
 // === impl Cookie ===
 
 impl Cookie {
+    /// The running visit's device says that a program drives the browser.
+    pub fn mark_driven(&mut self) {
+        self.visit.driven = true;
+    }
+
     /// Seconds from the beginning of `today` until the fixed expiry.
     pub fn max_age_s(&self, today: Date) -> i64 {
         i64::from((self.expiry - today).get_days()) * 86_400
@@ -235,7 +243,7 @@ impl Cookie {
         put(&days(self.expiry).to_le_bytes());
         put(&self.visit.start_minute.to_le_bytes());
         put(&self.visit.last_minute.to_le_bytes());
-        put(&[self.visit.views]);
+        put(&[self.visit.views | u8::from(self.visit.driven) << 7]);
         out
     }
 
@@ -258,7 +266,12 @@ impl Cookie {
             visits: content[20],
             first_week: date(u16_at(21)),
             expiry: date(u16_at(23)),
-            visit: Visit { start_minute: u16_at(25), last_minute: u16_at(27), views: content[29] },
+            visit: Visit {
+                start_minute: u16_at(25),
+                last_minute: u16_at(27),
+                views: content[29] & 0x7f,
+                driven: content[29] & 0x80 != 0,
+            },
         })
     }
 }
@@ -309,7 +322,7 @@ mod tests {
         let (second, cookie) = advance(back(&cookie, today), SITE, &key(1), at(today, 70), &VIEW, 1);
         assert!(second.id.expose() == first.id.expose() && second.confirmed && second.marks == first.marks);
         assert_eq!(second.visit.views, 1);
-        assert_eq!(cookie.visit, Visit { start_minute: 60, last_minute: 70, views: 2 });
+        assert_eq!(cookie.visit, Visit { start_minute: 60, last_minute: 70, views: 2, driven: false });
     }
 
     #[test]

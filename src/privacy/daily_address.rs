@@ -68,6 +68,13 @@ impl Visitors {
     }
 }
 
+impl Seen {
+    /// The visit's device says that a program drives the browser.
+    pub fn mark_driven(&mut self) {
+        self.visit.driven = true;
+    }
+}
+
 /// What the visitor's day so far makes of a beacon that holds `views` views.
 pub fn advance(presented: Presented, now: LocalTime, views: u8) -> (Identity, Seen) {
     let Presented { id, running } = presented;

@@ -6,6 +6,7 @@
 
 pub mod cookie;
 pub mod daily_address;
+mod device;
 pub mod keys;
 pub mod pseudonym;
 pub mod scrub;
@@ -17,12 +18,12 @@ use jiff::tz::TimeZone;
 use jiff::{RoundMode, Timestamp, Unit, ZonedRound};
 
 use crate::event::{
-    Attribute, Automation, Bearer, Client, EnrichedBeacon, EnrichedEvent, Entry, Kind, PseudonymousBeacon,
-    PseudonymousEvent, Sender,
+    Attribute, Automation, BY_DEVICE, Bearer, Client, EnrichedBeacon, EnrichedEvent, Entry, Failure, Kind,
+    PseudonymousBeacon, PseudonymousEvent, Sender,
 };
 use crate::items::Items;
 use cookie::{Identity, LocalTime};
-use pseudonym::DayKey;
+use pseudonym::{DayKey, Purpose};
 use scrub::PathRules;
 
 /// What this room must know of a site.
@@ -80,9 +81,37 @@ pub fn pseudonymise(
     };
     let suspect = match beacon.automation {
         Automation::Suspect(reason) if items.automation => reason,
+        _ if who.visit.driven && items.automation => BY_DEVICE,
         _ => "",
     };
+    let of = |purpose: &Purpose<'_>, entry: &str| {
+        let (visitor, network) = purpose.bearer(entry, id, &prefix);
+        let (site, day, hour) = (rules.site.clone(), time.local.day, time.hour);
+        Bearer { site, day, hour, visitor, network, confirmed: who.confirmed, new_week: who.marks.new_week }
+    };
     let minutes = time.local.minute.saturating_sub(who.visit.start_minute);
+    // The same for all events of the beacon.
+    let (visitor, visit) = (key.visitor(id), key.visit(id, who.visit.start_minute));
+    let (view, network) = (key.view(beacon.view.expose()), key.network(&prefix));
+    let row = |kind, step: u8| PseudonymousEvent {
+        site: rules.site.clone(),
+        day: time.local.day,
+        hour: time.hour,
+        visitor,
+        visit,
+        view,
+        confirmed: who.confirmed,
+        network,
+        marks: who.marks,
+        visit_number: who.visit_number,
+        kind,
+        step: step.max(1),
+        duration_s: if items.duration { duration_bucket_s(u32::from(minutes) * 60) } else { 0 },
+        country: keep(items.country, beacon.place.country.clone()),
+        region: keep(items.region, beacon.place.region.clone()),
+        client: client.clone(),
+        suspect,
+    };
     let mut step = who.visit.views;
     let mut kept = PseudonymousBeacon::default();
     for event in beacon.events {
@@ -103,40 +132,44 @@ pub fn pseudonymise(
             EnrichedEvent::Exit { domain } => Kind::Exit { domain: scrub::domain(domain) },
             EnrichedEvent::Named { .. } if !items.events => continue,
             EnrichedEvent::Named { name, variant } => Kind::Named { name, variant },
+            EnrichedEvent::Search { .. } if !items.search => continue,
+            EnrichedEvent::Search { query } => match scrub::search_term(query.expose()) {
+                Some(term) => Kind::Search { term },
+                None => {
+                    kept.says_nothing += 1;
+                    continue;
+                }
+            },
+            EnrichedEvent::Error { .. } if !items.errors => continue,
+            EnrichedEvent::Error { .. } if !suspect.is_empty() => {
+                kept.of_suspects += 1;
+                continue;
+            }
+            EnrichedEvent::Error { message } => {
+                let template = scrub::error_template(message.expose());
+                if template.is_empty() {
+                    kept.says_nothing += 1;
+                    continue;
+                }
+                let of = key.purpose("errors", |purpose| of(purpose, ""));
+                kept.failures.push(Failure { of, template, browser: client.browser.clone() });
+                continue;
+            }
         };
-        kept.events.push(PseudonymousEvent {
-            site: rules.site.clone(),
-            day: time.local.day,
-            hour: time.hour,
-            visitor: key.visitor(id),
-            visit: key.visit(id, who.visit.start_minute),
-            view: key.view(beacon.view.expose()),
-            confirmed: who.confirmed,
-            network: key.network(&prefix),
-            marks: who.marks,
-            visit_number: who.visit_number,
-            kind,
-            step: step.max(1),
-            duration_s: if items.duration { duration_bucket_s(u32::from(minutes) * 60) } else { 0 },
-            country: keep(items.country, beacon.place.country.clone()),
-            region: keep(items.region, beacon.place.region.clone()),
-            client: client.clone(),
-            suspect,
-        });
+        kept.events.push(row(kind, step));
     }
+    kept.accepted = (kept.events.len() + kept.failures.len()) as u32;
     let holds_view = kept.events.iter().any(|event| matches!(event.kind, Kind::View { .. }));
     if items.provider && holds_view && suspect.is_empty() && !beacon.place.provider.is_empty() {
-        let (visitor, network) = key.for_attribute("provider", id, &prefix);
-        let of = Bearer {
-            site: rules.site.clone(),
-            day: time.local.day,
-            hour: time.hour,
-            visitor,
-            confirmed: who.confirmed,
-            network,
-            new_week: who.marks.new_week,
-        };
-        kept.attributes.push(Attribute { of, attribute: "provider", entry: None, value: beacon.place.provider.into() });
+        let of = key.purpose("attribute provider", |purpose| of(purpose, ""));
+        let value = beacon.place.provider.clone().into();
+        kept.attributes.push(Attribute { of, attribute: "provider", entry: None, value });
+    }
+    if let Some(device) = beacon.device {
+        kept.accepted += u32::from(device::keep(device, items, key, !suspect.is_empty(), of, &mut kept));
+        if beacon.automation == Automation::Suspect(suspect) && suspect == BY_DEVICE && kept.events.is_empty() {
+            kept.events.push(row(Kind::Device, step));
+        }
     }
     kept
 }
@@ -225,6 +258,7 @@ mod tests {
                 device: "phone".into(),
             },
             automation: Automation::None,
+            device: None,
         };
         pseudonymise(beacon, &sender, &rules, &key, time, &who)
     }

@@ -81,11 +81,31 @@ impl DayKey {
         [hash[0], hash[1]]
     }
 
-    /// The visitor's pseudonym and network byte for one attribute: another key domain, so that attributes do not join.
-    pub(super) fn for_attribute(&self, attribute: &str, identity: &[u8; 16], prefix: &[u8]) -> (Pseudonym, u8) {
+    /// Lends the key domain of one purpose beside visits, so that its rows join with no other: `attribute provider`,
+    /// `signal canvas`, `errors`. The key is wiped at the end.
+    pub(super) fn purpose<T>(&self, name: &str, work: impl FnOnce(&Purpose<'_>) -> T) -> T {
         let mut key = Zeroizing::new([0; 32]);
-        derive(&self.0.expose()[MATERIAL], &format!("attribute {attribute}"), &mut key);
-        (Pseudonym(hash(&key, &[b"visitor", identity])), hash(&key, &[b"network", prefix])[0])
+        derive(&self.0.expose()[MATERIAL], name, &mut key);
+        work(&Purpose(&key))
+    }
+}
+
+/// The key domain of one purpose.
+pub(super) struct Purpose<'a>(&'a [u8; 32]);
+
+impl Purpose<'_> {
+    /// The visitor's pseudonym and network byte, of a list for this entry alone; the entry is empty elsewhere.
+    pub(super) fn bearer(&self, entry: &str, identity: &[u8; 16], prefix: &[u8]) -> (Pseudonym, u8) {
+        let of = |what: &[u8], value: &[u8]| match entry {
+            "" => hash(self.0, &[what, value]),
+            entry => hash(self.0, &[what, entry.as_bytes(), value]),
+        };
+        (Pseudonym(of(b"visitor", identity)), of(b"network", prefix)[0])
+    }
+
+    /// What is kept of a digest that the browser made.
+    pub(super) fn digest(&self, sent: &[u8; 16]) -> [u8; 16] {
+        hash(self.0, &[b"digest", sent])
     }
 }
 
@@ -149,9 +169,20 @@ mod tests {
     fn domains_do_not_share_pseudonyms() {
         let key = DayKey::new(Secret::new([9; 32]));
         let id = [3; 16];
-        let (provider, _) = key.for_attribute("provider", &id, b"");
-        let (languages, _) = key.for_attribute("languages", &id, b"");
-        let all = [key.visitor(&id), key.view(&id), key.visit(&id, 0), provider, languages];
+        let of = |purpose: &str, entry: &str| key.purpose(purpose, |purpose| purpose.bearer(entry, &id, b"").0);
+        let digest = Pseudonym(key.purpose("signal canvas", |purpose| purpose.digest(&id)));
+        let all = [
+            key.visitor(&id),
+            key.view(&id),
+            key.visit(&id, 0),
+            of("attribute provider", ""),
+            of("attribute languages", ""),
+            of("attribute languages", "kk"),
+            of("attribute languages", "ru"),
+            of("signal canvas", ""),
+            of("errors", ""),
+            digest,
+        ];
         let distinct: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());
     }

@@ -63,6 +63,7 @@ fn beacon() -> PseudonymousBeacon {
             reason: "count_only".into(),
             count: 4_000_000_000,
         }],
+        ..PseudonymousBeacon::default()
     }
 }
 

@@ -10,7 +10,7 @@ ALTER TABLE events
     ADD COLUMN IF NOT EXISTS search_term LowCardinality(String) COMMENT 'What the site was searched for, as a template; search only';
 
 ALTER TABLE events
-    COMMENT COLUMN IF EXISTS type 'view, engage, exit, event or search';
+    COMMENT COLUMN IF EXISTS type 'view, engage, exit, event, search, or device: nothing but the device''s evidence of automation';
 
 ALTER TABLE attributes
     ADD COLUMN IF NOT EXISTS new_week Bool COMMENT 'The day is the first of the browser in its ISO week';

@@ -3,6 +3,7 @@
 mod activation;
 mod cors;
 mod deadlines;
+mod device;
 mod durability;
 mod hostile;
 mod identity;

@@ -203,6 +203,8 @@ impl Edge {
                 seq: 0,
                 events: events.into_iter().flatten().collect(),
                 unknown_events: 0,
+                device: None,
+                unknown_fields: 0,
             };
             let enriched = enrich::beacon(received, &self.sender, &self.lookups, words);
             let time = rules.time(self.sender.arrived_at);

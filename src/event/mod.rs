@@ -3,6 +3,8 @@
 //! The first two hold what identifies, inside [`Personal`]; they live for one request, in memory. The last has no field
 //! that could hold an address, a user agent or a URL; only `privacy` can build it, and only it can become a record.
 
+mod device;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,6 +13,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::secret::Personal;
+
+pub use device::{Absence, Digest, EnrichedDevice, ReceivedDevice, Screen, Sign, Told, Trait};
 
 /// Who sent a request, as far as the transport tells.
 pub struct Sender {
@@ -42,6 +46,10 @@ pub struct ReceivedBeacon {
     pub events: Vec<ReceivedEvent>,
     /// How many events of unknown type were discarded unread.
     pub unknown_events: u32,
+    /// What the device says of itself, when it was asked.
+    pub device: Option<ReceivedDevice>,
+    /// How many fields of the device part are not known.
+    pub unknown_fields: u32,
 }
 
 /// One event of a beacon, still identifying.
@@ -69,6 +77,16 @@ pub enum ReceivedEvent {
         name: String,
         /// Likewise.
         variant: Option<String>,
+    },
+    /// The site was searched.
+    Search {
+        /// The words, as typed.
+        query: Personal<String>,
+    },
+    /// A script of the page failed.
+    Error {
+        /// The message, as thrown.
+        message: Personal<String>,
     },
     /// The visitor gave or refused consent on the page.
     Consent {
@@ -143,6 +161,9 @@ pub enum Automation {
     Suspect(&'static str),
 }
 
+/// The reason of suspicion when the evidence is the device's own.
+pub const BY_DEVICE: &str = "device";
+
 /// How a visit began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
@@ -170,6 +191,8 @@ pub struct EnrichedBeacon {
     pub client: Client,
     /// Whether a program sent it.
     pub automation: Automation,
+    /// What the device says of itself, in classes.
+    pub device: Option<EnrichedDevice>,
 }
 
 /// One event with what the server can know of it, still identifying.
@@ -199,6 +222,16 @@ pub enum EnrichedEvent {
         name: String,
         /// Its variant, or empty.
         variant: String,
+    },
+    /// The site was searched.
+    Search {
+        /// The words, raw.
+        query: Personal<String>,
+    },
+    /// A script of the page failed.
+    Error {
+        /// The message, raw.
+        message: Personal<String>,
     },
 }
 
@@ -297,6 +330,8 @@ pub enum Kind {
         /// What for, as a template.
         term: String,
     },
+    /// The device's detectors say that a program drives the browser, and no other event is there to bear it.
+    Device,
 }
 
 /// Whose row it is, where and when: what the publishing rules ask of every row outside of `events`. Pseudonym and network
@@ -382,4 +417,20 @@ pub struct PseudonymousBeacon {
     pub failures: Vec<Failure>,
     /// Its counts.
     pub tallies: Vec<Tally>,
+    /// Of how many of its events something is kept; the device part is one.
+    pub accepted: u32,
+    /// How many searches and failures say nothing once they are templates.
+    pub says_nothing: u32,
+    /// How many failures a program's browser reported: their rows have no place for a flag, so they are not kept.
+    pub of_suspects: u32,
+}
+
+impl PseudonymousBeacon {
+    /// A pseudonym of whose beacon it is: that of visits, or of the first purpose that has a row.
+    pub fn visitor(&self) -> Option<&Pseudonym> {
+        let failures = self.failures.iter().map(|failure| &failure.of.visitor);
+        let attributes = self.attributes.iter().map(|attribute| &attribute.of.visitor);
+        let signals = self.signals.iter().map(|signal| &signal.of.visitor);
+        self.events.iter().map(|event| &event.visitor).chain(failures).chain(attributes).chain(signals).next()
+    }
 }

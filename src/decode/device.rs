@@ -1,0 +1,266 @@
+//! The device part of a beacon: one field per signal, a value or why there is none.
+//!
+//! Every limit of `schema/wire` is held here; a field that breaks its shape refuses the whole beacon. Fields that this
+//! version does not know are discarded unread and counted.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::event::{Absence, Digest, ReceivedDevice, Screen, Told};
+use crate::outcome::Rejection;
+use crate::secret::Personal;
+
+/// Names of fonts in a list.
+const FONTS_MAX: usize = 64;
+/// Names of plugins and of detectors in a list.
+const NAMES_MAX: usize = 32;
+/// Characters of a font's or plugin's name.
+const NAME_MAX: usize = 64;
+/// Characters of a zone's name.
+const ZONE_MAX: usize = 64;
+/// Tags of languages, and characters of one: BCP 47 has none longer in use.
+const LANGUAGES_MAX: usize = 8;
+const TAG_MAX: usize = 35;
+/// Characters of the graphics card's vendor and of its name.
+const VENDOR_MAX: usize = 128;
+const RENDERER_MAX: usize = 256;
+/// Devices of a kind that are told apart.
+const DEVICES_MAX: u8 = 4;
+/// Pixels of an edge, bits of a pixel, hundredths of a device pixel: far beyond any screen.
+const EDGE_MAX: u32 = 100_000;
+const DEPTH_MAX: u32 = 64;
+const RATIO_MAX: u32 = 10_000;
+
+/// A field as it comes: absent with a reason, or of its shape.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Field<T> {
+    Absent { absent: String },
+    Value(T),
+}
+
+#[derive(Deserialize)]
+struct Canvas {
+    digest: String,
+    state: String,
+}
+
+#[derive(Deserialize)]
+struct WebGl {
+    vendor: String,
+    renderer: String,
+    digest: String,
+}
+
+#[derive(Deserialize)]
+struct MediaDevices {
+    audio_input: u8,
+    audio_output: u8,
+    video_input: u8,
+}
+
+#[derive(Deserialize)]
+struct Cpu {
+    architecture: String,
+    bits: Option<u8>,
+}
+
+#[derive(Deserialize)]
+struct WireScreen {
+    width: u32,
+    height: u32,
+    depth: u32,
+    ratio: u32,
+    window: String,
+}
+
+/// The device part, and how many of its fields are not known.
+pub(super) fn parse(raw: &RawValue) -> Result<(ReceivedDevice, u32), Rejection> {
+    let fields: BTreeMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_str(raw.get()).map_err(|_| Rejection::OutOfBounds)?;
+    let (mut device, mut unknown) = (ReceivedDevice::default(), 0);
+    for (name, raw) in fields {
+        match name.as_ref() {
+            "time_zone" => device.time_zone = told(raw, |zone| bounded(zone, ZONE_MAX))?,
+            "canvas" => device.canvas = told(raw, canvas)?,
+            "fonts" => device.fonts = told(raw, |names| list(names, FONTS_MAX, |name| is_within(name, NAME_MAX)))?,
+            "plugins" => device.plugins = told(raw, |names| list(names, NAMES_MAX, |name| is_within(name, NAME_MAX)))?,
+            "webgl" => device.webgl = told(raw, webgl)?,
+            "media_devices" => device.media_devices = told(raw, media_devices)?,
+            "active_x" => device.active_x = told(raw, Some)?,
+            "languages" => device.languages = told(raw, languages)?,
+            "cpu" => device.cpu = told(raw, cpu)?,
+            "screen" => device.screen = told(raw, screen)?,
+            "automation" => device.automation = told(raw, |names| list(names, NAMES_MAX, is_detector))?,
+            _ => unknown += 1,
+        }
+    }
+    Ok((device, unknown))
+}
+
+/// One field; `within` says what its value is, or `None` when it breaks a limit.
+fn told<'a, W: Deserialize<'a>, T>(
+    raw: &'a RawValue,
+    within: impl FnOnce(W) -> Option<T>,
+) -> Result<Option<Told<T>>, Rejection> {
+    let told = match serde_json::from_str(raw.get()).map_err(|_| Rejection::OutOfBounds)? {
+        Field::Absent { absent } => Absence::ALL.into_iter().find(|reason| reason.name() == absent).map(Told::Absent),
+        Field::Value(value) => within(value).map(Told::Value),
+    };
+    told.map(Some).ok_or(Rejection::OutOfBounds)
+}
+
+fn is_within(text: &str, characters: usize) -> bool {
+    text.chars().take(characters + 1).count() <= characters
+}
+
+fn bounded(text: String, characters: usize) -> Option<Personal<String>> {
+    is_within(&text, characters).then(|| Personal::new(text))
+}
+
+fn list(names: Vec<String>, most: usize, fits: impl Fn(&str) -> bool) -> Option<Vec<Personal<String>>> {
+    (names.len() <= most && names.iter().all(|name| fits(name))).then(|| names.into_iter().map(Personal::new).collect())
+}
+
+fn is_detector(name: &str) -> bool {
+    (1..=32).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// Whether a text has the form of a BCP 47 tag: subtags of at most eight letters and digits, the first of letters.
+fn is_tag(tag: &str) -> bool {
+    let mut subtags = tag.split('-');
+    let first = subtags.next().unwrap_or_default();
+    tag.len() <= TAG_MAX
+        && (2..=8).contains(&first.len())
+        && first.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && subtags.all(|sub| (1..=8).contains(&sub.len()) && sub.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+fn languages(tags: Vec<String>) -> Option<Vec<Personal<String>>> {
+    if tags.is_empty() { None } else { list(tags, LANGUAGES_MAX, is_tag) }
+}
+
+/// 128 bits in base64url.
+fn digest(text: &str) -> Option<Digest> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    Some(Personal::new(bytes.try_into().ok()?))
+}
+
+fn canvas(canvas: Canvas) -> Option<(Digest, bool)> {
+    let noised = match canvas.state.as_str() {
+        "normal" => false,
+        "noised" => true,
+        _ => return None,
+    };
+    Some((digest(&canvas.digest)?, noised))
+}
+
+fn webgl(webgl: WebGl) -> Option<(Personal<String>, Digest)> {
+    let renderer = bounded(webgl.renderer, RENDERER_MAX)?;
+    if is_within(&webgl.vendor, VENDOR_MAX) { Some((renderer, digest(&webgl.digest)?)) } else { None }
+}
+
+fn media_devices(kinds: MediaDevices) -> Option<[u8; 3]> {
+    let kinds = [kinds.audio_input, kinds.audio_output, kinds.video_input];
+    kinds.iter().all(|count| *count <= DEVICES_MAX).then_some(kinds)
+}
+
+fn cpu(cpu: Cpu) -> Option<(&'static str, Option<u8>)> {
+    let architecture = one_of(&cpu.architecture, &["x86", "arm", "other"])?;
+    cpu.bits.is_none_or(|bits| matches!(bits, 32 | 64)).then_some((architecture, cpu.bits))
+}
+
+fn screen(screen: WireScreen) -> Option<Screen> {
+    let WireScreen { width, height, depth, ratio, window } = screen;
+    let window = one_of(&window, &["full", "large", "medium", "small"])?;
+    let fits = width <= EDGE_MAX && height <= EDGE_MAX && depth <= DEPTH_MAX && ratio <= RATIO_MAX;
+    fits.then_some(Screen { width, height, depth, ratio, window })
+}
+
+fn one_of(text: &str, words: &[&'static str]) -> Option<&'static str> {
+    words.iter().copied().find(|word| *word == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<(ReceivedDevice, u32), Rejection> {
+        parse(&RawValue::from_string(json.to_owned()).expect("JSON"))
+    }
+
+    #[test]
+    fn every_signal_is_read_or_absent_and_what_is_new_is_counted() {
+        let digest = "AAAAAAAAAAAAAAAAAAAAAA";
+        let (device, unknown) = read(&format!(
+            r#"{{"time_zone":"Asia/Almaty","canvas":{{"digest":"{digest}","state":"noised","more":1}},"fonts":["Arial"],
+                "plugins":[],"webgl":{{"vendor":"v","renderer":"r","digest":"{digest}"}},"active_x":false,
+                "media_devices":{{"audio_input":4,"audio_output":0,"video_input":1}},"languages":["kk","ru-KZ"],
+                "cpu":{{"architecture":"arm"}},"automation":["webdriver"],"future":[1],
+                "screen":{{"width":1920,"height":1080,"depth":24,"ratio":100,"window":"full"}}}}"#
+        ))
+        .unwrap_or_else(|_| panic!("within the limits"));
+        assert_eq!(unknown, 1);
+        assert!(matches!(device.time_zone, Some(Told::Value(_))));
+        assert!(matches!(device.canvas, Some(Told::Value((_, true)))));
+        assert!(matches!(&device.plugins, Some(Told::Value(plugins)) if plugins.is_empty()));
+        assert!(matches!(device.media_devices, Some(Told::Value([4, 0, 1]))));
+        assert!(matches!(device.cpu, Some(Told::Value(("arm", None)))));
+        assert!(matches!(&device.languages, Some(Told::Value(tags)) if tags.len() == 2));
+        for reason in Absence::ALL {
+            let (device, _) =
+                read(&format!(r#"{{"webgl":{{"absent":"{}"}}}}"#, reason.name())).unwrap_or_else(|_| panic!("absent"));
+            assert!(matches!(device.webgl, Some(Told::Absent(why)) if why == reason));
+            assert!(device.fonts.is_none());
+        }
+    }
+
+    #[test]
+    fn a_field_that_breaks_its_shape_refuses_the_beacon() {
+        let digest = "AAAAAAAAAAAAAAAAAAAAAA";
+        for json in [
+            "[]".to_owned(),
+            r#"{"time_zone":7}"#.to_owned(),
+            r#"{"time_zone":null}"#.to_owned(),
+            r#"{"time_zone":{"absent":"bored"}}"#.to_owned(),
+            format!(r#"{{"time_zone":"{}"}}"#, "x".repeat(65)),
+            format!(r#"{{"fonts":[{}]}}"#, [r#""Arial""#; 65].join(",")),
+            format!(r#"{{"plugins":["{}"]}}"#, "x".repeat(65)),
+            format!(r#"{{"canvas":{{"digest":"{digest}","state":"fine"}}}}"#),
+            r#"{"canvas":{"digest":"AAAA","state":"normal"}}"#.to_owned(),
+            format!(r#"{{"webgl":{{"vendor":"{}","renderer":"","digest":"{digest}"}}}}"#, "v".repeat(129)),
+            format!(r#"{{"webgl":{{"vendor":"","renderer":"{}","digest":"{digest}"}}}}"#, "r".repeat(257)),
+            r#"{"media_devices":{"audio_input":5,"audio_output":0,"video_input":0}}"#.to_owned(),
+            r#"{"media_devices":{"audio_input":1}}"#.to_owned(),
+            r#"{"active_x":"no"}"#.to_owned(),
+            r#"{"languages":[]}"#.to_owned(),
+            r#"{"languages":["e"]}"#.to_owned(),
+            r#"{"languages":["en_US"]}"#.to_owned(),
+            format!(r#"{{"languages":[{}]}}"#, [r#""en""#; 9].join(",")),
+            r#"{"cpu":{"architecture":"z80"}}"#.to_owned(),
+            r#"{"cpu":{"architecture":"arm","bits":16}}"#.to_owned(),
+            r#"{"screen":{"width":-1,"height":1,"depth":24,"ratio":100,"window":"full"}}"#.to_owned(),
+            r#"{"screen":{"width":1.5,"height":1,"depth":24,"ratio":100,"window":"full"}}"#.to_owned(),
+            r#"{"screen":{"width":1,"height":1,"depth":24,"ratio":100,"window":"tiny"}}"#.to_owned(),
+            r#"{"automation":["Webdriver"]}"#.to_owned(),
+            r#"{"automation":[""]}"#.to_owned(),
+        ] {
+            assert!(matches!(read(&json), Err(Rejection::OutOfBounds)), "{json}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_field_makes_it_panic(json in r#"\{"(time_zone|canvas|fonts|webgl|languages|screen|cpu|x)":("\PC{0,80}"|-?[0-9]{1,25}|null|\["\PC{0,9}"\]|\{"absent":"[a-z]{0,12}"\})\}"#) {
+            if let Ok(raw) = RawValue::from_string(json) {
+                let _ = parse(&raw);
+            }
+        }
+    }
+}
