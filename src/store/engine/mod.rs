@@ -396,13 +396,18 @@ async fn announcement(stdout: impl AsyncRead + Unpin) -> Option<SocketAddr> {
     serde_json::from_str::<Announcement>(&line).ok().map(|announcement| announcement.listening)
 }
 
-/// Passes the engine's log on, and keeps its last line.
+/// Passes the engine's log on, at the level that each line begins with, and keeps its last line.
 async fn follow(engine: &'static str, stderr: impl AsyncRead + Unpin, last_words: Arc<Mutex<String>>) {
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let line = line.trim();
         if !line.is_empty() {
-            tracing::info!(target: "tamga::engine", engine, "{line}");
+            match line.split_once(' ') {
+                Some(("ERROR", said)) => tracing::error!(target: "tamga::engine", engine, "{said}"),
+                Some(("WARN", said)) => tracing::warn!(target: "tamga::engine", engine, "{said}"),
+                Some(("INFO", said)) => tracing::info!(target: "tamga::engine", engine, "{said}"),
+                _ => tracing::info!(target: "tamga::engine", engine, "{line}"),
+            }
             let mut words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
             line.trim_start_matches("Error: ").clone_into(&mut words);
         }
