@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::books::Outcomes;
+use super::books::{Books, Outcomes};
 use super::cursor::Cursor;
 use super::io::{Io, Lock};
 use super::ledger::{Durable, Shared, lock};
@@ -122,6 +122,12 @@ impl Reader {
         let shared = Arc::clone(&lock(&self.core).shared);
         let ledger = lock(&shared.ledger);
         ledger.finished >= ledger.last
+    }
+
+    /// The books of this moment.
+    pub fn books(&self) -> Books {
+        let shared = Arc::clone(&lock(&self.core).shared);
+        lock(&shared.ledger).books
     }
 
     /// The tokens of the batches of the round that is not finished; none when there is no such round.

@@ -21,8 +21,10 @@ pub struct RoundLimits {
 }
 
 impl Default for RoundLimits {
+    /// Inserts short enough that what shares a machine with the store is not held up for long, and rounds large enough that
+    /// the inserts of many lanes are not tiny.
     fn default() -> Self {
-        Self { max_rows: 100_000, max_bytes: 32 << 20, max_batches: 256, linger: Duration::from_secs(1) }
+        Self { max_rows: 25_000, max_bytes: 32 << 20, max_batches: 256, linger: Duration::from_secs(1) }
     }
 }
 

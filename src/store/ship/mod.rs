@@ -2,13 +2,15 @@
 //!
 //! A few batches are on their way at once; a round is finished when all of them are settled, so what is unsettled comes
 //! again after a crash, and [`courier`] sees to it that nothing is stored twice. Nothing that the store does ends the loop:
-//! it waits, says what for ([`ShipStatus`]), and the spool fills meanwhile. Memory: one round and the batches under way.
+//! it waits, says what for ([`ShipStatus`]), and the spool fills meanwhile. What has piled up is brought at a [`pace`] that
+//! leaves room for the beacons of the moment. Memory: one round and the batches under way.
 
 mod courier;
 mod dead_letters;
 mod decode;
 mod erase;
 mod house;
+mod pace;
 mod parcel;
 mod replay;
 mod room;
@@ -16,7 +18,7 @@ mod status;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -156,6 +158,7 @@ impl Shipper {
                     }
                 }
             };
+            let (begun, before) = (Instant::now(), reader.books());
             let settled = match round {
                 Ok(None) => return Ok(()),
                 Ok(Some(round)) => {
@@ -171,6 +174,11 @@ impl Shipper {
             tokio::select! {
                 () = told(&mut stop) => return Ok(()),
                 () = self.look_after(reader) => {}
+            }
+            let rest = pace::rest(&before, &reader.books(), begun.elapsed());
+            tokio::select! {
+                () = told(&mut stop) => return Ok(()),
+                () = tokio::time::sleep(rest) => {}
             }
         }
     }
