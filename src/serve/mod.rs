@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::audit::Audit;
 use crate::clock::Clock;
@@ -174,12 +174,14 @@ impl Running {
         };
         let writer = self.state.spool.clone();
         tokio::task::spawn_blocking(move || writer.close()).await?;
-        for (_, engine) in self.state.take_engines().into_iter().rev() {
+        let mut ending = JoinSet::new();
+        for (_, engine) in self.state.take_engines() {
             // One that operations are looking at just now is killed instead, which it survives as well.
             if let Some(engine) = Arc::into_inner(engine) {
-                engine.stop().await;
+                ending.spawn(engine.stop());
             }
         }
+        ending.join_all().await;
         self.audit.note("stop", &json!({}));
         outcome
     }

@@ -45,8 +45,9 @@ const IN_FLIGHT: usize = 4;
 /// How often the lease is looked after, in real time, when nothing else happens.
 const TICK: Duration = Duration::from_secs(2);
 
-/// How long a round under way may take after the order to stop. What is cut off is counted after the next start.
-const GRACE: Duration = Duration::from_secs(3);
+/// How long shipping may go on after the order to stop: the round under way, the rest of the spool, the last lease. What is
+/// cut off is counted after the next start.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Told of orders to erase that were obeyed: how many, and how many rows they erased.
 type ToldErasures = dyn Fn(u64, u64) + Send + Sync;
@@ -117,10 +118,18 @@ impl Shipper {
     }
 
     async fn ship_all(mut self, mut reader: Reader) {
-        let settled = self.ship_until_stopped(&mut reader).await;
+        let mut stop = self.courier.stop.clone();
+        tokio::select! {
+            () = self.ship_and_leave(&mut reader) => {}
+            () = too_late(&mut stop) => {}
+        }
+    }
+
+    async fn ship_and_leave(&mut self, reader: &mut Reader) {
+        let settled = self.ship_until_stopped(reader).await;
         let told = *self.courier.stop.borrow();
         if settled.is_ok() && told && self.courier.status.trouble().is_none() {
-            let _ = tokio::time::timeout(GRACE, self.take_leave(&mut reader)).await;
+            self.take_leave(reader).await;
         }
     }
 
@@ -163,10 +172,7 @@ impl Shipper {
                 Ok(None) => return Ok(()),
                 Ok(Some(round)) => {
                     backoff.reset();
-                    tokio::select! {
-                        settled = self.ship(reader, round) => settled,
-                        () = too_late(&mut stop) => Err(Stopped),
-                    }
+                    self.ship(reader, round).await
                 }
                 Err(error) => self.spool_failed(&error, &mut backoff).await,
             };
@@ -273,7 +279,7 @@ impl Shipper {
     }
 }
 
-/// Resolves a while after the order to stop: inserts under way may end well until then.
+/// Resolves [`GRACE`] after the order to stop.
 async fn too_late(stop: &mut watch::Receiver<bool>) {
     told(stop).await;
     tokio::time::sleep(GRACE).await;
