@@ -22,6 +22,11 @@ fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// The collector; its engine lies beside it.
+fn program() -> PathBuf {
+    std::env::var_os("TAMGA_FAULTS_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_tamga").into(), PathBuf::from)
+}
+
 /// An engine that holds both stores.
 pub(super) struct Vault {
     folder: PathBuf,
@@ -41,7 +46,7 @@ impl Vault {
         if self.child.is_some() {
             return;
         }
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tamga-engine"));
+        let mut command = Command::new(program().with_file_name("tamga-engine"));
         command
             .args(["--listen", &format!("127.0.0.1:{}", self.port), "--stop-with-parent", "--path"])
             .arg(&self.data)
@@ -184,8 +189,7 @@ impl Laboratory {
 
     /// Starts a collector; it takes beacons a moment later.
     pub(super) fn collector(&self, orders: Option<&Orders>) -> Collector {
-        let named = std::env::var_os("TAMGA_FAULTS_PROGRAM").map(PathBuf::from);
-        let mut command = Command::new(named.unwrap_or_else(|| env!("CARGO_BIN_EXE_tamga").into()));
+        let mut command = Command::new(program());
         let log = self.folder().join("collector.log");
         command
             .args(["serve", "--config"])

@@ -1,15 +1,16 @@
-//! Do rows that the real engine refuses go to the dead letters, the others land, and nothing stall?
+//! Do rows that the real engine refuses go to the dead letters, the others land, and nothing stall? And are rows kept that
+//! it refuses for a reason of its own?
 //!
 //! How a batch is cut, also when the shipper dies in the middle, is tried on a simulated vault in `ship.rs`.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::laboratory::Vault;
 use super::{figures, times};
 use crate::support::ship::{Ship, append, open, today};
 use tamga::clock::Clock;
-use tamga::store::{self, VAULT_MIGRATIONS};
+use tamga::store::{self, Class, VAULT_MIGRATIONS};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refused_by_the_real_engine() {
@@ -47,3 +48,64 @@ async fn refused_by_the_real_engine() {
         format!("{good} good rows stored once, {bad} refused ones in the dead letters with the reason; 0 stalls"),
     );
 }
+
+/// What is wrong with the table and not with the rows is waited for, however often it is refused meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn held_while_the_real_engine_takes_nothing() {
+    let (begun, rounds) = (Instant::now(), times(1, 10));
+    let folder = tempfile::tempdir().unwrap();
+    let mut vault = Vault::new(folder.path(), folder.path().join("engine"));
+    vault.start(None);
+    vault.ready().await;
+    let store = vault.store();
+    store::apply(&store, VAULT_MIGRATIONS, &Clock::machine()).await.unwrap();
+    let (writer, reader) = open(folder.path());
+    let ship = Ship::start_with(store.clone(), folder.path(), reader);
+    append(&writer, today(), "good", 0..30).await;
+    ship.settled(&writer).await;
+    let mut next = 30;
+    for _ in 0..rounds {
+        for (error, class, broken, mended) in OBSTACLES {
+            store.execute(broken, &[]).await.unwrap();
+            append(&writer, today(), "good", next..next + 30).await;
+            next += 30;
+            let waited = Instant::now();
+            while ship.status.trouble().is_none_or(|trouble| (trouble.name, trouble.class) != (error, class)) {
+                assert!(waited.elapsed() < Duration::from_secs(30), "{error} is not met: {:?}", ship.status.trouble());
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            // It is tried many times meanwhile: the test's shipper is told all the time that the vault may be back.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            store.execute(mended, &[]).await.unwrap();
+            ship.settled(&writer).await;
+            assert!(ship.status.trouble().is_none());
+        }
+    }
+    let stored = vault.number("SELECT count() AS number FROM tallies").await;
+    let unique = vault.number("SELECT uniqExact(count) AS number FROM tallies").await;
+    assert_eq!((stored, unique), (u64::from(next), u64::from(next)));
+    assert_eq!(ship.status.counts.dead_lettered.load(Ordering::Relaxed), 0);
+    ship.stop().await;
+    let obstacles = OBSTACLES.map(|(error, ..)| error).join(", ");
+    figures(
+        begun,
+        format!("held {} times ({obstacles}): {next} rows, {stored} stored once, none given up", rounds * 3),
+    );
+}
+
+/// What the engine says, whose turn it is then, how to bring it about, and how to mend it.
+const OBSTACLES: [(&str, Class, &str, &str); 3] = [
+    (
+        "TOO_MANY_PARTS",
+        Class::Theirs,
+        "ALTER TABLE tallies MODIFY SETTING parts_to_delay_insert = 0, parts_to_throw_insert = 1",
+        "ALTER TABLE tallies RESET SETTING parts_to_delay_insert, parts_to_throw_insert",
+    ),
+    ("UNKNOWN_TABLE", Class::Ours, "RENAME TABLE tallies TO elsewhere", "RENAME TABLE elsewhere TO tallies"),
+    (
+        "NO_SUCH_COLUMN_IN_TABLE",
+        Class::Ours,
+        "ALTER TABLE tallies RENAME COLUMN count TO number",
+        "ALTER TABLE tallies RENAME COLUMN number TO count",
+    ),
+];
