@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { buildAll, buildTests } from "../build.mjs";
-import { findChromium, MISSING } from "./lib/chromium.mjs";
+import { findChromium, findFirefox, MISSING, NO_FIREFOX } from "./lib/chromium.mjs";
 
 /** What one line on a page may cost its visitors, after compression, and what a collector may ask for once a session. */
 const MAX_GZIP_BYTES = { "tamga.js": 3_584, "tamga-device.js": 6_144 };
@@ -22,11 +22,11 @@ const run = (/** @type {string[]} */ ...args) => {
   if (status !== 0) throw new Error(`exit code ${status}`);
   return "";
 };
-// Browser tests mostly wait, so two files share even one processor well.
+// Browser tests mostly wait, so four files share even one processor well.
 const nodeTest = (/** @type {string} */ folder) => {
   const dir = `.test-build/${folder}`;
   const files = readdirSync(join(root, dir)).map((name) => `${dir}/${name}`);
-  return run("--test", "--test-concurrency=2", "--test-reporter=spec", ...files);
+  return run("--test", "--test-concurrency=4", "--test-reporter=spec", ...files);
 };
 
 /** @type {[string, () => string | Promise<string>][]} */
@@ -48,9 +48,10 @@ const steps = [
   ],
   ["unit", () => nodeTest("unit")],
   [
-    "chromium",
+    "browsers",
     () => {
       if (!findChromium()) throw new Error(MISSING);
+      if (!findFirefox()) throw new Error(NO_FIREFOX);
       return nodeTest("e2e");
     },
   ],

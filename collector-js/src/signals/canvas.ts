@@ -7,6 +7,7 @@
 import type { Canvas } from "../beacon.js";
 import { Absent } from "../lib/absent.js";
 import { digest } from "../lib/digest.js";
+import { idle } from "../lib/idle.js";
 
 const WIDTH = 220;
 const HEIGHT = 72;
@@ -21,20 +22,18 @@ export async function canvas(): Promise<Canvas | undefined> {
   // What a browser gives that lets nobody read: white, or nothing.
   if (plain.every((value) => value === 255) || plain.every((value) => value === 0))
     throw new Absent("blocked");
-  const first = both();
-  const second = both();
-  const noised =
-    plain.some((value, index) => value !== PAINTED[index & 3]) ||
-    first.some((value, index) => value !== second[index]);
-  return { digest: await digest(first), state: noised ? "noised" : "normal" };
-}
-
-function both(): Uint8Array {
-  const all = new Uint8Array(WIDTH * HEIGHT * 8);
-  [letters, shapes].forEach((scene, index) => {
-    all.set(pixels(scene) ?? [], (index * all.length) / 2);
-  });
-  return all;
+  let noised = plain.some((value, index) => value !== PAINTED[index & 3]);
+  const drawn = new Uint8Array(2 * plain.length);
+  for (const [index, scene] of [letters, shapes].entries()) {
+    // The first letters of a script may make the browser look for a font; the page has its turn in between.
+    await idle();
+    const first = pixels(scene) as Uint8ClampedArray;
+    await idle();
+    const second = pixels(scene) as Uint8ClampedArray;
+    noised ||= first.some((value, at) => value !== second[at]);
+    drawn.set(first, index * first.length);
+  }
+  return { digest: await digest(drawn), state: noised ? "noised" : "normal" };
 }
 
 /** `undefined` where there is no canvas. It is never part of the page. */

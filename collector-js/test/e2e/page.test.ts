@@ -115,6 +115,40 @@ test("a page whose own script fails is counted all the same", async () => {
   await world.until(() => world.of("view").length === 1);
 });
 
+test("with the collector down the page is what it is without us: loaded, quiet, nothing moved, nobody else asked", async () => {
+  const page = await world.visitor((context) =>
+    context.addInitScript(() => {
+      const moved: unknown[] = [];
+      new PerformanceObserver((list) => moved.push(...list.getEntries())).observe({
+        type: "layout-shift",
+        buffered: true,
+      });
+      Object.assign(window, { moved });
+    }),
+  );
+  const [errors, hosts]: [string[], Set<string>] = [[], new Set()];
+  page.on("pageerror", ({ message }) => errors.push(message));
+  // That a request failed is told by the browser itself, and no page can prevent it.
+  page.on("console", (message) => {
+    if (!message.text().includes("net::ERR_")) errors.push(message.text());
+  });
+  page.on("request", (request) => hosts.add(new URL(request.url()).hostname));
+  for (const [down, device] of [
+    [false, "10,13,14,15,16,17,18,19,20,22,23"],
+    [true, ""],
+  ] as const) {
+    world.device = device;
+    world.down = down;
+    await page.goto(`${world.origin}/`, { waitUntil: "load" });
+    await page.evaluate(() => history.pushState({}, "", "/next"));
+    if (device) await world.until(() => world.devices.length === 1, 20_000);
+    await world.quiet();
+    assert.deepEqual(await page.evaluate(() => (window as unknown as { moved: unknown[] }).moved), []);
+  }
+  assert.deepEqual(errors, []);
+  assert.deepEqual([...hosts].sort(), ["shop.localhost", "t.shop.localhost"]);
+});
+
 test("a refusing or absent collector disturbs nothing", async () => {
   const page = await world.visitor();
   const errors: string[] = [];

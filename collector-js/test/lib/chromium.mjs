@@ -1,5 +1,5 @@
 /**
- * Starts the Chromium of the system, with a fresh profile and without any traffic of its own.
+ * Finds the browsers of the system, and starts Chromium, with a fresh profile and without any traffic of its own.
  *
  * `*.localhost` is loopback in Chromium by itself, so pages and collector can have real host names without DNS.
  */
@@ -7,13 +7,27 @@ import { accessSync, constants } from "node:fs";
 import { chromium } from "playwright-core";
 
 const PLACES = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser"];
+const PLACES_OF_FIREFOX = [process.env.FIREFOX, "/usr/bin/firefox-esr", "/usr/bin/firefox"];
+
+export const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 
 export const MISSING =
   "Chromium was not found, and without a real browser nothing is proven: apt-get install chromium, or name one in the variable CHROMIUM.";
 
-/** @returns {string | undefined} */
-export function findChromium() {
-  return PLACES.find((path) => {
+export const NO_FIREFOX =
+  "Firefox was not found, and what it makes of the snippet is not proven: apt-get install firefox-esr, or name one in the variable FIREFOX.";
+
+/** @param {(string | undefined)[]} places */
+const find = (places) =>
+  places.find((path) => {
     try {
       accessSync(path ?? "", constants.X_OK);
       return true;
@@ -21,7 +35,9 @@ export function findChromium() {
       return false;
     }
   });
-}
+
+export const findChromium = () => find(PLACES);
+export const findFirefox = () => find(PLACES_OF_FIREFOX);
 
 /**
  * @param {string} [proxy] the address of an http proxy, which then sees loopback requests as well
@@ -42,15 +58,6 @@ export async function launchChromium(proxy, { flat = false, undriven = false } =
       // With it WebGL is computed by the processor, also in a browser without graphics card.
       ...(flat ? ["--enable-unsafe-swiftshader"] : []),
     ],
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      ...(undriven ? ["--disable-blink-features=AutomationControlled"] : []),
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
+    args: [...FLAGS, ...(undriven ? ["--disable-blink-features=AutomationControlled"] : [])],
   });
 }

@@ -1,19 +1,13 @@
 /** Does every signal end as a value or as the reason of its absence, within its time? */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { mock, test } from "node:test";
 import { SIGNALS, settle } from "../../src/device.js";
 import { Absent } from "../../src/lib/absent.js";
 import { plain } from "../../src/lib/digest.js";
 import { DETECTOR_NAMES } from "../../src/signals/automation.js";
+import { detectors, fontNames } from "../lib/lists.js";
 
 const named = (name: string) => Object.assign(new Error(), { name });
-const LISTS = new URL("../../../schema/lists/", import.meta.url);
-const list = (name: string) =>
-  readFileSync(new URL(name, LISTS), "utf8")
-    .split("\n")
-    .filter((line) => line && !line.startsWith("#"));
-
 for (const [what, read, settled] of [
   ["a value is the value", () => 7, 7],
   ["false and nothing in a list are values", () => false, false],
@@ -69,19 +63,17 @@ test("each item and each name is there once, canvas before WebGL", () => {
 });
 
 test("the detectors are those of the list, by which a collector judges, and their names fit the wire", () => {
-  const listed = list("detectors.txt").map((line) => line.split(/\s+/));
-  assert.deepEqual(listed.map(([name]) => name).sort(), [...DETECTOR_NAMES].sort());
-  for (const [name, weight] of listed) {
+  assert.deepEqual(detectors.map(([name]) => name).sort(), [...DETECTOR_NAMES].sort());
+  for (const [name, weight] of detectors) {
     assert.match(name ?? "", /^[a-z0-9_]{1,32}$/);
     assert.match(weight ?? "", /^(strong|weak)$/);
   }
-  assert.ok(listed.length <= 32);
+  assert.ok(detectors.length <= 32);
 });
 
 test("the list of fonts fits a beacon and names none twice", () => {
-  const fonts = list("fonts.txt");
-  assert.ok(fonts.length <= 64 && new Set(fonts).size === fonts.length);
-  for (const name of fonts) assert.match(name, /^[A-Za-z ]{4,40}$/);
+  assert.ok(fontNames.length <= 64 && new Set(fontNames).size === fontNames.length);
+  for (const name of fontNames) assert.match(name, /^[A-Za-z ]{4,40}$/);
 });
 
 test("the hash without SubtleCrypto spreads: no two of many near inputs agree, and each bit turns about half of it", () => {

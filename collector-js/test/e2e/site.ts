@@ -1,0 +1,193 @@
+/**
+ * The server side of the browser tests: a site, its collector and another site on one port, told apart by host name. The
+ * collector records beacons and answers as the test says.
+ */
+import { readFileSync } from "node:fs";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Beacon, BeaconEvent, Device } from "../../src/beacon.js";
+import { validate } from "../lib/schema.js";
+import { shopFile } from "../lib/shop.js";
+
+export const SITE = "shop.localhost";
+const COLLECTOR = `t.${SITE}`;
+export const ELSEWHERE = "elsewhere.localhost";
+const script = (name: string) => readFileSync(new URL(`../../dist/${name}`, import.meta.url));
+const SCRIPTS: Record<string, Buffer> = {
+  "/tamga.js": script("tamga.js"),
+  "/tamga-device.js": script("tamga-device.js"),
+};
+
+export interface Received {
+  beacon: Beacon;
+  headers: IncomingHttpHeaders;
+  status: number;
+  ms: number;
+}
+interface Answer {
+  status?: number;
+  headers?: Record<string, string>;
+  delayMs?: number;
+}
+interface PageSource {
+  /** Attributes of the script tag beside `src` and `data-site`. */
+  attributes?: string;
+  /** What stands before the script tag. */
+  head?: string;
+  body?: string;
+  /** How often the tag stands there. */
+  tags?: number;
+  headers?: Record<string, string>;
+}
+
+export class Site {
+  received: Received[] = [];
+  /** Taken one by one; afterwards every beacon is accepted. */
+  answers: Answer[] = [];
+  pages: Record<string, PageSource> = {};
+  /** Items to ask for, with the first beacon that is accepted. */
+  device = "";
+  /** Every request that reached the server, by host and path. */
+  requests: string[] = [];
+  /** The collector's machine is there and its program is not. */
+  down = false;
+  /** If set, the site is the demo shop under this content security policy. */
+  shop: string | undefined;
+
+  private server = createServer((request, response) => this.answer(request, response));
+  port = 0;
+
+  async open(): Promise<this> {
+    await new Promise<void>((ready) => this.server.listen(this.port, "127.0.0.1", ready));
+    this.port = (this.server.address() as AddressInfo).port;
+    return this;
+  }
+
+  private answer(request: IncomingMessage, response: ServerResponse) {
+    const { hostname, pathname } = new URL(`http://${request.headers.host}${request.url}`);
+    this.requests.push(hostname + pathname);
+    if (this.down && hostname === COLLECTOR) {
+      request.socket.destroy();
+      return;
+    }
+    if (hostname !== COLLECTOR) {
+      const file = this.shop && shopFile(pathname, { snippet: this.tag() });
+      if (file) {
+        response
+          .writeHead(200, { "Content-Type": file.type, "Content-Security-Policy": this.shop })
+          .end(file.body);
+        return;
+      }
+      const { headers, ...page } = this.pages[`${hostname}${pathname}`] ?? this.pages[pathname] ?? {};
+      response.writeHead(200, { "Content-Type": "text/html; charset=utf-8", ...headers });
+      response.end(hostname === SITE ? this.html(page) : "<!doctype html><title>Elsewhere</title>");
+      return;
+    }
+    if (request.method === "GET") {
+      response
+        .writeHead(SCRIPTS[pathname] ? 200 : 404, {
+          "Content-Type": "text/javascript; charset=utf-8",
+          "Access-Control-Allow-Origin": "*",
+        })
+        .end(SCRIPTS[pathname]);
+      return;
+    }
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      const { status = 202, headers = {}, delayMs = 0 } = this.answers.shift() ?? {};
+      const beacon = request.method === "POST" ? JSON.parse(Buffer.concat(chunks).toString()) : undefined;
+      this.received.push({ beacon, headers: request.headers, status, ms: performance.now() });
+      const device = status === 202 ? this.device : "";
+      if (device) this.device = "";
+      setTimeout(() => {
+        response.writeHead(status, {
+          ...(device ? { "Tamga-Device": device } : {}),
+          "Access-Control-Allow-Origin": this.origin,
+          "Access-Control-Allow-Credentials": "true",
+          "Access-Control-Expose-Headers": "Tamga-Outcome, Tamga-Device, Retry-After",
+          "Cache-Control": "no-store",
+          "Set-Cookie": "tamga-test=1; HttpOnly; SameSite=Strict; Path=/",
+          ...headers,
+        });
+        response.end();
+      }, delayMs);
+    });
+  }
+
+  get origin() {
+    return `http://${SITE}:${this.port}`;
+  }
+
+  get elsewhere() {
+    return `http://${ELSEWHERE}:${this.port}`;
+  }
+
+  get scriptUrl() {
+    return `http://${COLLECTOR}:${this.port}/tamga.js`;
+  }
+
+  protected tag = (attributes = "") =>
+    `<script defer src="${this.scriptUrl}" data-site="${SITE}" ${attributes}></script>`;
+
+  private html({ attributes, head = "", body = "", tags = 1 }: PageSource) {
+    return `<!doctype html><title>Shop</title>${head}${this.tag(attributes).repeat(tags)}<body>${body}</body>`;
+  }
+
+  /** As if nothing had happened yet. */
+  reset() {
+    this.received = [];
+    this.answers = [];
+    this.pages = {};
+    this.device = "";
+    this.down = false;
+    this.requests = [];
+  }
+
+  /** The device parts that came. */
+  get devices(): Device[] {
+    return this.received.flatMap(({ beacon }) => beacon.device ?? []);
+  }
+
+  /** What a collector would have stored: accepted beacons, each (view, seq) once, whose repetition must be the same. */
+  get stored(): BeaconEvent[] {
+    const seen = new Map<string, string>();
+    return this.received.flatMap(({ beacon, status }) => {
+      if (status !== 202) return [];
+      const [id, body] = [`${beacon.view} ${beacon.seq}`, JSON.stringify(beacon)];
+      if ((seen.get(id) ?? body) !== body) throw new Error("one view and seq, two contents");
+      const events = seen.has(id) ? [] : beacon.events;
+      seen.set(id, body);
+      return events;
+    });
+  }
+
+  get events(): BeaconEvent[] {
+    return this.received.flatMap(({ beacon }) => beacon.events);
+  }
+
+  of<Type extends BeaconEvent["type"]>(type: Type) {
+    return this.events.filter((event): event is Extract<BeaconEvent, { type: Type }> => event.type === type);
+  }
+
+  /** Waits until it holds, and says what had come if it never does. */
+  async until(holds: () => boolean, timeoutMs = 15_000) {
+    const end = performance.now() + timeoutMs;
+    while (!holds()) {
+      if (performance.now() > end)
+        throw new Error(`Not within ${timeoutMs} ms. Came: ${JSON.stringify(this.events)}`);
+      await new Promise((later) => setTimeout(later, 10));
+    }
+  }
+
+  /** Long enough for whatever should not come to come. */
+  quiet = (ms = 1_300) => new Promise((later) => setTimeout(later, ms));
+
+  /** Every beacon that came during a test keeps the wire contract. */
+  contractErrors = (): string[] => this.received.flatMap(({ beacon }) => validate(beacon));
+
+  async close() {
+    this.server.close();
+    this.server.closeAllConnections();
+  }
+}
