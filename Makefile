@@ -7,10 +7,10 @@ SNIPPET := collector-js/dist/tamga.js
 SNIPPET_SOURCES := $(shell find collector-js/src -name '*.ts') $(wildcard collector-js/*.json collector-js/build.mjs schema/lists/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults lint engine snippet clean
+.PHONY: help run test faults lint engine snippet playground clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Install what is missing, build, and play the demo on this machine
 	@scripts/prepare compiler snippet engine
@@ -37,6 +37,10 @@ engine: ## Get the library of the embedded ClickHouse
 snippet: ## Build the browser's part, collector-js/dist/tamga.js
 	@scripts/prepare snippet
 	@$(MAKE) -s $(SNIPPET)
+
+playground: ## Show each beacon as it leaves, and each signal of the device part
+	@scripts/prepare snippet
+	@npm --prefix collector-js run --silent playground
 
 $(SNIPPET): $(SNIPPET_SOURCES)
 	npm --prefix collector-js run --silent build

@@ -3,6 +3,7 @@
  *
  * - `dist/tamga.js`: one classic script, minified; the collector embeds this file and serves it as `/tamga.js`.
  * - `dist/tamga-device.js`: the device part, a minified module that the snippet imports when it is asked for.
+ * - `dist/tamga-check.js`: the snippet with a screen for the site's developer, served as `/tamga.js?check`.
  * - `dist/esm/index.js` and `dist/types/`: the npm package.
  * - `.test-build/`: the TypeScript tests as modules that `node --test` can run.
  */
@@ -40,7 +41,7 @@ const lists = {
  *
  * @type {import("esbuild").BuildOptions}
  */
-const common = {
+export const common = {
   bundle: true,
   target: "es2020",
   legalComments: "none",
@@ -78,6 +79,7 @@ export async function buildAll() {
   await Promise.all([
     served("snippet.ts", "tamga.js", "iife"),
     served("device.ts", "tamga-device.js", "esm"),
+    served("check.ts", "tamga-check.js", "iife"),
     build({ ...common, entryPoints: [at("src/index.ts")], outfile: at("dist/esm/index.js"), format: "esm" }),
   ]);
   execFileSync(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", at("tsconfig.types.json")], {

@@ -16,12 +16,13 @@ const MAX_GZIP_BYTES = { "tamga.js": 3_584, "tamga-device.js": 6_144 };
 /** The demo shop's script and sheet are held to the same rules. */
 const SHOP = ["../src/demo/shop/shop.js", "../src/demo/shop/shop.css"];
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const run = (/** @type {string[]} */ ...args) => {
-  const { status, error } = spawnSync(process.execPath, args, { cwd: root, stdio: "inherit" });
+const spawned = (/** @type {string} */ program, /** @type {string[]} */ args) => {
+  const { status, error } = spawnSync(program, args, { cwd: root, stdio: "inherit" });
   if (error) throw error;
   if (status !== 0) throw new Error(`exit code ${status}`);
   return "";
 };
+const run = (/** @type {string[]} */ ...args) => spawned(process.execPath, args);
 // Browser tests mostly wait, so four files share even one processor well.
 const nodeTest = (/** @type {string} */ folder) => {
   const dir = `.test-build/${folder}`;
@@ -46,6 +47,7 @@ const steps = [
       return text;
     },
   ],
+  ["package", () => spawned("npm", ["run", "--silent", "package"])],
   ["unit", () => nodeTest("unit")],
   [
     "browsers",

@@ -16,6 +16,7 @@ const script = (name: string) => readFileSync(new URL(`../../dist/${name}`, impo
 const SCRIPTS: Record<string, Buffer> = {
   "/tamga.js": script("tamga.js"),
   "/tamga-device.js": script("tamga-device.js"),
+  "/tamga.js?check": script("tamga-check.js"),
 };
 
 export interface Received {
@@ -35,6 +36,8 @@ interface PageSource {
   /** What stands before the script tag. */
   head?: string;
   body?: string;
+  /** The query of the script's address. */
+  query?: string;
   /** How often the tag stands there. */
   tags?: number;
   headers?: Record<string, string>;
@@ -64,7 +67,7 @@ export class Site {
   }
 
   private answer(request: IncomingMessage, response: ServerResponse) {
-    const { hostname, pathname } = new URL(`http://${request.headers.host}${request.url}`);
+    const { hostname, pathname, search } = new URL(`http://${request.headers.host}${request.url}`);
     this.requests.push(hostname + pathname);
     if (this.down && hostname === COLLECTOR) {
       request.socket.destroy();
@@ -85,11 +88,11 @@ export class Site {
     }
     if (request.method === "GET") {
       response
-        .writeHead(SCRIPTS[pathname] ? 200 : 404, {
+        .writeHead(SCRIPTS[pathname + search] ? 200 : 404, {
           "Content-Type": "text/javascript; charset=utf-8",
           "Access-Control-Allow-Origin": "*",
         })
-        .end(SCRIPTS[pathname]);
+        .end(SCRIPTS[pathname + search]);
       return;
     }
     const chunks: Buffer[] = [];
@@ -127,11 +130,11 @@ export class Site {
     return `http://${COLLECTOR}:${this.port}/tamga.js`;
   }
 
-  protected tag = (attributes = "") =>
-    `<script defer src="${this.scriptUrl}" data-site="${SITE}" ${attributes}></script>`;
+  protected tag = (attributes = "", query = "") =>
+    `<script defer src="${this.scriptUrl}${query}" data-site="${SITE}" ${attributes}></script>`;
 
-  private html({ attributes, head = "", body = "", tags = 1 }: PageSource) {
-    return `<!doctype html><title>Shop</title>${head}${this.tag(attributes).repeat(tags)}<body>${body}</body>`;
+  private html({ attributes, query, head = "", body = "", tags = 1 }: PageSource) {
+    return `<!doctype html><title>Shop</title>${head}${this.tag(attributes, query).repeat(tags)}<body>${body}</body>`;
   }
 
   /** As if nothing had happened yet. */
