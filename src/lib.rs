@@ -13,7 +13,7 @@
 //! [`pipeline`] is the pure part of that way on one screen; [`event`] names the shapes of the data for the state they are
 //! in, [`record`] gives the last of them its bytes. What every room shares: [`config`], [`items`], [`clock`], [`secret`],
 //! [`outcome`], [`metrics`], [`audit`], [`shutdown`]. [`serve`] puts the rooms together, [`admin`] lets operations look in,
-//! [`demo`] puts a world around them.
+//! [`verify`] examines the wall between telemetry and identified data, [`demo`] puts a world around them.
 #![forbid(unsafe_code)]
 
 pub mod admin;
@@ -37,3 +37,4 @@ pub mod serve;
 pub mod shutdown;
 pub mod spool;
 pub mod store;
+pub mod verify;

@@ -8,6 +8,9 @@ use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use tamga::clock::Clock;
 use tamga::config::Config;
+use tamga::serve::vault::Wish;
+use tamga::serve::verify::Form;
+use tamga::serve::wall::Zone;
 use tamga::store::Order;
 use tamga::{demo, serve};
 use tracing_subscriber::EnvFilter;
@@ -63,6 +66,31 @@ enum Verb {
     /// Look at the audit log
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// Examine the wall: is telemetry apart from identified data, and does nothing rest longer or say more than it may?
+    #[command(
+        long_about = "Examine the wall: is telemetry apart from identified data, and does nothing rest longer or say \
+        more than it may?\n\n\
+        Looks at grants, roles and row policies, at what stands beside the stores, at every column, at sampled texts, at \
+        deadlines, at the query log, at keys, at the audit log, and at every published cell. Names for each rule that is \
+        broken the clause of the policy, the evidence and the remedy. The exit status is 0 only when every rule was looked \
+        at and holds. Uses the engines of a collector that runs here, or starts them for the moment."
+    )]
+    Verify {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The report as JSON
+        #[arg(long, conflicts_with = "html")]
+        json: bool,
+        /// The report as a page of HTML that prints, to be filed
+        #[arg(long)]
+        html: bool,
+    },
+    /// Build the wall between the vault and identified data on one ClickHouse
+    #[command(subcommand)]
+    Wall(WallVerb),
+    /// Look at rows of the vault, for the rare fault: off by default, in two steps, recorded
+    #[command(subcommand)]
+    Vault(VaultVerb),
     /// Look at rows that the vault refused, send them again, drop them
     #[command(subcommand)]
     DeadLetters(LetterVerb),
@@ -178,6 +206,45 @@ enum AuditVerb {
 }
 
 #[derive(Subcommand)]
+enum WallVerb {
+    /// Print the statements that build it, or carry them out
+    Init {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// A database with identified data on the vault's server
+        #[arg(long = "identified-database", value_name = "NAME")]
+        databases: Vec<String>,
+        /// A role that reads it
+        #[arg(long = "identified-role", value_name = "NAME")]
+        roles: Vec<String>,
+        /// Carry the statements out, as the vault's service account
+        #[arg(long)]
+        apply: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum VaultVerb {
+    /// Ask the vault one question
+    #[command(long_about = "Ask the vault one question.\n\n\
+        Off unless [wall] break_glass is set. The first call writes the wish into the audit log, says what these rows can \
+        tell, and gives a code; the second, with the code and within ten minutes, answers at most 1000 rows. Nothing can be \
+        changed by it.")]
+    Query {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// What for, in a sentence; it goes into the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// The code of the first call
+        #[arg(long, value_name = "CODE")]
+        code: Option<String>,
+        /// The query
+        sql: String,
+    },
+}
+
+#[derive(Subcommand)]
 enum LetterVerb {
     /// List them
     List(ConfigFile),
@@ -272,6 +339,31 @@ fn run(verb: Verb) -> Result<()> {
             print(&serve::destroy_keys(&config, Clock::machine(), site.as_deref().zip(day))?)
         }
         Verb::Audit(verb) => print(&audit(verb)?),
+        Verb::Verify { config, json, html } => {
+            let colours =
+                std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+            let form = match (json, html) {
+                (true, _) => Form::Json,
+                (_, true) => Form::Html,
+                _ => Form::Text { colours },
+            };
+            let (report, is_whole) =
+                runtime()?.block_on(serve::verify::verify(&Config::load(&config.config)?, form))?;
+            print(&report)?;
+            if !is_whole {
+                bail!("the wall is not whole, or was not seen whole; the report names the rules");
+            }
+            Ok(())
+        }
+        Verb::Wall(WallVerb::Init { config, databases, roles, apply }) => {
+            let zone = Zone { databases, roles, apply };
+            print(&runtime()?.block_on(serve::wall::init(&Config::load(&config.config)?, &zone))?)
+        }
+        Verb::Vault(VaultVerb::Query { config, reason, code, sql }) => {
+            let wish = Wish { sql: &sql, reason: &reason, code: code.as_deref() };
+            let config = Config::load(&config.config)?;
+            print(&runtime()?.block_on(serve::vault::query(&config, &Clock::machine(), &wish))?)
+        }
         Verb::DeadLetters(verb) => print(&dead_letters(verb)?),
         Verb::Snippet { config, site } => {
             let config = Config::load(&config.config)?;

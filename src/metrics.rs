@@ -31,6 +31,12 @@ struct State {
     state: &'static str,
 }
 
+/// A rule of the wall, by its stable name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Rule {
+    rule: &'static str,
+}
+
 /// One of the embedded engines.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Store {
@@ -71,6 +77,9 @@ pub struct Metrics {
     /// Bytes that the spool may take.
     pub spool_quota_bytes: Gauge,
     engine_restarts: Family<Store, Gauge>,
+    wall_broken: Family<Rule, Gauge>,
+    wall_unseen: Family<Rule, Gauge>,
+    wall_examined: Gauge,
     /// Windows written to the stats store by this process.
     pub windows_published: Counter,
     /// Keys destroyed by this process.
@@ -103,6 +112,9 @@ impl Default for Metrics {
             spool_bytes: Gauge::default(),
             spool_quota_bytes: Gauge::default(),
             engine_restarts: Family::default(),
+            wall_broken: Family::default(),
+            wall_unseen: Family::default(),
+            wall_examined: Gauge::default(),
             windows_published: Counter::default(),
             keys_destroyed: Counter::default(),
             keys_lost: Counter::default(),
@@ -126,6 +138,11 @@ impl Default for Metrics {
         registry.register_with_unit("spool", "Size of the spool", bytes.clone(), metrics.spool_bytes.clone());
         registry.register_with_unit("spool_quota", "Allowed size", bytes, metrics.spool_quota_bytes.clone());
         registry.register("engine_restarts", "Restarts of an embedded engine", metrics.engine_restarts.clone());
+        registry.register("wall_broken", "Whether a rule of the wall is broken", metrics.wall_broken.clone());
+        let unseen = "Whether a rule of the wall could not be looked at";
+        registry.register("wall_unseen", unseen, metrics.wall_unseen.clone());
+        let examined = "When the wall was last examined";
+        registry.register_with_unit("wall_examined", examined, Unit::Seconds, metrics.wall_examined.clone());
         registry.register("windows_published", "Windows published", metrics.windows_published.clone());
         registry.register("keys_destroyed", "Day keys destroyed", metrics.keys_destroyed.clone());
         registry.register("keys_lost", "Day keys that replaced a lost one", metrics.keys_lost.clone());
@@ -174,6 +191,15 @@ impl Metrics {
     /// Sets how often an engine was restarted.
     pub fn set_engine_restarts(&self, store: &'static str, restarts: u64) {
         self.engine_restarts.get_or_create(&Store { store }).set(restarts as i64);
+    }
+
+    /// Sets what an examination of the wall found: the rules, and for each whether it is broken, or could not be seen.
+    pub fn set_wall(&self, at: i64, rules: impl IntoIterator<Item = (&'static str, bool, bool)>) {
+        for (rule, broken, unseen) in rules {
+            self.wall_broken.get_or_create(&Rule { rule }).set(broken.into());
+            self.wall_unseen.get_or_create(&Rule { rule }).set(unseen.into());
+        }
+        self.wall_examined.set(at);
     }
 
     /// Counts a request that was refused before its events could be counted: one rejected event.

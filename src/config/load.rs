@@ -147,6 +147,21 @@ impl Config {
                 return at(key, "the embedded engines listen on loopback only, such as 127.0.0.1:8123");
             }
         }
+        let wall = &self.wall;
+        let names = [
+            ("wall.identified_databases", &wall.identified_databases),
+            ("wall.identified_roles", &wall.identified_roles),
+            ("wall.other_databases", &wall.other_databases),
+            ("wall.service_accounts", &wall.service_accounts),
+        ];
+        for (key, names) in names {
+            if !names.iter().all(|name| is_sql_name(name)) {
+                return at(key, "a name has 1 to 64 of the characters a-z A-Z 0-9 _ . -");
+            }
+        }
+        if !wall.query_log.split('.').all(is_sql_name) {
+            return at("wall.query_log", "a table is expected, such as system.query_log");
+        }
         if engine.vault_listen == engine.stats_listen && engine.vault_listen.port() != 0 {
             return at("engine.stats_listen", "it is also [engine] vault_listen; give each engine a port of its own");
         }
@@ -210,6 +225,11 @@ impl Site {
         }
         None
     }
+}
+
+/// Whether a name can stand in SQL as it is.
+pub fn is_sql_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
 /// Whether a text is an origin in the very form in which browsers send it. Another form would never match.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-pub use load::ConfigError;
+pub use load::{ConfigError, is_sql_name};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -51,6 +51,9 @@ pub struct Config {
     /// How much may come from where.
     #[serde(default)]
     pub limits: Limits,
+    /// What telemetry is kept apart from.
+    #[serde(default)]
+    pub wall: Wall,
 }
 
 /// How much may come from where; 0 is no limit. Ten seconds' worth of a rate may come at once.
@@ -293,6 +296,59 @@ pub struct AuditLog {
     /// The file of its heads, by which a log that was cut off or written anew is noticed: better on another volume than the
     /// log. Default: `audit.heads` in `[data] dir`.
     pub heads_file: Option<PathBuf>,
+}
+
+/// What telemetry is kept apart from, and how that is checked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Wall {
+    /// Databases with identified data on the servers of vault or stats store.
+    pub identified_databases: Vec<String>,
+    /// Roles that read them. Whoever bears one cannot query the vault.
+    pub identified_roles: Vec<String>,
+    /// Other databases on these servers, which have nothing to do with either.
+    pub other_databases: Vec<String>,
+    /// Service accounts beside the ones that this configuration names.
+    pub service_accounts: Vec<String>,
+    /// Hosts at which the stores may be. Default: none are named, and any will do.
+    pub store_hosts: Vec<String>,
+    /// The country in which the stores are, as ISO 3166-1 alpha-2, checked by `[geo] place`.
+    pub country: Option<String>,
+    /// The server's query log. Default `system.query_log`.
+    pub query_log: String,
+    /// An account that bears an identified role, by which the wall is tried.
+    pub probe: Option<Probe>,
+    /// Hours between two examinations by a running collector; 0 leaves them to `tamga verify`. Default 24.
+    pub verify_every_h: u32,
+    /// Whether `tamga vault query` may be used. Default false.
+    pub break_glass: bool,
+}
+
+impl Default for Wall {
+    fn default() -> Self {
+        Self {
+            identified_databases: Vec::new(),
+            identified_roles: Vec::new(),
+            other_databases: Vec::new(),
+            service_accounts: Vec::new(),
+            store_hosts: Vec::new(),
+            country: None,
+            query_log: "system.query_log".to_owned(),
+            probe: None,
+            verify_every_h: 24,
+            break_glass: false,
+        }
+    }
+}
+
+/// An account that should be stopped by the wall.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// Its name.
+    pub user: String,
+    /// The file that holds its password.
+    pub password_file: PathBuf,
 }
 
 /// The publisher.

@@ -9,8 +9,12 @@ pub mod audit;
 pub mod dead_letters;
 mod keys;
 mod listen;
+mod reach;
 mod state;
 mod stores;
+pub mod vault;
+pub mod verify;
+pub mod wall;
 
 use std::fs::DirBuilder;
 use std::net::SocketAddr;

@@ -75,7 +75,8 @@ impl Inner {
             .telling(move |order, name, outcomes| note(&audit, order, name, outcomes))
             .telling_erasures(move |orders, rows| erasures.note("erase", &json!({ "orders": orders, "rows": rows })));
         self.state.set_shipped(shipper.status());
-        self.state.stores.send_replace(Some(Stores { vault: vault.clone(), stats: stats.clone() }));
+        let vault_and_stats = Stores { vault: vault.clone(), stats: stats.clone() };
+        self.state.stores.send_replace(Some(vault_and_stats.clone()));
         tracing::info!("the stores are ready");
         let publishing = async {
             if self.config.publish.enabled {
@@ -83,7 +84,8 @@ impl Inner {
             }
             Ok(())
         };
-        let ((), published) = tokio::join!(shipper.run(reader), publishing);
+        let examining = super::verify::keep_examining(self, &vault_and_stats);
+        let ((), published, ()) = tokio::join!(shipper.run(reader), publishing, examining);
         published
     }
 

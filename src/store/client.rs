@@ -154,6 +154,21 @@ impl Store {
             .map_err(|_| StoreError::answer(&self.place, DOING, "a row of the answer does not have the expected shape"))
     }
 
+    /// Runs a query that can change nothing, and reads at most so many of its rows.
+    pub async fn look<T: DeserializeOwned>(&self, sql: &str, rows: u32) -> Result<Vec<T>, StoreError> {
+        let client = self
+            .client
+            .clone()
+            .with_database(&*self.database)
+            // 2, not 1: the limits are sent along.
+            .with_setting("readonly", "2")
+            .with_setting("max_result_rows", rows.to_string())
+            .with_setting("result_overflow_mode", "break");
+        let mut found = self.fetch(&client, sql, &[]).await?;
+        found.truncate(rows as usize);
+        Ok(found)
+    }
+
     /// Runs a statement that answers nothing.
     pub async fn execute(&self, sql: &str, params: &[(&str, String)]) -> Result<(), StoreError> {
         let client = self.limited(&self.client, self.limits.query).with_database(&*self.database);

@@ -29,6 +29,7 @@ mod lease;
 mod migrate;
 mod ship;
 mod statements;
+mod wall;
 
 pub use client::{Limits, MAX_ANSWER_BYTES, MAX_INSERT_ROWS, STATS, Store, VAULT};
 pub use codes::Class;
@@ -39,3 +40,4 @@ pub use migrate::{
     MigrateError, Migration, STATS_MIGRATIONS, Standing, VAULT_MIGRATIONS, apply, migrations_of, status,
 };
 pub use ship::{LetterRoom, Order, ShipCounts, ShipStatus, Shipper, Told, Trouble};
+pub use wall::{WALL_SENTENCE, wall_statements};

@@ -120,7 +120,7 @@ async fn state(fixture: &Fixture) -> String {
         .engine
         .sql(
             "SELECT groupArray((database, name, total_rows)) FROM (SELECT * FROM system.tables WHERE database NOT IN \
-             ('system', 'information_schema', 'INFORMATION_SCHEMA') ORDER BY database, name)",
+             ('system', 'information_schema', 'INFORMATION_SCHEMA', 'tamga_engine') ORDER BY database, name)",
         )
         .await
 }

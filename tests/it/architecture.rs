@@ -30,6 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("store", &["clock", "config", "record", "spool"]),
+    ("verify", &["audit", "clock", "config", "privacy", "store"]),
     ("publish", &["clock", "config", "items", "record", "secret", "shutdown", "store"]),
 ];
 

@@ -24,3 +24,4 @@ mod scrub;
 mod ship;
 mod store;
 mod support;
+mod wall;

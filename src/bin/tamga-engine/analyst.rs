@@ -286,7 +286,7 @@ fn is_output_format(name: &str) -> bool {
 
 /// Clauses that the engine would obey while it explains a statement, and that its classification does not see everywhere.
 /// They are looked for in the bare bytes, since no way of quoting can make a keyword out of anything else.
-fn acts_while_explained(sql: &[u8]) -> bool {
+pub(crate) fn acts_while_explained(sql: &[u8]) -> bool {
     let text = String::from_utf8_lossy(sql).to_ascii_lowercase();
     text.contains("outfile") || text.split_once("parallel").is_some_and(|(_, after)| after.contains("with"))
 }

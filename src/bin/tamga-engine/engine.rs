@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::analyst::Analyst;
 use crate::failure::Failure;
 use crate::ffi::{Connection, Library};
+use crate::journal::{Asked, Journal};
 use crate::sandbox;
 
 /// Every part is fsynced before an insert is acknowledged, in every table that does not say otherwise. The library takes
@@ -38,6 +39,8 @@ pub(crate) struct Engine {
     pub(crate) time_zone: String,
     /// The rules for analysts, if there are any.
     analyst: Option<Analyst>,
+    /// Who asked what.
+    journal: Journal,
     /// Held as long as the engine lives; another process on the same folder fails to take it.
     _lock: File,
 }
@@ -93,10 +96,12 @@ impl Engine {
         let about = String::from_utf8_lossy(about.bytes()).trim().to_owned();
         let (version, time_zone) = about.split_once('\t').context("the engine told its version in an unknown way")?;
         let analyst = sandboxed.then(|| Analyst::new(&mut keeper, memory_limit_mib)).transpose()?;
+        let journal = Journal::open(library, session.clone());
         Ok(Self {
             library,
             arguments: session,
             analyst,
+            journal,
             version: version.to_owned(),
             time_zone: time_zone.to_owned(),
             keeper: Mutex::new(Some(keeper)),
@@ -109,6 +114,11 @@ impl Engine {
         self.analyst.as_ref()
     }
 
+    /// Writes down that something was asked.
+    pub(crate) fn note(&self, asked: Asked) {
+        self.journal.note(asked);
+    }
+
     /// A fresh session.
     pub(crate) fn connect(&self) -> Result<Connection, Failure> {
         self.library.connect(&self.arguments).ok_or_else(|| {
@@ -118,6 +128,7 @@ impl Engine {
 
     /// Stops the engine. All sessions must be closed. True when its threads have ended too.
     pub(crate) fn stop(&self) -> bool {
+        self.journal.close();
         on_a_thread(|| {
             drop(self.keeper.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
             self.library.shutdown()

@@ -6,7 +6,7 @@
 //! In the order of a request's way: [`http`] accepts it, [`guard`] decides who it is, [`request`], [`multipart`], [`body`],
 //! [`blocks`], [`frames`] and [`statement`] read it, [`run`] runs it on a connection of its own through [`engine`] and [`ffi`], [`output`]
 //! and [`answer`] shape what goes back, [`failure`] what goes wrong. Only [`ffi`] contains unsafe code. What an analyst sends
-//! passes [`analyst`], [`ast`] and [`show`] before it runs, in a process that is in its [`sandbox`].
+//! passes [`analyst`], [`ast`] and [`show`] before it runs, in a process that is in its [`sandbox`]. [`journal`] writes down who asked.
 
 #![deny(unsafe_code)]
 
@@ -22,6 +22,7 @@ mod ffi;
 mod frames;
 mod guard;
 mod http;
+mod journal;
 mod multipart;
 mod output;
 mod request;

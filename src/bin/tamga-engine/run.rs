@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::ffi::{Answer, Connection, Progress, QueryStream, StatementClass};
 use crate::guard::Role;
+use crate::journal::Asked;
 use crate::output::{self, Plan, Repeats};
 use crate::request::Request;
 use crate::statement::has_word;
@@ -143,8 +144,23 @@ impl Out {
 
 /// Runs `job` to its end and answers through `out`.
 pub(crate) fn run(engine: &Engine, job: Job, mut out: Out) {
+    let asked = asked(&job);
     let outcome = perform(engine, job, &mut out);
+    if let Some(asked) = asked {
+        let code = outcome.as_ref().err().map_or(0, |failure| i32::try_from(failure.code).unwrap_or(-1));
+        engine.note(Asked { code, ..asked });
+    }
     out.end(outcome);
+}
+
+/// The job as the query log wants it; rows to insert are not logged.
+fn asked(job: &Job) -> Option<Asked> {
+    let Work::Statement { sql, .. } = &job.work else { return None };
+    let database = match job.role {
+        Role::Analyst => Some(job.database.clone().unwrap_or_else(|| crate::ast::DATABASE.to_owned())),
+        Role::Service => job.database.clone(),
+    };
+    Some(Asked { role: job.role, sql: sql.clone(), database, parameters: job.parameters.clone(), code: 0 })
 }
 
 fn perform(engine: &Engine, job: Job, out: &mut Out) -> Result<Progress, Failure> {

@@ -80,6 +80,12 @@ impl EngineOptions {
         Self { analyst: Some(analyst), ..Self::configured(config, "stats", config.engine.stats_listen) }
     }
 
+    /// A database on this engine while another process of ours runs it.
+    pub fn running(&self, database: &str, limits: Limits) -> Result<Store, SupervisorError> {
+        let password = service_password(&self.password_file)?;
+        Ok(Store::new(&format!("http://{}", self.listen), USER, &password, database, limits)?)
+    }
+
     fn configured(config: &Config, name: &'static str, listen: SocketAddr) -> Self {
         let beside = || std::env::current_exe().unwrap_or_default().with_file_name("tamga-engine");
         let dir = config.data.dir.join("engine");

@@ -25,6 +25,9 @@ pub(crate) struct Ground {
 impl Ground {
     pub(crate) fn new() -> Self {
         let ground = Self { folder: tempfile::tempdir().unwrap(), keys: tempfile::tempdir_in("/dev/shm").unwrap() };
+        // As the collector makes it.
+        let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(ground.keys.path(), closed).unwrap();
         ground.write("tamga.toml", &ground.config());
         ground
     }

@@ -1,0 +1,274 @@
+//! The query log: which account asked which tables and functions, when. `tamga_engine.query_log` has the columns of a ClickHouse
+//! server's `system.query_log` that the collector's checks of the wall read.
+//!
+//! Rows that are inserted are not logged, statements are: what the service asks, and what analysts ask or were refused. A
+//! thread of its own takes them apart, so that nobody waits for it. Literals are replaced before anything is written, since they
+//! can be what a visitor's browser sent. When more is asked than can be written down, what is left out is counted in a
+//! line of the process's log. An engine whose one user may not create a database has no query log, and says so.
+
+use std::collections::HashSet;
+use std::ffi::CString;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::analyst::acts_while_explained;
+use crate::ffi::{Connection, Library};
+use crate::guard::Role;
+use crate::statement::format_clause;
+
+/// Statements that wait to be written down.
+const WAITING_MAX: usize = 256;
+/// Of a longer text only the length is kept.
+const TEXT_MAX: usize = 64 << 10;
+/// How long lines are gathered before they are written.
+const GATHER: Duration = Duration::from_secs(2);
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS tamga_engine.query_log
+(
+    event_date Date DEFAULT toDate(now()),
+    event_time DateTime DEFAULT now(),
+    type LowCardinality(String),
+    user LowCardinality(String),
+    query String,
+    databases Array(LowCardinality(String)),
+    tables Array(LowCardinality(String)),
+    used_functions Array(LowCardinality(String)),
+    used_table_functions Array(LowCardinality(String)),
+    used_dictionaries Array(LowCardinality(String)),
+    missing_privileges Array(LowCardinality(String)),
+    exception_code Int32,
+    Settings Map(LowCardinality(String), String)
+)
+ENGINE = MergeTree
+ORDER BY event_time
+TTL event_date + toIntervalDay(9)
+SETTINGS fsync_after_insert = 0, fsync_part_directory = 0
+COMMENT 'Who asked what: statements without their literals'";
+
+/// One statement that was asked.
+pub(crate) struct Asked {
+    pub(crate) role: Role,
+    pub(crate) sql: Vec<u8>,
+    pub(crate) database: Option<String>,
+    pub(crate) parameters: Vec<(String, String)>,
+    /// 0 when it was carried out.
+    pub(crate) code: i32,
+}
+
+/// The log. Ends with [`Journal::close`].
+pub(crate) struct Journal(Mutex<Option<(SyncSender<Asked>, JoinHandle<()>)>>);
+
+impl Journal {
+    /// Makes the table and starts to write; without a table the log stays empty.
+    pub(crate) fn open(library: Library, arguments: Vec<CString>) -> Self {
+        let made = library.connect(&arguments).is_some_and(|mut connection| {
+            let create = |connection: &mut Connection, sql: &str| connection.query(sql.as_bytes(), "Null", &[]).is_ok();
+            create(&mut connection, "CREATE DATABASE IF NOT EXISTS tamga_engine") && create(&mut connection, TABLE)
+        });
+        if !made {
+            tracing::warn!("there is no query log: its table could not be made");
+            return Self(Mutex::new(None));
+        }
+        let (sender, receiver) = sync_channel(WAITING_MAX);
+        let writing = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || write_all(&receiver, library, &arguments));
+        Self(Mutex::new(writing.ok().map(|thread| (sender, thread))))
+    }
+
+    /// Notes a statement. Never waits.
+    pub(crate) fn note(&self, asked: Asked) {
+        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((sender, _)) = &*sender
+            && matches!(sender.try_send(asked), Err(TrySendError::Full(_)))
+        {
+            tracing::warn!("more is asked than the query log can take: a statement is not in it");
+        }
+    }
+
+    /// Writes what waits, and ends.
+    pub(crate) fn close(&self) {
+        let writing = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((sender, thread)) = writing {
+            drop(sender);
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_all(receiver: &Receiver<Asked>, library: Library, arguments: &[CString]) {
+    while let Ok(first) = receiver.recv() {
+        let (mut batch, mut is_over) = (vec![first], false);
+        let until = Instant::now() + GATHER;
+        while batch.len() < WAITING_MAX {
+            match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(asked) => batch.push(asked),
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => {
+                    is_over = true;
+                    break;
+                }
+            }
+        }
+        let Some(mut connection) = library.connect(arguments) else { continue };
+        let databases = names(&mut connection);
+        let lines: String = batch.iter().map(|asked| line(&mut connection, &databases, asked)).collect();
+        let columns = "type, user, query, databases, tables, used_functions, used_table_functions, missing_privileges, \
+                       exception_code, Settings";
+        let sql = format!("INSERT INTO tamga_engine.query_log ({columns})");
+        let written = connection.insert(sql.as_bytes(), "JSONEachRow", &[]).and_then(|mut stream| {
+            stream.append(lines.as_bytes())?;
+            stream.finish()
+        });
+        if written.is_err() {
+            tracing::warn!("the query log could not be written");
+        }
+        if is_over {
+            return;
+        }
+    }
+}
+
+fn names(connection: &mut Connection) -> HashSet<String> {
+    let answer = connection.query(b"SELECT name FROM system.databases", "TabSeparated", &[]);
+    answer
+        .map(|answer| String::from_utf8_lossy(answer.bytes()).lines().map(str::to_owned).collect())
+        .unwrap_or_default()
+}
+
+/// A line of the log, as JSON.
+fn line(connection: &mut Connection, databases: &HashSet<String>, asked: &Asked) -> String {
+    let is_long = asked.sql.len() > TEXT_MAX;
+    // A format would shape the explanation too.
+    let end = format_clause(&asked.sql).map_or(asked.sql.len(), |clause| clause.start);
+    let sql = if is_long { &[][..] } else { &asked.sql[..end] };
+    let text = String::from_utf8_lossy(sql).into_owned();
+    // Explaining obeys some clauses. What was refused is therefore not given to the engine again.
+    let found = if asked.code != 0 || acts_while_explained(&asked.sql) {
+        Named::in_text(&text, databases)
+    } else {
+        let explain = [b"EXPLAIN AST\n".as_slice(), sql].concat();
+        let dump = connection.query(&explain, "TabSeparatedRaw", &asked.parameters);
+        let dump = dump.map(|answer| String::from_utf8_lossy(answer.bytes()).into_owned()).unwrap_or_default();
+        Named::in_parse(&dump, asked.database.as_deref().unwrap_or("default"), databases)
+    };
+    let text = [("text".to_owned(), text)];
+    let query = connection.query(b"SELECT normalizeQuery({text:String})", "TabSeparatedRaw", &text);
+    let query = query.map(|answer| String::from_utf8_lossy(answer.bytes()).trim().to_owned()).unwrap_or_default();
+    let is_denied = asked.code == 497;
+    let foreign = |table: &&String| !["tamga_stats.", "system.", "default."].iter().any(|own| table.starts_with(own));
+    let missing: Vec<_> = found.tables.iter().filter(|table| is_denied && foreign(table)).collect();
+    let line = json!({
+        "type": if asked.code == 0 { "QueryFinish" } else { "ExceptionWhileProcessing" },
+        "user": match asked.role { Role::Service => "tamga", Role::Analyst => "analyst" },
+        "query": query,
+        "databases": found.databases,
+        "tables": found.tables,
+        "used_functions": found.functions,
+        "used_table_functions": found.table_functions,
+        "missing_privileges": missing.iter().map(|table| format!("SELECT ON {table}")).collect::<Vec<_>>(),
+        "exception_code": asked.code,
+        "Settings": { "tamga_query_bytes": asked.sql.len().to_string() },
+    });
+    format!("{line}\n")
+}
+
+/// What a parsed statement names.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Named {
+    databases: Vec<String>,
+    tables: Vec<String>,
+    functions: Vec<String>,
+    table_functions: Vec<String>,
+}
+
+impl Named {
+    /// Reads the engine's dump of a parse. A name without a database is taken for one of the current database.
+    fn in_parse(dump: &str, default: &str, databases: &HashSet<String>) -> Self {
+        let mut named = Self::default();
+        let mut of_table = false;
+        for line in dump.lines().map(|line| line.trim_start_matches(' ')) {
+            let mut words = line.split(' ');
+            let (kind, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            match kind {
+                "TableIdentifier" if name.contains('.') => named.table(name),
+                "TableIdentifier" => named.table(&format!("{default}.{name}")),
+                // `x IN other.table` is parsed as a name like any other.
+                "Identifier" if name.split_once('.').is_some_and(|(first, _)| databases.contains(first)) => {
+                    named.table(name)
+                }
+                "Function" if of_table => push(&mut named.table_functions, name),
+                "Function" => push(&mut named.functions, name),
+                // Of statements that change something: `CreateQuery tamga_stats pages (children 3)`.
+                kind if kind.ends_with("Query") && databases.contains(name) => match words.next() {
+                    Some(table) if !table.starts_with('(') && !table.is_empty() => {
+                        named.table(&format!("{name}.{table}"))
+                    }
+                    _ => push(&mut named.databases, name),
+                },
+                _ => (),
+            }
+            of_table = kind == "TableExpression";
+        }
+        named
+    }
+
+    /// Looks for `database.table` in a text that nobody parses. Strings and comments are left out, quotes and blanks too.
+    fn in_text(text: &str, databases: &HashSet<String>) -> Self {
+        let mut named = Self::default();
+        let bare: String = text.split('\'').step_by(2).collect::<Vec<_>>().join(" ");
+        let mut plain = String::new();
+        for (at, piece) in bare.split("/*").enumerate() {
+            plain += if at == 0 { piece } else { piece.split_once("*/").map_or("", |(_, rest)| rest) };
+        }
+        let joined = plain.replace(['`', '"'], "").split_whitespace().collect::<Vec<_>>().join(" ");
+        let joined = joined.replace(" .", ".").replace(". ", ".");
+        for word in joined.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')) {
+            if word.split_once('.').is_some_and(|(first, rest)| databases.contains(first) && !rest.is_empty()) {
+                named.table(word);
+            }
+        }
+        named
+    }
+
+    fn table(&mut self, name: &str) {
+        push(&mut self.tables, name);
+        if let Some((database, _)) = name.split_once('.') {
+            push(&mut self.databases, database);
+        }
+    }
+}
+
+fn push(list: &mut Vec<String>, name: &str) {
+    if !list.iter().any(|known| known == name) && list.len() < 100 {
+        list.push(name.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_parse_names_is_found_wherever_it_stands() {
+        let dump = "SelectWithUnionQuery (children 1)\n TableExpression (children 1)\n  TableIdentifier events (alias e)\n \
+                    TableExpression (children 1)\n  Function url (children 1)\n  Function in (children 1)\n    Identifier pay.log\n    \
+                    Identifier e.visitor\nCreateQuery pay copy (children 2)\n";
+        let databases = ["pay", "tamga_vault"].map(str::to_owned).into();
+        let named = Named::in_parse(dump, "tamga_vault", &databases);
+        assert_eq!(named.tables, ["tamga_vault.events", "pay.log", "pay.copy"]);
+        assert_eq!(named.databases, ["tamga_vault", "pay"]);
+        assert_eq!((named.table_functions, named.functions), (vec!["url".to_owned()], vec!["in".to_owned()]));
+        for text in [
+            "SELECT * FROM pay.log",
+            "SELECT 'tamga_vault.x' FROM `pay` . \"log\"",
+            "SELECT 1 IN pay/* x.y */.log, a.b",
+        ] {
+            assert_eq!(Named::in_text(text, &databases).tables, ["pay.log"], "{text}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! `tamga verify`, and the same as a running collector's regular duty: metrics, a line in the log, a line in the audit log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use serde_json::json;
+
+use super::stores::{Inner, Stores};
+use super::{audit, keys_dir, reach};
+use crate::audit::Audit;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::enrich::GeoIp;
+use crate::store::{Limits, Store, VAULT};
+use crate::verify::{Examined, Host, Report, Subject, Target, Verdict, examine};
+
+/// How long after its start a collector examines the wall for the first time: when the first rows are stored.
+const FIRST_AFTER: Duration = Duration::from_secs(15);
+
+/// In which form a report is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A table for a terminal, with colours or without.
+    Text {
+        /// Whether the reader sees colours.
+        colours: bool,
+    },
+    /// JSON.
+    Json,
+    /// A page to print.
+    Html,
+}
+
+/// Examines an installation; returns the report in its form, and whether the wall is whole.
+pub async fn verify(config: &Config, form: Form) -> Result<(String, bool)> {
+    let reached = reach::reach(config).await?;
+    let clock = Clock::machine();
+    let report = report(config, &clock, &reached.stores).await;
+    reached.release().await;
+    let report = report?;
+    audit::open(config, clock)?.record("verify", &detail(&report, "verb"))?;
+    let shown = match form {
+        Form::Text { colours } => crate::verify::text(&report, colours),
+        Form::Json => serde_json::to_string_pretty(&report)? + "\n",
+        Form::Html => crate::verify::html(&report),
+    };
+    Ok((shown, report.is_whole()))
+}
+
+async fn report(config: &Config, clock: &Clock, stores: &Stores) -> Result<Report> {
+    let target = |store: &Store, server: &Option<crate::config::ServerStore>| match server {
+        Some(server) => Target::on_server(store.clone(), &server.url, &config.wall),
+        None => Target::embedded(store.clone()),
+    };
+    let probe = match (&config.wall.probe, &config.vault) {
+        (Some(probe), Some(vault)) => {
+            let (user, password_file) = (probe.user.clone(), probe.password_file.clone());
+            let server = crate::config::ServerStore { user, password_file, ..vault.clone() };
+            Some(Store::on_server(&server, VAULT, Limits::default())?)
+        }
+        _ => None,
+    };
+    let geo = Arc::new(GeoIp::open(&config.geo.place, &[])?);
+    let subject = Subject {
+        config,
+        clock,
+        targets: [target(&stores.vault, &config.vault), target(&stores.stats, &config.stats)],
+        host: Host {
+            keys_dir: keys_dir(config),
+            cookie_key: config.cookie.key_file.clone().unwrap_or_else(|| "cookie.key".into()),
+            country: Box::new(move |address| geo.lookup(address).country.to_string()),
+        },
+        audit: audit::place(config),
+        probe,
+    };
+    Ok(examine(&subject).await)
+}
+
+fn detail(report: &Report, by: &str) -> serde_json::Value {
+    json!({ "by": by, "broken": report.names_of_broken(), "not_seen": report.unknown() })
+}
+
+/// Examines the wall again and again while a collector runs.
+pub(super) async fn keep_examining(inner: &Inner, stores: &Stores) {
+    let hours = inner.config.wall.verify_every_h;
+    if hours == 0 {
+        return;
+    }
+    let mut pause = FIRST_AFTER;
+    loop {
+        tokio::select! {
+            () = inner.shutdown.requested() => return,
+            () = tokio::time::sleep(pause) => (),
+        }
+        pause = Duration::from_secs(u64::from(hours) * 3600);
+        let examined = tokio::select! {
+            () = inner.shutdown.requested() => return,
+            examined = report(&inner.config, &inner.clock, stores) => examined,
+        };
+        match examined {
+            Ok(report) => tell(inner, &inner.audit, &report),
+            Err(error) => tracing::error!(error = %anyhow!(error), "cannot examine the wall"),
+        }
+    }
+}
+
+fn tell(inner: &Inner, log: &Audit, report: &Report) {
+    let rules = report.rules.iter().map(|Examined { rule, verdict }| {
+        (rule.name, matches!(verdict, Verdict::Broken(_)), matches!(verdict, Verdict::Unknown(_)))
+    });
+    inner.state.metrics.set_wall(inner.clock.now().as_second(), rules);
+    let broken = report.names_of_broken();
+    if broken.is_empty() {
+        tracing::info!(not_seen = report.unknown(), "examined the wall: no rule is broken");
+    } else {
+        tracing::error!(rules = broken.join(", "), "the wall is not whole; `tamga verify` tells the evidence");
+    }
+    log.note("verify", &detail(report, "collector"));
+}

@@ -1,0 +1,170 @@
+//! The rules of this machine: keys, audit log, files, and where the configuration sends data.
+
+use std::collections::HashMap;
+use std::fs;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use super::{Findings, Subject};
+use crate::audit;
+use crate::config::is_loopback_name;
+use crate::privacy::keys::KeyRing;
+
+/// What the rules of this machine need to know.
+pub struct Host {
+    /// The folder of the day keys.
+    pub keys_dir: PathBuf,
+    /// The lasting key of cookies.
+    pub cookie_key: PathBuf,
+    /// The country of an address, by the configured GeoIP files; empty when unknown.
+    pub country: Box<dyn Fn(IpAddr) -> String + Send + Sync>,
+}
+
+/// A key may be looked at in the moment in which it is destroyed.
+const SWEEP_SLACK_S: i64 = 60;
+
+/// Looks at this machine. Returns the audit log's head.
+pub(super) fn examine(subject: &Subject<'_>, findings: &mut Findings) -> String {
+    keys(subject, findings);
+    files(subject, findings);
+    addresses(subject, findings);
+    match audit::verify(&subject.audit, None, &[]) {
+        Ok(verified) => {
+            findings.add("audit", verified.fault.as_ref().map(ToString::to_string));
+            // As the file of heads has it, so that a report can be given to `tamga audit verify --heads`.
+            format!("{} {}", verified.lines.saturating_sub(1), verified.head)
+        }
+        Err(error) => {
+            findings.add("audit", [format!("it cannot be read: {error}")]);
+            String::new()
+        }
+    }
+}
+
+fn keys(subject: &Subject<'_>, findings: &mut Findings) {
+    let dir = &subject.host.keys_dir;
+    let zone = |site: &crate::config::Site| Some((site.domain.as_str().into(), TimeZone::get(&site.time_zone).ok()?));
+    let zones: HashMap<Arc<str>, TimeZone> = subject.config.sites.iter().filter_map(zone).collect();
+    // Opening makes the folder; looking should not.
+    if !dir.exists() {
+        findings.not_here("keys-memory", "no key folder is there yet");
+        findings.not_here("keys-age", "no key is there");
+    } else {
+        match KeyRing::open(dir) {
+            Ok(ring) => {
+                findings.add("keys-memory", closed_to_others(dir));
+                match ring.status(&zones) {
+                    Ok(keys) => {
+                        let over = subject.clock.now().as_second() - SWEEP_SLACK_S;
+                        let old = keys.into_iter().filter(|key| key.dies_at.as_second() < over);
+                        findings.add("keys-age", old.map(|key| format!("{} of {}", key.site, key.day)));
+                    }
+                    Err(error) => findings.unknown("keys-age", format!("the key folder cannot be read: {error}")),
+                }
+            }
+            Err(error) => {
+                findings.add("keys-memory", [error.to_string()]);
+                findings.unknown("keys-age", "the key folder cannot be used");
+            }
+        }
+    }
+    let data = &subject.config.data.dir;
+    let mut evidence = Vec::new();
+    if let (Ok(keys), Ok(found)) = (fs::metadata(dir), fs::metadata(data))
+        && keys.dev() == found.dev()
+    {
+        evidence.push(format!("{} and {} are on one volume", dir.display(), data.display()));
+    }
+    let cookie = &subject.host.cookie_key;
+    let within = |path: &Path, dir: &Path| match (path.canonicalize(), dir.canonicalize()) {
+        (Ok(path), Ok(dir)) => path.starts_with(dir),
+        _ => false,
+    };
+    if within(cookie, &data.join("spool")) || within(cookie, &data.join("engine")) {
+        evidence.push(format!("{} is among the data", cookie.display()));
+    }
+    evidence.extend(closed_to_others(cookie));
+    findings.add("keys-apart", evidence);
+}
+
+/// Evidence when somebody else may read it.
+fn closed_to_others(path: &Path) -> Option<String> {
+    let mode = fs::metadata(path).ok()?.mode() & 0o777;
+    (mode & 0o077 != 0).then(|| format!("{} has mode {mode:03o}: others may look", path.display()))
+}
+
+fn files(subject: &Subject<'_>, findings: &mut Findings) {
+    let data = &subject.config.data.dir;
+    // What is behind a closed door is closed.
+    if closed_to_others(data).is_none() {
+        findings.add("files", []);
+        return;
+    }
+    let parts = ["spool", "engine", "dead-letters", "audit.jsonl"].map(|part| data.join(part));
+    findings.add("files", parts.iter().filter_map(|path| closed_to_others(path)));
+}
+
+fn addresses(subject: &Subject<'_>, findings: &mut Findings) {
+    let wall = &subject.config.wall;
+    let mut far = Vec::new();
+    for (section, target) in ["vault", "stats"].into_iter().zip(&subject.targets) {
+        let url = target.url.as_deref().and_then(|url| url::Url::parse(url).ok());
+        if let Some((url, host)) = url.as_ref().and_then(|url| Some((url, url.host_str()?.to_owned())))
+            && !is_loopback_name(&host)
+        {
+            if url.scheme() != "https" {
+                findings.add("tls", [format!("[{section}] url is plain http to {host}")]);
+            }
+            if !wall.store_hosts.is_empty() && !wall.store_hosts.contains(&host) {
+                findings.add("address", [format!("[{section}] url names {host}, which [wall] store_hosts does not")]);
+            }
+            far.push((section, host, url.port_or_known_default().unwrap_or(8123)));
+        }
+    }
+    findings.add("tls", []);
+    if far.is_empty() {
+        let why = "both stores are on this machine";
+        findings.not_here("address", why);
+        findings.not_here("country", why);
+        return;
+    }
+    if wall.store_hosts.is_empty() {
+        findings.not_here("address", "[wall] store_hosts names no host");
+    } else {
+        findings.add("address", []);
+    }
+    let Some(declared) = &wall.country else {
+        findings.not_here("country", "[wall] country declares none");
+        return;
+    };
+    findings.add("country", []);
+    for (section, host, port) in far {
+        let Ok(addresses) = (host.as_str(), port).to_socket_addrs() else {
+            findings.unknown("country", format!("[{section}] {host} has no address now"));
+            continue;
+        };
+        for address in addresses.map(|address| address.ip()).filter(|address| !is_private(*address)) {
+            match (subject.host.country)(address) {
+                found if found.is_empty() => {
+                    findings.unknown("country", format!("[geo] place does not know where [{section}] {host} is"));
+                }
+                found if found != *declared => {
+                    findings.add("country", [format!("[{section}] {host} is in {found}, not in {declared}")]);
+                }
+                _ => (),
+            }
+        }
+    }
+}
+
+/// Addresses that no map has: they are wherever the operator's own network is.
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_private() || address.is_loopback() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_unique_local() || address.is_loopback() || address.is_unicast_link_local(),
+    }
+}

@@ -1,0 +1,286 @@
+//! What the stores hold, and what stands beside them: databases, tables, columns, values, and how old they are.
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use super::{Findings, Lists, Subject, Target, catalog};
+use crate::store::{STATS, StoreError, VAULT};
+
+/// Days within which the vault's rows end, whatever happens, by its tables' TTL.
+const VAULT_DAYS: u64 = 9;
+/// Three years, the longest that any configuration may keep a published number, in days.
+const STATS_DAYS: u64 = 3 * 366;
+/// What a partition may be late: a day begins and ends by the site's clock.
+const SLACK_DAYS: i64 = 1;
+/// Rows of a table whose texts are looked at.
+const SAMPLE_ROWS: u32 = 20_000;
+
+/// What an identifier looks like, as RE2; the name is for the evidence. Digits are taken with what people put between them.
+const LOOKS: [(&str, &str); 6] = [
+    ("an e-mail address", r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}"),
+    ("an IPv4 address", r"(^|[^0-9.])(\d{1,3}\.){3}\d{1,3}($|[^0-9.])"),
+    ("eleven digits or more", r"\d([ ()-]?\d){10,}"),
+    ("an IBAN", r"\b[A-Z]{2}\d{2}[A-Z0-9]{12,30}\b"),
+    ("a UUID", r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"),
+    ("a long token", r"\b[A-Za-z0-9+/_-]*\d[A-Za-z0-9+/_-]{30,}\b"),
+];
+
+/// What a column must not be called, whole or as a part between underscores.
+const IDENTIFIERS: &str = "^(.*_)?(e?mail|phone|tel|ip|ipv4|ipv6|address|addr|iin|bin|passport|login|username|user|user_id|\
+    userid|account|customer|client_id|card|pan|iban|surname|firstname|lastname|fullname|birth|birthday|cookie|token|session_id|\
+    user_agent|ua|url|referer|fingerprint)(_.*)?$";
+
+#[derive(Deserialize)]
+struct Column {
+    table: String,
+    name: String,
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct Made {
+    name: String,
+    create: String,
+}
+
+#[derive(Deserialize)]
+struct Partition {
+    table: String,
+    partition: String,
+}
+
+#[derive(Deserialize)]
+struct Seen {
+    column: String,
+    look: String,
+    rows: u64,
+}
+
+/// What stands beside the stores, by rule: queries whose rows are evidence. `{tables}` and the like are the server's own
+/// tables; `own`, `identified` and `others` are lists of databases.
+const BESIDE: [(&str, &str); 6] = [
+    (
+        "apart-databases",
+        "SELECT concat('database ', name) AS evidence FROM {databases} WHERE name NOT IN splitByChar(',', {own:String}) \
+         AND name NOT IN splitByChar(',', {identified:String}) AND name NOT IN splitByChar(',', {others:String}) \
+         AND name NOT IN ('system', 'information_schema', 'INFORMATION_SCHEMA', 'tamga_engine') \
+         AND NOT (name = 'default' AND 0 = (SELECT count() FROM {tables} WHERE database = 'default'))",
+    ),
+    (
+        "foreign-engines",
+        "SELECT concat(database, '.', name, ' lives in ', engine) AS evidence FROM {tables} \
+         WHERE database IN splitByChar(',', {own:String}) AND NOT match(engine, '^(Replicated|Shared)?[A-Za-z]*MergeTree$') \
+         AND engine NOT IN ('Distributed', 'View', 'MaterializedView', 'Dictionary')",
+    ),
+    (
+        "dictionaries",
+        "SELECT concat('dictionary ', database, '.', name) AS evidence FROM {dictionaries} \
+         WHERE database NOT IN splitByChar(',', {others:String}) OR positionCaseInsensitive(source, 'tamga_') > 0",
+    ),
+    ("named-collections", "SELECT concat('named collection ', name) AS evidence FROM {named_collections}"),
+    (
+        "views",
+        "SELECT concat(database, '.', name, ', a ', engine) AS evidence FROM {tables} \
+         WHERE (match(engine, 'View$') OR engine IN ('Merge', 'Buffer', 'Dictionary', 'Distributed')) \
+         AND (database IN splitByChar(',', {own:String}) OR match(create_table_query, 'tamga_(vault|stats)')) \
+         AND NOT (engine = 'Distributed' AND database IN splitByChar(',', {own:String}))",
+    ),
+    (
+        "copies",
+        "SELECT concat(database, '.', table, ' has ', arrayStringConcat(arraySort(groupArray(name)), ', ')) AS evidence \
+         FROM {columns} WHERE database NOT IN splitByChar(',', {own:String}) AND database != 'system' \
+         AND name IN ('visitor', 'visit', 'view', 'new_ever', 'new_week', 'previous_path', 'entry_source', 'engaged_s', \
+         'visit_number') GROUP BY database, table HAVING count() > 1",
+    ),
+];
+
+pub(super) async fn examine(target: &Target, lists: &Lists, subject: &Subject<'_>, findings: &mut Findings) {
+    for (rule, sql) in BESIDE {
+        let tables = ["databases", "tables", "dictionaries", "named_collections", "columns"];
+        let sql = tables
+            .into_iter()
+            .fold(sql.to_owned(), |sql, table| sql.replace(&format!("{{{table}}}"), &target.system(table)));
+        findings.take(rule, target.evidence(lists, &sql).await);
+    }
+    findings.take("apart-stores", apart(target, subject).await);
+    match columns(target).await {
+        Ok(columns) => {
+            judge_columns(target, &columns, findings);
+            findings.take("values", values(target, &columns).await);
+        }
+        Err(error) => ["tables-listed", "columns-listed", "columns-named", "values"]
+            .iter()
+            .for_each(|rule| findings.unknown(rule, error.message.clone())),
+    }
+    findings.take("ttl", ttl(target).await);
+    let rule = if target.is_vault() { "overdue-vault" } else { "overdue-stats" };
+    findings.take(rule, overdue(target, subject.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date()).await);
+}
+
+/// Each store is in its place: an engine has its own database only, a server has the other's only if both are there.
+async fn apart(target: &Target, subject: &Subject<'_>) -> Result<Vec<String>, StoreError> {
+    let other = if target.is_vault() { STATS } else { VAULT };
+    let [vault, stats] = &subject.targets;
+    if vault.url.is_some() && vault.url == stats.url {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT concat(database, '.', name, ' is beside {}') AS evidence FROM {} WHERE database = '{other}'",
+        target.store.database(),
+        target.system("tables")
+    );
+    target.evidence(&Lists::new(subject.config), &sql).await
+}
+
+async fn columns(target: &Target) -> Result<Vec<Column>, StoreError> {
+    let sql = format!(
+        "SELECT table, name, type AS kind FROM {} WHERE database = {{database:String}} ORDER BY table, position",
+        target.system("columns")
+    );
+    target.store.rows(&sql, &[("database", target.store.database().to_owned())]).await
+}
+
+fn judge_columns(target: &Target, columns: &[Column], findings: &mut Findings) {
+    let identifier = regex::Regex::new(IDENTIFIERS).expect("a constant pattern");
+    let known = catalog::tables(target.store.database());
+    let database = target.store.database();
+    for rule in ["tables-listed", "columns-listed", "columns-named"] {
+        findings.add(rule, []);
+    }
+    for Column { table, name, kind } in columns {
+        let listed = known.get(table).or_else(|| known.get(table.strip_suffix("_local")?));
+        match listed {
+            None => findings.add("tables-listed", [format!("{database}.{table}")]),
+            Some(listed) => match listed.columns.iter().find(|(known, _)| known == name) {
+                None => findings.add("columns-listed", [format!("{database}.{table}.{name}")]),
+                Some((_, wanted)) if wanted != kind => {
+                    findings.add("columns-listed", [format!("{database}.{table}.{name} is {kind}, not {wanted}")]);
+                }
+                Some(_) => (),
+            },
+        }
+        let is_ours = listed.is_some_and(|listed| listed.columns.iter().any(|(known, _)| known == name));
+        if !is_ours && identifier.is_match(&name.to_ascii_lowercase()) {
+            findings.add("columns-named", [format!("{database}.{table}.{name}")]);
+        }
+    }
+}
+
+/// Columns whose sampled texts look like an identifier, with how many rows; never the text.
+async fn values(target: &Target, columns: &[Column]) -> Result<Vec<String>, StoreError> {
+    let mut evidence = Vec::new();
+    let mut tables: Vec<&str> = columns.iter().map(|column| column.table.as_str()).collect();
+    tables.dedup();
+    for table in tables.into_iter().filter(|table| *table != "schema_migrations") {
+        let texts = columns.iter().filter(|column| column.table == table && is_text(&column.kind));
+        // A node's name is the operator's, not a visitor's.
+        let texts = texts.filter(|column| column.name != "node");
+        let quoted: Vec<_> = texts.map(|column| format!("`{}`", column.name)).collect();
+        let pairs: Vec<_> =
+            quoted.iter().map(|name| format!("('{}', toString({name}))", name.trim_matches('`'))).collect();
+        if pairs.is_empty() {
+            continue;
+        }
+        let looks =
+            LOOKS.map(|(look, pattern)| format!("('{look}', match(pair.2, '{}'))", pattern.replace('\\', "\\\\")));
+        let sql = format!(
+            "SELECT pair.1 AS column, arrayJoin(arrayFilter(look -> look.2, [{}])).1 AS look, count() AS rows FROM \
+             (SELECT arrayJoin([{}]) AS pair FROM (SELECT {} FROM `{table}` LIMIT {SAMPLE_ROWS})) GROUP BY column, look",
+            looks.join(", "),
+            pairs.join(", "),
+            quoted.join(", "),
+        );
+        let seen: Vec<Seen> = target.store.rows(&sql, &[]).await?;
+        let database = target.store.database();
+        evidence.extend(
+            seen.into_iter().map(|Seen { column, look, rows }| {
+                format!("{database}.{table}.{column}: {rows} rows look like {look}")
+            }),
+        );
+    }
+    Ok(evidence)
+}
+
+fn is_text(kind: &str) -> bool {
+    kind.contains("String") && !kind.contains("FixedString")
+}
+
+async fn ttl(target: &Target) -> Result<Vec<String>, StoreError> {
+    let sql = format!(
+        "SELECT name, create_table_query AS create FROM {} WHERE database = {{database:String}} ORDER BY name",
+        target.system("tables")
+    );
+    let made: Vec<Made> = target.store.rows(&sql, &[("database", target.store.database().to_owned())]).await?;
+    let most = if target.is_vault() { VAULT_DAYS } else { STATS_DAYS };
+    let mut evidence = Vec::new();
+    for (name, _) in catalog::tables(target.store.database()).iter().filter(|(_, table)| table.has_ttl) {
+        let own = made.iter().find(|made| made.name == *name && !made.create.contains("ENGINE = Distributed"));
+        let local = || made.iter().find(|made| made.name == format!("{name}_local"));
+        let Some(made) = own.or_else(local) else { continue };
+        match catalog::ttl_days(&made.create) {
+            None => evidence.push(format!("{}.{} has no TTL", target.store.database(), made.name)),
+            Some(days) if days > most => {
+                evidence.push(format!("{}.{} keeps {days} days, {most} at most", target.store.database(), made.name));
+            }
+            Some(_) => (),
+        }
+    }
+    Ok(evidence)
+}
+
+async fn overdue(target: &Target, today: Date) -> Result<Vec<String>, StoreError> {
+    let sql = format!(
+        "SELECT DISTINCT table, partition FROM {} WHERE active AND database = {{database:String}} ORDER BY table, partition",
+        target.system("parts")
+    );
+    let partitions: Vec<Partition> =
+        target.store.rows(&sql, &[("database", target.store.database().to_owned())]).await?;
+    let keep = if target.is_vault() { VAULT_DAYS } else { STATS_DAYS };
+    let late = |partition: &&Partition| last_day(&partition.partition).is_some_and(|day| is_over(day, keep, today));
+    let database = target.store.database();
+    let name = |partition: &Partition| format!("{database}.{}: partition {}", partition.table, partition.partition);
+    Ok(partitions.iter().filter(late).map(name).collect())
+}
+
+/// The last day of a partition: `('a.kz','2026-11-20')` of the vault, `202611` of the stats store.
+fn last_day(partition: &str) -> Option<Date> {
+    if let Some(day) = partition.strip_suffix("')").and_then(|rest| rest.rsplit_once("'")) {
+        return day.1.parse().ok();
+    }
+    let month: u32 = partition.parse().ok()?;
+    let (year, month) = (i16::try_from(month / 100).ok()?, i8::try_from(month % 100).ok()?);
+    Some(Date::new(year, month, 1).ok()?.last_of_month())
+}
+
+fn is_over(day: Date, keep_days: u64, today: Date) -> bool {
+    let kept = i64::try_from(keep_days).unwrap_or(i64::MAX).saturating_add(SLACK_DAYS);
+    day.checked_add(kept.days()).is_ok_and(|end| end < today)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn partitions_are_over_when_their_last_day_is() {
+        assert_eq!(last_day("('a.kz','2026-11-20')"), Some(date(2026, 11, 20)));
+        assert_eq!(last_day("202602"), Some(date(2026, 2, 28)));
+        assert_eq!(last_day("tuple()"), None);
+        assert!(!is_over(date(2026, 11, 20), 9, date(2026, 11, 30)));
+        assert!(is_over(date(2026, 11, 20), 9, date(2026, 12, 1)));
+    }
+
+    #[test]
+    fn what_names_someone_is_known_by_its_name() {
+        let pattern = regex::Regex::new(IDENTIFIERS).unwrap();
+        for name in ["email", "user_email", "phone", "client_ip", "iin", "user_id", "card_pan", "cookie"] {
+            assert!(pattern.is_match(name), "{name}");
+        }
+        for name in ["visitor", "region", "value", "path", "zip_step", "os", "device", "cardinality", "clients"] {
+            assert!(!pattern.is_match(name), "{name}");
+        }
+    }
+}
