@@ -243,8 +243,10 @@ async fn policies(target: &Target) -> Result<Vec<Policy>, StoreError> {
 fn judge_policies(policies: &[Policy], lists: &Lists) -> Vec<String> {
     let mut evidence = Vec::new();
     for table in catalog::tables(VAULT).keys() {
-        let about: Vec<_> =
-            policies.iter().filter(|policy| policy.table == *table || policy.table.is_empty()).collect();
+        let about: Vec<_> = policies
+            .iter()
+            .filter(|policy| policy.table == *table || ["", "*"].contains(&policy.table.as_str()))
+            .collect();
         let walls = about.iter().filter(|policy| {
             policy.restrictive == 1
                 && policy.all == 1

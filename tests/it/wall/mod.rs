@@ -22,7 +22,7 @@ fn waves() -> Vec<Vec<&'static Breach>> {
     for breach in BREACHES {
         let is_far =
             |other: &&Breach| other.rules.iter().all(|rule| !breach.rules.contains(rule)) && fits(other, breach);
-        match waves.iter_mut().find(|wave| !alone && wave.iter().all(|other| is_far(&other))) {
+        match waves.iter_mut().find(|wave| !alone && wave.iter().all(|other| is_far(other))) {
             Some(wave) => wave.push(breach),
             None => waves.push(vec![breach]),
         }
@@ -201,7 +201,5 @@ fn the_wall_is_whole_where_nothing_was_done_and_the_verbs_say_what_they_do() {
         .output()
         .unwrap();
     let sql = String::from_utf8_lossy(&away.stdout).into_owned();
-    assert!(
-        sql.contains("CREATE ROW POLICY OR REPLACE tamga_wall ON tamga_vault.events") && sql.contains("AS RESTRICTIVE")
-    );
+    assert!(sql.contains("CREATE ROW POLICY OR REPLACE tamga_wall ON tamga_vault.*") && sql.contains("AS RESTRICTIVE"));
 }
