@@ -156,6 +156,7 @@ impl Shipper {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut backoff = Backoff::for_requests();
         loop {
+            let (begun, before) = (Instant::now(), reader.books());
             let round = tokio::select! {
                 biased;
                 () = told(&mut stop) => return Ok(()),
@@ -167,7 +168,6 @@ impl Shipper {
                     }
                 }
             };
-            let (begun, before) = (Instant::now(), reader.books());
             let settled = match round {
                 Ok(None) => return Ok(()),
                 Ok(Some(round)) => {

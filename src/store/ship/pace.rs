@@ -17,7 +17,7 @@ const MOST: u32 = 3;
 /// The longest rest, for a round that was slow because the vault was in trouble.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// How long to rest after a round that took so long, from the books before and after it.
+/// How long to rest after a round that took so long, to read and to bring, from the books before and after.
 pub(super) fn rest(before: &Books, after: &Books, took: Duration) -> Duration {
     let arrived = after.accepted.saturating_sub(before.accepted);
     // What a round leaves behind in the ordinary run of things has arrived while it was on its way.
