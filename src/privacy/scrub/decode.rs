@@ -14,6 +14,9 @@ use super::lookalikes;
 /// Rounds of unescaping. A text that would change further is given up.
 const ROUNDS: usize = 3;
 
+/// Digits from which on letters among them are taken for digits, too.
+const AMONG_DIGITS_MIN: usize = 5;
+
 /// Stands for a letter that looks like none of ASCII's.
 pub(super) const LETTER: u8 = 0x01;
 /// Stands for any other character that ASCII has nothing for.
@@ -161,7 +164,7 @@ impl Canonical {
                 hid = true;
                 continue;
             }
-            let byte = canonical(c);
+            let byte = look_of(c);
             chars.push(if c.is_control() { ' ' } else { c });
             ascii.push(byte);
         }
@@ -171,7 +174,7 @@ impl Canonical {
     }
 }
 
-fn canonical(c: char) -> u8 {
+fn look_of(c: char) -> u8 {
     if c.is_ascii() {
         return if c.is_ascii_control() { b' ' } else { c as u8 };
     }
@@ -187,22 +190,35 @@ fn canonical(c: char) -> u8 {
 
 /// In a run that is digits by half, `O`, `l`, `I` and the Cyrillic `З` are digits too.
 fn letters_among_digits(chars: &[char], ascii: &mut [u8]) {
+    let value = |byte: u8, c: char| match (byte, c) {
+        (b'0'..=b'9', _) => Some(byte),
+        (b'o' | b'O', _) => Some(b'0'),
+        (b'l' | b'I' | b'i' | b'|', _) => Some(b'1'),
+        (_, 'з' | 'З') => Some(b'3'),
+        _ => None,
+    };
     let mut start = 0;
     while start < ascii.len() {
-        let value = |at: usize| match (ascii[at], chars[at]) {
-            (digit @ b'0'..=b'9', _) => Some(digit),
-            (b'o' | b'O', _) => Some(b'0'),
-            (b'l' | b'I' | b'i' | b'|', _) => Some(b'1'),
-            (_, 'з' | 'З') => Some(b'3'),
-            _ => None,
-        };
-        let run: Vec<u8> = (start..ascii.len()).map_while(value).collect();
-        let digits = ascii[start..start + run.len()].iter().filter(|byte| byte.is_ascii_digit()).count();
-        if digits >= 5 && digits * 2 >= run.len() {
-            ascii[start..start + run.len()].copy_from_slice(&run);
+        let alike = ascii[start..].iter().zip(&chars[start..]).take_while(|(byte, c)| value(**byte, **c).is_some());
+        let end = start + alike.count();
+        let digits = ascii[start..end].iter().filter(|byte| byte.is_ascii_digit()).count();
+        if digits >= AMONG_DIGITS_MIN && digits * 2 >= end - start {
+            for (byte, c) in ascii[start..end].iter_mut().zip(&chars[start..end]) {
+                *byte = value(*byte, *c).unwrap_or(*byte);
+            }
         }
-        start += run.len().max(1);
+        start = end.max(start + 1);
     }
+}
+
+/// The canonical form alone; of most texts in ASCII that is the text.
+pub(super) fn canonical(text: &str) -> Cow<'_, str> {
+    let mut digits = 0;
+    let same = text.bytes().all(|byte| {
+        digits += usize::from(byte.is_ascii_digit());
+        matches!(byte, b' '..=b'~')
+    });
+    if same && digits < AMONG_DIGITS_MIN { Cow::Borrowed(text) } else { Cow::Owned(Canonical::of(text).ascii) }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::decode::{Canonical, LETTER};
 use super::rules::Found;
+use super::token::runs;
 
 /// After these, what is quoted is the program's own text.
 const CODE_AFTER: [&str; 3] = ["reading ", "setting ", "evaluating "];
@@ -23,27 +24,16 @@ const WORD_DIGITS_MAX: usize = 2;
 pub(super) fn find(text: &Canonical, found: &mut Vec<Found>) {
     let ascii = text.ascii.as_bytes();
     quoted(ascii, found);
-    for word in runs(ascii, |byte| byte != b' ') {
+    for word in runs(ascii, |byte| byte != b' ', 1) {
         path(ascii, word, found);
     }
-    for run in runs(ascii, is_word) {
+    for run in runs(ascii, is_word, 1) {
         numbers(ascii, run, found);
     }
 }
 
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == LETTER
-}
-
-/// The longest ranges of bytes that are `within`.
-fn runs(ascii: &[u8], within: fn(u8) -> bool) -> impl Iterator<Item = Range<usize>> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let start = at + ascii[at..].iter().position(|byte| within(*byte))?;
-        let length = ascii[start..].iter().position(|byte| !within(*byte));
-        at = length.map_or(ascii.len(), |length| start + length);
-        Some(start..at)
-    })
 }
 
 /// What stands in quotation marks, these included; behind a mark that nothing closes, all that follows. An apostrophe within
@@ -100,7 +90,7 @@ fn numbers(ascii: &[u8], run: Range<usize>, found: &mut Vec<Found>) {
     if letters > 0 && text.len() >= HEX_MIN && digit_or_prefix.iter().all(u8::is_ascii_hexdigit) {
         found.push(Found { range: run, name: "token" });
     } else if letters == 0 || digits > WORD_DIGITS_MAX {
-        let all = runs(text, |byte| byte.is_ascii_digit());
+        let all = runs(text, |byte| byte.is_ascii_digit(), 1);
         all.for_each(|at| found.push(Found { range: run.start + at.start..run.start + at.end, name: "number" }));
     }
 }

@@ -12,15 +12,20 @@
 //! All of it is pure, takes time in proportion to its input, whose length is bounded, keeps nothing, logs nothing, and has
 //! no error that could quote a value.
 
+mod census;
 mod checks;
 mod decode;
 mod digits;
 mod errors;
 mod lookalikes;
 mod paths;
+mod routes;
 mod rules;
+mod scans;
 mod text;
 mod token;
+
+use std::borrow::Cow;
 
 pub use paths::PathRules;
 pub use text::{error_template, search_term};
@@ -28,25 +33,31 @@ pub use text::{error_template, search_term};
 /// What stands for a domain that is not kept.
 const OTHER: &str = "other";
 
+/// The longest name of a domain that is kept: a hash or a signature has more characters.
+const LABEL_MAX: usize = 31;
+
+/// The shortest name in hexadecimal alone that is not kept: no word has as many of these letters, and the last part of a
+/// UUID has more.
+const HEX_LABEL_MIN: usize = 10;
+
 /// A registrable domain, or `other` when it looks like something that identifies: a link's address can be made up, and
 /// `850101300123.kz` is a domain, too. A word without a dot is one of the site's own.
 pub fn domain(domain: String) -> String {
     let Some((label, _)) = domain.split_once('.') else { return domain };
-    if rules::is_plain(label) {
-        return domain;
-    }
     let shown = match label.strip_prefix("xn--") {
-        Some(_) => idna::domain_to_unicode(label).0,
-        None => label.to_owned(),
+        Some(_) => Cow::Owned(idna::domain_to_unicode(label).0),
+        None => Cow::Borrowed(label),
     };
+    let long = shown.chars().count() > LABEL_MAX;
+    let hexadecimal = shown.len() >= HEX_LABEL_MIN && shown.bytes().all(|byte| byte.is_ascii_hexdigit());
     // Names are of one script; Latin letters among others are disguises.
     let disguised = !shown.is_ascii() && shown.bytes().any(|byte| byte.is_ascii_alphabetic());
-    if disguised || identifies(&shown) { OTHER.to_owned() } else { domain }
+    if long || hexadecimal || disguised || identifies(&shown) { OTHER.to_owned() } else { domain }
 }
 
 /// Whether a piece of text, decoded already, holds something that a rule finds.
 fn identifies(decoded: &str) -> bool {
-    !rules::is_plain(decoded) && rules::any(&decode::Canonical::of(decoded))
+    !rules::is_plain(decoded) && rules::any(&decode::canonical(decoded))
 }
 
 #[cfg(test)]
@@ -58,7 +69,9 @@ mod tests {
         for kept in ["kaspi.kz", "2gis.kz", "12345.cn", "xn--80aswg.xn--p1ai", "stackoverflow.com", "com.kz", "other"] {
             assert_eq!(domain(kept.to_owned()), kept);
         }
-        for made_up in ["850101300123.kz", "0b8f1c2e4d5a4c3b9e8faabbccddeeff.com", "kz86125kzt5004100100.kz"] {
+        for made_up in
+            ["850101300123.kz", "0b8f1c2e4d5a4c3b9e8faabbccddeeff.com", "kz86125kzt5004100100.kz", "cf89360edead.kz"]
+        {
             assert_eq!(domain(made_up.to_owned()), OTHER, "{made_up}");
         }
     }

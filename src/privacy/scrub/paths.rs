@@ -3,10 +3,13 @@
 //! The site's own templates come first, the more exact before the less: a literal segment stays, `:name` folds one (also as
 //! a part: `/order-:id.html`), `*` keeps one, and at the end all that follow. A path that no template matches is folded segment
 //! by segment: with templates configured, only words that stand in one of them stay; without, only words as routes are
-//! written in ([`is_route`]). Whatever stays without being written in the configuration, behind `*` too, has passed all
+//! written in (`routes`). Whatever stays without being written in the configuration, behind `*` too, has passed all
 //! rules, alone and together with its neighbours. Query and fragment never come this far.
 
+use std::borrow::Cow;
+
 use super::decode::{self, Canonical};
+use super::routes::{self, is_day, is_year};
 use super::{identifies, rules};
 
 /// Segments beyond this are folded together.
@@ -15,7 +18,6 @@ const SEGMENTS_MAX: usize = 8;
 const PATH_MAX: usize = 3 * 2048;
 /// A longer segment is folded, behind `*` and without templates.
 const SEGMENT_MAX_CHARS: usize = 64;
-const ROUTE_MAX_CHARS: usize = 48;
 /// Digits that a path may have outside the configured segments: fewer than a telephone number; and where all of them are a
 /// date's or stand beside words, fewer than an IIN.
 const DIGITS_MAX: usize = 9;
@@ -26,22 +28,6 @@ const PIECE_DIGITS_MAX: usize = DIGITS_MAX;
 const FOLDED: &str = ":x";
 /// A path that could not be decoded, or that is not one.
 const UNREADABLE: &str = "/:x";
-
-/// Segments after which one that names a person or an order is to be expected.
-#[rustfmt::skip]
-const PEOPLE: [&str; 26] = [
-    "account", "accounts", "client", "clients", "customer", "customers", "employee", "employees", "id", "invoice",
-    "invoices", "member", "members", "order", "orders", "patient", "patients", "people", "person", "profiles",
-    "subscriber", "u", "user", "users", "login", "contract",
-];
-/// What may follow one of them: a page rather than a name.
-#[rustfmt::skip]
-const PAGES: [&str; 40] = [
-    "about", "active", "add", "all", "archive", "billing", "cancel", "checkout", "confirm", "create", "delete",
-    "details", "edit", "export", "forgot", "help", "history", "import", "index", "info", "list", "login", "logout",
-    "me", "new", "notifications", "orders", "overview", "password", "payment", "profile", "recover", "register",
-    "reset", "search", "security", "settings", "status", "success", "verify",
-];
 
 /// The path rules of one site.
 pub struct PathRules {
@@ -64,13 +50,21 @@ enum Part {
 
 /// What becomes of a segment.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Segment<'a> {
+pub(super) enum Segment<'a> {
     /// Written in the configuration.
     Listed(&'a str),
     /// The visitor's address has it, and nobody listed it.
     Free(&'a str),
     /// So was this, but it is not kept.
     Folded(&'a str),
+}
+
+impl<'a> Segment<'a> {
+    fn text(self) -> &'a str {
+        match self {
+            Self::Listed(text) | Self::Free(text) | Self::Folded(text) => text,
+        }
+    }
 }
 
 impl PathRules {
@@ -112,13 +106,12 @@ impl PathRules {
         let listed = |segment: &str| {
             self.templates.iter().flatten().any(|part| matches!(part, Part::Literal(literal) if literal == segment))
         };
-        let judge = |(at, segment): (usize, &&'a str)| {
-            if !self.templates.is_empty() {
-                return if listed(segment) { Segment::Listed(segment) } else { Segment::Folded(segment) };
-            }
-            if is_route(segment, &segments[..at]) { Segment::Free(segment) } else { Segment::Folded(segment) }
-        };
-        segments.iter().enumerate().map(judge).collect()
+        if self.templates.is_empty() {
+            return routes::fold(segments);
+        }
+        let judge =
+            |segment: &&'a str| if listed(segment) { Segment::Listed(segment) } else { Segment::Folded(segment) };
+        segments.iter().map(judge).collect()
     }
 }
 
@@ -179,67 +172,34 @@ fn may_stay(segment: &str) -> bool {
         && !identifies(segment)
 }
 
-/// Whether a segment may stay without any template: small Latin letters and marks, as in `getting-started` or `faq.html`,
-/// numbers of two digits beside letters (`iphone-15`, `v2`), and dates; nothing after a word such as `users` but a page's name.
-fn is_route(segment: &str, before: &[&str]) -> bool {
-    let route = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
-    if segment.len() > ROUTE_MAX_CHARS || !segment.bytes().all(route) {
-        return false;
-    }
-    let last = before.last().copied().unwrap_or_default();
-    if PEOPLE.contains(&last) && !PAGES.contains(&segment) {
-        return false;
-    }
-    if segment.bytes().all(|byte| byte.is_ascii_digit()) {
-        let year_before = before.iter().rev().nth(1).is_some_and(|before| is_year(before));
-        return is_year(segment)
-            || (is_year(last) && is_month(segment))
-            || (year_before && is_month(last) && is_day(segment));
-    }
-    let has_digits = segment.bytes().any(|byte| byte.is_ascii_digit());
-    let numbered = |word: &str| {
-        let digits = word.bytes().filter(u8::is_ascii_digit).count();
-        is_year(word) || digits <= 2
-    };
-    let mut words = segment.split(['-', '_', '.']);
-    let names = |word: &str| !numbered(word) || PEOPLE.contains(&word);
-    !(identifies(segment) || (has_digits && words.any(names)))
-}
-
-fn is_year(segment: &str) -> bool {
-    segment.len() == 4 && segment.parse().is_ok_and(|year: u16| (2000..2040).contains(&year))
-}
-
-fn is_day(segment: &str) -> bool {
-    segment.len() <= 2 && segment.parse().is_ok_and(|day: u8| (1..=31).contains(&day))
-}
-
-fn is_month(segment: &str) -> bool {
-    segment.len() <= 2 && segment.parse().is_ok_and(|month: u8| (1..=12).contains(&month))
-}
-
 /// What no segment shows alone: an identifier that is cut up over several of them.
 fn judge_together(kept: &mut [Segment<'_>]) {
-    let unlisted = kept.iter().filter_map(|segment| match segment {
-        Segment::Free(text) | Segment::Folded(text) => Some(*text),
-        Segment::Listed(_) => None,
-    });
-    if unlisted.clone().all(rules::is_plain) {
+    let unlisted = |segment: &Segment<'_>| !matches!(segment, Segment::Listed(_));
+    let plain = |segment: &Segment<'_>| rules::is_plain(segment.text());
+    if kept.iter().filter(|segment| unlisted(segment)).all(plain) {
         return;
     }
-    let canonical: Vec<String> = unlisted.map(|segment| Canonical::of(segment).ascii).collect();
+    let canonical: Vec<(&Segment<'_>, Cow<'_, str>)> = kept
+        .iter()
+        .filter(|segment| unlisted(segment))
+        .map(|segment| (segment, decode::canonical(segment.text())))
+        .collect();
     let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
     // What is an identifier alone has been folded, and is not a piece of another.
-    let pieces: Vec<&String> = canonical.iter().filter(|segment| !rules::any_joined(segment)).collect();
+    let piece = |(segment, look): &(&Segment<'_>, Cow<'_, str>)| {
+        matches!(segment, Segment::Free(_)) || !rules::any_joined(look)
+    };
+    let pieces: Vec<&str> = canonical.iter().filter(|one| piece(one)).map(|(_, look)| look.as_ref()).collect();
     let joined =
         pieces.iter().flat_map(|segment| segment.chars().filter(char::is_ascii_alphanumeric)).collect::<String>();
-    let whole = canonical.iter().any(|segment| segment.contains('@')) || rules::any_joined(&joined);
+    let whole =
+        canonical.iter().any(|(_, look)| look.contains('@')) || (pieces.len() > 1 && rules::any_joined(&joined));
     let count: usize = pieces.iter().map(|segment| digits(segment)).filter(|count| *count <= PIECE_DIGITS_MAX).sum();
-    let bare = |segment: &&&String| {
+    let bare = |segment: &&&str| {
         let letters = segment.bytes().filter(u8::is_ascii_alphabetic).count();
         digits(segment) > 0 && letters < if digits(segment) <= 2 { 1 } else { 3 }
     };
-    let bare: Vec<&&String> = pieces.iter().filter(bare).collect();
+    let bare: Vec<&&str> = pieces.iter().filter(bare).collect();
     let is_date = match bare[..] {
         [] => true,
         [year, ref rest @ ..] => is_year(year) && rest.len() <= 2 && rest.iter().all(|part| is_day(part)),
@@ -247,7 +207,7 @@ fn judge_together(kept: &mut [Segment<'_>]) {
     let full = count > if is_date { DIGITS_MAX_BESIDE_WORDS } else { DIGITS_MAX };
     for segment in kept.iter_mut() {
         if let Segment::Free(text) = *segment
-            && (whole || (full && digits(&Canonical::of(text).ascii) > 0))
+            && (whole || (full && digits(&decode::canonical(text)) > 0))
         {
             *segment = Segment::Folded(text);
         }
@@ -271,7 +231,7 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The path decoded. None when it is too long, is no text underneath, or hides a separator or a control character.
-fn readable(raw: &str) -> Option<std::borrow::Cow<'_, str>> {
+fn readable(raw: &str) -> Option<Cow<'_, str>> {
     let path = decode::unescape(raw).filter(|_| raw.len() <= PATH_MAX)?;
     let slashes = |text: &str| text.bytes().filter(|byte| *byte == b'/').count();
     (slashes(&path) == slashes(raw) && !path.chars().any(|c| c.is_control() || c == '\\')).then_some(path)
@@ -310,25 +270,6 @@ mod tests {
             ("/%2e%2e%2fetc", "/:x"),
             ("/docs/%00", "/:x"),
             ("/docs/%ff", "/:x"),
-        ] {
-            assert_eq!(rules.template(raw), template, "{raw}");
-        }
-    }
-
-    #[test]
-    fn without_templates_only_what_routes_are_written_in_stays() {
-        let rules = rules(&[]);
-        for (raw, template) in [
-            ("/catalog/tea", "/catalog/tea"),
-            ("/catalog/iphone-15/v2/faq.html", "/catalog/iphone-15/v2/faq.html"),
-            ("/news/2026/07/15/top-10", "/news/2026/07/15/top-10"),
-            ("/catalog/123", "/catalog/:x"),
-            ("/order-12", "/:x"),
-            ("/users/aigerim/edit", "/users/:x/edit"),
-            ("/users/settings", "/users/settings"),
-            ("/users/Aigerim", "/users/:x"),
-            ("/жеке-кабинет", "/:x"),
-            ("/a/b/c/d/e/f/g/h/i/j", "/a/b/c/d/e/f/g/h/:x"),
         ] {
             assert_eq!(rules.template(raw), template, "{raw}");
         }

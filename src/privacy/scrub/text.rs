@@ -41,7 +41,7 @@ fn template(raw: &str, more: fn(&Canonical, &mut Vec<Found>)) -> String {
     let (raw, cut) = bounded(raw);
     let Some(text) = decode::unescape(raw).or_else(|| only_percent_signs(raw)) else { return UNREADABLE.to_owned() };
     let canonical = Canonical::of(&text);
-    let mut found = rules::find(&canonical);
+    let mut found = rules::find(&canonical.ascii);
     if found.is_empty() && hides_when_joined(&canonical) {
         return "<encoded>".to_owned();
     }

@@ -20,34 +20,27 @@ const FOLLOWERS: [&str; 26] = [
 ];
 
 /// Shorter runs say too little.
-const TOKEN_MIN: usize = 6;
+pub(super) const TOKEN_MIN: usize = 6;
 /// From here on a run is judged strictly.
-const LONG: usize = 12;
+pub(super) const LONG: usize = 12;
 /// No word is longer.
 const WORD_MAX: usize = 40;
 /// The fewest characters of base64 and of hexadecimal that are decoded.
-const BASE64_MIN: usize = 8;
-const HEX_MIN: usize = 12;
+pub(super) const BASE64_MIN: usize = 8;
+pub(super) const HEX_MIN: usize = 12;
 /// The fewest readable bytes in a row that are looked at in what was decoded.
 const READABLE_MIN: usize = 6;
 
-/// Calls `found` with each run of letters and digits that is no word.
+/// Calls `found` with each run that holds letters and digits that are no word. What is glued to these is a part of it:
+/// base64url has dashes.
 pub(super) fn tokens(ascii: &str, found: &mut dyn FnMut(Range<usize>)) {
     let bytes = ascii.as_bytes();
-    runs(
-        ascii,
-        |byte| byte.is_ascii_alphanumeric(),
-        TOKEN_MIN,
-        |range| {
-            if is_token(&bytes[range.clone()]) {
-                // What is glued to a token is a part of it: base64url has dashes.
-                let glued = |byte: &&u8| base64_value(**byte).is_some();
-                let before = bytes[..range.start].iter().rev().take_while(glued).count();
-                let after = bytes[range.end..].iter().take_while(glued).count();
-                found(range.start - before..range.end + after);
-            }
-        },
-    );
+    for whole in runs(bytes, |byte| base64_value(byte).is_some(), TOKEN_MIN) {
+        let glued = &bytes[whole.clone()];
+        if runs(glued, |byte| byte.is_ascii_alphanumeric(), TOKEN_MIN).any(|part| is_token(&glued[part])) {
+            found(whole);
+        }
+    }
 }
 
 /// Calls `found` with each run that hides, in base64, base64url or hexadecimal, what `identifies` recognises.
@@ -63,55 +56,27 @@ pub(super) fn encoded(ascii: &str, identifies: fn(&str) -> bool, found: &mut dyn
             found(range);
         }
     };
-    let mut lost = Vec::new();
     // Text in base64 has capitals, in practice always; words in small letters need not be tried.
-    runs(
-        ascii,
-        |byte| base64_value(byte).is_some(),
-        BASE64_MIN,
-        |range| {
-            if bytes[range.clone()].iter().any(u8::is_ascii_uppercase) {
-                judge(range, 6, base64_value);
-            } else if are_digits_in_lost_case(&bytes[range.clone()]) {
-                lost.push(range);
-            }
-        },
-    );
-    runs(ascii, |byte| byte.is_ascii_hexdigit(), HEX_MIN, |range| judge(range, 4, |byte| (byte as char).to_digit(16)));
-    lost.into_iter().for_each(found);
-}
-
-/// Whether a run in small letters can be nine digits in base64 whose capitals were lost, as in a host's name.
-fn are_digits_in_lost_case(run: &[u8]) -> bool {
-    let three_digits = |group: &[u8]| {
-        (0..16).any(|capitals| {
-            let mut bits = 0u32;
-            for (at, byte) in group.iter().enumerate() {
-                let byte = if capitals >> at & 1 == 1 { byte.to_ascii_uppercase() } else { *byte };
-                bits = bits << 6 | base64_value(byte).unwrap_or(0);
-            }
-            bits.to_be_bytes()[1..].iter().all(u8::is_ascii_digit)
-        })
-    };
-    (0..4).any(|offset| {
-        let mut row = 0;
-        run.get(offset..).unwrap_or_default().chunks_exact(4).any(|group| {
-            row = if three_digits(group) { row + 1 } else { 0 };
-            row == 3
-        })
-    })
-}
-
-fn runs(ascii: &str, within: impl Fn(u8) -> bool, min: usize, mut found: impl FnMut(Range<usize>)) {
-    let bytes = ascii.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        let length = bytes[at..].iter().take_while(|byte| within(**byte)).count();
-        if length >= min {
-            found(at..at + length);
+    for range in runs(bytes, |byte| base64_value(byte).is_some(), BASE64_MIN) {
+        if bytes[range.clone()].iter().any(u8::is_ascii_uppercase) {
+            judge(range, 6, base64_value);
         }
-        at += length.max(1);
     }
+    for range in runs(bytes, |byte| byte.is_ascii_hexdigit(), HEX_MIN) {
+        judge(range, 4, |byte| (byte as char).to_digit(16));
+    }
+}
+
+/// The longest ranges of bytes that are `within`, if they have that many.
+pub(super) fn runs(bytes: &[u8], within: fn(u8) -> bool, min: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    let next = move || {
+        let start = at + bytes[at..].iter().position(|byte| within(*byte))?;
+        let length = bytes[start..].iter().position(|byte| !within(*byte));
+        at = length.map_or(bytes.len(), |length| start + length);
+        Some(start..at)
+    };
+    std::iter::from_fn(next).filter(move |range| range.len() >= min)
 }
 
 /// Whether a run of ASCII letters and digits is one that nobody would read aloud.
@@ -144,7 +109,8 @@ fn is_token(run: &[u8]) -> bool {
     }
 }
 
-fn base64_value(byte: u8) -> Option<u32> {
+/// The six bits of a character of base64 or base64url.
+pub(super) fn base64_value(byte: u8) -> Option<u32> {
     Some(u32::from(match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,
@@ -234,7 +200,6 @@ mod tests {
         {
             assert!(hidden(text), "{text}");
         }
-        assert!(are_digits_in_lost_case(b"mtawotywnzixotaw") && !are_digits_in_lost_case(b"administration"));
         assert!(!hidden("administration") && !hidden("Administration-of-everything") && !hidden(""));
     }
 }

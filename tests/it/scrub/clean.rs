@@ -8,6 +8,14 @@ const KK: &str = include_str!("../../fixtures/words/kk.txt");
 const PRODUCTS: &str = include_str!("../../fixtures/words/products.txt");
 const ERRORS: &str = include_str!("../../fixtures/words/errors.txt");
 
+/// The words of the lists after which people are named or numbered.
+#[rustfmt::skip]
+const PEOPLE: [&str; 28] = [
+    "account", "accounts", "client", "clients", "contract", "contracts", "customer", "customers", "dogovor", "employees",
+    "invoice", "invoices", "klient", "login", "member", "members", "order", "orders", "passport", "people", "schet", "tapsyrys",
+    "ticket", "tickets", "users", "user", "zakaz", "zayavka",
+];
+
 pub(super) struct Words {
     en: Vec<&'static str>,
     ru: Vec<&'static str>,
@@ -49,12 +57,22 @@ impl Words {
             return format!("/{}/{year}/{month:02}/{day:02}/{}", random.pick(&["news", "blog"]), random.pick(&self.en));
         }
         let mut path = String::new();
-        let mut numbered = 0;
+        let (mut years, mut products) = (0, 0);
+        let mut last = String::new();
         for _ in 0..=random.below(4) {
-            let segment = self.segment(random);
+            // What follows one of these is somebody, whatever it looks like, unless it is a page of theirs.
+            let somebody = PEOPLE.contains(&last.as_str());
+            let segment = if somebody {
+                random.pick(&["list", "new", "history", "search"]).to_owned()
+            } else {
+                self.segment(random)
+            };
+            last.clone_from(&segment);
             // A page is about one product, in one year.
-            numbered += usize::from(segment.bytes().filter(u8::is_ascii_digit).count() > 1);
-            if numbered <= 2 {
+            let digits = segment.bytes().filter(u8::is_ascii_digit).count();
+            let seen = if digits == segment.len() { &mut years } else { &mut products };
+            *seen += usize::from(digits > 2);
+            if digits <= 2 || *seen == 1 {
                 path = format!("{path}/{segment}");
             }
         }

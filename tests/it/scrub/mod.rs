@@ -241,16 +241,14 @@ fn what_names_nobody_is_left_alone() {
     for (what, examples) in &wrong {
         println!("{what}: {} of {count} changed, such as {:#?}", examples.len(), &examples[..examples.len().min(12)]);
     }
-    let changed = |what: &str| wrong.get(what).map_or(0, Vec::len);
-    for what in ["path behind *", "search", "error"] {
-        assert!(changed(what) * 1000 <= count, "{what}: more than 0.1 % changed");
+    for (what, examples) in &wrong {
+        assert!(examples.len() * 1000 <= count, "{what}: more than 0.1 % changed");
     }
-    // Without templates, folding in doubt is the rule: numbers of more than two digits are no route's.
-    assert!(changed("path without templates") * 10 <= count, "without templates: more than 10 % changed");
 }
 
 #[test]
-fn a_path_costs_microseconds() {
+#[ignore = "a measurement: run it alone, and optimised"]
+fn what_paths_and_messages_cost() {
     let (starred, open) = (rules(&TEMPLATES), rules(&[]));
     let random = &mut Random(9);
     let words = clean::Words::new();
@@ -261,8 +259,7 @@ fn a_path_costs_microseconds() {
         let start = Instant::now();
         let length: usize = inputs.iter().map(|input| run(input).len()).sum();
         let each = start.elapsed() / inputs.len() as u32;
-        println!("{what}: {each:?} each");
-        assert!(length > 0 && each.as_millis() < 500, "{what}: {each:?}");
+        println!("{what}: {each:?} each, {length} bytes in all");
     };
     measure("path behind *", &paths, &|path| starred.template(path));
     measure("path without templates", &paths, &|path| open.template(path));

@@ -1,0 +1,200 @@
+//! Paths of which nobody listed anything: what may stay is what routes are written in.
+//!
+//! Words of one script (`getting-started`, `Tariffs`, `жеке-кабинет`), numbers of two digits beside them (`iphone-15`), years
+//! and dates; a number of up to five digits beside a word (`kamaz-65115`, `wh-1000xm5`), where neither that word nor a segment
+//! before it says that people or their orders are numbered there. A number alone, a code alone, and what follows a word such
+//! as `users`, is folded. These rules do not ask whether something identifies, but whether it could; the detectors come on
+//! top of them.
+
+use super::decode::Canonical;
+use super::paths::Segment;
+use super::{identifies, rules};
+
+/// The longest segment that stays.
+const ROUTE_MAX_CHARS: usize = 64;
+/// Digits that any word may have.
+const DIGITS_MAX: usize = 2;
+/// Digits of a number beside a word.
+const NUMBER_MAX: usize = 5;
+/// Digits that such numbers may have in all of a path: fewer than a telephone number.
+const NUMBERS_MAX: usize = 9;
+/// Capitals that are a word: more may be a code.
+const CAPITALS_MAX: usize = 6;
+/// How often letters and digits take turns in the name of a model.
+const TURNS_MAX: usize = 3;
+
+/// Segments after which one that names a person or an order is to be expected, and words that number them; sorted.
+#[rustfmt::skip]
+const PEOPLE: [&str; 76] = [
+    "account", "accounts", "agreement", "applicant", "booking", "bookings", "case", "claim", "client", "clients",
+    "contract", "contracts", "customer", "customers", "dogovor", "employee", "employees", "id", "iin", "invoice",
+    "invoices", "klient", "klienty", "loan", "login", "lot", "member", "members", "order", "orders", "passport",
+    "patient", "patients", "payment", "people", "person", "phone", "pnr", "polzovatel", "profile", "profiles",
+    "receipt", "request", "schet", "subscriber", "tapsyrys", "tel", "ticket", "tickets", "transaction", "u", "uid",
+    "user", "users", "zakaz", "zakazy", "zayavka", "абонент", "аккаунт", "договор", "заказ", "заказы", "заявка",
+    "клиент", "клиенттер", "клиенты", "номер", "пайдаланушы", "паспорт", "пациент", "пользователи", "пользователь",
+    "профиль", "счет", "тапсырыс", "шот",
+];
+/// Of these, the ones that pages are named after, too: what follows them as a segment need be nobody.
+const ALSO_PAGES: [&str; 9] =
+    ["agreement", "booking", "case", "claim", "loan", "payment", "phone", "profile", "request"];
+/// What may follow one of them: a page rather than a name.
+#[rustfmt::skip]
+const PAGES: [&str; 40] = [
+    "about", "active", "add", "all", "archive", "billing", "cancel", "checkout", "confirm", "create", "delete",
+    "details", "edit", "export", "forgot", "help", "history", "import", "index", "info", "list", "login", "logout",
+    "me", "new", "notifications", "orders", "overview", "password", "payment", "profile", "recover", "register",
+    "reset", "search", "security", "settings", "status", "success", "verify",
+];
+
+/// What becomes of the segments.
+pub(super) fn fold<'a>(segments: &[&'a str]) -> Vec<Segment<'a>> {
+    let (mut numbers, mut people) = (0, false);
+    let judge = |(at, segment): (usize, &&'a str)| {
+        let stays = number_in(segment, &segments[..at]).is_some_and(|digits| {
+            numbers += digits;
+            digits == 0 || (!people && numbers <= NUMBERS_MAX)
+        });
+        people |= announces(segment);
+        if stays { Segment::Free(segment) } else { Segment::Folded(segment) }
+    };
+    segments.iter().enumerate().map(judge).collect()
+}
+
+/// How many digits the one number has that is more than part of a word; none when the segment is no route's.
+fn number_in(segment: &str, before: &[&str]) -> Option<usize> {
+    let last = before.last().copied().unwrap_or_default();
+    if rules::is_plain(segment) && !announces(last) {
+        return Some(0);
+    }
+    let announced = announces(last) && !PAGES.contains(&segment) && !is_year(segment);
+    if segment.len() > 2 * ROUTE_MAX_CHARS || segment.chars().count() > ROUTE_MAX_CHARS || announced {
+        return None;
+    }
+    if segment.bytes().all(|byte| byte.is_ascii_digit()) {
+        let year_before = before.iter().rev().nth(1).is_some_and(|before| is_year(before));
+        let date = is_year(segment)
+            || (is_year(last) && is_month(segment))
+            || (year_before && is_month(last) && is_day(segment));
+        return date.then_some(0);
+    }
+    let (mut number, mut numbers, mut named, mut numbered_people) = (0, 0, false, false);
+    for word in segment.split(['-', '_', '.', ' ', '+']).filter(|word| !word.is_empty()) {
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        let letters = word.chars().filter(|c| c.is_alphabetic()).count();
+        numbered_people |= is_people(word);
+        match (digits, letters) {
+            (0, 1..) if is_word(word) => named |= letters >= 2,
+            (1..=DIGITS_MAX, _) if is_numbered(word) => (),
+            (4, 0) if is_year(word) => (),
+            (1..=NUMBER_MAX, _) if letters == 0 || is_model(word) => {
+                number = digits;
+                numbers += 1;
+            }
+            _ => return None,
+        }
+    }
+    let has_digits = segment.bytes().any(|byte| byte.is_ascii_digit());
+    let fits = numbers == 0 || (numbers == 1 && named);
+    let hid = !segment.is_ascii() && Canonical::of(segment).hid;
+    let names = has_digits && numbered_people;
+    let stays = fits && !hid && !names && !identifies(segment);
+    stays.then_some(number)
+}
+
+/// Whether what follows a segment is somebody.
+fn announces(segment: &str) -> bool {
+    is_people(segment) && !ALSO_PAGES.contains(&segment)
+}
+
+fn is_people(word: &str) -> bool {
+    let listed = |word: &str| PEOPLE.binary_search(&word).is_ok();
+    if word.chars().any(char::is_uppercase) { listed(&word.to_lowercase()) } else { listed(word) }
+}
+
+/// Letters of one script: small ones, with a capital before them at most, or a few capitals.
+fn is_word(word: &str) -> bool {
+    let mut chars = word.chars();
+    let first = chars.next().unwrap_or_default();
+    let small = |c: char| c.is_alphabetic() && !c.is_uppercase();
+    let capitals = word.chars().count() <= CAPITALS_MAX && word.chars().all(char::is_uppercase);
+    let latin = word.bytes().filter(u8::is_ascii_alphabetic).count();
+    first.is_alphabetic() && (capitals || chars.all(small)) && (latin == 0 || latin == word.len())
+}
+
+/// Small letters, or capitals, with a number in them: `v2`, `3d`, `B2B`.
+fn is_numbered(word: &str) -> bool {
+    let one_case = |is: fn(&u8) -> bool| word.bytes().all(|byte| byte.is_ascii_digit() || is(&byte));
+    one_case(u8::is_ascii_lowercase) || (word.len() <= CAPITALS_MAX && one_case(u8::is_ascii_uppercase))
+}
+
+/// A model, such as `oled55c3`, `7800x3d` or `13400f`, rather than a code or the plate of a car (`123abc02`).
+fn is_model(word: &str) -> bool {
+    let digit = |byte: &u8| byte.is_ascii_digit();
+    let bytes = word.as_bytes();
+    let turns = bytes.windows(2).filter(|pair| digit(&pair[0]) != digit(&pair[1])).count();
+    let run = |from: usize, is: bool| bytes[from..].iter().take_while(|byte| digit(byte) == is).count();
+    let letter_first = usize::from(run(0, true) == 0 && run(0, false) == 1);
+    let number = run(letter_first, true);
+    let series = run(letter_first + number, false);
+    let rest = bytes.len() - letter_first - number - series;
+    let plate = number == 3 && matches!(series, 2 | 3) && (rest >= 2 || letter_first == 1);
+    is_numbered(word) && turns <= TURNS_MAX && !plate
+}
+
+pub(super) fn is_year(segment: &str) -> bool {
+    segment.len() == 4 && segment.parse().is_ok_and(|year: u16| (2000..2040).contains(&year))
+}
+
+pub(super) fn is_day(segment: &str) -> bool {
+    segment.len() <= 2 && segment.parse().is_ok_and(|day: u8| (1..=31).contains(&day))
+}
+
+fn is_month(segment: &str) -> bool {
+    segment.len() <= 2 && segment.parse().is_ok_and(|month: u8| (1..=12).contains(&month))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::PathRules;
+    use super::*;
+
+    #[test]
+    fn only_what_routes_are_written_in_stays() {
+        let rules = PathRules::new(&[]);
+        for (raw, template) in [
+            ("/catalog/tea", "/catalog/tea"),
+            ("/catalog/iphone-15/v2/faq.html", "/catalog/iphone-15/v2/faq.html"),
+            ("/news/2026/07/15/top-10", "/news/2026/07/15/top-10"),
+            ("/catalog/kamaz-65115/rtx-4090", "/catalog/kamaz-65115/rtx-4090"),
+            ("/catalog/wh-1000xm5/core-i5", "/catalog/wh-1000xm5/core-i5"),
+            ("/Docs/API/Getting-Started", "/Docs/API/Getting-Started"),
+            ("/%D0%B6%D0%B5%D0%BA%D0%B5-%D0%BA%D0%B0%D0%B1%D0%B8%D0%BD%D0%B5%D1%82", "/жеке-кабинет"),
+            ("/catalog/123", "/catalog/:x"),
+            ("/catalog/123/edit", "/catalog/:x/edit"),
+            ("/order-12", "/:x"),
+            ("/zakaz-48213", "/:x"),
+            ("/pages/gt1030", "/pages/:x"),
+            ("/cars/toyota-123abc02", "/cars/:x"),
+            ("/cars/a123bc", "/cars/:x"),
+            ("/c/k7x2m9", "/c/:x"),
+            ("/c/AbCdEf", "/c/:x"),
+            ("/users/aigerim/edit", "/users/:x/edit"),
+            ("/users/view/house-4821", "/users/:x/:x"),
+            ("/users/settings", "/users/settings"),
+            ("/users/Aigerim", "/users/:x"),
+            ("/Users/aigerim", "/Users/:x"),
+            ("/клиенты/айгерим", "/клиенты/:x"),
+            ("/tea-70123/cup-45678", "/tea-70123/:x"),
+            ("/a/b/c/d/e/f/g/h/i/j", "/a/b/c/d/e/f/g/h/:x"),
+        ] {
+            assert_eq!(rules.template(raw), template, "{raw}");
+        }
+    }
+
+    #[test]
+    fn words_that_number_people_are_sorted() {
+        assert!(PEOPLE.is_sorted());
+        assert!(ALSO_PAGES.iter().all(|word| is_people(word)));
+    }
+}
