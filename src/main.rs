@@ -143,6 +143,10 @@ enum ConfigVerb {
 #[derive(Subcommand)]
 enum KeysVerb {
     /// Print the site, day and deadline of each key; never a byte of one
+    #[command(long_about = "Print the site, day and deadline of each key; never a byte of one.\n\n\
+        A collector that stops leaves the keys of running days in the key folder, so that its next start goes on with them. \
+        It is a running collector that destroys them on time; a key whose day is over while none runs is overdue, and \
+        shown as such.")]
     Status(ConfigFile),
     /// Destroy keys now, before their day is over
     #[command(long_about = "Destroy keys now, before their day is over.\n\n\

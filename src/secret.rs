@@ -7,7 +7,7 @@
 //! Keys are made in place, in a page of memory of their own that is locked against being swapped out ([`Locked`]), because
 //! a value that is moved leaves its bytes behind on the stack. What works with keys on the stack ends with [`scrub_stack`].
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Once;
 
@@ -162,6 +162,16 @@ impl Secret {
 pub(crate) fn scrub_stack() {
     let mut area = [0_u8; 12 * 1024];
     std::hint::black_box(&mut area);
+}
+
+/// From here on a panic says where it happened, and not what it was about: the message of an index out of bounds, of a
+/// failed comparison or of an error that was expected never to be can quote a visitor's text.
+pub fn withhold_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let about = "what it was about is withheld; it is a fault in tamga, please report the place";
+        let _ = writeln!(io::stderr(), "tamga panicked at {place}: {about}");
+    }));
 }
 
 #[cfg(test)]

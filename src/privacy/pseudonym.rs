@@ -147,15 +147,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn these_are_the_bytes_of_a_known_key() {
+    fn the_documentation_has_the_bytes_of_a_known_key() {
         let key = DayKey::new(Secret::new([7; 32]));
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let domain = blake3::derive_key("tamga 2026-11-22 visitor v1", &[7; 32]);
-        let mut input = 16_u64.to_le_bytes().to_vec();
-        input.extend_from_slice(&[1; 16]);
-        let expected = blake3::keyed_hash(&domain, &input);
-        assert_eq!(key.visitor(&[1; 16]).bytes(), &expected.as_bytes()[..16]);
-        assert_eq!(hex(key.visitor(&[1; 16]).bytes()), "b72453eaed387ffc59b8bbf1bbe6404b");
+        let (id, view, network) = ([1; 16], [2; 16], [198, 18, 7]);
+        let of = |purpose: &str, entry: &str| key.purpose(purpose, |purpose| purpose.bearer(entry, &id, &network));
+        let (provider, network_of_provider) = of("attribute provider", "");
+        let digest = key.purpose("signal canvas", |purpose| purpose.digest(&id));
+        let documented = include_str!("../../PRIVACY.md");
+        for (domain, bytes) in [
+            ("identity", &key.next_identity(&id)[..]),
+            ("identity", &key.first_identity("jetpay.kz", &view)),
+            ("address", &key.address_identity("jetpay.kz", &network, b"agent")),
+            ("visitor", key.visitor(&id).bytes()),
+            ("visit", key.visit(&id, 600).bytes()),
+            ("view", key.view(&view).bytes()),
+            ("network", &[key.network(&network)]),
+            ("attribute provider", provider.bytes()),
+            ("attribute provider", &[network_of_provider]),
+            ("attribute languages", of("attribute languages", "kk").0.bytes()),
+            ("errors", of("errors", "").0.bytes()),
+            ("signal canvas", &digest),
+        ] {
+            let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let line = documented.lines().find(|line| line.contains(&format!("`{hex}`")));
+            assert!(line.is_some_and(|line| line.starts_with(&format!("| `{domain}` |"))), "{domain}: {hex}");
+        }
     }
 
     #[test]

@@ -115,8 +115,11 @@ pub fn status(config: &Config, clock: &Clock) -> Result<String> {
     let keys = KeyRing::open(&keys_dir(config))?.status(&zones(config))?;
     let mut said = String::new();
     for key in keys {
-        let minutes = (key.dies_at.as_second() - clock.now().as_second()).max(0) / 60;
-        let left = format!("{} h {:02} min left", minutes / 60, minutes % 60);
+        let minutes = (key.dies_at.as_second() - clock.now().as_second()) / 60;
+        let left = match minutes {
+            0.. => format!("{} h {:02} min left", minutes / 60, minutes % 60),
+            _ => "overdue: no collector runs that would destroy it; start one, or run tamga keys destroy".to_owned(),
+        };
         said.push_str(&format!("{}  {}  destroyed at {}, {left}\n", key.site, key.day, key.dies_at));
     }
     if said.is_empty() {

@@ -125,6 +125,17 @@ fn what_keeps_it_from_starting_is_one_sentence_that_says_what_to_do() {
     assert_says(&serve("TAMGA__GEO__PLACE", "[\"none.mmdb\"]"), &["none.mmdb", "[geo]", "No such file"]);
 }
 
+#[test]
+fn a_key_that_nobody_destroyed_in_time_is_shown_as_overdue() {
+    let ground = Ground::new();
+    let status = || stdout(&ground.run(&["keys", "status"], &[]));
+    std::fs::write(ground.keys.path().join("jetpay.kz.2020-01-01.key"), [b'k'; 32]).unwrap();
+    let said = status();
+    assert!(said.starts_with("jetpay.kz  2020-01-01") && said.contains("overdue") && !said.contains("kk"), "{said}");
+    assert!(ground.run(&["keys", "destroy", "--all", "--yes"], &[]).status.success());
+    assert!(status().contains("No key is there"));
+}
+
 /// What an end must look like, whenever it comes.
 fn assert_ended(product: Program) {
     let (code, took, log) = product.terminate();

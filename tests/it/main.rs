@@ -25,3 +25,4 @@ mod ship;
 mod store;
 mod support;
 mod wall;
+mod weak_spots;

@@ -36,6 +36,8 @@ const OTHER: &str = "other";
 /// The longest name of a domain that is kept: a hash or a signature has more characters.
 const LABEL_MAX: usize = 31;
 
+/// The longest word of such a name: what is encoded in base64 has more characters, once it is longer than a card's number.
+const WORD_MAX: usize = 22;
 /// The shortest name in hexadecimal alone that is not kept: no word has as many of these letters, and the last part of a
 /// UUID has more.
 const HEX_LABEL_MIN: usize = 10;
@@ -48,7 +50,7 @@ pub fn domain(domain: String) -> String {
         Some(_) => Cow::Owned(idna::domain_to_unicode(label).0),
         None => Cow::Borrowed(label),
     };
-    let long = shown.chars().count() > LABEL_MAX;
+    let long = shown.chars().count() > LABEL_MAX || shown.split('-').any(|word| word.chars().count() > WORD_MAX);
     let hexadecimal = shown.len() >= HEX_LABEL_MIN && shown.bytes().all(|byte| byte.is_ascii_hexdigit());
     // Names are of one script; Latin letters among others are disguises.
     let disguised = !shown.is_ascii() && shown.bytes().any(|byte| byte.is_ascii_alphabetic());
@@ -69,9 +71,13 @@ mod tests {
         for kept in ["kaspi.kz", "2gis.kz", "12345.cn", "xn--80aswg.xn--p1ai", "stackoverflow.com", "com.kz", "other"] {
             assert_eq!(domain(kept.to_owned()), kept);
         }
-        for made_up in
-            ["850101300123.kz", "0b8f1c2e4d5a4c3b9e8faabbccddeeff.com", "kz86125kzt5004100100.kz", "cf89360edead.kz"]
-        {
+        for made_up in [
+            "850101300123.kz",
+            "0b8f1c2e4d5a4c3b9e8faabbccddeeff.com",
+            "kz86125kzt5004100100.kz",
+            "cf89360edead.kz",
+            "s1ozntaymeprnlvauzdvourawuc.kz",
+        ] {
             assert_eq!(domain(made_up.to_owned()), OTHER, "{made_up}");
         }
     }

@@ -5,13 +5,17 @@ mod search;
 mod visitors;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use tamga::store::{Limits, Store, VAULT};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::engine::USER;
 use crate::support::program::{Ground, Program, password};
-use search::{Needles, unpack};
+pub(crate) use search::Needles;
+use search::unpack;
 
 /// Statuses of every answer, and how many.
 async fn visit(product: &Program) -> std::collections::BTreeMap<u16, u32> {
@@ -48,9 +52,9 @@ async fn stored(product: &Program) {
 
 /// What a search came upon.
 #[derive(Default)]
-struct Searched {
+pub(crate) struct Searched {
     found: Option<String>,
-    files: usize,
+    pub(crate) files: usize,
     /// Blocks of the engine that were unpacked.
     blocks: usize,
 }
@@ -78,7 +82,8 @@ fn search(needles: &Needles, folder: &Path) -> Searched {
     searched
 }
 
-fn assert_absent(needles: &Needles, folder: &Path) -> Searched {
+/// Looks into every file below a folder, where there must be nothing.
+pub(crate) fn assert_absent(needles: &Needles, folder: &Path) -> Searched {
     let searched = search(needles, folder);
     assert_eq!(searched.found, None);
     searched
@@ -174,4 +179,64 @@ async fn nothing_of_a_visitor_rests_in_a_spool_that_waits() {
     assert!(code == Some(0) && !log.contains("panicked"), "{log}");
     needles.assert_absent("the log", log.as_bytes());
     assert_absent(needles, ground.folder.path());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_visitor_rests_when_the_process_is_struck_down_under_load() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let needles = visitors::needles();
+    for signal in [Signal::ABORT, Signal::ILL, Signal::KILL] {
+        let ground = Ground::new();
+        ground.send_stores_away();
+        let product = Arc::new(Program::serve(&ground, &[("TAMGA_LOG", "trace")]));
+        let load: Vec<_> = (0..8)
+            .map(|worker| {
+                let product = product.clone();
+                tokio::spawn(async move {
+                    for round in (0..12).cycle().skip(worker) {
+                        for request in visitors::requests(&product, round) {
+                            let Ok(mut stream) = tokio::net::TcpStream::connect(product.address).await else { return };
+                            // The process ends in the middle of these.
+                            let _ = stream.write_all(&request).await;
+                            let _ = stream.read_to_end(&mut Vec::new()).await;
+                        }
+                    }
+                })
+            })
+            .collect();
+        let begun = Instant::now();
+        while product.figure("tamga_rows_accepted_total").await < 60 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "no load: {}", product.log());
+        }
+        let status = product.strike(signal);
+        assert_eq!((status.signal(), status.core_dumped()), (Some(signal.as_raw()), false));
+        for task in load {
+            task.await.unwrap();
+        }
+        needles.assert_absent("the log", product.log().as_bytes());
+        let searched = assert_absent(needles, ground.folder.path());
+        assert!(searched.files > 3, "{} files", searched.files);
+        assert!(assert_absent(needles, ground.keys.path()).files > 0);
+        let regions = search(&Needles::new(&["Turkistan Region"]), &ground.data().join("spool"));
+        assert!(regions.found.is_some(), "rows had come to the spool");
+    }
+}
+
+/// A program that panics over a visitor's text; run by the test below, in a process of its own.
+#[test]
+#[ignore = "panics, on behalf of another test"]
+fn panics_over_a_secret() {
+    tamga::secret::withhold_panics();
+    let secret = "kanarischer-\u{44f}-wert".to_owned();
+    assert_eq!(&secret[..13], "", "text is quoted by a slice that cuts a character in two");
+}
+
+#[test]
+fn a_panic_says_where_and_not_over_what() {
+    let arguments = ["canary::panics_over_a_secret", "--exact", "--ignored", "--nocapture"];
+    let child = std::process::Command::new(std::env::current_exe().unwrap()).args(arguments).output().unwrap();
+    let said = [child.stdout, child.stderr].concat();
+    let text = String::from_utf8_lossy(&said);
+    assert!(!child.status.success() && text.contains("canary/mod.rs:"), "{text}");
+    Needles::new(&["kanarischer-"]).assert_absent("the panic", &said);
 }

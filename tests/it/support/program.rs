@@ -120,7 +120,9 @@ dir = "{keys}"
 
 /// A running `tamga serve`.
 pub(crate) struct Program {
-    child: Child,
+    child: Mutex<Child>,
+    /// Its process.
+    pid: rustix::process::Pid,
     log: Arc<Mutex<String>>,
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
@@ -145,7 +147,8 @@ impl Program {
             }
         });
         let any = ([127, 0, 0, 1], 0).into();
-        let mut program = Self { child, log, address: any, admin: any };
+        let pid = rustix::process::Pid::from_child(&child);
+        let mut program = Self { child: child.into(), pid, log, address: any, admin: any };
         let line = program.logged("taking beacons");
         let told = |name: &str| {
             let (_, rest) = line.split_once(&format!("{name}=")).unwrap();
@@ -190,10 +193,9 @@ impl Program {
 
     /// Takes from the process all file descriptors but so many more than it has open.
     pub(crate) fn leave_descriptors(&self, more: u64) {
-        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count() as u64;
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.pid.as_raw_nonzero())).unwrap().count() as u64;
         let limit = rustix::process::Rlimit { current: Some(open + more), maximum: Some(open + more) };
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::prlimit(Some(pid), rustix::process::Resource::Nofile, limit).unwrap();
+        rustix::process::prlimit(Some(self.pid), rustix::process::Resource::Nofile, limit).unwrap();
     }
 
     /// One figure of `/metrics`.
@@ -204,15 +206,21 @@ impl Program {
     }
 
     /// Tells it to stop. Returns its exit status, how long it took, and the whole log.
-    pub(crate) fn terminate(mut self) -> (Option<i32>, Duration, String) {
+    pub(crate) fn terminate(self) -> (Option<i32>, Duration, String) {
         let begun = Instant::now();
-        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM)
-            .unwrap();
+        let status = self.strike(rustix::process::Signal::TERM);
+        (status.code(), begun.elapsed(), self.log())
+    }
+
+    /// Sends a signal and waits for the end.
+    pub(crate) fn strike(&self, signal: rustix::process::Signal) -> std::process::ExitStatus {
+        let begun = Instant::now();
+        rustix::process::kill_process(self.pid, signal).unwrap();
         while begun.elapsed() < PATIENCE {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.child.lock().unwrap().try_wait().unwrap() {
                 // The log's last lines may still be in the pipe.
                 std::thread::sleep(Duration::from_millis(50));
-                return (status.code(), begun.elapsed(), self.log());
+                return status;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -222,8 +230,9 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let child = self.child.get_mut().unwrap();
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 
