@@ -22,7 +22,7 @@ fn waves() -> Vec<Vec<&'static Breach>> {
     for breach in BREACHES {
         let is_far =
             |other: &&Breach| other.rules.iter().all(|rule| !breach.rules.contains(rule)) && fits(other, breach);
-        match waves.iter_mut().find(|wave| !alone && wave.iter().all(|other| is_far(other))) {
+        match waves.iter_mut().find(|wave| !alone && wave.iter().all(&is_far)) {
             Some(wave) => wave.push(breach),
             None => waves.push(vec![breach]),
         }
