@@ -1,35 +1,52 @@
 //! Beacons that were seen before: a retry whose first try arrived is answered, and counted, as a duplicate.
 //!
 //! A beacon is known by (site, view, seq) for 30 minutes on this node, as a hash under a key that only this process has, so
-//! that no value which the client chose is held. Memory is bounded: two generations of entries, the older of which is
-//! forgotten as a whole, earlier than after 30 minutes if a generation is full.
+//! that no value which the client chose is held. Memory is bounded: two generations of hashes, the older of which is
+//! forgotten as a whole, earlier than after 30 minutes if a generation is full. That two beacons have one hash, and the second
+//! is taken for a retry, happens once in ten million million.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::secret::Secret;
-
 const REMEMBERED_MS: i64 = 30 * 60 * 1000;
-/// Entries of a generation: about 50 MiB for both.
-const GENERATION_MAX: usize = 1_000_000;
+/// Hashes of a generation: what a table of a million places holds, 9 MiB.
+const GENERATION_MAX: usize = (1 << 20) / 8 * 7;
 
 /// The beacons that were seen.
+#[derive(Default)]
 pub(super) struct Duplicates {
-    key: Secret,
+    hasher: RandomState,
     seen: Mutex<Seen>,
 }
 
 #[derive(Default)]
 struct Seen {
-    young: HashMap<u128, State>,
-    old: HashMap<u128, State>,
+    /// Being written right now.
+    writing: Hashes,
+    young: Hashes,
+    old: Hashes,
     turned_at_ms: i64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Writing,
-    Durable,
+/// What is hashed already need not be hashed again.
+type Hashes = HashSet<u64, BuildHasherDefault<AsItIs>>;
+
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only u64 are keys")
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 /// What is known of a beacon.
@@ -45,37 +62,25 @@ pub(super) enum Seeing {
 /// The claim on a new beacon. Dropped without [`Claim::durable`], the beacon is as if never seen.
 pub(super) struct Claim {
     of: Arc<Duplicates>,
-    hash: u128,
+    hash: u64,
     durable: bool,
-}
-
-impl Default for Duplicates {
-    fn default() -> Self {
-        Self { key: Secret::random(), seen: Mutex::default() }
-    }
 }
 
 impl Duplicates {
     /// Looks a beacon up and claims it if it is new.
     pub(super) fn see(self: &Arc<Self>, site: &str, view: &[u8; 16], seq: u16, now_ms: i64) -> Seeing {
-        let mut hasher = blake3::Hasher::new_keyed(self.key.expose());
-        hasher.update(view).update(&seq.to_le_bytes()).update(site.as_bytes());
-        let mut half = [0; 16];
-        half.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        let hash = u128::from_le_bytes(half);
-
+        let hash = self.hasher.hash_one((view, seq, site));
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if now_ms - seen.turned_at_ms >= REMEMBERED_MS || seen.young.len() >= GENERATION_MAX {
             seen.old = std::mem::take(&mut seen.young);
             seen.turned_at_ms = now_ms;
         }
-        match seen.young.get(&hash).or_else(|| seen.old.get(&hash)) {
-            Some(State::Durable) => Seeing::Again,
-            Some(State::Writing) => Seeing::InFlight,
-            None => {
-                seen.young.insert(hash, State::Writing);
-                Seeing::First(Claim { of: self.clone(), hash, durable: false })
-            }
+        if seen.young.contains(&hash) || seen.old.contains(&hash) {
+            Seeing::Again
+        } else if seen.writing.insert(hash) {
+            Seeing::First(Claim { of: self.clone(), hash, durable: false })
+        } else {
+            Seeing::InFlight
         }
     }
 }
@@ -90,10 +95,9 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut seen = self.of.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.old.remove(&self.hash);
-        seen.young.remove(&self.hash);
+        seen.writing.remove(&self.hash);
         if self.durable {
-            seen.young.insert(self.hash, State::Durable);
+            seen.young.insert(self.hash);
         }
     }
 }

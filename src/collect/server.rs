@@ -3,7 +3,8 @@
 //! It is our own because a request's head must arrive in time on every connection, a first one and an idle one alike, and
 //! the usual ways to serve a router set no such timer. A connection beyond the cap waits in the kernel's queue; running out
 //! of file descriptors makes the loop pause, not end. A door with TLS shakes hands within the time that a head is given, in
-//! the connection's own task: a slow hand holds up nobody.
+//! the connection's own task: a slow hand holds up nobody. The fewer places are left, the less time a new connection gets, so
+//! that connections which only wait cannot take all of them for long.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Incoming};
@@ -88,6 +89,12 @@ impl Limits {
             stop_grace: seconds(server.stop_grace_s),
         }
     }
+
+    /// The head's deadline of a new connection: the whole of it while half of the places are free, a tenth for the last.
+    fn patience(&self, free: usize) -> Duration {
+        let share = 2.0 * free as f64 / self.connections.max(1) as f64;
+        self.head_deadline.mul_f64(share.clamp(0.1, 1.0))
+    }
 }
 
 /// Serves until told to stop; returns when the last request under way is answered or the grace is over.
@@ -108,6 +115,7 @@ where
             accepted = accept(&listener, &slots) => accepted,
         };
         let Some((slot, stream, peer)) = accepted else { continue };
+        let limits = Limits { head_deadline: limits.patience(slots.available_permits()), ..limits };
         forbid_stalling(&stream, limits.head_deadline);
         let (service, watcher, tls, shutdown) = (service.clone(), graceful.watcher(), tls.clone(), shutdown.clone());
         tokio::spawn(async move {
@@ -142,7 +150,16 @@ where
 {
     let handler = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        service.clone().oneshot(request)
+        let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+        let answer = service.clone().oneshot(request);
+        async move {
+            let mut answer = answer.await?;
+            // Whoever stands between may have counted this body otherwise: what follows it is nobody's request.
+            if is_chunked {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -175,6 +192,20 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<Accept
             tracing::warn!(%error, "cannot accept a connection; trying again in 100 ms");
             tokio::time::sleep(Duration::from_millis(100)).await;
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fewer_places_are_left_the_less_time_a_connection_gets() {
+        let second = Duration::from_secs(1);
+        let limits = Limits { connections: 100, head_deadline: 10 * second, stop_grace: second };
+        for (free, expected) in [(99, 10), (50, 10), (25, 5), (5, 1), (0, 1)] {
+            assert_eq!(limits.patience(free), expected * second, "{free}");
         }
     }
 }

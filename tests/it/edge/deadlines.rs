@@ -128,6 +128,8 @@ async fn who_asks_much_and_reads_nothing_is_let_go() {
 async fn beyond_the_cap_clients_wait_and_are_served() {
     let mut setup = Setup::default();
     setup.limits.connections = 4;
+    // Of which the last one gets a tenth.
+    setup.limits.head_deadline = Duration::from_secs(20);
     let edge = Edge::start_with(setup).await;
     let mut taken = Vec::new();
     for _ in 0..4 {

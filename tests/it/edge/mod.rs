@@ -10,5 +10,6 @@ mod identity;
 mod limits;
 mod pictures;
 mod refusals;
+mod smuggling;
 mod tls;
 mod wishes;

@@ -1,0 +1,109 @@
+//! Can a request hide in another's body, and does every limit hold to the byte? One answer per connection at most, and the
+//! right status.
+
+use crate::support::collector::{Edge, beacon_of, view_of};
+use crate::support::http::{Answer, raw};
+
+/// Statuses of all answers on a connection.
+fn statuses(answer: &[u8]) -> Vec<u16> {
+    let text = String::from_utf8_lossy(answer);
+    text.match_indices("HTTP/1.1 ").filter_map(|(at, _)| text.get(at + 9..at + 12)?.parse().ok()).collect()
+}
+
+/// What would be answered 200, were it taken for a request.
+const HIDDEN: &str = "GET /tamga.js HTTP/1.1\r\nHost: a\r\nX: ";
+
+#[tokio::test]
+async fn nothing_behind_a_body_of_doubtful_length_is_a_request() {
+    let edge = Edge::start().await;
+    let head = "POST /v1/beacon HTTP/1.1\r\nHost: a\r\nOrigin: https://jetpay.kz\r\nContent-Type: text/plain\r\n";
+    let chunked = format!("0\r\n\r\n{HIDDEN}");
+    let length = chunked.len();
+    for (name, fields, body) in [
+        ("length, then chunked", format!("Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n"), &chunked),
+        ("chunked, then length", format!("Transfer-Encoding: chunked\r\nContent-Length: {length}\r\n"), &chunked),
+        ("chunked twice", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n".to_owned(), &chunked),
+        ("chunked and another", "Transfer-Encoding: chunked, identity\r\nContent-Length: 5\r\n".to_owned(), &chunked),
+        ("another coding", "Transfer-Encoding: xchunked\r\nContent-Length: 5\r\n".to_owned(), &chunked),
+        ("a space before the colon", "Transfer-Encoding : chunked\r\nContent-Length: 5\r\n".to_owned(), &chunked),
+        ("a tab in the value", format!("Transfer-Encoding:\tchunked\r\nContent-Length: {length}\r\n"), &chunked),
+        ("two lengths", format!("Content-Length: 5\r\nContent-Length: {length}\r\n"), &chunked),
+        ("a list of lengths", format!("Content-Length: 5, {length}\r\n"), &chunked),
+        ("a length with a sign", "Content-Length: +5\r\n".to_owned(), &chunked),
+        ("a folded line", format!("X: y\r\n Content-Length: 0\r\nContent-Length: {length}\r\n"), &chunked),
+        ("a null", "Content-\0Length: 5\r\n".to_owned(), &chunked),
+        ("a lone line feed", "Transfer-Encoding: chunked\nContent-Length: 5\r\n".to_owned(), &chunked),
+        ("a chunk's length with a sign", "Transfer-Encoding: chunked\r\n".to_owned(), &format!("+0\r\n\r\n{HIDDEN}")),
+        (
+            "a chunk beyond any",
+            "Transfer-Encoding: chunked\r\n".to_owned(),
+            &format!("ffffffffffffffff0\r\n\r\n{HIDDEN}"),
+        ),
+        ("an endless extension", "Transfer-Encoding: chunked\r\n".to_owned(), &format!("1;{}\r\n", "x".repeat(40_000))),
+        (
+            "trailers without end",
+            "Transfer-Encoding: chunked\r\n".to_owned(),
+            &format!("0\r\n{}", "a: b\r\n".repeat(9_000)),
+        ),
+    ] {
+        let answer = raw(edge.address, format!("{head}{fields}\r\n{body}").as_bytes()).await;
+        let statuses = statuses(&answer);
+        assert!(statuses.len() <= 1 && !statuses.contains(&200), "{name}: {statuses:?}");
+        assert!(statuses.iter().all(|status| (400..500).contains(status)), "{name}: {statuses:?}");
+    }
+    edge.counts();
+}
+
+#[tokio::test]
+async fn a_chunked_beacon_is_taken_and_is_the_last_of_its_connection() {
+    let edge = Edge::start().await;
+    let body = view_of(1, 0, "/");
+    let head = edge.beacon("").head().replace("Connection: close\r\n", "Transfer-Encoding: chunked\r\n");
+    let request = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n{HIDDEN}\r\n\r\n", body.len());
+    let answer = raw(edge.address, request.as_bytes()).await;
+    assert_eq!(statuses(&answer), [202]);
+    assert_eq!(Answer::parse(&answer).header("connection"), Some("close"));
+}
+
+#[tokio::test]
+async fn compressed_bodies_are_refused_unread() {
+    let edge = Edge::start().await;
+    for coding in ["gzip", "br", "zstd", "deflate", "compress", "identity", "gzip, gzip", "", "x"] {
+        // A bomb announces little; here it announces much and sends nothing.
+        let call = edge.beacon("").header("Content-Encoding", coding).header("Content-Length", "60000");
+        assert_eq!(call.send().await.status, 415, "{coding}");
+    }
+}
+
+#[tokio::test]
+async fn limits_hold_to_the_byte() {
+    let edge = Edge::start().await;
+    let object = r#"{"type":"engage","at":86400000,"engaged_ms":86400000}"#;
+    let url = |bytes: usize| format!("https://jetpay.kz/{}", "a".repeat(bytes - "https://jetpay.kz/".len()));
+    let named = |bytes: usize| format!(r#"{{"type":"event","at":1,"name":"{}"}}"#, "a".repeat(bytes));
+    let exit = |bytes: usize| format!(r#"{{"type":"exit","at":1,"url":"{}"}}"#, url(bytes));
+    let view = |at: u64| format!(r#"{{"type":"view","at":{at},"url":"https://jetpay.kz/"}}"#);
+    for (name, within, beyond) in [
+        ("events", vec![object; 100].join(","), vec![object; 101].join(",")),
+        ("a name", named(64), named(65)),
+        ("a URL", exit(2_048), exit(2_049)),
+        ("a moment", view(86_400_000), view(86_400_001)),
+        ("a time", object.to_owned(), object.replace("_ms\":86400000", "_ms\":86400001")),
+    ] {
+        assert_eq!(edge.beacon(beacon_of(1, 0, &within)).send().await.status, 202, "{name}");
+        assert_eq!(edge.beacon(beacon_of(1, 0, &beyond)).send().await.status, 422, "{name}");
+    }
+    let numbered = |seq: u32| edge.beacon(beacon_of(2, seq, object));
+    assert_eq!((numbered(10_000).send().await.status, numbered(10_001).send().await.status), (202, 422));
+
+    let fields = |many: usize| (0..many).map(|number| format!("X-{number}: 1\r\n")).collect::<String>();
+    let script = |fields: &str| format!("GET /tamga.js HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n");
+    for (name, fields, status) in [
+        ("64 fields", fields(62), 200),
+        ("65 fields", fields(63), 431),
+        ("a head of nearly 16 KiB", format!("X: {}\r\n", "x".repeat(16_000)), 200),
+        ("a head over 16 KiB", format!("X: {}\r\n", "x".repeat(16_400)), 431),
+    ] {
+        assert_eq!(statuses(&raw(edge.address, script(&fields).as_bytes()).await), [status], "{name}");
+    }
+}
