@@ -9,8 +9,6 @@
 //! RowBinary: integers little-endian, `Bool` one byte, `Date` days since 1970 as u16, `DateTime` seconds as u32,
 //! `String` and `LowCardinality(String)` a LEB128 length and the bytes, `FixedString(16)` the bytes.
 
-use std::collections::BTreeMap;
-
 use jiff::civil::Date;
 
 use crate::event::{Attribute, Bearer, Entry, Failure, Kind, PseudonymousBeacon, PseudonymousEvent, Signal, Tally};
@@ -144,33 +142,36 @@ impl Lane {
     }
 }
 
-/// The rows of a beacon by lane.
-pub fn encode(beacon: &PseudonymousBeacon) -> BTreeMap<Lane, Vec<Vec<u8>>> {
-    let mut rows: BTreeMap<Lane, Vec<Vec<u8>>> = BTreeMap::new();
-    let mut push = |table, site: &str, day, attribute: String, row| {
-        rows.entry(Lane { table, site: site.to_owned(), day, attribute }).or_default().push(row);
+/// The rows of a beacon by lane, in the order in which lanes first appear.
+pub fn encode(beacon: &PseudonymousBeacon) -> Vec<(Lane, Vec<Vec<u8>>)> {
+    let mut lanes: Vec<(Lane, Vec<Vec<u8>>)> = Vec::with_capacity(2);
+    let mut push = |table, site: &str, day, name: &str, entry: Option<u16>, row| {
+        // The entries of a list are never twice in a beacon.
+        let known = lanes.iter_mut().rev().find(|(lane, _)| {
+            entry.is_none() && lane.table == table && lane.attribute == name && lane.day == day && lane.site == site
+        });
+        if let Some((_, rows)) = known {
+            return rows.push(row);
+        }
+        let attribute = entry.map_or_else(|| name.to_owned(), |number| format!("{name}:{number}"));
+        lanes.push((Lane { table, site: site.to_owned(), day, attribute }, vec![row]));
     };
     for event in &beacon.events {
-        push(Table::Events, &event.site, event.day, String::new(), event_row(event));
+        push(Table::Events, &event.site, event.day, "", None, event_row(event));
     }
     for item in &beacon.attributes {
-        push(Table::Attributes, &item.of.site, item.of.day, lane(item.attribute, item.entry), attribute_row(item));
+        push(Table::Attributes, &item.of.site, item.of.day, item.attribute, item.entry, attribute_row(item));
     }
     for signal in &beacon.signals {
-        push(Table::Signals, &signal.of.site, signal.of.day, lane(signal.signal, signal.entry), signal_row(signal));
+        push(Table::Signals, &signal.of.site, signal.of.day, signal.signal, signal.entry, signal_row(signal));
     }
     for failure in &beacon.failures {
-        push(Table::Errors, &failure.of.site, failure.of.day, String::new(), failure_row(failure));
+        push(Table::Errors, &failure.of.site, failure.of.day, "", None, failure_row(failure));
     }
     for tally in &beacon.tallies {
-        push(Table::Tallies, &tally.site, tally.day, String::new(), tally_row(tally));
+        push(Table::Tallies, &tally.site, tally.day, "", None, tally_row(tally));
     }
-    rows
-}
-
-/// The part of a lane that an attribute or signal has for itself.
-fn lane(name: &str, entry: Option<u16>) -> String {
-    entry.map_or_else(|| name.to_owned(), |number| format!("{name}:{number}"))
+    lanes
 }
 
 fn event_row(event: &PseudonymousEvent) -> Vec<u8> {
@@ -321,7 +322,7 @@ mod tests {
             ..Default::default()
         };
         let rows = encode(&beacon);
-        let (lane, rows) = rows.first_key_value().expect("one lane");
+        let (lane, rows) = rows.first().expect("one lane");
         assert_eq!(lane.label(), "tallies|a.kz|1970-01-03|");
         let mut expected = b"\x04a.kz\x02\x00\x10\x0e\x00\x00\xc8\x01".to_vec();
         expected.extend_from_slice("x".repeat(200).as_bytes());

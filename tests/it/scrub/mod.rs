@@ -210,7 +210,7 @@ impl Edge {
             let time = rules.time(self.sender.arrived_at);
             let (who, _) = advance(None, &rules.site, &self.key, time.local, &[7; 16], 1);
             let kept = pseudonymise(enriched.beacon, &self.sender, rules, &self.key, time, &who);
-            record::encode(&kept).into_values().flatten().for_each(|row| bytes.extend(row));
+            record::encode(&kept).into_iter().flat_map(|(_, rows)| rows).for_each(|row| bytes.extend(row));
         }
         String::from_utf8_lossy(&bytes).into_owned()
     }
