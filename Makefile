@@ -7,7 +7,7 @@ SNIPPET := collector-js/dist/tamga.js
 SNIPPET_SOURCES := $(shell find collector-js/src -name '*.ts') $(wildcard collector-js/*.json collector-js/build.mjs schema/lists/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults lint engine snippet playground clean
+.PHONY: help run test faults fuzz bench lint engine snippet playground clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,18 @@ test: ## Run every test, and tell how long each step took
 faults: ## The long run of the fault laboratory: kills, power cuts, full disks, outages (about an hour)
 	@scripts/prepare compiler snippet engine
 	@scripts/faults
+
+fuzz: ## Fuzz what reads hostile bytes, ten minutes for each of six targets (TAMGA_FUZZ_SECONDS)
+	@scripts/prepare compiler cxx snippet
+	@$(MAKE) -s $(SNIPPET)
+	@scripts/fuzz
+
+bench: ## Measure the edge beside nginx and a bare handler (ten minutes, two idle cores); writes docs/benchmarks.md
+	@scripts/prepare compiler snippet nginx
+	@$(MAKE) -s $(SNIPPET)
+	@cargo bench --bench stations
+	@cargo bench --no-run --bench edge
+	@taskset -c 0 cargo bench --bench edge
 
 lint: ## Check formats, lints, types and licences
 	@scripts/prepare compiler snippet

@@ -217,36 +217,43 @@ impl Site {
     }
 
     fn new(site: &config::Site) -> Self {
-        let zone = TimeZone::get(&site.time_zone).expect("the configuration was checked");
-        let items = Items::of(site.profile.as_deref(), site.items.as_deref()).expect("the configuration was checked");
-        let words = SiteWords {
-            hosts: site.origins.iter().map(|origin| host_of(origin)).collect(),
-            sources: site.campaigns.sources.clone(),
-            mediums: site.campaigns.mediums.clone(),
-            campaigns: site.campaigns.names.clone(),
-            ignored_referrers: site.ignored_referrers.clone(),
-            events: site.events.iter().map(|name| (name.clone(), site.variants.clone())).collect(),
-        };
+        let stages = stages(site);
+        let device = stages.rules.items.device_numbers();
         Self {
-            stages: SiteStages {
-                enrich: SiteEnrich::new(words),
-                drop_suspects: site.drop_suspects.clone(),
-                rules: SiteRules {
-                    site: site.domain.as_str().into(),
-                    zone,
-                    items,
-                    policy_version: site.policy_version.clone().unwrap_or_default(),
-                    paths: PathRules::new(&site.paths),
-                },
-            },
+            stages,
             origins: site.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect(),
             cookies: headers::CookieNames::new(&site.domain, site.public_url.starts_with("https://")),
             identity: site.identity,
             dnt: site.dnt,
-            device: Some(items.device_numbers())
+            device: Some(device)
                 .filter(|numbers| !numbers.is_empty())
                 .map(|numbers| HeaderValue::try_from(numbers).expect("digits and commas")),
         }
+    }
+}
+
+/// What the pure journey must know of a site, from its configuration, which has been checked.
+pub fn stages(site: &config::Site) -> SiteStages {
+    let zone = TimeZone::get(&site.time_zone).expect("the configuration was checked");
+    let items = Items::of(site.profile.as_deref(), site.items.as_deref()).expect("the configuration was checked");
+    let words = SiteWords {
+        hosts: site.origins.iter().map(|origin| host_of(origin)).collect(),
+        sources: site.campaigns.sources.clone(),
+        mediums: site.campaigns.mediums.clone(),
+        campaigns: site.campaigns.names.clone(),
+        ignored_referrers: site.ignored_referrers.clone(),
+        events: site.events.iter().map(|name| (name.clone(), site.variants.clone())).collect(),
+    };
+    SiteStages {
+        enrich: SiteEnrich::new(words),
+        drop_suspects: site.drop_suspects.clone(),
+        rules: SiteRules {
+            site: site.domain.as_str().into(),
+            zone,
+            items,
+            policy_version: site.policy_version.clone().unwrap_or_default(),
+            paths: PathRules::new(&site.paths),
+        },
     }
 }
 

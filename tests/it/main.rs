@@ -14,6 +14,7 @@ mod deploy;
 mod edge;
 mod engine;
 mod faults;
+mod fuzz;
 mod identity;
 mod journey;
 mod keys;

@@ -31,6 +31,11 @@ mod sandbox;
 mod show;
 mod statement;
 
+/// What fuzzing has found interesting in an analyst's statements.
+#[cfg(test)]
+#[path = "../../../fuzz/targets/guard.rs"]
+mod statements;
+
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::process::ExitCode;
@@ -167,4 +172,20 @@ fn stop_request(with_parent: bool) -> anyhow::Result<impl Future<Output = ()>> {
         };
         tracing::info!(reason, "stopping");
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_statement_breaks_what_judges_it() {
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/guard");
+        let inputs: Vec<_> =
+            std::fs::read_dir(corpus).expect("the corpus").map(|entry| entry.expect("a file").path()).collect();
+        assert!(inputs.len() > 5, "{} inputs", inputs.len());
+        for path in inputs {
+            let data = std::fs::read(&path).expect("a file");
+            let outcome = std::panic::catch_unwind(|| super::statements::run(&data));
+            assert!(outcome.is_ok(), "{} fails", path.display());
+        }
+    }
 }

@@ -1,0 +1,113 @@
+//! What browsers would send: the same for every server and station that is measured, made from a counter.
+//!
+//! No two requests have the same view id, so that none is a duplicate; agents, networks, cookies and pages repeat as they do
+//! on a site. The site is the one of [`CONFIG`].
+
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::civil::Date;
+use tamga::privacy::cookie::{CookieSeal, LocalTime, advance};
+use tamga::privacy::pseudonym::DayKey;
+use tamga::secret::Secret;
+
+/// The configuration of whatever is measured. The limits are counted and never reached.
+pub(crate) const CONFIG: &str = r#"
+[server]
+trusted_proxies = ["127.0.0.0/8"]
+max_connections = 8192
+
+[limits]
+network_per_s = 1000000
+site_per_s = 10000000
+visitor_events_per_h = 100000000
+
+[[site]]
+domain = "jetpay.kz"
+public_url = "https://t.jetpay.kz"
+origins = ["https://jetpay.kz"]
+time_zone = "Asia/Almaty"
+profile = "jetpay"
+paths = ["/", "/tariffs", "/pay/:order", "/docs/*"]
+events = ["pay.started", "pay.done"]
+variants = ["a", "b"]
+"#;
+
+/// The lasting key under which cookies are sealed here.
+pub(crate) const COOKIE_KEY: [u8; 32] = [0x5a; 32];
+
+const SITE: &str = "jetpay.kz";
+/// Visitors who come back.
+const VISITORS: usize = 500;
+const PAGES: [&str; 6] = ["/", "/tariffs", "/pay/000123", "/docs/start", "/docs/api/keys", "/about"];
+const AGENTS: [&str; 6] = [
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Safari/537.36 Edg/149.0.0.0",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15",
+];
+
+static COOKIES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let (seal, key) = (CookieSeal::new(&Secret::new(COOKIE_KEY)), DayKey::new(Secret::new([1; 32])));
+    let now = LocalTime { day: yesterday(), minute: 600 };
+    let cookie = |visitor: usize| {
+        let mut view = [0; 16];
+        view[..8].copy_from_slice(&visitor.to_le_bytes());
+        seal.seal(SITE, &advance(None, SITE, &key, now, &view, 1).1)
+    };
+    (0..VISITORS).map(cookie).collect()
+});
+
+/// A day before the one on which cookies come back: their identity changes on arrival, as most do on a first visit of a day.
+#[expect(clippy::disallowed_methods, reason = "the server that is measured follows the machine's clock")]
+fn yesterday() -> Date {
+    jiff::Zoned::now().date().yesterday().expect("in range")
+}
+
+/// The agent of a request.
+pub(crate) fn agent(number: u64) -> &'static str {
+    AGENTS[number as usize % AGENTS.len()]
+}
+
+/// The cookie of a request, as the browser sends it back.
+pub(crate) fn cookie(number: u64) -> &'static str {
+    &COOKIES[number as usize % VISITORS]
+}
+
+/// An address of the networks that the fixtures know.
+pub(crate) fn address(number: u64) -> [u8; 4] {
+    let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    [198, 18 + (spread & 1) as u8, (spread >> 1) as u8, (spread >> 9) as u8 | 1]
+}
+
+/// A body with so many events.
+pub(crate) fn body(number: u64, events: usize) -> String {
+    let mut view = [0xa5; 16];
+    view[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
+    view[8..].copy_from_slice(&number.to_le_bytes());
+    let page = |at: usize| PAGES[(number as usize + at) % PAGES.len()];
+    let event = |at: usize| match at % 5 {
+        0 if at == 0 => format!(
+            r#"{{"type":"view","at":12,"url":"https://jetpay.kz{}?utm_source=newsletter","referrer":"https://www.google.kz/"}}"#,
+            page(at)
+        ),
+        0 => format!(
+            r#"{{"type":"view","at":{at}12,"url":"https://jetpay.kz{}","referrer":"https://jetpay.kz{}"}}"#,
+            page(at),
+            page(at + 1)
+        ),
+        1 => format!(r#"{{"type":"engage","at":{at}900,"engaged_ms":{at}500}}"#),
+        2 => format!(r#"{{"type":"event","at":{at}950,"name":"pay.started","variant":"b"}}"#),
+        3 => format!(r#"{{"type":"engage","at":{at}990,"engaged_ms":{at}900}}"#),
+        _ => format!(r#"{{"type":"exit","at":{at}999,"url":"https://kaspi.kz/shop/{at}"}}"#),
+    };
+    let events: Vec<_> = (0..events).map(event).collect();
+    format!(
+        r#"{{"v":1,"site":"{SITE}","view":"{}","seq":0,"events":[{}]}}"#,
+        URL_SAFE_NO_PAD.encode(view),
+        events.join(",")
+    )
+}

@@ -1,0 +1,163 @@
+//! The stations of the journey inside one process: nanoseconds each, and the instructions that `scripts/instructions` counts.
+//!
+//! `cargo bench --bench stations` prints times. With `--count` each station is run [`COUNTED`] times and nothing is printed;
+//! under callgrind the functions named `station_…` then show what one run costs, which no neighbour changes.
+#![allow(missing_docs, clippy::print_stdout, reason = "a program that measures and tells")]
+
+#[path = "../corpus.rs"]
+mod corpus;
+
+use std::hint::black_box;
+use std::path::Path;
+use std::time::Instant;
+
+use tamga::collect::client_address::TrustedProxies;
+use tamga::collect::stages;
+use tamga::config::Config;
+use tamga::decode::beacon::parse;
+use tamga::enrich::{self, GeoIp, Lookups};
+use tamga::event::Sender;
+use tamga::pipeline::{self, Presented, SiteStages};
+use tamga::privacy::cookie::CookieSeal;
+use tamga::privacy::pseudonym::DayKey;
+use tamga::record;
+use tamga::secret::{Personal, Secret};
+
+/// Runs of each station under callgrind.
+const COUNTED: u64 = 200;
+/// Different beacons.
+const BEACONS: u64 = 512;
+
+struct World {
+    bodies: [Vec<String>; 3],
+    site: SiteStages,
+    lookups: Lookups,
+    key: DayKey,
+    seal: CookieSeal,
+    proxies: TrustedProxies,
+    headers: http::HeaderMap,
+    now: jiff::Timestamp,
+}
+
+fn world() -> World {
+    let config = Config::parse(corpus::CONFIG, Path::new("tamga.toml"), std::iter::empty()).expect("it is sound");
+    let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/geo").join(name);
+    let geo = GeoIp::open(&[fixture("city-ipv4.mmdb"), fixture("city-ipv6.mmdb")], &[fixture("asn.mmdb")]);
+    let mut headers = http::HeaderMap::new();
+    headers.append("x-forwarded-for", http::HeaderValue::from_static("203.0.113.7, 198.18.0.1"));
+    World {
+        bodies: [1, 5, 20].map(|events| (0..BEACONS).map(|number| corpus::body(number, events)).collect()),
+        site: stages(&config.sites[0]),
+        lookups: Lookups::new(geo.expect("fixtures")),
+        key: DayKey::new(Secret::new([7; 32])),
+        seal: CookieSeal::new(&Secret::new(corpus::COOKIE_KEY)),
+        proxies: TrustedProxies::new(&config.server.trusted_proxies, &config.server.client_address_header),
+        headers,
+        now: jiff::Timestamp::from_second(1_795_327_200).expect("in range"),
+    }
+}
+
+impl World {
+    fn sender(&self, number: u64) -> Sender {
+        let personal = |text: &str| Personal::new(text.to_owned());
+        Sender {
+            arrived_at: self.now,
+            address: Personal::new(corpus::address(number).into()),
+            user_agent: personal(corpus::agent(number)),
+            brands: personal(""),
+            platform: personal(""),
+            mobile: false,
+            has_language: true,
+            has_fetch_metadata: true,
+        }
+    }
+
+    fn body(&self, size: usize, number: u64) -> &[u8] {
+        self.bodies[size][(number % BEACONS) as usize].as_bytes()
+    }
+
+    /// Bytes to rows, as they go to the spool.
+    fn journey(&self, size: usize, number: u64) -> usize {
+        let addressed = parse(self.body(size, number)).expect("a beacon");
+        let today = self.site.rules.time(self.now).local.day;
+        let cookie = self.seal.open(&self.site.rules.site, corpus::cookie(number), today);
+        let sender = self.sender(number);
+        let presented = Presented::Cookie(cookie);
+        let processed = pipeline::process(addressed, &sender, presented, &self.site, &self.key, &self.lookups);
+        let sealed = processed.cookie.as_ref().map_or(0, |next| self.seal.seal(&self.site.rules.site, next).len());
+        sealed + record::encode(&processed.kept).iter().flat_map(|(_, rows)| rows).map(Vec::len).sum::<usize>()
+    }
+}
+
+#[inline(never)]
+fn station_decode_5(world: &World, number: u64) -> usize {
+    parse(world.body(1, number)).map_or(0, |addressed| addressed.beacon.events.len())
+}
+
+#[inline(never)]
+fn station_enrich_5(world: &World, number: u64) -> usize {
+    let addressed = parse(world.body(1, number)).expect("a beacon");
+    enrich::beacon(addressed.beacon, &world.sender(number), &world.lookups, &world.site.enrich).beacon.events.len()
+}
+
+#[inline(never)]
+fn station_address(world: &World, _: u64) -> usize {
+    world.proxies.client([127, 0, 0, 1].into(), &world.headers).expose().is_ipv4().into()
+}
+
+#[inline(never)]
+fn station_cookie(world: &World, number: u64) -> usize {
+    let today = world.site.rules.time(world.now).local.day;
+    usize::from(world.seal.open(&world.site.rules.site, corpus::cookie(number), today).is_some())
+}
+
+#[inline(never)]
+fn station_journey_1(world: &World, number: u64) -> usize {
+    world.journey(0, number)
+}
+
+#[inline(never)]
+fn station_journey_5(world: &World, number: u64) -> usize {
+    world.journey(1, number)
+}
+
+#[inline(never)]
+fn station_journey_20(world: &World, number: u64) -> usize {
+    world.journey(2, number)
+}
+
+type Station = (&'static str, u64, fn(&World, u64) -> usize);
+
+const STATIONS: [Station; 7] = [
+    ("client address", 1, station_address),
+    ("cookie, opened", 1, station_cookie),
+    ("decode, 5 events", 5, station_decode_5),
+    ("decode and enrich, 5 events", 5, station_enrich_5),
+    ("bytes to rows, 1 event", 1, station_journey_1),
+    ("bytes to rows, 5 events", 5, station_journey_5),
+    ("bytes to rows, 20 events", 20, station_journey_20),
+];
+
+fn main() {
+    let world = world();
+    if std::env::args().any(|argument| argument == "--count") {
+        for (_, _, station) in STATIONS {
+            (0..COUNTED).for_each(|number| _ = black_box(station(&world, number)));
+        }
+        return;
+    }
+    let runs = if std::env::args().any(|argument| argument == "--bench") { 40_000 } else { 100 };
+    println!("{:<28} {:>10} {:>14}", "station", "ns", "ns per event");
+    for (name, events, station) in STATIONS {
+        // The best of five: what disturbs only ever adds.
+        let best = (0..5)
+            .map(|_| {
+                let since = Instant::now();
+                (0..runs).for_each(|number| _ = black_box(station(&world, number)));
+                since.elapsed().as_nanos() / u128::from(runs)
+            })
+            .min()
+            .unwrap_or(0);
+        println!("{name:<28} {best:>10} {:>14}", best / u128::from(events));
+    }
+}

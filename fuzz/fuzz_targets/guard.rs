@@ -1,0 +1,14 @@
+//! The target is `targets/guard.rs`; here it meets the engine that makes its input, and the modules of `tamga-engine`.
+#![no_main]
+#![allow(dead_code, reason = "the program uses more of its modules than the target does")]
+
+#[path = "../../src/bin/tamga-engine/ast.rs"]
+mod ast;
+#[path = "../targets/guard.rs"]
+mod guard;
+#[path = "../../src/bin/tamga-engine/show.rs"]
+mod show;
+#[path = "../../src/bin/tamga-engine/statement/mod.rs"]
+mod statement;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| guard::run(data));

@@ -1,0 +1,38 @@
+//! Cookies: nothing but what was sealed for this site opens, and whatever is presented, a day's identity comes out.
+
+use std::sync::LazyLock;
+
+use jiff::civil::{Date, date};
+use tamga::privacy::cookie::{CookieSeal, LocalTime, advance};
+use tamga::privacy::pseudonym::DayKey;
+use tamga::secret::Secret;
+
+const SITE: &str = "jetpay.kz";
+const TODAY: Date = date(2026, 11, 22);
+
+static SEAL: LazyLock<(CookieSeal, DayKey)> =
+    LazyLock::new(|| (CookieSeal::new(&Secret::new([3; 32])), DayKey::new(Secret::new([7; 32]))));
+
+/// The bytes as a value; and as changes of a value that is right: pairs of a place and what is put there.
+pub(crate) fn run(data: &[u8]) {
+    let (seal, key) = &*SEAL;
+    let now = LocalTime { day: TODAY, minute: 600 };
+    let (_, cookie) = advance(None, SITE, key, now, &[9; 16], 1);
+    let right = seal.seal(SITE, &cookie);
+    if let Ok(value) = std::str::from_utf8(data) {
+        assert_eq!(seal.open(SITE, value, TODAY).is_some(), value == right);
+    }
+    let mut changed = right.clone().into_bytes();
+    for pair in data.chunks_exact(2) {
+        let at = usize::from(pair[0]) % changed.len();
+        changed[at] = pair[1];
+    }
+    if let Ok(value) = std::str::from_utf8(&changed) {
+        let opened = seal.open(SITE, value, TODAY);
+        assert_eq!(opened.is_some(), value == right, "a changed cookie opens");
+        assert!(seal.open("other.kz", value, TODAY).is_none(), "another site's cookie opens");
+        let (_, next) =
+            advance(opened, SITE, key, LocalTime { day: TODAY.tomorrow().expect("in range"), minute: 1 }, &[9; 16], 1);
+        assert!(seal.open(SITE, &seal.seal(SITE, &next), TODAY).is_none(), "tomorrow's cookie opens today");
+    }
+}

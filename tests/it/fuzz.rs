@@ -1,0 +1,55 @@
+//! Do the inputs that fuzzing has found interesting still do no harm? Replays `fuzz/corpus` over the targets.
+//!
+//! The guard's are replayed by the engine's own tests, where its modules are.
+
+use std::path::Path;
+
+#[path = "../../fuzz/targets/address.rs"]
+mod address;
+#[path = "../../fuzz/targets/beacon.rs"]
+mod beacon;
+#[path = "../../fuzz/targets/cookie.rs"]
+mod cookie;
+#[path = "../../fuzz/targets/scrub.rs"]
+mod scrub;
+#[path = "../../fuzz/targets/spool.rs"]
+mod spool;
+
+fn replay(corpus: &str, target: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(corpus);
+    let mut inputs = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let data = std::fs::read(&path).unwrap();
+        let outcome = std::panic::catch_unwind(|| target(&data));
+        assert!(outcome.is_ok(), "{} fails", path.display());
+        inputs += 1;
+    }
+    assert!(inputs > 5, "{inputs} inputs in {corpus}");
+}
+
+#[test]
+fn no_forwarding_header_changes_what_the_proxy_saw() {
+    replay("fuzz/corpus/address", address::run);
+}
+
+#[test]
+fn no_body_breaks_the_journey() {
+    replay("fuzz/corpus/beacon", beacon::run);
+    replay("schema/wire/examples", beacon::run);
+}
+
+#[test]
+fn no_changed_cookie_opens() {
+    replay("fuzz/corpus/cookie", cookie::run);
+}
+
+#[test]
+fn no_text_leaves_room_for_an_identifier() {
+    replay("fuzz/corpus/scrub", scrub::run);
+}
+
+#[test]
+fn no_damage_keeps_the_spool_from_opening() {
+    replay("fuzz/corpus/spool", spool::run);
+}
