@@ -40,7 +40,7 @@ export interface NamedEvent {
   type: "event";
   at: Milliseconds;
   name: string;
-  variant?: string;
+  variant?: string | undefined;
 }
 
 /** The visitor searched the site. Sent only where the tag names the parameters that hold the words. */
@@ -143,7 +143,7 @@ export interface Beacon {
   seq: number;
   /** Empty only beside `device`. */
   events: BeaconEvent[];
-  device?: Device;
+  device?: Device | undefined;
 }
 
 /** Bounds of the schema that the snippet keeps by itself, since one bad field would cost the whole beacon. */

@@ -48,9 +48,12 @@ function collector(options: Options) {
   const transport = createTransport(
     endpoint,
     queue,
-    firstTurn(`tamga-${site}`),
+    firstTurn(),
     guard((headers: Headers) => {
-      if (headers.get("Tamga-Outcome") === "off") stop(true);
+      if (headers.get("Tamga-Outcome") === "off") {
+        mirrorObjection(true);
+        stop();
+      }
       const items = headers.get("Tamga-Device");
       if (items && !asked && allowed === "full") readDevice(items);
     }),
@@ -60,7 +63,7 @@ function collector(options: Options) {
   const open = () => {
     allowed = permission(options.consent === "wait");
     // The objection of an earlier page that no collector has confirmed: it is all that may be sent.
-    if (allowed === "unconfirmed") object();
+    if (allowed === "object") object();
     else begin();
   };
 
@@ -80,7 +83,7 @@ function collector(options: Options) {
     const variant = details?.variant;
     // Numbers and the like match too, but the wire carries strings.
     if (NAME.test(name) && (variant === undefined || NAME.test(variant)))
-      report({ type: "event", at: at(), name: `${name}`, ...(variant && { variant: `${variant}` }) });
+      report({ type: "event", at: at(), name: `${name}`, variant: variant && `${variant}` });
   };
 
   const consent = (state: ConsentState) => {
@@ -116,7 +119,8 @@ function collector(options: Options) {
       if (auto) watchPages(hash, () => view());
       // A restored page is a new view; the referrer of the old one brought nobody this time.
       whenHidden(hide, resume, () => auto && view(undefined, ""));
-      on("online", resume);
+      // Without taking from storage: a page that is on its way out would carry it along.
+      on("online", transport._pump);
       watchEngagement(clock);
       watchExits(site, (url) => report({ type: "exit", at: at(), url }));
       if (options.errors) watchErrors((message) => report({ type: "error", at: at(), message }));
@@ -142,8 +146,7 @@ function collector(options: Options) {
   };
 
   /** Nothing more is counted, and what has not left the page is forgotten. */
-  const stop = (confirmed?: boolean) => {
-    if (confirmed) mirrorObjection(true);
+  const stop = () => {
     allowed = "off";
     queue._clear();
   };
@@ -239,7 +242,7 @@ export function start(options: Options): Tamga {
     },
   };
   guard(() => {
-    if (!host || !/^https?:/.test(location.protocol)) return;
+    if (!host || !/^http/.test(location.protocol)) return;
     const early = host.tamga?.q;
     running = collector(options);
     host.tamga = tamga;

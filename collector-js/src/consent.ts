@@ -21,7 +21,7 @@ export type Permission =
   /** The visitor objected and the collector confirmed it: nothing is sent. */
   | "off"
   /** The visitor objected and no collector has confirmed it yet: only the objection is sent. */
-  | "unconfirmed";
+  | "object";
 
 const DAY_SECONDS = 86_400;
 /** Browsers cap cookies at 400 days (and those set by scripts at 7 days in Safari). */
@@ -33,7 +33,7 @@ export function permission(wait: boolean): Permission {
   guard(() => {
     mirror = /(?:^|; )tamga-off=(\d)/.exec(document.cookie)?.[1];
   })();
-  if (mirror) return mirror === "1" ? "off" : "unconfirmed";
+  if (mirror) return mirror === "1" ? "off" : "object";
   return wait ? "wait" : granted();
 }
 
@@ -47,5 +47,5 @@ export const mirrorObjection = (confirmed: boolean) =>
   guard(() => {
     const secure = location.protocol === "https:" ? "; Secure" : "";
     // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is asynchronous and missing in older browsers.
-    document.cookie = `tamga-off=${confirmed ? 1 : 0}; Max-Age=${confirmed ? DAY_SECONDS : LONGEST_SECONDS}; Path=/; SameSite=Strict${secure}`;
+    document.cookie = `tamga-off=${+confirmed}; Max-Age=${confirmed ? DAY_SECONDS : LONGEST_SECONDS}; Path=/; SameSite=Strict${secure}`;
   })();

@@ -24,6 +24,6 @@ export function watchExits(site: string, onExit: (origin: string) => void) {
   );
 }
 
-/** `href` of a link inside SVG is an object, not a string; such links are left alone. */
+/** `href` of a link inside SVG is an object, not a string; as an address it is a path of this site, and so no exit. */
 const isLink = (target: EventTarget): target is HTMLAnchorElement | HTMLAreaElement =>
-  /^(a|area)$/i.test((target as Element).tagName) && typeof (target as HTMLAnchorElement).href === "string";
+  /^(a|area)$/i.test((target as Element).tagName);

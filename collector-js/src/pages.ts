@@ -27,7 +27,7 @@ export function searchTerm(names: string[] = [], address = location.href): strin
 
 /** Another page as a referrer: origin and path on the same site, the origin alone elsewhere. */
 export function referrerUrl(address: string, site: string): string | undefined {
-  if (!/^https?:/.test(address)) return undefined;
+  if (!/^http/.test(address)) return undefined;
   const { origin, pathname, hostname } = new URL(address);
   return (isSameSite(hostname, site) ? origin + pathname : `${origin}/`).slice(0, MAX_URL);
 }
@@ -38,7 +38,7 @@ export function referrerUrl(address: string, site: string): string | undefined {
  */
 export function firstReferrer(site: string): string | undefined {
   const [entry] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
-  return /^(reload|back)/.test(entry?.type ?? "") ? undefined : referrerUrl(document.referrer, site);
+  return /^(rel|back)/.test(`${entry?.type}`) ? undefined : referrerUrl(document.referrer, site);
 }
 
 /**

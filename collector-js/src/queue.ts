@@ -38,7 +38,6 @@ export function createQueue(
   /** May use this browser's storage. */
   persist?: boolean,
 ) {
-  const key = `tamga-${site}`;
   let view = "";
   let seq = 0;
   let open: BeaconEvent[] = [];
@@ -50,8 +49,7 @@ export function createQueue(
     if (!events.length && !device) return;
     open = [];
     if (seq > MAX_SEQ) return;
-    const beacon: Beacon = { v: 1, site, view, seq: seq++, events };
-    if (device) beacon.device = device;
+    const beacon: Beacon = { v: 1, site, view, seq: seq++, events, device };
     const midnight = new Date().setHours(24, 0, 0, 0) - Date.now();
     push(JSON.stringify(beacon), Math.min(midnight, MAX_OFFLINE_MS));
   };
@@ -61,20 +59,20 @@ export function createQueue(
     waiting();
   };
 
-  /** The beacons to send, oldest first. */
+  /** The beacons to send, oldest first; not those that are on the wire. */
   const waiting = (): readonly Sealed[] => {
     sealed = sealed.filter(({ _dies }) => now() <= _dies).slice(-MAX_BEACONS);
     while (sealed.reduce((sum, { _body }) => sum + _body.length, 0) > MAX_CHARACTERS) sealed.shift();
-    return sealed;
+    return sealed.filter(({ _inFlight }) => !_inFlight);
   };
 
-  const parked = (): [string, number][] => JSON.parse(localStorage[key] || "[]");
+  const parked = (): [string, number][] => JSON.parse(localStorage.tamga || "[]");
 
   /** Moves what lies in storage back. */
   const unpark = () => {
     if (!persist) return;
     const moved = parked();
-    localStorage.removeItem(key);
+    localStorage.removeItem("tamga");
     for (const [body, dies] of moved) {
       const left = dies - Date.now();
       // More than was ever given: the device's clock has been set back.
@@ -117,10 +115,10 @@ export function createQueue(
 
     /** Moves what waits into storage, behind what other pages have put there. */
     _park() {
-      const moved = waiting().filter(({ _inFlight }) => !_inFlight);
+      const moved = waiting();
       if (!persist || !moved.length) return;
       const entries = moved.map(({ _body, _dies }) => [_body, _dies - now() + Date.now()]);
-      localStorage[key] = JSON.stringify([...parked(), ...entries].slice(-MAX_BEACONS));
+      localStorage.tamga = JSON.stringify([...parked(), ...entries].slice(-MAX_BEACONS));
       sealed = sealed.filter(({ _inFlight }) => _inFlight);
     },
 

@@ -27,7 +27,7 @@ export function createTransport(
     if (busy) return;
     busy = true;
     while (!timer && navigator.onLine !== false) {
-      const beacon = queue._waiting().find(({ _inFlight }) => !_inFlight);
+      const [beacon] = queue._waiting();
       if (!beacon) break;
       await turn(() => attempt(beacon));
     }
@@ -36,7 +36,7 @@ export function createTransport(
 
   const attempt = async (beacon: Sealed): Promise<void> => {
     // While it waited for its turn it may have left because the page was hidden, or the visitor may have objected.
-    if (beacon._inFlight || !queue._waiting().includes(beacon)) return;
+    if (!queue._waiting().includes(beacon)) return;
     let after: string | null = null;
     queue._sent(beacon);
     try {
@@ -90,7 +90,6 @@ export function createTransport(
     _hide() {
       if (navigator.onLine === false) return;
       for (const beacon of queue._waiting()) {
-        if (beacon._inFlight) continue;
         if ("keepalive" in Request.prototype) attempt(beacon);
         // A string body makes the request `text/plain`, which needs no preflight. A beacon that has failed before stays
         // queued as well: sent once more if the page comes back, it is known to the collector by (view, seq).

@@ -9,7 +9,7 @@
  */
 const LONGEST_WAIT_MS = 3_000;
 
-export function firstTurn(name: string): <T>(attempt: () => Promise<T>) => Promise<T> {
+export function firstTurn(): <T>(attempt: () => Promise<T>) => Promise<T> {
   let first = true;
   return async (attempt) => {
     if (first) {
@@ -17,7 +17,11 @@ export function firstTurn(name: string): <T>(attempt: () => Promise<T>) => Promi
       // The signal ends the waiting only; a lock once granted is kept until the attempt is over. Also caught: a browser without
       // locks or signals.
       try {
-        return await navigator.locks.request(name, { signal: AbortSignal.timeout(LONGEST_WAIT_MS) }, attempt);
+        return await navigator.locks.request(
+          "tamga",
+          { signal: AbortSignal.timeout(LONGEST_WAIT_MS) },
+          attempt,
+        );
       } catch {}
     }
     return attempt();

@@ -3,4 +3,4 @@
  * host, since a site may be tried out under another name. No list of public suffixes is shipped to browsers.
  */
 export const isSameSite = (host: string, site: string): boolean =>
-  host === location.hostname || host === site || host.endsWith(`.${site}`);
+  host === location.hostname || `.${host}`.endsWith(`.${site}`);

@@ -6,10 +6,13 @@ export function screenClass(): Screen {
   // Some embedded browsers know no outer size; what is visible then stands for it.
   const share = ((outerWidth || innerWidth) * (outerHeight || innerHeight)) / (availWidth * availHeight);
   return {
-    width: Math.round(width),
-    height: Math.round(height),
-    depth: colorDepth,
-    ratio: Math.round(devicePixelRatio * 100),
+    width: whole(width, 100_000),
+    height: whole(height, 100_000),
+    depth: whole(colorDepth, 64),
+    ratio: whole(devicePixelRatio * 100, 10_000),
     window: share >= 0.9 ? "full" : share >= 0.6 ? "large" : share >= 0.3 ? "medium" : "small",
   };
 }
+
+/** Within the wire's bounds, whatever a browser or an extension puts there. */
+const whole = (number: number, most: number) => Math.min(Math.max(Math.round(number) || 0, 0), most);

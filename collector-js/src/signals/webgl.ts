@@ -7,6 +7,7 @@
  */
 import type { WebGl } from "../beacon.js";
 import { digest } from "../lib/digest.js";
+import { text } from "../lib/text.js";
 
 /** Limits and sizes by their numbers in the specification: textures, viewport, points, lines, buffers, shaders, colours. */
 const LIMITS = [
@@ -41,8 +42,8 @@ export async function webgl(): Promise<WebGl | undefined> {
   // A page may hold a dozen contexts; this one is not kept waiting for the garbage collector.
   gl.getExtension("WEBGL_lose_context")?.loseContext();
   return {
-    vendor: vendor.slice(0, 128),
-    renderer: renderer.slice(0, 256),
+    vendor: text(vendor, 128),
+    renderer: text(renderer, 256),
     digest: await digest(new TextEncoder().encode(JSON.stringify(able))),
   };
 }

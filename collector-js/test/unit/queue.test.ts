@@ -95,15 +95,20 @@ test("a beacon that was on the wire lives for 20 minutes more, one that never wa
   queue._add(event());
   queue._seal();
   const [first, second] = queue._waiting() as [Sealed, Sealed];
-  queue._sent(first);
+  const tried = (beacon: Sealed) => {
+    queue._sent(beacon);
+    assert.ok(!queue._waiting().includes(beacon), "on the wire");
+    beacon._inFlight = false;
+  };
+  tried(first);
   now += MAX_AGE_MS + 1;
   assert.deepEqual(
     beacons().map(({ seq }) => seq),
     [1],
   );
-  queue._sent(second);
+  tried(second);
   now += MAX_AGE_MS - 1;
-  queue._sent(second);
+  tried(second);
   now += 2;
   assert.deepEqual(beacons(), [], "and trying again does not lengthen its life");
 });
@@ -143,25 +148,25 @@ test("storage is touched only where the site allows it, and takes what waits but
     queue._park();
   };
   fill(queue);
-  assert.deepEqual([queue._waiting().length, touched], [2, 0]);
+  assert.deepEqual([queue._waiting().length, touched], [1, 0]);
 
   const one = createQueue("jetpay.kz", () => now, true);
   fill(one);
   const other = createQueue("jetpay.kz", () => now + 77, true);
   fill(other);
-  assert.deepEqual([one._waiting().length, Object.keys(kept)], [1, ["tamga-jetpay.kz"]]);
+  assert.deepEqual([one._waiting().length, Object.keys(kept)], [0, ["tamga"]]);
   one._unpark();
-  assert.deepEqual([one._waiting().length, other._waiting().length, kept], [3, 1, {}]);
-  const left = (one._waiting()[2]?._dies ?? 0) - now;
+  assert.deepEqual([one._waiting().length, other._waiting().length, kept], [2, 0, {}]);
+  const left = (one._waiting()[1]?._dies ?? 0) - now;
   assert.ok(left > 0 && left <= MAX_OFFLINE_MS, "ages go along");
 
   one._park();
-  kept["tamga-jetpay.kz"] = JSON.stringify([
+  kept.tamga = JSON.stringify([
     ["{}", Date.now() - 1],
     ["{}", Date.now() + MAX_OFFLINE_MS + 60_000],
   ]);
   one._unpark();
-  assert.equal(one._waiting().length, 1, "neither the old ones nor those of a clock that was set back");
+  assert.equal(one._waiting().length, 0, "neither the old ones nor those of a clock that was set back");
   one._park();
   one._clear();
   assert.deepEqual([one._waiting().length, kept], [0, {}], "clearing forgets what is stored, too");

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import {
   type Beacon,
   type BeaconEvent,
+  type Device,
   MAX_MESSAGE,
   MAX_MS,
   MAX_QUERY,
@@ -13,6 +14,7 @@ import {
   NAME,
 } from "../../src/beacon.js";
 import { randomId } from "../../src/lib/random-id.js";
+import { detectors, fontNames } from "../lib/lists.js";
 import { EXAMPLES, schema, validate } from "../lib/schema.js";
 
 /** Every event with every field: the compiler refuses this object when a type gains an event or a field. */
@@ -54,6 +56,33 @@ test("the schema describes the events and fields of the types, no more and no fe
   }
 });
 
+test("the schema describes the signals of the device part, each with its value or with its absence", () => {
+  const device: Required<Device> = {
+    time_zone: "Asia/Almaty",
+    canvas: { digest: randomId(), state: "noised" },
+    fonts: fontNames,
+    plugins: [],
+    webgl: { vendor: "", renderer: "r".repeat(256), digest: randomId() },
+    media_devices: { audio_input: 0, audio_output: 4, video_input: 1 },
+    active_x: false,
+    languages: ["kk-KZ", "ru"],
+    cpu: { architecture: "x86", bits: 64 },
+    screen: { width: 1440, height: 900, depth: 24, ratio: 150, window: "full" },
+    automation: detectors.map(([name]) => name as string),
+  };
+  assert.deepEqual(Object.keys(schema.$defs.device?.properties ?? {}).sort(), Object.keys(device).sort());
+  assert.deepEqual(validate({ ...beacon([]), device }), []);
+  for (const absent of ["unsupported", "blocked", "timeout", "error"]) {
+    const none = Object.fromEntries(Object.keys(device).map((name) => [name, { absent }]));
+    assert.deepEqual(validate({ ...beacon([]), device: none }), []);
+  }
+  assert.notDeepEqual(
+    validate({ ...beacon([]), device: { screen: { ...(device.screen as object), width: null } } }),
+    [],
+  );
+  assert.notDeepEqual(validate(beacon([])), [], "without a device there must be an event");
+});
+
 test("the bounds in the code are the bounds of the schema", () => {
   assert.equal(schema.properties.seq.maximum, MAX_SEQ);
   assert.equal(schema.$defs.at.maximum, MAX_MS);
@@ -69,7 +98,7 @@ test("every field has a description", () => {
   const walk = (node: unknown, path: string) => {
     if (typeof node !== "object" || node === null) return;
     for (const [key, value] of Object.entries(node)) {
-      const isField = /\/(properties|\$defs)$/.test(path) && !/\/(allOf|if|then)\//.test(path);
+      const isField = /\/(properties|\$defs)$/.test(path) && !/\/(allOf|anyOf|if|then)\//.test(path);
       const described = value?.description ?? schema.$defs[value?.$ref?.replace("#/$defs/", "")]?.description;
       if (isField && !described) bare.push(`${path}/${key}`);
       walk(value, `${path}/${key}`);
