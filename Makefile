@@ -7,7 +7,7 @@ SNIPPET := collector-js/dist/tamga.js
 SNIPPET_SOURCES := $(shell find collector-js/src -name '*.ts') $(wildcard collector-js/*.json collector-js/build.mjs schema/lists/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults fuzz bench lint engine snippet playground clean
+.PHONY: help run test faults linkage fuzz bench lint engine snippet playground clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ bench: ## Measure the edge beside nginx and a bare handler (ten minutes, two idl
 	@cargo bench --bench stations
 	@cargo bench --no-run --bench edge
 	@taskset -c 0 cargo bench --bench edge
+
+linkage: ## Try to join identified data with what is kept and published; writes docs/linkage.md (hours; SCALES=500,2000:2 for less)
+	@scripts/prepare compiler snippet engine
+	@$(MAKE) -s $(SNIPPET)
+	@cargo test --test linkage -- --write $(if $(SCALES),--scales $(SCALES))
 
 lint: ## Check formats, lints, types and licences
 	@scripts/prepare compiler snippet

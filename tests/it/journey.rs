@@ -38,6 +38,7 @@ async fn a_click_in_a_browser_arrives_in_the_vault_and_what_was_played_is_publis
     who_asks_not_to_be_measured_is_counted_only(&mut demo).await;
 
     another_demo_does_not_take_the_folder_away(&demo);
+    the_wall_is_whole_while_it_plays_and_afterwards(&demo);
 
     println!("memory of collector and engines in MiB: {}", memory(&demo));
     assert_eq!(children(demo.pid()).len(), 2, "two engines, and nothing left over");
@@ -45,6 +46,20 @@ async fn a_click_in_a_browser_arrives_in_the_vault_and_what_was_played_is_publis
     assert!(status.success(), "{status}:\n{}", demo.log());
     println!("it stopped within {} ms", took.as_millis());
     assert!(!demo.log().contains("WARN") && !demo.log().contains("panicked"), "{}", demo.log());
+}
+
+/// The collector examines the wall by itself soon after its start, in the middle of the playing; the verb does now.
+fn the_wall_is_whole_while_it_plays_and_afterwards(demo: &Product) {
+    let run = |arguments: &[&str]| {
+        let config = demo.data.join("demo.toml");
+        Command::new(env!("CARGO_BIN_EXE_tamga")).args(arguments).arg("--config").arg(config).output().unwrap()
+    };
+    let verified = run(&["verify"]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    let acts = run(&["audit", "show", "--act", "verify"]);
+    let acts = String::from_utf8_lossy(&acts.stdout).into_owned();
+    assert!(acts.contains("by=collector") && acts.contains("by=verb"), "{acts}");
+    assert!(acts.lines().all(|act| act.contains("broken=[]") && act.contains("not_seen=0")), "{acts}");
 }
 
 /// One with other settings would begin anew, and empty the folder first.

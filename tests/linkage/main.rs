@@ -1,0 +1,362 @@
+//! `make linkage`: can identified data be joined with what the product keeps and publishes?
+//!
+//! A world of people ([`world`]) sends beacons to the real collector on a simulated clock ([`collector`]); their identified
+//! payment log and the truth are kept apart. When all is published, attackers ([`attack`]) try with what their role has, and
+//! are judged ([`judge`]) against chance, against people who refused (the negative control), and against the same attack on a
+//! naive store of rows (the positive control: below 97 % the run is void). The figures go to `docs/linkage.md` ([`report`]).
+//!
+//! Of the product only its start is linked in; generator, attackers and judge share no code with it.
+
+#![allow(clippy::print_stdout, reason = "a measurement prints")]
+
+mod attack;
+mod collector;
+mod judge;
+mod nminus1;
+mod report;
+mod world;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
+
+use attack::{Counts, FIELDS, GUESSES, Vault};
+use collector::{Beacon, Collector};
+use judge::Rate;
+use nminus1::Trap;
+use report::{Figures, Scale};
+use world::{DAY_MS, Payment, World};
+
+/// Payers whose telemetry was sent, at least, for each scale.
+const TARGETS: usize = 3_000;
+/// Worlds of each scale.
+const SEEDS: usize = 5;
+
+fn main() -> anyhow::Result<()> {
+    let mut scales: Vec<_> = [500, 2_000, 20_000, 200_000].map(|visits| (visits, SEEDS)).into();
+    let mut write = false;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().unwrap_or_default();
+        match argument.as_str() {
+            "--scales" => scales = value().split(',').map(visits_and_seeds).collect::<anyhow::Result<Vec<_>>>()?,
+            "--write" => write = true,
+            other => anyhow::bail!("{other}? --scales VISITS[:SEEDS],… --write"),
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let figures = runtime.block_on(run(&scales))?;
+    let text = report::markdown(&figures);
+    println!("{text}");
+    if write {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
+        std::fs::write(format!("{docs}/linkage.md"), &text)?;
+        std::fs::write(format!("{docs}/linkage.svg"), report::picture(&figures))?;
+    }
+    let void: Vec<_> =
+        figures.scales.iter().filter(|scale| scale.naive.share() < 0.97).map(|scale| scale.visits).collect();
+    anyhow::ensure!(void.is_empty(), "the run is void: the positive control is below 97 % at {void:?} visits a day");
+    let over = figures.over_the_bars();
+    anyhow::ensure!(over.is_empty(), "over the bars: {}", over.join("; "));
+    Ok(())
+}
+
+/// `20000:2`: so many visits a day, so many seeds.
+fn visits_and_seeds(text: &str) -> anyhow::Result<(usize, usize)> {
+    let (visits, seeds) = text.split_once(':').unwrap_or((text, ""));
+    Ok((visits.parse()?, if seeds.is_empty() { SEEDS } else { seeds.parse()? }))
+}
+
+async fn run(scales: &[(usize, usize)]) -> anyhow::Result<Figures> {
+    let began = Instant::now();
+    let networks = world::networks(include_str!("../fixtures/geo/networks.csv"));
+    let mut worlds = Vec::new();
+    for &(visits, seeds) in scales {
+        let days = TARGETS.div_ceil(visits * 15 * 75 / 10_000 * seeds).max(1);
+        for seed in 0..seeds {
+            let site = format!("s{visits}-{seed}.kz");
+            worlds.push(World::new(seed as u64 + 1, site, visits, days, &networks));
+        }
+    }
+    let trap = Trap::new();
+    let sites: Vec<_> = worlds.iter().map(|world| world.site.clone()).chain(Trap::sites()).collect();
+    let collector = Collector::start(&sites).await?;
+    let days = worlds.iter().map(|world| world.days).max().unwrap_or(1);
+    let mut beacons: Vec<Beacon> =
+        worlds.iter().enumerate().flat_map(|(number, world)| beacons(number, world)).collect();
+    beacons.extend(trap.beacons());
+    beacons.sort_by_key(|beacon| beacon.at);
+    println!("{} sites, {days} days, {} beacons", sites.len(), beacons.len());
+
+    let mut vaults: HashMap<(usize, usize), Vault> = HashMap::new();
+    let mut keys: HashMap<(usize, usize), [u8; 32]> = HashMap::new();
+    let (sent, mut accepted, mut jars) = (beacons.len(), 0, HashMap::new());
+    let mut rest = beacons.into_iter().peekable();
+    for day in 0..days {
+        let end = (day as i64 + 1) * DAY_MS;
+        let today: Vec<_> = std::iter::from_fn(|| rest.next_if(|beacon| beacon.at < end)).collect();
+        let count = today.len();
+        accepted += collector.play(today, &mut jars).await;
+        let active: Vec<_> = worlds.iter().enumerate().filter(|(_, world)| day < world.days).collect();
+        for (number, world) in &active {
+            if let Some(key) = stolen_key(&collector, &world.site) {
+                keys.insert((*number, day), key);
+            }
+        }
+        collector.publish(day + 1, active.len() + if day == 0 { Trap::sites().len() } else { 0 }).await?;
+        for (number, world) in &active {
+            vaults.insert((*number, day), vault(&collector, &world.site).await?);
+        }
+        println!("day {day}: {count} beacons, {:.0} s since the beginning", began.elapsed().as_secs_f64());
+    }
+    println!("{accepted} of {sent} beacons accepted");
+    let mut figures = Figures::default();
+    for &(visits, _) in scales {
+        let of: Vec<_> = worlds.iter().enumerate().filter(|(_, world)| world.visits_per_day == visits).collect();
+        figures.scales.push(scale(&collector, visits, &of, &vaults, &keys).await?);
+    }
+    figures.traps = trap.judge(&collector).await?;
+    figures.oracles = oracles(&collector).await;
+    figures.seconds = began.elapsed().as_secs();
+    collector.stop().await?;
+    Ok(figures)
+}
+
+/// The day's key of a site, as a thief takes it who reads the memory-backed folder at that day's end.
+fn stolen_key(collector: &Collector, site: &str) -> Option<[u8; 32]> {
+    let mut found: Vec<_> =
+        std::fs::read_dir(&collector.keys).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    found.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&format!("{site}."))));
+    found.sort();
+    std::fs::read(found.last()?).ok()?.try_into().ok()
+}
+
+fn beacons(number: usize, world: &World) -> Vec<Beacon> {
+    let mut out = Vec::new();
+    for (visit, truth) in world.visits.iter().enumerate() {
+        let device = &world.devices[truth.device];
+        let last = truth.views.len() - 1;
+        for (at, (when, path)) in truth.views.iter().enumerate() {
+            let referrer = if at == 0 { truth.secret.source } else { world.site.as_str() };
+            let leaves = (at == last && !truth.secret.out.is_empty()).then_some(truth.secret.out);
+            let view = ((number as u64) << 48) ^ ((visit as u64) << 8) ^ at as u64;
+            out.push(Beacon {
+                at: *when,
+                browser: ((number as u64) << 40) | truth.device as u64,
+                site: world.site.clone(),
+                address: device.address,
+                agent: device.agent.text(),
+                body: world::beacon(&world.site, view, path, referrer, leaves),
+                refuses: device.refuses,
+            });
+        }
+    }
+    out
+}
+
+async fn vault(collector: &Collector, site: &str) -> anyhow::Result<Vault> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        hour: i64,
+        region: String,
+        browser: String,
+        major: u16,
+        os: String,
+        network: u8,
+    }
+    let sql = format!(
+        "SELECT toInt64(toUnixTimestamp(hour)) AS hour, region, browser, browser_major AS major, os, network FROM events \
+         WHERE site = '{site}' AND type = 'view' AND path = '/pay/:order'"
+    );
+    let rows: Vec<Row> = collector.administrator(&sql).await?;
+    Ok(Vault::new(rows.into_iter().map(|row| (row.hour, row.region, row.browser, row.major, row.os, row.network))))
+}
+
+/// Everything about one scale, over its seeds.
+async fn scale(
+    collector: &Collector,
+    visits: usize,
+    worlds: &[(usize, &World)],
+    vaults: &HashMap<(usize, usize), Vault>,
+    keys: &HashMap<(usize, usize), [u8; 32]>,
+) -> anyhow::Result<Scale> {
+    let mut figures = Scale { visits, days: worlds[0].1.days, seeds: worlds.len(), ..Scale::default() };
+    let mut naive: HashMap<&str, Rate> = HashMap::new();
+    let mut member = Vec::new();
+    for (number, world) in worlds {
+        let is_tracked = |payment: &&Payment| !world.devices[world.visits[payment.visit].device].refuses;
+        let (tracked, refused): (Vec<_>, Vec<_>) = world.payments.iter().partition(is_tracked);
+        let (training, targets) = tracked.split_at(tracked.len() / 5);
+        figures.targets += tracked.len();
+        figures.controls += refused.len();
+
+        let rows = attack::naive_rows(world);
+        for (name, guesses) in attack::on_rows(world, &rows, training, targets) {
+            let hits = guesses.iter().zip(targets).map(|(guess, target)| *guess == Some(target.visit));
+            let rate = naive.entry(name).or_default();
+            *rate = rate.and(Rate::of(hits));
+        }
+
+        let counts = counts(collector, world).await?;
+        for (name, guess) in GUESSES {
+            for (group, of) in [(0, &tracked), (1, &refused)] {
+                let guesses = attack::on_counts(&counts, of, guess);
+                let right = |field: Option<&'static str>| {
+                    let each = guesses.iter().zip(of.iter());
+                    Rate::of(
+                        each.map(|(guess, target)| attack::is_right(&world.visits[target.visit].secret, guess, field)),
+                    )
+                };
+                let linked = figures.linked.entry(name).or_default();
+                linked[group] = linked[group].and(right(None));
+                if group == 0 {
+                    let chances = of.iter().zip(&guesses).map(|(target, guess)| chance(world, target, guess));
+                    linked[2] = linked[2].and(Rate::sum(chances));
+                }
+                for field in FIELDS.into_iter().filter(|field| counts.fields.contains_key(field)) {
+                    let inferred = figures.inferred.entry((field, name)).or_default();
+                    inferred[group] = inferred[group].and(right(Some(field)));
+                }
+            }
+        }
+
+        let begin = collector.begin_second();
+        for payment in &tracked {
+            let truth = world.visits[payment.visit].paid.unwrap_or_default() / 1000;
+            let day = (truth * 1000 / DAY_MS) as usize;
+            let Some(vault) = vaults.get(&(*number, day)) else { continue };
+            let hour = |second: i64| begin + second.div_euclid(3600) * 3600;
+            let network = keys.get(&(*number, day)).map(|key| network_byte(key, payment.address));
+            let alone = Rate::sum([vault.chance(payment, hour(payment.second), hour(truth), None)]);
+            let with_key = Rate::sum([vault.chance(payment, hour(payment.second), hour(truth), network)]);
+            figures.administrator = figures.administrator.and(alone);
+            figures.thief = figures.thief.and(with_key);
+        }
+        member.extend(membership(collector, world).await?);
+        figures.utility(collector, world).await?;
+    }
+    figures.naive = naive.values().copied().max_by(|one, two| one.share().total_cmp(&two.share())).unwrap_or_default();
+    figures.membership = judge::told_apart(&member);
+    Ok(figures)
+}
+
+/// How often a guess would be right of somebody else who paid on that site: what it is worth by itself.
+fn chance(world: &World, target: &Payment, guess: &BTreeMap<&'static str, String>) -> f64 {
+    let day = |payment: &Payment| payment.second.max(0) * 1000 / DAY_MS;
+    // A stride through those of the day is as good as all, where there are thousands.
+    let others: Vec<_> =
+        world.payments.iter().filter(|other| other.visit != target.visit && day(other) == day(target)).collect();
+    let few = others.iter().step_by(others.len() / 100 + 1);
+    Rate::of(few.map(|other| attack::is_right(&world.visits[other.visit].secret, guess, None))).share()
+}
+
+/// One byte of the network of an address, as the documentation has it, by who has the day's key.
+fn network_byte(key: &[u8; 32], address: u32) -> u8 {
+    let domain = blake3::derive_key("tamga 2026-11-22 network v1", key);
+    let prefix = &address.to_be_bytes()[..3];
+    let mut hasher = blake3::Hasher::new_keyed(&domain);
+    hasher.update(&(prefix.len() as u64).to_le_bytes()).update(prefix);
+    hasher.finalize().as_bytes()[0]
+}
+
+/// What is published of the facts that an attacker is after, day by day. Tables that are not there are left out.
+async fn counts(collector: &Collector, world: &World) -> anyhow::Result<Counts> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        day: usize,
+        value: String,
+        count: f64,
+    }
+    let begin = collector.begin_second();
+    let day = format!("intDiv(toUnixTimestamp(window_start) - {begin}, 86400) AS day");
+    let questions = [
+        ("source", "entries", "if(channel = 'direct', '', source)", "visits"),
+        ("landing", "pages", "path", "ifNull(entries, 0)"),
+        ("pages", "visits", "pages", "visits"),
+        ("out", "exits", "domain", "ifNull(clicks, 0)"),
+    ];
+    let mut counts = Counts::default();
+    for (field, table, value, count) in questions {
+        let sql = format!(
+            "SELECT {day}, toString({value}) AS value, toFloat64(sum({count})) AS count FROM {table} WHERE site = '{}' \
+             GROUP BY day, value HAVING count > 0",
+            world.site
+        );
+        let Ok(rows) = collector.analyst::<Row>(&sql).await else { continue };
+        let mut published = vec![HashMap::new(); world.days];
+        for row in rows.into_iter().filter(|row| row.day < world.days) {
+            // `/docs/p7` of the world is `/docs/p7` in the site's list; an outbound domain is what it was.
+            published[row.day].insert(row.value, row.count);
+        }
+        if field == "out" {
+            // Most follow none: so many as there were visits less the clicks.
+            published.iter_mut().for_each(|day| {
+                let clicks: f64 = day.values().sum();
+                day.insert(String::new(), (world.visits_per_day as f64 * 0.75 - clicks).max(0.0));
+            });
+        }
+        counts.fields.insert(field, published);
+    }
+    Ok(counts)
+}
+
+/// Whether a payer's telemetry is in a day's counts: the published visitors of the payer's region against other days.
+async fn membership(collector: &Collector, world: &World) -> anyhow::Result<Vec<(f64, bool)>> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        day: usize,
+        region: String,
+        visitors: f64,
+    }
+    let sql = format!(
+        "SELECT intDiv(toUnixTimestamp(window_start) - {}, 86400) AS day, region, toFloat64(visitors) AS visitors FROM places \
+         WHERE site = '{}'",
+        collector.begin_second(),
+        world.site
+    );
+    let rows: Vec<Row> = collector.analyst(&sql).await?;
+    let mut by_region: HashMap<String, HashMap<usize, f64>> = HashMap::new();
+    for row in rows {
+        by_region.entry(row.region).or_default().insert(row.day, row.visitors);
+    }
+    let score = |payment: &Payment| {
+        let day = (payment.second.max(0) * 1000 / DAY_MS) as usize;
+        let Some(of) = by_region.get(&payment.region) else { return 0.0 };
+        let mean = of.values().sum::<f64>() / of.len().max(1) as f64;
+        of.get(&day).copied().unwrap_or(0.0) - mean
+    };
+    Ok(world
+        .payments
+        .iter()
+        .take(4_000)
+        .map(|payment| (score(payment), !world.devices[world.visits[payment.visit].device].refuses))
+        .collect())
+}
+
+/// Questions by which an analyst would get at rows or bring the payment log along; how many were answered.
+async fn oracles(collector: &Collector) -> [usize; 2] {
+    let tries = [
+        "SELECT count() FROM tamga_vault.events",
+        "SELECT throwIf(count() > 0) FROM tamga_vault.events",
+        "SELECT * FROM url('http://127.0.0.1/log.csv', 'CSV', 's UInt32')",
+        "SELECT * FROM file('/proc/self/environ', 'LineAsString')",
+        "SELECT * FROM remote('127.0.0.1', tamga_vault.events)",
+        "SELECT * FROM merge('tamga_vault', '.*')",
+        "SELECT * FROM mergeTreeIndex('tamga_vault', 'events')",
+        "SELECT path FROM pages WHERE path IN tamga_vault.events",
+        "SELECT joinGet('tamga_vault.j', 'x', 1)",
+        "SELECT dictGet('tamga_vault.d', 'x', 1)",
+        "INSERT INTO site SELECT * FROM site",
+        "CREATE TABLE t (x String) ENGINE = Memory",
+        "SELECT 1; SELECT 2",
+        "SELECT * FROM system.parts",
+        "SELECT * FROM system.query_log",
+        "SELECT * FROM tamga_engine.query_log",
+        "SELECT * FROM site INTO OUTFILE '/tmp/x'",
+        "SELECT * FROM executable('x', 'CSV', 's String')",
+    ];
+    let mut answered = 0;
+    for sql in tries {
+        answered += usize::from(collector.analyst::<serde_json::Value>(sql).await.is_ok());
+    }
+    [answered, tries.len()]
+}
