@@ -21,6 +21,19 @@ TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Attributes of devices and connections, one narrow row each, so that no joint fingerprint exists at rest';
 
+CREATE TABLE tamga_vault.erasures
+(
+    `attempt` UInt64 COMMENT 'Random number of the attempt to erase',
+    `visitor` FixedString(16) COMMENT 'The pseudonym whose rows are being erased' CODEC(NONE),
+    `begun_at` DateTime('UTC') DEFAULT now() COMMENT 'When the attempt began'
+)
+ENGINE = MergeTree
+PARTITION BY attempt
+ORDER BY visitor
+TTL begun_at + toIntervalDay(1)
+SETTINGS merge_with_ttl_timeout = 3600, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Pseudonyms whose rows are being erased at this moment; normally empty';
+
 CREATE TABLE tamga_vault.errors
 (
     `batch` UInt64 COMMENT 'Random value of the insert that brought the row; by it an insert of unknown outcome is counted',
@@ -173,6 +186,7 @@ CREATE TABLE tamga_stats.clients
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
 ORDER BY (site, window_start, browser, major)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
@@ -191,6 +205,7 @@ CREATE TABLE tamga_stats.entries
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
 ORDER BY (site, window_start, channel, source)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
@@ -207,6 +222,7 @@ CREATE TABLE tamga_stats.hours
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
 ORDER BY (site, window_start, hour)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
@@ -225,6 +241,7 @@ CREATE TABLE tamga_stats.pages
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
 ORDER BY (site, window_start, path)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
@@ -242,6 +259,7 @@ CREATE TABLE tamga_stats.places
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
 ORDER BY (site, window_start, country, region)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
@@ -260,6 +278,7 @@ CREATE TABLE tamga_stats.publications
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
 ORDER BY (site, window_start)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
@@ -294,6 +313,7 @@ CREATE TABLE tamga_stats.site
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
 ORDER BY (site, window_start)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192

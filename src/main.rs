@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use tamga::clock::Clock;
 use tamga::config::Config;
+use tamga::serve::Access;
 use tamga::serve::vault::Wish;
 use tamga::serve::verify::Form;
 use tamga::serve::wall::Zone;
@@ -55,8 +56,23 @@ enum Verb {
         shop's visitors at it over HTTP until the clock has caught up with real time, and stays. Started again on the same \
         day it is there at once.")]
     Demo(Demo),
-    /// Bring the schemas of both stores up to date
-    Migrate(ConfigFile),
+    /// Bring the schemas of both stores up to date, and say who may do what on their servers
+    #[command(long_about = "Bring the schemas of both stores up to date.\n\n\
+        Migrations go forward only; one that was cut short goes on where it stopped. Published numbers get the configured time \
+        to live. --access applies schema/access to ClickHouse servers: roles, profiles, quotas, row policies, a role for the \
+        analysts of each site. It runs as the service account, or as an administrator who then makes that account too.")]
+    Migrate {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Copy the embedded engine's published numbers to the server that [stats] names
+    #[command(
+        after_help = "Stop `serve`, write [stats] into the configuration, run this, start `serve`. Nothing is deleted; what is \
+        there already is compared and left alone; cut short, it is run again."
+    )]
+    MoveStats(ConfigFile),
     /// Look at a configuration
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -322,11 +338,11 @@ fn run(verb: Verb) -> Result<()> {
             };
             runtime()?.block_on(demo::run(options))
         }
-        Verb::Migrate(file) => {
-            let config = Config::load(&file.config)?;
-            let lines = runtime()?.block_on(serve::migrate(&config))?;
-            print(&lines)
+        Verb::Migrate { config, access } => {
+            let config = Config::load(&config.config)?;
+            print(&runtime()?.block_on(serve::migrate(&config, &access))?)
         }
+        Verb::MoveStats(file) => print(&runtime()?.block_on(serve::move_stats(&Config::load(&file.config)?))?),
         Verb::Config(ConfigVerb::Check(file)) => {
             let config = Config::load(&file.config)?;
             print(&format!("{} is sound: {} site(s).\n", file.config.display(), config.sites.len()))

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Config, Identification, Site, is_event_name, is_loopback_name};
+use super::{Config, Identification, Retention, Site, is_event_name, is_loopback_name};
 use crate::items::Items;
 use crate::outcome::SUSPICIONS;
 
@@ -138,6 +138,21 @@ impl Config {
         // The upper bound is what an i64 holds of bytes, more than any disk does.
         if !(1..1 << 43).contains(&self.data.spool_quota_mib) {
             return at("data.spool_quota_mib", "give the MiB that the spool may take, at least 1; 1024 is the default");
+        }
+        for (key, store) in [("vault.cluster", &self.vault), ("stats.cluster", &self.stats)] {
+            let name = store.as_ref().and_then(|store| store.cluster.as_deref());
+            if name.is_some_and(|name| !is_event_name(&name.to_ascii_lowercase())) {
+                return at(key, "a cluster's name has 1 to 64 of the characters A-Z a-z 0-9 _ . -");
+            }
+        }
+        if !(1..=Retention::MOST_STATS_MONTHS).contains(&self.retention.stats_months) {
+            return at(
+                "retention.stats_months",
+                "published numbers stay 1 to 36 months; no policy allows more than three years",
+            );
+        }
+        if self.retention.vault_hours > Retention::MOST_VAULT_HOURS {
+            return at("retention.vault_hours", "a published day stays in the vault for at most 72 hours");
         }
         let engine = &self.engine;
         for (key, address) in
@@ -334,6 +349,14 @@ mod tests {
             ("[server]", "[server]\nkey_file = \"key.pem\"", "server.certificate_file"),
             ("[data]", "[data]\nspool_quota_mib = 0", "data.spool_quota_mib"),
             ("[data]", "[engine]\nvault_listen = \"127.0.0.1:8124\"\n[data]", "engine.stats_listen"),
+            (
+                "[data]",
+                "[stats]\nurl = \"http://a:1\"\nuser = \"u\"\npassword_file = \"p\"\ncluster = \"a'b\"\n[data]",
+                "stats.cluster",
+            ),
+            ("[data]", "[retention]\nstats_months = 37\n[data]", "retention.stats_months"),
+            ("[data]", "[retention]\nstats_months = 0\n[data]", "retention.stats_months"),
+            ("[data]", "[retention]\nvault_hours = 73\n[data]", "retention.vault_hours"),
             ("\"jetpay\"", "\"jetpy\"", "site[0].profile"),
             ("profile =", "drop_suspects = [\"headles\"]\nprofile =", "site[0].drop_suspects"),
             ("domain = \"jetpay.kz\"", "domain = \"Jetpay.kz\"", "site[0].domain"),

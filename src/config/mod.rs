@@ -54,6 +54,9 @@ pub struct Config {
     /// What telemetry is kept apart from.
     #[serde(default)]
     pub wall: Wall,
+    /// How long things are kept.
+    #[serde(default)]
+    pub retention: Retention,
 }
 
 /// How much may come from where; 0 is no limit. Ten seconds' worth of a rate may come at once.
@@ -233,12 +236,16 @@ pub struct Geo {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerStore {
-    /// Its HTTP interface: `http://clickhouse:8123`.
+    /// Its HTTP interface: `https://clickhouse:8443`, or `http://…` where nobody is between.
     pub url: String,
+    /// The certificate authorities (PEM) that an `https` server's certificate must be of. Default: those of the system.
+    pub ca_file: Option<PathBuf>,
     /// The service account.
     pub user: String,
     /// The file that holds its password.
     pub password_file: PathBuf,
+    /// The name of the cluster that its tables are to be spread over, as the servers' `remote_servers` has it. Default: none.
+    pub cluster: Option<String>,
 }
 
 /// The embedded engines.
@@ -364,6 +371,35 @@ pub struct Publish {
 impl Default for Publish {
     fn default() -> Self {
         Self { enabled: true, leave_behind_after_s: 900 }
+    }
+}
+
+/// How long things are kept. Both may be shortened, and lengthened as far as the published policies allow.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Hours that a day of the vault stays after its last window was published, at most 72; nine days after the day began
+    /// it goes in any case. Default 24: for objections and for comparing.
+    pub vault_hours: u32,
+    /// Months that published numbers stay, at most 36. Default 25: two years can be compared.
+    pub stats_months: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { vault_hours: 24, stats_months: 25 }
+    }
+}
+
+impl Retention {
+    /// Three years, which no policy allows to pass.
+    pub const MOST_STATS_MONTHS: u32 = 36;
+    /// The most hours that a published day may stay.
+    pub const MOST_VAULT_HOURS: u32 = 72;
+
+    /// Months that published numbers stay; never more than three years, however this value came about.
+    pub fn stats_months(&self) -> u32 {
+        self.stats_months.clamp(1, Self::MOST_STATS_MONTHS)
     }
 }
 

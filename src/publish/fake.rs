@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::leases::LEASES;
 use super::publisher::{DELETE_SEEDS, LEDGER_END, ROWS_OF_WINDOW, SEED, SEEDS_UNTIL};
-use super::retire::{PARTITIONS, PUBLISHED};
+use super::retire::{AGED, PARTITIONS, PUBLISHED};
 use super::{Tables, queries};
 
 /// Both stores; clones are the same stores.
@@ -84,6 +84,7 @@ impl State {
             }
             LEASES
             | PARTITIONS
+            | AGED
             | queries::EARLIEST
             | queries::EVENTS_BY_HOUR
             | queries::COUNT_ONLY

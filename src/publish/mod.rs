@@ -37,6 +37,7 @@ mod tests;
 
 pub use plan::{Plan, PublishedSite};
 pub use publisher::{Progress, Publisher};
+pub use retire::Retirer;
 pub use tables::Tables;
 pub use window::{Schedule, Window};
 

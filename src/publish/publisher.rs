@@ -16,15 +16,12 @@ use super::PublishError;
 use super::leases::{LEASES, Nodes, Readiness};
 use super::plan::{self, Counted, Files, Given, Plan, PublishedSite, Row, VAULT_DAYS};
 use super::queries::EARLIEST;
-use super::retire;
 use super::tables::Tables;
 use super::window::Window;
 
 /// How often a publisher looks whether a window is over; a simulated clock runs through days in seconds.
 const POLL: Duration = Duration::from_secs(5);
 const POLL_SIMULATED: Duration = Duration::from_millis(200);
-/// How often it looks for days of the vault that are due.
-const RETIRE_EVERY_MS: i64 = 30_000;
 /// The finest slices of a vault that fails: 64 times finer than usual.
 const FINER_MAX: u32 = 6;
 /// How often an insert that was answered but not kept is made again at once.
@@ -65,7 +62,6 @@ pub struct Publisher<V, S> {
     nodes: Nodes,
     /// Sites whose leftovers of an earlier run are gone.
     tidied: BTreeSet<String>,
-    retired_ms: Option<i64>,
     /// What was last said of sites that are not published.
     failing: BTreeMap<String, String>,
     /// Sites whose last plan failed, and how much finer the next is sliced.
@@ -113,7 +109,6 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             sites,
             files: Files::open(data_dir.join("publish"))?,
             tidied: BTreeSet::new(),
-            retired_ms: None,
             failing: BTreeMap::new(),
             finer: BTreeMap::new(),
             published: Box::new(|_, _| ()),
@@ -143,7 +138,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         }
     }
 
-    /// Publishes everything that can be published now, and drops what is due in the vault. Failures are logged.
+    /// Publishes everything that can be published now. Failures are logged.
     pub async fn pass(&mut self) {
         for index in 0..self.sites.len() {
             loop {
@@ -165,13 +160,6 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                         break;
                     }
                 }
-            }
-        }
-        let now_ms = self.clock.now_ms();
-        if self.retired_ms.is_none_or(|at| now_ms - at >= RETIRE_EVERY_MS) {
-            match retire::retire(&self.vault, &self.stats, &self.clock, &self.sites).await {
-                Ok(_) => self.retired_ms = Some(now_ms),
-                Err(error) => tracing::warn!(%error, "days that are due are still in the vault"),
             }
         }
     }

@@ -1,23 +1,35 @@
-//! The end of rows: a day's partition is dropped 24 hours after the last window that holds its rows was published, and at
-//! the latest when its rows are nine days old, published or not. The tables' own time to live is the net below.
+//! The end of what is kept, on time. A day of the vault is dropped some hours after the last window that holds its rows was
+//! published, and at the latest when its rows are nine days old, published or not. Published numbers are deleted when they
+//! are as many months old as the configuration says, never later than three years. The tables' own time to live, which
+//! follows the engine's clock and its merges, is the net below.
+
+use std::time::Duration;
 
 use jiff::civil::Date;
 use serde::Deserialize;
 
 use crate::clock::Clock;
+use crate::config::Retention;
 use crate::record::Table;
 
 use super::PublishError;
 use super::plan::{PublishedSite, VAULT_DAYS};
 use super::tables::Tables;
 
-/// How long a published day stays, for objections and for comparing.
-const KEPT_AFTER_PUBLICATION_S: i64 = 24 * 3600;
+/// How often it looks: half of the minute within which what is due has to be gone. A simulated clock runs through days in
+/// seconds.
+const POLL: Duration = Duration::from_secs(30);
+const POLL_SIMULATED: Duration = Duration::from_secs(1);
 
 pub(super) const PARTITIONS: &str = "SELECT DISTINCT table, partition FROM system.parts \
      WHERE active AND database = currentDatabase() AND table IN splitByChar(',', {tables:String}) ORDER BY partition";
 pub(super) const PUBLISHED: &str = "SELECT toUnixTimestamp(window_end) AS end, toUnixTimestamp(published_at) AS at \
      FROM publications WHERE site = {site:String} AND window_end > toDateTime({since:UInt32}, 'UTC') ORDER BY end";
+/// Tables of published numbers with a part that may have rows which are due. A part knows the earliest start of its windows.
+pub(super) const AGED: &str = "SELECT DISTINCT table FROM system.parts WHERE active AND database = currentDatabase() \
+     AND table IN (SELECT table FROM system.columns WHERE database = currentDatabase() AND name = 'window_end') \
+     AND min_time + toIntervalMonth({months:UInt8}) <= toDateTime({now:UInt32}, 'UTC') ORDER BY table";
+const DUE: &str = "window_end + toIntervalMonth({months:UInt8}) <= toDateTime({now:UInt32}, 'UTC')";
 
 #[derive(Deserialize)]
 struct Partition {
@@ -31,61 +43,136 @@ struct Published {
     at: i64,
 }
 
-/// Drops what is due; returns how many partitions.
-pub(super) async fn retire<V: Tables, S: Tables>(
-    vault: &V,
-    stats: &S,
-    clock: &Clock,
-    sites: &[PublishedSite],
-) -> Result<u32, PublishError> {
-    let now = clock.now().as_second();
-    let tables = Table::ALL.map(Table::name);
-    let partitions: Vec<Partition> = vault
-        .rows(PARTITIONS, &[("tables", tables.join(","))])
-        .await
-        .map_err(|source| PublishError::store("listing the vault's days", source))?;
-    let mut held: Vec<(String, Date, &str)> = Vec::new();
-    for row in &partitions {
-        let table = tables.into_iter().find(|name| *name == row.table);
-        if let (Some(table), Some((site, day))) = (table, parse(&row.partition)) {
-            held.push((site.to_owned(), day, table));
+#[derive(Deserialize)]
+struct Aged {
+    table: String,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    count: u64,
+}
+
+/// Drops and deletes what is due. One process per pair of stores, beside the publisher.
+pub struct Retirer<V, S> {
+    vault: V,
+    stats: S,
+    clock: Clock,
+    sites: Vec<PublishedSite>,
+    retention: Retention,
+}
+
+impl<V: Tables, S: Tables> Retirer<V, S> {
+    /// A retirer by the configured times.
+    pub fn new(vault: V, stats: S, clock: Clock, sites: Vec<PublishedSite>, retention: Retention) -> Self {
+        Self { vault, stats, clock, sites, retention }
+    }
+
+    /// Works until `shutdown` resolves. To be stopped in the middle is like being killed: the next run goes on.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
+        let pause = if self.clock.is_simulated() { POLL_SIMULATED } else { POLL };
+        let mut said: Option<String> = None;
+        let work = async {
+            loop {
+                let failure = self.pass().await.err().map(|error| error.to_string());
+                // An outage is told once, not at every try.
+                if let Some(error) = failure.as_ref().filter(|failure| said.as_ref() != Some(failure)) {
+                    tracing::warn!(%error, "what is due is still in the stores");
+                }
+                said = failure;
+                tokio::time::sleep(pause).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = shutdown => {}
+            () = work => {}
         }
     }
-    let mut dropped = 0;
-    for site in sites {
-        let since = (now - 3 * VAULT_DAYS * 86_400).max(0);
-        let published: Vec<Published> = stats
-            .rows(PUBLISHED, &[("site", site.domain.clone()), ("since", since.to_string())])
+
+    /// Drops and deletes what is due now; returns how many days of the vault and tables of the stats store had some.
+    pub async fn pass(&self) -> Result<u32, PublishError> {
+        Ok(self.days().await? + self.numbers().await?)
+    }
+
+    async fn days(&self) -> Result<u32, PublishError> {
+        let now = self.clock.now().as_second();
+        let tables = Table::ALL.map(Table::name);
+        let partitions: Vec<Partition> = self
+            .vault
+            .rows(PARTITIONS, &[("tables", tables.join(","))])
             .await
-            .map_err(|source| PublishError::store("reading the ledger", source))?;
-        for (_, day, table) in held.iter().filter(|(domain, ..)| *domain == site.domain) {
-            let day_end = site.schedule.day_end(*day).as_second();
-            let last = published.iter().find(|row| row.end >= day_end);
-            let is_done = last.is_some_and(|row| row.at + KEPT_AFTER_PUBLICATION_S <= now);
-            let is_old = site.schedule.day_start(*day).as_second() + VAULT_DAYS * 86_400 <= now;
-            if is_done || is_old {
-                drop_day(vault, table, &site.domain, *day).await?;
+            .map_err(|source| PublishError::store("listing the vault's days", source))?;
+        let mut held: Vec<(String, Date, &str)> = Vec::new();
+        for row in &partitions {
+            let table = tables.into_iter().find(|name| *name == row.table);
+            if let (Some(table), Some((site, day))) = (table, parse(&row.partition)) {
+                held.push((site.to_owned(), day, table));
+            }
+        }
+        let mut dropped = 0;
+        for site in &self.sites {
+            let since = (now - 3 * VAULT_DAYS * 86_400).max(0);
+            let published: Vec<Published> = self
+                .stats
+                .rows(PUBLISHED, &[("site", site.domain.clone()), ("since", since.to_string())])
+                .await
+                .map_err(|source| PublishError::store("reading the ledger", source))?;
+            for (_, day, table) in held.iter().filter(|(domain, ..)| *domain == site.domain) {
+                let day_end = site.schedule.day_end(*day).as_second();
+                let last = published.iter().find(|row| row.end >= day_end);
+                let kept_s = i64::from(self.retention.vault_hours) * 3600;
+                let is_done = last.is_some_and(|row| row.at + kept_s <= now);
+                let is_old = site.schedule.day_start(*day).as_second() + VAULT_DAYS * 86_400 <= now;
+                if is_done || is_old {
+                    self.drop_day(table, &site.domain, *day).await?;
+                    dropped += 1;
+                }
+            }
+        }
+        // Days of sites that are no longer configured go when they are old; their zone is not known, a day more is allowed.
+        for (site, day, table) in
+            held.iter().filter(|(domain, ..)| self.sites.iter().all(|site| site.domain != *domain))
+        {
+            let start = jiff::tz::TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).map_or(0, |start| start.as_second());
+            if start + (VAULT_DAYS + 1) * 86_400 <= now {
+                self.drop_day(table, site, *day).await?;
                 dropped += 1;
             }
         }
+        Ok(dropped)
     }
-    // Days of sites that are no longer configured go when they are old; their zone is not known, a day more is allowed.
-    for (site, day, table) in held.iter().filter(|(domain, ..)| sites.iter().all(|site| site.domain != *domain)) {
-        let start = jiff::tz::TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).map_or(0, |start| start.as_second());
-        if start + (VAULT_DAYS + 1) * 86_400 <= now {
-            drop_day(vault, table, site, *day).await?;
-            dropped += 1;
-        }
-    }
-    Ok(dropped)
-}
 
-async fn drop_day<V: Tables>(vault: &V, table: &str, site: &str, day: Date) -> Result<(), PublishError> {
-    // A partition's value takes no parameters; `parse` lets no character through that could end the literal.
-    let sql = format!("ALTER TABLE {table} DROP PARTITION ('{site}', '{day}')");
-    vault.execute(&sql, &[]).await.map_err(|source| PublishError::store("dropping a day of the vault", source))?;
-    tracing::info!(site, %day, table, "dropped a day of the vault");
-    Ok(())
+    async fn drop_day(&self, table: &str, site: &str, day: Date) -> Result<(), PublishError> {
+        // A partition's value takes no parameters; `parse` lets no character through that could end the literal.
+        let sql = format!("ALTER TABLE {table} DROP PARTITION ('{site}', '{day}')");
+        self.vault
+            .execute(&sql, &[])
+            .await
+            .map_err(|source| PublishError::store("dropping a day of the vault", source))?;
+        tracing::info!(site, %day, table, "dropped a day of the vault");
+        Ok(())
+    }
+
+    /// Published numbers of all sites, those that are no longer configured too.
+    async fn numbers(&self) -> Result<u32, PublishError> {
+        let failed = |source| PublishError::store("deleting published numbers that are too old", source);
+        let params =
+            [("months", self.retention.stats_months().to_string()), ("now", self.clock.now().as_second().to_string())];
+        let mut deleted = 0;
+        for Aged { table } in self.stats.rows(AGED, &params).await.map_err(failed)? {
+            let sql = format!("SELECT count() AS count FROM `{table}` WHERE {DUE}");
+            let due: Vec<Count> = self.stats.rows(&sql, &params).await.map_err(failed)?;
+            if due.first().is_some_and(|row| row.count > 0) {
+                // A mutation, so that the rows are gone and not masked; a part of which nothing is left goes as a whole.
+                let sql = format!("ALTER TABLE `{table}` DELETE WHERE {DUE} SETTINGS mutations_sync = 2");
+                self.stats.execute(&sql, &params).await.map_err(failed)?;
+                tracing::info!(table, "deleted published numbers that had become too old");
+                deleted += 1;
+            }
+        }
+        Ok(deleted)
+    }
 }
 
 /// `('a.kz','2026-11-20')` as the engine writes it. Anything else is no partition of ours.

@@ -11,7 +11,7 @@ use super::fake::Fake;
 use super::leases::LEASES;
 use super::queries::{EARLIEST, EVENTS_BY_HOUR, KEYS_LOST};
 use super::retire::PARTITIONS;
-use super::{Progress, PublishedSite, Publisher, Schedule};
+use super::{Progress, PublishedSite, Publisher, Retirer, Schedule};
 use crate::clock::Clock;
 use crate::items::Items;
 
@@ -58,17 +58,21 @@ fn lease(fake: &Fake, until: i64) {
     fake.state().answers.insert(LEASES.to_owned(), vec![row]);
 }
 
-fn publisher(fake: &Fake, clock: &Clock, folder: &Path) -> Publisher<Fake, Fake> {
+fn site() -> PublishedSite {
     let own = ["pages", "country", "region"].map(str::to_owned);
-    let site = PublishedSite {
+    PublishedSite {
         domain: "a.kz".to_owned(),
         time_zone: "UTC".to_owned(),
         schedule: Schedule::new("UTC", 24 * 60).expect("known"),
         items: Items::of(None, Some(&own)).expect("known"),
         identity: Default::default(),
-    };
+    }
+}
+
+fn publisher(fake: &Fake, clock: &Clock, folder: &Path) -> Publisher<Fake, Fake> {
     let leave_behind_after = Duration::from_secs(900);
-    Publisher::new(fake.clone(), fake.clone(), clock.clone(), vec![site], folder, leave_behind_after).expect("a folder")
+    Publisher::new(fake.clone(), fake.clone(), clock.clone(), vec![site()], folder, leave_behind_after)
+        .expect("a folder")
 }
 
 fn ready(people: u64) -> (Fake, Clock, tempfile::TempDir) {
@@ -206,15 +210,16 @@ async fn days_are_dropped_a_day_after_publication_or_when_they_are_old() {
     let dropped = |fake: &Fake| -> Vec<String> {
         fake.state().done.iter().filter(|sql| sql.starts_with("ALTER TABLE events DROP")).cloned().collect()
     };
-    let mut publisher = publisher(&fake, &clock, folder.path());
-    publisher.pass().await;
+    publisher(&fake, &clock, folder.path()).pass().await;
+    let retirer = Retirer::new(fake.clone(), fake.clone(), clock.clone(), vec![site()], Default::default());
+    assert_eq!(retirer.pass().await.expect("ok"), 2);
     assert_eq!(dropped(&fake).len(), 2, "{:?}", dropped(&fake));
     assert!(dropped(&fake).iter().all(|sql| sql.contains("2026-11-10")));
     clock.advance_to(moment(START + 2 * DAY_S - 1));
-    publisher.pass().await;
+    retirer.pass().await.expect("ok");
     assert!(dropped(&fake).iter().all(|sql| sql.contains("2026-11-10")));
     clock.advance_to(moment(START + 2 * DAY_S + 60));
-    publisher.pass().await;
+    retirer.pass().await.expect("ok");
     assert!(dropped(&fake).contains(&"ALTER TABLE events DROP PARTITION ('a.kz', '2026-11-25')".to_owned()));
 }
 

@@ -10,6 +10,7 @@ pub mod dead_letters;
 mod keys;
 mod listen;
 mod reach;
+mod schema;
 mod state;
 mod stores;
 pub mod vault;
@@ -39,7 +40,8 @@ use crate::shutdown::{self, Shutdown, Trigger};
 use crate::{admin, record, spool};
 
 pub use keys::{destroy as destroy_keys, keys_dir, status as keys_status};
-pub use stores::{Stores, migrate};
+pub use schema::{Access, migrate, move_stats};
+pub use stores::Stores;
 
 use state::State;
 use stores::Inner;

@@ -8,14 +8,15 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::dead_letters::note;
+use super::schema::bring_up_to_date;
 use super::state::State;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::publish::{PublishedSite, Publisher};
+use crate::publish::{PublishedSite, Publisher, Retirer};
 use crate::shutdown::Shutdown;
 use crate::spool;
-use crate::store::{self, Class, EngineOptions, Limits, MigrateError, STATS, Shipper, Store, Supervisor, VAULT};
+use crate::store::{Class, EngineOptions, Limits, MigrateError, STATS, Shipper, Store, Supervisor, VAULT};
 
 /// How long a server that is away is left alone before migrations are tried again.
 const MIGRATE_EVERY: Duration = Duration::from_secs(5);
@@ -94,14 +95,17 @@ impl Inner {
         let leave_behind_after = Duration::from_secs(self.config.publish.leave_behind_after_s.into());
         let data = &self.config.data.dir;
         let (state, audit) = (self.state.clone(), self.audit.clone());
-        Publisher::new(vault, stats, self.clock.clone(), sites, data, leave_behind_after)?
-            .telling(move |site, window| {
+        let (clock, retention) = (self.clock.clone(), self.config.retention);
+        let retirer = Retirer::new(vault.clone(), stats.clone(), clock, sites.clone(), retention);
+        let publisher = Publisher::new(vault, stats, self.clock.clone(), sites, data, leave_behind_after)?.telling(
+            move |site, window| {
                 state.metrics.windows_published.inc();
                 let (start, end) = (window.start.to_string(), window.end.to_string());
                 audit.note("publish", &json!({ "site": site, "start": start, "end": end }));
-            })
-            .run(self.shutdown.requested())
-            .await;
+            },
+        );
+        // Beside each other: what is due goes on time, also while a large window is counted.
+        tokio::join!(publisher.run(self.shutdown.requested()), retirer.run(self.shutdown.requested()));
         Ok(())
     }
 
@@ -123,7 +127,7 @@ impl Inner {
     /// Brings a store's schema up to date; waits for a server that is away.
     async fn migrate(&self, store: &Store) -> Result<()> {
         loop {
-            match store::apply(store, store::migrations_of(store), &self.clock).await {
+            match bring_up_to_date(store, &self.config, &self.clock).await {
                 Ok(0) => return Ok(()),
                 Ok(applied) => {
                     self.audit.note("migrate", &json!({ "database": store.database(), "statements": applied }));
@@ -145,37 +149,6 @@ fn is_passing(error: &MigrateError) -> bool {
         MigrateError::Store(error) | MigrateError::Statement { source: error, .. } => error.class == Class::Theirs,
         MigrateError::Newer { .. } | MigrateError::Drift { .. } => false,
     }
-}
-
-/// `tamga migrate`: brings both schemas up to date and says what was done, a line each.
-pub async fn migrate(config: &Config) -> Result<String> {
-    let clock = Clock::machine();
-    std::fs::create_dir_all(&config.data.dir)?;
-    let audit = super::audit::open(config, clock.clone())?;
-    let mut said = String::new();
-    for (name, database) in [("vault", VAULT), ("stats", STATS)] {
-        let server = if name == "vault" { &config.vault } else { &config.stats };
-        let mut engine = None;
-        let store = match server {
-            Some(server) => Store::on_server(server, database, Limits::default())?,
-            None => {
-                let options = if name == "vault" { EngineOptions::vault(config) } else { EngineOptions::stats(config) };
-                let started = Supervisor::start(options)?;
-                started.ready().await?;
-                engine.insert(started).store(database, Limits::default()).await?
-            }
-        };
-        let statements = store::apply(&store, store::migrations_of(&store), &clock).await?;
-        audit.record("migrate", &json!({ "database": database, "statements": statements }))?;
-        said.push_str(&match statements {
-            0 => format!("{database} is up to date.\n"),
-            count => format!("{database}: {count} statements applied.\n"),
-        });
-        if let Some(engine) = engine {
-            engine.stop().await;
-        }
-    }
-    Ok(said)
 }
 
 fn host_name() -> String {

@@ -4,6 +4,7 @@
 //! the table remembers tokens, and one block as long as it stays under a million rows, so that it is stored whole or not at
 //! all. Nothing here repeats a request: who may repeat what is the caller's knowledge.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::StoreError;
+use super::{cluster, connector};
 use crate::config::{ServerStore, is_loopback_name};
 
 /// The vault's database.
@@ -51,24 +53,40 @@ pub struct Store {
     place: Arc<str>,
     database: Arc<str>,
     limits: Limits,
+    /// The cluster that the database is spread over.
+    cluster: Option<Arc<str>>,
 }
 
 impl Store {
-    /// A store by its HTTP interface; nothing is sent yet.
+    /// A store by its HTTP interface; nothing is sent yet. An `https` URL wants a certificate that the system trusts.
     pub fn new(url: &str, user: &str, password: &str, database: &str, limits: Limits) -> Result<Self, StoreError> {
+        Self::trusting(url, user, password, database, limits, None)
+    }
+
+    /// The same, an `https` URL wanting a certificate of the authorities in this file.
+    pub fn trusting(
+        url: &str,
+        user: &str,
+        password: &str,
+        database: &str,
+        limits: Limits,
+        authorities: Option<&Path>,
+    ) -> Result<Self, StoreError> {
         let parsed = url::Url::parse(url)
             .ok()
-            .filter(|parsed| parsed.scheme() == "http" && parsed.has_host())
+            .filter(|parsed| matches!(parsed.scheme(), "http" | "https") && parsed.has_host())
             .filter(|parsed| parsed.username().is_empty() && parsed.password().is_none());
         let Some(parsed) = parsed else {
             return Err(StoreError::setup(
-                "the store's url must be http://host:port without user and password. For TLS, put a proxy on this machine \
-                 that speaks it to the server"
-                    .to_owned(),
+                "the store's url must be http://host:port or https://host:port, without user and password".to_owned(),
             ));
         };
         let host = parsed.host_str().unwrap_or_default();
-        let connector = super::connector::Connector::new(limits.connect, limits.query.max(limits.insert));
+        let tls = (parsed.scheme() == "https")
+            .then(|| connector::trust(authorities))
+            .transpose()
+            .map_err(StoreError::setup)?;
+        let connector = connector::Connector::new(limits.connect, limits.query.max(limits.insert), tls);
         let http = HttpClient::builder(TokioExecutor::new())
             // Less than the 3 s after which ClickHouse closes an idle connection.
             .pool_idle_timeout(Duration::from_secs(2))
@@ -83,7 +101,22 @@ impl Store {
             .with_product_info("tamga", env!("CARGO_PKG_VERSION"));
         let what = if database == VAULT { "the vault" } else { "the stats store" };
         let place = format!("{what} at {}", parsed.origin().ascii_serialization());
-        Ok(Self { client, place: place.into(), database: database.into(), limits })
+        Ok(Self { client, place: place.into(), database: database.into(), limits, cluster: None })
+    }
+
+    /// The same store, its tables spread over a cluster.
+    #[must_use]
+    pub fn in_cluster(mut self, name: &str) -> Self {
+        self.cluster = Some(name.into());
+        for (setting, value) in cluster::SETTINGS {
+            self.client = self.client.with_setting(setting, value);
+        }
+        self
+    }
+
+    /// Whether the database is spread over a cluster: then an insert can have come to be on some of its shards.
+    pub fn is_clustered(&self) -> bool {
+        self.cluster.is_some()
     }
 
     /// A store on a configured server; reads its password file.
@@ -92,7 +125,12 @@ impl Store {
             let file = server.password_file.display();
             StoreError::setup(format!("cannot read the password file {file}: {error}"))
         })?;
-        Self::new(&server.url, &server.user, password.trim_end_matches(['\r', '\n']), database, limits)
+        let (password, authorities) = (password.trim_end_matches(['\r', '\n']), server.ca_file.as_deref());
+        let store = Self::trusting(&server.url, &server.user, password, database, limits, authorities)?;
+        Ok(match &server.cluster {
+            Some(name) => store.in_cluster(name),
+            None => store,
+        })
     }
 
     /// The name of the database.
@@ -125,33 +163,51 @@ impl Store {
         sql: &str,
         params: &[(&str, String)],
     ) -> Result<Vec<T>, StoreError> {
-        const DOING: &str = "a query";
-        let mut query = self
-            .limited(client, self.limits.query)
-            .with_setting("output_format_json_quote_64bit_integers", "0")
-            .query_raw(sql);
-        for (name, value) in params {
-            query = query.param(name, value);
-        }
-        let fetch = async {
-            let failed = |error| StoreError::from_client(&self.place, DOING, &error);
-            let mut cursor = query.fetch_bytes("JSONEachRow").map_err(failed)?;
-            let mut answer = Vec::new();
-            while let Some(chunk) = cursor.next().await.map_err(failed)? {
-                if answer.len() + chunk.len() > MAX_ANSWER_BYTES {
-                    return Err(StoreError::answer(&self.place, DOING, "the answer is larger than 64 MiB"));
-                }
-                answer.extend_from_slice(&chunk);
-            }
-            Ok(answer)
-        };
-        let answer = self.within(self.limits.query, DOING, fetch).await?;
+        let answer = self.answer(client, sql, params, "JSONEachRow").await?;
         answer
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
             .map(|line| serde_json::from_slice(line))
             .collect::<Result<_, _>>()
-            .map_err(|_| StoreError::answer(&self.place, DOING, "a row of the answer does not have the expected shape"))
+            .map_err(|_| StoreError::answer(&self.place, QUERY, "a row of the answer does not have the expected shape"))
+    }
+
+    /// Runs a query and takes its answer in a format of ClickHouse's, as it is.
+    pub(super) async fn bytes(&self, sql: &str, params: &[(&str, String)], format: &str) -> Result<Bytes, StoreError> {
+        self.answer(&self.client.clone().with_database(&*self.database), sql, params, format).await.map(Bytes::from)
+    }
+
+    async fn answer(
+        &self,
+        client: &Client,
+        sql: &str,
+        params: &[(&str, String)],
+        format: &str,
+    ) -> Result<Vec<u8>, StoreError> {
+        let sql = match &self.cluster {
+            Some(cluster) => cluster::query(cluster, &self.database, sql),
+            None => sql.to_owned(),
+        };
+        let mut query = self
+            .limited(client, self.limits.query)
+            .with_setting("output_format_json_quote_64bit_integers", "0")
+            .query_raw(&sql);
+        for (name, value) in params {
+            query = query.param(name, value);
+        }
+        let fetch = async {
+            let failed = |error| StoreError::from_client(&self.place, QUERY, &error);
+            let mut cursor = query.fetch_bytes(format).map_err(failed)?;
+            let mut answer = Vec::new();
+            while let Some(chunk) = cursor.next().await.map_err(failed)? {
+                if answer.len() + chunk.len() > MAX_ANSWER_BYTES {
+                    return Err(StoreError::answer(&self.place, QUERY, "the answer is larger than 64 MiB"));
+                }
+                answer.extend_from_slice(&chunk);
+            }
+            Ok(answer)
+        };
+        self.within(self.limits.query, QUERY, fetch).await
     }
 
     /// Runs a query that can change nothing, and reads at most so many of its rows.
@@ -182,6 +238,26 @@ impl Store {
     }
 
     async fn run(&self, client: &Client, sql: &str, params: &[(&str, String)]) -> Result<(), StoreError> {
+        for sql in self.as_run(sql) {
+            self.run_one(client, &sql, params).await?;
+        }
+        Ok(())
+    }
+
+    /// The same of a file of statements.
+    pub fn as_run_all(&self, sql: &str) -> Vec<String> {
+        super::statements::split(sql).into_iter().flat_map(|sql| self.as_run(sql)).collect()
+    }
+
+    /// The statements that are sent in the place of one: it alone, or what becomes of it in a cluster.
+    pub fn as_run(&self, sql: &str) -> Vec<String> {
+        match &self.cluster {
+            Some(cluster) => cluster::statements(cluster, &self.database, sql),
+            None => vec![sql.to_owned()],
+        }
+    }
+
+    async fn run_one(&self, client: &Client, sql: &str, params: &[(&str, String)]) -> Result<(), StoreError> {
         const DOING: &str = "a statement";
         let mut query = client.query_raw(sql);
         for (name, value) in params {
@@ -207,6 +283,18 @@ impl Store {
             body.push(b'\n');
         }
         self.insert(table, columns, "JSONEachRow", body.into(), token).await
+    }
+
+    /// Inserts rows in another format of ClickHouse's, such as [`Store::bytes`] has brought.
+    pub(super) async fn insert_bytes(
+        &self,
+        table: &str,
+        columns: &[&str],
+        format: &str,
+        rows: Bytes,
+        token: &str,
+    ) -> Result<(), StoreError> {
+        self.insert(table, columns, format, rows, Some(token)).await
     }
 
     /// Inserts rows in RowBinary. Returns when they are stored; an error other than `Final` leaves open whether they are.
@@ -276,6 +364,9 @@ impl Store {
     }
 }
 
+/// What messages call a query.
+const QUERY: &str = "a query";
+
 /// Bytes that are handed to the connection at once.
 const PIECE_BYTES: usize = 256 << 10;
 
@@ -284,8 +375,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_http_urls_without_secrets_are_taken() {
-        for url in ["https://a:8443", "http://u:p@a:8123", "a:8123", "", "http://"] {
+    fn only_urls_of_a_host_without_secrets_are_taken() {
+        for url in ["ftp://a:21", "http://u:p@a:8123", "https://u@a", "a:8123", "", "http://"] {
             assert_eq!(
                 Store::new(url, "u", "p", VAULT, Limits::default()).err().map(|error| error.name),
                 Some("setup")

@@ -1,11 +1,14 @@
-//! TCP connections that cannot hang: connecting has a limit, and so has silence while an answer is due.
+//! Connections that cannot hang: connecting, with TLS where the URL says `https`, has a limit, and so has silence while an
+//! answer is due.
 //!
 //! The client library hands the waiting for an insert's answer to a task of its own, which outlives the caller's patience.
 //! The limit on silence ends that task, so a store that accepts everything and answers nothing costs a bounded number of
 //! connections.
 
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,47 +16,97 @@ use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tower::Service;
+
+/// How a server proves who it is: by a certificate of these authorities, for the name in the URL. TLS 1.2 or 1.3.
+pub(super) fn trust(authorities: Option<&Path>) -> Result<TlsConnector, String> {
+    let mut roots = RootCertStore::empty();
+    match authorities {
+        Some(file) => {
+            let wrong = |error: String| format!("cannot use the certificates of {}: {error}", file.display());
+            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))? {
+                let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+                roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+            }
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    if roots.is_empty() {
+        return Err("there is no certificate authority to trust; name a file of them in ca_file".to_owned());
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
 
 /// Makes connections with limits.
 #[derive(Clone)]
 pub(super) struct Connector {
     inner: HttpConnector,
+    tls: Option<TlsConnector>,
+    connect: Duration,
     silence: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(connect: Duration, silence: Duration) -> Self {
+    /// With `tls` every connection is encrypted, without it none is.
+    pub(super) fn new(connect: Duration, silence: Duration, tls: Option<TlsConnector>) -> Self {
         let mut inner = HttpConnector::new();
+        inner.enforce_http(false);
         inner.set_connect_timeout(Some(connect));
         inner.set_nodelay(true);
         inner.set_keepalive(Some(Duration::from_secs(30)));
-        Self { inner, silence }
+        Self { inner, tls, connect, silence }
     }
 }
 
 impl Service<Uri> for Connector {
     type Response = Watched;
-    type Error = <HttpConnector as Service<Uri>>::Error;
+    type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Watched, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Service::<Uri>::poll_ready(&mut self.inner, context)
+        Service::<Uri>::poll_ready(&mut self.inner, context).map_err(io::Error::other)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let (connecting, silence) = (self.inner.call(uri), self.silence);
+        let name = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let (connecting, connect, silence) = (self.inner.call(uri), self.connect, self.silence);
+        let tls = self.tls.clone();
+        let connecting = async move {
+            let tcp = connecting.await.map_err(io::Error::other)?.into_inner();
+            let stream: Box<dyn Stream> = match tls {
+                Some(tls) => Box::new(tls.connect(ServerName::try_from(name).map_err(io::Error::other)?, tcp).await?),
+                None => Box::new(tcp),
+            };
+            let inner = TokioIo::new(stream);
+            Ok(Watched { inner, silence, timer: Box::pin(tokio::time::sleep(silence)) })
+        };
         Box::pin(async move {
-            Ok(Watched { inner: connecting.await?, silence, timer: Box::pin(tokio::time::sleep(silence)) })
+            tokio::time::timeout(connect, connecting).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         })
     }
 }
 
+/// What bytes go through, encrypted or not.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 /// A connection that fails when nothing has moved in either direction for too long.
 pub(super) struct Watched {
-    inner: TokioIo<TcpStream>,
+    inner: TokioIo<Box<dyn Stream>>,
     silence: Duration,
     timer: Pin<Box<Sleep>>,
 }
@@ -94,7 +147,7 @@ impl Write for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Flushing a socket does nothing: no progress to note.
+        // What waits to be flushed shows as silence when the answer is read.
         Pin::new(&mut self.inner).poll_flush(context)
     }
 
@@ -105,6 +158,6 @@ impl Write for Watched {
 
 impl Connection for Watched {
     fn connected(&self) -> Connected {
-        self.inner.connected()
+        Connected::new()
     }
 }

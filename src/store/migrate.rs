@@ -13,6 +13,7 @@ use super::client::{STATS, Store, VAULT};
 use super::error::StoreError;
 use super::statements::split;
 use crate::clock::Clock;
+use crate::config::Retention;
 
 /// One file of SQL.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,7 @@ pub struct Migration {
 pub const VAULT_MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "begin", sql: include_str!("../../schema/migrations/vault/0001_begin.sql") },
     Migration { version: 2, name: "devices", sql: include_str!("../../schema/migrations/vault/0002_devices.sql") },
+    Migration { version: 3, name: "erasures", sql: include_str!("../../schema/migrations/vault/0003_erasures.sql") },
 ];
 
 /// The stats store's migrations, in order.
@@ -192,6 +194,25 @@ pub async fn apply(store: &Store, migrations: &[Migration], clock: &Clock) -> Re
         }
     }
     Ok(done)
+}
+
+/// Gives the tables of published numbers the configured time to live, three years at most. Returns how many had another.
+///
+/// Rows that are too old by the new time are deleted by the retirer, whatever the engine's merges do.
+pub async fn retain(stats: &Store, retention: Retention) -> Result<u32, StoreError> {
+    #[derive(Deserialize)]
+    struct Other {
+        name: String,
+    }
+    let ttl = format!("window_end + toIntervalMonth({})", retention.stats_months());
+    let sql = "SELECT name FROM system.tables WHERE database = currentDatabase() \
+               AND position(create_table_query, ' TTL window_end + toIntervalMonth(') > 0 \
+               AND position(create_table_query, ' TTL ' || {ttl:String}) = 0 ORDER BY name";
+    let others: Vec<Other> = stats.rows(sql, &[("ttl", ttl.clone())]).await?;
+    for Other { name } in &others {
+        stats.execute(&format!("ALTER TABLE {name} MODIFY TTL {ttl}"), &[]).await?;
+    }
+    Ok(others.len() as u32)
 }
 
 /// Per version: the checksum it was begun with, and how many of its statements have been carried out.

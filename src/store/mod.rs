@@ -17,8 +17,10 @@
 //! It is not promised that a store which says "stored" has told the truth: an embedded engine and the tables of our
 //! migrations sync each insert; a server whose tables do not may lose rows with its power.
 
+mod access;
 mod backoff;
 mod client;
+mod cluster;
 mod codes;
 mod connector;
 mod engine;
@@ -27,17 +29,20 @@ mod error;
 mod golden;
 mod lease;
 mod migrate;
+mod relocate;
 mod ship;
 mod statements;
 mod wall;
 
+pub use access::{Account, statements as access_statements};
 pub use client::{Limits, MAX_ANSWER_BYTES, MAX_INSERT_ROWS, STATS, Store, VAULT};
 pub use codes::Class;
 pub use engine::{AnalystAccess, EngineError, EngineOptions, Supervisor, SupervisorError, USER};
 pub use error::StoreError;
 pub use lease::Lease;
 pub use migrate::{
-    MigrateError, Migration, STATS_MIGRATIONS, Standing, VAULT_MIGRATIONS, apply, migrations_of, status,
+    MigrateError, Migration, STATS_MIGRATIONS, Standing, VAULT_MIGRATIONS, apply, migrations_of, retain, status,
 };
+pub use relocate::{Moved, RelocateError, relocate};
 pub use ship::{LetterRoom, Order, ShipCounts, ShipStatus, Shipper, Told, Trouble};
 pub use wall::{WALL_SENTENCE, wall_statements};

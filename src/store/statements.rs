@@ -36,6 +36,15 @@ pub(super) fn split(sql: &str) -> Vec<&str> {
     statements
 }
 
+/// The statement without the comments before it.
+pub(super) fn code(sql: &str) -> &str {
+    let mut sql = sql.trim();
+    while sql.starts_with("--") {
+        sql = sql.split_once('\n').map_or("", |(_, rest)| rest.trim_start());
+    }
+    sql
+}
+
 /// The length of what is quoted. A doubled quote reads as two quoted parts side by side, which is the same to us.
 fn quoted(bytes: &[u8], quote: u8) -> usize {
     let mut at = 1;

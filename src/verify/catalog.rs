@@ -43,7 +43,8 @@ fn parse(structure: &str) -> BTreeMap<String, BTreeMap<String, Table>> {
             if let Some((column, rest)) = line.strip_prefix("    `").and_then(|rest| rest.split_once("` ")) {
                 let end = [" COMMENT ", " CODEC(", " DEFAULT ", ","].iter().filter_map(|word| rest.find(word)).min();
                 // A type may hold commas in brackets: the comment comes after it in every column of ours.
-                let end = rest.find(" COMMENT ").or(end).unwrap_or(rest.len());
+                let after = [" DEFAULT ", " COMMENT "].iter().filter_map(|word| rest.find(word)).min();
+                let end = after.or(end).unwrap_or(rest.len());
                 table.columns.push((column.to_owned(), rest[..end].trim().to_owned()));
             } else if let Some(key) = line.strip_prefix("ORDER BY ") {
                 let key = key.trim_matches(['(', ')']).split(", ");

@@ -106,13 +106,13 @@ impl Scrapes {
 }
 
 /// A row of `events` of this visitor.
-fn event(visitor: u8) -> Vec<u8> {
+pub(crate) fn event(visitor: [u8; 16]) -> Vec<u8> {
     let text = std::fs::read_to_string("tests/fixtures/rows/events.hex").unwrap();
     let line = text.split_whitespace().next().unwrap();
     let mut row: Vec<u8> =
         (0..line.len()).step_by(2).map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap()).collect();
     let at = row.windows(16).position(|window| window == [0x11; 16]).unwrap();
-    row[at..at + 16].fill(visitor);
+    row[at..at + 16].copy_from_slice(&visitor);
     row
 }
 
@@ -125,7 +125,7 @@ async fn what_an_order_erases_is_counted_once_and_a_crash_behind_it_does_not_sta
     let lane = Lane::new(&lane.label()).unwrap();
     let frame = |visitors: &[u8]| {
         let mut frame = Frame::new(lane.clone());
-        visitors.iter().for_each(|visitor| frame.push(&event(*visitor)));
+        visitors.iter().for_each(|visitor| frame.push(&event([*visitor; 16])));
         frame
     };
     let erase = |visitor: u8| Frame::tombstone(lane.clone(), vec![visitor; 16]);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and a measurement prints")]
 
+mod access;
 mod analyst;
 mod architecture;
 mod attacks;
@@ -18,12 +19,16 @@ mod fuzz;
 mod identity;
 mod journey;
 mod keys;
+mod migrations;
 mod modes;
 mod publish;
+mod relocation;
+mod retention;
 mod schema;
 mod scrub;
 mod ship;
 mod store;
+mod stores_by_tls;
 mod support;
 mod wall;
 mod weak_spots;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tamga::clock::Clock;
 use tamga::items::Items;
-use tamga::publish::{Progress, PublishedSite, Publisher, Schedule, Tables, Window};
+use tamga::publish::{Progress, PublishedSite, Publisher, Retirer, Schedule, Tables, Window};
 use tamga::store::{self, Limits, STATS, Store, StoreError, VAULT};
 
 use crate::support::engine::{Engine, PASSWORD, USER};
@@ -81,16 +81,24 @@ impl World {
         self.vault.insert_json("leases", &["node", "complete_until", "written_at"], &[lease], None).await.unwrap();
     }
 
-    fn publisher<V: Tables, S: Tables>(&self, vault: V, stats: S) -> Publisher<V, S> {
-        let site = PublishedSite {
+    fn site(&self) -> PublishedSite {
+        PublishedSite {
             domain: SITE.to_owned(),
             time_zone: ZONE.to_owned(),
             schedule: self.schedule.clone(),
             items: Items::of(Some("jetpay"), None).unwrap(),
             identity: Default::default(),
-        };
+        }
+    }
+
+    fn retirer(&self) -> Retirer<Store, Store> {
+        let (vault, stats) = (self.vault.clone(), self.stats.clone());
+        Retirer::new(vault, stats, self.clock.clone(), vec![self.site()], Default::default())
+    }
+
+    fn publisher<V: Tables, S: Tables>(&self, vault: V, stats: S) -> Publisher<V, S> {
         let folder: &Path = self.folder.path();
-        Publisher::new(vault, stats, self.clock.clone(), vec![site], folder, Duration::from_secs(900)).unwrap()
+        Publisher::new(vault, stats, self.clock.clone(), vec![self.site()], folder, Duration::from_secs(900)).unwrap()
     }
 
     async fn published(&self, table: &str) -> Vec<Value> {
@@ -289,14 +297,14 @@ async fn a_day_is_dropped_a_day_after_its_publication() {
     let world = World::new(24 * 60).await;
     world.visits(500).await;
     let events = "SELECT 'events' AS name, count() AS number FROM events";
-    let mut publisher = world.publisher(world.vault.clone(), world.stats.clone());
-    publisher.pass().await;
+    world.publisher(world.vault.clone(), world.stats.clone()).pass().await;
     let published_at = world.clock.now().as_second();
+    let retirer = world.retirer();
     world.clock.advance_to(Timestamp::from_second(published_at + 86_300).unwrap());
-    publisher.pass().await;
+    retirer.pass().await.unwrap();
     assert!(world.truth(events).await["events"] > 0);
     world.clock.advance_to(Timestamp::from_second(published_at + 86_430).unwrap());
-    publisher.pass().await;
+    retirer.pass().await.unwrap();
     assert_eq!(world.truth(events).await["events"], 0);
     assert_eq!(world.published("site").await.len(), 1);
 }

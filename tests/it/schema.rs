@@ -68,7 +68,8 @@ async fn the_dictionary_and_the_structure_are_those_of_fresh_databases() {
 const INTRODUCTION: &str = "# Data dictionary\n\n\
     Every table and column of both stores. Generated from the comments in the tables themselves and from\n\
     [`data-map.toml`](data-map.toml); a test compares. `TAMGA_UPDATE=1 cargo test --test it schema` writes it anew.\n\
-    [`structure.sql`](structure.sql) has the same tables as statements, [`queries/`](queries) what they are asked.\n";
+    [`structure.sql`](structure.sql) has the same tables as statements, [`queries/`](queries) what they are asked,\n\
+    [`access/`](access) who may ask.\n";
 const VAULT_HEADING: &str = "\n## The vault, `tamga_vault`\n\n\
     Pseudonymous rows. Service accounts only. A day is dropped 24 hours after the last window that holds its rows was\n\
     published; the time named below is the last net, by which it is gone whatever happens.\n";

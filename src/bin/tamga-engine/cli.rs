@@ -61,6 +61,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "MIB", default_value_t = 800, value_parser = clap::value_parser!(u32).range(256..))]
     pub(crate) memory_limit_mib: u32,
 
+    /// A ClickHouse file of users, whose `default` every session is then: to try out grants, profiles and row policies
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) users_config: Option<PathBuf>,
+
     /// Stop when standard input reaches its end, so that a parent that is killed leaves no engine behind
     #[arg(long)]
     pub(crate) stop_with_parent: bool,

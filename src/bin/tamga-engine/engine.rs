@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::analyst::Analyst;
+use crate::cli::Cli;
 use crate::failure::Failure;
 use crate::ffi::{Connection, Library};
 use crate::journal::{Asked, Journal};
@@ -23,6 +24,7 @@ const ENGINE_CONFIG: &str = "<clickhouse>
         <fsync_after_insert>1</fsync_after_insert>
         <fsync_part_directory>1</fsync_part_directory>
     </merge_tree>
+    {users}
 </clickhouse>
 ";
 
@@ -46,41 +48,42 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Locks `folder` (creating it, readable by this user only), loads the library and boots the engine there. With
-    /// `analysts`, this process enters its sandbox in between; where there is none, there are no analysts either.
+    /// Locks the folder (creating it, readable by this user only), loads the library and boots the engine there. With
+    /// analysts, this process enters its sandbox in between; where there is none, there are no analysts either.
     ///
     /// Call it from the main thread while no other runs: only threads that are started afterwards are in the sandbox.
-    pub(crate) fn start(library: &Path, folder: &Path, memory_limit_mib: u32, analysts: bool) -> anyhow::Result<Self> {
-        let folder = prepare(folder)?;
+    pub(crate) fn start(cli: &Cli) -> anyhow::Result<Self> {
+        let (library_file, analysts) = (cli.library()?, cli.analyst);
+        let folder = prepare(&cli.path)?;
         let lock = take_lock(&folder)?;
-        let library_file = library;
-        let library = load(library)?;
-        let sandboxed = analysts && sandbox::enter(&folder, library_file)?;
+        let library = load(&library_file)?;
+        let config = folder.join("engine.xml");
+        write_config(&config, cli.users_config.as_deref())
+            .with_context(|| format!("cannot write {}", config.display()))?;
+        let sandboxed = analysts && sandbox::enter(&folder, &library_file)?;
         if analysts && !sandboxed {
             tracing::warn!(
                 "this kernel has no Landlock (it came with Linux 5.13 and must be switched on): there is no user analyst. \
                  The service's side works as always"
             );
         }
-        on_a_thread(|| Self::boot(library, &folder, memory_limit_mib, sandboxed, lock))
+        on_a_thread(|| Self::boot(library, &folder, &config, cli.memory_limit_mib, sandboxed, lock))
     }
 
     fn boot(
         library: Library,
         folder: &Path,
+        config: &Path,
         memory_limit_mib: u32,
         sandboxed: bool,
         lock: File,
     ) -> anyhow::Result<Self> {
-        let config = folder.join("engine.xml");
-        write_config(&config).with_context(|| format!("cannot write {}", config.display()))?;
-
         let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().min(8));
         let mut arguments = vec!["clickhouse".to_owned(), format!("--path={}", display(folder)?)];
         arguments.extend(["--async_insert=0".to_owned(), format!("--max_threads={threads}")]);
         let session = c_strings(&arguments)?;
         // What only the first connection, the one that boots the engine, takes.
-        arguments.push(format!("--config-file={}", display(&config)?));
+        arguments.push(format!("--config-file={}", display(config)?));
         arguments.push(format!("--max_server_memory_usage={}", u64::from(memory_limit_mib) << 20));
         arguments.extend(["--mark_cache_size=67108864", "--index_mark_cache_size=16777216"].map(str::to_owned));
         let Some(mut keeper) = library.connect(&c_strings(&arguments)?) else {
@@ -182,14 +185,15 @@ fn load(path: &Path) -> anyhow::Result<Library> {
     Library::load(path).with_context(|| format!("cannot use the engine library {}", path.display()))
 }
 
-fn write_config(path: &Path) -> io::Result<()> {
+fn write_config(path: &Path, users: Option<&Path>) -> io::Result<()> {
+    let users = users.map_or(String::new(), |file| format!("<users_config>{}</users_config>", file.display()));
     OpenOptions::new()
         .create(true)
         .truncate(true)
         .write(true)
         .mode(0o600)
         .open(path)?
-        .write_all(ENGINE_CONFIG.as_bytes())
+        .write_all(ENGINE_CONFIG.replace("{users}", &users).as_bytes())
 }
 
 fn c_strings(arguments: &[String]) -> anyhow::Result<Vec<CString>> {

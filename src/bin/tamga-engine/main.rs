@@ -90,11 +90,10 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     let address = cli.listen()?;
     let mut guard = Guard::service(&cli.user, &cli.password()?);
     let analyst_password = cli.analyst_password()?;
-    let library = cli.library()?;
     // Before the engine boots: a busy port is found without waiting, and nobody is answered until there is an engine.
     let listener = listen(address)?;
     // Before the runtime: the sandbox holds for threads that are started later.
-    let engine = Arc::new(Engine::start(&library, &cli.path, cli.memory_limit_mib, cli.analyst)?);
+    let engine = Arc::new(Engine::start(cli)?);
     if engine.analyst().is_some() {
         guard.admit_analyst(analyst_password.as_deref());
     }

@@ -1,5 +1,8 @@
 //! Obeys an order to erase: the rows of one pseudonym in one lane, rewritten out of the vault.
 //!
+//! The pseudonym is in no statement, whose text could rest in a log or in the file of a mutation: it travels as a row of the
+//! table `erasures`, by the random number of the attempt, and that row is dropped with its partition when it is done.
+//!
 //! The order's payload is the pseudonym's 16 bytes, under the key domain of its lane. It is carried out after everything
 //! that was accepted before it has been settled, so nothing older can land behind it. Erasing twice erases nothing more,
 //! which is what makes an order safe to repeat after a crash.
@@ -48,24 +51,55 @@ impl Courier {
         if tombstone.payload.len() != 16 || lane.table == Table::Tallies {
             return Err(unknown());
         }
-        let visitor: String = tombstone.payload.iter().map(|byte| format!("{byte:02x}")).collect();
-        let (table, name, mut narrower) = (lane.table.name(), lane.name().to_owned(), "");
-        let mut params = vec![("site", lane.site), ("day", lane.day.to_string()), ("visitor", visitor)];
-        if let Some(narrower_by) = match lane.table {
-            Table::Attributes => Some(" AND attribute = {name:String}"),
-            Table::Signals => Some(" AND signal = {name:String}"),
-            _ => None,
-        } {
-            narrower = narrower_by;
-            params.push(("name", name));
+        let narrower = match lane.table {
+            Table::Attributes => " AND attribute = {name:String}",
+            Table::Signals => " AND signal = {name:String}",
+            _ => "",
+        };
+        let mut params = vec![("site", lane.site.clone()), ("day", lane.day.to_string())];
+        if !narrower.is_empty() {
+            params.push(("name", lane.name().to_owned()));
         }
-        let which =
-            format!("site = {{site:String}} AND day = {{day:Date}} AND visitor = unhex({{visitor:String}}){narrower}");
-        let counted =
-            self.store.rows(&format!("SELECT count() AS found FROM `{table}` WHERE {which}"), &params).await?;
-        *found = (*found).max(counted.first().map_or(0, |row: &Found| row.found));
+        let attempt = getrandom::u64().map_err(|_| StoreError::setup("no random numbers".to_owned()))?;
+        let mut row = attempt.to_le_bytes().to_vec();
+        row.extend_from_slice(&tombstone.payload);
+        self.store
+            .insert_rows("erasures", &["attempt", "visitor"], row.into(), Some(&format!("erase-{attempt:x}")))
+            .await?;
+        let which = format!(
+            "site = {{site:String}} AND day = {{day:Date}}{narrower} \
+             AND visitor IN (SELECT visitor FROM {}.erasures WHERE attempt = {attempt})",
+            self.store.database()
+        );
+        let done = self.erase_what(lane.table.name(), &which, &params, found).await;
+        // What an attempt that failed leaves goes by the table's time to live, if not now.
+        let dropped = self.store.execute(&format!("ALTER TABLE erasures DROP PARTITION {attempt}"), &[]).await;
+        done.and(dropped)
+    }
+
+    async fn erase_what(
+        &self,
+        table: &str,
+        which: &str,
+        params: &[(&str, String)],
+        found: &mut u64,
+    ) -> Result<(), StoreError> {
+        if self.store.is_clustered() {
+            // Each replica reads its own copy of what is to be erased.
+            self.store.execute("SYSTEM SYNC REPLICA erasures", &[]).await?;
+        }
+        let count = format!("SELECT count() AS found FROM `{table}` WHERE {which}");
+        let counted = async || -> Result<u64, StoreError> {
+            let rows: Vec<Found> = self.store.rows(&count, params).await?;
+            Ok(rows.first().map_or(0, |row| row.found))
+        };
+        *found = (*found).max(counted().await?);
         // A mutation rewrites the parts, so that the rows are gone and not merely masked. It is waited for, on all replicas.
         let sql = format!("ALTER TABLE `{table}` DELETE WHERE {which} SETTINGS mutations_sync = 2");
-        self.store.execute(&sql, &params).await
+        self.store.execute(&sql, params).await?;
+        match counted().await? {
+            0 => Ok(()),
+            left => Err(self.defect(&format!("still has {left} rows that were to be erased"))),
+        }
     }
 }

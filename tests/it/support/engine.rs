@@ -64,7 +64,7 @@ impl Engine {
         Self::spawn(command(folder.path()), folder)
     }
 
-    fn spawn(mut command: Command, folder: Arc<TempDir>) -> Self {
+    pub(crate) fn spawn(mut command: Command, folder: Arc<TempDir>) -> Self {
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
@@ -152,6 +152,23 @@ impl Engine {
         let client: HttpClient<_, Full<Bytes>> = HttpClient::builder(TokioExecutor::new()).build_http();
         let (head, body) = client.request(request).await.unwrap().into_parts();
         Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
+    /// Whether a statement of the service is answered to the end, and with what; an answer that breaks off is none.
+    pub(crate) async fn attempt(&self, sql: &str) -> (bool, String) {
+        let request = self.request("POST", "/").body(Full::new(Bytes::from(sql.to_owned()))).unwrap();
+        let client: HttpClient<_, Full<Bytes>> = HttpClient::builder(TokioExecutor::new()).build_http();
+        let Ok(answer) = client.request(request).await else { panic!("the engine is not there for: {sql}") };
+        let (head, mut body) = answer.into_parts();
+        let (mut whole, mut text) = (head.status == StatusCode::OK, Vec::new());
+        while let Some(frame) = body.frame().await {
+            match frame.map(|frame| frame.into_data()) {
+                Ok(Ok(data)) => text.extend_from_slice(&data),
+                Ok(Err(_)) => {}
+                Err(_) => whole = false,
+            }
+        }
+        (whole, String::from_utf8_lossy(&text).into_owned())
     }
 
     /// A bare connection, for what no client would send.

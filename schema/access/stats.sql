@@ -1,0 +1,55 @@
+-- Who may do what on the server that holds the published numbers: the service that writes them, and people who read them.
+-- `tamga migrate --access` applies it; {user} is the service account.
+--
+-- A person's account is one statement of yours, and needs nothing more than a role:
+--     CREATE USER aigerim IDENTIFIED WITH sha256_password BY '…' DEFAULT ROLE tamga_analyst;               -- all sites
+--     CREATE USER daniyar IDENTIFIED WITH sha256_password BY '…' DEFAULT ROLE "tamga_analyst:jetpay.kz";   -- one of them
+
+CREATE ROLE IF NOT EXISTS tamga_stats_service;
+GRANT SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE ON tamga_stats.* TO tamga_stats_service;
+GRANT TABLE ENGINE ON MergeTree TO tamga_stats_service;
+GRANT SELECT ON system.databases TO tamga_stats_service;
+GRANT SELECT ON system.tables TO tamga_stats_service;
+GRANT SELECT ON system.columns TO tamga_stats_service;
+GRANT SELECT ON system.parts TO tamga_stats_service;
+CREATE SETTINGS PROFILE OR REPLACE tamga_stats_service
+    SETTINGS log_queries = 1 CONST, log_queries_probability = 1 CONST, async_insert = 0 CONST
+    TO tamga_stats_service;
+
+-- What every reader has: the numbers, what clients look up of them, and limits that no session can lift. Dashboards lower
+-- the time limit by habit, so they may. Parameters of a request fit into its form; a table to join with does not.
+CREATE ROLE IF NOT EXISTS tamga_reader;
+GRANT SHOW, SELECT ON tamga_stats.* TO tamga_reader;
+GRANT SELECT(name, engine) ON system.databases TO tamga_reader;
+GRANT SELECT(database, name, engine, comment) ON system.tables TO tamga_reader;
+GRANT SELECT(database, table, name, type, position, default_kind, default_expression, comment) ON system.columns TO tamga_reader;
+GRANT SELECT ON system.one TO tamga_reader;
+CREATE SETTINGS PROFILE OR REPLACE tamga_reader
+    SETTINGS readonly = 1 CONST,
+             allow_ddl = 0 CONST,
+             allow_introspection_functions = 0 CONST,
+             log_queries = 1 CONST,
+             log_queries_probability = 1 CONST,
+             max_execution_time = 30 MIN 1 MAX 30 CHANGEABLE_IN_READONLY,
+             timeout_before_checking_execution_speed = 0 CONST,
+             max_concurrent_queries_for_user = 4 CONST,
+             max_threads = 2 CONST,
+             max_memory_usage = 2000000000 CONST,
+             max_rows_to_read = 2000000000 CONST,
+             max_bytes_to_read = 68719476736 CONST,
+             max_result_rows = 1000000 CONST,
+             max_result_bytes = 268435456 CONST,
+             max_query_size = 65536 CONST,
+             max_ast_elements = 20000 CONST,
+             http_max_multipart_form_data_size = 65536 CONST,
+             format_display_secrets_in_show_and_select = 0 CONST
+    TO tamga_reader;
+CREATE QUOTA OR REPLACE tamga_reader KEYED BY user_name
+    FOR INTERVAL 1 hour MAX queries = 10000, execution_time = 7200
+    TO tamga_reader;
+
+CREATE ROLE IF NOT EXISTS tamga_analyst;
+GRANT tamga_reader TO tamga_analyst;
+
+-- Who sees which rows: the service and analysts all, those of one site (site.sql) that site's.
+CREATE ROW POLICY OR REPLACE tamga_all ON tamga_stats.* FOR SELECT USING 1 TO {user}, tamga_analyst;

@@ -1,0 +1,221 @@
+//! Is what is due gone on time, in what queries read and on the disk, and does an erasure leave no trace of whom?
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jiff::{Timestamp, ToSpan};
+use tamga::clock::Clock;
+use tamga::config::Retention;
+use tamga::items::Items;
+use tamga::publish::{PublishedSite, Retirer, Schedule};
+use tamga::record::{self, Table};
+use tamga::spool::{Frame, Lane};
+use tamga::store::{self, STATS, STATS_MIGRATIONS, Store};
+
+use crate::books::event;
+use crate::support::ship::{Ship, open, today};
+use crate::support::vault::{EngineFixture, number};
+
+fn moment(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn site() -> PublishedSite {
+    PublishedSite {
+        domain: "shop.kz".to_owned(),
+        time_zone: "Asia/Almaty".to_owned(),
+        schedule: Schedule::new("Asia/Almaty", 24 * 60).unwrap(),
+        items: Items::of(Some("jetpay"), None).unwrap(),
+        identity: Default::default(),
+    }
+}
+
+async fn stats(fixture: &EngineFixture) -> Store {
+    let stats = fixture.store(STATS).await;
+    store::apply(&stats, STATS_MIGRATIONS, &Clock::machine()).await.unwrap();
+    stats
+}
+
+/// Rows of a table of published numbers that are older, by their windows' ends, than so many months before a moment.
+async fn too_old(stats: &Store, table: &str, months: u32, at: Timestamp) -> u64 {
+    let sql = format!(
+        "SELECT count() AS number FROM {table} WHERE window_end + toIntervalMonth({months}) <= toDateTime({})",
+        at.as_second()
+    );
+    number(stats, &sql).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn published_numbers_are_unreadable_a_minute_after_their_deadline() {
+    let fixture = EngineFixture::start().await;
+    let (vault, stats) = (fixture.vault().await, stats(&fixture).await);
+    let tables = ["site", "pages", "publications"];
+    // Two years of days, the last of which is over now, by the machine's clock: what is older the engine takes itself.
+    let now = Timestamp::from_second(Clock::machine().now().as_second() / 86_400 * 86_400).unwrap();
+    for (table, more, values) in [
+        ("site", "visitors", "15"),
+        ("pages", "path, views", "'/', 15"),
+        ("publications", "published_at, complete, events", "window_end, true, 15"),
+    ] {
+        let sql = format!(
+            "INSERT INTO {table} (site, window_start, window_end, {more}) SELECT 'shop.kz', toDateTime({end}) \
+             - toIntervalDay(number + 1) AS start, toDateTime({end}) - toIntervalDay(number) AS window_end, {values} \
+             FROM numbers(700)",
+            end = now.as_second()
+        );
+        stats.execute(&sql, &[]).await.unwrap();
+    }
+    let clock = Clock::simulated(now);
+    let keep = |stats_months| {
+        let retention = Retention { stats_months, ..Retention::default() };
+        Retirer::new(vault.clone(), stats.clone(), clock.clone(), vec![site()], retention)
+    };
+    assert_eq!(keep(25).pass().await.unwrap(), 0, "nothing is due yet");
+
+    // The oldest window ended 699 days ago. A second before its 25 months are over, and a minute after that.
+    let first_due = Timestamp::from_second(
+        number(&stats, "SELECT toUnixTimestamp(min(window_end) + toIntervalMonth(25)) AS number FROM site").await
+            as i64,
+    )
+    .unwrap();
+    clock.advance_to(first_due - 1.second());
+    assert_eq!(keep(25).pass().await.unwrap(), 0);
+    clock.advance_to(first_due + 60.seconds());
+    assert_eq!(keep(25).pass().await.unwrap(), 3, "one in each table");
+    for table in tables {
+        assert_eq!(too_old(&stats, table, 25, clock.now()).await, 0);
+        assert_eq!(number(&stats, &format!("SELECT count() AS number FROM {table}")).await, 699, "{table}");
+    }
+    // A shorter time takes effect at once; a longer one than three years is three years.
+    keep(12).pass().await.unwrap();
+    assert_eq!(too_old(&stats, "pages", 12, clock.now()).await, 0);
+    assert!(number(&stats, "SELECT count() AS number FROM pages").await > 300);
+    clock.advance_to(now + (36 * 31 * 24).hours());
+    keep(600).pass().await.unwrap();
+    for table in tables {
+        assert_eq!(number(&stats, &format!("SELECT count() AS number FROM {table}")).await, 0, "{table}");
+    }
+    let parts =
+        "SELECT sum(rows) AS number FROM system.parts WHERE active AND database = 'tamga_stats' AND table = 'pages'";
+    assert_eq!(number(&stats, parts).await, 0);
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrating_gives_the_tables_the_configured_time_to_live_and_never_more_than_three_years() {
+    let fixture = EngineFixture::start().await;
+    let stats = stats(&fixture).await;
+    let tables = number(
+        &stats,
+        "SELECT count() AS number FROM system.columns WHERE database = 'tamga_stats' AND name = 'window_end'",
+    )
+    .await;
+    for (configured, applied, changed) in [(25, 25, 0), (13, 13, tables), (13, 13, 0), (400, 36, tables)] {
+        let retention = Retention { stats_months: configured, ..Retention::default() };
+        assert_eq!(u64::from(store::retain(&stats, retention).await.unwrap()), changed, "{configured}");
+        let sql = format!(
+            "SELECT count() AS number FROM system.tables WHERE database = 'tamga_stats' \
+             AND position(create_table_query, 'TTL window_end + toIntervalMonth({applied})') > 0"
+        );
+        assert_eq!(number(&stats, &sql).await, tables, "{configured}");
+    }
+    // A part knows when its last row is due.
+    let sql =
+        "INSERT INTO site (site, window_start, window_end, visitors) VALUES ('shop.kz', today() - 1, today(), 15)";
+    stats.execute(sql, &[]).await.unwrap();
+    let last = "SELECT count() AS number FROM system.parts WHERE active AND table = 'site' \
+                AND delete_ttl_info_max = toDateTime(today()) + toIntervalMonth(36)";
+    assert_eq!(number(&stats, last).await, 1);
+    fixture.stop().await;
+}
+
+/// Files under a folder that hold any of the needles, the spool's left out.
+fn holding(folder: &Path, needles: &[&[u8]]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(holding(&path, needles));
+        } else if let Ok(bytes) = std::fs::read(&path)
+            && needles.iter().any(|needle| bytes.windows(needle.len()).any(|window| window == *needle))
+        {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// How long the engine may take to remove the files of what is gone; ten minutes are promised.
+const FILES_GONE: Duration = Duration::from_secs(600);
+
+async fn gone_from(folder: &Path, needles: &[&[u8]]) {
+    let since = Instant::now();
+    loop {
+        let left = holding(folder, needles);
+        if left.is_empty() {
+            break;
+        }
+        assert!(since.elapsed() < FILES_GONE, "{left:?}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    println!("gone from the folder after {:?}", since.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erased_pseudonym_is_in_no_file_of_the_vault_and_in_no_statement() {
+    let fixture = EngineFixture::start().await;
+    let vault = fixture.vault().await;
+    let folder = tempfile::tempdir().unwrap();
+    let canary: [u8; 16] = *b"canary of erase!";
+    let text: String = canary.iter().map(|byte| format!("{byte:02x}")).collect();
+    let lane = record::Lane { table: Table::Events, site: "jetpay.kz".into(), day: today(), attribute: String::new() };
+    let lane = Lane::new(&lane.label()).unwrap();
+    let (writer, reader) = open(folder.path());
+    let ship = Ship::start_with(vault.clone(), folder.path(), reader);
+    let mut frame = Frame::new(lane.clone());
+    for visitor in [canary, [2; 16], canary] {
+        frame.push(&event(visitor));
+    }
+    writer.enter(0).append(vec![frame]).await.unwrap();
+    ship.settled(&writer).await;
+    let data = fixture.folder.path().join("vault");
+    let needles: [&[u8]; 3] = [&canary, text.as_bytes(), text.to_uppercase().leak().as_bytes()];
+    assert!(!holding(&data, &needles).is_empty(), "the search finds what is there");
+
+    writer.enter(0).append(vec![Frame::tombstone(lane, canary.to_vec())]).await.unwrap();
+    ship.settled(&writer).await;
+    assert_eq!(number(&vault, "SELECT count() AS number FROM events").await, 1);
+    assert_eq!(number(&vault, "SELECT count() AS number FROM erasures").await, 0);
+    let mutations = "SELECT count() AS number FROM system.mutations WHERE database = 'tamga_vault' AND is_done";
+    assert!(number(&vault, mutations).await > 0, "it was a mutation, whose file is searched too");
+    gone_from(&data, &needles).await;
+    assert!(!holding(&data, &[b"SELECT visitor FROM tamga_vault.erasures"]).is_empty(), "the mutation's file is there");
+    ship.stop().await;
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_that_is_dropped_is_gone_from_the_disk() {
+    let fixture = EngineFixture::start().await;
+    let (vault, stats) = (fixture.vault().await, stats(&fixture).await);
+    let canary: [u8; 16] = *b"canary of a day!";
+    let day = "2026-11-22";
+    let sql = format!(
+        "INSERT INTO events (site, day, hour, visitor) VALUES ('shop.kz', '{day}', '{day} 04:00:00', 'canary of a day!')"
+    );
+    vault.execute(&sql, &[]).await.unwrap();
+    let data = fixture.folder.path().join("vault");
+    assert!(!holding(&data, &[&canary]).is_empty());
+    let start = moment("2026-11-21T19:00:00Z");
+    let clock = Clock::simulated(start + (9 * 24 * 3600 - 1).seconds());
+    let retirer = Retirer::new(vault.clone(), stats, clock.clone(), vec![site()], Retention::default());
+    assert_eq!(retirer.pass().await.unwrap(), 0, "nine days are not over");
+    clock.advance_to(start + (9 * 24 * 3600 + 60).seconds());
+    assert_eq!(retirer.pass().await.unwrap(), 1);
+    assert_eq!(number(&vault, "SELECT count() AS number FROM events").await, 0);
+    let parts =
+        "SELECT count() AS number FROM system.parts WHERE active AND database = 'tamga_vault' AND table = 'events'";
+    assert_eq!(number(&vault, parts).await, 0);
+    gone_from(&data, &[&canary]).await;
+    fixture.stop().await;
+}
