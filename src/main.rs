@@ -13,7 +13,7 @@ use tamga::serve::vault::Wish;
 use tamga::serve::verify::Form;
 use tamga::serve::wall::Zone;
 use tamga::store::Order;
-use tamga::{demo, serve};
+use tamga::{collect, demo, serve};
 use tracing_subscriber::EnvFilter;
 
 #[derive(Parser)]
@@ -389,7 +389,14 @@ fn run(verb: Verb) -> Result<()> {
             let config = Config::load(&config.config)?;
             let Some(site) = config.site(&site) else { bail!("the configuration has no [[site]] of that domain") };
             let url = site.public_url.trim_end_matches('/');
-            print(&format!("<script defer src=\"{url}/tamga.js\" data-site=\"{}\"></script>\n", site.domain))
+            let (path, integrity) = collect::pinned("tamga.js").expect("the snippet is one of the scripts");
+            let site = &site.domain;
+            print(&format!(
+                "<!-- Always the current version: -->\n\
+                 <script defer src=\"{url}/tamga.js\" data-site=\"{site}\"></script>\n\
+                 <!-- Or this version, which the browser checks and no update changes: -->\n\
+                 <script defer src=\"{url}{path}\" integrity=\"{integrity}\" crossorigin=\"anonymous\" data-site=\"{site}\"></script>\n"
+            ))
         }
     }
 }

@@ -206,6 +206,7 @@ fn collector(config: &Config, synced: bool, folder: &Path) -> Router {
         keys: Arc::new(KeyRing::open(&keys).expect("keys in memory")),
         spool: writer,
         metrics: Arc::new(Metrics::default()),
+        scripts: collect::Scripts::current(),
         clock: Clock::machine(),
     };
     collect::router(Collector::new(config, parts))

@@ -25,6 +25,7 @@ use http::HeaderValue;
 use jiff::tz::TimeZone;
 
 pub use crate::decode::beacon::BODY_MAX;
+pub use script::{Scripts, pinned};
 
 use client_address::TrustedProxies;
 
@@ -59,6 +60,7 @@ pub struct Collector {
     keys: Arc<KeyRing>,
     spool: Writer,
     metrics: Arc<Metrics>,
+    scripts: Scripts,
     clock: Clock,
     /// The last append failed, and it was said so.
     refusing: AtomicBool,
@@ -87,6 +89,8 @@ pub struct Parts {
     pub spool: Writer,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The browser's part.
+    pub scripts: Scripts,
     /// The time.
     pub clock: Clock,
 }
@@ -96,7 +100,9 @@ pub fn router(collector: Arc<Collector>) -> Router {
     Router::new()
         .route("/v1/beacon", post(beacon::post).options(beacon::preflight))
         .route("/v1/count.gif", get(pixel::get))
-        .route("/tamga.js", get(script::latest))
+        .route("/tamga.js", get(script::get))
+        .route("/tamga-device.js", get(script::get))
+        .route("/js/{hash}/{file}", get(script::get))
         .with_state(collector)
 }
 
@@ -109,7 +115,7 @@ impl Collector {
         let mut cookies_off: Vec<_> = sites.values().map(|site| site.cookies.off.clone()).collect();
         cookies_off.sort();
         cookies_off.dedup();
-        let Parts { lookups, seal, keys, spool, metrics, clock } = parts;
+        let Parts { lookups, seal, keys, spool, metrics, scripts, clock } = parts;
         Arc::new(Self {
             sites,
             origins,
@@ -124,6 +130,7 @@ impl Collector {
             keys,
             spool,
             metrics,
+            scripts,
             clock,
             refusing: AtomicBool::new(false),
         })

@@ -1,26 +1,141 @@
-//! `GET /tamga.js`: the snippet, as built from `collector-js`.
+//! The browser's part, as built from `collector-js`: `/tamga.js`, and `/tamga-device.js`, which it loads.
+//!
+//! Each is also served under a path with its content's hash, `/js/<hash>/tamga.js`, which never changes and can be pinned by
+//! a page with the hash that `tamga snippet` prints (Subresource Integrity). What a page has pinned is still served after
+//! an update: the folder of scripts keeps the versions of before. A file whose content is not what its folder's name says
+//! is not served.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::{fs, io};
 
 use axum::body::Body;
+use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use ring::digest::{SHA384, digest};
 
-const SNIPPET: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga.js"));
+use super::Collector;
 
-/// The current snippet, for an hour without asking again.
-pub(super) async fn latest(request: HeaderMap) -> Response {
-    let tag = HeaderValue::try_from(format!("\"{}\"", &blake3::hash(SNIPPET).to_hex()[..16])).expect("hexadecimal");
-    let known = request.get_all(header::IF_NONE_MATCH).iter().any(|list| names(list, &tag));
-    let mut response = Response::new(Body::from(if known { &[] } else { SNIPPET }));
+/// The served files of this version.
+const CURRENT: [(&str, &[u8]); 2] = [
+    ("tamga.js", include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga.js"))),
+    ("tamga-device.js", include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga-device.js"))),
+];
+/// Versions of a file that are kept beside the current one: a page that has pinned one has as many updates of time.
+const KEPT: usize = 8;
+/// Bytes of a kept file; ours have a tenth of it. A larger one is none of ours.
+const FILE_MAX: u64 = 256 << 10;
+
+/// What is served: by path, with how long it may be kept.
+pub struct Scripts(HashMap<String, Script>);
+
+#[derive(Clone)]
+struct Script {
+    body: Bytes,
+    tag: HeaderValue,
+    /// Its path has its hash.
+    fixed: bool,
+}
+
+/// Where this version of a file is served for ever, and the value of `integrity` that goes with it.
+pub fn pinned(file: &str) -> Option<(String, String)> {
+    let (name, body) = CURRENT.iter().find(|(name, _)| *name == file)?;
+    let integrity = format!("sha384-{}", STANDARD.encode(digest(&SHA384, body)));
+    Some((format!("/js/{}/{name}", hash(body)), integrity))
+}
+
+fn hash(body: &[u8]) -> String {
+    blake3::hash(body).to_hex()[..16].to_owned()
+}
+
+impl Scripts {
+    /// Those of this version alone.
+    pub fn current() -> Self {
+        let mut scripts = Self(HashMap::new());
+        for (name, body) in CURRENT {
+            scripts.add(name, Bytes::from_static(body));
+            let current = scripts.0[&format!("/js/{}/{name}", hash(body))].clone();
+            scripts.0.insert(format!("/{name}"), Script { fixed: false, ..current });
+        }
+        scripts
+    }
+
+    /// With those that the folder keeps of versions before; the current ones are added to it, the oldest removed.
+    pub fn keeping(folder: &Path) -> io::Result<Self> {
+        let mut scripts = Self::current();
+        for (name, body) in CURRENT {
+            let path = folder.join(hash(body)).join(name);
+            if fs::read(&path).is_ok_and(|kept| kept == body) {
+                continue;
+            }
+            fs::create_dir_all(folder.join(hash(body)))?;
+            let draft = path.with_extension("new");
+            fs::write(&draft, body)?;
+            fs::rename(draft, path)?;
+        }
+        for (name, body) in CURRENT {
+            let mut versions = Vec::new();
+            for version in fs::read_dir(folder)? {
+                let version = version?.path();
+                let path = version.join(name);
+                let Ok(about) = fs::metadata(&path) else { continue };
+                let is_current = version.file_name().is_some_and(|of| *of == *hash(body));
+                if !is_current && about.len() <= FILE_MAX {
+                    versions.push((about.modified()?, path));
+                }
+            }
+            versions.sort_unstable();
+            versions.reverse();
+            for (number, (_, path)) in versions.into_iter().enumerate() {
+                if number >= KEPT {
+                    fs::remove_file(&path)?;
+                    // Only when nothing else is left in it.
+                    let _ = path.parent().map(fs::remove_dir);
+                    continue;
+                }
+                let body = fs::read(&path)?;
+                if path.parent().and_then(Path::file_name).is_some_and(|of| *of == *hash(&body)) {
+                    scripts.add(name, body.into());
+                } else {
+                    tracing::warn!("a kept script is not what its folder's name says; it is not served");
+                }
+            }
+        }
+        Ok(scripts)
+    }
+
+    fn add(&mut self, name: &str, body: Bytes) {
+        let hash = hash(&body);
+        let tag = HeaderValue::try_from(format!("\"{hash}\"")).expect("hexadecimal");
+        self.0.insert(format!("/js/{hash}/{name}"), Script { body, tag, fixed: true });
+    }
+}
+
+/// A script by its path.
+pub(super) async fn get(State(collector): State<Arc<Collector>>, uri: Uri, request: HeaderMap) -> Response {
+    let Some(script) = collector.scripts.0.get(uri.path()) else {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        return response;
+    };
+    let known = request.get_all(header::IF_NONE_MATCH).iter().any(|list| names(list, &script.tag));
+    let mut response = Response::new(if known { Body::empty() } else { Body::from(script.body.clone()) });
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
+    let kept = if script.fixed { "public, max-age=31536000, immutable" } else { "public, max-age=3600" };
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
-    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
     out.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     out.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
     out.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    out.insert(header::ETAG, tag);
+    out.insert(header::ETAG, script.tag.clone());
     response
 }
 
@@ -28,4 +143,62 @@ pub(super) async fn latest(request: HeaderMap) -> Response {
 fn names(list: &HeaderValue, ours: &HeaderValue) -> bool {
     let (Ok(list), Ok(ours)) = (list.to_str(), ours.to_str()) else { return false };
     list.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(scripts: &Scripts) -> Vec<&str> {
+        let mut paths: Vec<&str> = scripts.0.keys().map(String::as_str).collect();
+        paths.sort_unstable();
+        paths
+    }
+
+    #[test]
+    fn a_version_of_before_is_still_served_and_a_changed_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = b"/* the version before */";
+        let keep = |of: &str, name: &str, body: &[u8]| {
+            fs::create_dir_all(folder.path().join(of)).unwrap();
+            fs::write(folder.path().join(of).join(name), body).unwrap();
+        };
+        keep(&hash(before), "tamga.js", before);
+        keep("0123456789abcdef", "tamga.js", b"/* not its content */");
+        keep(&hash(before), "other.js", before);
+        keep("fedcba9876543210", "tamga.js", &vec![b' '; 300 << 10]);
+        let scripts = Scripts::keeping(folder.path()).unwrap();
+        let old = format!("/js/{}/tamga.js", hash(before));
+        assert!(scripts.0[&old].fixed && scripts.0[&old].body == before[..]);
+        assert_eq!(paths(&scripts).len(), paths(&Scripts::current()).len() + 1, "{:?}", paths(&scripts));
+        // The next start finds this version as one of before.
+        assert_eq!(paths(&Scripts::keeping(folder.path()).unwrap()), paths(&scripts));
+    }
+
+    #[test]
+    fn the_oldest_versions_go() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..12_u64 {
+            let body = format!("/* {number} */");
+            let of = folder.path().join(hash(body.as_bytes()));
+            fs::create_dir(&of).unwrap();
+            fs::write(of.join("tamga.js"), &body).unwrap();
+            let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(number);
+            fs::File::options().append(true).open(of.join("tamga.js")).unwrap().set_modified(then).unwrap();
+        }
+        let scripts = Scripts::keeping(folder.path()).unwrap();
+        let served = |number: u64| {
+            scripts.0.contains_key(&format!("/js/{}/tamga.js", hash(format!("/* {number} */").as_bytes())))
+        };
+        assert_eq!((0..12).filter(|number| served(*number)).collect::<Vec<_>>(), (4..12).collect::<Vec<_>>());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 8 + 2, "two files of this version");
+    }
+
+    #[test]
+    fn a_pinned_path_has_its_own_hash() {
+        let (path, integrity) = pinned("tamga.js").unwrap();
+        assert!(Scripts::current().0[&path].fixed);
+        assert!(integrity.starts_with("sha384-") && integrity.len() == 7 + 64, "{integrity}");
+        assert_eq!(pinned("canary.js"), None);
+    }
 }

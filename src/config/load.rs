@@ -6,6 +6,9 @@ use super::{Config, Identification, Retention, Site, is_event_name, is_loopback_
 use crate::items::Items;
 use crate::outcome::SUSPICIONS;
 
+/// Bytes of a site's domain: with day and attribute it fits a lane's 255.
+const DOMAIN_MAX: usize = 200;
+
 /// A configuration that cannot be used, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -187,7 +190,7 @@ impl Config {
 impl Site {
     fn unsound(&self) -> Option<(&'static str, String)> {
         let at = |key: &'static str, message: &str| Some((key, message.to_owned()));
-        if self.domain.is_empty() || self.domain.len() > 253 || !self.domain.bytes().all(is_domain_byte) {
+        if self.domain.is_empty() || self.domain.len() > DOMAIN_MAX || !self.domain.bytes().all(is_domain_byte) {
             return at("domain", "a lower-case domain name is expected, such as jetpay.kz");
         }
         let Some(public) = self.public_host() else {

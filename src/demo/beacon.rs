@@ -13,6 +13,8 @@ pub(super) struct Beacon<'a> {
     pub(super) view: &'a str,
     pub(super) seq: u16,
     pub(super) events: &'a [Event],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) device: Option<&'a serde_json::Value>,
 }
 
 /// What happened; `at` is milliseconds since the view began.
@@ -32,6 +34,14 @@ pub(super) enum Event {
     Exit {
         at: u32,
         url: &'static str,
+    },
+    Search {
+        at: u32,
+        query: &'static str,
+    },
+    Error {
+        at: u32,
+        message: String,
     },
     #[serde(rename = "event")]
     Named {

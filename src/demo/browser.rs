@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use super::device;
 use super::random::Random;
 
 /// What a sender is.
@@ -34,6 +35,8 @@ pub struct Browser {
     pub keeps_cookies: bool,
     /// The headers that tell of it, by lower-case name.
     pub headers: Vec<(&'static str, String)>,
+    /// What its device says of itself.
+    pub machine: serde_json::Value,
 }
 
 struct Model {
@@ -186,13 +189,15 @@ impl Browser {
         if kind == Kind::CountOnly {
             headers.push(("sec-gpc", "1".to_owned()));
         }
-        Self { kind, device: model.device, addresses, keeps_cookies: true, headers }
+        let machine = device::draw(kind, &headers, kazakh, random);
+        Self { kind, device: model.device, addresses, keeps_cookies: true, headers, machine }
     }
 
     /// A program that names itself.
     pub fn of_declared_bot(user_agent: &str, address: IpAddr) -> Self {
         let headers = vec![("user-agent", user_agent.to_owned())];
-        Self { kind: Kind::DeclaredBot, device: "", addresses: [address; 2], keeps_cookies: false, headers }
+        let machine = serde_json::Value::Null;
+        Self { kind: Kind::DeclaredBot, device: "", addresses: [address; 2], keeps_cookies: false, headers, machine }
     }
 
     /// A browser that a program drives: it has what its engine sends, and no language.
@@ -205,7 +210,8 @@ impl Browser {
         ];
         headers.extend(FETCH_METADATA.map(|(name, value)| (name, value.to_owned())));
         let keeps_cookies = random.chance(0.7);
-        Self { kind: Kind::Suspect, device: "", addresses: [address; 2], keeps_cookies, headers }
+        let machine = device::draw(Kind::Suspect, &headers, false, random);
+        Self { kind: Kind::Suspect, device: "", addresses: [address; 2], keeps_cookies, headers, machine }
     }
 
     /// A header's value.

@@ -6,6 +6,7 @@
 
 mod beacon;
 pub mod browser;
+mod device;
 pub mod places;
 pub mod player;
 pub mod progress;
@@ -18,6 +19,8 @@ pub mod world;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+use crate::items::Items;
 
 pub use player::{PlayError, Player};
 pub use progress::Progress;
@@ -61,7 +64,7 @@ domain = "{SITE}"
 public_url = "http://{collector}"
 origins = ["http://{shop}"]
 time_zone = "{TIME_ZONE}"
-profile = "jetpay"
+items = [{items}]
 paths = ["/", "/catalog", "/catalog/*", "/product/*", "/cart", "/checkout", "/pay/:order", "/thanks", "/about", "/delivery", "/counted"]
 events = ["cart-add", "checkout-done", "order-paid"]
 publish_every = "24h"
@@ -73,7 +76,13 @@ names = ["winter-felt", "new-tea"]
 "#,
         collector = collector_host(port),
         shop = shop_host(port),
+        items = items(),
     )
+}
+
+/// All that any published policy lists.
+fn items() -> String {
+    Items::KEYS.iter().map(|key| format!("\"{key}\"")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -351,6 +351,7 @@ mod tests {
             device: "phone",
             addresses: [address; 2],
             keeps_cookies,
+            machine: serde_json::Value::Null,
             headers: vec![("user-agent", "Test/1".to_owned()), ("sec-fetch-site", "same-site".to_owned())],
         };
         let steps = steps.iter().enumerate().map(|(index, (second, browser))| Step {

@@ -55,7 +55,9 @@ impl Shop {
         Self {
             host: shop_host(port),
             // Deferred, so that it neither delays the page nor runs before the page's own script has queued its events.
-            snippet: format!(r#"<script defer src="{collector}/tamga.js" data-site="{SITE}"></script>"#),
+            snippet: format!(
+                r#"<script defer src="{collector}/tamga.js" data-site="{SITE}" data-search="q"></script>"#
+            ),
             policy: format!(
                 "default-src 'none'; script-src 'self' {collector}; connect-src {collector}; style-src 'self'; \
                  img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

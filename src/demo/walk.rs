@@ -229,6 +229,25 @@ pub const SOURCES: &[Source] = &[
     },
 ];
 
+/// What visitors search the catalog for; some type what they should not.
+pub(super) const SEARCHES: &[(&str, u32)] = &[
+    ("чай", 30),
+    ("войлок", 18),
+    ("тапочки", 16),
+    ("шай", 12),
+    ("киіз", 8),
+    ("термос", 8),
+    ("Aral tea", 4),
+    ("заказ 4400 4301 2345 6789", 2),
+    ("+7 701 765 43 21", 2),
+];
+/// What fails in the shop's pages.
+pub(super) const ERRORS: &[(&str, u32)] = &[
+    ("TypeError: Cannot read properties of null (reading 'dataset')", 60),
+    ("Error: order {} was not found", 30),
+    ("NetworkError: http://shop.demo.localhost/api/cart/{} timed out after {} ms", 10),
+];
+
 /// One page view of a visit.
 pub struct Stay {
     /// The path, a payment's with its order number.

@@ -52,7 +52,7 @@ pub struct Step {
     pub browser: usize,
     /// Where the sender is at the time.
     pub address: IpAddr,
-    /// How many events it holds.
+    /// How many events it holds; a device part is one.
     pub events: u32,
     /// The body.
     pub body: String,
@@ -74,6 +74,9 @@ const RHYTHM: [(u32, u32); 24] = {
 const RETURNING: f64 = 0.22;
 /// Engaged seconds at which the snippet reports before the page is left; the last value repeats.
 const BEATS_S: [f64; 5] = [10.0, 30.0, 60.0, 120.0, 300.0];
+/// The share of visits whose device answers: fewer than in life, where a day is longer than a minute. Each answer is thirty
+/// rows that go thirty ways.
+const DEVICES: f64 = 0.2;
 /// Milliseconds between two visits of a browser: longer than the idle time that ends a session.
 const BETWEEN_VISITS_MS: i64 = 35 * 60_000;
 
@@ -193,6 +196,9 @@ impl Draw<'_> {
                 &[Event::View { at: 0, url: format!("{page}{query}"), referrer: referrer.clone() }],
             );
             if !(objector && returning) {
+                if index == 0 {
+                    self.device(&mut view, (stay.seconds * 1000.0) as u32);
+                }
                 self.stay(&mut view, stay, objects);
             }
             at_ms += (stay.seconds * 1000.0) as i64 + 300 + self.random.below(1_200) as i64;
@@ -201,12 +207,33 @@ impl Draw<'_> {
         at_ms
     }
 
+    /// The device part, which the answer to a visit's first view asks for, once the page has nothing better to do. Whoever has
+    /// left by then does not send it, nor does a browser that blocks scripts of other hosts.
+    fn device(&mut self, view: &mut View, longest_ms: u32) {
+        let after_ms = 700 + self.random.below(900) as u32;
+        let browser = &self.browsers[view.browser];
+        if browser.tells_of_its_device() && after_ms < longest_ms && self.random.chance(DEVICES) {
+            let device = browser.machine.clone();
+            self.send_with(view, after_ms, &[], Some(&device));
+        }
+    }
+
     /// What a page sends after its view: engaged time at the beats, and what happened at its end.
     fn stay(&mut self, view: &mut View, stay: &Stay, objects: bool) {
         // A tab is not always in front: phones are looked at nearly all the time, others less.
         let attention = 0.55 + 0.45 * self.random.unit();
         let longest_ms = (stay.seconds * 1000.0) as u32;
         let mut beat = 0;
+        if stay.path.starts_with("/catalog") && longest_ms > 3_000 && self.random.chance(0.12) {
+            let query = self.random.weighted(walk::SEARCHES, |(_, weight)| *weight).0;
+            self.send(view, 2_500, &[Event::Search { at: 2_500, query }]);
+        }
+        if longest_ms > 3_000 && self.random.chance(0.02) {
+            let message = self.random.weighted(walk::ERRORS, |(_, weight)| *weight).0;
+            // Of one mistake each visitor has a message of its own: with an order, an address, a time.
+            let message = message.replace("{}", &self.random.below(1_000_000).to_string());
+            self.send(view, 2_700, &[Event::Error { at: 2_700, message }]);
+        }
         while let Some(engaged_s) = beat_s(beat) {
             let at = (engaged_s / attention * 1000.0) as u32;
             if at >= longest_ms {
@@ -256,7 +283,7 @@ impl Draw<'_> {
         }
     }
 
-    /// A page view of the program that was added last.
+    /// A page view of the program that was added last; a driven browser runs the device part, too.
     fn program_view(&mut self, at_ms: i64) {
         let browser = self.browsers.len() - 1;
         let paths: Vec<_> = walk::paths().filter(|path| *path != walk::PAYMENT).collect();
@@ -264,6 +291,10 @@ impl Draw<'_> {
         let address = self.browsers[browser].addresses[0];
         let mut view = View { browser, address, start_ms: at_ms, id: self.id(), seq: 0 };
         self.send(&mut view, 0, &[Event::View { at: 0, url, referrer: String::new() }]);
+        if self.browsers[browser].kind == Kind::Suspect && self.random.chance(0.2) {
+            let device = self.browsers[browser].machine.clone();
+            self.send_with(&mut view, 300, &[], Some(&device));
+        }
     }
 
     fn address(&mut self) -> IpAddr {
@@ -275,12 +306,16 @@ impl Draw<'_> {
     }
 
     fn send(&mut self, view: &mut View, after_ms: u32, events: &[Event]) {
-        let beacon = Beacon { v: 1, site: SITE, view: &view.id, seq: view.seq, events };
+        self.send_with(view, after_ms, events, None);
+    }
+
+    fn send_with(&mut self, view: &mut View, after_ms: u32, events: &[Event], device: Option<&serde_json::Value>) {
+        let beacon = Beacon { v: 1, site: SITE, view: &view.id, seq: view.seq, events, device };
         self.steps.push(Step {
             at: Timestamp::from_millisecond(view.start_ms + i64::from(after_ms)).expect("within the world's days"),
             browser: view.browser,
             address: view.address,
-            events: events.len() as u32,
+            events: events.len() as u32 + u32::from(device.is_some()),
             body: serde_json::to_string(&beacon).expect("strings and numbers are always JSON"),
         });
         view.seq += 1;
@@ -303,130 +338,5 @@ struct View {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::{HashMap, HashSet};
-
-    use serde_json::Value;
-
-    use super::*;
-    use crate::demo::places;
-
-    const NETWORKS: &str = "network,country,region,provider,weight\n\
-        10.16.0.0/14,KZ,Almaty,Steppe Mobile,60\n10.32.0.0/16,KZ,Astana,Steppe Home,25\n\
-        2001:db8::/36,KZ,Almaty,Steppe Mobile,10\n10.99.0.0/16,DE,Hesse,Rhine Cloud,5\n";
-
-    /// A day and a half of a tenth of the shop.
-    fn world(seed: u64) -> World {
-        let settings = Settings {
-            seed,
-            start: "2026-11-20T19:00:00Z".parse().expect("a time"),
-            end: "2026-11-22T07:00:00Z".parse().expect("a time"),
-            time_zone: TimeZone::get("Asia/Almaty").expect("known"),
-            visitors_per_day: 1_000,
-            port: 8080,
-        };
-        World::new(&settings, &places::parse(NETWORKS).expect("sound"))
-    }
-
-    fn body(step: &Step) -> Value {
-        serde_json::from_str(&step.body).expect("JSON")
-    }
-
-    #[test]
-    fn a_seed_gives_one_world_and_another_seed_another() {
-        let bodies = |world: World| world.steps.into_iter().map(|step| (step.at, step.body)).collect::<Vec<_>>();
-        assert_eq!(bodies(world(7)), bodies(world(7)));
-        assert_ne!(bodies(world(7)), bodies(world(8)));
-    }
-
-    #[test]
-    fn steps_are_in_time_order_and_within_the_world() {
-        let world = world(7);
-        assert!(world.steps.windows(2).all(|pair| pair[0].at <= pair[1].at));
-        assert!(world.steps.first().is_some_and(|step| step.at.to_string().as_str() >= "2026-11-20T19:00:00Z"));
-        assert!(world.steps.last().is_some_and(|step| step.at < world.end));
-        let mut last = HashMap::new();
-        for step in &world.steps {
-            assert!(last.insert(step.browser, step.at) < Some(step.at), "one browser's beacons have distinct times");
-        }
-    }
-
-    #[test]
-    fn bodies_keep_to_the_limits_of_the_wire() {
-        let mut views = HashMap::new();
-        for step in &world(7).steps {
-            let body = body(step);
-            assert!(step.body.len() < 4096 && body["v"] == 1 && body["site"] == SITE);
-            let view = body["view"].as_str().expect("a string").to_owned();
-            assert!(view.len() == 22 && view.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
-            let next: &mut u64 = views.entry(view).or_default();
-            assert_eq!(body["seq"], *next, "a view's beacons are numbered without a gap");
-            *next += 1;
-            let events = body["events"].as_array().expect("a list");
-            assert_eq!(events.len(), step.events as usize);
-            for event in events {
-                let at = event["at"].as_u64().expect("milliseconds");
-                assert!(at <= 1_500_000 && event["engaged_ms"].as_u64().is_none_or(|engaged| engaged <= at));
-                assert!(event["url"].as_str().is_none_or(|url| url.starts_with("http") && url.len() <= 2048));
-            }
-        }
-    }
-
-    #[test]
-    fn a_visit_s_pages_are_a_chain_of_referrers() {
-        let mut last_page: HashMap<usize, String> = HashMap::new();
-        let (mut entries, mut followed) = (0, 0);
-        let world = world(7);
-        for step in world.steps.iter().filter(|step| world.browsers[step.browser].kind == Kind::Person) {
-            let event = &body(step)["events"][0];
-            if event["type"] != "view" {
-                continue;
-            }
-            let url = event["url"].as_str().expect("a view has an address");
-            let referrer = event["referrer"].as_str().unwrap_or_default();
-            if referrer.starts_with("http://shop.demo.localhost:8080/") {
-                assert_eq!(Some(referrer), last_page.get(&step.browser).map(String::as_str));
-                followed += 1;
-            } else {
-                entries += 1;
-            }
-            last_page.insert(step.browser, url.split('?').next().expect("a part").to_owned());
-        }
-        assert!(followed > entries && entries > 1_500, "{followed} {entries}");
-    }
-
-    #[test]
-    fn people_come_back_and_sleep_at_night() {
-        let world = world(7);
-        let people = |kind| world.browsers.iter().filter(|browser| browser.kind == kind).count();
-        assert!((1_500..2_000).contains(&people(Kind::Person)), "{}", people(Kind::Person));
-        assert!(people(Kind::Objector) > 0 && people(Kind::CountOnly) > 10 && people(Kind::Suspect) == 8);
-        assert_eq!(people(Kind::DeclaredBot), 2 * DECLARED_BOTS.len());
-
-        let mut days: HashMap<usize, HashSet<i64>> = HashMap::new();
-        let mut hours = [0; 24];
-        for step in world.steps.iter().filter(|step| world.browsers[step.browser].kind == Kind::Person) {
-            let local = step.at.as_second() + 5 * 3_600;
-            days.entry(step.browser).or_default().insert(local / 86_400);
-            hours[(local / 3_600 % 24) as usize] += 1;
-        }
-        assert!(days.values().filter(|days| days.len() > 1).count() > 40, "some come back on the next day");
-        assert!(hours[3] + hours[4] < hours[20] / 4, "{hours:?}");
-    }
-
-    #[test]
-    fn nothing_follows_an_objection_but_one_view_of_a_later_visit() {
-        let world = world(9);
-        let mut objected: HashMap<usize, Timestamp> = HashMap::new();
-        for step in world.steps.iter().filter(|step| world.browsers[step.browser].kind == Kind::Objector) {
-            if let Some(at) = objected.get(&step.browser) {
-                let minutes = (step.at.as_second() - at.as_second()) / 60;
-                assert!(minutes >= 30 && body(step)["seq"] == 0);
-            }
-            if step.body.contains("\"object\"") {
-                objected.insert(step.browser, step.at);
-            }
-        }
-        assert!(!objected.is_empty());
-    }
-}
+#[path = "world_tests.rs"]
+mod tests;

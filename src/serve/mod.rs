@@ -102,6 +102,7 @@ pub async fn start(config: Config, clock: Clock, dress: Option<Dress>) -> Result
         keys: keys.clone(),
         spool: writer.clone(),
         metrics: metrics.clone(),
+        scripts: collect::Scripts::keeping(&data.join("scripts")).context("keeping the browser's part")?,
         clock: clock.clone(),
     };
     let router = collect::router(Collector::new(&config, parts));

@@ -17,6 +17,15 @@ use crate::support::program::{Ground, Program, password};
 pub(crate) use search::Needles;
 use search::unpack;
 
+/// Adds a site whose policy lists searches and errors.
+fn list_texts(ground: &Ground) {
+    let path = ground.folder.path().join("tamga.toml");
+    let site = "\n[[site]]\ndomain = \"all.kz\"\npublic_url = \"https://t.all.kz\"\norigins = [\"https://all.kz\"]\n\
+                time_zone = \"Asia/Almaty\"\nitems = [\"identifier\", \"pages\", \"search\", \"errors\"]\n";
+    let text = std::fs::read_to_string(&path).unwrap() + site;
+    std::fs::write(path, text).unwrap();
+}
+
 /// Statuses of every answer, and how many.
 async fn visit(product: &Program) -> std::collections::BTreeMap<u16, u32> {
     let mut statuses = std::collections::BTreeMap::new();
@@ -109,7 +118,7 @@ async fn search_vault(needles: &Needles, data: &Path, url: &str) -> usize {
     let mut values = 0;
     for Column { table, name } in columns {
         let sql = format!("SELECT DISTINCT toString({name}) AS text FROM {table} LIMIT 100000");
-        let sql = if name == "visitor" || name == "visit" || name == "view" || name == "seed" {
+        let sql = if ["visitor", "visit", "view", "seed", "digest"].contains(&name.as_str()) {
             sql.replace(&format!("toString({name})"), &format!("hex({name})"))
         } else {
             sql
@@ -126,6 +135,7 @@ async fn search_vault(needles: &Needles, data: &Path, url: &str) -> usize {
 async fn nothing_of_a_visitor_rests_anywhere() {
     let needles = visitors::needles();
     let ground = Ground::new();
+    list_texts(&ground);
     let product = Program::serve(&ground, &[("TAMGA_LOG", "trace")]);
     let statuses = visit(&product).await;
     // Both kinds came through: beacons that were kept, and all kinds of refusal.
@@ -153,6 +163,8 @@ async fn nothing_of_a_visitor_rests_anywhere() {
     // The search reaches what does rest there.
     let regions = search(&Needles::new(&["Turkistan Region"]), &ground.data().join("engine/vault"));
     assert!(regions.found.is_some(), "regions rest in the vault");
+    let texts = search(&Needles::new(&["order of <email> failed"]), &ground.data().join("engine/vault"));
+    assert!(texts.found.is_some(), "templates rest in the vault");
 
     let (code, _, log) = product.terminate();
     assert_eq!(code, Some(0));
@@ -169,6 +181,7 @@ async fn nothing_of_a_visitor_rests_in_a_spool_that_waits() {
     let needles = visitors::needles();
     let ground = Ground::new();
     ground.send_stores_away();
+    list_texts(&ground);
     let product = Program::serve(&ground, &[("TAMGA_LOG", "trace")]);
     visit(&product).await;
     product.logged("cannot migrate yet");
@@ -188,6 +201,7 @@ async fn nothing_of_a_visitor_rests_when_the_process_is_struck_down_under_load()
     for signal in [Signal::ABORT, Signal::ILL, Signal::KILL] {
         let ground = Ground::new();
         ground.send_stores_away();
+        list_texts(&ground);
         let product = Arc::new(Program::serve(&ground, &[("TAMGA_LOG", "trace")]));
         let load: Vec<_> = (0..8)
             .map(|worker| {

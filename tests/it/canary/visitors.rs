@@ -31,10 +31,14 @@ const QUERY: &str = "kanarische suche";
 const MESSAGE: &str = "kanarischer fehler";
 const SITE: &str = "kanarische-seite.kz";
 const HOST: &str = "kanarischer-wirt.kz";
+const DETECTOR: &str = "kanarischer_fund";
+const DIGEST: &str = "S2FuYXJpc2NoZXJXZXJ0IQ";
 const LANGUAGE: &str = "x-kanarisch";
+/// In the form of a language's tag.
+const HINT_TAG: &str = "kanarisc-hinweis";
 const HEADER: &str = "kanarische-kopfzeile";
 
-const SECRETS: [&str; 27] = [
+const SECRETS: [&str; 32] = [
     ADDRESS,
     ADDRESS_6,
     AGENT_TOKEN,
@@ -62,6 +66,12 @@ const SECRETS: [&str; 27] = [
     HOST,
     LANGUAGE,
     HEADER,
+    DETECTOR,
+    DIGEST,
+    HINT_TAG,
+    "kanarisc",
+    // What the digest's text stands for.
+    "KanarischerWert!",
 ];
 
 /// What to look for: the secrets, and the view ids of all rounds as text and as bytes.
@@ -114,6 +124,20 @@ pub(crate) fn requests(product: &Program, round: u8) -> Vec<Vec<u8>> {
     ]);
     let good = beacon_of(view(round, 0), 0, &events.join(","));
     let second = beacon_of(view(round, 1), 0, &events[1]);
+    let device = format!(
+        r#"{{"time_zone":"{EMAIL}","canvas":{{"digest":"{DIGEST}","state":"normal"}},"fonts":["{SEGMENT}","{PHONE}","Arial"],
+        "plugins":["{SEGMENT} PDF","{EMAIL}"],"webgl":{{"vendor":"{HINT}","renderer":"{HINT} GeForce {IIN}","digest":"{DIGEST}"}},
+        "languages":["kk-x-kanarisc","{HINT_TAG}"],"automation":["{DETECTOR}"],"{FIELD}":"{EMAIL}",
+        "screen":{{"width":77017,"height":65432,"depth":24,"ratio":100,"window":"full"}}}}"#
+    );
+    let device = beacon_of(view(round, 1), 7, "").replace("]}", &format!("],\"device\":{device}}}"));
+    // Words of a search or a message may rest; what names someone may not.
+    let texts = [EMAIL, PHONE, IIN, TOKEN].map(|secret| {
+        format!(
+            r#"{{"type":"search","at":1,"query":"чай {secret}"}},{{"type":"error","at":1,"message":"order of {secret} failed"}}"#
+        )
+    });
+    let texts = beacon_of(view(round, 1), 8, &texts.join(",")).replace("jetpay.kz", "all.kz");
     let laden = |body: &str| {
         product
             .beacon(body)
@@ -161,7 +185,10 @@ pub(crate) fn requests(product: &Program, round: u8) -> Vec<Vec<u8>> {
         laden(&second.replace("\"seq\":0", "\"seq\":6"))
             .header("X-Forwarded-For", &format!("{EMAIL}, {TOKEN}"))
             .bytes(),
+        laden(&device).bytes(),
+        laden(&texts).header("Origin", "https://all.kz").bytes(),
         // Refused, each in its way.
+        laden(&device.replace("\"seq\":7", "\"seq\":9").replace("kk-x", "kk_x")).bytes(),
         laden(&good[..good.len() / 2]).bytes(),
         laden(&good.replace("\"v\":1", "\"v\":2")).bytes(),
         laden(&good.replace("\"site\":\"jetpay.kz\"", &format!("\"site\":\"{SITE}\""))).bytes(),

@@ -83,6 +83,17 @@ async fn the_script_is_cached_by_its_content() {
     }
     let other = edge.call("GET", "/tamga.js").header("If-None-Match", "\"other\"").send().await;
     assert_eq!((other.status, other.body.len()), (200, built.len()));
+    for file in ["tamga.js", "tamga-device.js"] {
+        let latest = edge.call("GET", &format!("/{file}")).send().await;
+        let (path, _) = tamga::collect::pinned(file).unwrap();
+        let pinned = edge.call("GET", &path).send().await;
+        assert_eq!((pinned.status, &pinned.body), (200, &latest.body), "{path}");
+        assert_eq!(pinned.header("cache-control"), Some("public, max-age=31536000, immutable"));
+        assert_eq!(pinned.header("access-control-allow-origin"), Some("*"), "the browser may check its integrity");
+    }
+    for none in ["/js/0123456789abcdef/tamga.js", "/js/x/y", "/js//tamga.js"] {
+        assert_eq!(edge.call("GET", none).send().await.status, 404, "{none}");
+    }
     let head = edge.call("HEAD", "/tamga.js").send().await;
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!(script.all("set-cookie"), [""; 0]);

@@ -69,6 +69,7 @@ impl Machine {
             keys: keys.clone(),
             spool: writer.clone(),
             metrics: Arc::new(Metrics::default()),
+            scripts: collect::Scripts::current(),
             clock: self.clock.clone(),
         };
         Process { router: collect::router(Collector::new(&config, parts)), keys, writer, reader }

@@ -113,6 +113,7 @@ impl Edge {
             keys: Arc::new(KeyRing::open(keys.path()).unwrap()),
             spool: writer.clone(),
             metrics: metrics.clone(),
+            scripts: collect::Scripts::current(),
             clock: clock.clone(),
         };
         let router = collect::router(Collector::new(&config, parts));
