@@ -268,3 +268,21 @@ test("a policy that keeps the device part out costs nothing else", async () => {
   await world.until(() => world.of("view").length === 2);
   assert.deepEqual(world.devices, []);
 });
+
+test("where there is no WebGL it is unsupported, and a browser that nobody drives is suspected of nothing", async () => {
+  const other = await World.create({ flat: true, undriven: true });
+  try {
+    const page = await other.visitor(undefined, {
+      // The one thing that a headless browser says of itself then.
+      userAgent:
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36",
+    });
+    other.device = "16,23";
+    await page.goto(`${other.origin}/`);
+    await other.until(() => other.devices.length === 1, 20_000);
+    assert.deepEqual(other.devices, [{ webgl: { absent: "unsupported" }, automation: [] }]);
+    assert.deepEqual(other.contractErrors(), []);
+  } finally {
+    await other.close();
+  }
+});

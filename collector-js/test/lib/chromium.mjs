@@ -52,12 +52,12 @@ export async function launchChromium(proxy, { flat = false, undriven = false } =
     headless: true,
     ...(proxy ? { proxy: { server: proxy, bypass: "<-loopback>" } } : {}),
     // Playwright switches the back/forward cache off; what happens on a restored page is part of the contract.
-    ignoreDefaultArgs: [
-      "--disable-back-forward-cache",
-      ...(undriven ? ["--enable-automation"] : []),
-      // With it WebGL is computed by the processor, also in a browser without graphics card.
-      ...(flat ? ["--enable-unsafe-swiftshader"] : []),
+    ignoreDefaultArgs: ["--disable-back-forward-cache", ...(undriven ? ["--enable-automation"] : [])],
+    // Playwright adds --enable-unsafe-swiftshader, with which WebGL is computed by the processor.
+    args: [
+      ...FLAGS,
+      ...(flat ? ["--disable-3d-apis"] : []),
+      ...(undriven ? ["--disable-blink-features=AutomationControlled"] : []),
     ],
-    args: [...FLAGS, ...(undriven ? ["--disable-blink-features=AutomationControlled"] : [])],
   });
 }
