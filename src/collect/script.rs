@@ -26,6 +26,10 @@ const CURRENT: [(&str, &[u8]); 2] = [
     ("tamga.js", include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga.js"))),
     ("tamga-device.js", include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga-device.js"))),
 ];
+/// The snippet with a screen that tells a site's developer whether the installation works.
+const CHECKER: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga-check.js"));
+/// Where it is: the only query that a script's path may have to a purpose.
+const CHECKER_PATH: &str = "/tamga.js?check";
 /// Versions of a file that are kept beside the current one: a page that has pinned one has as many updates of time.
 const KEPT: usize = 8;
 /// Bytes of a kept file; ours have a tenth of it. A larger one is none of ours.
@@ -62,6 +66,9 @@ impl Scripts {
             let current = scripts.0[&format!("/js/{}/{name}", hash(body))].clone();
             scripts.0.insert(format!("/{name}"), Script { fixed: false, ..current });
         }
+        let body = Bytes::from_static(CHECKER);
+        let tag = HeaderValue::try_from(format!("\"{}\"", hash(CHECKER))).expect("hexadecimal");
+        scripts.0.insert(CHECKER_PATH.to_owned(), Script { body, tag, fixed: false });
         scripts
     }
 
@@ -118,7 +125,9 @@ impl Scripts {
 
 /// A script by its path.
 pub(super) async fn get(State(collector): State<Arc<Collector>>, uri: Uri, request: HeaderMap) -> Response {
-    let Some(script) = collector.scripts.0.get(uri.path()) else {
+    let asked = uri.path_and_query().map_or(uri.path(), |asked| asked.as_str());
+    let path = if asked == CHECKER_PATH { asked } else { uri.path() };
+    let Some(script) = collector.scripts.0.get(path) else {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_FOUND;
         return response;

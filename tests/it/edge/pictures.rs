@@ -91,6 +91,11 @@ async fn the_script_is_cached_by_its_content() {
         assert_eq!(pinned.header("cache-control"), Some("public, max-age=31536000, immutable"));
         assert_eq!(pinned.header("access-control-allow-origin"), Some("*"), "the browser may check its integrity");
     }
+    let built = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga-check.js")).unwrap();
+    assert_eq!(edge.call("GET", "/tamga.js?check").send().await.body, built);
+    for same in ["/tamga.js?v=2", "/tamga.js?checked", "/tamga.js?"] {
+        assert_eq!(edge.call("GET", same).send().await.body, script.body, "{same} is the snippet");
+    }
     for none in ["/js/0123456789abcdef/tamga.js", "/js/x/y", "/js//tamga.js"] {
         assert_eq!(edge.call("GET", none).send().await.status, 404, "{none}");
     }
