@@ -102,9 +102,11 @@ fn machine() -> String {
         String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned()
     };
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    // Not `available_parallelism`: this program is pinned to one of them.
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
     format!(
-        "{} ({cores} of its cores for this program), {}, Linux {}; {}, {}, tamga {}",
+        "{} ({cores} cores), {}, Linux {}; {}, {}, tamga {}",
         first("/proc/cpuinfo", "model name"),
         first("/proc/meminfo", "MemTotal"),
         kernel.trim(),
