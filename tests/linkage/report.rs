@@ -199,7 +199,7 @@ const READING: &str = "## How to read this\n\n\
     reaches it, why it is kept for about two days, to the hour and in narrow rows, and why `tamga verify` looks who could.\n\
     What lowers the administrator's figure: a longer hour, a shorter life (`publish_every` of a few hours), fewer items in the\n\
     site's profile. The thief's key is dead half an hour after its day.\n\n\
-    Not tried here: an attacker who watches the network, and one who runs the machine while it works.\n";
+    A scale that is not in the table was not run for it. Not tried here: an attacker who watches the network, and one who runs the machine while it works.\n";
 
 /// Bars by scale: naive, administrator, thief, analyst, chance.
 pub(crate) fn picture(figures: &Figures) -> String {
