@@ -12,6 +12,17 @@ GRANT SELECT ON system.databases TO tamga_stats_service;
 GRANT SELECT ON system.tables TO tamga_stats_service;
 GRANT SELECT ON system.columns TO tamga_stats_service;
 GRANT SELECT ON system.parts TO tamga_stats_service;
+
+-- What `tamga verify` looks at: names and rights of everybody, rows of nobody.
+GRANT SHOW, SHOW ACCESS ON *.* TO tamga_stats_service;
+GRANT SHOW NAMED COLLECTIONS ON * TO tamga_stats_service;
+GRANT SELECT ON system.grants TO tamga_stats_service;
+GRANT SELECT ON system.role_grants TO tamga_stats_service;
+GRANT SELECT ON system.users TO tamga_stats_service;
+GRANT SELECT ON system.row_policies TO tamga_stats_service;
+GRANT SELECT ON system.dictionaries TO tamga_stats_service;
+GRANT SELECT ON system.named_collections TO tamga_stats_service;
+GRANT SELECT ON system.query_log TO tamga_stats_service;
 CREATE SETTINGS PROFILE OR REPLACE tamga_stats_service
     SETTINGS log_queries = 1 CONST, log_queries_probability = 1 CONST, async_insert = 0 CONST
     TO tamga_stats_service;

@@ -11,6 +11,17 @@ GRANT SELECT ON system.columns TO tamga_vault_service;
 GRANT SELECT ON system.parts TO tamga_vault_service;
 GRANT SELECT ON system.processes TO tamga_vault_service;
 
+-- What `tamga verify` looks at: names and rights of everybody, rows of nobody.
+GRANT SHOW, SHOW ACCESS ON *.* TO tamga_vault_service;
+GRANT SHOW NAMED COLLECTIONS ON * TO tamga_vault_service;
+GRANT SELECT ON system.grants TO tamga_vault_service;
+GRANT SELECT ON system.role_grants TO tamga_vault_service;
+GRANT SELECT ON system.users TO tamga_vault_service;
+GRANT SELECT ON system.row_policies TO tamga_vault_service;
+GRANT SELECT ON system.dictionaries TO tamga_vault_service;
+GRANT SELECT ON system.named_collections TO tamga_vault_service;
+GRANT SELECT ON system.query_log TO tamga_vault_service;
+
 -- What is asked is logged, whatever a session says.
 CREATE SETTINGS PROFILE OR REPLACE tamga_vault_service
     SETTINGS log_queries = 1 CONST, log_queries_probability = 1 CONST, async_insert = 0 CONST

@@ -45,5 +45,7 @@ mod tests {
             assert!(statements.contains(part), "{part}: {statements}");
         }
         assert_eq!(wall_statements(&[], &[], "tamga").len(), 2);
+        let access = include_str!("../../schema/access/vault.sql");
+        assert!(access.contains(WALL_SENTENCE) && access.contains(&format!("['{ANY_ZONE}']")));
     }
 }
