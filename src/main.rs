@@ -86,10 +86,8 @@ enum Verb {
     #[command(
         long_about = "Examine the wall: is telemetry apart from identified data, and does nothing rest longer or say \
         more than it may?\n\n\
-        Looks at grants, roles and row policies, at what stands beside the stores, at every column, at sampled texts, at \
-        deadlines, at the query log, at keys, at the audit log, and at every published cell. Names for each rule that is \
-        broken the clause of the policy, the evidence and the remedy. The exit status is 0 only when every rule was looked \
-        at and holds. Uses the engines of a collector that runs here, or starts them for the moment."
+        Names for each rule that is broken the clause of the policy, the evidence and the remedy. The exit status is 0 \
+        only when every rule was looked at and holds. Uses the engines of a collector that runs here, or starts them."
     )]
     Verify {
         #[command(flatten)]
@@ -247,9 +245,8 @@ enum WallVerb {
 enum VaultVerb {
     /// Ask the vault one question
     #[command(long_about = "Ask the vault one question.\n\n\
-        Off unless [wall] break_glass is set. The first call writes the wish into the audit log, says what these rows can \
-        tell, and gives a code; the second, with the code and within ten minutes, answers at most 1000 rows. Nothing can be \
-        changed by it.")]
+        Off unless [wall] break_glass is set. The first call records the wish and gives a code; the second, with the code \
+        and within ten minutes, answers at most 1000 rows. Nothing can be changed by it.")]
     Query {
         #[command(flatten)]
         config: ConfigFile,
@@ -362,11 +359,8 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Verify { config, json, html } => {
             let colours =
                 std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
-            let form = match (json, html) {
-                (true, _) => Form::Json,
-                (_, true) => Form::Html,
-                _ => Form::Text { colours },
-            };
+            let plain = if html { Form::Html } else { Form::Text { colours } };
+            let form = if json { Form::Json } else { plain };
             let (report, is_whole) =
                 runtime()?.block_on(serve::verify::verify(&Config::load(&config.config)?, form))?;
             print(&report)?;

@@ -233,7 +233,7 @@ async fn refused(engine: &Engine, role: &str, attacks: &[&str]) -> usize {
     let (mut wrong, mut count) = (Vec::new(), 0);
     for attack in attacks {
         // `tamga verify` runs as the service, and asks who there is.
-        if role.ends_with("service") && attack.contains("system.users") {
+        if role.ends_with("service") && ["system.users", "SHOW CREATE USER"].iter().any(|what| attack.contains(what)) {
             continue;
         }
         let (answered, text) = engine.attempt(attack).await;
