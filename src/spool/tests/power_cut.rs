@@ -351,7 +351,9 @@ async fn one_life(seed: u64) {
         }
         if let Ok((writer, mut reader, recovery)) = open(Path::new(DIR), options(), Arc::new(sim.clone())) {
             world.unsynced |= recovery.unsynced;
-            assert_eq!((recovery.quarantined, recovery.state_lost), (0, false), "a power cut is not damage");
+            assert!(!recovery.state_lost, "a power cut is not damage");
+            // What was delivered out of an unsynced file and then taken is put aside like damage.
+            assert!(recovery.quarantined == 0 || world.unsynced, "a power cut is not damage");
             for _ in 0..rng.below(14) {
                 if rng.chance(troubles) {
                     trouble(&sim, &mut rng);
