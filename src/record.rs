@@ -2,7 +2,7 @@
 //!
 //! A row is encoded without the column `batch`, which the shipper puts before it. Rows are grouped into frames by
 //! [`Lane`]: one table, one site and one of its days, for attributes and signals one of them, and of a list one entry, so
-//! that neither a frame nor an insert ties together what one device has. [`SCHEMA_VERSION`] names the columns; spools of an
+//! that neither a frame nor the column `batch` ties together what one device has. [`SCHEMA_VERSION`] names the columns; spools of an
 //! older version are still understood as long as [`columns`] knows them: a column that is added goes to the end.
 //!
 //!

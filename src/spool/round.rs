@@ -24,7 +24,7 @@ impl Default for RoundLimits {
     /// Inserts short enough that what shares a machine with the store is not held up for long, and rounds large enough that
     /// the inserts of many lanes are not tiny.
     fn default() -> Self {
-        Self { max_rows: 25_000, max_bytes: 32 << 20, max_batches: 256, linger: Duration::from_secs(1) }
+        Self { max_rows: 25_000, max_bytes: 32 << 20, max_batches: 2048, linger: Duration::from_secs(1) }
     }
 }
 
@@ -69,6 +69,13 @@ impl Batch {
     /// What the rows take, a length of four bytes each included.
     pub fn bytes(&self) -> usize {
         self.payload.len()
+    }
+
+    /// As a boundary says, with no row here.
+    #[cfg(test)]
+    pub(crate) fn without_rows(lane: &str, rows: u64) -> Self {
+        let lane = Lane::new(lane).expect("a lane's label");
+        Self::new(&Boundary { lane, value: 1, rows, first: 1, last: 1 })
     }
 
     fn new(boundary: &Boundary) -> Self {

@@ -1,4 +1,4 @@
-//! Brings one batch into the vault exactly once, whatever happens on the way.
+//! Brings the batches of one insert into the vault exactly once, whatever happens on the way.
 //!
 //! # What is believed
 //!
@@ -253,11 +253,12 @@ impl Courier {
         // Rows that an erasure has masked were stored all the same.
         let sql = format!(
             "SELECT count() AS found FROM `{}` WHERE site = {{site:String}} AND day = {{day:Date}} \
-             AND batch = {{batch:UInt64}} SETTINGS apply_deleted_mask = 0",
+             AND has({{batches:Array(UInt64)}}, batch) SETTINGS apply_deleted_mask = 0",
             parcel.table.name()
         );
-        let params =
-            [("site", parcel.site.clone()), ("day", parcel.day.to_string()), ("batch", identity.value.to_string())];
+        // `[1,2]`, as the engine reads an array.
+        let batches = format!("{:?}", identity.values).replace(' ', "");
+        let params = [("site", parcel.site.clone()), ("day", parcel.day.to_string()), ("batches", batches)];
         Ok(first(self.store.rows(&sql, &params).await?))
     }
 

@@ -1,6 +1,6 @@
 //! From the spool to the vault: takes a round, settles each of its batches, obeys its erasures, finishes it.
 //!
-//! A few batches are on their way at once; a round is finished when all of them are settled, so what is unsettled comes
+//! A few inserts are on their way at once; a round is finished when all of its batches are settled, so what is unsettled comes
 //! again after a crash, and [`courier`] sees to it that nothing is stored twice. Nothing that the store does ends the loop:
 //! it waits, says what for ([`ShipStatus`]), and the spool fills meanwhile. What has piled up is brought at a [`pace`] that
 //! leaves room for the beacons of the moment. Memory: one round and the batches under way.
@@ -30,7 +30,7 @@ pub use status::{ShipCounts, ShipStatus, Trouble};
 
 use courier::{Brought, Courier, Stopped};
 use dead_letters::DeadLetters;
-use parcel::{Parcel, Unfit};
+use parcel::{Parcel, Unfit, together};
 use status::Topic;
 
 use super::backoff::{Backoff, told};
@@ -39,7 +39,7 @@ use super::{Class, Store, StoreError};
 use crate::clock::Clock;
 use crate::spool::{Batch, Outcomes, ReadError, Reader, Round, RoundLimits};
 
-/// Batches under way at once.
+/// Inserts under way at once.
 const IN_FLIGHT: usize = 4;
 
 /// How often the lease is looked after, in real time, when nothing else happens.
@@ -198,13 +198,13 @@ impl Shipper {
             outcomes.add(&brought.outcomes);
             landed_in_pieces.extend(brought.landed_in_pieces);
         };
-        for batch in &round.batches {
+        for batches in together(&round.batches) {
             while under_way.len() >= IN_FLIGHT {
                 joined(&mut under_way).await?.map(&mut note);
             }
-            let thinned = round.tombstones.iter().any(|tombstone| tombstone.lane == batch.lane);
-            let parcel = self.prepare(batch, round.schema_version, thinned).await?;
-            ShipCounts::add(&counts.lost, batch.lost_rows);
+            let erases = |batch: &&Batch| round.tombstones.iter().any(|tombstone| tombstone.lane == batch.lane);
+            let parcel = self.prepare(&batches, round.schema_version, batches.iter().any(erases)).await?;
+            ShipCounts::add(&counts.lost, batches.iter().map(|batch| batch.lost_rows).sum());
             let (courier, resumed) = (self.courier.clone(), round.resumed);
             under_way.spawn(async move { courier.bring(parcel, resumed).await });
         }
@@ -233,11 +233,11 @@ impl Shipper {
         Ok(())
     }
 
-    /// The batch, ready for the wire. Waits as long as this program does not understand it: a newer one has written it.
-    async fn prepare(&self, batch: &Batch, schema_version: u32, thinned: bool) -> Result<Arc<Parcel>, Stopped> {
+    /// The batches, ready for the wire. Waits as long as this program does not understand it: a newer one has written it.
+    async fn prepare(&self, batches: &[&Batch], schema_version: u32, thinned: bool) -> Result<Arc<Parcel>, Stopped> {
         let mut backoff = Backoff::for_requests();
         loop {
-            let what = match Parcel::new(batch, schema_version, thinned) {
+            let what = match Parcel::new(batches, schema_version, thinned) {
                 Ok(parcel) => {
                     self.courier.status.clear(Topic::Spool);
                     return Ok(Arc::new(parcel));

@@ -143,8 +143,9 @@ impl FakeVault {
             let token = field(&text, "param_token");
             inner.running.iter().filter(|running| running.starts_with(&token)).count()
         } else if text.contains("count() AS found FROM `tallies`") {
-            let batch: u64 = field(&text, "param_batch").parse().unwrap();
-            inner.rows.get(&batch).map_or(0, Vec::len)
+            let batches = field(&text, "param_batches");
+            let batches = batches.trim_matches(['[', ']']).split(',').map(|value| value.parse::<u64>().unwrap());
+            batches.map(|batch| inner.rows.get(&batch).map_or(0, Vec::len)).sum::<usize>()
         } else {
             panic!("the fake vault does not understand: {text}");
         };
