@@ -7,7 +7,7 @@ SNIPPET := collector-js/dist/tamga.js
 SNIPPET_SOURCES := $(shell find collector-js/src -name '*.ts') $(wildcard collector-js/*.json collector-js/build.mjs schema/lists/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults linkage fuzz bench lint engine snippet playground clean
+.PHONY: help run test faults scale linkage fuzz bench lint engine snippet playground clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ linkage: ## Try to join identified data with what is kept and published; writes 
 	@scripts/prepare compiler snippet engine
 	@$(MAKE) -s $(SNIPPET)
 	@cargo test --test linkage -- --write $(if $(SCALES),--scales $(SCALES))
+
+scale: ## The long run of the publisher: thirty million events, attacked; and ten million of one day (about half an hour)
+	@scripts/prepare compiler snippet engine
+	@cargo test --test it disclosure::scale -- --ignored --nocapture --test-threads 1
 
 lint: ## Check formats, lints, types and licences
 	@scripts/prepare compiler snippet

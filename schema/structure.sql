@@ -60,9 +60,9 @@ CREATE TABLE tamga_vault.events
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `day` Date COMMENT 'Site-local day of arrival; the day of the key',
     `hour` DateTime('UTC') COMMENT 'Start of the site-local hour of arrival',
-    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, under the key domain of visits' CODEC(NONE),
-    `visit` FixedString(16) COMMENT 'Pseudonym of the visit' CODEC(NONE),
-    `view` FixedString(16) COMMENT 'Pseudonym of the page view' CODEC(NONE),
+    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, under the key domain of visits' CODEC(ZSTD(1)),
+    `visit` FixedString(16) COMMENT 'Pseudonym of the visit' CODEC(ZSTD(1)),
+    `view` FixedString(16) COMMENT 'Pseudonym of the page view' CODEC(ZSTD(1)),
     `confirmed` Bool COMMENT 'The cookie had come back; only browsers with such a row count as visitors',
     `network` UInt8 COMMENT 'One byte of the day-keyed hash of the /24 or /48; 256 classes, used by the publishing rules alone',
     `new_day` Bool COMMENT 'First visit of this day',
@@ -90,13 +90,15 @@ CREATE TABLE tamga_vault.events
     `name` LowCardinality(String) COMMENT 'Name of a configured event; event only',
     `variant` LowCardinality(String) COMMENT 'Variant of a configured event; event only',
     `suspect` LowCardinality(String) COMMENT 'Why the sender may be a program; empty when nothing speaks for it',
-    `search_term` LowCardinality(String) COMMENT 'What the site was searched for, as a template; search only'
+    `search_term` LowCardinality(String) COMMENT 'What the site was searched for, as a template; search only',
+    `absence` LowCardinality(String) COMMENT 'Days since the day of the visit before, in buckets, or never; on the first beacon of a day only, otherwise empty',
+    `cohort` LowCardinality(String) COMMENT 'Weeks since the week of the first visit, in buckets; empty where nobody knows'
 )
 ENGINE = MergeTree
 PARTITION BY (site, day)
 ORDER BY (site, visitor, visit, view, type)
 TTL day + toIntervalDay(9)
-SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192, default_compression_codec = 'ZSTD(1)'
 COMMENT 'What happened on the sites: one row per event, dropped with its day';
 
 CREATE TABLE tamga_vault.leases
@@ -174,6 +176,61 @@ TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Counts that bear no pseudonym';
 
+CREATE TABLE tamga_stats.attributes
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `attribute` LowCardinality(String) COMMENT 'Name of the attribute: provider, time_zone, languages …',
+    `value` LowCardinality(String) COMMENT 'Its value, or why it is absent (unsupported, blocked, timeout, error), or (other). Of lists (languages, fonts, plugins) a visitor is under each value',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; not shown where all but a few have the value'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, attribute, value)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'What devices and connections tell, each attribute by itself';
+
+CREATE TABLE tamga_stats.automation
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `reason` LowCardinality(String) COMMENT 'bot: and the class of a declared bot; the reason of a suspicion; detector: and what a browser said of itself; or (other)',
+    `count` UInt64 COMMENT 'Events; of detectors, how often',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; of declared bots nobody knows'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, reason)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Programs, as far as they can be told; none of them is in another table';
+
+CREATE TABLE tamga_stats.campaigns
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `source` LowCardinality(String) COMMENT 'Declared campaign source or registrable domain, empty when there is none, or (other)',
+    `medium` LowCardinality(String) COMMENT 'Declared medium, empty when there is none, or (other)',
+    `campaign` LowCardinality(String) COMMENT 'Declared campaign, empty when there is none, or (other): the campaigns that are not shown, all if it stands alone',
+    `visits` UInt64 COMMENT 'Visits',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors, each once: where the first visit of the window came from',
+    `bounces` Nullable(UInt64) COMMENT 'Visits of one view and under ten seconds of engaged time',
+    `goals` Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name; NULL is not shown, a name that is not there was not declared'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, source, medium, campaign)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'What campaigns bring';
+
 CREATE TABLE tamga_stats.clients
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
@@ -192,6 +249,24 @@ TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'What visitors browse with';
 
+CREATE TABLE tamga_stats.devices
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `device` LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other, or (other)',
+    `os` LowCardinality(String) COMMENT 'Operating system family, or (other): the systems that are not shown, all if it stands alone',
+    `visitors` UInt64 COMMENT 'Confirmed visitors, each once',
+    `visits` Nullable(UInt64) COMMENT 'Visits'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, device, os)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'What visitors hold in their hands';
+
 CREATE TABLE tamga_stats.entries
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
@@ -201,7 +276,8 @@ CREATE TABLE tamga_stats.entries
     `source` LowCardinality(String) COMMENT 'Registrable domain or declared source, empty when there is none, or (other): the sources that are not shown, all if it stands alone',
     `visits` UInt64 COMMENT 'Visits',
     `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors, each once: where the first visit of the window came from',
-    `bounces` Nullable(UInt64) COMMENT 'Visits of one view and under ten seconds of engaged time'
+    `bounces` Nullable(UInt64) COMMENT 'Visits of one view and under ten seconds of engaged time',
+    `goals` Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name; NULL is not shown, a name that is not there was not declared'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -210,6 +286,96 @@ ORDER BY (site, window_start, channel, source)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Where visits come from';
+
+CREATE TABLE tamga_stats.errors
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `template` LowCardinality(String) COMMENT 'Message as a template, or (other)',
+    `browser` LowCardinality(String) COMMENT 'Browser family, or (other): the families that are not shown, all if it stands alone',
+    `count` UInt64 COMMENT 'How often',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; not shown for rows folded together, who may share them',
+    `networks` Nullable(UInt64) COMMENT 'Networks that it came from, of 256 classes; not shown for rows folded together'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, template, browser)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'What fails in browsers';
+
+CREATE TABLE tamga_stats.events
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `name` LowCardinality(String) COMMENT 'Declared name, or (other)',
+    `count` UInt64 COMMENT 'How often',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; not shown for rows folded together, who may share them'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, name)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'What the site was told to count';
+
+CREATE TABLE tamga_stats.exits
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `domain` LowCardinality(String) COMMENT 'Registrable domain of followed outbound links, or (other)',
+    `clicks` UInt64 COMMENT 'Followed links',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; not shown for rows folded together, who may share them'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, domain)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Where people leave to';
+
+CREATE TABLE tamga_stats.experiments
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `experiment` LowCardinality(String) COMMENT 'Name of the event that tells the variant',
+    `goal` LowCardinality(String) COMMENT 'Declared goal',
+    `variant` LowCardinality(String) COMMENT 'Variant, empty for visits outside of the experiment, or (other)',
+    `visits` UInt64 COMMENT 'Visits',
+    `converted` Nullable(UInt64) COMMENT 'Visits that reached the goal'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, experiment, goal, variant)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'What variants make visits achieve';
+
+CREATE TABLE tamga_stats.funnels
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `funnel` LowCardinality(String) COMMENT 'Declared name',
+    `step` UInt8 COMMENT 'Number of the step, from 1',
+    `name` LowCardinality(String) COMMENT 'What the step is: a path or the name of an event',
+    `visits` UInt64 COMMENT 'Visits that took this step after those before it. A step is left out when a few visits lie between it and its neighbours'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, funnel, step)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'How far visits get on declared ways';
 
 CREATE TABLE tamga_stats.hours
 (
@@ -227,6 +393,27 @@ ORDER BY (site, window_start, hour)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'When people come';
+
+CREATE TABLE tamga_stats.landings
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `channel` LowCardinality(String) COMMENT 'How visits began, or (other)',
+    `source` LowCardinality(String) COMMENT 'Registrable domain or declared source, empty when there is none, or (other)',
+    `path` LowCardinality(String) COMMENT 'Path that was opened first, as a template, or (other)',
+    `visits` UInt64 COMMENT 'Visits',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors, each once: where the first visit of the window came from',
+    `bounces` Nullable(UInt64) COMMENT 'Visits of one view and under ten seconds of engaged time',
+    `goals` Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name; NULL is not shown, a name that is not there was not declared'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, channel, source, path)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Which pages visits begin on, by where they come from';
 
 CREATE TABLE tamga_stats.pages
 (
@@ -246,6 +433,26 @@ ORDER BY (site, window_start, path)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'What people open';
+
+CREATE TABLE tamga_stats.pairs
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `first_dimension` LowCardinality(String) COMMENT 'Name of the first',
+    `second_dimension` LowCardinality(String) COMMENT 'Name of the second',
+    `first` LowCardinality(String) COMMENT 'Value of the first, or (other)',
+    `second` LowCardinality(String) COMMENT 'Value of the second, or (other): the values that are not shown, all if it stands alone',
+    `visits` UInt64 COMMENT 'Visits',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; not shown for rows folded together, who may share them'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, first_dimension, second_dimension, first, second)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Two dimensions at once, where the operator declared them';
 
 CREATE TABLE tamga_stats.places
 (
@@ -284,6 +491,54 @@ TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Ledger: which windows are published, when and how completely. A window without a row here is not published';
 
+CREATE TABLE tamga_stats.quality
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `outcome` LowCardinality(String) COMMENT 'accepted, or why an event was dropped or refused',
+    `count` UInt64 COMMENT 'Events, from 50'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, outcome)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'What became of events at the door';
+
+CREATE TABLE tamga_stats.recency
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `absence` LowCardinality(String) COMMENT 'Days since the day of the visit before in buckets, never, or (other)',
+    `visitors` UInt64 COMMENT 'Confirmed visitors whose first beacon of the day came in this window'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, absence)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'When visitors were here before';
+
+CREATE TABLE tamga_stats.retention
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `cohort` LowCardinality(String) COMMENT 'Weeks since the week of the first visit in buckets, or (other)',
+    `visitors` UInt64 COMMENT 'Confirmed visitors'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, cohort)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Since when visitors come';
+
 CREATE TABLE tamga_stats.schema_migrations
 (
     `version` UInt32 COMMENT 'Number of the migration',
@@ -296,6 +551,23 @@ ENGINE = MergeTree
 ORDER BY (version, statement)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Which statements of which migrations have been carried out';
+
+CREATE TABLE tamga_stats.searches
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `term` LowCardinality(String) COMMENT 'What was searched for, as a template, or (other)',
+    `count` UInt64 COMMENT 'How often',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; not shown for rows folded together, who may share them'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, term)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'What is looked for on the site';
 
 CREATE TABLE tamga_stats.site
 (
@@ -318,3 +590,37 @@ ORDER BY (site, window_start)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Totals of a site';
+
+CREATE TABLE tamga_stats.transitions
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `from_path` LowCardinality(String) COMMENT 'Path as a template, or (other)',
+    `to_path` LowCardinality(String) COMMENT 'Path that was opened from it, or (other): the paths that are not shown, all if it stands alone',
+    `visits` UInt64 COMMENT 'Visits in which the one was opened from the other'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, from_path, to_path)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'How people get from page to page';
+
+CREATE TABLE tamga_stats.visits
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `pages` LowCardinality(String) COMMENT 'Page views of the visit in buckets, or (other)',
+    `duration` LowCardinality(String) COMMENT 'Time from the first beacon of the visit to the last, lower bound of its bucket in seconds, or (other): the durations that are not shown, all if it stands alone',
+    `visits` UInt64 COMMENT 'Visits that began in the window'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, pages, duration)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'How long visits are';

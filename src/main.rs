@@ -55,12 +55,13 @@ enum Verb {
         Starts a collector, its engines and a small shop on a simulated clock that begins yesterday at midnight, plays the \
         shop's visitors at it over HTTP until the clock has caught up with real time, and stays. Started again on the same \
         day it is there at once.")]
-    Demo(Demo),
+    Demo(demo::Options),
     /// Bring the schemas of both stores up to date, and say who may do what on their servers
-    #[command(long_about = "Bring the schemas of both stores up to date.\n\n\
-        Migrations go forward only; one that was cut short goes on where it stopped. Published numbers get the configured time \
+    #[command(
+        long_about = "Bring the schemas of both stores up to date. Migrations go forward only; one that was cut short goes on where it stopped. Published numbers get the configured time \
         to live. --access applies schema/access to ClickHouse servers: roles, profiles, quotas, row policies, a role for the \
-        analysts of each site. It runs as the service account, or as an administrator who then makes that account too.")]
+        analysts of each site. It runs as the service account, or as an administrator who then makes that account too."
+    )]
     Migrate {
         #[command(flatten)]
         config: ConfigFile,
@@ -73,6 +74,8 @@ enum Verb {
         there already is compared and left alone; cut short, it is run again."
     )]
     MoveStats(ConfigFile),
+    /// Say which share of each table every choice of publish_every would show of yesterday
+    Publish(serve::DryRun),
     /// Look at a configuration
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -122,28 +125,6 @@ struct ConfigFile {
     /// The configuration; `tamga config example` prints the smallest useful one
     #[arg(long, value_name = "FILE", default_value = "tamga.toml", env = "TAMGA_CONFIG")]
     config: PathBuf,
-}
-
-#[derive(Args)]
-struct Demo {
-    /// The folder for the demo's data; deleted and filled anew when it is of another day
-    #[arg(long, value_name = "DIR", default_value = "data/demo")]
-    data: PathBuf,
-    /// The port of shop and collector; the admin listener has the next one
-    #[arg(long, value_name = "PORT", default_value_t = 8080)]
-    port: u16,
-    /// Ports of the embedded engines: the vault's, and the next one for the stats store
-    #[arg(long, value_name = "PORT", default_value_t = 8123)]
-    engine_port: u16,
-    /// Visitors of a day
-    #[arg(long, value_name = "COUNT", default_value_t = demo::VISITORS_PER_DAY)]
-    visitors: u32,
-    /// `libchdb.so`; the default is where `make engine` puts it
-    #[arg(long, value_name = "FILE")]
-    library: Option<PathBuf>,
-    /// End when the visitors have been played and the numbers are published
-    #[arg(long)]
-    once: bool,
 }
 
 #[derive(Subcommand)]
@@ -324,22 +305,13 @@ fn run(verb: Verb) -> Result<()> {
                 running.wait().await
             })
         }
-        Verb::Demo(options) => {
-            let options = demo::Options {
-                data: options.data,
-                port: options.port,
-                engine_port: options.engine_port,
-                visitors: options.visitors,
-                library: options.library,
-                once: options.once,
-            };
-            runtime()?.block_on(demo::run(options))
-        }
+        Verb::Demo(options) => runtime()?.block_on(demo::run(options)),
         Verb::Migrate { config, access } => {
             let config = Config::load(&config.config)?;
             print(&runtime()?.block_on(serve::migrate(&config, &access))?)
         }
         Verb::MoveStats(file) => print(&runtime()?.block_on(serve::move_stats(&Config::load(&file.config)?))?),
+        Verb::Publish(only) => print(&runtime()?.block_on(serve::outlook(&only))?),
         Verb::Config(ConfigVerb::Check(file)) => {
             let config = Config::load(&file.config)?;
             print(&format!("{} is sound: {} site(s).\n", file.config.display(), config.sites.len()))

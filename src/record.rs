@@ -11,10 +11,12 @@
 
 use jiff::civil::Date;
 
-use crate::event::{Attribute, Bearer, Entry, Failure, Kind, PseudonymousBeacon, PseudonymousEvent, Signal, Tally};
+use crate::event::{
+    Attribute, Bearer, Entry, Failure, Kind, Pseudonym, PseudonymousBeacon, PseudonymousEvent, Signal, Tally,
+};
 
 /// The version of the columns below; it stands in every spool segment's header.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// A vault table that rows are shipped to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,6 +91,8 @@ pub fn columns(table: Table, schema_version: u32) -> Option<&'static [&'static s
             "variant",
             "suspect",
             "search_term",
+            "absence",
+            "cohort",
         ],
         Table::Attributes => {
             &["site", "day", "hour", "attribute", "value", "visitor", "confirmed", "network", "new_week"]
@@ -99,12 +103,15 @@ pub fn columns(table: Table, schema_version: u32) -> Option<&'static [&'static s
         }
         Table::Errors => &["site", "day", "hour", "template", "browser", "visitor", "confirmed", "network", "new_week"],
     };
-    match (schema_version, table) {
-        (SCHEMA_VERSION, _) | (1, Table::Tallies) => Some(columns),
-        // Version 2 added one column to each of them.
-        (1, Table::Events | Table::Attributes) => columns.split_last().map(|(_, before)| before),
-        _ => None,
-    }
+    // Columns that each table has gained since a version.
+    let gained = match (schema_version, table) {
+        (2, Table::Events) => 2,
+        (SCHEMA_VERSION | 2, _) | (1, Table::Tallies) => 0,
+        (1, Table::Attributes) => 1,
+        (1, Table::Events) => 3,
+        _ => return None,
+    };
+    columns.get(..columns.len() - gained)
 }
 
 /// Where rows go: a table, a site's day, and for attributes and signals which one.
@@ -192,7 +199,7 @@ fn event_row(event: &PseudonymousEvent) -> Vec<u8> {
     };
     let mut row = Row::with_capacity(192);
     row.text(&event.site).day(event.day).time(event.hour);
-    row.bytes(event.visitor.bytes()).bytes(event.visit.bytes()).bytes(event.view.bytes());
+    row.bytes(event.visitor.bytes()).half(event.visit).half(event.view);
     row.bool(event.confirmed).byte(event.network);
     let marks = event.marks;
     row.bool(marks.new_day).bool(marks.new_week).bool(marks.new_month).bool(marks.new_ever);
@@ -202,6 +209,7 @@ fn event_row(event: &PseudonymousEvent) -> Vec<u8> {
     row.text(&event.country).text(&event.region);
     row.text(&event.client.browser).u16(event.client.browser_major).text(&event.client.os).text(&event.client.device);
     row.text(name).text(variant).text(event.suspect).text(search_term);
+    row.text(event.absence).text(event.cohort);
     row.0
 }
 
@@ -252,6 +260,11 @@ impl Row {
         self
     }
 
+    /// A pseudonym within a visitor's own few: half of it tells them apart as well, and zeroes take no room on a disk.
+    fn half(&mut self, value: Pseudonym) -> &mut Self {
+        self.bytes(&value.bytes()[..8]).bytes(&[0; 8])
+    }
+
     fn byte(&mut self, value: u8) -> &mut Self {
         self.0.push(value);
         self
@@ -295,7 +308,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::event::{Client, Marks, Pseudonym};
+    use crate::event::{Client, Marks};
 
     #[test]
     fn a_lane_survives_its_label() {
@@ -360,6 +373,8 @@ mod tests {
             region: String::new(),
             client: Client::default(),
             suspect: "",
+            absence: "",
+            cohort: "",
         };
         let beacon = PseudonymousBeacon {
             events: vec![event],

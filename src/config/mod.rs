@@ -4,8 +4,10 @@
 //! as files. It is read once, checked as a whole, and handed down in parts. [`Config::example`] is the smallest useful one,
 //! and a test loads it.
 
+pub mod declared;
 mod load;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -151,6 +153,18 @@ pub struct Site {
     /// Variants that events may bear; others are cut to `other`.
     #[serde(default)]
     pub variants: Vec<String>,
+    /// Goals by name: what reaches each, the path of a page or the name of an event.
+    #[serde(default)]
+    pub goals: BTreeMap<String, String>,
+    /// Funnels by name: their steps in order, each the path of a page or the name of an event.
+    #[serde(default)]
+    pub funnels: BTreeMap<String, Vec<String>>,
+    /// Experiments: names of events that bear the variant that a visit is in.
+    #[serde(default)]
+    pub experiments: Vec<String>,
+    /// Pairs of dimensions that are published together, of those that [`declared::DIMENSIONS`] names.
+    #[serde(default)]
+    pub pairs: Vec<Vec<String>>,
     /// The words of campaigns; others become `other`.
     #[serde(default)]
     pub campaigns: Campaigns,

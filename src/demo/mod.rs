@@ -68,6 +68,9 @@ items = [{items}]
 paths = ["/", "/catalog", "/catalog/*", "/product/*", "/cart", "/checkout", "/pay/:order", "/thanks", "/about", "/delivery", "/counted"]
 events = ["cart-add", "checkout-done", "order-paid"]
 publish_every = "24h"
+goals = {{ cart = "cart-add", order = "order-paid" }}
+funnels = {{ buy = ["/cart", "/checkout", "/pay/:order", "order-paid"] }}
+pairs = [["device", "channel"], ["country", "browser"]]
 
 [site.campaigns]
 sources = ["instagram", "google", "telegram", "newsletter"]

@@ -41,18 +41,25 @@ const GEO_FILES: [(&str, &[u8]); 3] = [
 ];
 
 /// How the demo is run.
+#[derive(clap::Args)]
 pub struct Options {
-    /// Its folder.
+    /// The folder for the demo's data; deleted and filled anew when it is of another day
+    #[arg(long, value_name = "DIR", default_value = "data/demo")]
     pub data: PathBuf,
-    /// The port of shop and collector; the admin listener has the next one.
+    /// The port of shop and collector; the admin listener has the next one
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
     pub port: u16,
-    /// The vault engine's port; the stats engine has the next one.
+    /// Ports of the embedded engines: the vault's, and the next one for the stats store
+    #[arg(long, value_name = "PORT", default_value_t = 8123)]
     pub engine_port: u16,
-    /// Visitors of a day.
+    /// Visitors of a day
+    #[arg(long, value_name = "COUNT", default_value_t = super::VISITORS_PER_DAY)]
     pub visitors: u32,
-    /// `libchdb.so`, if not where `make engine` puts it.
+    /// `libchdb.so`; the default is where `make engine` puts it
+    #[arg(long, value_name = "FILE")]
     pub library: Option<PathBuf>,
-    /// End when the numbers are published.
+    /// End when the visitors have been played and the numbers are published
+    #[arg(long)]
     pub once: bool,
 }
 

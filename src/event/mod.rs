@@ -295,6 +295,10 @@ pub struct PseudonymousEvent {
     pub client: Client,
     /// Why the sender may be a program, or empty.
     pub suspect: &'static str,
+    /// Days since the day of the visit before in buckets, or `never`; on the first beacon of a day only.
+    pub absence: &'static str,
+    /// Weeks since the week of the first visit, in buckets; empty where nobody knows.
+    pub cohort: &'static str,
 }
 
 /// What happened, with what may be kept of it; a failed script is a [`Failure`].

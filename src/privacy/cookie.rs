@@ -118,6 +118,10 @@ pub struct Identity {
     pub marks: Marks,
     /// `1`, `2`, `3-5`, `6-20`, `21+`; empty where nobody knows.
     pub visit_number: &'static str,
+    /// Days since the day of the visit before in buckets, or `never`; empty but on the first beacon of a day.
+    pub absence: &'static str,
+    /// Weeks since the week of the first visit, in buckets; empty where nobody knows.
+    pub cohort: &'static str,
     /// The visit that the beacon belongs to, before its own views are added.
     pub visit: Visit,
 }
@@ -168,10 +172,17 @@ pub fn advance(
         expiry,
         visit: after,
     };
+    let absence = match &presented {
+        Some(cookie) if cookie.day == now.day => "",
+        Some(cookie) => bucket(&ABSENCES, days_between(cookie.day, now.day)),
+        None => "never",
+    };
     let identity = Identity {
         id: Personal::new(id),
         confirmed: presented.is_some(),
         marks,
+        absence,
+        cohort: bucket(&COHORTS, days_between(first_week, monday(now.day)) / 7),
         visit_number: match visits {
             0 | 1 => "1",
             2 => "2",
@@ -182,6 +193,21 @@ pub fn advance(
         visit,
     };
     (identity, cookie)
+}
+
+/// Buckets of days since the last visit, and of weeks since the first: each with its first number.
+const ABSENCES: [(i32, &str); 7] =
+    [(0, "1"), (2, "2-3"), (4, "4-7"), (8, "8-14"), (15, "15-30"), (31, "31-90"), (91, "91+")];
+const COHORTS: [(i32, &str); 9] =
+    [(0, "0"), (1, "1"), (2, "2"), (3, "3"), (4, "4"), (5, "5-8"), (9, "9-13"), (14, "14-26"), (27, "27+")];
+
+fn bucket(buckets: &[(i32, &'static str)], number: i32) -> &'static str {
+    let at = buckets.partition_point(|(first, _)| *first <= number);
+    buckets[at.saturating_sub(1)].1
+}
+
+fn days_between(earlier: Date, later: Date) -> i32 {
+    (later - earlier).get_days()
 }
 
 fn monday(day: Date) -> Date {

@@ -85,6 +85,8 @@ pub fn advance(presented: Presented, now: LocalTime, views: u8) -> (Identity, Se
         confirmed: running.is_some(),
         marks: Marks { new_day: true, ..Marks::default() },
         visit_number: "",
+        absence: "",
+        cohort: "",
         visit,
     };
     (identity, seen)

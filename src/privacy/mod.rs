@@ -119,6 +119,8 @@ pub fn pseudonymise(
         region: keep(items.region, beacon.place.region.clone()),
         client: client.clone(),
         suspect,
+        absence: if items.identifier { who.absence } else { "" },
+        cohort: if items.identifier { who.cohort } else { "" },
     };
     let mut step = who.visit.views;
     let mut kept = PseudonymousBeacon::default();

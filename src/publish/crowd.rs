@@ -1,12 +1,12 @@
 //! How many people stand behind a number, as far as the publishing rules care: confirmed visitors by network class.
 //!
 //! A class is one byte of the hashed network; in windows of 7 days, the byte and the day. Each class counts up to a cap, so
-//! that whoever has one network cannot fill a cell alone. A crowd may hold fewer classes than there are (the query sends
-//! 32 at most, far more than any threshold needs): its weight is a lower bound, never too high.
+//! that whoever has one network cannot fill a cell alone. A crowd may hold fewer visitors than there are (the query names a
+//! hundred per slice at most, far more than any threshold needs): its weight is a lower bound, never too high.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// Visitors of one network class that count, in windows of up to 24 hours.
 pub const NETWORK_CAP: u8 = 3;
@@ -14,8 +14,8 @@ pub const NETWORK_CAP: u8 = 3;
 pub const NETWORK_CAP_WEEK: u8 = 1;
 
 /// Visitors by network class.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(from = "Vec<(u16, u8)>", into = "Vec<(u16, u8)>")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "Vec<u16>")]
 pub struct Crowd(BTreeMap<u16, u8>);
 
 impl From<Vec<(u16, u8)>> for Crowd {
@@ -24,9 +24,15 @@ impl From<Vec<(u16, u8)>> for Crowd {
     }
 }
 
-impl From<Crowd> for Vec<(u16, u8)> {
-    fn from(crowd: Crowd) -> Self {
-        crowd.0.into_iter().collect()
+/// From a list of visitors, each by its class.
+impl From<Vec<u16>> for Crowd {
+    fn from(visitors: Vec<u16>) -> Self {
+        let mut crowd = Self::default();
+        for class in visitors {
+            let count = crowd.0.entry(class).or_default();
+            *count = count.saturating_add(1);
+        }
+        crowd
     }
 }
 
@@ -34,6 +40,11 @@ impl Crowd {
     /// How many visitors count when a class counts `cap` at most.
     pub fn weight(&self, cap: u8) -> u32 {
         self.0.values().map(|&visitors| u32::from(visitors.min(cap))).sum()
+    }
+
+    /// How many classes its visitors are of.
+    pub fn classes(&self) -> u64 {
+        self.0.len() as u64
     }
 
     /// Takes in a crowd that shares no visitor with this one.

@@ -19,7 +19,7 @@ struct Branch {
 /// The cells that show, `(other)` among them. Each has its threshold; if all together have not, none shows.
 pub(super) fn fold(table: &Table, secrets: &Secrets, cells: Vec<Cell>) -> Vec<Cell> {
     let leaf = |cell: Cell| Branch { rows: vec![cell.clone()], whole: cell, too_small: false };
-    let branches = if table.dimensions.len() < 2 {
+    let branches = if table.levels < 2 {
         cells.into_iter().map(leaf).collect()
     } else {
         let mut parents: BTreeMap<String, Vec<Cell>> = BTreeMap::new();
@@ -36,17 +36,17 @@ pub(super) fn fold(table: &Table, secrets: &Secrets, cells: Vec<Cell>) -> Vec<Ce
             })
             .collect()
     };
-    fold_level(table, secrets, &vec![OTHER; table.dimensions.len()], branches)
+    fold_level(table, secrets, &vec![OTHER; table.levels], branches)
 }
 
 /// Folds the small of one level into `other`, then the next smallest until that has its threshold. Empty if all together
 /// have not.
 fn fold_level(table: &Table, secrets: &Secrets, other: &[&str], branches: Vec<Branch>) -> Vec<Cell> {
     let level = other.iter().position(|name| *name == OTHER).unwrap_or(0);
-    let k_other = secrets.k(table.name, other.iter().copied());
+    let k_other = secrets.k(&table.name, other.iter().copied());
     let (small, mut kept): (Vec<_>, Vec<_>) = branches.into_iter().partition(|branch| {
         let place = &branch.whole.dimensions[..=level];
-        let k = secrets.k(table.name, place.iter().map(String::as_str));
+        let k = secrets.k(&table.name, place.iter().map(String::as_str));
         branch.too_small || place[level] == OTHER || branch.whole.crowd.weight(secrets.cap) < k
     });
     // The smallest last. Ties are broken by name, so that the same cells always fold alike.

@@ -34,12 +34,12 @@ fn part(table: &Table, secrets: &Secrets, name: &str, index: usize, of: Option<u
     let mut absent: Vec<bool> = cells
         .iter()
         .map(|cell| {
-            let k = secrets.k(table.name, cell.place());
+            let k = secrets.k(&table.name, cell.place());
             !(secrets.may_tell(cell.amounts[index], &cell.parts[index], k)
                 && secrets.may_tell(rest_of(cell), &cell.rests[index], k))
         })
         .collect();
-    let k = secrets.k(table.name, [name]);
+    let k = secrets.k(&table.name, [name]);
     // The smallest last; cells without any part would hide nothing.
     let mut shown: Vec<usize> =
         (0..cells.len()).filter(|&row| !absent[row] && cells[row].amounts[index] + rest_of(&cells[row]) > 0).collect();

@@ -15,14 +15,19 @@ use std::path::{Path, PathBuf};
 use crate::config::{Config, Site};
 use crate::items::Items;
 
+mod asking;
 pub mod crowd;
+pub mod files;
 mod fold;
+mod funnel;
 mod hide;
 mod leases;
+pub mod outlook;
 pub mod plan;
 mod publisher;
 mod queries;
 mod retire;
+mod rollups;
 pub mod rules;
 pub mod site;
 mod tables;
@@ -97,6 +102,10 @@ impl PublishedSite {
             schedule: Schedule::new(&site.time_zone, minutes).map_err(|error| wrong(error.to_string()))?,
             items: Items::of(site.profile.as_deref(), site.items.as_deref()).map_err(wrong)?,
             identity: site.identity,
+            goals: site.goals.clone(),
+            funnels: site.funnels.clone(),
+            experiments: site.experiments.clone(),
+            pairs: site.pairs.iter().filter_map(|pair| <[String; 2]>::try_from(pair.clone()).ok()).collect(),
         })
     }
 

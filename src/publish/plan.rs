@@ -5,10 +5,6 @@
 //! readable by this account only. Computing a plan writes nothing, to either store.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,12 +13,14 @@ use crate::config::Identification;
 use crate::items::Items;
 
 use super::PublishError;
+use super::asking::{Asking, Tallies};
 use super::crowd::{NETWORK_CAP, NETWORK_CAP_WEEK};
-use super::queries::{self, PAGES, ROLLUPS};
-use super::rules::{self, Cell, OTHER, Secrets, Shown};
+use super::rollups::Rollups;
+use super::rules::{self, OTHER, Secrets, Shown};
 use super::site::{self, MARKS, Pattern};
 use super::tables::Tables;
 use super::window::{Schedule, Window};
+use super::{funnel, queries};
 
 /// What the publisher knows of a site.
 #[derive(Clone, Debug)]
@@ -37,6 +35,14 @@ pub struct PublishedSite {
     pub items: Items,
     /// How its visitors are told apart.
     pub identity: Identification,
+    /// What its operator declared: goals by name.
+    pub goals: BTreeMap<String, String>,
+    /// Likewise: the steps of funnels.
+    pub funnels: BTreeMap<String, Vec<String>>,
+    /// Likewise: names of events that bear variants.
+    pub experiments: Vec<String>,
+    /// Likewise: dimensions that are published together.
+    pub pairs: Vec<[String; 2]>,
 }
 
 /// A row of a stats table.
@@ -51,6 +57,9 @@ pub struct Plan {
     pub ledger: Row,
     /// What is remembered of the site's windows once this one is published.
     pub counted: Counted,
+    /// Views, visits and confirmed visitors, exactly, for whoever compares; they stay in memory.
+    #[serde(skip)]
+    pub truth: [u64; 3],
 }
 
 /// How many events published windows had, so that those which come later can be told. Kept in a file, exact.
@@ -66,11 +75,6 @@ pub const VAULT_DAYS: i64 = 9;
 #[derive(Deserialize)]
 struct HourCount {
     hour: i64,
-    count: u64,
-}
-
-#[derive(Deserialize)]
-struct Count {
     count: u64,
 }
 
@@ -93,24 +97,23 @@ pub async fn compute<V: Tables>(
     window: &Window,
     given: &Given<'_>,
 ) -> Result<Plan, PublishError> {
-    let failed = |source| PublishError::store("reading the vault", source);
     let is_weekly = site.schedule.is_weekly();
-    let parameters = queries::parameters(&site.domain, &site.time_zone, window, is_weekly);
-    let lost: Vec<Count> = vault.rows(queries::KEYS_LOST, &parameters).await.map_err(failed)?;
-    let lost = lost.first().map_or(0, |row| row.count);
-    let secrets = Secrets::new(given.seed, if is_weekly { NETWORK_CAP_WEEK } else { NETWORK_CAP }).keys_lost(lost);
+    let tallies = Tallies::read(vault, site, window).await?;
+    let cap = if is_weekly { NETWORK_CAP_WEEK } else { NETWORK_CAP };
+    let secrets = Secrets::new(given.seed, cap).keys_lost(tallies.keys_lost());
 
     let events = count_events(vault, site, window, given.counted).await?;
-    let slices = queries::slices(events.scanned, given.finer);
+    let asking = Asking { vault, site, window, finer: given.finer };
     let mut patterns: Vec<Pattern> = Vec::new();
-    for slice in &slices {
-        patterns.extend(vault.rows(&queries::SITE, &with(&parameters, slice)).await.map_err(failed)?);
+    for slice in queries::slices(events.scanned, given.finer) {
+        patterns.extend(asking.ask(&queries::SITE, &slice).await?);
     }
-    let count_only: Vec<Count> = vault.rows(queries::COUNT_ONLY, &parameters).await.map_err(failed)?;
-    let count_only = count_only.first().map_or(0, |row| row.count);
 
-    let mut plan = Plan { counted: events.counted, ..Plan::default() };
+    let of_all = |at: usize| patterns.iter().map(|pattern| pattern.amounts[at]).sum();
+    let truth = [of_all(0), of_all(1), site::visitors(&patterns)];
+    let mut plan = Plan { counted: events.counted, truth, ..Plan::default() };
     let mut folded_share = if events.here > 0 && site.items.pages { 1.0 } else { 0.0 };
+    let count_only = tallies.of("count_only");
     let total = match site.identity {
         Identification::None => site::views_alone(&secrets, &patterns, count_only),
         identity => site::publishable(&secrets, &patterns, count_only).map(|mut total| {
@@ -127,26 +130,35 @@ pub async fn compute<V: Tables>(
         row.insert("visitors".into(), total.visitors.into());
         row.extend(MARKS.iter().zip(total.marks).map(|(name, amount)| ((*name).to_owned(), amount.into())));
         row.insert("count_only_views".into(), total.count_only.into());
-        plan.tables.push(("site".into(), vec![row]));
+        plan.add("site", vec![row]);
     }
     if total.is_some() && site.identity != Identification::None {
-        for rollup in ROLLUPS.iter().filter(|rollup| (rollup.listed)(&site.items)) {
-            let mut cells = BTreeMap::new();
-            for slice in &slices {
-                let rows: Vec<Cell> = vault.rows(&rollup.sql, &with(&parameters, slice)).await.map_err(failed)?;
-                for cell in rows {
-                    gather(&mut cells, take(cell, rollup.takes));
+        let visitors = site::visitors(&patterns);
+        let rollups = Rollups::of(site);
+        let sources = asking.cells(&rollups, events.scanned).await?;
+        for rollup in &rollups.tables {
+            let cells = rollup.cells(sources.get(&rollup.source));
+            let rows = if rollup.steps.is_empty() {
+                let shown = rules::publishable(&rollup.table, &secrets, visitors, cells);
+                if rollup.into == "pages" {
+                    folded_share = share_of_other(&shown);
                 }
-            }
-            let cells = cells.into_values().collect();
-            let shown = rules::publishable(rollup.table, &secrets, site::visitors(&patterns), cells);
-            if rollup.table.name == PAGES.name {
-                folded_share = share_of_other(&shown);
-            }
-            plan.tables.push((rollup.table.name.to_owned(), rows(site, window, rollup.table, shown)));
+                shown.into_iter().map(|shown| rollup.row(opening(site, window), shown)).collect()
+            } else {
+                let reached = funnel::reached(&rollup.table, &secrets, rollup.steps.len(), &cells);
+                reached.into_iter().map(|reached| rollup.step(opening(site, window), reached)).collect()
+            };
+            plan.add(rollup.into, rows);
+        }
+        for (table, rows) in asking.things(&secrets, visitors).await? {
+            plan.add(table, rows);
         }
     }
-    plan.tables.retain(|(_, rows)| !rows.is_empty());
+    if total.is_some() {
+        for (table, rows) in tallies.rows(&secrets, site, window) {
+            plan.add(table, rows);
+        }
+    }
 
     plan.ledger = opening(site, window);
     plan.ledger.insert("complete".into(), given.complete.into());
@@ -157,6 +169,19 @@ pub async fn compute<V: Tables>(
     Ok(plan)
 }
 
+impl Plan {
+    /// Rows of a table, which may come from several places but are written at once.
+    fn add(&mut self, table: &str, rows: Vec<Row>) {
+        if rows.is_empty() {
+            return;
+        }
+        match self.tables.iter_mut().find(|(name, _)| name == table) {
+            Some((_, all)) => all.extend(rows),
+            None => self.tables.push((table.to_owned(), rows)),
+        }
+    }
+}
+
 /// The plan of a window whose rows the vault has dropped: the ledger says that it is over, and incomplete.
 pub fn too_old(site: &PublishedSite, window: &Window, counted: &Counted) -> Plan {
     let mut ledger = opening(site, window);
@@ -164,24 +189,7 @@ pub fn too_old(site: &PublishedSite, window: &Window, counted: &Counted) -> Plan
         ledger.insert(name.to_owned(), value);
     }
     ledger.insert("complete".into(), false.into());
-    Plan { tables: Vec::new(), ledger, counted: counted.clone() }
-}
-
-fn with<'a>(parameters: &[(&'a str, String)], slice: &[(&'a str, String)]) -> Vec<(&'a str, String)> {
-    parameters.iter().chain(slice).cloned().collect()
-}
-
-/// Puts a slice's cell to what other slices have of it; they share no visitor.
-fn gather(cells: &mut BTreeMap<Vec<String>, Cell>, cell: Cell) {
-    match cells.entry(cell.dimensions.clone()) {
-        Entry::Vacant(entry) => {
-            entry.insert(cell);
-        }
-        Entry::Occupied(mut entry) => {
-            entry.get_mut().merge(cell, false);
-            entry.get_mut().folded = 0;
-        }
-    }
+    Plan { ledger, counted: counted.clone(), ..Plan::default() }
 }
 
 /// What was counted for a window.
@@ -226,20 +234,6 @@ async fn count_events<V: Tables>(
     Ok(Events { here, scanned: between(day_start, end), late, counted: Counted { windows } })
 }
 
-fn take(cell: Cell, measures: &[usize]) -> Cell {
-    let pick = |crowds: &[super::crowd::Crowd]| measures.iter().map(|&i| crowds[i].clone()).collect();
-    if cell.parts.len() != cell.amounts.len() || cell.rests.len() != cell.amounts.len() {
-        // The rules leave out a cell whose shape is wrong.
-        return cell;
-    }
-    Cell {
-        amounts: measures.iter().map(|&i| cell.amounts[i]).collect(),
-        parts: pick(&cell.parts),
-        rests: pick(&cell.rests),
-        ..cell
-    }
-}
-
 /// The share of views in `(other)`, from the numbers that are shown, to two digits.
 fn share_of_other(shown: &[Shown]) -> f64 {
     let views = |row: &Shown| row.measures.first().copied().flatten().unwrap_or(0);
@@ -248,95 +242,11 @@ fn share_of_other(shown: &[Shown]) -> f64 {
     if all == 0 { 1.0 } else { (other as f64 / all as f64 * 100.0).round() / 100.0 }
 }
 
-fn rows(site: &PublishedSite, window: &Window, table: &rules::Table, shown: Vec<Shown>) -> Vec<Row> {
-    shown
-        .into_iter()
-        .map(|shown| {
-            let mut row = opening(site, window);
-            row.extend(table.dimensions.iter().zip(shown.dimensions).map(|(name, v)| ((*name).to_owned(), v.into())));
-            row.extend(table.measures.iter().zip(shown.measures).map(|((name, _), v)| ((*name).to_owned(), v.into())));
-            row
-        })
-        .collect()
-}
-
 /// The columns that every row begins with. Times are seconds since 1970, which the engine reads as such.
-fn opening(site: &PublishedSite, window: &Window) -> Row {
+pub(super) fn opening(site: &PublishedSite, window: &Window) -> Row {
     Row::from_iter([
         ("site".to_owned(), site.domain.clone().into()),
         ("window_start".to_owned(), window.start.as_second().into()),
         ("window_end".to_owned(), window.end.as_second().into()),
     ])
-}
-
-/// The files of a publisher: plans that are under way, and what was counted. Every write is whole or not at all.
-#[derive(Clone, Debug)]
-pub struct Files(PathBuf);
-
-impl Files {
-    /// In a folder, which is made if it is not there.
-    pub fn open(folder: PathBuf) -> Result<Self, PublishError> {
-        std::fs::create_dir_all(&folder).map_err(|source| PublishError::file(&folder, source))?;
-        Ok(Self(folder))
-    }
-
-    /// The file of a window's plan.
-    pub fn plan(&self, site: &str, start: i64) -> PathBuf {
-        self.0.join(format!("{site}-{start}.json"))
-    }
-
-    /// The file of what was counted.
-    pub fn counted(&self, site: &str) -> PathBuf {
-        self.0.join(format!("{site}.counted.json"))
-    }
-
-    /// What a file holds; `None` if there is none. One that cannot be read as such is reported and taken for none.
-    pub fn read<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, PublishError> {
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(PublishError::file(path, source)),
-        };
-        let read = serde_json::from_slice(&bytes).ok();
-        if read.is_none() {
-            tracing::warn!(path = %path.display(), "a file of the publisher is damaged and is made anew");
-        }
-        Ok(read)
-    }
-
-    /// Writes a file so that it survives a power cut, or leaves the old one.
-    pub fn write<T: Serialize>(&self, path: &Path, content: &T) -> Result<(), PublishError> {
-        let bytes = serde_json::to_vec(content).expect("maps with string keys can be written as JSON");
-        let temporary = path.with_extension("new");
-        let write = || {
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&temporary, path)?;
-            std::fs::File::open(&self.0)?.sync_all()
-        };
-        write().map_err(|source| PublishError::file(path, source))
-    }
-
-    /// Removes a file, if it is there.
-    pub fn remove(&self, path: &Path) -> Result<(), PublishError> {
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(PublishError::file(path, error)),
-            _ => Ok(()),
-        }
-    }
-
-    /// The windows of a site, by their start, for which a plan is there.
-    pub fn plans(&self, site: &str) -> Result<Vec<i64>, PublishError> {
-        let mut starts = Vec::new();
-        for entry in std::fs::read_dir(&self.0).map_err(|source| PublishError::file(&self.0, source))? {
-            let entry = entry.map_err(|source| PublishError::file(&self.0, source))?;
-            let name = entry.file_name();
-            let start =
-                name.to_str().and_then(|name| name.strip_prefix(site)?.strip_prefix('-')?.strip_suffix(".json"));
-            starts.extend(start.and_then(|start| start.parse::<i64>().ok()));
-        }
-        Ok(starts)
-    }
 }

@@ -13,8 +13,9 @@ use crate::clock::Clock;
 use crate::secret::Secret;
 
 use super::PublishError;
+use super::files::Files;
 use super::leases::{LEASES, Nodes, Readiness};
-use super::plan::{self, Counted, Files, Given, Plan, PublishedSite, Row, VAULT_DAYS};
+use super::plan::{self, Counted, Given, Plan, PublishedSite, Row, VAULT_DAYS};
 use super::queries::EARLIEST;
 use super::tables::Tables;
 use super::window::Window;

@@ -1,32 +1,22 @@
-//! What is asked of the vault: one pass over the window's rows per table, of which only cells come over.
+//! What is asked of the vault. All tables that are counted from events come from one pass over the window's rows, those with
+//! pseudonyms of their own from a pass each; only cells come over.
 //!
 //! A pass is made in slices by pseudonym, which is how the rows are ordered: memory is bounded by the slice, not by the
-//! traffic, and no visitor is in two slices, so that their cells add up.
+//! traffic, and no visitor is in two slices, so that their cells add up. Dimensions whose values anyone could make up are
+//! bounded beforehand ([`SHOWN`]).
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use serde::Deserialize;
+
+use super::rollups::{By, Rollups};
+use super::rules::Kind;
+use super::window::Window;
 use crate::items::Items;
 
-use super::rules::{Kind, Table};
-use super::window::Window;
-
-/// One table and how its cells are had.
-pub(super) struct Rollup {
-    /// Its shape.
-    pub(super) table: &'static Table,
-    /// The query.
-    pub(super) sql: String,
-    /// Which of the query's measures the table has, in its order.
-    pub(super) takes: &'static [usize],
-    /// Whether a site's policy lists what the table shows.
-    pub(super) listed: fn(&Items) -> bool,
-}
-
-/// Cells that a query sends at most, the most frequent; others come as `(other)`, folded by the engine.
-const CELLS_MAX: u32 = 5_000;
-
 /// Rows that a slice has at most, were pseudonyms evenly spread, which they are; 250 MB or so in the engine.
-pub(super) const SLICE_ROWS: u64 = 500_000;
+pub(super) const SLICE_ROWS: u64 = 200_000;
 /// Slices that a window is cut into at most.
 const SLICES_MAX: u64 = 4_096;
 
@@ -35,95 +25,162 @@ const SETTINGS: &str = "SETTINGS optimize_aggregation_in_order = 1, max_threads 
      max_bytes_before_external_group_by = 200000000, max_bytes_before_external_sort = 200000000, \
      max_memory_usage = 400000000, max_execution_time = 600";
 
-const HOURS: Table = Table {
-    name: "hours",
-    dimensions: &["hour"],
-    measures: &[("views", Kind::Whole), ("visits", Kind::Part { of: Some(0) })],
-    overlapping: true,
-};
-/// Pages; the share of views in its `(other)` goes into the ledger.
-pub(super) const PAGES: Table = Table {
-    name: "pages",
-    dimensions: &["path"],
-    measures: &[
-        ("views", Kind::Whole),
-        ("visitors", Kind::Audience),
-        ("entries", Kind::Part { of: Some(0) }),
-        ("last_pages", Kind::Part { of: Some(0) }),
-    ],
-    overlapping: true,
-};
-const ENTRIES: Table = Table {
-    name: "entries",
-    dimensions: &["channel", "source"],
-    measures: &[
-        ("visits", Kind::Whole),
-        ("visitors", Kind::Part { of: None }),
-        ("bounces", Kind::Part { of: Some(0) }),
-    ],
-    overlapping: true,
-};
-const PLACES: Table = Table {
-    name: "places",
-    dimensions: &["country", "region"],
-    measures: &[("visitors", Kind::Whole), ("visits", Kind::Part { of: None })],
-    overlapping: false,
-};
-const CLIENTS: Table = Table { name: "clients", dimensions: &["browser", "major"], ..PLACES };
-
-/// The tables beside the site's total.
-pub(super) static ROLLUPS: LazyLock<[Rollup; 5]> = LazyLock::new(|| {
-    let views = |key| complete(include_str!("sql/views.sql").replace("{key}", key));
-    let traits = |key, columns, second| {
-        let sql = include_str!("sql/traits.sql").replace("{key}", key).replace("{columns}", columns);
-        complete(sql.replace("{second}", second))
-    };
-    [
-        Rollup {
-            table: &HOURS,
-            sql: views("formatDateTime(view.2, '%H', {time_zone:String})"),
-            takes: &[0, 2],
-            listed: |items| items.pages,
-        },
-        Rollup {
-            table: &PAGES,
-            sql: views("if(view.1 IN shown, view.1, '(other)')"),
-            takes: &[0, 1, 2, 3],
-            listed: |items| items.pages,
-        },
-        Rollup {
-            table: &ENTRIES,
-            sql: complete(include_str!("sql/entries.sql").to_owned()),
-            takes: &[0, 1, 2],
-            listed: |items| items.entry,
-        },
-        Rollup {
-            table: &PLACES,
-            sql: traits("place", "country, region", "place.2"),
-            takes: &[0, 1],
-            listed: |items| items.country || items.region,
-        },
-        Rollup {
-            table: &CLIENTS,
-            sql: traits("client", "browser, browser_major", "if(client.2 = 0, '', toString(client.2))"),
-            takes: &[0, 1],
-            listed: |items| items.browser,
-        },
-    ]
-});
-
 /// The site's total.
-pub(super) static SITE: LazyLock<String> = LazyLock::new(|| complete(include_str!("sql/site.sql").to_owned()));
+pub(super) static SITE: LazyLock<String> = LazyLock::new(|| complete(include_str!("sql/site.sql")));
 
-/// Views that were counted and nothing else.
-pub(super) const COUNT_ONLY: &str = "SELECT sum(count) AS count FROM tallies \
-     WHERE site = {site:String} AND day BETWEEN {first_day:Date} AND {last_day:Date} AND reason = 'count_only' \
-     AND hour >= toDateTime({start:UInt32}, 'UTC') AND hour < toDateTime({end:UInt32}, 'UTC')";
+/// Which values of unbounded dimensions can show at all, as hashes.
+pub(super) static SHOWN: LazyLock<String> = LazyLock::new(|| complete(include_str!("sql/shown.sql")));
 
-/// How often a key was lost within the window: a visitor of that day may then be under so many pseudonyms more.
-pub(super) const KEYS_LOST: &str = "SELECT uniqExact(reason) AS count FROM tallies \
-     WHERE site = {site:String} AND day BETWEEN {first_day:Date} AND {last_day:Date} AND startsWith(reason, 'key_lost:') \
-     AND hour >= toDateTime({start:UInt32}, 'UTC') AND hour < toDateTime({end:UInt32}, 'UTC')";
+/// What [`SHOWN`] answers.
+#[derive(Deserialize)]
+pub(super) struct Shown {
+    dimension: String,
+    hashes: Vec<u32>,
+}
+
+/// The query for the cells of all sources.
+pub(super) fn cells(rollups: &Rollups, shown: &[Shown]) -> String {
+    let parts = |visitors: bool| {
+        let mut parts = Vec::new();
+        for (source, of) in rollups.sources.iter().enumerate() {
+            for (contribution, place) in &of.contributions {
+                if visitors != (contribution.by == By::Visitor) {
+                    continue;
+                }
+                let adds = contribution.adds.iter().map(|sql| if sql.is_empty() { "0" } else { sql }.to_owned());
+                let goals = (0..rollups.goals.len())
+                    .map(|goal| if contribution.by == By::Goals { format!("goal_{goal}") } else { "0".to_owned() });
+                let text = |sql: &str| if sql.is_empty() { "''".to_owned() } else { sql.to_owned() };
+                let tuple = [source.to_string(), text(&place[0]), text(&place[1])].into_iter().chain(adds).chain(goals);
+                let tuple = format!("({})", tuple.collect::<Vec<_>>().join(", "));
+                parts.push(contribution.each.replace("{}", &tuple));
+            }
+        }
+        if parts.is_empty() { "[]".to_owned() } else { parts.join(",\n                ") }
+    };
+    let measures: Vec<String> = (0..3 + rollups.goals.len()).map(|at| format!("m{at}")).collect();
+    let join = |sql: &dyn Fn(usize, &str) -> String| {
+        measures.iter().enumerate().map(|(at, name)| sql(at, name)).collect::<Vec<_>>().join(", ")
+    };
+    // The crowds of parts and rests are had for the sources alone whose tables need them.
+    let crowd = |at: usize, needs: &dyn Fn(Kind) -> bool, condition: String| {
+        let of = rollups.tables.iter().filter(|rollup| {
+            let mut measures = rollup.takes.iter().zip(&rollup.table.measures);
+            measures.any(|(take, (_, kind))| *take == at + 1 && needs(*kind))
+        });
+        let sources: Vec<_> = of.map(|rollup| rollup.source.to_string()).collect();
+        if sources.is_empty() {
+            return "[]".to_owned();
+        }
+        format!("groupArrayIf(100)(class, counts AND {condition} AND source IN ({}))", sources.join(", "))
+    };
+    let sql = include_str!("sql/cells.sql")
+        .replace("{by_visit}", &parts(false))
+        .replace("{by_visitor}", &parts(true))
+        .replace("{declared}", &rollups.declared.iter().map(|sql| format!(",\n            {sql}")).collect::<String>())
+        .replace("{sums}", &join(&|at, name| format!("sum(part.{}) AS {name}", at + 4)))
+        .replace("{amounts}", &join(&|_, name| format!("sum({name})")))
+        .replace(
+            "{parts}",
+            &join(&|at, name| crowd(at, &|kind| matches!(kind, Kind::Part { .. }), format!("{name} > 0"))),
+        )
+        .replace(
+            "{rests}",
+            &join(&|at, name| crowd(at, &|kind| matches!(kind, Kind::Part { of: Some(_) }), format!("m0 > {name}"))),
+        );
+    let mut hashes: BTreeMap<&str, Vec<u32>> =
+        ["origins", "landings", "paths", "moves", "exits", "terms"].map(|name| (name, vec![0])).into();
+    for row in shown {
+        hashes.entry(&row.dimension).or_default().extend(&row.hashes);
+    }
+    let hashes = hashes.iter().map(|(name, hashes)| (format!("{{{name}}}"), hashes));
+    let sql = hashes.fold(sql, |sql, (name, hashes)| {
+        sql.replace(&name, &hashes.iter().map(u32::to_string).collect::<Vec<_>>().join(","))
+    });
+    complete(&sql)
+}
+
+/// A table whose pseudonyms are its own.
+pub(super) struct Things {
+    /// Where its cells go.
+    pub(super) into: &'static str,
+    /// Where they come from.
+    table: &'static str,
+    place: &'static str,
+    by: &'static str,
+    only: &'static str,
+    /// Whether a site's policy lists it.
+    pub(super) listed: fn(&Items) -> bool,
+}
+
+/// The tables that are counted from other rows than those of people's events.
+pub(super) const THINGS: [Things; 5] = [
+    Things {
+        into: "attributes",
+        table: "attributes",
+        place: "attribute AS first, argMin(if((attribute, value) IN (SELECT attribute, value FROM attributes WHERE {within} \
+                GROUP BY attribute, value HAVING count() >= 10 ORDER BY count() DESC LIMIT 5000), toString(value), \
+                '(other)') AS known, (hour, known)) AS second",
+        by: "site, attribute",
+        only: "true",
+        listed: |_| true,
+    },
+    Things {
+        into: "attributes",
+        table: "signals",
+        place: "'canvas' AS first, argMin(if(state = 'normal' AND digest IN (SELECT digest FROM signals WHERE {within} \
+                AND signal = 'canvas' GROUP BY digest HAVING uniqExact(visitor) >= 10), 'reused', toString(state)) \
+                AS known, (hour, known)) AS second",
+        by: "site, signal",
+        only: "signal = 'canvas'",
+        listed: |items| items.canvas,
+    },
+    Things {
+        into: "errors",
+        table: "errors",
+        place: "if(template IN (SELECT template FROM errors WHERE {within} GROUP BY template HAVING count() >= 10 \
+                ORDER BY count() DESC LIMIT 1000), toString(template), '(other)') AS first, toString(browser) AS second",
+        by: "first, second",
+        only: "true",
+        listed: |items| items.errors,
+    },
+    Things {
+        into: "automation",
+        table: "events",
+        place: "toString(suspect) AS first, '' AS second",
+        by: "first",
+        only: "suspect != ''",
+        listed: |items| items.automation,
+    },
+    Things {
+        into: "automation",
+        table: "signals",
+        place: "concat('detector:', state) AS first, '' AS second",
+        by: "first",
+        only: "signal = 'automation' AND state NOT IN ('', 'none', 'unsupported', 'blocked', 'timeout', 'error')",
+        listed: |items| items.automation,
+    },
+];
+
+impl Things {
+    /// The query for its cells.
+    pub(super) fn cells(&self) -> String {
+        let sql = include_str!("sql/things.sql").replace("{place}", self.place).replace("{table}", self.table);
+        complete(&sql.replace("{by}", self.by).replace("{only}", self.only))
+    }
+
+    /// The query for the number of its rows.
+    pub(super) fn rows(&self) -> String {
+        let sql = format!("SELECT count() AS count FROM {} WHERE {{within}} AND {}", self.table, self.only);
+        sql.replace("{within}", include_str!("sql/within.sql").trim())
+    }
+}
+
+/// What was counted without a pseudonym.
+pub(super) const TALLIES: &str = "SELECT reason, sum(count) AS count FROM tallies \
+     WHERE site = {site:String} AND day BETWEEN {first_day:Date} AND {last_day:Date} \
+     AND hour >= toDateTime({start:UInt32}, 'UTC') AND hour < toDateTime({end:UInt32}, 'UTC') \
+     GROUP BY reason ORDER BY reason LIMIT 1000";
 
 /// All events of a site by hour, since a moment.
 pub(super) const EVENTS_BY_HOUR: &str = "SELECT toUnixTimestamp(hour) AS hour, count() AS count FROM events \
@@ -134,12 +191,10 @@ pub(super) const EARLIEST: &str = "SELECT min(earliest) AS start FROM (\
      SELECT toUnixTimestamp(min(hour)) AS earliest FROM events WHERE site = {site:String} HAVING count() > 0 UNION ALL \
      SELECT toUnixTimestamp(min(hour)) AS earliest FROM tallies WHERE site = {site:String} HAVING count() > 0)";
 
-fn complete(sql: String) -> String {
+fn complete(sql: &str) -> String {
     let within = include_str!("sql/within.sql").trim();
     let slice = include_str!("sql/slice.sql").trim();
-    let sql = sql.replace("{visitors}", include_str!("sql/visitors.sql"));
-    let sql = sql.replace("{within}", within).replace("{slice}", slice);
-    format!("{sql}{SETTINGS}")
+    format!("{}{SETTINGS}", sql.replace("{within}", within).replace("{slice}", slice))
 }
 
 /// The parameters of a window's queries.
@@ -152,7 +207,6 @@ pub(super) fn parameters(site: &str, time_zone: &str, window: &Window, is_weekly
         ("start", window.start.as_second().to_string()),
         ("end", window.end.as_second().to_string()),
         ("week", is_weekly.to_string()),
-        ("cells", CELLS_MAX.to_string()),
     ]
 }
 
@@ -173,7 +227,7 @@ mod tests {
 
     #[test]
     fn slices_leave_no_pseudonym_out_and_none_twice() {
-        for (rows, finer, count) in [(0, 0, 1), (500_001, 0, 2), (10_000_000, 2, 80), (u64::MAX, 40, 4_096)] {
+        for (rows, finer, count) in [(0, 0, 1), (200_001, 0, 2), (10_000_000, 2, 200), (u64::MAX, 40, 4_096)] {
             let slices = slices(rows, finer);
             assert_eq!(slices.len(), count);
             let mut next = 0u128;

@@ -47,14 +47,14 @@ pub enum Kind {
 }
 
 /// One table's shape.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
-    /// Its name in the stats store.
-    pub name: &'static str,
-    /// Its dimensions, the second within the first.
-    pub dimensions: &'static [&'static str],
+    /// Its name, by which thresholds are drawn.
+    pub name: String,
+    /// How many dimensions it has, one or two, the second within the first.
+    pub levels: usize,
     /// Its measures, in the order of [`Cell::amounts`].
-    pub measures: &'static [(&'static str, Kind)],
+    pub measures: Vec<(String, Kind)>,
     /// Whether a visitor may be in several cells.
     pub overlapping: bool,
 }
@@ -168,8 +168,7 @@ impl Cell {
 pub fn publishable(table: &Table, secrets: &Secrets, visitors: u64, cells: Vec<Cell>) -> Vec<Shown> {
     let width = table.measures.len();
     let well_formed = cells.into_iter().filter(|cell| {
-        cell.dimensions.len() == table.dimensions.len()
-            && [cell.amounts.len(), cell.parts.len(), cell.rests.len()] == [width; 3]
+        cell.dimensions.len() == table.levels && [cell.amounts.len(), cell.parts.len(), cell.rests.len()] == [width; 3]
     });
     let cells = fold::fold(table, secrets, well_formed.collect());
     let absent = hide::absent(table, secrets, visitors, &cells);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::fake::Fake;
 use super::leases::LEASES;
-use super::queries::{EARLIEST, EVENTS_BY_HOUR, KEYS_LOST};
+use super::queries::{EARLIEST, EVENTS_BY_HOUR, TALLIES};
 use super::retire::PARTITIONS;
 use super::{Progress, PublishedSite, Publisher, Retirer, Schedule};
 use crate::clock::Clock;
@@ -20,7 +20,7 @@ const DAY_S: i64 = 86_400;
 const START: i64 = 1_795_564_800;
 
 fn crowd(people: u64) -> Value {
-    (0..people.min(32)).map(|class| json!([class, 1])).collect()
+    (0..people.min(32)).collect()
 }
 
 /// One page and one place, with so many visitors, and late events if there are more than a hundred.
@@ -37,18 +37,18 @@ fn fill(fake: &Fake, people: u64) {
         json!([{ "marks": 15, "visitors": people, "crowd": all, "amounts": [people, people], "parts": [all, all] }]),
     );
     set(
-        "pages",
-        json!([{
-            "dimensions": ["/"], "visitors": people, "crowd": all, "amounts": [people, people, people, people],
-            "parts": [[], [], all, all], "rests": [[], [], [], []],
-        }]),
-    );
-    set(
-        "places",
-        json!([{
-            "dimensions": ["KZ", "Almaty"], "visitors": people, "crowd": all, "amounts": [people, people],
-            "parts": [[], all], "rests": [[], []],
-        }]),
+        "cells",
+        json!([
+            {
+                "source": 1, "dimensions": ["/", ""], "visitors": people, "crowd": all,
+                "amounts": [people, people, people, people],
+                "parts": [[], all, all, all], "rests": [[], [], [], []],
+            },
+            {
+                "source": 2, "dimensions": ["KZ", "Almaty"], "visitors": people, "crowd": all,
+                "amounts": [people, people, 0, 0], "parts": [[], all, [], []], "rests": [[], [], [], []],
+            },
+        ]),
     );
     set(LEASES, json!([{ "node": "a", "complete_until": START + 30 * DAY_S, "written_at": START }]));
 }
@@ -66,6 +66,10 @@ fn site() -> PublishedSite {
         schedule: Schedule::new("UTC", 24 * 60).expect("known"),
         items: Items::of(None, Some(&own)).expect("known"),
         identity: Default::default(),
+        goals: Default::default(),
+        funnels: Default::default(),
+        experiments: Vec::new(),
+        pairs: Vec::new(),
     }
 }
 
@@ -173,7 +177,10 @@ async fn a_window_with_few_visitors_has_its_row_in_the_ledger_and_no_other() {
 async fn a_lost_key_doubles_the_thresholds_of_its_window() {
     for (lost, people, shows) in [(0, 19, true), (1, 19, false), (1, 28, true), (2, 28, false)] {
         let (fake, clock, folder) = ready(people);
-        fake.state().answers.insert(KEYS_LOST.to_owned(), vec![json!({ "count": lost })]);
+        fake.state().answers.insert(
+            TALLIES.to_owned(),
+            (0..lost).map(|key| json!({ "reason": format!("key_lost:{key}"), "count": 1 })).collect(),
+        );
         publisher(&fake, &clock, folder.path()).advance(0).await.expect("publishes");
         assert_eq!(fake.state().tables.contains_key("site"), shows, "{lost} lost, {people} visitors");
     }

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod dead_letters;
 mod keys;
 mod listen;
+mod outlook;
 mod reach;
 mod schema;
 mod state;
@@ -40,6 +41,7 @@ use crate::shutdown::{self, Shutdown, Trigger};
 use crate::{admin, record, spool};
 
 pub use keys::{destroy as destroy_keys, keys_dir, status as keys_status};
+pub use outlook::{DryRun, outlook};
 pub use schema::{Access, migrate, move_stats};
 pub use stores::Stores;
 

@@ -33,6 +33,8 @@ fn beacon() -> PseudonymousBeacon {
         region: "Алматы".into(),
         client: Client { browser: "Firefox".into(), browser_major: 145, os: "Linux".into(), device: "desktop".into() },
         suspect: "",
+        absence: "2-3",
+        cohort: "5-8",
     };
     let of = |number: u8| Bearer {
         site: "jetpay.kz".into(),

@@ -26,7 +26,7 @@ pub(super) async fn examine(target: &Target, findings: &mut Findings) {
             continue;
         }
         let measures = table.columns.iter().filter(|(_, kind)| kind.contains("UInt64"));
-        let measures: Vec<_> = measures.map(|(name, _)| name.as_str()).collect();
+        let measures: Vec<_> = measures.map(|(name, kind)| (name.as_str(), kind.starts_with("Map("))).collect();
         match count(target, name, &table.key, &measures).await {
             Ok(count) => {
                 let evidence = |count: u64, what: &str| (count > 0).then(|| format!("{STATS}.{name}: {count} {what}"));
@@ -43,9 +43,12 @@ pub(super) async fn examine(target: &Target, findings: &mut Findings) {
 }
 
 /// A row that is being published has no line in the ledger yet; so windows are compared with those that have.
-async fn count(target: &Target, table: &str, key: &[String], measures: &[&str]) -> Result<Count, StoreError> {
+async fn count(target: &Target, table: &str, key: &[String], measures: &[(&str, bool)]) -> Result<Count, StoreError> {
     let any = |condition: &str| {
-        let each = measures.iter().map(|name| condition.replace('?', &format!("ifNull(`{name}`, 0)")));
+        let each = measures.iter().map(|(name, is_map)| match is_map {
+            true => format!("arrayExists(told -> {}, mapValues(`{name}`))", condition.replace('?', "ifNull(told, 0)")),
+            false => condition.replace('?', &format!("ifNull(`{name}`, 0)")),
+        });
         each.collect::<Vec<_>>().join(" OR ")
     };
     let key: Vec<_> = key.iter().map(|column| format!("`{column}`")).collect();

@@ -12,6 +12,7 @@ mod cli;
 mod crash;
 mod dead_letters;
 mod deploy;
+mod disclosure;
 mod edge;
 mod engine;
 mod faults;

@@ -27,6 +27,10 @@ fn site() -> PublishedSite {
         schedule: Schedule::new("Asia/Almaty", 24 * 60).unwrap(),
         items: Items::of(Some("jetpay"), None).unwrap(),
         identity: Default::default(),
+        goals: Default::default(),
+        funnels: Default::default(),
+        experiments: Vec::new(),
+        pairs: Vec::new(),
     }
 }
 

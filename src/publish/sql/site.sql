@@ -1,7 +1,6 @@
 -- The site's total, by the marks that count here: a pseudonym's marks count in the first window of its day in which it is
 -- confirmed, hence the look back to the day's start. Each visitor is in one row.
 WITH
-    m -> arraySlice(arrayZip(m.1, arrayMap(n -> least(n, 3), m.2)), 1, 32) AS sample,
     toDateTime({start:UInt32}, 'UTC') AS start,
     visitors AS
     (
@@ -22,8 +21,8 @@ WITH
 SELECT
     toUInt8(marks) AS marks,
     countIf(counts) AS visitors,
-    sample(sumMapIf([class], [1], counts)) AS crowd,
+    groupArrayIf(100)(class, counts) AS crowd,
     [sum(viewed), sum(began)] AS amounts,
-    [sample(sumMapIf([class], [1], counts AND viewed > 0)), sample(sumMapIf([class], [1], counts AND began > 0))] AS parts
+    [groupArrayIf(100)(class, counts AND viewed > 0), groupArrayIf(100)(class, counts AND began > 0)] AS parts
 FROM visitors
 GROUP BY marks

@@ -33,7 +33,7 @@ fn value(column: &str, rest: &mut &[u8]) -> Option<String> {
         "site" | "visit_number" | "type" | "path" | "previous_path" | "entry_channel" | "entry_source"
         | "entry_medium" | "entry_campaign" | "exit_domain" | "country" | "region" | "browser" | "os" | "device"
         | "name" | "variant" | "suspect" | "search_term" | "attribute" | "value" | "reason" | "signal" | "state"
-        | "template" => text(rest)?,
+        | "template" | "absence" | "cohort" => text(rest)?,
         _ => return None,
     })
 }

@@ -9,4 +9,5 @@ pub(crate) mod product;
 pub(crate) mod program;
 pub(crate) mod rows;
 pub(crate) mod ship;
+pub(crate) mod traffic;
 pub(crate) mod vault;

@@ -35,6 +35,8 @@ pub(crate) struct EventRow {
     pub(crate) variant: String,
     pub(crate) suspect: String,
     pub(crate) search_term: String,
+    pub(crate) absence: String,
+    pub(crate) cohort: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,6 +186,8 @@ impl Bytes<'_> {
             variant: self.text(),
             suspect: self.text(),
             search_term: self.text(),
+            absence: self.text(),
+            cohort: self.text(),
         }
     }
 

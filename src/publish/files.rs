@@ -1,0 +1,81 @@
+//! The files of a publisher: plans that are under way, and what was counted. Every write is whole or not at all.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::PublishError;
+
+/// In one folder.
+#[derive(Clone, Debug)]
+pub struct Files(PathBuf);
+
+impl Files {
+    /// In a folder, which is made if it is not there.
+    pub fn open(folder: PathBuf) -> Result<Self, PublishError> {
+        std::fs::create_dir_all(&folder).map_err(|source| PublishError::file(&folder, source))?;
+        Ok(Self(folder))
+    }
+
+    /// The file of a window's plan.
+    pub fn plan(&self, site: &str, start: i64) -> PathBuf {
+        self.0.join(format!("{site}-{start}.json"))
+    }
+
+    /// The file of what was counted.
+    pub fn counted(&self, site: &str) -> PathBuf {
+        self.0.join(format!("{site}.counted.json"))
+    }
+
+    /// What a file holds; `None` if there is none. One that cannot be read as such is reported and taken for none.
+    pub fn read<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, PublishError> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(PublishError::file(path, source)),
+        };
+        let read = serde_json::from_slice(&bytes).ok();
+        if read.is_none() {
+            tracing::warn!(path = %path.display(), "a file of the publisher is damaged and is made anew");
+        }
+        Ok(read)
+    }
+
+    /// Writes a file so that it survives a power cut, or leaves the old one.
+    pub fn write<T: Serialize>(&self, path: &Path, content: &T) -> Result<(), PublishError> {
+        let bytes = serde_json::to_vec(content).expect("maps with string keys can be written as JSON");
+        let temporary = path.with_extension("new");
+        let write = || {
+            let mut options = std::fs::OpenOptions::new();
+            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            std::fs::rename(&temporary, path)?;
+            std::fs::File::open(&self.0)?.sync_all()
+        };
+        write().map_err(|source| PublishError::file(path, source))
+    }
+
+    /// Removes a file, if it is there.
+    pub fn remove(&self, path: &Path) -> Result<(), PublishError> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(PublishError::file(path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The windows of a site, by their start, for which a plan is there.
+    pub fn plans(&self, site: &str) -> Result<Vec<i64>, PublishError> {
+        let mut starts = Vec::new();
+        for entry in std::fs::read_dir(&self.0).map_err(|source| PublishError::file(&self.0, source))? {
+            let entry = entry.map_err(|source| PublishError::file(&self.0, source))?;
+            let name = entry.file_name();
+            let start =
+                name.to_str().and_then(|name| name.strip_prefix(site)?.strip_prefix('-')?.strip_suffix(".json"));
+            starts.extend(start.and_then(|start| start.parse::<i64>().ok()));
+        }
+        Ok(starts)
+    }
+}

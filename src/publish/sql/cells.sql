@@ -1,0 +1,87 @@
+-- The cells of every table that is counted from events, in one pass over a slice of pseudonyms, suspects left out.
+--
+-- `visits` has a row per visit and pseudonym. The table's order (site, visitor, visit, …) lets the engine finish one before it
+-- begins the next. Of a visit 200 views, exits, events and searches are looked at at most, of a pseudonym 20,000 contributions.
+--   views: step, path, hour, path before, in the order of steps; `began`: its first view is in this window.
+--   parts: what it contributes to which table's cell: table, first and second dimension, then the measures.
+-- `visitors` adds what each pseudonym has, and whether it counts: confirmed; in windows of 7 days on its first day of the
+-- week, so that nobody counts twice. `class` is what the network cap counts by: the network's byte, in windows of 7 days
+-- that of the day. `home` is how its first visit of the window began.
+-- `cells` has a row per pseudonym and cell; the answer a row per cell: who counts in it, in each measure that is a part, and
+-- in the rest of it. Of each crowd a hundred are named at most, which is many times what any threshold needs.
+WITH
+    visits AS
+    (
+        SELECT
+            visitor,
+            visit,
+            max(confirmed) AS is_confirmed,
+            max(new_week) AS is_new,
+            min(day) AS first_day,
+            min(network) AS first_network,
+            arraySort(groupArrayIf(200)((step, toString(path), hour, toString(previous_path)), type = 'view')) AS views,
+            length(views) AS viewed,
+            views[1].1 = 1 AS began,
+            began AND viewed = 1 AND max(engaged_s) < 10 AS bounced,
+            toString(max(entry_channel)) AS channel,
+            toString(max(entry_source)) AS true_source,
+            concat(channel, '\x1f', true_source) AS true_origin,
+            toUInt32(cityHash64(true_origin)) IN ({origins}) AS is_shown,
+            if(is_shown, true_source, '(other)') AS source,
+            views[1].2 AS first_path,
+            toUInt32(cityHash64(concat(true_origin, '\x1f', first_path))) IN ({landings}) AS is_landing,
+            if(is_landing OR is_shown, true_origin, '(other)') AS origin,
+            if(is_landing, first_path, '(other)') AS landing,
+            multiIf(
+                channel NOT IN ('paid', 'campaign'), ('\x1f', ''),
+                is_shown, (concat(true_source, '\x1f', toString(max(entry_medium))), toString(max(entry_campaign))),
+                ('(other)', '(other)')) AS campaign,
+            multiIf(viewed <= 5, toString(viewed), viewed <= 10, '6-10', viewed <= 20, '11-20', '21+') AS pages,
+            toString(max(duration_s)) AS duration,
+            groupArrayIf(200)(toString(exit_domain), type = 'exit') AS exits,
+            groupArrayIf(200)(toString(name), type = 'event') AS names,
+            groupArrayIf(200)(toString(search_term), type = 'search') AS terms,
+            min((country = '', hour, country, region)) AS place,
+            min((browser = '', hour, browser, browser_major)) AS client,
+            min((device = '', hour, device, os)) AS gear,
+            max(visit_number) AS number,
+            max(absence) AS absent,
+            max(cohort) AS since{declared},
+            arrayConcat({by_visit}) AS parts
+        FROM events
+        WHERE {within} AND suspect = '' AND {slice}
+        GROUP BY site, visitor, visit
+    ),
+    visitors AS
+    (
+        SELECT
+            visitor,
+            max(is_confirmed) AND (NOT {week:Bool} OR max(is_new)) AS counts,
+            if({week:Bool}, toUInt16(dateDiff('day', {first_day:Date}, min(visits.first_day))) * 256, 0) + min(first_network) AS class,
+            toUInt16(least(countIf(began), 2000)) AS began_visits,
+            minIf((views[1].3, channel, source, origin, landing, campaign.1, campaign.2), began) AS home,
+            min(visits.place) AS first_place,
+            min(visits.client) AS first_client,
+            min(visits.gear) AS first_gear,
+            max(visits.absent) AS longest,
+            max(visits.since) AS since_week,
+            arrayConcat(groupArrayArray(20000)(visits.parts), {by_visitor}) AS all_parts
+        FROM visits
+        GROUP BY visitor
+    ),
+    cells AS
+    (
+        SELECT part.1 AS source, part.2 AS first, part.3 AS second, any(class) AS class, any(counts) AS counts, {sums}
+        FROM (SELECT visitor, class, counts, arrayJoin(all_parts) AS part FROM visitors)
+        GROUP BY visitor, source, first, second
+    )
+SELECT
+    source,
+    [first, second] AS dimensions,
+    countIf(counts) AS visitors,
+    groupArrayIf(100)(class, counts) AS crowd,
+    [visitors, {amounts}] AS amounts,
+    [[], {parts}] AS parts,
+    [[], {rests}] AS rests
+FROM cells
+GROUP BY source, first, second

@@ -1,0 +1,135 @@
+//! What a reader of all tables can find out about a small cell: everything published of a window as linear bounds on the true
+//! cells, and the smallest and largest value that those leave a cell, by linear programming.
+//!
+//! The reader is given more than any has: the names of all cells, also of those that are folded, and that a published number
+//! is less than five away from the true one.
+
+use std::collections::BTreeMap;
+
+use microlp::{ComparisonOp, OptimizationDirection, Problem, SolveOutcome};
+use serde::Deserialize;
+use serde_json::Value;
+use tamga::store::Store;
+
+/// Published numbers are within this of the true ones.
+const BLUR: f64 = 4.0;
+/// Who are fewer than this are to be found by nobody.
+pub(crate) const FEW: u64 = 10;
+
+/// A true cell: where it is, its count, and the confirmed visitors behind it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Cell {
+    pub(crate) place: Vec<String>,
+    pub(crate) count: u64,
+    pub(crate) people: u64,
+}
+
+/// Cells by their table.
+pub(crate) async fn truth(vault: &Store, site: &str, day: &str, keys: &str, count: &str, only: &str) -> Vec<Cell> {
+    let sql = format!(
+        "SELECT arrayMap(key -> toString(key), [{keys}]) AS place, {count} AS count,
+            uniqExactIf(visitor, visitor IN (SELECT visitor FROM events
+                WHERE site = {{site:String}} AND day = {{day:Date}} AND suspect = '' AND confirmed)) AS people
+         FROM events WHERE site = {{site:String}} AND day = {{day:Date}} AND suspect = '' AND {only} GROUP BY place"
+    );
+    vault.rows(&sql, &[("site", site.to_owned()), ("day", day.to_owned())]).await.unwrap()
+}
+
+/// The published row that a cell is in: its own, that of what is folded within its parent, or that of all that is folded.
+pub(crate) fn row_of<'a>(rows: &'a [Value], columns: &[&str], place: &[String]) -> Option<&'a Value> {
+    let fits = |row: &&Value, kept: usize| {
+        columns
+            .iter()
+            .zip(place)
+            .enumerate()
+            .all(|(at, (column, value))| row[*column] == if at < kept { value.as_str() } else { "(other)" })
+    };
+    (0..=columns.len()).rev().find_map(|kept| rows.iter().find(|row| fits(row, kept)))
+}
+
+/// One system of bounds: the true cells of a table, and what is told of sums of them.
+pub(crate) struct Bounds {
+    cells: Vec<Cell>,
+    /// Cells, and between which numbers their sum is.
+    sums: Vec<(Vec<usize>, f64, f64)>,
+}
+
+impl Bounds {
+    pub(crate) fn of(cells: Vec<Cell>) -> Self {
+        Self { cells, sums: Vec::new() }
+    }
+
+    /// Takes in a published table: each of its rows is the sum of the cells that are in it. `at` says which parts of a
+    /// cell's place the table's columns are. All rows together are all cells.
+    pub(crate) fn told(&mut self, rows: &[Value], columns: &[&str], at: &[usize], measure: &str) {
+        let mut sums: BTreeMap<String, (Vec<usize>, f64)> = BTreeMap::new();
+        for (index, cell) in self.cells.iter().enumerate() {
+            let place: Vec<String> = at.iter().map(|&at| cell.place[at].clone()).collect();
+            let Some(row) = row_of(rows, columns, &place) else { continue };
+            let Some(told) = row[measure].as_u64() else { continue };
+            sums.entry(row.to_string()).or_insert_with(|| (Vec::new(), told as f64)).0.push(index);
+        }
+        self.sums.extend(sums.into_values().map(|(cells, told)| (cells, (told - BLUR).max(0.0), told + BLUR)));
+    }
+
+    /// Takes in a published total.
+    pub(crate) fn total(&mut self, told: &Value) {
+        if let Some(told) = told.as_u64() {
+            let told = told as f64;
+            self.sums.push(((0..self.cells.len()).collect(), told - BLUR, told + BLUR));
+        }
+    }
+
+    /// The bounds hold for the truth itself; otherwise the attack would prove nothing.
+    pub(crate) fn check(&self) {
+        for (cells, from, to) in &self.sums {
+            let true_sum = cells.iter().map(|&cell| self.cells[cell].count).sum::<u64>() as f64;
+            assert!((from - 1e-9..=to + 1e-9).contains(&true_sum), "{true_sum} is not between {from} and {to}");
+        }
+    }
+
+    /// Attacks up to so many of the cells behind which few people stand; returns how many, and of how many it could prove
+    /// that somebody is in them and fewer than ten are.
+    pub(crate) fn attack(&self, most: usize) -> (usize, usize) {
+        let few = |cell: &Cell| cell.people < FEW && cell.count > 0 && cell.count < FEW;
+        let small: Vec<usize> = (0..self.cells.len()).filter(|&at| few(&self.cells[at])).collect();
+        let every = small.len().div_ceil(most).max(1);
+        let (mut attacked, mut found) = (0, 0);
+        for &target in small.iter().step_by(every) {
+            attacked += 1;
+            let least = self.bound(target, OptimizationDirection::Minimize);
+            if least >= 1.0 - 1e-6 && self.bound(target, OptimizationDirection::Maximize) < FEW as f64 {
+                found += 1;
+            }
+        }
+        (attacked, found)
+    }
+
+    fn bound(&self, target: usize, direction: OptimizationDirection) -> f64 {
+        // Cells that are in the same sums and are not looked at can be taken for one.
+        let mut member: Vec<Vec<usize>> = vec![Vec::new(); self.cells.len()];
+        for (number, (cells, ..)) in self.sums.iter().enumerate() {
+            cells.iter().for_each(|&cell| member[cell].push(number));
+        }
+        let mut problem = Problem::new(direction);
+        let mut classes = BTreeMap::new();
+        for (cell, sums) in member.into_iter().enumerate() {
+            let is_target = cell == target;
+            classes
+                .entry((is_target, sums))
+                .or_insert_with(|| problem.add_var(if is_target { 1.0 } else { 0.0 }, (0.0, f64::INFINITY)));
+        }
+        for (number, (_, from, to)) in self.sums.iter().enumerate() {
+            let in_it = || classes.iter().filter(|((_, sums), _)| sums.contains(&number)).map(|(_, var)| (*var, 1.0));
+            problem.add_constraint(in_it(), ComparisonOp::Ge, *from);
+            problem.add_constraint(in_it(), ComparisonOp::Le, *to);
+        }
+        match problem.solve() {
+            Ok(SolveOutcome::Solution(solution)) => solution.objective(),
+            Ok(SolveOutcome::Interrupted(_)) => panic!("no limit was set"),
+            // What has no largest value is not bounded.
+            Err(microlp::Error::Unbounded) => f64::INFINITY,
+            Err(error) => panic!("the bounds that the truth keeps can be kept: {error}"),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Can whoever reads all tables find a small group in them? Days of traffic are published as the product does it; then no row
+//! may stand for a few, and no difference of rows, nor all bounds together, may tell that somebody is in a small cell.
+//!
+//! The long run has thirty million events: `make scale`.
+
+mod attack;
+mod scale;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tamga::clock::Clock;
+use tamga::items::Items;
+use tamga::publish::{PublishedSite, Publisher, Schedule, Window};
+use tamga::store::{self, Limits, STATS, Store, VAULT};
+
+use self::attack::{Bounds, FEW, row_of, truth};
+use crate::support::engine::{Engine, PASSWORD, USER};
+use crate::support::traffic;
+
+const ZONE: &str = "Asia/Almaty";
+
+/// A site of the runs, with everything that can be declared.
+fn site(domain: &str, minutes: u32) -> PublishedSite {
+    let text = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    PublishedSite {
+        domain: domain.to_owned(),
+        time_zone: ZONE.to_owned(),
+        schedule: Schedule::new(ZONE, minutes).unwrap(),
+        items: Items::of(Some("jetpay"), None).unwrap(),
+        identity: Default::default(),
+        goals: [("order", "paid"), ("home", "/page/0")].map(|(name, what)| (name.to_owned(), what.to_owned())).into(),
+        funnels: [("buy".to_owned(), text(&["/page/0", "cart", "paid"]))].into(),
+        experiments: text(&["button"]),
+        pairs: vec![["country", "channel"].map(str::to_owned)],
+    }
+}
+
+/// An engine with both stores, and a clock at the end of today in the sites' zone.
+struct World {
+    engine: Engine,
+    vault: Store,
+    stats: Store,
+    clock: Clock,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let engine = Engine::start();
+        let limits = Limits { query: Duration::from_secs(600), ..Limits::default() };
+        let store = |name| Store::new(&engine.url(), USER, PASSWORD, name, limits).unwrap();
+        let (vault, stats) = (store(VAULT), store(STATS));
+        for store in [&vault, &stats] {
+            store::apply(store, store::migrations_of(store), &Clock::machine()).await.unwrap();
+        }
+        let today = Schedule::new(ZONE, 24 * 60).unwrap().containing(Clock::machine().now());
+        let clock = Clock::simulated(today.start);
+        Self { engine, vault, stats, clock, folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// The day that begins now.
+    fn day(&self) -> Window {
+        Schedule::new(ZONE, 24 * 60).unwrap().containing(self.clock.now())
+    }
+
+    fn publisher(&self, sites: Vec<PublishedSite>) -> Publisher<Store, Store> {
+        let leave_behind_after = Duration::from_secs(900);
+        let (vault, stats) = (self.vault.clone(), self.stats.clone());
+        Publisher::new(vault, stats, self.clock.clone(), sites, self.folder.path(), leave_behind_after).unwrap()
+    }
+
+    /// Ends the day, all of whose rows are in the vault.
+    async fn end(&self, day: &Window) {
+        let until = day.end.as_second().to_string();
+        let lease = serde_json::json!({ "node": "a", "complete_until": until, "written_at": until });
+        self.vault.insert_json("leases", &["node", "complete_until", "written_at"], &[lease], None).await.unwrap();
+        self.clock.advance_to(day.end);
+    }
+
+    async fn published(&self, table: &str, site: &str, start: Timestamp) -> Vec<Value> {
+        let sql = format!(
+            "SELECT * FROM {table} WHERE site = {{site:String}} AND window_start = toDateTime({{start:UInt32}}, 'UTC')"
+        );
+        let parameters = [("site", site.to_owned()), ("start", start.as_second().to_string())];
+        self.stats.rows(&sql, &parameters).await.unwrap()
+    }
+
+    async fn cells(&self, site: &str, day: &Window, keys: &str, count: &str, only: &str) -> Vec<attack::Cell> {
+        truth(&self.vault, site, &day.first_day.to_string(), keys, count, only).await
+    }
+}
+
+/// Tables, their columns, and the true cells: keys, what is counted, of which rows; whether columns are a chain of one value.
+const TABLES: [(&str, &[&str], &str, &str, &str); 10] = [
+    ("pages", &["path"], "path", "count()", "type = 'view'"),
+    ("hours", &["hour"], "formatDateTime(hour, '%H', 'Asia/Almaty')", "count()", "type = 'view'"),
+    ("transitions", &["from_path", "to_path"], "previous_path, path", "uniqExact(visit)", "previous_path != ''"),
+    ("entries", &["channel", "source"], "entry_channel, entry_source", "count()", "type = 'view' AND step = 1"),
+    (
+        "landings",
+        &["channel", "source", "path"],
+        "entry_channel, entry_source, path",
+        "count()",
+        "type = 'view' AND step = 1",
+    ),
+    ("exits", &["domain"], "exit_domain", "count()", "type = 'exit'"),
+    ("events", &["name"], "name", "count()", "type = 'event'"),
+    ("places", &["country", "region"], "country, region", "uniqExact(visitor)", "true"),
+    ("clients", &["browser", "major"], "browser, browser_major", "uniqExact(visitor)", "true"),
+    ("devices", &["device", "os"], "device, os", "uniqExact(visitor)", "true"),
+];
+
+/// What a look at one published day of a site found.
+#[derive(Debug, Default)]
+struct Found {
+    rows: usize,
+    /// Rows that stand for few.
+    small_rows: usize,
+    /// Cells that were attacked, and those that were found.
+    attacked: usize,
+    found: usize,
+}
+
+/// Compares a published day with the vault, and attacks it.
+async fn look(world: &World, site: &str, day: &Window, most: usize) -> Found {
+    let mut found = Found::default();
+    let mut landings = Vec::new();
+    for (table, columns, keys, count, only) in TABLES {
+        let cells = world.cells(site, day, keys, count, only).await;
+        let rows = world.published(table, site, day.start).await;
+        found.rows += rows.len();
+        for row in rows.iter().filter(|row| columns.iter().all(|column| row[*column] != "(other)")) {
+            let people: u64 = cells
+                .iter()
+                .filter(|cell| columns.iter().zip(&cell.place).all(|(column, value)| row[*column] == value.as_str()))
+                .map(|cell| cell.people)
+                .sum();
+            found.small_rows += usize::from(people < FEW);
+        }
+        // What is left when all rows of a table but the folded are subtracted: the folded themselves.
+        let folded: u64 = cells
+            .iter()
+            .filter(|cell| {
+                row_of(&rows, columns, &cell.place).is_none_or(|row| columns.iter().all(|c| row[*c] == "(other)"))
+            })
+            .map(|cell| cell.people)
+            .sum();
+        found.small_rows += usize::from(!rows.is_empty() && folded > 0 && folded < FEW);
+        if table == "landings" {
+            landings = cells;
+        }
+    }
+    // Visits by source and page: three tables and a total tell of the same cells.
+    let site_row = world.published("site", site, day.start).await;
+    let Some(total) = site_row.first() else { return found };
+    let mut bounds = Bounds::of(landings);
+    let table = |name: &'static str| world.published(name, site, day.start);
+    bounds.told(&table("landings").await, &["channel", "source", "path"], &[0, 1, 2], "visits");
+    bounds.told(&table("entries").await, &["channel", "source"], &[0, 1], "visits");
+    bounds.told(&table("pages").await, &["path"], &[2], "entries");
+    bounds.total(&total["visits"]);
+    bounds.check();
+    let (attacked, proved) = bounds.attack(most);
+    found.attacked += attacked;
+    found.found += proved;
+    // Views, and visitors: each table by itself, and the total that they share.
+    for (table_name, columns, keys, count, only, measure, whole) in [
+        ("pages", &["path"][..], "path", "count()", "type = 'view'", "views", "views"),
+        ("hours", &["hour"], "formatDateTime(hour, '%H', 'Asia/Almaty')", "count()", "type = 'view'", "views", "views"),
+        ("places", &["country", "region"], "country, region", "people", "true", "visitors", "visitors"),
+        ("clients", &["browser", "major"], "browser, browser_major", "people", "true", "visitors", "visitors"),
+        ("devices", &["device", "os"], "device, os", "people", "true", "visitors", "visitors"),
+    ] {
+        let mut bounds = Bounds::of(world.cells(site, day, keys, count, only).await);
+        let at: Vec<usize> = (0..columns.len()).collect();
+        bounds.told(&table(table_name).await, columns, &at, measure);
+        bounds.total(&total[whole]);
+        bounds.check();
+        let (attacked, proved) = bounds.attack(most);
+        found.attacked += attacked;
+        found.found += proved;
+    }
+    found
+}
+
+#[tokio::test]
+async fn nobody_finds_a_small_group_in_what_is_published_of_a_day() {
+    let world = World::new().await;
+    let day = world.day();
+    for (domain, visits) in [("a.kz", 500), ("b.kz", 4_000)] {
+        traffic::day(&world.vault, domain, &day, visits).await;
+    }
+    world.end(&day).await;
+    world.publisher(vec![site("a.kz", 24 * 60), site("b.kz", 24 * 60)]).pass().await;
+    for domain in ["a.kz", "b.kz"] {
+        let found = look(&world, domain, &day, 20).await;
+        println!("{domain}: {found:?}");
+        assert!(found.rows > 50 && found.attacked > 40, "{domain}: {found:?}");
+        assert_eq!((found.small_rows, found.found), (0, 0), "{domain}: {found:?}");
+    }
+}

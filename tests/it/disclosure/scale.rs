@@ -1,0 +1,219 @@
+//! The long run: thirty days of four sites, and a day of ten million events. Prints the figures of `docs/publishing.md`.
+//!
+//! `TAMGA_SCALE_DAYS` (30) and `TAMGA_SCALE_EVENTS` (10,000,000) make it shorter.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use tamga::publish::outlook;
+
+use super::*;
+
+const SITES: [(&str, u32); 4] = [("s500.kz", 500), ("s2k.kz", 2_000), ("s20k.kz", 20_000), ("s200k.kz", 200_000)];
+/// Sites of the same sizes that publish by the week.
+const WEEKLY: [(&str, u32); 3] = [("w500.kz", 500), ("w2k.kz", 2_000), ("w20k.kz", 20_000)];
+const MARKS: [&str; 4] = ["new_day", "new_week", "new_month", "new_ever"];
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[derive(Deserialize)]
+struct Totals {
+    events: u64,
+    views: u64,
+    visits: u64,
+    visitors: u64,
+    marks: [u64; 4],
+}
+
+async fn totals(world: &World, site: &str, day: &Window) -> Totals {
+    let confirmed = "SELECT visitor FROM events WHERE site = {site:String} AND day = {day:Date} AND confirmed";
+    let marks = MARKS.map(|mark| format!("uniqExactIf(visitor, {mark} AND visitor IN ({confirmed}))")).join(", ");
+    let sql = format!(
+        "SELECT count() AS events, countIf(type = 'view') AS views, uniqExact(visit) AS visits,
+            uniqExactIf(visitor, visitor IN ({confirmed})) AS visitors, [{marks}] AS marks
+         FROM events WHERE site = {{site:String}} AND day = {{day:Date}}"
+    );
+    let parameters = [("site", site.to_owned()), ("day", day.first_day.to_string())];
+    world.vault.rows::<Totals>(&sql, &parameters).await.unwrap().remove(0)
+}
+
+/// Bytes on disk, and rows, of tables of a store, merged as far as they ever will be.
+async fn bytes(store: &Store, merge: &[&str]) -> (u64, u64) {
+    #[derive(Deserialize)]
+    struct Size {
+        bytes: u64,
+        rows: u64,
+    }
+    for table in merge {
+        store.execute(&format!("OPTIMIZE TABLE {table} FINAL"), &[]).await.unwrap();
+    }
+    let sql = "SELECT sum(bytes_on_disk) AS bytes, sum(rows) AS rows FROM system.parts
+               WHERE active AND database = currentDatabase() AND table != 'schema_migrations'";
+    let size = store.rows::<Size>(sql, &[]).await.unwrap().remove(0);
+    (size.bytes, size.rows)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "many minutes: make scale"]
+async fn thirty_days_of_four_sites() {
+    let days = setting("TAMGA_SCALE_DAYS", 30);
+    let world = World::new().await;
+    let sites =
+        SITES.iter().map(|(name, _)| site(name, 24 * 60)).chain(WEEKLY.iter().map(|(name, _)| site(name, 7 * 24 * 60)));
+    let mut publisher = world.publisher(sites.collect());
+    let mut sums: BTreeMap<&str, ([u64; 4], [u64; 4])> = BTreeMap::new();
+    let mut events = 0;
+    let mut found: BTreeMap<&str, Found> = BTreeMap::new();
+    let (mut vault_bytes, mut publishing) = ((0, 0), Duration::ZERO);
+    for number in 0..days {
+        let day = world.day();
+        for (name, visits) in SITES.iter().chain(&WEEKLY) {
+            traffic::day(&world.vault, name, &day, *visits).await;
+        }
+        if number == 0 {
+            vault_bytes = bytes(&world.vault, &["events"]).await;
+        }
+        world.end(&day).await;
+        let began = Instant::now();
+        publisher.pass().await;
+        publishing += began.elapsed();
+        for (name, _) in SITES {
+            let truth = totals(&world, name, &day).await;
+            events += truth.events;
+            let rows = world.published("site", name, day.start).await;
+            let [row] = &rows[..] else { panic!("{name} of {} is published once: {rows:?}", day.first_day) };
+            for (column, truth) in [("views", truth.views), ("visits", truth.visits), ("visitors", truth.visitors)] {
+                assert!(row[column].as_u64().unwrap().abs_diff(truth) < 5, "{name} {column}: {row} but {truth}");
+            }
+            let sums = sums.entry(name).or_default();
+            for (at, mark) in MARKS.iter().enumerate() {
+                sums.0[at] += row[*mark].as_u64().unwrap_or_default();
+                sums.1[at] += if row[*mark].is_u64() { truth.marks[at] } else { 0 };
+            }
+            // The attack takes long: on every day of the small sites, on some of the large.
+            let (every, most) = if *name == *"s200k.kz" {
+                (15, 10)
+            } else if *name == *"s20k.kz" {
+                (5, 20)
+            } else {
+                (1, 30)
+            };
+            let today = look(&world, name, &day, if number % every == 0 { most } else { 0 }).await;
+            let all = found.entry(name).or_default();
+            all.rows += today.rows;
+            all.small_rows += today.small_rows;
+            all.attacked += today.attacked;
+            all.found += today.found;
+        }
+        if number == 1 {
+            outlooks(&world).await;
+        }
+        println!("day {number}: {events} events so far, {} s of publishing", publishing.as_secs());
+    }
+    for (name, (told, truth)) in &sums {
+        println!("FIGURES {name}: sums of {MARKS:?} are {told:?}, {truth:?} in truth");
+        for at in 0..4 {
+            assert!(told[at].abs_diff(truth[at]) < 5 * days, "{name}: {} {told:?} but {truth:?}", MARKS[at]);
+        }
+    }
+    weekly(&world).await;
+    let stats_bytes = bytes(&world.stats, &[]).await;
+    println!(
+        "FIGURES {events} events of {days} days; vault {:.1} bytes an event",
+        vault_bytes.0 as f64 / vault_bytes.1 as f64
+    );
+    println!(
+        "FIGURES stats {} bytes in {} rows: {:.2} bytes an event",
+        stats_bytes.0,
+        stats_bytes.1,
+        stats_bytes.0 as f64 / events as f64
+    );
+    println!("FIGURES {} s of publishing", publishing.as_secs());
+    for (name, found) in &found {
+        println!("FIGURES {name}: {found:?}");
+        assert_eq!((found.small_rows, found.found), (0, 0), "{name}");
+    }
+}
+
+/// What each choice of `publish_every` would show of a day, by size of site.
+async fn outlooks(world: &World) {
+    for (name, _) in &SITES[..3] {
+        let choices = outlook::of_yesterday(&world.vault, &site(name, 24 * 60), world.clock.now()).await.unwrap();
+        for line in outlook::describe(name, &choices).lines() {
+            println!("FIGURES {line}");
+        }
+        let (_, day) = choices.iter().find(|(choice, _)| *choice == "24h").unwrap();
+        if *name == "s20k.kz" {
+            for table in ["pages", "hours", "retention"] {
+                assert!(day.percent(table) >= 90, "{table}: {}", day.percent(table));
+            }
+        }
+    }
+}
+
+/// What the sites that publish by the week show.
+async fn weekly(world: &World) {
+    for (name, _) in WEEKLY {
+        #[derive(Deserialize)]
+        struct Share {
+            named: u64,
+            every: u64,
+        }
+        let sql = "SELECT sumIf(views, path != '(other)') AS named, sum(views) AS every FROM pages WHERE site = {site:String}";
+        let share: Vec<Share> = world.stats.rows(sql, &[("site", name.to_owned())]).await.unwrap();
+        println!("FIGURES {name}, 7d: {} of {} views in pages by name", share[0].named, share[0].every);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: make scale"]
+async fn a_day_of_ten_million_events_is_published_while_more_come() {
+    let visits = u32::try_from(setting("TAMGA_SCALE_EVENTS", 10_000_000) * 100 / 471).unwrap();
+    let world = World::new().await;
+    let day = world.day();
+    traffic::day(&world.vault, "big.kz", &day, visits).await;
+    let size = bytes(&world.vault, &[]).await;
+    world.end(&day).await;
+    // A batch of a hundred visits every half second goes on coming, of the next day.
+    let (stop, came) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let coming = tokio::spawn({
+        let (vault, stop, came, next) = (world.vault.clone(), stop.clone(), came.clone(), world.day());
+        async move {
+            while !stop.load(Ordering::Relaxed) {
+                traffic::day(&vault, "big.kz", &next, 100).await;
+                came.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+    });
+    let mut publisher = world.publisher(vec![site("big.kz", 24 * 60)]);
+    let (began, cpu) = (Instant::now(), processor(&world));
+    publisher.pass().await;
+    let took = began.elapsed();
+    stop.store(true, Ordering::Relaxed);
+    coming.await.unwrap();
+    let rows = world.published("site", "big.kz", day.start).await;
+    assert_eq!(rows.len(), 1);
+    println!(
+        "FIGURES {} events ({:.1} bytes each before merging) published in {:.1} s, {:.1} s of processor in the engine; {} \
+         batches came meanwhile; engine {:?} MiB",
+        size.1,
+        size.0 as f64 / size.1 as f64,
+        took.as_secs_f64(),
+        processor(&world) - cpu,
+        came.load(Ordering::Relaxed),
+        world.engine.resident_mib(),
+    );
+}
+
+/// Seconds of processor that the engine has used.
+fn processor(world: &World) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", world.engine.pid())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}

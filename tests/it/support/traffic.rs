@@ -1,0 +1,72 @@
+//! Days of traffic that nobody had to send: made by the engine itself, as a function of site, day and number.
+
+use tamga::publish::Window;
+use tamga::store::Store;
+
+/// Visits of one day: three hundred pages, forty sources, ten countries of eighteen regions, all of very different sizes. Of
+/// every ten visitors nine are confirmed. A visit has 2.7 views on average and 4.6 events.
+const VISITS: &str = "INSERT INTO events (batch, site, day, hour, visitor, visit, view, confirmed, network, new_day, new_week,
+    new_month, new_ever, visit_number, type, path, previous_path, step, duration_s, engaged_s, entry_channel, entry_source,
+    entry_medium, entry_campaign, exit_domain, country, region, browser, browser_major, os, device, name, variant, absence,
+    cohort)
+WITH (number, values, power) -> toUInt32(floor(values * pow((number % 1000003) / 1000003, power))) AS skewed
+SELECT
+    cityHash64(second, 'batch'), {site:String}, {day:Date}, toDateTime({start:UInt32} + 3600 * intDiv(second, 3600), 'UTC'),
+    toFixedString(unhex(hex(sipHash128(who, {site:String}, {day:Date}))), 16),
+    toFixedString(reinterpretAsFixedString(cityHash64(v, {site:String}, {day:Date}, 'visit')), 16),
+    toFixedString(reinterpretAsFixedString(cityHash64(v, n, {site:String}, {day:Date}, 'view')), 16),
+    cityHash64(who, {day:Date}) % 10 > 0, skewed(cityHash64(who, 'network', {day:Date}), 256, 1.3), true,
+    cityHash64(who, 'week', {day:Date}) % 10 < 4, cityHash64(who, 'month', {day:Date}) % 10 < 2,
+    cityHash64(who, 'ever', {day:Date}) % 10 < 1,
+    ['1', '2', '3-5', '6-20', '21+'][1 + skewed(cityHash64(who, 'number', {day:Date}), 5, 2)],
+    ['view', 'engage', 'event', 'exit'][s + 1], if(s = 0, page, ''), if(s = 0 AND n > 0, before, ''), n + 1,
+    [0, 5, 10, 30, 60, 180, 600, 1800][1 + least(7, n + cityHash64(v, n, 'duration') % 3)],
+    if(s = 1, [0, 5, 10, 30, 60, 180][1 + cityHash64(v, n, 'engaged') % 6], 0),
+    if(s = 0 AND n = 0, channel, ''),
+    if(s = 0 AND n = 0 AND channel != 'direct', concat('s', toString(skewed(cityHash64(v, 'source'), 40, 4)), '.kz'), ''),
+    if(s = 0 AND n = 0 AND channel = 'paid', 'cpc', ''),
+    if(s = 0 AND n = 0 AND channel = 'paid', concat('c', toString(skewed(cityHash64(v, 'campaign'), 12, 2))), ''),
+    if(s = 3, concat('exit', toString(skewed(cityHash64(v, n, 'exit'), 60, 3)), '.kz'), ''),
+    ['KZ', 'RU', 'UZ', 'KG', 'DE', 'TR', 'US', 'CN', 'GE', 'AE'][1 + skewed(cityHash64(who, 'country'), 10, 5)] AS country,
+    concat(country, '-', toString(skewed(cityHash64(who, 'region'), 18, 2))),
+    ['Chrome', 'Safari', 'Yandex Browser', 'Firefox', 'Edge', 'Samsung Internet', 'Opera', 'other'][1 + skewed(cityHash64(who, 'browser'), 8, 3)],
+    120 + skewed(cityHash64(who, 'major'), 30, 5),
+    ['Android', 'Windows', 'iOS', 'macOS', 'Linux', 'other'][1 + skewed(cityHash64(who, 'os'), 6, 2)],
+    ['phone', 'desktop', 'tablet', 'tv'][1 + skewed(cityHash64(who, 'device'), 4, 3)],
+    if(s = 2, ['cart', 'lead', 'paid', 'login', 'button'][1 + skewed(cityHash64(v, n, 'name'), 5, 1.5)] AS called, ''),
+    if(s = 2 AND called = 'button', ['a', 'b'][1 + cityHash64(v, 'variant') % 2], ''),
+    if(n = 0 AND s = 0, ['never', '1', '2-3', '4-7', '8-14', '15-30', '31-90'][1 + skewed(cityHash64(who, 'absence', {day:Date}), 7, 1.5)], ''),
+    ['0', '1', '2', '3', '4', '5-8', '9-13', '14-26'][1 + skewed(cityHash64(who, 'cohort'), 8, 1.5)]
+FROM
+(
+    SELECT
+        number AS v,
+        cityHash64(number, {day:Date}) % intDiv({visits:UInt32} * 17, 20) AS who,
+        ['direct', 'search', 'social', 'referral', 'paid', 'messenger', 'email', 'ai'][1 + toUInt32(floor(8 * pow((cityHash64(v, 'channel') % 1000003) / 1000003, 2)))] AS channel,
+        arrayJoin(range(least(30, 1 + toUInt32(-2.25 * log(1 - (cityHash64(number, 'length', {day:Date}) % 1000000) / 1000000))))) AS n,
+        arrayJoin(arrayFilter(s -> s = 0 OR s = 1 AND cityHash64(number, n, 'e') % 10 < 6
+            OR s = 2 AND cityHash64(number, n, 'n') % 100 < 6 OR s = 3 AND cityHash64(number, n, 'x') % 100 < 3, range(4))) AS s,
+        least(86399, cityHash64(number, 'began', {day:Date}) % 86400 + n * (10 + cityHash64(number, 'pace') % 120) + s * 8) AS second,
+        concat('/page/', toString(toUInt32(floor(300 * pow((cityHash64(v, n, 'page', {day:Date}) % 1000003) / 1000003, 3))))) AS page,
+        concat('/page/', toString(toUInt32(floor(300 * pow((cityHash64(v, n - 1, 'page', {day:Date}) % 1000003) / 1000003, 3))))) AS before
+    FROM numbers({from:UInt32}, {count:UInt32})
+)
+SETTINGS max_insert_threads = 2";
+
+/// Visits that one insert makes.
+const PIECE: u32 = 100_000;
+
+/// Puts a day of a site into the vault.
+pub(crate) async fn day(vault: &Store, site: &str, day: &Window, visits: u32) {
+    for from in (0..visits).step_by(PIECE as usize) {
+        let parameters = [
+            ("site", site.to_owned()),
+            ("day", day.first_day.to_string()),
+            ("start", day.start.as_second().to_string()),
+            ("visits", visits.to_string()),
+            ("from", from.to_string()),
+            ("count", PIECE.min(visits - from).to_string()),
+        ];
+        vault.execute(VISITS, &parameters).await.unwrap();
+    }
+}
