@@ -17,6 +17,7 @@ use super::{Collector, Site, headers, rejection};
 use crate::config::Identification;
 use crate::decode::beacon::{Addressed, BODY_MAX, parse};
 use crate::decode::events;
+use crate::metrics::Counted;
 use crate::outcome::{Answer, DropReason, Rejection};
 use crate::pipeline::{self, Presented, Processed};
 
@@ -115,14 +116,12 @@ impl Collector {
             return Err(Rejection::UnknownSite);
         };
         if !head.get(header::ORIGIN).is_some_and(|origin| site.origins.contains(origin)) {
-            counted.rejected(Rejection::ForeignOrigin);
-            return Err(Rejection::ForeignOrigin);
+            return Err(self.refused(site, ticket.arrived_ms(), counted, Rejection::ForeignOrigin));
         }
         let arrived_ms = ticket.arrived_ms();
         let arrived_at = jiff::Timestamp::from_millisecond(arrived_ms).unwrap_or_default();
         if !self.limits.admit_site(&addressed.site, arrived_ms) {
-            counted.rejected(Rejection::SiteLimit);
-            return Err(Rejection::SiteLimit);
+            return Err(self.refused(site, arrived_ms, counted, Rejection::SiteLimit));
         }
         let sender = headers::sender(head, client, arrived_at);
         let (view, seq) = (*addressed.beacon.view.expose(), addressed.beacon.seq);
@@ -130,16 +129,12 @@ impl Collector {
             Seeing::First(claim) => Some(claim),
             Seeing::Again => None,
             Seeing::InFlight => {
-                counted.rejected(Rejection::InFlight);
-                return Err(Rejection::InFlight);
+                return Err(self.refused(site, arrived_ms, counted, Rejection::InFlight));
             }
         };
         let mut processed = match self.process(site, addressed, &sender, head, claim.is_none()) {
             Ok(processed) => processed,
-            Err(rejection) => {
-                counted.rejected(rejection);
-                return Err(rejection);
-            }
+            Err(rejection) => return Err(self.refused(site, arrived_ms, counted, rejection)),
         };
         if let Some(visitor) = processed.kept.visitor()
             && !self.limits.admit_visitor(visitor, processed.kept.accepted, arrived_ms)
@@ -149,6 +144,15 @@ impl Collector {
         let at = (&site.stages.rules, site.stages.rules.time(arrived_at));
         let processed = self.settle(ticket, claim, counted, at, processed).await?;
         Ok(self.answer(site, &processed, &sender))
+    }
+
+    /// Counts a beacon of a site that is refused, as one event.
+    fn refused(&self, site: &Site, arrived_ms: i64, counted: Counted, rejection: Rejection) -> Rejection {
+        counted.rejected(rejection);
+        let rules = &site.stages.rules;
+        let time = rules.time(jiff::Timestamp::from_millisecond(arrived_ms).unwrap_or_default());
+        self.quality.note(&rules.site, time, arrived_ms, rejection.name(), 1);
+        rejection
     }
 
     /// The pure part, with the key of the day.

@@ -9,6 +9,7 @@ mod duplicates;
 mod headers;
 mod limits;
 mod pixel;
+mod quality;
 mod rejection;
 mod script;
 pub mod server;
@@ -61,6 +62,7 @@ pub struct Collector {
     spool: Writer,
     metrics: Arc<Metrics>,
     scripts: Scripts,
+    quality: quality::Quality,
     clock: Clock,
     /// The last append failed, and it was said so.
     refusing: AtomicBool,
@@ -131,6 +133,7 @@ impl Collector {
             spool,
             metrics,
             scripts,
+            quality: quality::Quality::default(),
             clock,
             refusing: AtomicBool::new(false),
         })
@@ -155,13 +158,20 @@ impl Collector {
         let tells_loss = loss.is_some();
         let tally = |reason| Tally { site: site.clone(), day: local.day, hour, reason, count: 1 };
         processed.kept.tallies.extend(loss.map(tally));
+        let now_ms = ticket.arrived_ms();
+        let due = self.quality.due(&site, now_ms);
+        processed.kept.tallies.extend(due.iter().flat_map(quality::Due::tallies));
         let this = self.clone();
         let task = async move {
             let mut counted = counted;
             if let Err(rejection) = this.keep(ticket, frames(&processed.kept)).await {
+                due.into_iter().for_each(|due| this.quality.give_back(due, now_ms));
                 counted.rejected(rejection);
                 return Err(rejection);
             }
+            let note = |outcome, events| this.quality.note(&site, time, now_ms, outcome, events);
+            note("accepted", processed.accepted);
+            processed.dropped.iter().for_each(|(reason, events)| note(reason.name(), *events));
             if let Some(seen) = &processed.seen {
                 this.visitors.remember(&site, seen);
             }
