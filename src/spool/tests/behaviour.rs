@@ -206,7 +206,7 @@ fn a_second_instance_is_refused_in_words() {
     let root = tempfile::tempdir().unwrap();
     let held = open(root.path(), Options::new(1 << 20, 1), Arc::new(Disk)).unwrap();
     let Err(refused) = open(root.path(), Options::new(1 << 20, 1), Arc::new(Disk)) else { panic!("two at once") };
-    assert!(refused.to_string().contains("in use by another process: stop that one"), "{refused}");
+    assert!(refused.to_string().contains("in use by another tamga: stop that one"), "{refused}");
     drop(held);
     open(root.path(), Options::new(1 << 20, 1), Arc::new(Disk)).unwrap();
 }
