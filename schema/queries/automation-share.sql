@@ -1,0 +1,14 @@
+-- How much of what arrives is sent by programs, and by which signs are they told?
+-- The share is of all events that arrived. Detectors only say what a browser told; one alone makes no suspect.
+WITH (SELECT sum(count) FROM quality
+      WHERE site = {site:String}
+        AND window_start >= toDateTime({from:Date}, {zone:String})
+        AND window_start < toDateTime({to:Date}, {zone:String})) AS received
+SELECT reason, sum(count) AS events, sum(visitors) AS visitors, if(startsWith(reason, 'detector:'), NULL, round(100 * events / received, 1)) AS percent
+FROM automation
+WHERE site = {site:String}
+  AND window_start >= toDateTime({from:Date}, {zone:String})
+  AND window_start < toDateTime({to:Date}, {zone:String})
+GROUP BY reason
+ORDER BY events DESC
+LIMIT 50

@@ -1,0 +1,11 @@
+-- What do campaigns bring: visits, and what share of them reaches each goal?
+SELECT source, medium, campaign, goal, sum(c.visits) AS visits, sum(reached) AS converted,
+       round(100 * converted / sumIf(c.visits, isNotNull(reached)), 1) AS percent
+FROM campaigns AS c
+ARRAY JOIN mapKeys(goals) AS goal, mapValues(goals) AS reached
+WHERE site = {site:String}
+  AND window_start >= toDateTime({from:Date}, {zone:String})
+  AND window_start < toDateTime({to:Date}, {zone:String})
+GROUP BY source, medium, campaign, goal
+ORDER BY goal, visits DESC
+LIMIT 100

@@ -1,0 +1,9 @@
+-- How often did what the site declares happen?
+SELECT name, sum(count) AS times, sum(visitors) AS visitors
+FROM events
+WHERE site = {site:String}
+  AND window_start >= toDateTime({from:Date}, {zone:String})
+  AND window_start < toDateTime({to:Date}, {zone:String})
+GROUP BY name
+ORDER BY times DESC
+LIMIT 50

@@ -1,0 +1,11 @@
+-- How far do visits get on the declared ways, and at which step do they leave them?
+SELECT funnel, step, name, sum(visits) AS reached,
+       round(100 * reached / first_value(reached) OVER ways, 1) AS percent_of_first,
+       round(100 * reached / lagInFrame(reached, 1, reached) OVER ways, 1) AS percent_of_step_before
+FROM funnels
+WHERE site = {site:String}
+  AND window_start >= toDateTime({from:Date}, {zone:String})
+  AND window_start < toDateTime({to:Date}, {zone:String})
+GROUP BY funnel, step, name
+WINDOW ways AS (PARTITION BY funnel ORDER BY step)
+ORDER BY funnel, step

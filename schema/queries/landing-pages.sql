@@ -1,0 +1,10 @@
+-- On which pages do visits of each channel begin, and how many leave at once?
+SELECT channel, path, sum(l.visits) AS visits,
+       round(100 * sum(l.bounces) / sumIf(l.visits, isNotNull(l.bounces)), 1) AS bounce_percent
+FROM landings AS l
+WHERE site = {site:String}
+  AND window_start >= toDateTime({from:Date}, {zone:String})
+  AND window_start < toDateTime({to:Date}, {zone:String})
+GROUP BY channel, path
+ORDER BY visits DESC
+LIMIT 100

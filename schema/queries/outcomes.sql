@@ -1,0 +1,8 @@
+-- What becomes of events at the door: what is accepted, dropped on purpose, or refused?
+SELECT outcome, sum(count) AS events, round(100 * events / sum(events) OVER (), 2) AS percent
+FROM quality
+WHERE site = {site:String}
+  AND window_start >= toDateTime({from:Date}, {zone:String})
+  AND window_start < toDateTime({to:Date}, {zone:String})
+GROUP BY outcome
+ORDER BY events DESC
