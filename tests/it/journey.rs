@@ -122,8 +122,10 @@ impl Truth {
                 }
                 continue;
             }
-            truth.events += events.len() as u64;
-            *beacons.entry(step.browser).or_insert(0) += 1;
+            // Failures of scripts have a table of their own, which knows no visits.
+            let told = events.iter().filter(|event| event["type"] != "error").count() as u64;
+            truth.events += told;
+            *beacons.entry(step.browser).or_insert(0) += u64::from(told > 0);
             for view in views {
                 truth.views += 1;
                 // Whoever keeps no cookie is somebody else on every page.
