@@ -41,6 +41,8 @@ test("a page that the browser prerenders is a view when it is opened, and was no
     "it was prerendered",
   );
   await tab.close();
+  // What the pages say when they are left belongs to this test and must not come during the next one.
+  await site.until(() => site.of("engage").length >= 2);
 });
 
 test("a tab in the background stands still and goes on, and what it is told meanwhile is there once", async () => {
