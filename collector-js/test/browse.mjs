@@ -1,7 +1,7 @@
 /**
  * A visit to the demo shop by a real Chromium, for people and for other tests:
  *
- *     node test/browse.mjs [--dwell SECONDS] [--linger SECONDS] [--gpc] [--phone] URL…
+ *     node test/browse.mjs [--dwell SECONDS] [--linger SECONDS] [--gpc] [--phone] [--undriven] URL…
  *
  * Each URL is the base of a shop. The visit goes home → catalog → a filter → a product → cart → checkout → payment →
  * a link to another site, and stays `--dwell` seconds (default 1) on each page, on the first one `--linger` seconds if given.
@@ -14,6 +14,8 @@
  *     {"kind":"script","method":"GET","url":…,"status":200}
  *     {"kind":"done","pages":8,"beacons":13,"failed":0}
  *
+ * With `--undriven` the browser looks as if no program drove it, and says first what it knows of its device: `{"kind":"device",…}`.
+ *
  * `status` is 0 when no answer came, and `error` then says why. Over https, requests that outlive their page are not seen
  * (they are made, and the collector counts them); over http all are. Exits with 1 if a page of the walk is
  * missing, the snippet did not load, or no beacon was answered with 2xx; with 2 if it was called wrongly.
@@ -22,7 +24,8 @@ import { parseArgs } from "node:util";
 import { launchChromium } from "./lib/chromium.mjs";
 import { isLoopback, startProxy } from "./lib/proxy.mjs";
 
-const USAGE = "usage: node test/browse.mjs [--dwell SECONDS] [--linger SECONDS] [--gpc] [--phone] URL…";
+const USAGE =
+  "usage: node test/browse.mjs [--dwell SECONDS] [--linger SECONDS] [--gpc] [--phone] [--undriven] URL…";
 /**
  * When the walk has ended: how long nothing must happen before the browser is closed, and how long to wait at most. A page that
  * is left for another site says its last words in a process of its own, after the other page has appeared, and a busy
@@ -48,6 +51,7 @@ function options() {
         linger: { type: "string" },
         gpc: { type: "boolean" },
         phone: { type: "boolean" },
+        undriven: { type: "boolean" },
       },
     });
     const dwell = Number(values.dwell) * 1_000;
@@ -59,19 +63,27 @@ function options() {
     const stranger = bases.find(({ hostname }) => !isLoopback(hostname));
     if (stranger)
       throw new Error(`${stranger.hostname} is not on this machine; this tool only visits loopback`);
-    return { bases, dwell, linger, gpc: values.gpc, phone: values.phone };
+    const { gpc, phone, undriven } = values;
+    return { bases, dwell, linger, gpc, phone, undriven };
   } catch (error) {
     return fail(`${error instanceof Error ? error.message : error}\n${USAGE}`, 2);
   }
 }
 
-const { bases, dwell, linger, gpc, phone } = options();
+const { bases, dwell, linger, gpc, phone, undriven } = options();
 const proxy = await startProxy((exchange) => report(exchange));
-const browser = await launchChromium(proxy.url);
+const browser = await launchChromium(proxy.url, { undriven: undriven ?? false });
+const major = browser.version().split(".")[0];
 const context = await browser.newContext({
   ignoreHTTPSErrors: true,
   viewport: phone ? { width: 390, height: 844 } : { width: 1280, height: 800 },
   // The header is what the collector sees, the property below what the snippet sees.
+  // A headless browser names itself so, and nothing else would tell it from others.
+  ...(undriven
+    ? {
+        userAgent: `Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/${major}.0.0.0 Safari/537.36`,
+      }
+    : {}),
   ...(gpc ? { extraHTTPHeaders: { "Sec-GPC": "1" } } : {}),
 });
 if (gpc) {
@@ -161,6 +173,7 @@ async function walk(base) {
   };
   const home = await page.goto(base.href);
   if (!home?.ok()) throw new Error(`${base.href} answered ${home?.status()}`);
+  if (undriven) print({ kind: "device", ...(await page.evaluate(device)) });
   await stay(linger);
   await follow('nav a[href="/catalog"]', /^\/catalog$/);
   await follow('[data-filter="tea"]', /^\/catalog\/tea$/);
@@ -172,4 +185,25 @@ async function walk(base) {
   await page.waitForURL(({ hostname }) => !isLoopback(hostname));
   await stay();
   await page.close({ runBeforeUnload: true });
+}
+
+/** The browser's own words, by other ways than the snippet's where there are any. */
+async function device() {
+  const kinds = (await navigator.mediaDevices.enumerateDevices()).map(({ kind }) => kind);
+  const hints = await /** @type {any} */ (navigator).userAgentData.getHighEntropyValues([
+    "architecture",
+    "bitness",
+  ]);
+  return {
+    time_zone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
+    languages: navigator.languages.map((tag) => new Intl.Locale(tag).language),
+    cpu: `${hints.architecture} ${hints.bitness}`,
+    pdf: navigator.pdfViewerEnabled,
+    active_x: "ActiveXObject" in window,
+    size: [screen.width, screen.height].sort((a, b) => b - a).join("x"),
+    depth: screen.colorDepth,
+    media_devices: ["audioinput", "audiooutput", "videoinput"].map(
+      (kind) => kinds.filter((found) => found === kind).length,
+    ),
+  };
 }
