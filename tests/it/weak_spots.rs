@@ -152,7 +152,8 @@ fn an_erasure_can_reach_every_table_that_bears_a_pseudonym() {
     let bears = |(name, statement): (&'static str, &str)| {
         statement.contains("`visitor` FixedString").then(|| name.trim_start_matches("tamga_vault."))
     };
-    let with_pseudonyms: BTreeSet<&str> = tables().into_iter().filter_map(bears).collect();
+    let mut with_pseudonyms: BTreeSet<&str> = tables().into_iter().filter_map(bears).collect();
+    assert!(with_pseudonyms.remove("erasures"), "an order itself, while it is obeyed");
     let erasable = Table::ALL.into_iter().filter(|table| *table != Table::Tallies).map(Table::name);
     assert_eq!(with_pseudonyms, erasable.collect());
 }
