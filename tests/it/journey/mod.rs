@@ -3,6 +3,8 @@
 //! One product for all questions: `tamga demo` with few visitors. What was played of yesterday is known exactly, since the
 //! demo's world is a function of its seed; the vault must hold just that, and the stats store nothing finer than it may.
 
+mod device;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -18,7 +20,7 @@ use tamga::demo::{SEED, SITE, Settings, World, beginning, places, shop_host, tim
 use crate::support::product::{Ports, Product, children};
 
 const VISITORS: u32 = 600;
-const NETWORKS: &str = include_str!("../fixtures/geo/networks.csv");
+const NETWORKS: &str = include_str!("../../fixtures/geo/networks.csv");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_click_in_a_browser_arrives_in_the_vault_and_what_was_played_is_published() {
@@ -35,7 +37,7 @@ async fn a_click_in_a_browser_arrives_in_the_vault_and_what_was_played_is_publis
 
     published_numbers_are_those_that_were_played(&demo, start).await;
     a_visit_arrives_whole(&mut demo).await;
-    a_device_arrives_as_its_browser_knows_it(&mut demo).await;
+    device::arrives_as_its_browser_knows_it(&mut demo).await;
     who_asks_not_to_be_measured_is_counted_only(&mut demo).await;
 
     another_demo_does_not_take_the_folder_away(&demo);
@@ -330,60 +332,6 @@ async fn a_visit_arrives_whole(demo: &mut Product) {
     assert_eq!(engaged, Some((1, 5)), "six seconds on the first page are in the bucket from five");
     let exits: Vec<_> = rows.iter().filter(|row| row.kind == "exit").map(|row| row.exit_domain.as_str()).collect();
     assert_eq!(exits, ["kaspi.kz"]);
-}
-
-/// Items 10 to 23, from a Chromium that looks as if nobody drove it; item 11 is that of the fixture's network.
-async fn a_device_arrives_as_its_browser_knows_it(demo: &mut Product) {
-    let before = device_rows(demo).await;
-    let shop = format!("http://{}", shop_host(demo.ports.collector));
-    let lines = tokio::task::spawn_blocking(move || walk(&["--undriven", "--dwell", "1", &shop])).await.unwrap();
-    let known = &lines.iter().find(|exchange| exchange.line["kind"] == "device").unwrap().line;
-    let text = |name: &str| known[name].as_str().unwrap().to_owned();
-    let told = demo
-        .until("the device is in the vault", Duration::from_secs(10), async |demo| {
-            let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
-            for ((item, value), rows) in device_rows(demo).await {
-                let new = rows - before.get(&(item.clone(), value.clone())).copied().unwrap_or_default();
-                assert!(new <= 1 || item == "provider", "{item} is asked once: {new} rows");
-                if new > 0 {
-                    told.entry(item).or_default().push(value);
-                }
-            }
-            (told.contains_key("signal webgl") && told.contains_key("screen")).then_some(told)
-        })
-        .await;
-    let is = |item: &str, expected: &[String]| assert_eq!(told[item], expected, "{item}: {told:?}");
-    is("time_zone", &[text("time_zone")]);
-    let mut languages: Vec<String> = serde_json::from_value(known["languages"].clone()).unwrap();
-    languages.sort();
-    languages.dedup();
-    is("languages", &languages);
-    is("cpu", &[text("cpu")]);
-    is("active_x", &[if known["active_x"] == true { "yes" } else { "no" }.to_owned()]);
-    is("plugins", &[if known["pdf"] == true { "PDF viewer" } else { "none" }.to_owned()]);
-    let kinds = ["audio_input", "audio_output", "video_input"].iter().zip(known["media_devices"].as_array().unwrap());
-    is("media_devices", &kinds.map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>());
-    let screen = &told["screen"];
-    assert_eq!(screen.len(), 4, "{screen:?}");
-    for class in [text("size"), format!("depth {}", known["depth"])] {
-        assert!(screen.contains(&class), "{class}: {screen:?}");
-    }
-    is("provider", &["Kazakhtelecom".to_owned()]);
-    is("signal canvas", &["normal".to_owned()]);
-    is("signal webgl", &["normal".to_owned()]);
-    is("signal automation", &["none".to_owned()]);
-    assert!(!told["fonts"].is_empty() && told["webgl"].len() == 1, "{told:?}");
-}
-
-/// Rows of attributes and signals by item and value.
-async fn device_rows(demo: &Product) -> BTreeMap<(String, String), u64> {
-    let sql = "SELECT item, value, toUInt32(count()) AS rows FROM (
-            SELECT toString(attribute) AS item, toString(value) AS value FROM attributes
-            UNION ALL SELECT concat('signal ', signal), toString(state) FROM signals)
-        GROUP BY item, value";
-    let rows: Vec<Value> = demo.vault(sql).await.unwrap();
-    let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
-    rows.iter().map(|row| ((text(row, "item"), text(row, "value")), row["rows"].as_u64().unwrap())).collect()
 }
 
 async fn who_asks_not_to_be_measured_is_counted_only(demo: &mut Product) {
