@@ -31,8 +31,8 @@ const USAGE =
  * is left for another site says its last words in a process of its own, after the other page has appeared, and a busy
  * machine may take its time over that.
  */
-const QUIET_MS = 1_500;
-const LONGEST_DRAIN_MS = 8_000;
+const QUIET_MS = 3_000;
+const LONGEST_DRAIN_MS = 12_000;
 
 /** @param {object} line */
 const print = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import type { Device } from "../../src/beacon.js";
 import { fontNames } from "../lib/lists.js";
+import { inTime } from "../lib/patience.js";
 import { World } from "./world.js";
 
 const DIGEST = /^[A-Za-z0-9_-]{21}[AQgw]$/;
@@ -33,13 +34,14 @@ after(() => world?.close());
 afterEach(() => assert.deepEqual(world.contractErrors(), []));
 
 /** A visit to a page until its device part has come. */
-async function read(items: string, ...visitor: Parameters<World["visitor"]>) {
-  const page = await world.visitor(...visitor);
-  world.device = items;
-  await page.goto(`${world.origin}/`);
-  await world.until(() => world.devices.length === 1, 20_000);
-  return { page, device: world.devices[0] as Device };
-}
+const read = (items: string, ...visitor: Parameters<World["visitor"]>) =>
+  inTime(async () => {
+    const page = await world.visitor(...visitor);
+    world.device = items;
+    await page.goto(`${world.origin}/`);
+    await world.until(() => world.devices.length === 1, 20_000);
+    return { page, device: world.devices[0] as Device };
+  });
 
 test("every item is a value that the browser itself confirms", async () => {
   const { page, device } = await read(ALL, undefined, {

@@ -4,6 +4,7 @@ import { after, afterEach, before, test } from "node:test";
 import type { Device } from "../../src/beacon.js";
 import { Firefox } from "../lib/firefox.js";
 import { fontNames } from "../lib/lists.js";
+import { inTime } from "../lib/patience.js";
 import { Site } from "./site.js";
 
 const ALL = "10,13,14,15,16,17,18,19,20,22,23";
@@ -23,14 +24,15 @@ after(async () => {
 });
 afterEach(() => assert.deepEqual(site.contractErrors(), []));
 
-async function read(browser: Firefox, items: string) {
-  site.reset();
-  site.device = items;
-  const tab = await browser.tab();
-  await tab.goto(`${site.origin}/`);
-  await site.until(() => site.devices.length === 1, PATIENCE_MS);
-  return { tab, device: site.devices[0] as Device };
-}
+const read = (browser: Firefox, items: string) =>
+  inTime(async () => {
+    site.reset();
+    site.device = items;
+    const tab = await browser.tab();
+    await tab.goto(`${site.origin}/`);
+    await site.until(() => site.devices.length === 1, PATIENCE_MS);
+    return { tab, device: site.devices[0] as Device };
+  });
 
 test("every item is a value that Firefox itself confirms, or absent where it has none", async () => {
   const { tab, device } = await read(firefox, ALL);
