@@ -5,7 +5,6 @@
 //! that neither a frame nor the column `batch` ties together what one device has. [`SCHEMA_VERSION`] names the columns; spools of an
 //! older version are still understood as long as [`columns`] knows them: a column that is added goes to the end.
 //!
-//!
 //! RowBinary: integers little-endian, `Bool` one byte, `Date` days since 1970 as u16, `DateTime` seconds as u32,
 //! `String` and `LowCardinality(String)` a LEB128 length and the bytes, `FixedString(16)` the bytes.
 

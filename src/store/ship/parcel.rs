@@ -157,15 +157,20 @@ impl Parcel {
         &self.token
     }
 
+    /// Where a row begins in `body`.
+    fn start(&self, index: usize) -> usize {
+        index.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+
     /// One row as it came from the spool.
     pub(super) fn row(&self, index: usize) -> &[u8] {
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let start = self.start(index);
         &self.body[start + VALUE_BYTES..self.ends[index]]
     }
 
     /// The value of a row's batch.
     fn value(&self, index: usize) -> u64 {
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let start = self.start(index);
         u64::from_le_bytes(self.body[start..start + VALUE_BYTES].try_into().expect("each row begins with its value"))
     }
 
