@@ -11,7 +11,8 @@ use super::funnel::Reached;
 use super::plan::{PublishedSite, Row, opening};
 use super::queries::{self, THINGS, Things};
 use super::rollups::{JOINED, Rollup, Rollups};
-use super::rules::{self, Cell, EVENTS_MIN, Kind, OTHER, Secrets, Shown, Table};
+use super::rules::{self, Cell, Kind, OTHER, Secrets, Shown, Table};
+use super::site;
 use super::tables::Tables;
 use super::window::Window;
 
@@ -290,8 +291,8 @@ impl Tallies {
         self.0.keys().filter(|reason| reason.starts_with("key_lost:")).count() as u64
     }
 
-    /// The rows that are made of them: declared bots, and what became of events. Each shows from 50; what is less is told
-    /// together, from 50.
+    /// The rows that are made of them: declared bots, and what became of events. What is too little by itself is told
+    /// together, if that is enough.
     pub(super) fn rows(
         &self,
         secrets: &Secrets,
@@ -300,24 +301,24 @@ impl Tallies {
     ) -> Vec<(&'static str, Vec<Row>)> {
         let of = |prefix: &str, column: &str, keep: &str, with_visitors: bool| {
             let (mut rows, mut rest) = (Vec::new(), 0);
-            let mut row = |name: String, count: u64| {
+            let mut row = |name: String, told: u64| {
                 let mut row = opening(site, window);
                 row.insert(column.to_owned(), name.into());
-                row.insert("count".to_owned(), secrets.round(count).into());
+                row.insert("count".to_owned(), told.into());
                 if with_visitors {
                     row.insert("visitors".to_owned(), Value::Null);
                 }
                 rows.push(row);
             };
             for (reason, count) in &self.0 {
-                match reason.strip_prefix(prefix) {
-                    Some(name) if *count >= EVENTS_MIN => row(format!("{keep}{name}"), *count),
-                    Some(_) => rest += count,
-                    None => {}
+                match (reason.strip_prefix(prefix), site::events(secrets, reason, *count)) {
+                    (Some(name), Some(told)) => row(format!("{keep}{name}"), told),
+                    (Some(_), None) => rest += count,
+                    (None, _) => {}
                 }
             }
-            if rest >= EVENTS_MIN {
-                row(format!("{keep}{OTHER}"), rest);
+            if let Some(told) = site::events(secrets, &format!("{prefix}{OTHER}"), rest) {
+                row(format!("{keep}{OTHER}"), told);
             }
             rows
         };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::crowd::{Crowd, NETWORK_CAP};
-use super::rules::{Cell, K_MIN, Kind, OTHER, STEP, Secrets, Shown, Table, publishable};
+use super::rules::{Blur, Cell, FURTHER, K_MIN, Kind, OTHER, STEP, Secrets, Shown, Table, WIDTH, publishable};
 
 fn table(name: &str, levels: usize, overlapping: bool, measures: &[(&str, Kind)]) -> Table {
     let measures = measures.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
@@ -43,9 +43,9 @@ fn sites() -> impl Strategy<Value = Vec<Browser>> {
     // Few pages and places, of very different sizes, so that all ways of folding come up.
     let skewed = |values: u8| (0.0f64..1.0).prop_map(move |x| (x * x * x * f64::from(values)) as u8);
     let browser =
-        (0u16..60, prop::bool::weighted(0.85), (skewed(4), skewed(5)), prop::collection::vec(skewed(7), 1..4))
+        (0u16..200, prop::bool::weighted(0.85), (skewed(4), skewed(5)), prop::collection::vec(skewed(7), 1..4))
             .prop_map(|(network, confirmed, place, pages)| Browser { network, confirmed, place, pages });
-    prop::collection::vec(browser, 0..140)
+    prop::collection::vec(browser, 0..400)
 }
 
 fn views(site: &[Browser]) -> Vec<View> {
@@ -71,7 +71,7 @@ fn crowd(site: &[Browser], browsers: impl Iterator<Item = usize>) -> Crowd {
             *class = (*class + 1).min(NETWORK_CAP);
         }
     }
-    classes.into_iter().take(32).collect::<Vec<_>>().into()
+    classes.into_iter().take(120).collect::<Vec<_>>().into()
 }
 
 fn weight(site: &[Browser], browsers: impl Iterator<Item = usize>) -> u32 {
@@ -136,7 +136,7 @@ fn secrets(seed: u64) -> Secrets {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
     fn pages_and_what_is_left_when_they_are_subtracted_are_many_or_none(site in sites(), seed: u64) {
@@ -175,14 +175,15 @@ proptest! {
                 }
                 let told = rows[row].measures[column].expect("it is shown");
                 let truth = here().filter(|view| in_part(view)).count() as u64;
-                prop_assert!(told.is_multiple_of(STEP) && told.abs_diff(truth) < STEP);
+                prop_assert!(told.is_multiple_of(STEP) && told.abs_diff(truth) <= Blur::worst(&[WIDTH, FURTHER]));
+                prop_assert!(told >= u64::from(K_MIN));
             }
         }
         for (row, told) in rows.iter().enumerate().filter_map(|(row, shown)| Some((row, shown.measures[1]?))) {
             let here: BTreeSet<_> = views.iter().filter(|view| row_of(view) == row).map(|view| view.browser).collect();
             let people = here.iter().filter(|&&browser| site[browser].confirmed).count() as u64;
-            prop_assert!(told.abs_diff(people) < STEP);
-            prop_assert!(people == visitors || visitors - people >= u64::from(K_MIN));
+            prop_assert!(told.abs_diff(people) <= Blur::worst(&[WIDTH]));
+            prop_assert!(visitors - people >= u64::from(K_MIN));
         }
     }
 
@@ -206,36 +207,82 @@ proptest! {
             let truth = site.iter().filter(|browser| browser.confirmed || !confirmed_only).count() as u64;
             let told: u64 = rows.iter().filter_map(|row| row.measures[column]).sum();
             prop_assert!(rows.iter().any(|row| row.measures[column].is_none())
-                || told.abs_diff(truth) < STEP * rows.len() as u64);
+                || told.abs_diff(truth) <= Blur::worst(&[WIDTH, FURTHER]) * rows.len() as u64);
         }
     }
 
+    /// The heart of it: one visitor more, who does what is counted once, and the same draw give what the next draw gives
+    /// without that visitor. So of 35 draws at most one tells.
     #[test]
-    fn a_number_is_rounded_by_less_than_a_step_and_alike_everywhere(number in 0u64..1_000_000, seed: u64) {
-        let told = secrets(seed).round(number);
-        prop_assert!(told.is_multiple_of(STEP) && told.abs_diff(number) < STEP);
-        prop_assert_eq!(told, secrets(seed).round(number));
+    fn one_more_is_what_the_next_draw_is(others in 0u64..200, apart in 0u64..500, drawn in 0..WIDTH - 1, further in 0..FURTHER) {
+        let secrets = secrets(0);
+        let own = |drawn| Blur { drawn, highest: WIDTH - 1 };
+        let with = |drawn| own(drawn).and(Blur { drawn: further, highest: FURTHER - 1 });
+        let look = |people: u64, number: u64, drawn: u32| {
+            let shows = secrets.reaches(people, own(drawn), K_MIN.into());
+            (shows, secrets.round(people, own(drawn)), secrets.round(number, with(drawn)), secrets.reaches(number, with(drawn), K_MIN.into()))
+        };
+        prop_assert_eq!(look(others + 1, apart + 1, drawn), look(others, apart, drawn + 1));
+    }
+
+    #[test]
+    fn a_number_is_told_as_a_multiple_of_five_and_never_further_off_than_said(number in 100u64..1_000_000, seed: u64) {
+        let secrets = secrets(seed);
+        let blur = secrets.cell("pages", ["/"]);
+        let told = secrets.round(number, blur);
+        prop_assert!(told.is_multiple_of(STEP) && told.abs_diff(number) <= Blur::worst(&[WIDTH]));
+        let further = blur.and(secrets.further("pages", "views", ["/"]));
+        prop_assert!(secrets.round(number, further).abs_diff(number) <= Blur::worst(&[WIDTH, FURTHER]));
+        prop_assert_eq!(told, self::secrets(seed).round(number, blur));
     }
 }
 
 #[test]
-fn rounding_is_right_on_average_and_never_makes_something_of_nothing() {
-    for number in [0u64, 11, 12, 13, 14, 15] {
-        let told: u64 = (0..20_000).map(|seed| secrets(seed).round(number)).sum();
-        assert!((told as f64 / 20_000.0 - number as f64).abs() < 0.1, "{number}: {told}");
+fn numbers_are_right_on_average() {
+    for number in [100u64, 101, 102, 103, 104] {
+        let mut sums = [0u64; 3];
+        let all = |highest: u32| (0..=highest).map(move |drawn| Blur { drawn, highest });
+        let secrets = secrets(0);
+        for own in all(WIDTH - 1) {
+            sums[0] += secrets.round(number, own);
+            for further in all(FURTHER - 1) {
+                sums[1] += secrets.round(number, own.and(further));
+                sums[2] += number;
+            }
+        }
+        assert_eq!(sums[0], number * u64::from(WIDTH));
+        assert_eq!(sums[1], sums[2]);
     }
 }
 
 #[test]
-fn thresholds_are_from_10_to_14_and_differ_by_cell_and_window() {
-    let drawn: BTreeSet<u32> = (0..200).map(|seed| secrets(seed).k("pages", ["/"])).collect();
-    assert_eq!(drawn, (10..15).collect());
+fn a_cell_shows_surely_from_44_never_below_10_and_by_its_draw_between() {
+    let shows = |people: u16| {
+        let crowd: Crowd = (0..people).map(|class| (class, 1)).collect::<Vec<_>>().into();
+        (0..3_500).filter(|&seed| secrets(seed).are_many(&crowd, secrets(seed).cell("pages", ["/"]))).count()
+    };
+    assert_eq!((shows(9), shows(44)), (0, 3_500));
+    for people in [10u16, 27, 43] {
+        let expected = i64::from(people - 9) * 100;
+        assert!((shows(people) as i64 - expected).abs() < 150, "{people}: {}", shows(people));
+    }
+}
+
+#[test]
+fn draws_differ_by_site_window_table_and_cell_and_are_the_same_for_whoever_tries_again() {
+    let draws: BTreeSet<u32> = (0..2_000).map(|seed| secrets(seed).cell("pages", ["/"]).drawn).collect();
+    assert_eq!(draws, (0..WIDTH).collect());
     let secrets = secrets(1);
-    let by_cell: BTreeSet<u32> =
-        ["/a", "/b", "/c", "/d", "/e", "/f", "/g"].map(|path| secrets.k("pages", [path])).into();
-    assert!(by_cell.len() > 1);
+    let of = |table: &str, path: &str| secrets.cell(table, [path]).drawn;
+    let cells: Vec<String> = (0..200).map(|number| format!("/{number}")).collect();
+    assert_eq!(cells.iter().map(|path| of("pages", path)).collect::<BTreeSet<_>>().len(), WIDTH as usize);
+    let alike = |one: &str, other: &str| cells.iter().filter(|path| of(one, path) == of(other, path)).count();
+    assert_eq!(alike("pages", "pages"), 200);
+    assert!(alike("pages", "exits") < 25);
     // Parts are told apart by their lengths, not by where they are cut.
-    assert!((0..50).any(|seed| self::secrets(seed).k("t", ["ab", "c"]) != self::secrets(seed).k("t", ["a", "bc"])));
+    assert!(
+        (0..50).any(|seed| self::secrets(seed).cell("t", ["ab", "c"]) != self::secrets(seed).cell("t", ["a", "bc"]))
+    );
 }
 
 fn people(dimensions: &[&str], first: u16, count: u16) -> Cell {
@@ -257,29 +304,85 @@ fn names(rows: &[Shown]) -> Vec<String> {
 
 #[test]
 fn small_regions_fold_within_their_country_and_small_countries_within_the_table() {
-    let cells = vec![
-        people(&["KZ", "Almaty"], 0, 40),
-        people(&["KZ", "Astana"], 40, 20),
-        people(&["KZ", "Turkistan"], 60, 3),
-        people(&["RU", "Omsk"], 63, 7),
-        people(&["RU", "Tomsk"], 70, 8),
-        people(&["UZ", "Tashkent"], 78, 6),
-        people(&["KG", "Bishkek"], 84, 9),
-    ];
-    let rows = publishable(&places(), &secrets(5), 93, cells);
-    // Turkistan is too small alone and takes Astana with it; Omsk and Tomsk show as their country; two countries fold.
-    assert_eq!(names(&rows), ["(other) › (other)", "KZ › (other)", "KZ › Almaty", "RU › (other)"]);
+    let cells = || {
+        vec![
+            people(&["KZ", "Almaty"], 0, 90),
+            people(&["KZ", "Astana"], 90, 60),
+            people(&["KZ", "Turkistan"], 150, 3),
+            people(&["RU", "Omsk"], 153, 7),
+            people(&["RU", "Tomsk"], 160, 40),
+            people(&["UZ", "Tashkent"], 200, 6),
+            people(&["KG", "Bishkek"], 206, 9),
+        ]
+    };
+    let mut seen = BTreeSet::new();
+    for seed in 0..200 {
+        let rows = names(&publishable(&places(), &secrets(seed), 215, cells()));
+        // Turkistan is too small alone and takes Astana with it, or Almaty where Astana is told as the larger; two countries
+        // fold, and are too small together, so that what is folded or shown of another folds with them.
+        assert!(rows.iter().all(|row| !row.contains("Turkistan") && !row.starts_with("UZ") && !row.starts_with("KG")));
+        assert!(rows.contains(&"(other) › (other)".to_owned()));
+        seen.insert(rows);
+    }
+    let usual = ["(other) › (other)", "KZ › (other)", "KZ › Almaty"].map(str::to_owned).to_vec();
+    assert!(seen.contains(&usual), "{seen:?}");
 }
 
 #[test]
 fn one_network_counts_three_visitors() {
     let mut cell = people(&["KZ", "Almaty"], 0, 40);
     cell.crowd = vec![(1, 40), (2, 40), (3, 40)].into();
-    assert_eq!(publishable(&places(), &secrets(1), 120, vec![cell]), []);
+    for seed in 0..100 {
+        assert_eq!(publishable(&places(), &secrets(seed), 120, vec![cell.clone()]), []);
+    }
 }
 
 #[test]
 fn nothing_shows_where_all_together_are_few() {
-    let cells = vec![people(&["KZ", "Almaty"], 0, 4), people(&["RU", "Omsk"], 4, 5)];
-    assert_eq!(publishable(&places(), &secrets(1), 9, cells), []);
+    for seed in 0..100 {
+        let cells = vec![people(&["KZ", "Almaty"], 0, 4), people(&["RU", "Omsk"], 4, 5)];
+        assert_eq!(publishable(&places(), &secrets(seed), 9, cells), []);
+    }
+}
+
+/// All that is published of a site with a page of the attacker's, over many windows: with one more visitor and without. The
+/// attacker knows every other view. Told apart is what the likelihood ratio of everything that shows gets right beyond chance.
+#[test]
+fn one_more_on_a_page_of_fakes_is_told_apart_as_seldom_as_said() {
+    let windows = 1_500;
+    for (fakes, entering) in [(27, 0), (43, 20), (200, 100)] {
+        let site = |more: bool| {
+            let fake = |network: usize| Browser {
+                network: network as u16,
+                confirmed: true,
+                place: (0, 0),
+                pages: if network < entering { vec![1, 0] } else { vec![0, 1] },
+            };
+            let real = |network: u16| Browser { network, confirmed: true, place: (0, 0), pages: vec![0, 2] };
+            let mut all: Vec<Browser> = (0..fakes).map(fake).chain((200..400).map(real)).collect();
+            all.extend(more.then(|| Browser { pages: vec![0, 1, 2], ..real(500) }));
+            all
+        };
+        let looks = [false, true].map(|more| {
+            let site = site(more);
+            let views = views(&site);
+            let cells = page_cells(&site, &views);
+            let visitors = site.len() as u64;
+            let mut looks: BTreeMap<Option<Shown>, f64> = BTreeMap::new();
+            for seed in 0..windows {
+                // As if everybody else's numbers were known exactly: only the page itself is looked at.
+                let rows = publishable(&pages(), &secrets(seed * 2 + u64::from(more)), visitors, cells.clone());
+                let page = rows.into_iter().find(|row| row.dimensions == ["/1"]);
+                *looks.entry(page).or_default() += 1.0 / windows as f64;
+            }
+            looks
+        });
+        let seen: BTreeSet<_> = looks.iter().flat_map(BTreeMap::keys).collect();
+        let share = |at: usize, look: &Option<Shown>| looks[at].get(look).copied().unwrap_or(0.0);
+        let apart: f64 = seen.iter().map(|look| (share(0, look) - share(1, look)).abs()).sum::<f64>() / 2.0;
+        // What chance makes of so many windows: the more different looks, the more.
+        let chance: f64 = seen.iter().map(|look| (share(0, look) / windows as f64).sqrt()).sum::<f64>() * 0.57;
+        println!("{fakes} fakes, {entering} entering: {apart:.4}, of which chance {chance:.4}");
+        assert!(apart - chance < 0.05, "{fakes} fakes: {apart:.4}, of which chance {chance:.4}");
+    }
 }

@@ -1,8 +1,8 @@
 //! How many people stand behind a number, as far as the publishing rules care: confirmed visitors by network class.
 //!
 //! A class is one byte of the hashed network; in windows of 7 days, the byte and the day. Each class counts up to a cap, so
-//! that whoever has one network cannot fill a cell alone. A crowd may hold fewer visitors than there are (the query names a
-//! hundred per slice at most, far more than any threshold needs): its weight is a lower bound, never too high.
+//! that whoever has one network cannot fill a cell alone. A crowd may hold fewer visitors than there are (the query names two
+//! hundred per slice at most, far more than have to be there): its weight is a lower bound, never too high.
 
 use std::collections::BTreeMap;
 

@@ -12,11 +12,11 @@ struct Branch {
     /// The next to be folded last.
     rows: Vec<Cell>,
     whole: Cell,
-    /// Its parts could not even together reach their threshold.
+    /// Its parts are not even together many.
     too_small: bool,
 }
 
-/// The cells that show, `(other)` among them. Each has its threshold; if all together have not, none shows.
+/// The cells that show, `(other)` among them. Each is many by its draw; if all together are not, none shows.
 pub(super) fn fold(table: &Table, secrets: &Secrets, cells: Vec<Cell>) -> Vec<Cell> {
     let leaf = |cell: Cell| Branch { rows: vec![cell.clone()], whole: cell, too_small: false };
     let branches = if table.levels < 2 {
@@ -39,23 +39,28 @@ pub(super) fn fold(table: &Table, secrets: &Secrets, cells: Vec<Cell>) -> Vec<Ce
     fold_level(table, secrets, &vec![OTHER; table.levels], branches)
 }
 
-/// Folds the small of one level into `other`, then the next smallest until that has its threshold. Empty if all together
-/// have not.
+/// Folds the small of one level into `other`, then the next smallest until that is many. Empty if all together are not.
 fn fold_level(table: &Table, secrets: &Secrets, other: &[&str], branches: Vec<Branch>) -> Vec<Cell> {
     let level = other.iter().position(|name| *name == OTHER).unwrap_or(0);
-    let k_other = secrets.k(&table.name, other.iter().copied());
+    let of_other = secrets.cell(&table.name, other.iter().copied());
     let (small, mut kept): (Vec<_>, Vec<_>) = branches.into_iter().partition(|branch| {
         let place = &branch.whole.dimensions[..=level];
-        let k = secrets.k(&table.name, place.iter().map(String::as_str));
-        branch.too_small || place[level] == OTHER || branch.whole.crowd.weight(secrets.cap) < k
+        let blur = secrets.cell(&table.name, place.iter().map(String::as_str));
+        branch.too_small || place[level] == OTHER || !secrets.are_many(&branch.whole.crowd, blur)
     });
-    // The smallest last. Ties are broken by name, so that the same cells always fold alike.
-    kept.sort_by(|a, b| (b.whole.visitors, &b.whole.dimensions).cmp(&(a.whole.visitors, &a.whole.dimensions)));
+    // The smallest last, as it would be told. Ties are broken by name, so that the same cells always fold alike.
+    let size = |cell: &Cell, levels: usize| {
+        let place = cell.dimensions[..levels].iter().map(String::as_str);
+        secrets.round(cell.visitors, secrets.cell(&table.name, place))
+    };
+    let whole = |branch: &Branch| (size(&branch.whole, level + 1), branch.whole.dimensions.clone());
+    kept.sort_by_cached_key(|branch| std::cmp::Reverse(whole(branch)));
     let Some(mut folded) = merge_all(table, other, small.into_iter().map(|branch| branch.whole)) else {
         return kept.into_iter().flat_map(|branch| branch.rows).collect();
     };
-    while folded.crowd.weight(secrets.cap) < k_other {
-        let last = |branch: &&mut Branch| branch.rows.last().map(|row| (row.visitors, row.dimensions.clone()));
+    while !secrets.are_many(&folded.crowd, of_other) {
+        let last =
+            |branch: &&mut Branch| branch.rows.last().map(|row| (size(row, table.levels), row.dimensions.clone()));
         let next = kept.iter_mut().filter(|branch| !branch.rows.is_empty()).min_by_key(last);
         let Some(row) = next.and_then(|branch| branch.rows.pop()) else { return Vec::new() };
         folded.merge(row, table.overlapping);

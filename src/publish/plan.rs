@@ -17,7 +17,7 @@ use super::asking::{Asking, Tallies};
 use super::crowd::{NETWORK_CAP, NETWORK_CAP_WEEK};
 use super::rollups::Rollups;
 use super::rules::{self, OTHER, Secrets, Shown};
-use super::site::{self, MARKS, Pattern};
+use super::site::{self, MARKS, Pattern, Periods, Total};
 use super::tables::Tables;
 use super::window::{Schedule, Window};
 use super::{funnel, queries};
@@ -116,7 +116,7 @@ pub async fn compute<V: Tables>(
     let count_only = tallies.of("count_only");
     let total = match site.identity {
         Identification::None => site::views_alone(&secrets, &patterns, count_only),
-        identity => site::publishable(&secrets, &patterns, count_only).map(|mut total| {
+        identity => total(&secrets, site, window, &patterns, count_only).map(|mut total| {
             if identity == Identification::DailyAddress {
                 // Nobody knows a visitor's first day of a week without a cookie: absent, not 0.
                 total.marks[1..].fill(None);
@@ -162,11 +162,24 @@ pub async fn compute<V: Tables>(
 
     plan.ledger = opening(site, window);
     plan.ledger.insert("complete".into(), given.complete.into());
-    let told = if total.is_some() { secrets.round(events.here) } else { 0 };
+    let told = if total.is_some() { secrets.round(events.here, secrets.narrow(["ledger", "events"])) } else { 0 };
     plan.ledger.insert("events".into(), told.into());
     plan.ledger.insert("folded_share".into(), folded_share.into());
-    plan.ledger.insert("late".into(), site::events(&secrets, events.late).unwrap_or(0).into());
+    plan.ledger.insert("late".into(), site::events(&secrets, "late", events.late).unwrap_or(0).into());
     Ok(plan)
+}
+
+/// The site's total where visitors are told apart.
+fn total(
+    secrets: &Secrets,
+    site: &PublishedSite,
+    window: &Window,
+    patterns: &[Pattern],
+    count_only: u64,
+) -> Option<Total> {
+    let begins_day = window.start == site.schedule.day_start(window.first_day);
+    let periods = Periods::of(&site.schedule, window);
+    site::publishable(secrets, patterns, count_only, periods, begins_day)
 }
 
 impl Plan {

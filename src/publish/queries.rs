@@ -72,7 +72,7 @@ pub(super) fn cells(rollups: &Rollups, shown: &[Shown]) -> String {
         if sources.is_empty() {
             return "[]".to_owned();
         }
-        format!("groupArrayIf(100)(class, counts AND {condition} AND source IN ({}))", sources.join(", "))
+        format!("groupArrayIf(200)(class, counts AND {condition} AND source IN ({}))", sources.join(", "))
     };
     let sql = include_str!("sql/cells.sql")
         .replace("{by_visit}", &parts(false))

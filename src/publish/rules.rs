@@ -1,19 +1,23 @@
 //! The publishing rules: cells in, cells out that are fit for anyone to see. Pure.
 //!
-//! 1. A cell shows when k confirmed visitors stand behind it ([`Crowd`]), k being secret, from 10 to 14, drawn per cell and
-//!    window. Others fold into `(other)` of the same parent, with the next smallest cells until that has k ([`super::fold`]).
-//!    So what is missing from a sum is always k visitors or more, and whoever subtracts finds no fewer.
+//! 1. Every cell has one secret draw of 35 in its window. It shows when its confirmed visitors ([`Crowd`]) and the draw
+//!    together are 44 or more: surely from 44 visitors, never below ten. Others fold into `(other)` of the same parent, with
+//!    the next smallest cells until that shows ([`super::fold`]). So what is missing from a sum is always ten visitors or more.
 //! 2. A measure that counts part of a cell (entries of a page's views, bounces of visits) is shown where both the part and
-//!    the rest are 0 or have k; elsewhere it is absent, not 0. Because its sum is known from another table, all cells in
-//!    which it is absent must together have k as well ([`super::hide`]).
-//! 3. Every number is a multiple of 5. Which of the two next to it depends on the window's seed and the number alone: the
-//!    same number looks the same wherever it stands, so asking twice says nothing, and no one who adds visits of their own
-//!    can steer the rest to where one more would surely tip it. The error is below 5 and is 0 on average. Cells are rounded
-//!    each by itself, so n of them differ from their rounded total by less than 5 (n + 1). That is wanted: with additive
-//!    rounding the last cell could be had by subtraction, and the true ones would be bound more tightly.
+//!    the rest are many by such draws; elsewhere it is absent, also where it is 0: a 0 that shows would tell of the one who
+//!    makes it 1. Because its sum is known from another table, all cells in which it is absent must together be many as
+//!    well ([`super::hide`]).
+//! 3. The number that counts a cell's people is told with the same draw added, about its middle, as a multiple of 5; every
+//!    other number with that draw and one of 45 of its own. So it is right on average, and never further off than
+//!    [`Blur::worst`].
 //!
-//! What is not hidden: that a visible cell exists, that an absent measure is not 0, and what follows from the large numbers
-//! by themselves. Measures count all views and visits, of unconfirmed browsers too; only confirmed visitors make k.
+//! Why one draw for both: a cell with one visitor more, who does everything once, looks in every respect as it does with the
+//! next draw. All that is published of it is then told apart from the cell without that visitor by 1 in 35 at most, whatever
+//! the others do, and as no other cell has this draw, nothing is learnt about it elsewhere. `docs/publishing.md` says what
+//! more visitors, or a visitor who does things twice or stands in several tables, add to that.
+//!
+//! What is not hidden: that a visible cell exists, and what follows from the large numbers by themselves. Measures count
+//! all views and visits, of unconfirmed browsers too; only confirmed visitors make a cell show.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,11 +27,15 @@ use super::{fold, hide};
 /// The name of what is folded.
 pub const OTHER: &str = "(other)";
 
-/// The smallest of the secret thresholds.
+/// Of fewer confirmed visitors nothing is shown.
 pub const K_MIN: u32 = 10;
-/// How many thresholds there are: 10 to 14.
-pub const K_RANGE: u32 = 5;
-/// From how many events a cell shows that has no visitors by nature.
+/// How many values the draw of a cell has. Like the other two an odd multiple of [`STEP`], so that rounding is fair.
+pub const WIDTH: u32 = 35;
+/// How many values the further draw of a further number has.
+pub const FURTHER: u32 = 45;
+/// How many values the draw of a site's total has, or of what has no visitors.
+pub const NARROW: u32 = 25;
+/// Of fewer events nothing is shown that has no visitors by nature.
 pub const EVENTS_MIN: u64 = 50;
 /// Published numbers are multiples of this.
 pub const STEP: u64 = 5;
@@ -49,7 +57,7 @@ pub enum Kind {
 /// One table's shape.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// Its name, by which thresholds are drawn.
+    /// Its name, by which cells have their draws.
     pub name: String,
     /// How many dimensions it has, one or two, the second within the first.
     pub levels: usize,
@@ -80,7 +88,7 @@ pub struct Cell {
 }
 
 /// One row fit to publish.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 pub struct Shown {
     /// Its place in the table.
     pub dimensions: Vec<String>,
@@ -88,54 +96,123 @@ pub struct Shown {
     pub measures: Vec<Option<u64>>,
 }
 
+/// What was drawn for a cell or a number: one of so many values, each as likely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blur {
+    pub(super) drawn: u32,
+    /// The highest that could be drawn; even.
+    pub(super) highest: u32,
+}
+
+impl Blur {
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { drawn: self.drawn + other.drawn, highest: self.highest + other.highest }
+    }
+
+    /// How far a told number is from the true one at most, of draws with so many values.
+    pub const fn worst(widths: &[u32]) -> u64 {
+        let (mut at, mut off) = (0, STEP / 2);
+        while at < widths.len() {
+            off += (widths[at] as u64 - 1) / 2;
+            at += 1;
+        }
+        off
+    }
+}
+
 /// What is secret about a window, and how its networks count.
 pub struct Secrets {
     key: [u8; 32],
-    /// What thresholds are multiplied by.
+    /// How often one person may be there.
     times: u32,
     /// Visitors per network class that count.
     pub cap: u8,
 }
 
 impl Secrets {
-    /// From the window's seed.
+    /// From the window's seed, which is drawn for one site and window.
     pub fn new(seed: &[u8], cap: u8) -> Self {
-        Self { key: blake3::derive_key("tamga 2026 publishing rules v1", seed), times: 1, cap }
+        Self { key: blake3::derive_key("tamga 2026-11-25 publishing rules v2", seed), times: 1, cap }
     }
 
-    /// Thresholds for a window within which day keys were lost: a visitor is there once more for every lost key, so every
-    /// threshold is its double, or the according multiple.
+    /// For a window within which day keys were lost: a visitor is there once more for every lost key, so thresholds and what
+    /// is drawn are doubled, or the according multiple.
     #[must_use]
     pub fn keys_lost(mut self, lost: u64) -> Self {
         self.times = u32::try_from(lost).unwrap_or(u32::MAX).saturating_add(1);
         self
     }
 
-    /// The threshold of a cell, 10 to 14, or a multiple of it when keys were lost.
-    pub fn k<'a>(&self, table: &'a str, place: impl IntoIterator<Item = &'a str>) -> u32 {
-        let parts = ["k", table].into_iter().chain(place);
-        (K_MIN + (self.draw(parts) % u64::from(K_RANGE)) as u32).saturating_mul(self.times)
+    /// The draw of a cell.
+    pub fn cell<'a>(&self, table: &'a str, place: impl IntoIterator<Item = &'a str>) -> Blur {
+        self.draw(WIDTH, ["cell", table].into_iter().chain(place))
     }
 
-    /// The multiple of 5 that stands for a number in this window.
-    pub fn round(&self, number: u64) -> u64 {
-        let offset = self.draw(["round", number.to_string().as_str()]) % STEP;
-        number.saturating_add(offset) / STEP * STEP
+    /// The draw of something else about a cell, or about a table, that is to be many.
+    pub(super) fn aside<'a>(&self, what: &'a str, table: &'a str, place: impl IntoIterator<Item = &'a str>) -> Blur {
+        self.draw(WIDTH, ["aside", what, table].into_iter().chain(place))
     }
 
-    /// Whether a count may be told: nobody stands behind it, or enough do.
-    pub(super) fn may_tell(&self, amount: u64, crowd: &Crowd, k: u32) -> bool {
-        amount == 0 || crowd.weight(self.cap) >= k
+    /// The further draw of a number that does not count its cell's people.
+    pub(super) fn further<'a>(
+        &self,
+        table: &'a str,
+        measure: &'a str,
+        place: impl IntoIterator<Item = &'a str>,
+    ) -> Blur {
+        self.draw(FURTHER, ["further", table, measure].into_iter().chain(place))
     }
 
-    fn draw<'a>(&self, parts: impl IntoIterator<Item = &'a str>) -> u64 {
+    /// The draw of a number of the whole site, or of one that has no visitors by nature.
+    pub(super) fn narrow<'a>(&self, name: impl IntoIterator<Item = &'a str>) -> Blur {
+        self.draw(NARROW, ["narrow"].into_iter().chain(name))
+    }
+
+    /// Whether a crowd is enough by this draw: then it is [`K_MIN`] at least.
+    pub fn are_many(&self, crowd: &Crowd, blur: Blur) -> bool {
+        self.reaches(crowd.weight(self.cap).into(), blur, K_MIN.into())
+    }
+
+    /// Whether a count is enough by this draw: then it is `least` at least.
+    pub(super) fn reaches(&self, count: u64, blur: Blur, least: u64) -> bool {
+        let times = u64::from(self.times);
+        count.saturating_add(times * u64::from(blur.drawn)) >= times * (least + u64::from(blur.highest))
+    }
+
+    /// The multiple of 5 that stands for a number, by its draw.
+    pub fn round(&self, number: u64, blur: Blur) -> u64 {
+        let times = u64::from(self.times);
+        let up = number.saturating_add(times * u64::from(blur.drawn) + STEP / 2);
+        up.saturating_sub(times * u64::from(blur.highest / 2)) / STEP * STEP
+    }
+
+    fn draw<'a>(&self, values: u32, parts: impl IntoIterator<Item = &'a str>) -> Blur {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         for part in parts {
             hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
         }
         let mut first = [0; 8];
         first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
-        u64::from_le_bytes(first)
+        // Of 2^64 values so few more fall on the lower ones that nobody can tell.
+        Blur { drawn: (u64::from_le_bytes(first) % u64::from(values)) as u32, highest: values - 1 }
+    }
+}
+
+impl Table {
+    /// The number that is told with the cell's own draw: that of its visitors if they are counted, else its first.
+    fn people(&self) -> usize {
+        let counts = |(name, kind): &(String, Kind)| name == "visitors" && !matches!(kind, Kind::Part { .. });
+        self.measures.iter().position(counts).unwrap_or(0)
+    }
+
+    /// What was drawn for a number of a cell.
+    pub(super) fn blur(&self, secrets: &Secrets, cell: &Cell, measure: usize) -> Blur {
+        let blur = secrets.cell(&self.name, cell.place());
+        if measure == self.people() {
+            return blur;
+        }
+        blur.and(secrets.further(&self.name, &self.measures[measure].0, cell.place()))
     }
 }
 
@@ -176,15 +253,20 @@ pub fn publishable(table: &Table, secrets: &Secrets, visitors: u64, cells: Vec<C
         .into_iter()
         .zip(absent)
         .map(|(cell, absent)| Shown {
-            measures: cell
-                .amounts
-                .iter()
+            measures: (0..width)
                 .zip(absent)
-                .map(|(&amount, absent)| (!absent).then(|| secrets.round(amount)))
+                .map(|(at, absent)| (!absent).then(|| told(table, secrets, &cell, at)))
                 .collect(),
             dimensions: cell.dimensions,
         })
         .collect();
     shown.sort_by(|a, b| a.dimensions.cmp(&b.dimensions));
     shown
+}
+
+/// A number of a cell that shows. Whoever makes the cell show does each of the things that are counted of everyone in it, so
+/// such a number is not below them, and is not told as if it were.
+fn told(table: &Table, secrets: &Secrets, cell: &Cell, measure: usize) -> u64 {
+    let told = secrets.round(cell.amounts[measure], table.blur(secrets, cell, measure));
+    if table.measures[measure].1 == Kind::Whole { told.max(K_MIN.into()) } else { told }
 }

@@ -1,9 +1,11 @@
 //! The site's total and its marks: sets within sets, of which no two may differ by a few.
 
+use jiff::civil::{Date, Weekday};
 use serde::Deserialize;
 
 use super::crowd::Crowd;
 use super::rules::{EVENTS_MIN, Secrets};
+use super::window::{Schedule, Window};
 
 /// The marks, in the order of their bits.
 pub const MARKS: [&str; 4] = ["new_day", "new_week", "new_month", "new_ever"];
@@ -53,62 +55,100 @@ pub fn visitors(patterns: &[Pattern]) -> u64 {
     people(patterns, |_| true).0
 }
 
+/// What the calendar says of marks before anyone comes: the first day of the time that a mark speaks of, `None` for all of
+/// time. Who is new in a longer time is new in a shorter one.
+#[derive(Clone, Copy, Debug)]
+pub struct Periods([Option<Date>; 4]);
+
+impl Periods {
+    /// The periods that a window lies in.
+    pub fn of(schedule: &Schedule, window: &Window) -> Self {
+        let day = window.first_day;
+        let monday = day.checked_sub(jiff::Span::new().days(day.weekday().since(Weekday::Monday))).unwrap_or(day);
+        Self([Some(day), Some(if schedule.is_weekly() { day } else { monday }), Some(day.first_of_month()), None])
+    }
+}
+
 /// What may be shown of the total; `None` if not even all together are enough. Then no table of this window shows.
-pub fn publishable(secrets: &Secrets, patterns: &[Pattern], count_only: u64) -> Option<Total> {
+/// `begins_day` says that the window begins with its day, so that everyone is new in it.
+pub fn publishable(
+    secrets: &Secrets,
+    patterns: &[Pattern],
+    count_only: u64,
+    periods: Periods,
+    begins_day: bool,
+) -> Option<Total> {
     let (visitors, crowd) = people(patterns, |_| true);
-    let k = secrets.k("site", []);
-    if crowd.weight(secrets.cap) < k {
+    let of_visitors = secrets.narrow(["site", "visitors"]);
+    if !secrets.are_many(&crowd, of_visitors) {
         return None;
     }
-    let tell = |index: usize| {
+    let told = secrets.round(visitors, of_visitors);
+    let tell = |index: usize, name: &str| {
         let mut part = (0, Crowd::default());
         for pattern in patterns {
             part.0 += pattern.amounts[index];
             part.1.add(&pattern.parts[index]);
         }
-        secrets.may_tell(part.0, &part.1, k).then(|| secrets.round(part.0))
+        let blur = secrets.narrow(["site", name]);
+        secrets.are_many(&part.1, blur).then(|| secrets.round(part.0, blur))
     };
-    // A mark shows when it, everyone else, and what it has that an already shown mark has not (and the other way round)
-    // are each none or many: then no two shown numbers differ by a few people.
-    let mut marks = [None; 4];
-    let mut shown: Vec<u8> = Vec::new();
-    for (index, mark) in marks.iter_mut().enumerate() {
-        let bit = 1u8 << index;
-        let tells = |fits: &dyn Fn(u8) -> bool| {
-            let (amount, crowd) = people(patterns, fits);
-            secrets.may_tell(amount, &crowd, k)
-        };
-        let apart = shown.iter().all(|&other| {
-            tells(&|bits| bits & bit != 0 && bits & other == 0) && tells(&|bits| bits & bit == 0 && bits & other != 0)
-        });
-        if apart && tells(&|bits| bits & bit != 0) && tells(&|bits| bits & bit == 0) {
-            *mark = Some(secrets.round(people(patterns, |bits| bits & bit != 0).0));
-            shown.push(bit);
-        }
-    }
     Some(Total {
-        views: tell(0),
-        visits: tell(1),
-        visitors: secrets.round(visitors),
-        marks,
-        count_only: events(secrets, count_only),
+        views: tell(0, "views"),
+        visits: tell(1, "visits"),
+        visitors: told,
+        marks: marks(secrets, patterns, periods, begins_day.then_some(told)),
+        count_only: events(secrets, "count only", count_only),
     })
+}
+
+/// The marks from the shortest time to the longest, each within the one before. One shows where those who bear it are many,
+/// and those who bear the last one that shows and not this one: so no two shown numbers differ by a few. Two times that
+/// began together have one number, without a look at the visitors.
+fn marks(secrets: &Secrets, patterns: &[Pattern], periods: Periods, everyone: Option<u64>) -> [Option<u64>; 4] {
+    let mut order = [0, 1, 2, 3];
+    order.sort_by_key(|&mark| std::cmp::Reverse(periods.0[mark]));
+    let mut marks = [None; 4];
+    let (mut shown, mut last): (u8, Option<usize>) = (0, None);
+    for mark in order {
+        let name = MARKS[mark];
+        let (bears, blur) = (|bits: u8| bits & 1 << mark != 0, secrets.narrow(["site", name]));
+        let same = last.filter(|&last| periods.0[last] == periods.0[mark]);
+        marks[mark] = match (same, last, everyone) {
+            (Some(same), ..) => marks[same],
+            (None, None, Some(everyone)) => Some(everyone),
+            _ => {
+                let (amount, crowd) = people(patterns, bears);
+                let (_, without) = people(patterns, |bits| bits & shown == shown && !bears(bits));
+                let of_rest = secrets.narrow(["site", name, "rest"]);
+                let tells = secrets.are_many(&crowd, blur) && secrets.are_many(&without, of_rest);
+                tells.then(|| secrets.round(amount, blur))
+            }
+        };
+        if marks[mark].is_some() {
+            shown = 1 << mark;
+        }
+        last = Some(mark);
+    }
+    marks
 }
 
 /// The total of a site that tells no visitors apart: its views, as counts that have no visitors by nature.
 pub fn views_alone(secrets: &Secrets, patterns: &[Pattern], count_only: u64) -> Option<Total> {
     let views = patterns.iter().map(|pattern| pattern.amounts[0]).sum();
-    let views = events(secrets, views)?;
-    Some(Total { views: Some(views), count_only: events(secrets, count_only), ..Total::default() })
+    let views = events(secrets, "views", views)?;
+    Some(Total { views: Some(views), count_only: events(secrets, "count only", count_only), ..Total::default() })
 }
 
-/// A count that has no visitors by nature: shown from 50, and then rounded.
-pub fn events(secrets: &Secrets, count: u64) -> Option<u64> {
-    (count >= EVENTS_MIN).then(|| secrets.round(count))
+/// A count that has no visitors by nature: shown surely from 74, never below 50.
+pub fn events(secrets: &Secrets, name: &str, count: u64) -> Option<u64> {
+    let blur = secrets.narrow(["events", name]);
+    secrets.reaches(count, blur, EVENTS_MIN).then(|| secrets.round(count, blur))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::rules::{Blur, NARROW};
     use super::*;
 
     fn pattern(marks: u8, visitors: u16) -> Pattern {
@@ -122,37 +162,66 @@ mod tests {
         Secrets::new(b"seed", 3)
     }
 
+    fn publish(secrets: &Secrets, patterns: &[Pattern], day: Date) -> Option<Total> {
+        let schedule = Schedule::new("UTC", 1_440).expect("known");
+        let window = schedule.containing(schedule.day_start(day));
+        publishable(secrets, patterns, 49, Periods::of(&schedule, &window), true)
+    }
+
+    const WEDNESDAY: Date = jiff::civil::date(2026, 11, 25);
+    const WORST: u64 = Blur::worst(&[NARROW]);
+
     #[test]
     fn a_site_of_a_few_shows_nothing() {
-        assert_eq!(publishable(&secrets(), &[pattern(15, 9)], 1_000), None);
+        assert_eq!(publish(&secrets(), &[pattern(15, 9)], WEDNESDAY), None);
     }
 
     #[test]
     fn without_visitors_views_show_from_fifty() {
-        let alone = |visitors: u16| views_alone(&secrets(), &[pattern(15, visitors)], 0);
-        assert_eq!(alone(16), None);
-        let total = alone(17).expect("51 views");
-        assert!(total.views.is_some_and(|views| views.abs_diff(51) < 5));
-        assert_eq!((total.visitors, total.visits, total.marks), (0, None, [None; 4]));
+        for seed in 0u8..50 {
+            let alone = |visitors: u16| views_alone(&Secrets::new(&[seed], 3), &[pattern(15, visitors)], 0);
+            assert_eq!(alone(16), None);
+            let total = alone(25).expect("75 views");
+            assert!(total.views.is_some_and(|views| views.abs_diff(75) <= WORST));
+            assert_eq!((total.visitors, total.visits, total.marks), (0, None, [None; 4]));
+        }
     }
 
     #[test]
-    fn a_mark_that_all_or_none_bear_shows() {
-        let total = publishable(&secrets(), &[pattern(3, 40)], 49).expect("40 are enough");
-        assert_eq!(total.marks[0], total.marks[1]);
-        assert_eq!(total.marks[2..], [Some(0), Some(0)]);
+    fn marks_of_times_that_began_together_have_one_number_and_one_that_nobody_bears_has_none() {
+        let monday = jiff::civil::date(2026, 11, 23);
+        let total = publish(&secrets(), &[pattern(3, 60)], monday).expect("60 are enough");
+        assert_eq!(total.marks, [Some(total.visitors), Some(total.visitors), None, None]);
         assert_eq!(total.count_only, None);
-        assert!(total.visitors.abs_diff(40) < 5 && total.visitors.is_multiple_of(5));
+        assert!(total.visitors.abs_diff(60) <= WORST && total.visitors.is_multiple_of(5));
+        let first_of_a_month = jiff::civil::date(2026, 12, 1);
+        let total = publish(&secrets(), &[pattern(5, 60), pattern(7, 60)], first_of_a_month).expect("enough");
+        assert_eq!(total.marks[..1], total.marks[2..3]);
+        assert!(total.marks[1].is_some_and(|told| told.abs_diff(60) <= WORST));
     }
 
     #[test]
     fn marks_that_differ_by_a_few_do_not_both_show() {
-        // 60 bear new_week, 57 of them new_month too: the three are a cell of their own.
-        let total = publishable(&secrets(), &[pattern(1, 40), pattern(3, 3), pattern(7, 57)], 50).expect("enough");
-        assert!(total.marks[1].is_some());
-        assert_eq!(total.marks[2], None);
-        assert!(total.count_only.is_some());
-        let total = publishable(&secrets(), &[pattern(1, 40), pattern(3, 30), pattern(7, 57)], 0).expect("enough");
-        assert!(total.marks[2].is_some());
+        for seed in 0u8..50 {
+            let secrets = Secrets::new(&[seed], 3);
+            // 66 bear new_week, 63 of them new_month too: the three are a cell of their own.
+            let total = publish(&secrets, &[pattern(1, 40), pattern(3, 3), pattern(7, 63)], WEDNESDAY).expect("enough");
+            assert!(total.marks[1].is_some());
+            assert_eq!(total.marks[2], None);
+            let total =
+                publish(&secrets, &[pattern(1, 40), pattern(3, 40), pattern(7, 57)], WEDNESDAY).expect("enough");
+            assert!(total.marks[2].is_some_and(|told| told.abs_diff(57) <= WORST));
+        }
+    }
+
+    #[test]
+    fn who_comes_again_on_a_day_is_not_new_in_a_later_window_of_it() {
+        let schedule = Schedule::new("UTC", 360).expect("known");
+        let window = schedule.containing(schedule.day_start(WEDNESDAY));
+        let later = schedule.after(window.end);
+        let patterns = [pattern(0, 50), pattern(1, 60)];
+        let total = publishable(&secrets(), &patterns, 0, Periods::of(&schedule, &later), false).expect("enough");
+        assert!(total.visitors.abs_diff(110) <= WORST);
+        assert!(total.marks[0].is_some_and(|told| told.abs_diff(60) <= WORST));
     }
 }

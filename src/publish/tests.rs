@@ -11,6 +11,7 @@ use super::fake::Fake;
 use super::leases::LEASES;
 use super::queries::{EARLIEST, EVENTS_BY_HOUR, TALLIES};
 use super::retire::PARTITIONS;
+use super::rules::{Blur, NARROW};
 use super::{Progress, PublishedSite, Publisher, Retirer, Schedule};
 use crate::clock::Clock;
 use crate::items::Items;
@@ -20,7 +21,7 @@ const DAY_S: i64 = 86_400;
 const START: i64 = 1_795_564_800;
 
 fn crowd(people: u64) -> Value {
-    (0..people.min(32)).collect()
+    (0..people.min(100)).collect()
 }
 
 /// One page and one place, with so many visitors, and late events if there are more than a hundred.
@@ -126,7 +127,8 @@ async fn killed_at_any_call_a_window_is_published_once_and_as_planned() {
                     column(&state.tables[table][0], "views")
                 })
                 .into();
-            assert_eq!(views[0], views[1], "after {calls} calls");
+            // Each number has draws of its own; both are of the same day.
+            assert!(views[0].abs_diff(views[1]) <= 100, "after {calls} calls");
             assert_eq!(state.tables["publications"].len(), 1);
             assert!(!state.tables.contains_key("seeds"), "after {calls} calls");
             seen.insert(if views[0] < 200 { "as planned before" } else { "anew" });
@@ -161,7 +163,7 @@ async fn events_that_come_after_publication_are_counted_as_late() {
     let state = fake.state();
     let late: Vec<i64> = state.tables["publications"].iter().map(|row| column(row, "late")).collect();
     assert_eq!((late[0], late[2]), (0, 0), "late events are told once");
-    assert!((196..=204).contains(&late[1]), "{late:?}");
+    assert!(late[1].abs_diff(200) <= Blur::worst(&[NARROW]), "{late:?}");
 }
 
 #[tokio::test]
@@ -175,7 +177,8 @@ async fn a_window_with_few_visitors_has_its_row_in_the_ledger_and_no_other() {
 
 #[tokio::test]
 async fn a_lost_key_doubles_the_thresholds_of_its_window() {
-    for (lost, people, shows) in [(0, 19, true), (1, 19, false), (1, 28, true), (2, 28, false)] {
+    // From 34 a site's total shows whatever is drawn, below ten never.
+    for (lost, people, shows) in [(0, 34, true), (0, 9, false), (1, 19, false), (1, 68, true), (2, 29, false)] {
         let (fake, clock, folder) = ready(people);
         fake.state().answers.insert(
             TALLIES.to_owned(),

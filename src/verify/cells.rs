@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{Findings, Target, catalog};
 use crate::store::{STATS, StoreError};
 
-/// The smallest threshold, and the step of rounding; `publish::rules` draws thresholds from here upwards.
+/// Of fewer nothing is shown, and the step of rounding; with what `publish::rules` draws no number is below either.
 const FEW: u64 = 10;
 const STEP: u64 = 5;
 

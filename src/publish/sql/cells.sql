@@ -8,7 +8,7 @@
 -- week, so that nobody counts twice. `class` is what the network cap counts by: the network's byte, in windows of 7 days
 -- that of the day. `home` is how its first visit of the window began.
 -- `cells` has a row per pseudonym and cell; the answer a row per cell: who counts in it, in each measure that is a part, and
--- in the rest of it. Of each crowd a hundred are named at most, which is many times what any threshold needs.
+-- in the rest of it. Of each crowd two hundred are named at most, which is far more than has to be there.
 WITH
     visits AS
     (
@@ -79,7 +79,7 @@ SELECT
     source,
     [first, second] AS dimensions,
     countIf(counts) AS visitors,
-    groupArrayIf(100)(class, counts) AS crowd,
+    groupArrayIf(200)(class, counts) AS crowd,
     [visitors, {amounts}] AS amounts,
     [[], {parts}] AS parts,
     [[], {rests}] AS rests

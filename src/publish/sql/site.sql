@@ -21,8 +21,8 @@ WITH
 SELECT
     toUInt8(marks) AS marks,
     countIf(counts) AS visitors,
-    groupArrayIf(100)(class, counts) AS crowd,
+    groupArrayIf(200)(class, counts) AS crowd,
     [sum(viewed), sum(began)] AS amounts,
-    [groupArrayIf(100)(class, counts AND viewed > 0), groupArrayIf(100)(class, counts AND began > 0)] AS parts
+    [groupArrayIf(200)(class, counts AND viewed > 0), groupArrayIf(200)(class, counts AND began > 0)] AS parts
 FROM visitors
 GROUP BY marks

@@ -3,7 +3,7 @@
 SELECT
     [first, second] AS dimensions,
     countIf(counts) AS visitors,
-    groupArrayIf(100)(class, counts) AS crowd,
+    groupArrayIf(200)(class, counts) AS crowd,
     [visitors, sum(times)] AS amounts,
     [[], []] AS parts,
     [[], []] AS rests

@@ -1,8 +1,8 @@
 //! What a reader of all tables can find out about a small cell: everything published of a window as linear bounds on the true
 //! cells, and the smallest and largest value that those leave a cell, by linear programming.
 //!
-//! The reader is given more than any has: the names of all cells, also of those that are folded, and that a published number
-//! is less than five away from the true one.
+//! The reader is given more than any has: the names of all cells, also of those that are folded, and how far from the true
+//! number a published one may be.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use tamga::store::Store;
 
-/// Published numbers are within this of the true ones.
-const BLUR: f64 = 4.0;
 /// Who are fewer than this are to be found by nobody.
 pub(crate) const FEW: u64 = 10;
 
@@ -61,7 +59,7 @@ impl Bounds {
 
     /// Takes in a published table: each of its rows is the sum of the cells that are in it. `at` says which parts of a
     /// cell's place the table's columns are. All rows together are all cells.
-    pub(crate) fn told(&mut self, rows: &[Value], columns: &[&str], at: &[usize], measure: &str) {
+    pub(crate) fn told(&mut self, rows: &[Value], columns: &[&str], at: &[usize], measure: &str, blur: u64) {
         let mut sums: BTreeMap<String, (Vec<usize>, f64)> = BTreeMap::new();
         for (index, cell) in self.cells.iter().enumerate() {
             let place: Vec<String> = at.iter().map(|&at| cell.place[at].clone()).collect();
@@ -69,14 +67,15 @@ impl Bounds {
             let Some(told) = row[measure].as_u64() else { continue };
             sums.entry(row.to_string()).or_insert_with(|| (Vec::new(), told as f64)).0.push(index);
         }
-        self.sums.extend(sums.into_values().map(|(cells, told)| (cells, (told - BLUR).max(0.0), told + BLUR)));
+        let blur = blur as f64;
+        self.sums.extend(sums.into_values().map(|(cells, told)| (cells, (told - blur).max(0.0), told + blur)));
     }
 
     /// Takes in a published total.
-    pub(crate) fn total(&mut self, told: &Value) {
+    pub(crate) fn total(&mut self, told: &Value, blur: u64) {
         if let Some(told) = told.as_u64() {
-            let told = told as f64;
-            self.sums.push(((0..self.cells.len()).collect(), told - BLUR, told + BLUR));
+            let (told, blur) = (told as f64, blur as f64);
+            self.sums.push(((0..self.cells.len()).collect(), told - blur, told + blur));
         }
     }
 

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tamga::clock::Clock;
 use tamga::items::Items;
+use tamga::publish::rules::{Blur, FURTHER, NARROW, WIDTH};
 use tamga::publish::{PublishedSite, Publisher, Schedule, Window};
 use tamga::store::{self, Limits, STATS, Store, VAULT};
 
@@ -20,6 +21,10 @@ use crate::support::engine::{Engine, PASSWORD, USER};
 use crate::support::traffic;
 
 const ZONE: &str = "Asia/Almaty";
+/// How far from the truth what is published may be: totals, the people of a cell or its one number, all else.
+const OF_TOTALS: u64 = Blur::worst(&[NARROW]);
+const OF_PEOPLE: u64 = Blur::worst(&[WIDTH]);
+const OF_OTHERS: u64 = Blur::worst(&[WIDTH, FURTHER]);
 
 /// A site of the runs, with everything that can be declared.
 fn site(domain: &str, minutes: u32) -> PublishedSite {
@@ -157,10 +162,10 @@ async fn look(world: &World, site: &str, day: &Window, most: usize) -> Found {
     let Some(total) = site_row.first() else { return found };
     let mut bounds = Bounds::of(landings);
     let table = |name: &'static str| world.published(name, site, day.start);
-    bounds.told(&table("landings").await, &["channel", "source", "path"], &[0, 1, 2], "visits");
-    bounds.told(&table("entries").await, &["channel", "source"], &[0, 1], "visits");
-    bounds.told(&table("pages").await, &["path"], &[2], "entries");
-    bounds.total(&total["visits"]);
+    bounds.told(&table("landings").await, &["channel", "source", "path"], &[0, 1, 2], "visits", OF_PEOPLE);
+    bounds.told(&table("entries").await, &["channel", "source"], &[0, 1], "visits", OF_PEOPLE);
+    bounds.told(&table("pages").await, &["path"], &[2], "entries", OF_OTHERS);
+    bounds.total(&total["visits"], OF_TOTALS);
     bounds.check();
     let (attacked, proved) = bounds.attack(most);
     found.attacked += attacked;
@@ -175,8 +180,14 @@ async fn look(world: &World, site: &str, day: &Window, most: usize) -> Found {
     ] {
         let mut bounds = Bounds::of(world.cells(site, day, keys, count, only).await);
         let at: Vec<usize> = (0..columns.len()).collect();
-        bounds.told(&table(table_name).await, columns, &at, measure);
-        bounds.total(&total[whole]);
+        bounds.told(
+            &table(table_name).await,
+            columns,
+            &at,
+            measure,
+            if table_name == "pages" { OF_OTHERS } else { OF_PEOPLE },
+        );
+        bounds.total(&total[whole], OF_TOTALS);
         bounds.check();
         let (attacked, proved) = bounds.attack(most);
         found.attacked += attacked;
@@ -197,7 +208,7 @@ async fn nobody_finds_a_small_group_in_what_is_published_of_a_day() {
     for domain in ["a.kz", "b.kz"] {
         let found = look(&world, domain, &day, 20).await;
         println!("{domain}: {found:?}");
-        assert!(found.rows > 50 && found.attacked > 40, "{domain}: {found:?}");
+        assert!(found.rows > 30 && found.attacked > 40, "{domain}: {found:?}");
         assert_eq!((found.small_rows, found.found), (0, 0), "{domain}: {found:?}");
     }
 }

@@ -88,7 +88,10 @@ async fn thirty_days_of_four_sites() {
             let rows = world.published("site", name, day.start).await;
             let [row] = &rows[..] else { panic!("{name} of {} is published once: {rows:?}", day.first_day) };
             for (column, truth) in [("views", truth.views), ("visits", truth.visits), ("visitors", truth.visitors)] {
-                assert!(row[column].as_u64().unwrap().abs_diff(truth) < 5, "{name} {column}: {row} but {truth}");
+                assert!(
+                    row[column].as_u64().unwrap().abs_diff(truth) <= OF_TOTALS,
+                    "{name} {column}: {row} but {truth}"
+                );
             }
             let sums = sums.entry(name).or_default();
             for (at, mark) in MARKS.iter().enumerate() {
@@ -118,7 +121,7 @@ async fn thirty_days_of_four_sites() {
     for (name, (told, truth)) in &sums {
         println!("FIGURES {name}: sums of {MARKS:?} are {told:?}, {truth:?} in truth");
         for at in 0..4 {
-            assert!(told[at].abs_diff(truth[at]) < 5 * days, "{name}: {} {told:?} but {truth:?}", MARKS[at]);
+            assert!(told[at].abs_diff(truth[at]) <= OF_TOTALS * days, "{name}: {} {told:?} but {truth:?}", MARKS[at]);
         }
     }
     weekly(&world).await;

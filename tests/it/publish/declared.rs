@@ -19,26 +19,31 @@ pub(super) async fn what_was_declared_is_told(world: &World) {
             let rows = world.published(table).await;
             let told: Vec<_> = rows.iter().filter_map(|row| row["goals"][goal].as_u64()).collect();
             let sum: u64 = told.iter().sum();
-            let near = sum.abs_diff(truth[goal]) < 5 * rows.len() as u64;
-            assert!(near || told.len() < rows.len() && sum < truth[goal], "{table}: {goal} {sum} but {}", truth[goal]);
+            let worst = OF_OTHERS * rows.len() as u64;
+            let near = sum.abs_diff(truth[goal]) <= worst;
+            assert!(
+                near || told.len() < rows.len() && sum <= truth[goal] + worst,
+                "{table}: {goal} {sum} but {}",
+                truth[goal]
+            );
         }
     }
     let experiments = world.published("experiments").await;
     let variant = |name: &str| experiments.iter().find(|row| row["variant"] == name && row["goal"] == "order").unwrap();
-    assert!(number(variant("a"), "visits").abs_diff(truth["a"]) < 5, "{}", variant("a"));
+    assert!(number(variant("a"), "visits").abs_diff(truth["a"]) <= OF_PEOPLE, "{}", variant("a"));
     assert!(number(variant("a"), "converted") > 0 && number(variant(""), "visits") > number(variant("a"), "visits"));
 
     let steps = world.published("funnels").await;
     let step = |number: u64| steps.iter().find(|row| row["step"] == number).unwrap();
     assert_eq!((&step(1)["funnel"], &step(1)["name"]), (&Value::from("buy"), &Value::from("/0")));
-    assert!(number(step(1), "visits").abs_diff(truth["top"]) < 5, "{} but {}", step(1), truth["top"]);
-    assert!(number(step(2), "visits").abs_diff(truth["step 2"]) < 5, "{} but {}", step(2), truth["step 2"]);
+    assert!(number(step(1), "visits").abs_diff(truth["top"]) <= OF_PEOPLE, "{} but {}", step(1), truth["top"]);
+    assert!(number(step(2), "visits").abs_diff(truth["step 2"]) <= OF_PEOPLE, "{} but {}", step(2), truth["step 2"]);
 
     let moves = world.published("transitions").await;
     assert!(moves.len() > 10, "{moves:?}");
     for row in moves.iter().filter(|row| row["to_path"] != "(other)") {
         let name = format!("{}>{}", row["from_path"].as_str().unwrap(), row["to_path"].as_str().unwrap());
-        assert!(number(row, "visits").abs_diff(truth[&name]) < 5, "{row} but {}", truth[&name]);
+        assert!(number(row, "visits").abs_diff(truth[&name]) <= OF_PEOPLE, "{row} but {}", truth[&name]);
     }
 }
 
@@ -53,7 +58,7 @@ pub(super) async fn what_devices_and_programs_tell_is_told_apart(world: &World) 
     for row in &attributes {
         let name = format!("{}={}", row["attribute"].as_str().unwrap(), row["value"].as_str().unwrap());
         if let (Some(truth), Some(told)) = (truth.get(&name), row["visitors"].as_u64()) {
-            assert!(told.abs_diff(*truth) < 5, "{row} but {truth}");
+            assert!(told.abs_diff(*truth) <= OF_PEOPLE, "{row} but {truth}");
         }
     }
     let has = |name: &str, value: &str| attributes.iter().any(|row| row["attribute"] == name && row["value"] == value);
@@ -66,5 +71,5 @@ pub(super) async fn what_devices_and_programs_tell_is_told_apart(world: &World) 
     assert_eq!(reasons, ["bot:search", "detector:webdriver", "odd"]);
     let quality = world.published("quality").await;
     let told: Vec<_> = quality.iter().map(|row| (row["outcome"].as_str().unwrap(), number(row, "count"))).collect();
-    assert!(matches!(told[..], [("accepted", 196..=204), ("duplicate", 196..=204)]), "{told:?}");
+    assert!(matches!(told[..], [("accepted", 186..=214), ("duplicate", 186..=214)]), "{told:?}");
 }
