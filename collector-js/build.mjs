@@ -51,11 +51,18 @@ export const common = {
 };
 
 /**
+ * Tells the browser's compiler that all functions are called while the page loads, so that it reads none of them twice. Chromium since
+ * 136 knows it and spends a millisecond less; to others it is a comment.
+ */
+const AT_ONCE = "//# allFunctionsCalledOnLoad\n";
+
+/**
  * One file that the collector serves. esbuild shortens the properties, terser once more what is left, which saves a twentieth.
  *
  * @param {string} source @param {string} name @param {import("esbuild").Format} format
+ * @param {string} [hint]
  */
-async function served(source, name, format) {
+async function served(source, name, format, hint = "") {
   const { outputFiles } = await build({
     ...common,
     entryPoints: [at(`src/${source}`)],
@@ -68,16 +75,16 @@ async function served(source, name, format) {
     // The snippet is a function of its own, in which nothing is different for a module.
     module: true,
     // "Unsafe" where built-in functions are replaced or functions are constructors; the browser tests run what comes out.
-    compress: { passes: 4, inline: 1, unsafe: true, unsafe_arrows: true, unsafe_methods: true },
+    compress: { passes: 10, inline: 1, unsafe: true, unsafe_arrows: true, unsafe_methods: true },
   });
-  writeFileSync(at(`dist/${name}`), code ?? "");
+  writeFileSync(at(`dist/${name}`), hint + code);
 }
 
 export async function buildAll() {
   rmSync(at("dist"), { recursive: true, force: true });
   mkdirSync(at("dist"));
   await Promise.all([
-    served("snippet.ts", "tamga.js", "iife"),
+    served("snippet.ts", "tamga.js", "iife", AT_ONCE),
     served("device.ts", "tamga-device.js", "esm"),
     served("check.ts", "tamga-check.js", "iife"),
     build({ ...common, entryPoints: [at("src/index.ts")], outfile: at("dist/esm/index.js"), format: "esm" }),

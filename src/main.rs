@@ -354,15 +354,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Snippet { config, site } => {
             let config = Config::load(&config.config)?;
             let Some(site) = config.site(&site) else { bail!("the configuration has no [[site]] of that domain") };
-            let url = site.public_url.trim_end_matches('/');
-            let (path, integrity) = collect::pinned("tamga.js").expect("the snippet is one of the scripts");
-            let site = &site.domain;
-            print(&format!(
-                "<!-- Always the current version: -->\n\
-                 <script defer src=\"{url}/tamga.js\" data-site=\"{site}\"></script>\n\
-                 <!-- Or this version, which the browser checks and no update changes: -->\n\
-                 <script defer src=\"{url}{path}\" integrity=\"{integrity}\" crossorigin=\"anonymous\" data-site=\"{site}\"></script>\n"
-            ))
+            print(&collect::installation(site))
         }
     }
 }

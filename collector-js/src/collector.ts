@@ -25,6 +25,13 @@ import { createTransport } from "./transport.js";
 /** Events are gathered this long, so that a click which causes three of them causes one request. */
 const GATHER_MS = 1_000;
 
+/** An event as it happens: when that was, from the beginning of its view, is added when it is told. */
+type Told = BeaconEvent extends infer Event
+  ? Event extends BeaconEvent
+    ? Omit<Event, "at"> & { at?: number }
+    : never
+  : never;
+
 /** Closures rather than a class, because they are shorter when minified. */
 function collector(options: Options) {
   const { site, endpoint, hash } = options;
@@ -42,8 +49,6 @@ function collector(options: Options) {
 
   const now = () => performance.now();
   const mayCount = () => allowed === "full" || allowed === "count";
-  const at = () => (began ? milliseconds(now() - began) : 0);
-
   const queue = createQueue(site, now, options.offline);
   const transport = createTransport(
     endpoint,
@@ -75,19 +80,19 @@ function collector(options: Options) {
     add({ type: "view", at: 0, url: page, ...(allowed === "full" && referrer && { referrer }) }, 0);
     const query = searchTerm(options.search);
     // A page that is restored, or moves with the same words, is no other search.
-    if (query && query !== searched) report({ type: "search", at: 0, query }, 0);
+    if (query && query !== searched) report({ type: "search", query }, 0);
     searched = query;
   };
 
   const event = (name: string, details?: { variant?: string }) => {
     const variant = details?.variant;
-    // Numbers and the like match too, but the wire carries strings.
-    if (NAME.test(name) && (variant === undefined || NAME.test(variant)))
-      report({ type: "event", at: at(), name: `${name}`, variant: variant && `${variant}` });
+    // Numbers and the like match too, `undefined` among them, but the wire carries strings.
+    if (NAME.test(name) && NAME.test(variant as string))
+      report({ type: "event", name: `${name}`, variant: variant && `${variant}` });
   };
 
   const consent = (state: ConsentState) => {
-    const told: BeaconEvent = { type: "consent", at: at(), state };
+    const told: Told = { type: "consent", state };
     if (state === "granted") {
       if (allowed === "wait") {
         allowed = granted();
@@ -109,7 +114,7 @@ function collector(options: Options) {
   const object = () => {
     mirrorObjection(false);
     stop();
-    add({ type: "object", at: at() }, 0);
+    add({ type: "object" }, 0);
   };
 
   const begin = () => {
@@ -122,8 +127,8 @@ function collector(options: Options) {
       // Without taking from storage: a page that is on its way out would carry it along.
       on("online", transport._pump);
       watchEngagement(clock);
-      watchExits(site, (url) => report({ type: "exit", at: at(), url }));
-      if (options.errors) watchErrors((message) => report({ type: "error", at: at(), message }));
+      watchExits(site, (url) => report({ type: "exit", url }));
+      if (options.errors) watchErrors((message) => report({ type: "error", message }));
       if (!auto) enterView();
     }
     if (auto) view();
@@ -187,18 +192,18 @@ function collector(options: Options) {
     const engaged_ms = clock._read();
     if (page && engaged_ms > engaged) {
       engaged = engaged_ms;
-      report({ type: "engage", at: at(), engaged_ms });
+      report({ type: "engage", engaged_ms });
     }
   };
 
-  const report = (event: BeaconEvent, delay?: number) => {
+  const report = (event: Told, delay?: number) => {
     if (allowed === "full") add(event, delay);
   };
 
-  const add = (event: BeaconEvent, delay = GATHER_MS) => {
+  const add = (event: Told, delay = GATHER_MS) => {
     // Without a view yet: an objection before consent, or an event before the first manual view.
     if (!began) enterView();
-    queue._add(event);
+    queue._add({ at: milliseconds(now() - began), ...event } as BeaconEvent);
     // The earliest wish stands, so that a stream of events cannot postpone sending for ever.
     if (delay && timer) return;
     clearTimeout(timer);
@@ -237,7 +242,7 @@ export function start(options: Options): Tamga {
     q: {
       push(...calls: Call[]) {
         // One by one, so that nonsense in one call does not cost the next.
-        for (const entry of calls) guard(([name, ...args]: Call) => call(name)(...args))(entry);
+        calls.forEach(guard(([name, ...args]: Call) => call(name)(...args)));
       },
     },
   };
@@ -246,8 +251,8 @@ export function start(options: Options): Tamga {
     const early = host.tamga?.q;
     running = collector(options);
     host.tamga = tamga;
-    // Calls the page made before the script had arrived.
-    tamga.q.push(...((early as Call[]) ?? []));
+    // Calls the page made before the script had arrived; without any this fails, and that is all.
+    tamga.q.push(...(early as Call[]));
   })();
   return tamga;
 }

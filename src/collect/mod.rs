@@ -26,7 +26,7 @@ use http::HeaderValue;
 use jiff::tz::TimeZone;
 
 pub use crate::decode::beacon::BODY_MAX;
-pub use script::{Scripts, pinned};
+pub use script::{Scripts, installation};
 
 use client_address::TrustedProxies;
 

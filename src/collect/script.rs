@@ -20,6 +20,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use ring::digest::{SHA384, digest};
 
 use super::Collector;
+use crate::config::Site;
+use crate::items::Items;
 
 /// The served files of this version.
 const CURRENT: [(&str, &[u8]); 2] = [
@@ -47,10 +49,33 @@ struct Script {
 }
 
 /// Where this version of a file is served for ever, and the value of `integrity` that goes with it.
-pub fn pinned(file: &str) -> Option<(String, String)> {
+fn pinned(file: &str) -> Option<(String, String)> {
     let (name, body) = CURRENT.iter().find(|(name, _)| *name == file)?;
     let integrity = format!("sha384-{}", STANDARD.encode(digest(&SHA384, body)));
     Some((format!("/js/{}/{name}", hash(body)), integrity))
+}
+
+/// The lines of HTML that the site's pages need: the tag, by the current path and by the pinned one, with the options that
+/// the site's policy allows.
+pub fn installation(site: &Site) -> String {
+    let (path, integrity) = pinned("tamga.js").expect("the snippet is one of the scripts");
+    let url = site.public_url.trim_end_matches('/');
+    let items = Items::of(site.profile.as_deref(), site.items.as_deref()).unwrap_or_default();
+    let mut options = format!("data-site=\"{}\"", site.domain);
+    let mut search = "";
+    if items.search {
+        options.push_str(" data-search=\"q\"");
+        search = "<!-- data-search names the parameters of your pages' addresses that hold search words: \"q,text\". -->\n";
+    }
+    if items.errors {
+        options.push_str(" data-errors");
+    }
+    format!(
+        "{search}<!-- Always the current version: -->\n\
+         <script defer src=\"{url}/tamga.js\" {options}></script>\n\
+         <!-- Or this version, which the browser checks and no update changes: -->\n\
+         <script defer src=\"{url}{path}\" integrity=\"{integrity}\" crossorigin=\"anonymous\" {options}></script>\n"
+    )
 }
 
 fn hash(body: &[u8]) -> String {
@@ -201,6 +226,22 @@ mod tests {
         };
         assert_eq!((0..12).filter(|number| served(*number)).collect::<Vec<_>>(), (4..12).collect::<Vec<_>>());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 8 + 2, "two files of this version");
+    }
+
+    #[test]
+    fn a_tag_has_the_options_of_the_sites_policy() {
+        let tags = |profile: &str| {
+            let site = format!(
+                "domain = \"shop.kz\"\npublic_url = \"https://t.shop.kz/\"\norigins = [\"https://shop.kz\"]\n\
+                 time_zone = \"Asia/Almaty\"\n{profile}\n"
+            );
+            installation(&toml::from_str(&site).unwrap())
+        };
+        let all = tags("items = [\"pages\", \"search\", \"errors\"]");
+        assert_eq!(all.matches("data-site=\"shop.kz\" data-search=\"q\" data-errors></script>").count(), 2, "{all}");
+        assert!(all.contains("src=\"https://t.shop.kz/tamga.js\" data-site"), "{all}");
+        let few = tags("items = [\"pages\"]");
+        assert!(!few.contains("data-search") && !few.contains("data-errors"), "{few}");
     }
 
     #[test]

@@ -125,6 +125,29 @@ async fn thirty_quiet_minutes_end_a_visit() {
 }
 
 #[tokio::test]
+async fn who_comes_back_from_the_bank_has_not_entered_there() {
+    let edge = Edge::start().await;
+    let mut cookie: Option<String> = None;
+    for (view, minutes, referrer) in [
+        (1, 0, "https://www.google.kz/"),
+        (2, 5, "https://acs.bank.kz/3ds/step2"), // In the middle of a payment.
+        (3, 31, "https://acs.bank.kz/3ds/step2"), // It took so long that the visit had ended.
+        (4, 31, "https://news.kz/"),
+    ] {
+        edge.wait_minutes(minutes);
+        let seen = format!(r#"{{"type":"view","at":0,"url":"https://jetpay.kz/tariffs","referrer":"{referrer}"}}"#);
+        cookie = edge.beacon(beacon_of(view, 0, &seen)).cookies(cookie.as_deref()).send().await.cookie();
+    }
+    let rows = edge.rows().await.events;
+    let entries: Vec<_> = rows.iter().map(|row| (row.step, row.entry[0].as_str(), row.entry[1].as_str())).collect();
+    assert_eq!(
+        entries,
+        [(1, "search", "google.kz"), (2, "", ""), (1, "direct", ""), (1, "referral", "news.kz")],
+        "the bank is neither a source nor the beginning of a visit"
+    );
+}
+
+#[tokio::test]
 async fn a_beacon_is_known_by_site_view_and_number() {
     let edge = Edge::start().await;
     assert_eq!(edge.view(1, 0, None).await.outcome(), "accepted");

@@ -45,6 +45,7 @@ origins = ["https://jetpay.kz", "https://www.jetpay.kz"]
 time_zone = "Asia/Almaty"
 profile = "jetpay"
 paths = ["/", "/tariffs", "/pay/:order", "/docs/*"]
+ignored_referrers = ["bank.kz"]
 events = ["pay.started"]
 variants = ["b"]
 
