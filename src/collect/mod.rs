@@ -26,7 +26,7 @@ use http::HeaderValue;
 use jiff::tz::TimeZone;
 
 pub use crate::decode::beacon::BODY_MAX;
-pub use script::{Scripts, installation};
+pub use script::{Scripts, installation, pinned};
 
 use client_address::TrustedProxies;
 

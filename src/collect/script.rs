@@ -49,7 +49,7 @@ struct Script {
 }
 
 /// Where this version of a file is served for ever, and the value of `integrity` that goes with it.
-fn pinned(file: &str) -> Option<(String, String)> {
+pub fn pinned(file: &str) -> Option<(String, String)> {
     let (name, body) = CURRENT.iter().find(|(name, _)| *name == file)?;
     let integrity = format!("sha384-{}", STANDARD.encode(digest(&SHA384, body)));
     Some((format!("/js/{}/{name}", hash(body)), integrity))
@@ -65,7 +65,8 @@ pub fn installation(site: &Site) -> String {
     let mut search = "";
     if items.search {
         options.push_str(" data-search=\"q\"");
-        search = "<!-- data-search names the parameters of your pages' addresses that hold search words: \"q,text\". -->\n";
+        search =
+            "<!-- data-search names the parameters of your pages' addresses that hold search words: \"q,text\". -->\n";
     }
     if items.errors {
         options.push_str(" data-errors");

@@ -130,7 +130,7 @@ async fn who_comes_back_from_the_bank_has_not_entered_there() {
     let mut cookie: Option<String> = None;
     for (view, minutes, referrer) in [
         (1, 0, "https://www.google.kz/"),
-        (2, 5, "https://acs.bank.kz/3ds/step2"), // In the middle of a payment.
+        (2, 5, "https://acs.bank.kz/3ds/step2"),  // In the middle of a payment.
         (3, 31, "https://acs.bank.kz/3ds/step2"), // It took so long that the visit had ended.
         (4, 31, "https://news.kz/"),
     ] {

@@ -154,7 +154,7 @@ async fn away_for_hours_and_back() {
     let mut usual = took(trickle, &stop).await;
 
     laboratory.vault.kill();
-    source.pour(rows / 20).await; // Buffers find their size.
+    source.pour(rows / 2).await; // Buffers and the watermark's arrivals find their size.
     let (before, resident) = (collector.peak_kib(), collector.resident_kib());
     let poured = Instant::now();
     source.pour(rows).await;
