@@ -45,7 +45,7 @@ linkage: ## Try to join identified data with what is kept and published; writes 
 
 scale: ## The long run of the publisher: thirty million events, attacked; and ten million of one day (about half an hour)
 	@scripts/prepare compiler snippet engine
-	@cargo test --test it disclosure::scale -- --ignored --nocapture --test-threads 1
+	@cargo test --release --test it disclosure::scale -- --ignored --nocapture --test-threads 1
 
 lint: ## Check formats, lints, types and licences
 	@scripts/prepare compiler snippet
