@@ -255,11 +255,16 @@ pub(super) fn as_sent(text: &str) -> String {
     out
 }
 
-/// Whether as much as seven characters in a row of the identifier, plain or as it was written, stand in what was kept.
+/// Whether as much as seven characters in a row of the identifier, plain or as it was written, stand in what was kept. The
+/// scrubber's own words, such as `<encoded>`, are none of them.
 pub(super) fn is_left(kept: &str, identifier: &str, written: &str) -> bool {
     let bare =
         |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
-    let kept = bare(kept);
+    let without = |part: &str| match part.split_once('>') {
+        Some((word, rest)) if word.chars().all(|c| c.is_ascii_lowercase()) => bare(rest),
+        _ => bare(part),
+    };
+    let kept = kept.split('<').map(without).collect::<Vec<_>>().join("<");
     [identifier, written].iter().any(|form| {
         let form: Vec<char> = bare(form).chars().collect();
         let stands = |range: &[char]| kept.contains(&range.iter().collect::<String>());
