@@ -251,8 +251,8 @@ export function start(options: Options): Tamga {
     const early = host.tamga?.q;
     running = collector(options);
     host.tamga = tamga;
-    // Calls the page made before the script had arrived; without any this fails, and that is all.
-    tamga.q.push(...(early as Call[]));
+    // Calls the page made before the script had arrived.
+    tamga.q.push(...((early as Call[]) ?? []));
   })();
   return tamga;
 }

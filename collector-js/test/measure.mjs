@@ -3,19 +3,26 @@
  *
  *     node test/measure.mjs [LOADS]
  *
- * A page is loaded again and again (default 30 times each, by turns) without the snippet, with it, with it and the device part, and
- * with it and a collector that refuses connections. Prints a table: milliseconds of the processor that the main thread spent in the
- * snippet at load (its evaluation and the turns that follow from it within half a second), in everything (so that what the device
- * part costs is the difference between two lines), in its longest task, and the time from the page's arrival to its load event.
- * It measures and judges nothing.
+ * A page is loaded (10 times of each kind, by turns) without the snippet, with it, with it and the device part, and with it and a
+ * collector that refuses connections; each time by a new browser with a new profile, as by a visitor who has never been there.
+ * No program drives the browser: one that does makes it collect stacks, which takes more of the main thread than the snippet.
+ *
+ * Prints a table: milliseconds of the processor that the main thread spent in the snippet at load (its evaluation and the turns that
+ * follow from it within half a second), in everything (so that what the device part costs is the difference between two
+ * lines), in its longest task, and the time from the page's arrival to its load event. It measures and judges nothing.
  */
-import { readFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
-import { launchChromium } from "./lib/chromium.mjs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { FLAGS, findChromium, MISSING } from "./lib/chromium.mjs";
 
-const LOADS = Number(process.argv[2] ?? 30);
-/** Long enough for the device part to be read to its end. */
-const AFTER_MS = 2_500;
+const LOADS = Number(process.argv[2] ?? 10);
+/** Of the start of the browser, the page, and the device part, which is read to its end. */
+const TRACED_S = 5;
 const AT_LOAD_US = 500_000;
 const ITEMS = "10,13,14,15,16,17,18,19,20,22,23";
 const KINDS = /** @type {const} */ (["none", "snippet", "device", "down"]);
@@ -63,51 +70,69 @@ function ours(trace) {
     ({ name, args }) => name === "ParseHTML" && args?.beginData?.url?.includes("//shop."),
   );
   const main = trace.filter(({ pid, tid, ph }) => ph === "X" && pid === page?.pid && tid === page?.tid);
-  // The script's evaluation and all that it causes: what it waits for comes in later turns. The page has no other script, but
-  // Playwright has; hence by the file's name.
+  // The script's evaluation and all that it causes: what it waits for comes in later turns. The page has no other script.
   const turns = main.filter(({ name }) =>
     /^(EvaluateScript|v8\.compile|FunctionCall|TimerFire|RunMicrotasks)$/.test(name),
   );
   const within = (/** @type {Slice} */ inner, /** @type {Slice} */ outer) =>
     inner !== outer && inner.ts >= outer.ts && inner.ts + (inner.dur ?? 0) <= outer.ts + (outer.dur ?? 0);
-  const outermost = turns.filter((turn) => !turns.some((other) => within(turn, other)));
-  const named = turns.filter(({ args }) => /\/tamga\.js/.test(JSON.stringify(args)));
-  const atLoad = outermost.filter(
-    (turn) =>
-      (turn.name === "RunMicrotasks" && turn.ts < (page?.ts ?? 0) + AT_LOAD_US) ||
-      named.some((one) => one === turn || within(one, turn)),
+  const began = page?.ts ?? 0;
+  const atLoad = turns.filter(
+    (turn) => turn.ts < began + AT_LOAD_US && !turns.some((other) => within(turn, other)),
   );
   const tasks = main.filter(({ name }) => /RunTask$/.test(name));
-  return { atLoad: sum(atLoad), inAll: sum(tasks), longest: Math.max(0, ...tasks.map(cpu)) };
+  const loaded = trace.find(({ name, pid }) => name === "MarkLoad" && pid === page?.pid);
+  return {
+    atLoad: sum(atLoad),
+    inAll: sum(tasks),
+    longest: Math.max(0, ...tasks.map(cpu)),
+    loaded: ((loaded?.ts ?? Number.NaN) - began) / 1_000,
+  };
+}
+
+/** The trace of a browser that opens the page and nothing else. */
+async function load() {
+  const executable = findChromium();
+  if (!executable) throw new Error(MISSING);
+  const folder = mkdtempSync(join(tmpdir(), "tamga-measure-"));
+  const file = join(folder, "trace.json");
+  const tracing = ["devtools.timeline,toplevel", file, "json", `${TRACED_S}`];
+  const options = ["", "-file", "-format", "-duration"].map(
+    (of, at) => `--trace-startup${of}=${tracing[at]}`,
+  );
+  const own = ["--headless", `--user-data-dir=${join(folder, "profile")}`, ...options];
+  const browser = spawn(executable, [...FLAGS, ...own, `http://shop.localhost:${port()}/`], {
+    stdio: "ignore",
+  });
+  const gone = once(browser, "exit");
+  try {
+    for (let waited = 0; waited < 60; waited++) {
+      await sleep(500);
+      try {
+        return ours(JSON.parse(readFileSync(file, "utf8")).traceEvents);
+      } catch {
+        // Not there yet, or not whole.
+      }
+    }
+    throw new Error("The browser wrote no trace within half a minute.");
+  } finally {
+    // With its helpers, which would go on writing into the profile. It may have ended by itself.
+    try {
+      process.kill(-Number(browser.pid), "SIGKILL");
+    } catch {}
+    await gone;
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
 }
 
 /** @param {number[]} all @param {number} share */
 const quantile = (all, share) => [...all].sort((a, b) => a - b)[Math.floor((all.length - 1) * share)] ?? 0;
-const browser = await launchChromium();
-/** @type {Record<string, { atLoad: number, inAll: number, longest: number, loaded: number }[]>} */
+/** @type {Record<string, ReturnType<typeof ours>[]>} */
 const results = Object.fromEntries(KINDS.map((name) => [name, []]));
-for (let turn = 0; turn <= LOADS; turn++) {
-  for (kind of KINDS) {
-    const context = await browser.newContext();
-    const page = await context.newPage();
-    await browser.startTracing(page, {
-      categories: ["devtools.timeline", "toplevel"],
-    });
-    await page.goto(`http://shop.localhost:${port()}/`);
-    const loaded = await page.evaluate(() => {
-      const [entry] = /** @type {PerformanceNavigationTiming[]} */ (
-        performance.getEntriesByType("navigation")
-      );
-      return (entry?.loadEventEnd ?? 0) - (entry?.responseEnd ?? 0);
-    });
-    await page.waitForTimeout(kind === "device" ? AFTER_MS : 300);
-    const trace = JSON.parse((await browser.stopTracing()).toString()).traceEvents;
-    await context.close();
-    // The first round warms the caches.
-    if (turn) results[kind]?.push({ ...ours(trace), loaded });
-  }
+for (let turn = 0; turn < LOADS; turn++) {
+  for (kind of KINDS) results[kind]?.push(await load());
+  if (process.stderr.isTTY) process.stderr.write(`\r${turn + 1} of ${LOADS}\r`);
 }
-await browser.close();
 server.close();
 
 console.log("ms, median (95 %)   snippet        main thread    longest task   load event");

@@ -92,6 +92,9 @@ impl Bounds {
     pub(crate) fn attack(&self, most: usize) -> (usize, usize) {
         let few = |cell: &Cell| cell.people < FEW && cell.count > 0 && cell.count < FEW;
         let small: Vec<usize> = (0..self.cells.len()).filter(|&at| few(&self.cells[at])).collect();
+        if most == 0 {
+            return (0, 0);
+        }
         let every = small.len().div_ceil(most).max(1);
         let (mut attacked, mut found) = (0, 0);
         for &target in small.iter().step_by(every) {
