@@ -103,6 +103,7 @@ async function load() {
   const own = ["--headless", `--user-data-dir=${join(folder, "profile")}`, ...options];
   const browser = spawn(executable, [...FLAGS, ...own, `http://shop.localhost:${port()}/`], {
     stdio: "ignore",
+    detached: true,
   });
   const gone = once(browser, "exit");
   try {
