@@ -116,7 +116,7 @@ async fn thirty_days_of_four_sites() {
         if number == 1 {
             outlooks(&world).await;
         }
-        println!("day {number}: {events} events so far, {} s of publishing", publishing.as_secs());
+        println!("day {number}: {events} events so far, {} s of publishing; {found:?}", publishing.as_secs());
     }
     for (name, (told, truth)) in &sums {
         println!("FIGURES {name}: sums of {MARKS:?} are {told:?}, {truth:?} in truth");
