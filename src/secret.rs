@@ -157,10 +157,10 @@ impl Secret {
     }
 }
 
-/// Overwrites the part of the stack that functions called before from the same place have used, up to 12 KiB deep.
+/// Overwrites the part of the stack that functions called before from the same place have used, so many bytes deep.
 #[inline(never)]
-pub(crate) fn scrub_stack() {
-    let mut area = [0_u8; 12 * 1024];
+pub(crate) fn scrub_stack<const DEPTH: usize>() {
+    let mut area = [0_u8; DEPTH];
     std::hint::black_box(&mut area);
 }
 

@@ -16,8 +16,32 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::event::Pseudonym;
 use crate::secret::{Locked, Secret, scrub_stack};
 
-/// The domains that every beacon needs, derived once.
-const DOMAINS: [&str; 7] = ["identity", "address", "visitor", "visit", "view", "network", "loss"];
+/// The domains that are derived when a day's key is made: what identifies, then the purposes beside visits.
+const DOMAINS: [&str; 23] = [
+    "identity",
+    "address",
+    "visitor",
+    "visit",
+    "view",
+    "network",
+    "loss",
+    "attribute provider",
+    "errors",
+    "attribute time_zone",
+    "attribute fonts",
+    "attribute plugins",
+    "attribute webgl",
+    "attribute media_devices",
+    "attribute active_x",
+    "attribute languages",
+    "attribute cpu",
+    "attribute screen",
+    "attribute canvas",
+    "attribute automation",
+    "signal canvas",
+    "signal webgl",
+    "signal automation",
+];
 const MATERIAL: usize = DOMAINS.len();
 
 /// The random key of one site and one of its days, with the keys of its domains; one locked page.
@@ -35,9 +59,12 @@ impl DayKey {
         Self(keys)
     }
 
+    fn listed(&self, name: &str) -> Option<&[u8; 32]> {
+        DOMAINS.iter().position(|domain| *domain == name).map(|at| &self.0.expose()[at])
+    }
+
     fn domain(&self, name: &str) -> &[u8; 32] {
-        let at = DOMAINS.iter().position(|domain| *domain == name).expect("callers name one of the list");
-        &self.0.expose()[at]
+        self.listed(name).expect("callers name one of the list")
     }
 
     /// The identifier that replaces yesterday's in the cookie. It never rests on the server.
@@ -82,8 +109,11 @@ impl DayKey {
     }
 
     /// Lends the key domain of one purpose beside visits, so that its rows join with no other: `attribute provider`,
-    /// `signal canvas`, `errors`. The key is wiped at the end.
+    /// `signal canvas`, `errors`. The key of one that is not listed is wiped at the end.
     pub(super) fn purpose<T>(&self, name: &str, work: impl FnOnce(&Purpose<'_>) -> T) -> T {
+        if let Some(key) = self.listed(name) {
+            return work(&Purpose(key));
+        }
         let mut key = Zeroizing::new([0; 32]);
         derive(&self.0.expose()[MATERIAL], name, &mut key);
         work(&Purpose(&key))
@@ -121,13 +151,32 @@ pub(super) fn derive(material: &[u8; 32], domain: &str, out: &mut [u8; 32]) {
         hasher.zeroize();
     }
     on_stack(material, domain, out);
-    scrub_stack();
+    scrub_stack::<DEEP>();
 }
+
+/// Bytes of stack that hashing reaches down to: with BLAKE3's full state, and with that of one chunk, which is all that
+/// short input needs. The second is the larger part of the time that a hash takes, and three times what is used.
+const DEEP: usize = 12 * 1024;
+const SHALLOW: usize = 2 * 1024;
+/// Bytes of parts with their lengths that are hashed in one piece.
+const SHORT: usize = 256;
 
 /// `keyed_hash(key, length-prefixed parts)[..16]`. Nothing of the key stays on the stack.
 pub(super) fn hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
     #[inline(never)]
-    fn on_stack(key: &[u8; 32], parts: &[&[u8]], out: &mut [u8; 16]) {
+    fn short(key: &[u8; 32], parts: &[&[u8]], out: &mut [u8; 16]) {
+        let mut input = [0; SHORT];
+        let mut end = 0;
+        for part in parts {
+            for bytes in [&(part.len() as u64).to_le_bytes()[..], part] {
+                input[end..end + bytes.len()].copy_from_slice(bytes);
+                end += bytes.len();
+            }
+        }
+        out.copy_from_slice(&blake3::keyed_hash(key, &input[..end]).as_bytes()[..16]);
+    }
+    #[inline(never)]
+    fn long(key: &[u8; 32], parts: &[&[u8]], out: &mut [u8; 16]) {
         let mut hasher = blake3::Hasher::new_keyed(key);
         for part in parts {
             hasher.update(&(part.len() as u64).to_le_bytes());
@@ -137,8 +186,13 @@ pub(super) fn hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
         hasher.zeroize();
     }
     let mut out = [0; 16];
-    on_stack(key, parts, &mut out);
-    scrub_stack();
+    if parts.iter().map(|part| size_of::<u64>() + part.len()).sum::<usize>() <= SHORT {
+        short(key, parts, &mut out);
+        scrub_stack::<SHALLOW>();
+    } else {
+        long(key, parts, &mut out);
+        scrub_stack::<DEEP>();
+    }
     out
 }
 
@@ -179,6 +233,17 @@ mod tests {
         let key = [1; 32];
         assert_ne!(hash(&key, &[b"ab", b"c"]), hash(&key, &[b"a", b"bc"]));
         assert_ne!(hash(&key, &[b"abc"]), hash(&key, &[b"abc", b""]));
+    }
+
+    #[test]
+    fn short_and_long_input_are_hashed_alike() {
+        let whole = [7; 2 * SHORT];
+        for length in [0, 1, SHORT - 17, SHORT - 16, SHORT - 15, SHORT, 2 * SHORT] {
+            let parts = [&b"a"[..], &whole[..length]];
+            let joined: Vec<u8> =
+                parts.iter().flat_map(|part| [&(part.len() as u64).to_le_bytes()[..], part].concat()).collect();
+            assert_eq!(hash(&[1; 32], &parts), blake3::keyed_hash(&[1; 32], &joined).as_bytes()[..16], "{length}");
+        }
     }
 
     #[test]
