@@ -2,7 +2,8 @@
 //!
 //! Strict in values, lenient in what is new: every limit of the schema is held here, while fields and event types that
 //! this version does not know are discarded unread and counted, so that a newer snippet loses nothing else.
-//! A beacon is parsed once, borrowed from the body; events one by one, so that an unknown type's fields are never looked at.
+//! A beacon is parsed once, borrowed from the body; what the fields of an event hold is judged once its type is known, so
+//! that an unknown type's fields may hold anything.
 
 use std::borrow::Cow;
 
@@ -11,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::fields::Fields;
 use super::{device, url};
 use crate::config::is_event_name;
 use crate::event::{PageUrl, ReceivedBeacon, ReceivedEvent};
@@ -48,61 +50,9 @@ struct Wire<'a> {
     view: Cow<'a, str>,
     seq: u32,
     #[serde(borrow)]
-    events: Vec<&'a RawValue>,
+    events: Vec<Fields<'a>>,
     #[serde(borrow)]
     device: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Type<'a> {
-    #[serde(borrow, rename = "type")]
-    name: Cow<'a, str>,
-    at: u64,
-}
-
-#[derive(Deserialize)]
-struct View<'a> {
-    #[serde(borrow)]
-    url: Cow<'a, str>,
-    #[serde(borrow)]
-    referrer: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct Engage {
-    engaged_ms: u64,
-}
-
-#[derive(Deserialize)]
-struct Exit<'a> {
-    #[serde(borrow)]
-    url: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct Named<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    #[serde(borrow)]
-    variant: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct Search<'a> {
-    #[serde(borrow)]
-    query: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct Failure<'a> {
-    #[serde(borrow)]
-    message: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct Consent<'a> {
-    #[serde(borrow)]
-    state: Cow<'a, str>,
 }
 
 /// Parses a body.
@@ -110,7 +60,8 @@ pub fn parse(body: &[u8]) -> Result<Addressed, Rejection> {
     if body.len() > BODY_MAX {
         return Err(Rejection::TooLarge);
     }
-    let wire: Wire<'_> = serde_json::from_slice(body).map_err(|_| Rejection::Malformed)?;
+    let body = std::str::from_utf8(body).map_err(|_| Rejection::Malformed)?;
+    let wire: Wire<'_> = serde_json::from_str(body).map_err(|_| Rejection::Malformed)?;
     if wire.v != 1 {
         return Err(Rejection::UnknownVersion);
     }
@@ -123,8 +74,8 @@ pub fn parse(body: &[u8]) -> Result<Addressed, Rejection> {
     let view: [u8; 16] = view.ok_or(Rejection::OutOfBounds)?;
     let mut events = Vec::with_capacity(wire.events.len());
     let mut unknown_events = 0;
-    for raw in wire.events {
-        match event(raw.get())? {
+    for fields in wire.events {
+        match event(fields)? {
             Some(event) => events.push(event),
             None => unknown_events += 1,
         }
@@ -145,65 +96,48 @@ fn is_site(text: &str) -> bool {
 }
 
 /// One event; `None` when its type is not one that is kept.
-fn event(raw: &str) -> Result<Option<ReceivedEvent>, Rejection> {
-    let kind: Type<'_> = fields(raw)?;
-    if kind.at > MS_MAX {
+fn event(fields: Fields<'_>) -> Result<Option<ReceivedEvent>, Rejection> {
+    let Fields { kind, at, url, referrer, engaged_ms, name, variant, query, message, state } = fields;
+    let kind = kind.text()?;
+    if at.number()? > MS_MAX {
         return Err(Rejection::OutOfBounds);
     }
-    let event = match kind.name.as_ref() {
+    let event = match &*kind {
         "view" => {
-            let view: View<'_> = fields(raw)?;
-            let referrer = view.referrer.filter(|text| !text.is_empty());
+            let (url, referrer) = (url.text()?, referrer.optional_text()?.filter(|text| !text.is_empty()));
             if referrer.as_ref().is_some_and(|text| text.len() > url::MAX_URL_BYTES) {
                 return Err(Rejection::OutOfBounds);
             }
             // Browsers know referrers that are no web addresses (`about:client`): such a view has none.
             let referrer = referrer.and_then(|text| url::parse(&text).ok());
-            ReceivedEvent::View { page: address(&view.url)?, referrer }
+            ReceivedEvent::View { page: address(&url)?, referrer }
         }
         "engage" => {
-            let engage: Engage = fields(raw)?;
-            if engage.engaged_ms > MS_MAX {
+            let engaged_ms = engaged_ms.number()?;
+            if engaged_ms > MS_MAX {
                 return Err(Rejection::OutOfBounds);
             }
-            ReceivedEvent::Engage { engaged_ms: engage.engaged_ms as u32 }
+            ReceivedEvent::Engage { engaged_ms: engaged_ms as u32 }
         }
-        "exit" => {
-            let exit: Exit<'_> = fields(raw)?;
-            ReceivedEvent::Exit { to: address(&exit.url)? }
-        }
+        "exit" => ReceivedEvent::Exit { to: address(&url.text()?)? },
         "event" => {
-            let named: Named<'_> = fields(raw)?;
-            let variant = named.variant.filter(|variant| !variant.is_empty());
-            if !is_event_name(&named.name) || variant.as_deref().is_some_and(|variant| !is_event_name(variant)) {
+            let (name, variant) = (name.text()?, variant.optional_text()?.filter(|variant| !variant.is_empty()));
+            if !is_event_name(&name) || variant.as_deref().is_some_and(|variant| !is_event_name(variant)) {
                 return Err(Rejection::OutOfBounds);
             }
-            ReceivedEvent::Named { name: named.name.into_owned(), variant: variant.map(Cow::into_owned) }
+            ReceivedEvent::Named { name: name.into_owned(), variant: variant.map(Cow::into_owned) }
         }
         "object" => ReceivedEvent::Object,
-        "search" => {
-            let search: Search<'_> = fields(raw)?;
-            ReceivedEvent::Search { query: text(search.query, QUERY_MAX)? }
-        }
-        "error" => {
-            let error: Failure<'_> = fields(raw)?;
-            ReceivedEvent::Error { message: text(error.message, MESSAGE_MAX)? }
-        }
-        "consent" => {
-            let consent: Consent<'_> = fields(raw)?;
-            match consent.state.as_ref() {
-                "granted" => ReceivedEvent::Consent { granted: true },
-                "denied" => ReceivedEvent::Consent { granted: false },
-                _ => return Err(Rejection::OutOfBounds),
-            }
-        }
+        "search" => ReceivedEvent::Search { query: text(query.text()?, QUERY_MAX)? },
+        "error" => ReceivedEvent::Error { message: text(message.text()?, MESSAGE_MAX)? },
+        "consent" => match &*state.text()? {
+            "granted" => ReceivedEvent::Consent { granted: true },
+            "denied" => ReceivedEvent::Consent { granted: false },
+            _ => return Err(Rejection::OutOfBounds),
+        },
         _ => return Ok(None),
     };
     Ok(Some(event))
-}
-
-fn fields<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, Rejection> {
-    serde_json::from_str(raw).map_err(|_| Rejection::Malformed)
 }
 
 /// Free text of at least one and at most so many characters.

@@ -2,6 +2,7 @@
 
 pub mod beacon;
 mod device;
+mod fields;
 pub mod url;
 
 use beacon::Addressed;

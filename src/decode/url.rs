@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::event::{CampaignParameters, PageUrl};
 use crate::secret::Personal;
@@ -61,6 +61,9 @@ pub fn parse(raw: &str) -> Result<PageUrl, UrlError> {
     if raw.len() > MAX_URL_BYTES {
         return Err(UrlError::TooLong);
     }
+    if let Some(page) = plain(raw) {
+        return Ok(page);
+    }
     let url = Url::parse(raw).map_err(|_| UrlError::Malformed)?;
     let parts = take_apart(&url);
     // The parser's copy of the whole URL is overwritten, not only freed.
@@ -77,10 +80,63 @@ fn take_apart(url: &Url) -> Result<PageUrl, UrlError> {
         "android-app" => app_host(host?).ok_or(UrlError::Host)?,
         _ => return Err(UrlError::Scheme),
     };
-    let path = if url.path().is_empty() { "/" } else { url.path() };
+    Ok(page(host, url.path(), url.query()))
+}
+
+/// A page of a plain address, which is one that the parser would leave as it is; nearly all are. `None` of any other.
+fn plain(raw: &str) -> Option<PageUrl> {
+    let rest = raw.strip_prefix("https://").or_else(|| raw.strip_prefix("http://"))?;
+    let bytes = rest.as_bytes();
+    let ends = |from: usize, end: fn(u8) -> bool| {
+        bytes[from..].iter().position(|byte| end(*byte)).map_or(bytes.len(), |at| from + at)
+    };
+    let host = ends(0, |byte| matches!(byte, b'/' | b'?' | b'#'));
+    let path = ends(host, |byte| matches!(byte, b'?' | b'#'));
+    let query = ends(path, |byte| byte == b'#');
+    let is_printed = |bytes: &[u8]| bytes.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'\\');
+    (is_plain_host(&bytes[..host]) && is_plain_path(&bytes[host..path]) && is_printed(&bytes[path..]))
+        .then(|| page(rest[..host].to_owned(), &rest[host..path], rest[path..query].strip_prefix('?')))
+}
+
+/// Lower-case labels, none of them in Punycode, the last of which is not a number.
+fn is_plain_host(host: &[u8]) -> bool {
+    let (mut before, mut label) = (b'.', 0);
+    for (at, byte) in host.iter().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' => (),
+            // Neither may begin or end a label, nor follow itself.
+            b'.' if !matches!(before, b'.' | b'-') => label = at + 1,
+            b'-' if !matches!(before, b'.' | b'-') => (),
+            _ => return false,
+        }
+        before = *byte;
+    }
+    host.len() <= 253 && !matches!(before, b'.' | b'-') && host[label].is_ascii_lowercase()
+}
+
+/// Nothing that the parser encodes, and no segment that it resolves.
+fn is_plain_path(path: &[u8]) -> bool {
+    let mut before = 0;
+    path.iter().all(|byte| {
+        let stays = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0' | b'1' | b'3'..=b'9' | b'/' | b'-' | b'_' | b'~' | b'%' | b'=' | b'&' => {
+                true
+            }
+            b'.' => before != b'/',
+            b'2' => before != b'%',
+            b'!' | b'$' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b':' | b'@' => true,
+            _ => false,
+        };
+        before = *byte;
+        stays
+    })
+}
+
+fn page(host: String, path: &str, query: Option<&str>) -> PageUrl {
+    let path = if path.is_empty() { "/" } else { path };
     let mut campaign = CampaignParameters::default();
     let mut paid_click = false;
-    for (name, value) in url.query_pairs() {
+    for (name, value) in form_urlencoded::parse(query.unwrap_or("").as_bytes()) {
         match &*name {
             "utm_source" => keep_first(&mut campaign.source, value),
             "utm_medium" => keep_first(&mut campaign.medium, value),
@@ -88,7 +144,7 @@ fn take_apart(url: &Url) -> Result<PageUrl, UrlError> {
             other => paid_click |= PAID_CLICK_PARAMETERS.iter().any(|known| known.eq_ignore_ascii_case(other)),
         }
     }
-    Ok(PageUrl { host: Personal::new(host), path: Personal::new(path.to_owned()), campaign, paid_click })
+    PageUrl { host: Personal::new(host), path: Personal::new(path.to_owned()), campaign, paid_click }
 }
 
 /// Application ids are Java package names; anything else is no application.
@@ -202,6 +258,25 @@ mod tests {
                 for word in [page.campaign.source, page.campaign.medium, page.campaign.campaign].into_iter().flatten() {
                     prop_assert!((1..=MAX_CAMPAIGN_BYTES).contains(&word.expose().len()));
                 }
+            }
+        }
+
+        #[test]
+        fn a_plain_address_is_read_as_the_parser_reads_it(
+            host in "[a-z0-9.-]{1,14}|[a-z]{1,8}\\.(kz|com|0x1|1)|xn--[a-z0-9]{2,6}\\.kz", path in "|/[!-~]{0,30}|/[a-z./%2eE]{0,12}",
+            query in "|\\?[ -~]{0,40}|\\?(utm_source|utm_medium|gclid)=[!-~]{0,20}", fragment in "|#[ -~]{0,9}",
+        ) {
+            let raw = format!("https://{host}{path}{query}{fragment}");
+            if let Some(page) = plain(&raw) {
+                let url = Url::parse(&raw);
+                let parsed = url.as_ref().ok().and_then(|url| take_apart(url).ok()).expect("what is plain is a URL");
+                let shown = |page: &PageUrl| {
+                    let campaign = &page.campaign;
+                    let words = [&campaign.source, &campaign.medium, &campaign.campaign];
+                    let words = words.map(|word| word.as_ref().map(|word| word.expose().clone()));
+                    (page.host.expose().clone(), page.path.expose().clone(), words, page.paid_click)
+                };
+                prop_assert_eq!(shown(&page), shown(&parsed), "{}", raw);
             }
         }
 
