@@ -1,7 +1,8 @@
 //! The writer's thread: everything that waits becomes one write and one `fdatasync`, then all are answered.
 //!
-//! There is no timer: while one commit is synced the next collects itself, so an idle spool answers after one sync and
-//! a busy one shares it. A write or sync that failed is never repeated on its file: the segment is sealed at the last
+//! There is no timer: while one commit is synced the next collects itself, and the first to wait lets the other requests
+//! that are there be read before it calls the writer (`writer.rs`). So an idle spool answers after one sync and a busy one
+//! shares it. A write or sync that failed is never repeated on its file: the segment is sealed at the last
 //! point that was durable, a new one is begun, whose header says so, and those who waited are answered with an error.
 
 use std::io;
@@ -13,10 +14,13 @@ use super::frame::{MAX_APPEND_BYTES, MAX_COMMIT_FRAMES, SegmentId};
 use super::io::{File, is_full};
 use super::ledger::{Request, Segment, Shared, lock};
 use super::segment::{FRAMES_AT, Header, file_name};
-use super::writer::{AppendError, Appended};
+use super::writer::{AppendError, Appended, Others};
 
 /// A commit that has this much takes no further request: what comes later shares the next sync.
 const COMMIT_BYTES: usize = 4 << 20;
+
+/// Zeros are written ahead up to the next multiple of this.
+const ZEROED: u64 = 1 << 20;
 
 /// How often a broken spool tries to begin a new segment.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
@@ -37,6 +41,9 @@ struct Active {
     id: SegmentId,
     /// Up to here everything is durable.
     bytes: u64,
+    /// Up to here blocks have been written, and up to there they are reserved.
+    written: u64,
+    reserved: u64,
     since: Instant,
 }
 
@@ -68,7 +75,9 @@ impl Committer {
     fn wait(&self) -> Work {
         let mut queue = lock(&self.shared.queue);
         loop {
-            if let Some(first) = queue.waiting.pop_front() {
+            if (queue.due || queue.closing)
+                && let Some(first) = queue.waiting.pop_front()
+            {
                 let (mut bytes, mut frames) = (first.bytes, first.frames.len());
                 let mut requests = vec![first];
                 while let Some(next) = queue.waiting.front() {
@@ -78,6 +87,7 @@ impl Committer {
                     }
                     requests.extend(queue.waiting.pop_front());
                 }
+                queue.due = !queue.waiting.is_empty();
                 return Work::Commit(requests);
             }
             if queue.closing {
@@ -88,6 +98,7 @@ impl Committer {
                 (None, Some(active)) => Some(active.since + self.shared.options.segment_age),
                 (None, None) => None,
             };
+            queue.asleep = true;
             queue = match due.map(|due| due.saturating_duration_since(Instant::now())) {
                 Some(Duration::ZERO) => return Work::Tick,
                 Some(left) => {
@@ -95,6 +106,7 @@ impl Committer {
                 }
                 None => self.shared.work.wait(queue).unwrap_or_else(std::sync::PoisonError::into_inner),
             };
+            queue.asleep = false;
         }
     }
 
@@ -109,7 +121,7 @@ impl Committer {
 
     fn commit(&mut self, requests: Vec<Request>) {
         let bytes = requests.iter().map(|request| request.bytes).sum::<usize>();
-        let answers = match self.write(&requests, bytes as u64) {
+        let answers: Vec<_> = match self.write(&requests, bytes as u64) {
             Ok(answers) => answers.into_iter().map(Ok).collect(),
             Err(error) => {
                 lock(&self.shared.ledger).failed_commits += 1;
@@ -119,10 +131,8 @@ impl Committer {
             }
         };
         lock(&self.shared.queue).unanswered -= bytes;
-        for (request, answer) in requests.into_iter().zip(answers) {
-            let _ = request.reply.send(answer); // Whoever asked may have gone; the frames are there all the same.
-        }
-        if self.buffer.capacity() > COMMIT_BYTES + MAX_APPEND_BYTES {
+        Others::new(requests.into_iter().map(|request| request.reply).zip(answers)).answer_one();
+        if self.buffer.capacity() > COMMIT_BYTES + MAX_APPEND_BYTES + ZEROED as usize {
             self.buffer = Vec::new();
         }
     }
@@ -142,6 +152,11 @@ impl Committer {
             }
             answers.push(Appended { first_sequence, last_sequence: sequence - 1 });
         }
+        // Over zeros that were written before, a sync has no block to enter into the file system's journal.
+        let end = active.bytes + bytes;
+        let zeroed =
+            if end <= active.written { end } else { end.max(active.reserved.min(end.next_multiple_of(ZEROED))) };
+        self.buffer.resize((zeroed - active.bytes) as usize, 0);
         let result = active.file.write_all_at(&self.buffer, active.bytes).and_then(|()| active.file.sync_data());
         // Whether it worked or not: what may have reached the disk keeps its sequences for itself.
         self.next_sequence = sequence;
@@ -154,7 +169,7 @@ impl Committer {
         }
         let last = sequence - 1;
         let active = self.active.as_mut().expect("nothing has closed it");
-        active.bytes += bytes;
+        (active.bytes, active.written) = (end, active.written.max(zeroed));
         {
             let mut arrivals = lock(&self.shared.arrivals);
             for (request, answer) in requests.iter().zip(&answers) {
@@ -242,7 +257,8 @@ impl Committer {
         let path = self.shared.dir.join(file_name(header.first));
         let file = io.create(&path).map_err(|error| failure("create a segment", &error))?;
         // Reserved blocks halve the time of a sync. A disk that has no room for them may still have room for frames.
-        let _ = file.allocate(self.shared.options.segment_bytes);
+        let segment_bytes = self.shared.options.segment_bytes;
+        let reserved = file.allocate(segment_bytes).map_or(0, |()| segment_bytes);
         let durable = file.write_all_at(&header.encode(), 0).and_then(|()| file.sync_data());
         if let Err(error) = durable.and_then(|()| io.sync_dir(&self.shared.dir)) {
             let _ = io.remove(&path);
@@ -258,7 +274,7 @@ impl Committer {
             keep: false,
         });
         lock(&self.shared.queue).used += FRAMES_AT;
-        self.active = Some(Active { file, id, bytes: FRAMES_AT, since: Instant::now() });
+        self.active = Some(Active { file, id, bytes: FRAMES_AT, written: FRAMES_AT, reserved, since: Instant::now() });
         Ok(())
     }
 }

@@ -93,6 +93,7 @@ impl Frame {
     /// Adds one row to a frame made by [`Frame::new`].
     pub fn push(&mut self, row: &[u8]) {
         debug_assert!(self.kind == Kind::Rows, "a tombstone has no rows");
+        self.payload.reserve(size_of::<u32>() + row.len());
         // A row beyond 4 GiB would be cut here, but a frame that large is refused by `append`.
         self.payload.extend_from_slice(&u32::try_from(row.len()).unwrap_or(u32::MAX).to_le_bytes());
         self.payload.extend_from_slice(row);

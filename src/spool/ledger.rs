@@ -14,7 +14,7 @@ use super::frame::Frame;
 use super::io::{Io, Lock};
 use super::quarantine::{purge, set_aside};
 use super::segment::Header;
-use super::writer::{AppendError, Appended};
+use super::writer::Reply;
 use super::{Health, Options, Usage};
 
 /// One append, waiting for its commit.
@@ -23,13 +23,19 @@ pub(super) struct Request {
     pub(super) bytes: usize,
     /// The time its ticket is counted under; the request owns that count until it is answered.
     pub(super) counted_ms: i64,
-    pub(super) reply: oneshot::Sender<Result<Appended, AppendError>>,
+    pub(super) reply: oneshot::Sender<Reply>,
 }
 
 /// Appends that wait, and the room that is taken.
 #[derive(Default)]
 pub(super) struct Queue {
     pub(super) waiting: VecDeque<Request>,
+    /// Somebody who waits will say soon that a commit is due.
+    pub(super) called: bool,
+    /// What waits is to be committed.
+    pub(super) due: bool,
+    /// The writer's thread sleeps.
+    pub(super) asleep: bool,
     /// Bytes of requests that are not answered yet, the commit that is under way included.
     pub(super) unanswered: usize,
     /// Bytes of all segments.
@@ -104,6 +110,19 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    /// Has what waits committed.
+    pub(super) fn call_writer(&self) {
+        let wake = {
+            let mut queue = lock(&self.queue);
+            (queue.called, queue.due) = (false, true);
+            std::mem::take(&mut queue.asleep)
+        };
+        // To wake is a call of the system, and a thread that works looks by itself.
+        if wake {
+            self.work.notify_one();
+        }
+    }
+
     /// The cursor has been synced past this sequence, which moved it by so many rows.
     pub(super) fn finish(&self, sequence: u64, progress: u64, outcomes: &Outcomes, erased_in_store: u64) {
         {

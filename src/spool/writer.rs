@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -137,9 +138,23 @@ impl Ticket {
 
     /// Resolves once the frames are on the disk: `Ok` says that they survive `kill -9` and a power cut.
     ///
-    /// The frames get consecutive sequences. When the returned future is dropped before it resolves, the append happens
-    /// or not; if it happens it is delivered once like any other.
-    pub async fn append(mut self, frames: Vec<Frame>) -> Result<Appended, AppendError> {
+    /// The frames get consecutive sequences. They wait from now on, not from the future's first poll; dropping it takes
+    /// nothing back.
+    pub fn append(self, frames: Vec<Frame>) -> impl Future<Output = Result<Appended, AppendError>> + Send + use<> {
+        let queued = self.queue(frames);
+        async move {
+            let (answer, call) = queued?;
+            if let Some(call) = call {
+                call.gather().await;
+                drop(call);
+            }
+            // The other answers of the commit go out as this one is taken apart.
+            answer.await.map_or(Err(AppendError::Closed), |reply| reply.answer)
+        }
+    }
+
+    /// Puts frames into the queue: where the answer comes, and for the first who waits the call that is its to make.
+    fn queue(mut self, frames: Vec<Frame>) -> Result<(oneshot::Receiver<Reply>, Option<Call>), AppendError> {
         if frames.is_empty() {
             return Err(AppendError::Empty);
         }
@@ -148,7 +163,7 @@ impl Ticket {
             return Err(AppendError::TooLarge);
         }
         let (reply, answer) = oneshot::channel();
-        {
+        let is_first = {
             let mut queue = lock(&self.shared.queue);
             if queue.closing || queue.stopped {
                 return Err(AppendError::Closed);
@@ -156,10 +171,80 @@ impl Ticket {
             admit_to(&self.shared, &queue, bytes)?;
             queue.unanswered += bytes;
             queue.waiting.push_back(Request { frames, bytes, counted_ms: self.counted_ms, reply });
-        }
+            let is_called = queue.called || queue.due;
+            queue.called |= !is_called;
+            !is_called
+        };
         self.handed_over = true;
-        self.shared.work.notify_one();
-        answer.await.unwrap_or(Err(AppendError::Closed))
+        Ok((answer, is_first.then(|| Call(Arc::clone(&self.shared)))))
+    }
+}
+
+type Answer = Result<Appended, AppendError>;
+
+/// The answer to one append, and those that are to be handed on.
+///
+/// The writer's thread wakes one of those who wait, who wakes the others: each waking of one's own is a call of the system,
+/// and on a core that both share the one who wakes would lose it each time.
+pub(super) struct Reply {
+    answer: Answer,
+    others: Others,
+}
+
+/// Answers on their way. However they go, each comes to whoever waits for it, if anybody still does.
+#[derive(Default)]
+pub(super) struct Others(Vec<(oneshot::Sender<Reply>, Answer)>);
+
+impl Others {
+    pub(super) fn new(answers: impl Iterator<Item = (oneshot::Sender<Reply>, Answer)>) -> Self {
+        Self(answers.collect())
+    }
+
+    /// Gives all of them to the last who waits still.
+    pub(super) fn answer_one(mut self) {
+        while let Some((reply, answer)) = self.0.pop() {
+            let others = Self(std::mem::take(&mut self.0));
+            let Err(mut returned) = reply.send(Reply { answer, others }) else { return };
+            // Whoever asked has gone; the frames are there all the same.
+            self.0 = std::mem::take(&mut returned.others.0);
+        }
+    }
+}
+
+impl Drop for Others {
+    fn drop(&mut self) {
+        for (reply, answer) in self.0.drain(..) {
+            let _ = reply.send(Reply { answer, others: Self::default() });
+        }
+    }
+}
+
+/// The duty to call the writer, which is done when it is dropped, even by somebody who goes away.
+struct Call(Arc<Shared>);
+
+/// Enough for a commit to be worth its sync: a call that waits for more would leave the disk idle.
+const GATHERED: usize = 32;
+/// How long a call waits for others at most.
+const GATHERING: Duration = Duration::from_millis(1);
+
+impl Call {
+    /// Lets those that are ready come along, turn by turn of the runtime, as long as each turn brings some.
+    async fn gather(&self) {
+        let (since, mut known) = (Instant::now(), 1);
+        loop {
+            tokio::task::yield_now().await;
+            let waiting = lock(&self.0.queue).waiting.len();
+            if waiting <= known || waiting >= GATHERED || since.elapsed() >= GATHERING {
+                return;
+            }
+            known = waiting;
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.0.call_writer();
     }
 }
 
