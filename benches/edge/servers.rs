@@ -13,7 +13,7 @@ use axum::Router;
 use axum::routing::post;
 use http::StatusCode;
 use tamga::clock::Clock;
-use tamga::collect::{self, Collector, Parts, server};
+use tamga::collect::{self, Collector, Edge, Parts, server};
 use tamga::config::Config;
 use tamga::enrich::{GeoIp, Lookups};
 use tamga::metrics::Metrics;
@@ -174,24 +174,28 @@ pub(crate) fn serve(kind: Kind, folder: &Path) {
         let address = listener.local_addr().expect("an address");
         let config = Config::parse(corpus::CONFIG, Path::new("tamga.toml"), std::iter::empty()).expect("it is sound");
         let limits = server::Limits::from_config(&config.server);
-        let router = match kind {
-            Kind::Bare => Router::new().route(
-                "/v1/beacon",
-                post(|body: axum::body::Body| async {
-                    let _ = axum::body::to_bytes(body, collect::BODY_MAX).await;
-                    StatusCode::NO_CONTENT
-                }),
-            ),
-            Kind::Tamga { synced } => collector(&config, synced, folder),
-        };
         println!("{address}");
-        tokio::spawn(async move { server::serve(listener, router, limits, shutdown).await });
+        match kind {
+            Kind::Bare => {
+                let router = Router::new().route(
+                    "/v1/beacon",
+                    post(|body: axum::body::Body| async {
+                        let _ = axum::body::to_bytes(body, collect::BODY_MAX).await;
+                        StatusCode::NO_CONTENT
+                    }),
+                );
+                tokio::spawn(server::serve(listener, router, limits, shutdown));
+            }
+            Kind::Tamga { synced } => {
+                tokio::spawn(server::serve(listener, collector(&config, synced, folder), limits, shutdown));
+            }
+        }
         let _ = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await;
     });
     std::process::exit(0);
 }
 
-fn collector(config: &Config, synced: bool, folder: &Path) -> Router {
+fn collector(config: &Config, synced: bool, folder: &Path) -> Edge {
     let disk: Arc<dyn spool::Io> = if synced { Arc::new(spool::Disk) } else { Arc::new(Unsynced) };
     let options = spool::Options::new(16 << 30, record::SCHEMA_VERSION);
     let (writer, reader, _) = spool::open(&folder.join("spool"), options, disk).expect("a spool");
@@ -209,5 +213,5 @@ fn collector(config: &Config, synced: bool, folder: &Path) -> Router {
         scripts: collect::Scripts::current(),
         clock: Clock::machine(),
     };
-    collect::router(Collector::new(config, parts))
+    Edge::new(Collector::new(config, parts))
 }

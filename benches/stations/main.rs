@@ -86,7 +86,9 @@ impl World {
         let presented = Presented::Cookie(cookie);
         let processed = pipeline::process(addressed, &sender, presented, &self.site, &self.key, &self.lookups);
         let sealed = processed.cookie.as_ref().map_or(0, |next| self.seal.seal(&self.site.rules.site, next).len());
-        sealed + record::encode(&processed.kept).iter().flat_map(|(_, rows)| rows).map(Vec::len).sum::<usize>()
+        let mut bytes = sealed;
+        record::rows(&processed.kept, |_, row| bytes += row.len());
+        bytes
     }
 }
 

@@ -10,16 +10,20 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use jiff::civil::Date;
 
 use super::duplicates::Seeing;
 use super::server::Peer;
-use super::{Collector, Site, headers, rejection};
+use super::{Collector, Settled, Site, headers, rejection};
 use crate::config::Identification;
 use crate::decode::beacon::{Addressed, BODY_MAX, parse};
 use crate::decode::events;
 use crate::metrics::Counted;
 use crate::outcome::{Answer, DropReason, Rejection};
 use crate::pipeline::{self, Presented, Processed};
+use crate::privacy::SiteTime;
+use crate::secret::Personal;
+use crate::spool::Ticket;
 
 /// How long an objection's cookie lives: renewed at every visit, so practically for ever (400 days is what browsers cap at).
 const OFF_MAX_AGE_S: i64 = 400 * 86_400;
@@ -38,15 +42,24 @@ pub(super) async fn preflight(State(collector): State<Arc<Collector>>, request: 
     response
 }
 
-/// Takes a beacon.
+/// Takes a beacon that the router brings.
 pub(super) async fn post(State(collector): State<Arc<Collector>>, request: Request<Body>) -> Response {
+    answered(&collector, request).await
+}
+
+/// Takes a beacon, from whatever kind of body.
+pub(super) async fn answered<B>(collector: &Arc<Collector>, request: Request<B>) -> Response
+where
+    B: hyper::body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let begun = Instant::now();
     let (head, body) = request.into_parts();
     let origin = collector.known_origin(&head.headers).cloned();
     let peer = head.extensions.get::<Peer>().map(|peer| peer.0.ip());
     let outcome = collector.take(&head.headers, peer, body).await;
     let mut response = match outcome {
-        Ok(taken) => taken.into_response(),
+        Ok(taken) => taken.into_response(head.headers),
         Err(refused) => rejection::answer(refused),
     };
     if let Some(origin) = origin {
@@ -65,9 +78,12 @@ struct Taken {
 }
 
 impl Taken {
-    fn into_response(self) -> Response {
+    /// As an answer, in the room of the question's head: the protocol library then has room for the next question's.
+    fn into_response(self, mut room: HeaderMap) -> Response {
+        room.clear();
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::ACCEPTED;
+        *response.headers_mut() = room;
         let out = response.headers_mut();
         out.insert(headers::OUTCOME, HeaderValue::from_static(self.answer.name()));
         out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -88,7 +104,11 @@ impl Collector {
         self.origins.iter().find(|known| *known == origin)
     }
 
-    async fn take(self: &Arc<Self>, head: &HeaderMap, peer: Option<IpAddr>, body: Body) -> Result<Taken, Rejection> {
+    async fn take<B>(self: &Arc<Self>, head: &HeaderMap, peer: Option<IpAddr>, body: B) -> Result<Taken, Rejection>
+    where
+        B: hyper::body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         // An objection is honoured before a byte of the body is looked at.
         if let Some(off) = self.cookies_off.iter().find(|name| headers::cookie(head, name) == Some("1")) {
             let mut counted = self.metrics.receive(1);
@@ -107,8 +127,29 @@ impl Collector {
             return Err(refuse(Rejection::NetworkLimit));
         }
         let ticket = self.spool.enter(self.clock.now_ms());
-        let body = self.read(head, body).await.map_err(refuse)?;
-        let addressed = parse(&body).map_err(refuse)?;
+        let body = Box::pin(self.read(head, body)).await.map_err(refuse)?;
+        let (site, day, settled) = self.judge(head, client, ticket, body)?;
+        let processed = settled.await?;
+        Ok(self.answer(site, &processed, day))
+    }
+
+    /// What becomes of a body. Apart from what waits, so that a request that waits takes little room.
+    fn judge(
+        self: &Arc<Self>,
+        head: &HeaderMap,
+        client: Personal<IpAddr>,
+        ticket: Ticket,
+        body: Bytes,
+    ) -> Result<(&Site, Date, Settled), Rejection> {
+        let addressed = match parse(&body) {
+            Ok(addressed) => addressed,
+            Err(rejection) => {
+                self.metrics.reject(rejection);
+                return Err(rejection);
+            }
+        };
+        // It lies in the connection's buffer, which could not be read into again.
+        drop(body);
         let counted = self.metrics.receive(events(&addressed));
         self.metrics.unknown_fields.inc_by(addressed.beacon.unknown_fields.into());
         let Some(site) = self.sites.get(&addressed.site) else {
@@ -120,6 +161,7 @@ impl Collector {
         }
         let arrived_ms = ticket.arrived_ms();
         let arrived_at = jiff::Timestamp::from_millisecond(arrived_ms).unwrap_or_default();
+        let time = site.stages.rules.time(arrived_at);
         if !self.limits.admit_site(&addressed.site, arrived_ms) {
             return Err(self.refused(site, arrived_ms, counted, Rejection::SiteLimit));
         }
@@ -132,7 +174,7 @@ impl Collector {
                 return Err(self.refused(site, arrived_ms, counted, Rejection::InFlight));
             }
         };
-        let mut processed = match self.process(site, addressed, &sender, head, claim.is_none()) {
+        let mut processed = match self.process((site, time), addressed, &sender, head, claim.is_none()) {
             Ok(processed) => processed,
             Err(rejection) => return Err(self.refused(site, arrived_ms, counted, rejection)),
         };
@@ -141,9 +183,7 @@ impl Collector {
         {
             processed.withhold(DropReason::VisitorLimit);
         }
-        let at = (&site.stages.rules, site.stages.rules.time(arrived_at));
-        let processed = self.settle(ticket, claim, counted, at, processed).await?;
-        Ok(self.answer(site, &processed, &sender))
+        Ok((site, time.local.day, self.settle(ticket, claim, counted, (site, time), processed)))
     }
 
     /// Counts a beacon of a site that is refused, as one event.
@@ -158,14 +198,13 @@ impl Collector {
     /// The pure part, with the key of the day.
     fn process(
         &self,
-        site: &Site,
+        (site, time): (&Site, SiteTime),
         addressed: Addressed,
         sender: &crate::event::Sender,
         head: &HeaderMap,
         again: bool,
     ) -> Result<Processed, Rejection> {
         let rules = &site.stages.rules;
-        let time = rules.time(sender.arrived_at);
         if let Some(objection) = pipeline::objection(&addressed) {
             return Ok(objection);
         }
@@ -197,7 +236,7 @@ impl Collector {
         })
     }
 
-    fn answer(&self, site: &Site, processed: &Processed, sender: &crate::event::Sender) -> Taken {
+    fn answer(&self, site: &Site, processed: &Processed, today: Date) -> Taken {
         let names = &site.cookies;
         if processed.objected {
             let set_cookies = vec![names.set(&names.off, "1", OFF_MAX_AGE_S), names.set(&names.identity, "", 0)];
@@ -208,7 +247,6 @@ impl Collector {
             return Taken { answer: Answer::Dropped, set_cookies, device: None };
         }
         let rules = &site.stages.rules;
-        let today = rules.time(sender.arrived_at).local.day;
         let set = |cookie: &crate::privacy::cookie::Cookie| {
             names.set(&names.identity, &self.seal.seal(&rules.site, cookie), cookie.max_age_s(today))
         };
@@ -218,15 +256,19 @@ impl Collector {
     }
 
     /// The body, within its limits of kind, size and time.
-    async fn read(&self, head: &HeaderMap, body: Body) -> Result<Bytes, Rejection> {
-        let kind = headers::text(head, "content-type").split(';').next().unwrap_or("").trim();
+    async fn read<B>(&self, head: &HeaderMap, body: B) -> Result<Bytes, Rejection>
+    where
+        B: hyper::body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let kind = headers::text(head, &header::CONTENT_TYPE).split(';').next().unwrap_or("").trim();
         if !kind.eq_ignore_ascii_case("text/plain") && !kind.eq_ignore_ascii_case("application/json") {
             return Err(Rejection::MediaType);
         }
         if head.contains_key(header::CONTENT_ENCODING) {
             return Err(Rejection::MediaType);
         }
-        let declared = headers::text(head, "content-length").parse::<usize>();
+        let declared = headers::text(head, &header::CONTENT_LENGTH).parse::<usize>();
         if declared.is_ok_and(|bytes| bytes > BODY_MAX) {
             return Err(Rejection::TooLarge);
         }
@@ -236,5 +278,21 @@ impl Collector {
             Ok(Err(_)) => Err(Rejection::Abandoned),
             Err(_) => Err(Rejection::TooSlow),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<A, B, F: Future>(_: fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_request_that_waits_takes_little_room() {
+        let bytes = size(answered::<hyper::body::Incoming>);
+        // Beyond this the allocator takes four times as long.
+        assert!(bytes <= 1_024, "{bytes}");
     }
 }

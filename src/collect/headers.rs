@@ -14,23 +14,30 @@ const COOKIES_MAX: usize = 200;
 /// Bytes of a header that are looked at; the rest says nothing that is kept.
 const TEXT_MAX: usize = 1024;
 
+const BRANDS: HeaderName = HeaderName::from_static("sec-ch-ua");
+const PLATFORM: HeaderName = HeaderName::from_static("sec-ch-ua-platform");
+const MOBILE: HeaderName = HeaderName::from_static("sec-ch-ua-mobile");
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// `Sec-GPC`: the browser asks not to be measured.
+pub(super) const GPC: HeaderName = HeaderName::from_static("sec-gpc");
+
 /// Who sent a request, as far as its head tells.
 pub(super) fn sender(headers: &HeaderMap, address: Personal<IpAddr>, arrived_at: Timestamp) -> Sender {
-    let personal = |name: &str| Personal::new(text(headers, name).to_owned());
+    let personal = |name: &HeaderName| Personal::new(text(headers, name).to_owned());
     Sender {
         arrived_at,
         address,
-        user_agent: personal("user-agent"),
-        brands: personal("sec-ch-ua"),
-        platform: Personal::new(text(headers, "sec-ch-ua-platform").trim_matches('"').to_owned()),
-        mobile: text(headers, "sec-ch-ua-mobile") == "?1",
+        user_agent: personal(&header::USER_AGENT),
+        brands: personal(&BRANDS),
+        platform: Personal::new(text(headers, &PLATFORM).trim_matches('"').to_owned()),
+        mobile: text(headers, &MOBILE) == "?1",
         has_language: headers.contains_key(header::ACCEPT_LANGUAGE),
-        has_fetch_metadata: headers.contains_key("sec-fetch-site"),
+        has_fetch_metadata: headers.contains_key(&FETCH_SITE),
     }
 }
 
 /// A header's text, cut to [`TEXT_MAX`] bytes; empty when absent or not ASCII.
-pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
     // Header text is visible ASCII, so any index is a boundary.
     &value[..value.len().min(TEXT_MAX)]

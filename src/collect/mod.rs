@@ -1,13 +1,15 @@
 //! The edge: the only room that browsers reach. HTTP comes in, pseudonymous frames go to the spool.
 //!
-//! Every route and every layer is listed in [`router`]. A beacon is answered `202` only once its rows are on the disk. No
+//! Every route and every layer is listed in [`router`], which [`Edge`] shortens for beacons. A beacon is answered `202` only once its rows are on the disk. No
 //! answer says why an event was not kept, and no header of an answer identifies anyone but the cookie itself.
 
 mod beacon;
 pub mod client_address;
 mod duplicates;
 mod headers;
+mod lanes;
 mod limits;
+mod outlive;
 mod pixel;
 mod quality;
 mod rejection;
@@ -16,24 +18,31 @@ pub mod server;
 pub mod tls;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
 use axum::routing::{get, post};
-use http::HeaderValue;
+use http::{HeaderValue, Method, Request, header};
+use hyper::body::Incoming;
 use jiff::tz::TimeZone;
+use tower::{Service, ServiceExt};
 
 pub use crate::decode::beacon::BODY_MAX;
 pub use script::{Scripts, installation, pinned};
 
 use client_address::TrustedProxies;
+use outlive::Outliving;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Identification};
 use crate::enrich::{Lookups, SiteEnrich, SiteWords};
-use crate::event::{PseudonymousBeacon, Tally};
+use crate::event::Tally;
 use crate::items::Items;
 use crate::metrics::{Counted, Metrics};
 use crate::outcome::Rejection;
@@ -43,8 +52,7 @@ use crate::privacy::daily_address;
 use crate::privacy::keys::KeyRing;
 use crate::privacy::scrub::PathRules;
 use crate::privacy::{SiteRules, SiteTime};
-use crate::record;
-use crate::spool::{AppendError, Frame, Lane, Ticket, Writer};
+use crate::spool::{AppendError, Appended, Ticket, Writer};
 
 /// What the handlers share.
 pub struct Collector {
@@ -68,11 +76,15 @@ pub struct Collector {
     refusing: AtomicBool,
 }
 
+/// What becomes of a beacon, once that is durable.
+type Settled = Outliving<Result<Processed, Rejection>>;
+
 /// A site, made ready.
 struct Site {
     stages: SiteStages,
     origins: Vec<HeaderValue>,
     cookies: headers::CookieNames,
+    lanes: lanes::Lanes,
     identity: Identification,
     dnt: bool,
     /// The items that a device is asked for; none when the policy lists none.
@@ -100,13 +112,49 @@ pub struct Parts {
 /// Every route of the public listener.
 pub fn router(collector: Arc<Collector>) -> Router {
     Router::new()
-        .route("/v1/beacon", post(beacon::post).options(beacon::preflight))
+        .route(BEACON, post(beacon::post).options(beacon::preflight))
         .route("/v1/count.gif", get(pixel::get))
         .route("/tamga.js", get(script::get))
         .route("/tamga-device.js", get(script::get))
         .route("/js/{hash}/{file}", get(script::get))
         .with_state(collector)
 }
+
+/// What a listener serves: the routes, of which that of beacons needs no looking up.
+#[derive(Clone)]
+pub struct Edge {
+    collector: Arc<Collector>,
+    routes: Router,
+}
+
+impl Edge {
+    /// The edge of a collector.
+    pub fn new(collector: Arc<Collector>) -> Self {
+        Self { routes: router(collector.clone()), collector }
+    }
+}
+
+impl Service<Request<Incoming>> for Edge {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        if request.method() == Method::POST && request.uri().path() == BEACON {
+            let collector = self.collector.clone();
+            Box::pin(async move { Ok(beacon::answered(&collector, request).await) })
+        } else {
+            Box::pin(self.routes.clone().oneshot(request))
+        }
+    }
+}
+
+/// Where beacons are sent.
+const BEACON: &str = "/v1/beacon";
 
 impl Collector {
     /// Puts a collector together. The configuration has been checked.
@@ -142,41 +190,46 @@ impl Collector {
     /// Makes what is kept durable, then counts it and marks its beacon as seen. Nothing kept is durable at once. That the
     /// day's key was lost goes with it, if that is still to be told.
     ///
-    /// It is a task of its own, which goes on when the client goes away: otherwise rows that become durable a moment later
-    /// would be counted as refused, and the client's retry stored a second time. How many such tasks there are is bounded
-    /// by the spool's queue.
-    async fn settle(
+    /// It goes on when the client goes away: otherwise rows that become durable a moment later would be counted as refused,
+    /// and the client's retry stored a second time. How many go on so is bounded by the spool's queue.
+    fn settle(
         self: &Arc<Self>,
         ticket: Ticket,
         claim: Option<duplicates::Claim>,
         counted: Counted,
-        (rules, time): (&SiteRules, SiteTime),
+        (site, time): (&Site, SiteTime),
         mut processed: Processed,
-    ) -> Result<Processed, Rejection> {
-        let (site, SiteTime { local, hour }) = (rules.site.clone(), time);
-        let loss = self.keys.untold_loss(&site, local.day);
+    ) -> Settled {
+        let (name, SiteTime { local, hour }) = (site.stages.rules.site.clone(), time);
+        let loss = self.keys.untold_loss(&name, local.day);
         let tells_loss = loss.is_some();
-        let tally = |reason| Tally { site: site.clone(), day: local.day, hour, reason, count: 1 };
+        let tally = |reason| Tally { site: name.clone(), day: local.day, hour, reason, count: 1 };
         processed.kept.tallies.extend(loss.map(tally));
         let now_ms = ticket.arrived_ms();
-        let due = self.quality.due(&site, now_ms);
+        let due = self.quality.due(&name, now_ms);
         processed.kept.tallies.extend(due.iter().flat_map(quality::Due::tallies));
+        let frames = site.lanes.frames(&processed.kept);
+        let appended = (!frames.is_empty()).then(|| ticket.append(frames));
         let this = self.clone();
-        let task = async move {
+        let work = async move {
             let mut counted = counted;
-            if let Err(rejection) = this.keep(ticket, frames(&processed.kept)).await {
+            let kept = match appended {
+                Some(appended) => this.kept(appended).await,
+                None => Ok(()),
+            };
+            if let Err(rejection) = kept {
                 due.into_iter().for_each(|due| this.quality.give_back(due, now_ms));
                 counted.rejected(rejection);
                 return Err(rejection);
             }
-            let note = |outcome, events| this.quality.note(&site, time, now_ms, outcome, events);
+            let note = |outcome, events| this.quality.note(&name, time, now_ms, outcome, events);
             note("accepted", processed.accepted);
             processed.dropped.iter().for_each(|(reason, events)| note(reason.name(), *events));
             if let Some(seen) = &processed.seen {
-                this.visitors.remember(&site, seen);
+                this.visitors.remember(&name, seen);
             }
             if tells_loss {
-                this.keys.loss_told(&site, local.day);
+                this.keys.loss_told(&name, local.day);
             }
             claim.into_iter().for_each(duplicates::Claim::durable);
             counted.accepted(processed.accepted);
@@ -188,16 +241,14 @@ impl Collector {
             }
             Ok(processed)
         };
-        tokio::spawn(task).await.unwrap_or(Err(Rejection::SpoolBroken))
+        Outliving::new(work)
     }
 
-    async fn keep(&self, ticket: Ticket, frames: Vec<Frame>) -> Result<(), Rejection> {
-        if frames.is_empty() {
-            return Ok(());
-        }
-        match ticket.append(frames).await {
+    /// Waits until an append is durable.
+    async fn kept(&self, appended: impl Future<Output = Result<Appended, AppendError>>) -> Result<(), Rejection> {
+        match appended.await {
             Ok(_) => {
-                if self.refusing.swap(false, Ordering::Relaxed) {
+                if self.refusing.load(Ordering::Relaxed) && self.refusing.swap(false, Ordering::Relaxed) {
                     tracing::info!("the spool takes rows again");
                 }
                 Ok(())
@@ -216,21 +267,10 @@ impl Collector {
     }
 }
 
-/// The rows of a beacon as the spool takes them: a frame for each lane.
-fn frames(kept: &PseudonymousBeacon) -> Vec<Frame> {
-    let framed = |(lane, rows): (record::Lane, Vec<Vec<u8>>)| {
-        let lane = Lane::new(&lane.label()).expect("labels of checked domains have under 256 bytes");
-        let mut frame = Frame::new(lane);
-        rows.iter().for_each(|row| frame.push(row));
-        frame
-    };
-    record::encode(kept).into_iter().map(framed).collect()
-}
-
 impl Site {
     /// Whether the browser asks not to be measured, in a way that this site honours.
     fn is_asked_to_count_only(&self, head: &http::HeaderMap) -> bool {
-        headers::text(head, "sec-gpc") == "1" || (self.dnt && headers::text(head, "dnt") == "1")
+        headers::text(head, &headers::GPC) == "1" || (self.dnt && headers::text(head, &header::DNT) == "1")
     }
 
     fn new(site: &config::Site) -> Self {
@@ -240,6 +280,7 @@ impl Site {
             stages,
             origins: site.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect(),
             cookies: headers::CookieNames::new(&site.domain, site.public_url.starts_with("https://")),
+            lanes: lanes::Lanes::default(),
             identity: site.identity,
             dnt: site.dnt,
             device: Some(device)

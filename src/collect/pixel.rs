@@ -44,7 +44,7 @@ pub(super) async fn get(
         Ok(Query(told)) => {
             let told = Told {
                 // A page that tells no address is the one that shows the picture, if the browser says which.
-                url: told.url.or_else(|| Some(headers::text(&head.headers, "referer").to_owned())),
+                url: told.url.or_else(|| Some(headers::text(&head.headers, &header::REFERER).to_owned())),
                 ..told
             };
             if let Err(rejection) = collector.count(&head.headers, peer, told).await {
@@ -110,7 +110,7 @@ impl Collector {
             pipeline::process(addressed, &sender, Presented::Nothing, &site.stages, &key, &self.lookups)
         };
         // The picture is the answer whatever becomes of it.
-        let _ = self.settle(ticket, None, counted, (rules, time), processed).await;
+        let _ = self.settle(ticket, None, counted, (site, time), processed).await;
         Ok(())
     }
 }

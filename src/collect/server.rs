@@ -19,10 +19,10 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
@@ -31,6 +31,8 @@ use crate::shutdown::Shutdown;
 
 /// Bytes of a request's head; a longer one is answered 431 by the protocol library.
 const HEAD_MAX: usize = 16 * 1024;
+/// Shorter than any deadline of a connection.
+const TICK: Duration = Duration::from_millis(500);
 /// Header fields of a request.
 const FIELDS_MAX: usize = 64;
 
@@ -109,29 +111,34 @@ where
     let Door { listener, tls } = door.into();
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
+    // While some timer is due before those of connections, setting one of theirs takes no call of the system.
+    let mut ticks = tokio::time::interval(TICK);
     loop {
         let accepted = tokio::select! {
             () = shutdown.requested() => break,
+            _ = ticks.tick() => continue,
             accepted = accept(&listener, &slots) => accepted,
         };
         let Some((slot, stream, peer)) = accepted else { continue };
         let limits = Limits { head_deadline: limits.patience(slots.available_permits()), ..limits };
         forbid_stalling(&stream, limits.head_deadline);
-        let (service, watcher, tls, shutdown) = (service.clone(), graceful.watcher(), tls.clone(), shutdown.clone());
+        let (service, watcher) = (service.clone(), graceful.watcher());
+        // Each kind of connection is a task of its own kind: one for both would have the size of the larger. Its end, or
+        // its error, is the client's affair: it went away, was too slow or spoke no HTTP.
+        let Some(tls) = tls.clone() else {
+            tokio::spawn(watcher.watch(conversation(stream, service, peer, limits, slot)));
+            continue;
+        };
+        let shutdown = shutdown.clone();
         tokio::spawn(async move {
-            let Some(tls) = tls else {
-                converse(stream, service, peer, limits, watcher).await;
-                return drop(slot);
-            };
             let shaking = tokio::time::timeout(limits.head_deadline, tls.accept(stream));
             let shaken = tokio::select! {
                 () = shutdown.requested() => return,
                 shaken = shaking => shaken,
             };
             if let Ok(Ok(stream)) = shaken {
-                converse(stream, service, peer, limits, watcher).await;
+                let _ = watcher.watch(conversation(stream, service, peer, limits, slot)).await;
             }
-            drop(slot);
         });
     }
     drop(listener);
@@ -140,15 +147,28 @@ where
     }
 }
 
-/// Answers the requests of one connection.
-async fn converse<I, S, B>(stream: I, service: S, peer: SocketAddr, limits: Limits, watcher: Watcher)
+/// A connection whose requests are answered; it keeps its slot until it ends.
+fn conversation<I, S, B>(
+    stream: I,
+    service: S,
+    peer: SocketAddr,
+    limits: Limits,
+    slot: OwnedSemaphorePermit,
+) -> http1::Connection<
+    TokioIo<I>,
+    impl hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
+    + Send
+    + use<I, S, B>,
+>
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
     B: Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let handler = service_fn(move |mut request: Request<Incoming>| {
+        let _ = &slot;
         request.extensions_mut().insert(Peer(peer));
         let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
         let answer = service.clone().oneshot(request);
@@ -161,14 +181,12 @@ where
             Ok::<_, Infallible>(answer)
         }
     });
-    let connection = http1::Builder::new()
+    http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_deadline)
         .max_buf_size(HEAD_MAX)
         .max_headers(FIELDS_MAX)
-        .serve_connection(TokioIo::new(stream), handler);
-    // A connection's error is the client's affair: it went away, was too slow or spoke no HTTP.
-    let _ = watcher.watch(connection).await;
+        .serve_connection(TokioIo::new(stream), handler)
 }
 
 /// Lets the kernel end a connection whose other side takes nothing of what is sent to it: who asks for much and reads
@@ -179,7 +197,7 @@ fn forbid_stalling(stream: &tokio::net::TcpStream, deadline: Duration) {
     let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, deadline_ms);
 }
 
-type Accepted = (tokio::sync::OwnedSemaphorePermit, tokio::net::TcpStream, SocketAddr);
+type Accepted = (OwnedSemaphorePermit, tokio::net::TcpStream, SocketAddr);
 
 async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<Accepted> {
     let slot = slots.clone().acquire_owned().await.ok()?;

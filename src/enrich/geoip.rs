@@ -8,7 +8,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -62,11 +62,19 @@ struct Databases {
     providers: Vec<Database<ProviderShape>>,
 }
 
-struct Database<S> {
+struct Database<S: Shape> {
     file: PathBuf,
     reader: Reader<Vec<u8>>,
     shape: S,
+    /// What records have said, each by where it lies in the file, which is nobody's address; one per place of the list.
+    said: Mutex<Vec<Remembered<S::Said>>>,
 }
+
+/// Where a record lies, and what it says.
+type Remembered<T> = Option<(usize, Option<T>)>;
+
+/// Records whose words are remembered, of each file. Finding a record is quick; reading it is what takes time.
+const REMEMBERED: usize = 4_096;
 
 /// One file in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,8 +112,12 @@ trait Shape: Copy + Sized + 'static {
     const ALL: &'static [Self];
     const WANTED: &'static str;
     const EXPECTED: &'static str;
-    /// Writes into the place what the record says; whether it said anything.
-    fn fill(self, record: &Record<'_>, place: &mut Place) -> bool;
+    /// What a record can say.
+    type Said: Clone + Send;
+    /// What the record says, if anything.
+    fn read(self, record: &Record<'_>) -> Option<Self::Said>;
+    /// Writes it into the place.
+    fn fill(said: Self::Said, place: &mut Place);
 }
 
 impl Shape for PlaceShape {
@@ -113,22 +125,27 @@ impl Shape for PlaceShape {
     const WANTED: &'static str = "country";
     const EXPECTED: &'static str = "country.iso_code (MaxMind), country_code with state1 (DB-IP, ip-location-db) or country_code with country (IPinfo)";
 
-    fn fill(self, record: &Record<'_>, place: &mut Place) -> bool {
+    /// Country and region.
+    type Said = (Arc<str>, Arc<str>);
+
+    fn read(self, record: &Record<'_>) -> Option<Self::Said> {
         let country = match self {
             Self::MaxMind => text(record, &path!["country", "iso_code"]),
             Self::DbIp => text(record, &path!["country_code"]),
             Self::IpInfo => text(record, &path!["country_code"]).or_else(|| text(record, &path!["country"])),
         };
-        let Some(country) = country.as_deref().and_then(country_code) else { return false };
+        let country = country.as_deref().and_then(country_code)?;
         let region = match self {
             Self::MaxMind => text(record, &path!["subdivisions", 0, "names", "en"])
                 .or_else(|| text(record, &path!["subdivisions", 0, "iso_code"])),
             Self::DbIp => text(record, &path!["state1"]),
             Self::IpInfo => text(record, &path!["region"]),
         };
-        place.country = country;
-        place.region = region.unwrap_or_default();
-        true
+        Some((country.into(), region.unwrap_or_default().into()))
+    }
+
+    fn fill(said: Self::Said, place: &mut Place) {
+        (place.country, place.region) = said;
     }
 }
 
@@ -137,14 +154,18 @@ impl Shape for ProviderShape {
     const WANTED: &'static str = "provider";
     const EXPECTED: &'static str = "autonomous_system_organization (MaxMind, DB-IP) or as_name (IPinfo)";
 
-    fn fill(self, record: &Record<'_>, place: &mut Place) -> bool {
+    type Said = Arc<str>;
+
+    fn read(self, record: &Record<'_>) -> Option<Self::Said> {
         let provider = match self {
             Self::MaxMind => text(record, &path!["autonomous_system_organization"]),
             Self::IpInfo => text(record, &path!["as_name"]),
         };
-        let found = provider.is_some();
-        place.provider = provider.unwrap_or_default();
-        found
+        provider.map(Arc::from)
+    }
+
+    fn fill(said: Self::Said, place: &mut Place) {
+        place.provider = said;
     }
 }
 
@@ -203,7 +224,7 @@ impl<S: Shape> Database<S> {
 
     fn with_shape_found(file: &Path, reader: Reader<Vec<u8>>) -> Result<Self, GeoError> {
         match shape(&reader) {
-            Some(shape) => Ok(Self { file: file.to_owned(), reader, shape }),
+            Some(shape) => Ok(Self { file: file.to_owned(), reader, shape, said: Mutex::default() }),
             None => Err(GeoError::Empty {
                 file: file.to_owned(),
                 kind: name(&reader.metadata().database_type).unwrap_or_default(),
@@ -211,6 +232,23 @@ impl<S: Shape> Database<S> {
                 expected: S::EXPECTED,
             }),
         }
+    }
+
+    /// What a record says, remembered or read.
+    fn says(&self, record: &Record<'_>) -> Option<S::Said> {
+        let offset = record.offset()?;
+        let at = offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
+        let lock = || self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Some((known, said))) = lock().get(at % REMEMBERED)
+            && *known == offset
+        {
+            return said.clone();
+        }
+        let said = self.shape.read(record);
+        let mut remembered = lock();
+        remembered.resize(REMEMBERED, None);
+        remembered[at % REMEMBERED] = Some((offset, said.clone()));
+        said
     }
 
     fn describe(&self) -> GeoFile {
@@ -223,7 +261,7 @@ impl<S: Shape> Database<S> {
 /// The first shape that reads one of the file's first networks.
 fn shape<S: Shape>(reader: &Reader<Vec<u8>>) -> Option<S> {
     let records = || reader.networks(Default::default()).into_iter().flatten().take(PROBES).filter_map(Result::ok);
-    let reads = |shape: &S| records().any(|record| shape.fill(&record, &mut Place::default()));
+    let reads = |shape: &S| records().any(|record| shape.read(&record).is_some());
     S::ALL.iter().copied().find(reads)
 }
 
@@ -232,9 +270,9 @@ fn first_answer<S: Shape>(databases: &[Database<S>], address: IpAddr, place: &mu
     for database in databases {
         if (address.is_ipv4() || database.reader.metadata().ip_version == 6)
             && let Ok(record) = database.reader.lookup(address)
-            && database.shape.fill(&record, place)
+            && let Some(said) = database.says(&record)
         {
-            return;
+            return S::fill(said, place);
         }
     }
 }

@@ -66,14 +66,15 @@ impl Ended {
 pub fn beacon(received: ReceivedBeacon, sender: &Sender, lookups: &Lookups, site: &SiteEnrich) -> Enriched {
     let ReceivedBeacon { view, seq, events, unknown_events, device, .. } = received;
     let mut ended = Ended { unknown_event: unknown_events, ..Ended::default() };
-    let events = events.into_iter().filter_map(|event| enriched(event, site, &mut ended)).collect();
+    let mut kept = Vec::with_capacity(events.len());
+    kept.extend(events.into_iter().filter_map(|event| enriched(event, site, &mut ended)));
     let (client, mut automation) = lookups.clients.classify(sender);
     let device = device.map(device::classes);
     if automation == Automation::None && device.as_ref().is_some_and(|device| device.driven) {
         automation = Automation::Suspect(BY_DEVICE);
     }
     let place = lookups.geo.lookup(*sender.address.expose());
-    Enriched { beacon: EnrichedBeacon { view, seq, events, place, client, automation, device }, ended }
+    Enriched { beacon: EnrichedBeacon { view, seq, events: kept, place, client, automation, device }, ended }
 }
 
 fn enriched(event: ReceivedEvent, site: &SiteEnrich, ended: &mut Ended) -> Option<EnrichedEvent> {
@@ -158,9 +159,9 @@ mod tests {
         let view = ReceivedEvent::View { page: page("https://jetpay.kz/tariffs?token=1"), referrer };
         let Enriched { beacon, ended } = run(vec![view, ReceivedEvent::Engage { engaged_ms: 900 }]);
         assert_eq!((*beacon.view.expose(), beacon.seq), ([7; 16], 3));
-        assert_eq!((beacon.place.country.as_str(), beacon.place.region.as_str()), ("KZ", "Almaty"));
-        assert_eq!(beacon.place.provider, "Kazakhtelecom");
-        assert_eq!((beacon.client.browser.as_str(), beacon.client.browser_major), ("Firefox", 143));
+        assert_eq!((&*beacon.place.country, &*beacon.place.region), ("KZ", "Almaty"));
+        assert_eq!(&*beacon.place.provider, "Kazakhtelecom");
+        assert_eq!((beacon.client.browser, beacon.client.browser_major), ("Firefox", 143));
         assert_eq!(beacon.automation, Automation::None);
         assert_eq!(ended, Ended { unknown_event: 2, ..Ended::default() });
         let [EnrichedEvent::View { path, previous_path, entry }, EnrichedEvent::Engage { engaged_ms: 900 }] =

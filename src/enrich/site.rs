@@ -4,6 +4,7 @@
 //! variant that the site's operator did not write into the configuration never travels on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::referrer::OTHER;
 use crate::secret::Personal;
@@ -34,7 +35,7 @@ pub struct SiteEnrich {
     pub(super) mediums: BTreeSet<String>,
     pub(super) campaigns: BTreeSet<String>,
     ignored_referrers: BTreeSet<String>,
-    events: BTreeMap<String, BTreeSet<String>>,
+    events: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
 }
 
 impl SiteEnrich {
@@ -47,7 +48,11 @@ impl SiteEnrich {
             mediums: folded(words.mediums),
             campaigns: folded(words.campaigns),
             ignored_referrers: folded(words.ignored_referrers),
-            events: words.events.into_iter().map(|(name, variants)| (name, variants.into_iter().collect())).collect(),
+            events: words
+                .events
+                .into_iter()
+                .map(|(name, variants)| (name.into(), variants.into_iter().map(Arc::from).collect()))
+                .collect(),
         }
     }
 
@@ -64,13 +69,13 @@ impl SiteEnrich {
 
     /// Name and variant as they may be kept; none when the site has no such event. A variant that the site does not list
     /// becomes `other`.
-    pub(super) fn event(&self, name: &str, variant: Option<&str>) -> Option<(String, String)> {
+    pub(super) fn event(&self, name: &str, variant: Option<&str>) -> Option<(Arc<str>, Arc<str>)> {
         let (name, variants) = self.events.get_key_value(name)?;
         let variant = match variant {
-            None => "",
-            Some(variant) => variants.get(variant).map_or(OTHER, String::as_str),
+            None => Arc::default(),
+            Some(variant) => variants.get(variant).map_or_else(|| OTHER.into(), Arc::clone),
         };
-        Some((name.clone(), variant.to_owned()))
+        Some((name.clone(), variant))
     }
 }
 

@@ -5,7 +5,6 @@
 
 mod device;
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -130,24 +129,24 @@ pub struct CampaignParameters {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// ISO 3166-1 alpha-2, upper case, or empty.
-    pub country: String,
+    pub country: Arc<str>,
     /// The region's English name, or its ISO 3166-2 part where the data has no name, or empty.
-    pub region: String,
+    pub region: Arc<str>,
     /// The organisation that announces the address, or empty.
-    pub provider: String,
+    pub provider: Arc<str>,
 }
 
 /// The browser class, the operating system and the kind of device. Versions are majors only.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Client {
     /// A family such as `Chrome`, `Safari`, `Yandex Browser`; `other` when unknown.
-    pub browser: String,
+    pub browser: &'static str,
     /// Major version; 0 when unknown.
     pub browser_major: u16,
     /// A family such as `Windows`, `Android`, `iOS`, `macOS`, `Linux`, `HarmonyOS`; `other` when unknown.
-    pub os: String,
+    pub os: &'static str,
     /// `desktop`, `phone`, `tablet`, `tv`, `console`, or `other`.
-    pub device: String,
+    pub device: &'static str,
 }
 
 /// What the headers say of automation.
@@ -219,9 +218,9 @@ pub enum EnrichedEvent {
     /// An event that the site's configuration lists.
     Named {
         /// Its name.
-        name: String,
+        name: Arc<str>,
         /// Its variant, or empty.
-        variant: String,
+        variant: Arc<str>,
     },
     /// The site was searched.
     Search {
@@ -288,9 +287,9 @@ pub struct PseudonymousEvent {
     /// Lower bound in seconds of the bucket that the visit's duration so far is in.
     pub duration_s: u16,
     /// Where the sender is; the provider is kept apart, in an [`Attribute`].
-    pub country: String,
+    pub country: Arc<str>,
     /// The region, or empty.
-    pub region: String,
+    pub region: Arc<str>,
     /// The browser class, operating system and kind of device.
     pub client: Client,
     /// Why the sender may be a program, or empty.
@@ -325,9 +324,9 @@ pub enum Kind {
     /// A configured event.
     Named {
         /// Its name.
-        name: String,
+        name: Arc<str>,
         /// Its variant, or empty.
-        variant: String,
+        variant: Arc<str>,
     },
     /// The site was searched.
     Search {
@@ -367,7 +366,7 @@ pub struct Attribute {
     /// Of a list, the number of the entry, which has a lane of its own.
     pub entry: Option<u16>,
     /// Its value, or the reason of its absence.
-    pub value: Cow<'static, str>,
+    pub value: Arc<str>,
 }
 
 /// One security signal of a device.
@@ -391,7 +390,7 @@ pub struct Failure {
     /// The message as a template.
     pub template: String,
     /// Browser family, or empty.
-    pub browser: String,
+    pub browser: &'static str,
 }
 
 /// A count without any pseudonym.

@@ -80,12 +80,13 @@ pub fn pseudonymise(
     let items = rules.items;
     let id = who.id.expose();
     let prefix = network_prefix(*sender.address.expose());
-    let keep = |listed: bool, value: String| if listed { value } else { String::new() };
+    let word = |listed: bool, word: &'static str| if listed { word } else { "" };
+    let name = |listed: bool, name: &Arc<str>| if listed { name.clone() } else { Arc::default() };
     let client = Client {
-        browser: keep(items.browser, beacon.client.browser),
+        browser: word(items.browser, beacon.client.browser),
         browser_major: if items.browser { beacon.client.browser_major } else { 0 },
-        os: keep(items.os, beacon.client.os),
-        device: keep(items.browser, beacon.client.device),
+        os: word(items.os, beacon.client.os),
+        device: word(items.browser, beacon.client.device),
     };
     let suspect = match beacon.automation {
         Automation::Suspect(reason) if items.automation => reason,
@@ -115,15 +116,16 @@ pub fn pseudonymise(
         kind,
         step: step.max(1),
         duration_s: if items.duration { duration_bucket_s(u32::from(minutes) * 60) } else { 0 },
-        country: keep(items.country, beacon.place.country.clone()),
-        region: keep(items.region, beacon.place.region.clone()),
-        client: client.clone(),
+        country: name(items.country, &beacon.place.country),
+        region: name(items.region, &beacon.place.region),
+        client,
         suspect,
         absence: if items.identifier { who.absence } else { "" },
         cohort: if items.identifier { who.cohort } else { "" },
     };
     let mut step = who.visit.views;
     let mut kept = PseudonymousBeacon::default();
+    kept.events.reserve_exact(beacon.events.len());
     for event in beacon.events {
         let kind = match event {
             EnrichedEvent::View { path, previous_path, entry } => {
@@ -162,7 +164,7 @@ pub fn pseudonymise(
                     continue;
                 }
                 let of = key.purpose("errors", |purpose| of(purpose, ""));
-                kept.failures.push(Failure { of, template, browser: client.browser.clone() });
+                kept.failures.push(Failure { of, template, browser: client.browser });
                 continue;
             }
         };
@@ -172,7 +174,7 @@ pub fn pseudonymise(
     let holds_view = kept.events.iter().any(|event| matches!(event.kind, Kind::View { .. }));
     if items.provider && holds_view && suspect.is_empty() && !beacon.place.provider.is_empty() {
         let of = key.purpose("attribute provider", |purpose| of(purpose, ""));
-        let value = beacon.place.provider.clone().into();
+        let value = beacon.place.provider.clone();
         kept.attributes.push(Attribute { of, attribute: "provider", entry: None, value });
     }
     if let Some(device) = beacon.device {
@@ -261,12 +263,7 @@ mod tests {
             seq: 0,
             events: vec![view, EnrichedEvent::Engage { engaged_ms: 61_000 }],
             place: Place { country: "KZ".into(), region: "Almaty".into(), provider: "Kcell".into() },
-            client: Client {
-                browser: "Chrome".into(),
-                browser_major: 150,
-                os: "Android".into(),
-                device: "phone".into(),
-            },
+            client: Client { browser: "Chrome", browser_major: 150, os: "Android", device: "phone" },
             automation: Automation::None,
             device: None,
         };
@@ -317,7 +314,7 @@ mod tests {
         let kept = run("nomapay", "198.18.7.9");
         assert_eq!(kept.events.len(), 1, "no engaged time");
         let view = &kept.events[0];
-        assert_eq!((view.country.as_str(), view.region.as_str()), ("", ""));
+        assert_eq!((&*view.country, &*view.region), ("", ""));
         assert_eq!(view.client.browser, "Chrome");
         assert!(matches!(&view.kind, Kind::View { previous_path, entry: None, .. } if previous_path.is_empty()));
         assert!(kept.attributes.is_empty());

@@ -107,7 +107,7 @@ pub async fn start(config: Config, clock: Clock, dress: Option<Dress>) -> Result
         scripts: collect::Scripts::keeping(&data.join("scripts")).context("keeping the browser's part")?,
         clock: clock.clone(),
     };
-    let router = collect::router(Collector::new(&config, parts));
+    let edge = collect::Edge::new(Collector::new(&config, parts));
     audit.record("start", &json!({ "version": env!("CARGO_PKG_VERSION"), "sites": config.sites.len() }))?;
     audit::note_configuration(&audit, &config)?;
 
@@ -117,10 +117,10 @@ pub async fn start(config: Config, clock: Clock, dress: Option<Dress>) -> Result
     let door = Door { listener, tls: tls.as_ref().map(Tls::acceptor).transpose()? };
     let public = match dress {
         Some(dress) => {
-            let service = dress(server::boxed(router), address);
+            let service = dress(server::boxed(edge), address);
             tokio::spawn(server::serve(door, service, limits, shutdown.clone()))
         }
-        None => tokio::spawn(server::serve(door, router, limits, shutdown.clone())),
+        None => tokio::spawn(server::serve(door, edge, limits, shutdown.clone())),
     };
     let mut edge = vec![
         public,

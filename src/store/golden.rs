@@ -31,7 +31,7 @@ fn beacon() -> PseudonymousBeacon {
         duration_s: 65_535,
         country: "KZ".into(),
         region: "Алматы".into(),
-        client: Client { browser: "Firefox".into(), browser_major: 145, os: "Linux".into(), device: "desktop".into() },
+        client: Client { browser: "Firefox", browser_major: 145, os: "Linux", device: "desktop" },
         suspect: "",
         absence: "2-3",
         cohort: "5-8",
@@ -57,7 +57,7 @@ fn beacon() -> PseudonymousBeacon {
         ],
         attributes: vec![Attribute { of: of(0x33), attribute: "provider", entry: None, value: "x".repeat(200).into() }],
         signals: vec![Signal { of: of(0x44), signal: "canvas", entry: None, state: "noised", digest: [0x55; 16] }],
-        failures: vec![Failure { of: of(0x66), template: "cannot read :x of null".into(), browser: "Firefox".into() }],
+        failures: vec![Failure { of: of(0x66), template: "cannot read :x of null".into(), browser: "Firefox" }],
         tallies: vec![Tally {
             site: "jetpay.kz".into(),
             day,

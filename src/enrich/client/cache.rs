@@ -1,43 +1,62 @@
 //! A bounded memory of what agents turned out to be, so that the common ones are read once and not per beacon.
 //!
-//! The key is 16 bytes of a BLAKE3 hash under a key that this process drew at its start and keeps to itself: no agent
-//! can be read back from here, nor looked up by anyone who sees the memory later. Each shard keeps two generations of
+//! The key is a hash of 8 bytes (SipHash) under a key that this process drew at its start and keeps to itself: no agent
+//! can be read back from here, and nobody can make two that hash alike. Each shard keeps two generations of
 //! at most [`GENERATION`] entries; a full younger one becomes the older, which is forgotten. What is in use survives,
 //! and a flood of made-up agents costs the forgetting of the others, never memory.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Mutex, PoisonError};
-
-use crate::secret::Secret;
 
 const SHARDS: usize = 8;
 
 /// Entries of one generation of one shard: 8 × 2 × 1,024 entries of about 100 bytes are the most that is held.
 const GENERATION: usize = 1_024;
 
-type Key = [u8; 16];
+type Key = u64;
+
+/// Keys are hashes already.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only u64 are keys")
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+}
+
+type Known<V> = HashMap<Key, V, BuildHasherDefault<AsItIs>>;
 
 /// See the module.
 pub(super) struct Cache<V> {
-    key: Secret,
+    hasher: RandomState,
     shards: [Mutex<Generations<V>>; SHARDS],
 }
 
 struct Generations<V> {
-    young: HashMap<Key, V>,
-    old: HashMap<Key, V>,
+    young: Known<V>,
+    old: Known<V>,
 }
 
 impl<V: Copy> Cache<V> {
     pub(super) fn new() -> Self {
-        let empty = || Mutex::new(Generations { young: HashMap::new(), old: HashMap::new() });
-        Self { key: Secret::random(), shards: std::array::from_fn(|_| empty()) }
+        let empty = || Mutex::new(Generations { young: Known::default(), old: Known::default() });
+        Self { hasher: RandomState::new(), shards: std::array::from_fn(|_| empty()) }
     }
 
     /// What was remembered for `parts`, else what `make` says, which is then remembered.
     pub(super) fn get_or_make(&self, parts: &[&[u8]], make: impl FnOnce() -> V) -> V {
         let key = self.hash(parts);
-        let shard = &self.shards[usize::from(key[0]) % SHARDS];
+        let shard = &self.shards[(key >> 32) as usize % SHARDS];
         // A panic while the lock was held cannot leave a half-written map: inserting is the last act.
         let lock = || shard.lock().unwrap_or_else(PoisonError::into_inner);
         let found = {
@@ -57,16 +76,9 @@ impl<V: Copy> Cache<V> {
         value
     }
 
-    /// The parts are prefixed with their lengths, so that none can borrow bytes from its neighbour.
+    /// Slices are hashed with their lengths, so that none can borrow bytes from its neighbour.
     fn hash(&self, parts: &[&[u8]]) -> Key {
-        let mut hasher = blake3::Hasher::new_keyed(self.key.expose());
-        for part in parts {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
-        let mut key = [0; 16];
-        key.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        key
+        self.hasher.hash_one(parts)
     }
 
     #[cfg(test)]

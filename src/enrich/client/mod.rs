@@ -159,12 +159,8 @@ impl Clients {
         let flags = [sender.mobile, sender.has_language, sender.has_fetch_metadata].map(u8::from);
         let parts = [agent.as_bytes(), brands.as_bytes(), platform.as_bytes(), &flags];
         let (class, automation) = self.cache.get_or_make(&parts, || self.read(agent, brands, platform, sender));
-        let client = Client {
-            browser: class.browser.to_owned(),
-            browser_major: class.major,
-            os: class.os.to_owned(),
-            device: class.device.to_owned(),
-        };
+        let Class { browser, major: browser_major, os, device } = class;
+        let client = Client { browser, browser_major, os, device };
         (client, automation)
     }
 

@@ -226,7 +226,7 @@ proptest! {
         sender.brands = Personal::new(brands);
         sender.platform = Personal::new(platform);
         let (client, _) = CLIENTS.with(|clients| clients.classify(&sender));
-        for word in [&client.browser, &client.os, &client.device] {
+        for word in [client.browser, client.os, client.device] {
             prop_assert!(word.len() <= 20 && word.is_ascii());
         }
     }

@@ -24,8 +24,10 @@ struct Known {
     domain: Option<&'static str>,
 }
 
-static HOSTS: LazyLock<HashMap<&'static str, Known>> =
-    LazyLock::new(|| lines().map(|(host, channel, domain)| (host, Known { channel, domain })).collect());
+/// By host; `google.*` by `google.`, which no host is.
+static HOSTS: LazyLock<HashMap<&'static str, Known>> = LazyLock::new(|| {
+    lines().map(|(host, channel, domain)| (host.trim_end_matches('*'), Known { channel, domain })).collect()
+});
 
 fn lines() -> impl Iterator<Item = (&'static str, &'static str, Option<&'static str>)> {
     include_str!("hosts.txt").lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
@@ -91,8 +93,7 @@ fn known_channel(host: &str, domain: &str) -> Option<&'static str> {
         if let Some(known) = HOSTS.get(covering) {
             return Some(known.channel);
         }
-        let any_suffix = format!("{}*", covering.strip_suffix(suffix)?);
-        if let Some(known) = HOSTS.get(any_suffix.as_str()) {
+        if let Some(known) = HOSTS.get(covering.strip_suffix(suffix)?) {
             return Some(known.channel);
         }
         if covering.len() <= domain.len() {

@@ -117,12 +117,12 @@ impl Edge {
             scripts: collect::Scripts::current(),
             clock: clock.clone(),
         };
-        let router = collect::router(Collector::new(&config, parts));
+        let edge = collect::Edge::new(Collector::new(&config, parts));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (trigger, shutdown) = shutdown::channel();
         let door = server::Door { listener, tls: setup.tls };
-        let serving = tokio::spawn(server::serve(door, router, setup.limits, shutdown));
+        let serving = tokio::spawn(server::serve(door, edge, setup.limits, shutdown));
         Self {
             address,
             clock,

@@ -8,17 +8,18 @@
 //! RowBinary: integers little-endian, `Bool` one byte, `Date` days since 1970 as u16, `DateTime` seconds as u32,
 //! `String` and `LowCardinality(String)` a LEB128 length and the bytes, `FixedString(16)` the bytes.
 
+mod row;
+
 use jiff::civil::Date;
 
-use crate::event::{
-    Attribute, Bearer, Entry, Failure, Kind, Pseudonym, PseudonymousBeacon, PseudonymousEvent, Signal, Tally,
-};
+use crate::event::{Attribute, Bearer, Entry, Failure, Kind, PseudonymousBeacon, PseudonymousEvent, Signal, Tally};
+use row::Row;
 
 /// The version of the columns below; it stands in every spool segment's header.
 pub const SCHEMA_VERSION: u32 = 3;
 
 /// A vault table that rows are shipped to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// `events`.
     Events,
@@ -148,39 +149,65 @@ impl Lane {
     }
 }
 
-/// The rows of a beacon by lane, in the order in which lanes first appear.
-pub fn encode(beacon: &PseudonymousBeacon) -> Vec<(Lane, Vec<Vec<u8>>)> {
-    let mut lanes: Vec<(Lane, Vec<Vec<u8>>)> = Vec::with_capacity(2);
-    let mut push = |table, site: &str, day, name: &str, entry: Option<u16>, row| {
-        // The entries of a list are never twice in a beacon.
-        let known = lanes.iter_mut().rev().find(|(lane, _)| {
-            entry.is_none() && lane.table == table && lane.attribute == name && lane.day == day && lane.site == site
-        });
-        if let Some((_, rows)) = known {
-            return rows.push(row);
-        }
-        let attribute = entry.map_or_else(|| name.to_owned(), |number| format!("{name}:{number}"));
-        lanes.push((Lane { table, site: site.to_owned(), day, attribute }, vec![row]));
-    };
-    for event in &beacon.events {
-        push(Table::Events, &event.site, event.day, "", None, event_row(event));
-    }
-    for item in &beacon.attributes {
-        push(Table::Attributes, &item.of.site, item.of.day, item.attribute, item.entry, attribute_row(item));
-    }
-    for signal in &beacon.signals {
-        push(Table::Signals, &signal.of.site, signal.of.day, signal.signal, signal.entry, signal_row(signal));
-    }
-    for failure in &beacon.failures {
-        push(Table::Errors, &failure.of.site, failure.of.day, "", None, failure_row(failure));
-    }
-    for tally in &beacon.tallies {
-        push(Table::Tallies, &tally.site, tally.day, "", None, tally_row(tally));
-    }
-    lanes
+/// A lane, as a row names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneOf<'a> {
+    /// The table.
+    pub table: Table,
+    /// The site's domain.
+    pub site: &'a str,
+    /// The site-local day.
+    pub day: Date,
+    /// The attribute's or signal's name; empty for other tables.
+    pub name: &'static str,
+    /// Of a list, the number of the entry.
+    pub entry: Option<u16>,
 }
 
-fn event_row(event: &PseudonymousEvent) -> Vec<u8> {
+impl LaneOf<'_> {
+    /// As it is kept.
+    pub fn lane(&self) -> Lane {
+        let attribute = self.entry.map_or_else(|| self.name.to_owned(), |number| format!("{}:{number}", self.name));
+        Lane { table: self.table, site: self.site.to_owned(), day: self.day, attribute }
+    }
+}
+
+/// Shows the rows of a beacon one by one, those of a lane in order.
+pub fn rows<'a>(beacon: &'a PseudonymousBeacon, mut show: impl FnMut(LaneOf<'a>, &[u8])) {
+    let mut row = Row::default();
+    let of = |table, of: &'a Bearer, name, entry| LaneOf { table, site: &of.site, day: of.day, name, entry };
+    for event in &beacon.events {
+        let lane = LaneOf { table: Table::Events, site: &event.site, day: event.day, name: "", entry: None };
+        show(lane, row.begun(|row| event_row(row, event)));
+    }
+    for item in &beacon.attributes {
+        let lane = of(Table::Attributes, &item.of, item.attribute, item.entry);
+        show(lane, row.begun(|row| attribute_row(row, item)));
+    }
+    for signal in &beacon.signals {
+        let lane = of(Table::Signals, &signal.of, signal.signal, signal.entry);
+        show(lane, row.begun(|row| signal_row(row, signal)));
+    }
+    for failure in &beacon.failures {
+        show(of(Table::Errors, &failure.of, "", None), row.begun(|row| failure_row(row, failure)));
+    }
+    for tally in &beacon.tallies {
+        let lane = LaneOf { table: Table::Tallies, site: &tally.site, day: tally.day, name: "", entry: None };
+        show(lane, row.begun(|row| tally_row(row, tally)));
+    }
+}
+
+/// The rows of a beacon by lane, in the order in which lanes first appear.
+pub fn encode(beacon: &PseudonymousBeacon) -> Vec<(Lane, Vec<Vec<u8>>)> {
+    let mut lanes: Vec<(LaneOf<'_>, Vec<Vec<u8>>)> = Vec::with_capacity(2);
+    rows(beacon, |lane, row| match lanes.iter_mut().find(|(known, _)| *known == lane) {
+        Some((_, rows)) => rows.push(row.to_vec()),
+        None => lanes.push((lane, vec![row.to_vec()])),
+    });
+    lanes.into_iter().map(|(lane, rows)| (lane.lane(), rows)).collect()
+}
+
+fn event_row(row: &mut Row, event: &PseudonymousEvent) {
     let empty = Entry::default();
     let mut search_term = "";
     let (kind, path, previous_path, engaged_s, entry, exit_domain, name, variant) = match &event.kind {
@@ -189,14 +216,13 @@ fn event_row(event: &PseudonymousEvent) -> Vec<u8> {
         }
         Kind::Engage { engaged_s } => ("engage", "", "", *engaged_s, &empty, "", "", ""),
         Kind::Exit { domain } => ("exit", "", "", 0, &empty, domain.as_str(), "", ""),
-        Kind::Named { name, variant } => ("event", "", "", 0, &empty, "", name.as_str(), variant.as_str()),
+        Kind::Named { name, variant } => ("event", "", "", 0, &empty, "", &**name, &**variant),
         Kind::Search { term } => {
             search_term = term;
             ("search", "", "", 0, &empty, "", "", "")
         }
         Kind::Device => ("device", "", "", 0, &empty, "", "", ""),
     };
-    let mut row = Row::with_capacity(192);
     row.text(&event.site).day(event.day).time(event.hour);
     row.bytes(event.visitor.bytes()).half(event.visit).half(event.view);
     row.bool(event.confirmed).byte(event.network);
@@ -206,100 +232,25 @@ fn event_row(event: &PseudonymousEvent) -> Vec<u8> {
     row.byte(event.step).u16(event.duration_s).u16(engaged_s);
     row.text(entry.channel).text(&entry.source).text(&entry.medium).text(&entry.campaign).text(exit_domain);
     row.text(&event.country).text(&event.region);
-    row.text(&event.client.browser).u16(event.client.browser_major).text(&event.client.os).text(&event.client.device);
+    row.text(event.client.browser).u16(event.client.browser_major).text(event.client.os).text(event.client.device);
     row.text(name).text(variant).text(event.suspect).text(search_term);
     row.text(event.absence).text(event.cohort);
-    row.0
 }
 
-fn attribute_row(item: &Attribute) -> Vec<u8> {
-    let mut row = Row::with_capacity(64);
+fn attribute_row(row: &mut Row, item: &Attribute) {
     row.moment(&item.of).text(item.attribute).text(&item.value).bearer(&item.of);
-    row.0
 }
 
-fn signal_row(item: &Signal) -> Vec<u8> {
-    let mut row = Row::with_capacity(96);
+fn signal_row(row: &mut Row, item: &Signal) {
     row.moment(&item.of).text(item.signal).text(item.state).bytes(&item.digest).bearer(&item.of);
-    row.0
 }
 
-fn failure_row(item: &Failure) -> Vec<u8> {
-    let mut row = Row::with_capacity(128);
-    row.moment(&item.of).text(&item.template).text(&item.browser).bearer(&item.of);
-    row.0
+fn failure_row(row: &mut Row, item: &Failure) {
+    row.moment(&item.of).text(&item.template).text(item.browser).bearer(&item.of);
 }
 
-fn tally_row(tally: &Tally) -> Vec<u8> {
-    let mut row = Row::with_capacity(32);
+fn tally_row(row: &mut Row, tally: &Tally) {
     row.text(&tally.site).day(tally.day).time(tally.hour).text(&tally.reason).u32(tally.count);
-    row.0
-}
-
-/// One row under construction.
-struct Row(Vec<u8>);
-
-impl Row {
-    fn with_capacity(bytes: usize) -> Self {
-        Self(Vec::with_capacity(bytes))
-    }
-
-    /// Where and when.
-    fn moment(&mut self, of: &Bearer) -> &mut Self {
-        self.text(&of.site).day(of.day).time(of.hour)
-    }
-
-    /// By whom, as far as the publishing rules ask.
-    fn bearer(&mut self, of: &Bearer) -> &mut Self {
-        self.bytes(of.visitor.bytes()).bool(of.confirmed).byte(of.network).bool(of.new_week)
-    }
-
-    fn bytes(&mut self, value: &[u8]) -> &mut Self {
-        self.0.extend_from_slice(value);
-        self
-    }
-
-    /// A pseudonym within a visitor's own few: half of it tells them apart as well, and zeroes take no room on a disk.
-    fn half(&mut self, value: Pseudonym) -> &mut Self {
-        self.bytes(&value.bytes()[..8]).bytes(&[0; 8])
-    }
-
-    fn byte(&mut self, value: u8) -> &mut Self {
-        self.0.push(value);
-        self
-    }
-
-    fn bool(&mut self, value: bool) -> &mut Self {
-        self.byte(value.into())
-    }
-
-    fn u16(&mut self, value: u16) -> &mut Self {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn u32(&mut self, value: u32) -> &mut Self {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn text(&mut self, value: &str) -> &mut Self {
-        let mut length = value.len();
-        while length >= 0x80 {
-            self.byte((length & 0x7f) as u8 | 0x80);
-            length >>= 7;
-        }
-        self.byte(length as u8).bytes(value.as_bytes())
-    }
-
-    /// Days outside ClickHouse's `Date` (1970 to 2149) are cut to its ends.
-    fn day(&mut self, value: Date) -> &mut Self {
-        let days = (value - jiff::civil::date(1970, 1, 1)).get_days().clamp(0, i32::from(u16::MAX));
-        self.u16(days as u16)
-    }
-
-    /// Times outside ClickHouse's `DateTime` (1970 to 2106) are cut to its ends.
-    fn time(&mut self, seconds: i64) -> &mut Self {
-        self.u32(seconds.clamp(0, i64::from(u32::MAX)) as u32)
-    }
 }
 
 #[cfg(test)]
@@ -307,7 +258,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::event::{Client, Marks};
+    use crate::event::{Client, Marks, Pseudonym};
 
     #[test]
     fn a_lane_survives_its_label() {
@@ -368,8 +319,8 @@ mod tests {
             kind: Kind::Engage { engaged_s: 10 },
             step: 1,
             duration_s: 0,
-            country: String::new(),
-            region: String::new(),
+            country: "".into(),
+            region: "".into(),
             client: Client::default(),
             suspect: "",
             absence: "",
@@ -379,7 +330,7 @@ mod tests {
             events: vec![event],
             attributes: vec![attribute("provider", None), attribute("fonts", Some(1)), attribute("fonts", Some(2))],
             signals: vec![Signal { of: of(), signal: "canvas", entry: None, state: "normal", digest: [0; 16] }],
-            failures: vec![Failure { of: of(), template: String::new(), browser: String::new() }],
+            failures: vec![Failure { of: of(), template: String::new(), browser: "" }],
             ..Default::default()
         };
         assert_eq!(encode(&beacon).len(), 6);
