@@ -33,6 +33,9 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 pub(crate) fn write(measured: &[Measured], rounds: u64, seconds: u64) -> std::io::Result<()> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let page = page(measured, rounds, seconds);
+    // What the figures mean is written by hand, beside this program.
+    let page =
+        page + "\n" + &fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/edge/profile.md"))?;
     print!("{page}");
     fs::write(docs.join("benchmarks.md"), page)?;
     fs::write(docs.join("benchmarks.svg"), picture(measured))
@@ -42,22 +45,29 @@ fn page(measured: &[Measured], rounds: u64, seconds: u64) -> String {
     let mut out = HEAD.to_owned();
     let _ = writeln!(out, "![Events per second of processor time](benchmarks.svg)\n");
     let _ = writeln!(out, "Machine: {}. {rounds} rounds of {seconds} s, 64 connections.\n", machine());
-    let bare = measured.iter().find(|of| of.name.starts_with("bare"));
+    let named = |name| measured.iter().find(|of| of.name.starts_with(name));
+    let (bare, nginx) = (named("bare"), named("nginx"));
     for (size, events) in SIZES.into_iter().enumerate() {
         let plural = if events == 1 { "event" } else { "events" };
         let _ = writeln!(out, "## {events} {plural} a request\n");
-        out += "| server | events per CPU-second | spread | requests/s | spread | of bare axum |\n|---|--:|--:|--:|--:|--:|\n";
+        out += "| server | events per CPU-second | spread | of bare axum | requests/s | spread | of bare axum | of nginx |\n\
+                |---|--:|--:|--:|--:|--:|--:|--:|\n";
         for of in measured {
             let Figures { events_per_cpu_second: cpu, requests_per_second: requests } = &of.by_size[size];
-            let ratio = bare.map_or(f64::NAN, |bare| median(cpu) / median(&bare.by_size[size].events_per_cpu_second));
+            let ratio = |to: Option<&Measured>, of: &[f64], what: fn(&Figures) -> &[f64]| {
+                to.map_or(f64::NAN, |to| median(of) / median(what(&to.by_size[size])))
+            };
             let _ = writeln!(
                 out,
-                "| {} | {} | {} | {} | {} | {ratio:.2} |",
+                "| {} | {} | {} | {:.2} | {} | {} | {:.2} | {:.2} |",
                 of.name,
                 thousands(median(cpu)),
                 spread(cpu),
+                ratio(bare, cpu, |of| &of.events_per_cpu_second),
                 thousands(median(requests)),
-                spread(requests)
+                spread(requests),
+                ratio(bare, requests, |of| &of.requests_per_second),
+                ratio(nginx, requests, |of| &of.requests_per_second),
             );
         }
         out.push('\n');
