@@ -40,7 +40,7 @@ pub(super) const SETTINGS: [(&str, &str); 4] = [
 ];
 
 /// The database of the tables behind the distributed ones.
-fn local(database: &str) -> String {
+pub(crate) fn local(database: &str) -> String {
     format!("{database}_local")
 }
 

@@ -36,6 +36,7 @@ mod wall;
 
 pub use access::{Account, statements as access_statements};
 pub use client::{Limits, MAX_ANSWER_BYTES, MAX_INSERT_ROWS, STATS, Store, VAULT};
+pub(crate) use cluster::local;
 pub use codes::Class;
 pub use engine::{AnalystAccess, EngineError, EngineOptions, Supervisor, SupervisorError, USER};
 pub use error::StoreError;

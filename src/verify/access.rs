@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{Findings, Lists, OWN, Target, catalog};
+use super::{Findings, Lists, Target, catalog};
 use crate::store::{StoreError, VAULT};
 
 /// The rules of this room.
@@ -69,11 +69,19 @@ struct User {
 #[derive(Debug, Deserialize)]
 struct Policy {
     name: String,
+    database: String,
     table: String,
     filter: String,
     restrictive: u8,
     all: u8,
     except: String,
+}
+
+/// Where a row policy is to be.
+#[derive(Debug, Deserialize)]
+struct Place {
+    database: String,
+    table: String,
 }
 
 /// An account or a role with everything that it has, directly and through roles.
@@ -137,8 +145,8 @@ pub(super) async fn examine(target: &Target, lists: &Lists, findings: &mut Findi
         if lists.identified.is_empty() && lists.roles.is_empty() {
             findings.not_here("policy-present", "no identified zone is named in [wall]: it is on other servers");
         } else {
-            match policies(target).await {
-                Ok(policies) => findings.add("policy-present", judge_policies(&policies, lists)),
+            match policies(target, lists).await {
+                Ok(found) => findings.add("policy-present", judge_policies(&found.0, &found.1, lists)),
                 Err(error) => findings.unknown("policy-present", error.message),
             }
         }
@@ -199,7 +207,8 @@ fn judge(principals: &[Principal], users: &[User], lists: &Lists, findings: &mut
         let called = principal.called();
         let is_service = principal.is_user && lists.service.contains(&principal.name);
         let zones: Vec<_> = lists.identified.iter().filter(|zone| principal.reads(zone)).map(String::as_str).collect();
-        let telemetry: Vec<_> = OWN.into_iter().filter(|database| principal.reads(database)).collect();
+        let telemetry: Vec<_> =
+            lists.own.iter().map(String::as_str).filter(|database| principal.reads(database)).collect();
         if !telemetry.is_empty() && !zones.is_empty() {
             let evidence = format!("{called} reads {} and {}", telemetry.join(", "), zones.join(", "));
             findings.add("access-both", [evidence]);
@@ -212,10 +221,10 @@ fn judge(principals: &[Principal], users: &[User], lists: &Lists, findings: &mut
         if is_service || !principal.is_user && served && !others {
             continue;
         }
-        if principal.reads(VAULT) {
-            findings.add("access-vault", [format!("{called} reads {VAULT}")]);
+        for vault in lists.vaults.iter().filter(|vault| principal.reads(vault)) {
+            findings.add("access-vault", [format!("{called} reads {vault}")]);
         }
-        for database in OWN {
+        for database in &lists.own {
             if principal.may(&CHANGES, database) {
                 findings.add("access-write", [format!("{called} changes {database}")]);
             }
@@ -230,21 +239,33 @@ fn judge(principals: &[Principal], users: &[User], lists: &Lists, findings: &mut
     }
 }
 
-async fn policies(target: &Target) -> Result<Vec<Policy>, StoreError> {
+/// The policies of the vault's databases, and the tables that need one: those of the vault, and what is behind them.
+async fn policies(target: &Target, lists: &Lists) -> Result<(Vec<Policy>, Vec<Place>), StoreError> {
     let sql = format!(
-        "SELECT short_name AS name, table, ifNull(select_filter, '') AS filter, is_restrictive AS restrictive, \
-         apply_to_all AS all, arrayStringConcat(apply_to_except, ', ') AS except FROM {} WHERE database = '{VAULT}'",
+        "SELECT short_name AS name, ifNull(database, '') AS database, table, ifNull(select_filter, '') AS filter, is_restrictive AS restrictive, \
+         apply_to_all AS all, arrayStringConcat(apply_to_except, ', ') AS except FROM {} \
+         WHERE database IN splitByChar(',', {{vaults:String}})",
         target.system("row_policies")
     );
-    target.store.rows(&sql, &[]).await
+    let policies = target.store.rows(&sql, &lists.parameters()).await?;
+    let known = catalog::tables(VAULT).keys();
+    let mut places: Vec<_> = known.map(|table| Place { database: VAULT.to_owned(), table: table.clone() }).collect();
+    let sql = format!(
+        "SELECT database, name AS table FROM {} WHERE database IN splitByChar(',', {{vaults:String}}) \
+         AND database != '{VAULT}' ORDER BY name",
+        target.system("tables")
+    );
+    places.extend(target.store.rows::<Place>(&sql, &lists.parameters()).await?);
+    Ok((policies, places))
 }
 
 /// Each table needs a policy that no other can weaken, that nobody is spared, and that names every identified role.
-fn judge_policies(policies: &[Policy], lists: &Lists) -> Vec<String> {
+fn judge_policies(policies: &[Policy], places: &[Place], lists: &Lists) -> Vec<String> {
     let mut evidence = Vec::new();
-    for table in catalog::tables(VAULT).keys() {
+    for Place { database, table } in places {
         let about: Vec<_> = policies
             .iter()
+            .filter(|policy| policy.database == *database)
             .filter(|policy| policy.table == *table || ["", "*"].contains(&policy.table.as_str()))
             .collect();
         let walls = about.iter().filter(|policy| {
@@ -258,14 +279,14 @@ fn judge_policies(policies: &[Policy], lists: &Lists) -> Vec<String> {
         let missing: Vec<_> = lists.roles.iter().filter(|role| !named(role)).map(String::as_str).collect();
         if walls.clone().next().is_none() {
             evidence.push(match about.first() {
-                None => format!("{VAULT}.{table} has no row policy"),
+                None => format!("{database}.{table} has no row policy"),
                 Some(policy) => format!(
-                    "{VAULT}.{table}: {} is not the wall: it must be restrictive, for all, and throw for identified roles",
+                    "{database}.{table}: {} is not the wall: it must be restrictive, for all, and throw for identified roles",
                     policy.name
                 ),
             });
         } else if !missing.is_empty() {
-            evidence.push(format!("{VAULT}.{table}: the wall does not name {}", missing.join(", ")));
+            evidence.push(format!("{database}.{table}: the wall does not name {}", missing.join(", ")));
         }
     }
     evidence

@@ -45,7 +45,7 @@ const RULES: [(&str, &str, &str); 6] = [
     (
         "log-people",
         "arrayStringConcat(tables, ', ')",
-        "user NOT IN splitByChar(',', {service:String}) AND has(databases, 'tamga_vault')",
+        "user NOT IN splitByChar(',', {service:String}) AND hasAny(databases, splitByChar(',', {vaults:String}))",
     ),
 ];
 

@@ -30,7 +30,7 @@ use serde::Serialize;
 use crate::audit::Place;
 use crate::clock::Clock;
 use crate::config::{Config, Wall};
-use crate::store::{STATS, Store, StoreError, VAULT};
+use crate::store::{STATS, Store, StoreError, VAULT, local};
 
 pub use host::Host;
 pub use rules::{RULES, Rule};
@@ -219,12 +219,14 @@ impl Findings {
     }
 }
 
-/// The databases whose rows are telemetry.
-const OWN: [&str; 2] = [VAULT, STATS];
-
 impl Target {
     fn is_vault(&self) -> bool {
         self.store.database() == VAULT
+    }
+
+    /// The databases that its tables are in: its own, and on a cluster that of the rows behind the vault's tables.
+    fn databases<'a>(&'a self, lists: &'a Lists) -> Vec<&'a str> {
+        if self.is_vault() { lists.vaults.iter().map(String::as_str).collect() } else { vec![self.store.database()] }
     }
 
     /// The name of a table of the server's own.
@@ -233,7 +235,7 @@ impl Target {
     }
 
     /// Asks for lines of evidence: a query whose rows have one column, `evidence`. Its parameters are the lists that the
-    /// wall knows, joined by commas: `own`, `identified`, `others`, `service`.
+    /// wall knows, joined by commas: `own`, `vaults`, `identified`, `others`, `service`.
     async fn evidence(&self, lists: &Lists, sql: &str) -> Result<Vec<String>, StoreError> {
         #[derive(serde::Deserialize)]
         struct Row {
@@ -246,6 +248,9 @@ impl Target {
 
 /// The names that the wall is about.
 struct Lists {
+    /// The databases whose rows are telemetry, and those of them that hold rows of visits.
+    own: Vec<String>,
+    vaults: Vec<String>,
     identified: Vec<String>,
     roles: Vec<String>,
     others: Vec<String>,
@@ -255,8 +260,12 @@ struct Lists {
 impl Lists {
     fn new(config: &Config) -> Self {
         let Wall { identified_databases, identified_roles, other_databases, service_accounts, .. } = &config.wall;
+        let is_cluster = config.vault.as_ref().is_some_and(|vault| vault.cluster.is_some());
+        let vaults: Vec<_> = [VAULT.to_owned()].into_iter().chain(is_cluster.then(|| local(VAULT))).collect();
         let configured = [&config.vault, &config.stats].into_iter().flatten().map(|server| server.user.clone());
         Self {
+            own: vaults.iter().cloned().chain([STATS.to_owned()]).collect(),
+            vaults,
             identified: identified_databases.clone(),
             roles: identified_roles.clone(),
             others: other_databases.clone(),
@@ -264,9 +273,10 @@ impl Lists {
         }
     }
 
-    fn parameters(&self) -> [(&'static str, String); 4] {
+    fn parameters(&self) -> [(&'static str, String); 5] {
         [
-            ("own", OWN.join(",")),
+            ("own", self.own.join(",")),
+            ("vaults", self.vaults.join(",")),
             ("identified", self.identified.join(",")),
             ("others", self.others.join(",")),
             ("service", self.service.join(",")),

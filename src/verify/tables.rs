@@ -33,6 +33,7 @@ const IDENTIFIERS: &str = "^(.*_)?(e?mail|phone|tel|ip|ipv4|ipv6|address|addr|ii
 
 #[derive(Deserialize)]
 struct Column {
+    database: String,
     table: String,
     name: String,
     kind: String,
@@ -40,12 +41,14 @@ struct Column {
 
 #[derive(Deserialize)]
 struct Made {
+    database: String,
     name: String,
     create: String,
 }
 
 #[derive(Deserialize)]
 struct Partition {
+    database: String,
     table: String,
     partition: String,
 }
@@ -104,18 +107,21 @@ pub(super) async fn examine(target: &Target, lists: &Lists, subject: &Subject<'_
         findings.take(rule, target.evidence(lists, &sql).await);
     }
     findings.take("apart-stores", apart(target, subject).await);
-    match columns(target).await {
-        Ok(columns) => {
+    match columns(target, lists).await {
+        Ok(mut columns) => {
             judge_columns(target, &columns, findings);
+            // What is behind a table is read through it.
+            columns.retain(|column| column.database == target.store.database());
             findings.take("values", values(target, &columns).await);
         }
         Err(error) => ["tables-listed", "columns-listed", "columns-named", "values"]
             .iter()
             .for_each(|rule| findings.unknown(rule, error.message.clone())),
     }
-    findings.take("ttl", ttl(target).await);
+    findings.take("ttl", ttl(target, lists).await);
     let rule = if target.is_vault() { "overdue-vault" } else { "overdue-stats" };
-    findings.take(rule, overdue(target, subject.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date()).await);
+    let today = subject.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    findings.take(rule, overdue(target, lists, today).await);
 }
 
 /// Each store is in its place: an engine has its own database only, a server has the other's only if both are there.
@@ -133,23 +139,30 @@ async fn apart(target: &Target, subject: &Subject<'_>) -> Result<Vec<String>, St
     target.evidence(&Lists::new(subject.config), &sql).await
 }
 
-async fn columns(target: &Target) -> Result<Vec<Column>, StoreError> {
-    let sql = format!(
-        "SELECT table, name, type AS kind FROM {} WHERE database = {{database:String}} ORDER BY table, position",
-        target.system("columns")
-    );
-    target.store.rows(&sql, &[("database", target.store.database().to_owned())]).await
+/// The tables of the server's own about the databases of a store.
+async fn about<T: serde::de::DeserializeOwned + Send>(
+    target: &Target,
+    lists: &Lists,
+    sql: &str,
+) -> Result<Vec<T>, StoreError> {
+    let sql = sql.replace("{its own}", "database IN splitByChar(',', {databases:String})");
+    target.store.rows(&sql, &[("databases", target.databases(lists).join(","))]).await
+}
+
+async fn columns(target: &Target, lists: &Lists) -> Result<Vec<Column>, StoreError> {
+    let system = target.system("columns");
+    let sql = format!("SELECT database, table, name, type AS kind FROM {system} WHERE {{its own}} ORDER BY ALL");
+    about(target, lists, &sql).await
 }
 
 fn judge_columns(target: &Target, columns: &[Column], findings: &mut Findings) {
     let identifier = regex::Regex::new(IDENTIFIERS).expect("a constant pattern");
     let known = catalog::tables(target.store.database());
-    let database = target.store.database();
     for rule in ["tables-listed", "columns-listed", "columns-named"] {
         findings.add(rule, []);
     }
-    for Column { table, name, kind } in columns {
-        let listed = known.get(table).or_else(|| known.get(table.strip_suffix("_local")?));
+    for Column { database, table, name, kind } in columns {
+        let listed = known.get(table);
         match listed {
             None => findings.add("tables-listed", [format!("{database}.{table}")]),
             Some(listed) => match listed.columns.iter().find(|(known, _)| known == name) {
@@ -206,40 +219,38 @@ fn is_text(kind: &str) -> bool {
     kind.contains("String") && !kind.contains("FixedString")
 }
 
-async fn ttl(target: &Target) -> Result<Vec<String>, StoreError> {
-    let sql = format!(
-        "SELECT name, create_table_query AS create FROM {} WHERE database = {{database:String}} ORDER BY name",
-        target.system("tables")
-    );
-    let made: Vec<Made> = target.store.rows(&sql, &[("database", target.store.database().to_owned())]).await?;
+/// Of a table in a cluster, the one behind it is what keeps rows.
+async fn ttl(target: &Target, lists: &Lists) -> Result<Vec<String>, StoreError> {
+    let system = target.system("tables");
+    let sql =
+        format!("SELECT database, name, create_table_query AS create FROM {system} WHERE {{its own}} ORDER BY ALL");
+    let made: Vec<Made> = about(target, lists, &sql).await?;
     let most = if target.is_vault() { VAULT_DAYS } else { STATS_DAYS };
     let mut evidence = Vec::new();
     for (name, _) in catalog::tables(target.store.database()).iter().filter(|(_, table)| table.has_ttl) {
-        let own = made.iter().find(|made| made.name == *name && !made.create.contains("ENGINE = Distributed"));
-        let local = || made.iter().find(|made| made.name == format!("{name}_local"));
-        let Some(made) = own.or_else(local) else { continue };
-        match catalog::ttl_days(&made.create) {
-            None => evidence.push(format!("{}.{} has no TTL", target.store.database(), made.name)),
-            Some(days) if days > most => {
-                evidence.push(format!("{}.{} keeps {days} days, {most} at most", target.store.database(), made.name));
+        let keeps_rows = |made: &&Made| made.name == *name && !made.create.contains("ENGINE = Distributed");
+        for Made { database, name, create } in made.iter().filter(keeps_rows) {
+            match catalog::ttl_days(create) {
+                None => evidence.push(format!("{database}.{name} has no TTL")),
+                Some(days) if days > most => {
+                    evidence.push(format!("{database}.{name} keeps {days} days, {most} at most"))
+                }
+                Some(_) => (),
             }
-            Some(_) => (),
         }
     }
     Ok(evidence)
 }
 
-async fn overdue(target: &Target, today: Date) -> Result<Vec<String>, StoreError> {
-    let sql = format!(
-        "SELECT DISTINCT table, partition FROM {} WHERE active AND database = {{database:String}} ORDER BY table, partition",
-        target.system("parts")
-    );
-    let partitions: Vec<Partition> =
-        target.store.rows(&sql, &[("database", target.store.database().to_owned())]).await?;
+async fn overdue(target: &Target, lists: &Lists, today: Date) -> Result<Vec<String>, StoreError> {
+    let system = target.system("parts");
+    let sql =
+        format!("SELECT DISTINCT database, table, partition FROM {system} WHERE active AND {{its own}} ORDER BY ALL");
+    let partitions: Vec<Partition> = about(target, lists, &sql).await?;
     let keep = if target.is_vault() { VAULT_DAYS } else { STATS_DAYS };
     let late = |partition: &&Partition| last_day(&partition.partition).is_some_and(|day| is_over(day, keep, today));
-    let database = target.store.database();
-    let name = |partition: &Partition| format!("{database}.{}: partition {}", partition.table, partition.partition);
+    let name =
+        |Partition { database, table, partition }: &Partition| format!("{database}.{table}: partition {partition}");
     Ok(partitions.iter().filter(late).map(name).collect())
 }
 

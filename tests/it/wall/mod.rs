@@ -4,6 +4,7 @@
 //! tables, files and settings.
 
 mod breaches;
+mod cluster;
 mod world;
 
 use std::collections::BTreeSet;

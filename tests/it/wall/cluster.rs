@@ -1,0 +1,88 @@
+//! On a cluster the vault's rows are behind its tables, in a database of their own: is what is wrong there found, too?
+
+use std::collections::BTreeSet;
+
+use tamga::verify;
+
+use super::world::World;
+
+/// What a cluster changes in a server's own tables.
+const CLUSTER: [&str; 6] = [
+    "INSERT INTO standin.databases VALUES ('tamga_vault_local')",
+    "INSERT INTO standin.tables SELECT 'tamga_vault_local', name, concat('Replicated', engine), create_table_query \
+     FROM system.tables WHERE database = 'tamga_vault' AND create_table_query LIKE '%PARTITION BY (site, day)%'",
+    "ALTER TABLE standin.tables UPDATE engine = 'Distributed', create_table_query = 'CREATE TABLE x ENGINE = Distributed(c)' \
+     WHERE database = 'tamga_vault' AND create_table_query LIKE '%PARTITION BY (site, day)%' SETTINGS mutations_sync = 2",
+    "INSERT INTO standin.columns SELECT 'tamga_vault_local', table, name, type, position FROM system.columns \
+     WHERE database = 'tamga_vault' AND table IN (SELECT name FROM standin.tables WHERE database = 'tamga_vault_local')",
+    "ALTER TABLE standin.parts UPDATE database = 'tamga_vault_local' WHERE database = 'tamga_vault' SETTINGS mutations_sync = 2",
+    "INSERT INTO standin.row_policies SELECT short_name, 'tamga_vault_local', table, select_filter, is_restrictive, apply_to_all, \
+     apply_to_except FROM standin.row_policies WHERE table IN (SELECT name FROM standin.tables WHERE database = 'tamga_vault_local')",
+];
+
+/// What is done, how it is undone, and the rules that must say so.
+const BREACHES: [(&str, &str, &[&str]); 7] = [
+    (
+        "ALTER TABLE standin.tables UPDATE create_table_query = replaceOne(create_table_query, 'TTL ', 'NO ') \
+         WHERE database = 'tamga_vault_local' AND name = 'signals' SETTINGS mutations_sync = 2",
+        "ALTER TABLE standin.tables UPDATE create_table_query = replaceOne(create_table_query, 'NO ', 'TTL ') \
+         WHERE database = 'tamga_vault_local' AND name = 'signals' SETTINGS mutations_sync = 2",
+        &["ttl"],
+    ),
+    (
+        "INSERT INTO standin.parts VALUES ('tamga_vault_local', 'events', '(\\'a.kz\\',\\'2020-01-01\\')', 1)",
+        "ALTER TABLE standin.parts DELETE WHERE partition LIKE '%2020%' SETTINGS mutations_sync = 2",
+        &["overdue-vault"],
+    ),
+    (
+        "INSERT INTO standin.columns VALUES ('tamga_vault_local', 'events', 'login', 'String', 99)",
+        "ALTER TABLE standin.columns DELETE WHERE name = 'login' SETTINGS mutations_sync = 2",
+        &["columns-listed", "columns-named"],
+    ),
+    (
+        "INSERT INTO standin.columns VALUES ('tamga_vault_local', 'events_local', 'x', 'String', 1)",
+        "ALTER TABLE standin.columns DELETE WHERE name = 'x' SETTINGS mutations_sync = 2",
+        &["tables-listed"],
+    ),
+    (
+        "ALTER TABLE standin.row_policies UPDATE is_restrictive = 0 \
+         WHERE database = 'tamga_vault_local' AND table = 'events' SETTINGS mutations_sync = 2",
+        "ALTER TABLE standin.row_policies UPDATE is_restrictive = 1 WHERE 1 SETTINGS mutations_sync = 2",
+        &["policy-present"],
+    ),
+    (
+        "INSERT INTO standin.grants VALUES ('carla', NULL, 'SELECT', 'tamga_vault_local', NULL, 0)",
+        "ALTER TABLE standin.grants DELETE WHERE user_name = 'carla' SETTINGS mutations_sync = 2",
+        &["access-vault"],
+    ),
+    (
+        "INSERT INTO standin.query_log (type, user, event_time, databases) VALUES ('QueryFinish', 'carla', now(), ['tamga_vault_local'])",
+        "TRUNCATE TABLE standin.query_log",
+        &["log-people"],
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_behind_the_tables_of_a_cluster_is_examined() {
+    let mut world = World::new().await;
+    for sql in CLUSTER {
+        world.engine.sql(sql).await;
+    }
+    // On one server nobody should have made such a database.
+    let found = verify::examine(&world.subject()).await.names_of_broken();
+    assert!(found.contains(&"apart-databases"), "{found:?}");
+
+    world.config.vault.as_mut().unwrap().cluster = Some("c".to_owned());
+    let clean = verify::examine(&world.subject()).await;
+    assert!(clean.is_whole(), "{}", verify::text(&clean, false));
+    for (plant, undo, rules) in BREACHES {
+        world.engine.sql(plant).await;
+        let report = verify::examine(&world.subject()).await;
+        let found: BTreeSet<_> = report.names_of_broken().into_iter().collect();
+        assert_eq!(found, rules.iter().copied().collect(), "{plant}\n{}", verify::text(&report, false));
+        assert!(verify::text(&report, false).contains("tamga_vault_local") || rules == ["log-people"], "{plant}");
+        world.engine.sql(undo).await;
+    }
+    let after = verify::examine(&world.subject()).await;
+    assert!(after.is_whole(), "{}", verify::text(&after, false));
+}
