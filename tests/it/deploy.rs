@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use tamga::config::Config;
+use tamga::metrics::{Metrics, RowCounts};
 
 fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
@@ -66,4 +67,50 @@ fn the_containers_have_the_stores_secrets_and_folders_that_the_configuration_nam
     assert!(config.keys.dir.expect("named").starts_with("/run/tamga") && compose.contains("tmpfs: [\"/run/tamga:"));
     let proxy = config.server.trusted_proxies[0].addr();
     assert!(compose.contains(&format!("gateway: {proxy}\n")));
+}
+
+/// The rules are read by their indentation, which the file keeps.
+#[test]
+fn every_alert_asks_for_metrics_that_there_are_and_the_wall_s_are_among_them() {
+    let metrics = Metrics::default();
+    metrics.set_wall(1, tamga::verify::RULES.iter().map(|rule| (rule.name, false, false)));
+    metrics.set_engine_restarts("vault", 0);
+    let states = ["spooled", "stored", "dead_lettered", "erased", "expired", "lost"].map(|state| (state, 0));
+    let exposed = metrics.encode(&RowCounts { states, ..Default::default() });
+    // `name{labels} value`, or `name value`.
+    let known: std::collections::BTreeSet<&str> = exposed
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split(['{', ' ']).next())
+        .collect();
+    let rules = read("prometheus/tamga.rules.yaml");
+    let names = regex::Regex::new(r"tamga_[a-z_]+").expect("a pattern");
+    let (mut alerts, mut asked) = (0, std::collections::BTreeSet::new());
+    let mut lines = rules.lines().peekable();
+    while let Some(line) = lines.next() {
+        assert!(!line.contains('\t'), "{line}");
+        let Some(alert) = line.strip_prefix("      - alert: ") else { continue };
+        alerts += 1;
+        let expr = lines.next().and_then(|line| line.strip_prefix("        expr: "));
+        let expr = expr.unwrap_or_else(|| panic!("{alert} has an expression"));
+        let found: Vec<&str> = names.find_iter(expr).map(|name| name.as_str()).collect();
+        assert!(!found.is_empty() && expr.matches('(').count() == expr.matches(')').count(), "{alert}: {expr}");
+        for name in found {
+            assert!(known.contains(name), "{alert}: there is no {name}");
+            asked.insert(name);
+        }
+        let rest: Vec<&str> = std::iter::from_fn(|| lines.next_if(|line| line.starts_with("        "))).collect();
+        for part in ["          severity: ", "          summary: \"", "          description: \""] {
+            assert!(rest.iter().any(|line| line.starts_with(part)), "{alert} has {}", part.trim());
+        }
+    }
+    assert_eq!(alerts, rules.matches("alert:").count());
+    for name in ["tamga_wall_broken", "tamga_wall_unseen", "tamga_wall_examined_seconds", "tamga_audit_waiting"] {
+        assert!(asked.contains(name), "{name}");
+    }
+    // States of rows that are asked for are states that there are.
+    let states = regex::Regex::new(r#"state="([a-z_]+)""#).expect("a pattern");
+    for state in states.captures_iter(&rules) {
+        assert!(exposed.contains(&state[0]), "{}", &state[0]);
+    }
 }
