@@ -143,14 +143,21 @@ pub(crate) struct Counts {
     pub(crate) fields: BTreeMap<&'static str, Published>,
 }
 
-pub(crate) const FIELDS: [&str; 4] = ["source", "landing", "pages", "out"];
+/// The facts, each of a published table: `entries`, `pages`, `visits`, `exits`, `transitions`, `recency`, `landings`.
+pub(crate) const FIELDS: [&str; 7] =
+    ["source", "landing", "pages", "out", "second page", "absence", "source and landing"];
+/// Those that make up the record that is to be linked; the others follow from them, or are of the visitor.
+const RECORD: usize = 4;
 
 fn value(secret: &Secret, field: &str) -> String {
     match field {
         "source" => secret.source.to_owned(),
         "landing" => secret.landing.clone(),
         "pages" => secret.pages.to_string(),
-        _ => secret.out.to_owned(),
+        "out" => secret.out.to_owned(),
+        "second page" => secret.second.clone(),
+        "absence" => secret.absence.to_owned(),
+        _ => format!("{} {}", secret.source, secret.landing),
     }
 }
 
@@ -235,7 +242,7 @@ pub(crate) fn on_counts(counts: &Counts, targets: &[&Payment], guess: Guess) -> 
 }
 
 fn best(values: Option<&HashMap<String, f64>>, worth: impl Fn(&str, f64) -> f64) -> String {
-    let mut sorted: Vec<_> = values.into_iter().flatten().filter(|(value, _)| *value != "(other)").collect();
+    let mut sorted: Vec<_> = values.into_iter().flatten().filter(|(value, _)| !value.contains("(other)")).collect();
     sorted.sort_by_key(|(value, _)| (*value).clone());
     let found = sorted.into_iter().max_by(|one, two| worth(one.0, *one.1).total_cmp(&worth(two.0, *two.1)));
     found.map(|(value, _)| value.clone()).unwrap_or_default()
@@ -245,7 +252,9 @@ fn best(values: Option<&HashMap<String, f64>>, worth: impl Fn(&str, f64) -> f64)
 pub(crate) fn is_right(secret: &Secret, guess: &BTreeMap<&'static str, String>, field: Option<&str>) -> bool {
     match field {
         Some(field) => guess.get(field).is_some_and(|guessed| *guessed == value(secret, field)),
-        None => FIELDS.iter().all(|field| guess.get(field).is_none_or(|guessed| *guessed == value(secret, field))),
+        None => {
+            FIELDS[..RECORD].iter().all(|field| guess.get(field).is_none_or(|guessed| *guessed == value(secret, field)))
+        }
     }
 }
 

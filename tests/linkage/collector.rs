@@ -76,7 +76,7 @@ impl Collector {
         for site in sites {
             text += &format!(
                 "[[site]]\ndomain = '{site}'\npublic_url = 'https://t.{site}'\norigins = ['https://{site}']\n\
-                 time_zone = 'Asia/Almaty'\nprofile = 'jetpay'\npaths = ['/', '/pay/:order', '/docs/*', '/trap/*']\n"
+                 time_zone = 'Asia/Almaty'\nprofile = 'jetpay'\npaths = ['/', '/pay/:order', '/docs/*', '/trap/*']\nevents = ['paid']\n"
             );
         }
         let config = Config::parse(&text, &folders[0].path().join("tamga.toml"), std::iter::empty())?;
@@ -176,6 +176,13 @@ impl Collector {
         let text = std::str::from_utf8(&body)?;
         anyhow::ensure!(head.status.is_success(), "{sql}: {text}");
         Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+    }
+
+    /// What operations see, and who colludes with them.
+    pub(crate) async fn metrics(&self) -> anyhow::Result<String> {
+        let request = Request::get(format!("http://127.0.0.1:{}/metrics", self.ports[0])).body(Full::default())?;
+        let body = self.client.request(request).await?.into_body().collect().await?.to_bytes();
+        Ok(String::from_utf8(body.to_vec())?)
     }
 
     pub(crate) async fn stop(self) -> anyhow::Result<()> {

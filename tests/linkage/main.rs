@@ -10,7 +10,9 @@
 #![allow(clippy::print_stdout, reason = "a measurement prints")]
 
 mod attack;
+mod bounds;
 mod collector;
+mod colluder;
 mod judge;
 mod nminus1;
 mod report;
@@ -78,17 +80,20 @@ async fn run(scales: &[(usize, usize)]) -> anyhow::Result<Figures> {
         }
     }
     let trap = Trap::new();
-    let sites: Vec<_> = worlds.iter().map(|world| world.site.clone()).chain(Trap::sites()).collect();
+    let mut sites: Vec<_> = worlds.iter().map(|world| world.site.clone()).chain(Trap::sites()).collect();
+    sites.push(colluder::SITE.to_owned());
     let collector = Collector::start(&sites).await?;
     let days = worlds.iter().map(|world| world.days).max().unwrap_or(1);
     let mut beacons: Vec<Beacon> =
         worlds.iter().enumerate().flat_map(|(number, world)| beacons(number, world)).collect();
     beacons.extend(trap.beacons());
+    beacons.extend(colluder::beacons());
     beacons.sort_by_key(|beacon| beacon.at);
     println!("{} sites, {days} days, {} beacons", sites.len(), beacons.len());
 
     let mut vaults: HashMap<(usize, usize), Vault> = HashMap::new();
     let mut keys: HashMap<(usize, usize), [u8; 32]> = HashMap::new();
+    let mut figures = Figures::default();
     let (sent, mut accepted, mut jars) = (beacons.len(), 0, HashMap::new());
     let mut rest = beacons.into_iter().peekable();
     for day in 0..days {
@@ -102,20 +107,26 @@ async fn run(scales: &[(usize, usize)]) -> anyhow::Result<Figures> {
                 keys.insert((*number, day), key);
             }
         }
-        collector.publish(day + 1, active.len() + if day == 0 { Trap::sites().len() } else { 0 }).await?;
+        collector.publish(day + 1, active.len() + if day == 0 { Trap::sites().len() + 1 } else { 0 }).await?;
         for (number, world) in &active {
             vaults.insert((*number, day), vault(&collector, &world.site).await?);
+            if day == 0 {
+                let bounded = bounds::attack(&collector, world).await?;
+                let of = figures.bounds.entry(world.visits_per_day).or_default();
+                *of = [of[0] + bounded.0, of[1] + bounded.1];
+            }
         }
         println!("day {day}: {count} beacons, {:.0} s since the beginning", began.elapsed().as_secs_f64());
     }
     println!("{accepted} of {sent} beacons accepted");
-    let mut figures = Figures::default();
     for &(visits, _) in scales {
         let of: Vec<_> = worlds.iter().enumerate().filter(|(_, world)| world.visits_per_day == visits).collect();
         figures.scales.push(scale(&collector, visits, &of, &vaults, &keys).await?);
     }
     figures.traps = trap.judge(&collector).await?;
     figures.oracles = oracles(&collector).await;
+    figures.markers = colluder::markers(&collector).await?;
+    figures.metrics = colluder::metrics(&collector, days).await?;
     figures.seconds = began.elapsed().as_secs();
     collector.stop().await?;
     Ok(figures)
@@ -273,6 +284,9 @@ async fn counts(collector: &Collector, world: &World) -> anyhow::Result<Counts> 
         ("landing", "pages", "path", "ifNull(entries, 0)"),
         ("pages", "visits", "pages", "visits"),
         ("out", "exits", "domain", "ifNull(clicks, 0)"),
+        ("second page", "transitions", "to_path", "visits"),
+        ("absence", "recency", "absence", "visitors"),
+        ("source and landing", "landings", "concat(if(channel = 'direct', '', source), ' ', path)", "visits"),
     ];
     let mut counts = Counts::default();
     for (field, table, value, count) in questions {

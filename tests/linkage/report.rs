@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::attack::FIELDS;
 use crate::collector::Collector;
 use crate::judge::{Rate, advantage};
 use crate::nminus1::Told;
@@ -39,6 +40,12 @@ pub(crate) struct Figures {
     pub(crate) traps: Vec<Told>,
     /// Questions for rows that were answered, and that were asked.
     pub(crate) oracles: [usize; 2],
+    /// By visits a day: small cells attacked with linear programs, and found.
+    pub(crate) bounds: BTreeMap<usize, [usize; 2]>,
+    /// Targets whose mark the colluding developer found again.
+    pub(crate) markers: Rate,
+    /// The developer's advantage from `/metrics`.
+    pub(crate) metrics: (f64, f64),
     pub(crate) seconds: u64,
 }
 
@@ -56,11 +63,18 @@ impl Scale {
 
     /// The highest advantage of any attacker on any one fact, which is one published table.
     fn inference(&self) -> (String, (f64, f64)) {
-        let all = self
-            .inferred
-            .iter()
-            .map(|((field, name), [main, control])| (format!("{field}, {name}"), advantage(*main, *control)));
+        let all = FIELDS.into_iter().filter_map(|field| {
+            let (name, gain) = self.inferred_of(field)?;
+            Some((format!("{field}, {name}"), gain))
+        });
         all.max_by(|one, two| one.1.0.total_cmp(&two.1.0)).unwrap_or_default()
+    }
+
+    /// The highest advantage of any attacker on one fact.
+    fn inferred_of(&self, field: &str) -> Option<(&'static str, (f64, f64))> {
+        let of = self.inferred.iter().filter(|((known, _), _)| *known == field);
+        of.map(|((_, name), [main, control])| (*name, advantage(*main, *control)))
+            .max_by(|one, two| one.1.0.total_cmp(&two.1.0))
     }
 
     pub(crate) async fn utility(&mut self, collector: &Collector, world: &World) -> anyhow::Result<()> {
@@ -102,6 +116,23 @@ impl Figures {
             if scale.membership.0 - scale.membership.1 > ADVANTAGE_BAR {
                 over.push(format!("{} visits a day: membership {:.3}", scale.visits, scale.membership.0));
             }
+        }
+        for told in &self.traps {
+            for (how, (gain, half)) in [("weighed", told.weighed), ("learnt", told.learnt)] {
+                if gain - half > ADVANTAGE_BAR {
+                    over.push(format!(
+                        "{} fakes on {} networks, {how}: {gain:.3}",
+                        told.kind.fakes, told.kind.networks
+                    ));
+                }
+            }
+        }
+        let found: usize = self.bounds.values().map(|of| of[1]).sum();
+        if found > 0 {
+            over.push(format!("{found} small cells were found by linear programming"));
+        }
+        if self.markers.hits > 0.0 {
+            over.push(format!("{} marks of the colluding developer were found again", self.markers.hits));
         }
         if self.oracles[0] > 0 {
             over.push(format!("{} questions for rows were answered", self.oracles[0]));
@@ -154,13 +185,59 @@ pub(crate) fn markdown(figures: &Figures) -> String {
             share(scale.visits_counted[1], scale.visits_counted[0]),
         );
     }
+    out += "\nBy fact, the best of three attackers, each chosen after the fact:\n\n| fact (table) |";
+    for scale in &figures.scales {
+        let _ = write!(out, " {} visits a day |", scale.visits);
+    }
+    out += "\n|---|";
+    out += &"---|".repeat(figures.scales.len());
+    const TABLES: [&str; 7] = ["entries", "pages", "visits", "exits", "transitions", "recency", "landings"];
+    for (field, table) in FIELDS.into_iter().zip(TABLES) {
+        let _ = write!(out, "\n| {field} (`{table}`) |");
+        for scale in &figures.scales {
+            match scale.inferred_of(field) {
+                Some((_, (gain, half))) => out += &format!(" {gain:.3} ± {half:.3} |"),
+                None => out += " not published |",
+            }
+        }
+    }
+    out += "\n\n## Differencing and linear programming\n\n\
+            Of each world's first day, all published sums of visits by channel, source and landing page as bounds on the true cells, whose names\n\
+            the attacker is given. A cell is found when the bounds prove that somebody is in it and fewer than ten are.\n\n\
+            | visits a day | small cells attacked | found |\n|---|---|---|\n";
+    for (visits, [attacked, found]) in &figures.bounds {
+        let _ = writeln!(out, "| {visits} | {attacked} | {found} |");
+    }
     out += "\n## n − 1: fake visitors against one more\n\n\
-            The sender knows everybody on a page but one, and looks whether that one was there. Advantage is true less false positives.\n\n\
-            | fakes | on networks | advantage (bar 0.05) |\n|---|---|---|\n";
-    for Told { fakes, networks, advantage: (gain, half) } in &figures.traps {
-        let _ = writeln!(out, "| {fakes} | {networks} | {gain:.2} ± {half:.2} |");
+            The sender knows everybody on a page but one, and looks whether that one was there. Advantage is true less false positives:\n\
+            *weighed* by the likelihood of everything that shows of the page under the published rules, with and without the one more;\n\
+            *with the way* also by that of the way to the page in `transitions`, of which the sender knows all else too; *learnt* from pages on\n\
+            which the sender plays the one more too.\n\n\
+            | fakes | on networks | tries | weighed (bar 0.05) | with the way | learnt (bar 0.05) |\n|---|---|---|---|---|---|\n";
+    for Told { kind, tries, weighed, weighed_both, learnt } in &figures.traps {
+        let [weighed, both, learnt] =
+            [weighed, weighed_both, learnt].map(|(gain, half)| format!("{gain:.3} ± {half:.3}"));
+        let entering =
+            if kind.entering > 0 { format!(", {} of them enter by it", kind.entering) } else { String::new() };
+        let _ =
+            writeln!(out, "| {}{entering} | {} | {tries} | {weighed} | {both} | {learnt} |", kind.fakes, kind.networks);
     }
     let _ = writeln!(out, "\n{}", N_MINUS_1);
+    let (gain, half) = figures.metrics;
+    let _ = writeln!(
+        out,
+        "## The colluding site developer\n\n\
+         The developer's own logs know what every visitor did on the site, and that is theirs to answer for. What Tamga could add is a bridge: a\n\
+         mark, put by the page into what is sent, that comes out beside counts. Marks were put into path, referrer, campaign, source, search,\n\
+         name and variant of an event, error, link out and view identifier, one for each of {} visitors; {} were found in any published\n\
+         table or in `/metrics`: {}. A mark that many visitors are made to bear is the attack above.\n\n\
+         Who reads `/metrics` before and after each beacon of a collector that has nothing else to do sees whether its visitor refuses with\n\
+         an advantage of {gain:.2} ± {half:.2}. A proxy's log of the same request says so as well (the header `Sec-GPC`), which is why these counters\n\
+         have no site finer than steps of ten, and why `/metrics` is for operations.\n",
+        figures.markers.of,
+        figures.markers.hits,
+        figures.markers.shown(),
+    );
     let _ = writeln!(
         out,
         "## Questions for rows\n\n{} of {} questions that reach for rows, files, other systems or a list of the attacker's own were answered.\n",
@@ -179,20 +256,18 @@ const INTRODUCTION: &str = "# Can it be joined?\n\n\
       right who names the row. Below 97 % the run is void, because a weak attacker proves nothing.\n\
     * **The analyst** has the payment log, the stats store with free SQL, and every published day. On counts there is no row to name, so\n\
       what must be right is everything that the payment log does not know of the visit: where it came from, where it began, how long it was,\n\
-      where it went, as far as any of it is published. A colluding site developer has the same counts, and knows these facts from the\n\
-      site's own logs: the collector adds nothing to them that is not published.\n\
+      where it went, as far as any of it is published. A colluding site developer has the same counts, and what is below.\n\
     * **Chance** is how often the attacker's guess is right of somebody else who paid on that site and day. Beside it stands the negative\n\
       control: what the attacker gets right of payers who refused (GPC), of whom there is no telemetry. The attacker shown is the one of\n\
       three who gains most, chosen after the fact, which favours it.\n\
     * **The administrator** has a copy of the vault, for as long as it is kept (about two days), and picks among the rows that look\n\
       like the payment: hour, region, browser, version, system. **The thief** has the day's key as well, and so the network's byte.\n\n";
 
-const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. Whoever commands as many networks as fakes, with\n\
-    confirmed cookies, is over the bar: a page with nine fakes shows with one more person when its secret threshold is ten, one time in\n\
-    five; and where the page shows anyway, two next numbers round differently about every other time, which the sender learns from pages on\n\
-    which it plays all visitors. It costs the sender the forging of every other visitor of the page, and tells of one person who is known\n\
-    to have a reason to open it whether they did on that day.\n\n\
-    What lowers it: 7-day windows (one visitor of a network a day), a wider range of thresholds, limits per network at the edge.\n";
+const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. On many networks, one in 35 draws of the cell tells; in\n\
+    theory 0.029 for a page that is viewed once, 0.048 with a subset that the fakes fill to where it shows, and 0.056 with the way to the page,\n\
+    which is a second cell. The rules hold for each number and cell; who stands in several cells of which all else is known is told\n\
+    apart by the sum ([publishing.md](publishing.md#what-one-person-more-changes)). It costs the sender the forging of every other\n\
+    visitor of the page.\n";
 
 const READING: &str = "## How to read this\n\n\
     The rows of a vault can be tied to a name by whoever has both, most of all on small sites: this is why nobody but service accounts\n\

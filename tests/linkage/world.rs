@@ -121,6 +121,10 @@ pub(crate) struct Secret {
     pub(crate) landing: String,
     pub(crate) pages: u8,
     pub(crate) out: &'static str,
+    /// The page after the first; empty if there was none.
+    pub(crate) second: String,
+    /// How many days before the browser was there last, as it is published.
+    pub(crate) absence: &'static str,
 }
 
 /// A visit as it truly was.
@@ -221,7 +225,28 @@ impl World {
                 visits.push(visit);
             }
         }
+        absences(&mut visits, devices.len());
         Self { site, visits_per_day, days, devices, visits, payments }
+    }
+}
+
+/// Visits come day by day.
+fn absences(visits: &mut [Visit], devices: usize) {
+    let mut last: Vec<Option<(i64, &'static str)>> = vec![None; devices];
+    for visit in visits {
+        let day = visit.views[0].0 / DAY_MS;
+        let absence = match last[visit.device] {
+            None => "never",
+            Some((before, absence)) if before == day => absence,
+            Some((before, _)) => match day - before {
+                1 => "1",
+                2..=3 => "2-3",
+                4..=7 => "4-7",
+                _ => "8-14",
+            },
+        };
+        last[visit.device] = Some((day, absence));
+        visit.secret.absence = absence;
     }
 }
 
@@ -259,7 +284,9 @@ fn visit(dice: &mut Dice, device: usize, at: i64) -> Visit {
         paid = Some(now);
     }
     let out = *dice.pick(&OUT);
-    Visit { device, secret: Secret { source, landing, pages: views.len() as u8, out }, views, paid }
+    let second = views.get(1).map_or("", |(_, path)| if path.starts_with("/pay/") { "/pay/:order" } else { path });
+    let (second, pages) = (second.to_owned(), views.len() as u8);
+    Visit { device, secret: Secret { source, landing, pages, out, second, absence: "never" }, views, paid }
 }
 
 pub(crate) fn path(number: usize) -> String {
