@@ -6,8 +6,10 @@
 //! is taken for a retry, happens once in ten million million.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::hashed::AsItIs;
 
 const REMEMBERED_MS: i64 = 30 * 60 * 1000;
 /// Hashes of a generation: what a table of a million places holds, 9 MiB.
@@ -29,25 +31,7 @@ struct Seen {
     turned_at_ms: i64,
 }
 
-/// What is hashed already need not be hashed again.
-type Hashes = HashSet<u64, BuildHasherDefault<AsItIs>>;
-
-#[derive(Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only u64 are keys")
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
+type Hashes = HashSet<u64, AsItIs>;
 
 /// What is known of a beacon.
 pub(super) enum Seeing {

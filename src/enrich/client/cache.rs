@@ -6,8 +6,10 @@
 //! and a flood of made-up agents costs the forgetting of the others, never memory.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
+
+use crate::hashed::AsItIs;
 
 const SHARDS: usize = 8;
 
@@ -16,25 +18,7 @@ const GENERATION: usize = 1_024;
 
 type Key = u64;
 
-/// Keys are hashes already.
-#[derive(Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only u64 are keys")
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-}
-
-type Known<V> = HashMap<Key, V, BuildHasherDefault<AsItIs>>;
+type Known<V> = HashMap<Key, V, AsItIs>;
 
 /// See the module.
 pub(super) struct Cache<V> {
