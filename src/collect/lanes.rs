@@ -19,17 +19,7 @@ type Within = (Table, &'static str, Option<u16>);
 impl Lanes {
     /// The rows of a beacon of this site as the spool takes them: a frame for each lane.
     pub(super) fn frames(&self, kept: &PseudonymousBeacon) -> Vec<Frame> {
-        let mut frames: Vec<(LaneOf<'_>, Frame)> = Vec::new();
-        record::rows(kept, |of, row| {
-            let frame = match frames.iter().position(|(known, _)| *known == of) {
-                Some(at) => &mut frames[at].1,
-                None => {
-                    frames.push((of, Frame::new(self.lane(of))));
-                    &mut frames.last_mut().expect("it was just put there").1
-                }
-            };
-            frame.push(row);
-        });
+        let frames = record::by_lane(kept, |of| Frame::new(self.lane(of)), Frame::push);
         frames.into_iter().map(|(_, frame)| frame).collect()
     }
 

@@ -1,7 +1,8 @@
 //! The edge: the only room that browsers reach. HTTP comes in, pseudonymous frames go to the spool.
 //!
-//! Every route and every layer is listed in [`router`], which [`Edge`] shortens for beacons. A beacon is answered `202` only once its rows are on the disk. No
-//! answer says why an event was not kept, and no header of an answer identifies anyone but the cookie itself.
+//! Every route and every layer is listed in [`router`], which [`Edge`] shortens for beacons. A beacon is answered `202` only
+//! once its rows are on the disk. No answer says why an event was not kept, and no header of an answer identifies anyone but
+//! the cookie itself.
 
 mod beacon;
 pub mod client_address;

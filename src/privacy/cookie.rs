@@ -20,6 +20,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, ToSpan};
 
 use super::pseudonym::{DayKey, derive, hash};
+use crate::clock::{days_between, epoch_date, epoch_days};
 use crate::event::Marks;
 use crate::secret::{Personal, Secret};
 
@@ -206,13 +207,8 @@ fn bucket(buckets: &[(i32, &'static str)], number: i32) -> &'static str {
     buckets[at.saturating_sub(1)].1
 }
 
-/// As a duration: a calendar's span takes fifty times as long to make.
-fn days_between(earlier: Date, later: Date) -> i32 {
-    i32::try_from(later.duration_since(earlier).as_hours() / 24).expect("calendars have fewer days")
-}
-
 fn monday(day: Date) -> Date {
-    day.saturating_sub(whole_days(i64::from(day.weekday().to_monday_zero_offset())))
+    day.saturating_sub(SignedDuration::from_hours(24 * i64::from(day.weekday().to_monday_zero_offset())))
 }
 
 // === impl Visit ===
@@ -257,7 +253,7 @@ impl Cookie {
         };
         put(&[1]);
         put(self.identity.expose());
-        put(&days(self.day).to_le_bytes());
+        put(&epoch_days(self.day).to_le_bytes());
         let marks = self.marks;
         put(&[u8::from(marks.new_day)
             | u8::from(marks.new_week) << 1
@@ -265,8 +261,8 @@ impl Cookie {
             | u8::from(marks.new_ever) << 3
             | u8::from(self.came_back) << 4]);
         put(&[self.visits]);
-        put(&days(self.first_week).to_le_bytes());
-        put(&days(self.expiry).to_le_bytes());
+        put(&epoch_days(self.first_week).to_le_bytes());
+        put(&epoch_days(self.expiry).to_le_bytes());
         put(&self.visit.start_minute.to_le_bytes());
         put(&self.visit.last_minute.to_le_bytes());
         put(&[self.visit.views | u8::from(self.visit.driven) << 7]);
@@ -281,7 +277,7 @@ impl Cookie {
         let marks = content[19];
         Some(Self {
             identity: Personal::new(content[1..17].try_into().ok()?),
-            day: date(u16_at(17)),
+            day: epoch_date(u16_at(17)),
             marks: Marks {
                 new_day: marks & 1 != 0,
                 new_week: marks & 2 != 0,
@@ -290,8 +286,8 @@ impl Cookie {
             },
             came_back: marks & 16 != 0,
             visits: content[20],
-            first_week: date(u16_at(21)),
-            expiry: date(u16_at(23)),
+            first_week: epoch_date(u16_at(21)),
+            expiry: epoch_date(u16_at(23)),
             visit: Visit {
                 start_minute: u16_at(25),
                 last_minute: u16_at(27),
@@ -300,20 +296,6 @@ impl Cookie {
             },
         })
     }
-}
-
-const EPOCH: Date = jiff::civil::date(1970, 1, 1);
-
-fn days(date: Date) -> u16 {
-    days_between(EPOCH, date).clamp(0, i32::from(u16::MAX)) as u16
-}
-
-fn date(days: u16) -> Date {
-    EPOCH.saturating_add(whole_days(days.into()))
-}
-
-fn whole_days(days: i64) -> SignedDuration {
-    SignedDuration::from_hours(24 * days)
 }
 
 #[cfg(test)]

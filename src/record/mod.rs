@@ -197,13 +197,27 @@ pub fn rows<'a>(beacon: &'a PseudonymousBeacon, mut show: impl FnMut(LaneOf<'a>,
     }
 }
 
-/// The rows of a beacon by lane, in the order in which lanes first appear.
-pub fn encode(beacon: &PseudonymousBeacon) -> Vec<(Lane, Vec<Vec<u8>>)> {
-    let mut lanes: Vec<(LaneOf<'_>, Vec<Vec<u8>>)> = Vec::with_capacity(2);
-    rows(beacon, |lane, row| match lanes.iter_mut().find(|(known, _)| *known == lane) {
-        Some((_, rows)) => rows.push(row.to_vec()),
-        None => lanes.push((lane, vec![row.to_vec()])),
+/// The rows of a beacon gathered by lane, in the order in which lanes first appear: what `begin` makes for a lane, with each
+/// of its rows added.
+pub fn by_lane<'a, T>(
+    beacon: &'a PseudonymousBeacon,
+    mut begin: impl FnMut(LaneOf<'a>) -> T,
+    mut add: impl FnMut(&mut T, &[u8]),
+) -> Vec<(LaneOf<'a>, T)> {
+    let mut lanes: Vec<(LaneOf<'a>, T)> = Vec::with_capacity(2);
+    rows(beacon, |lane, row| {
+        let at = lanes.iter().position(|(known, _)| *known == lane).unwrap_or_else(|| {
+            lanes.push((lane, begin(lane)));
+            lanes.len() - 1
+        });
+        add(&mut lanes[at].1, row);
     });
+    lanes
+}
+
+/// The rows of a beacon by lane, as they are.
+pub fn encode(beacon: &PseudonymousBeacon) -> Vec<(Lane, Vec<Vec<u8>>)> {
+    let lanes = by_lane(beacon, |_| Vec::new(), |rows, row| rows.push(row.to_vec()));
     lanes.into_iter().map(|(lane, rows)| (lane.lane(), rows)).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::civil::Date;
 
+use crate::clock::epoch_days;
 use crate::event::{Bearer, Pseudonym};
 
 /// What a row seldom exceeds, in bytes.
@@ -72,8 +73,7 @@ impl Row {
 
     /// Days outside ClickHouse's `Date` (1970 to 2149) are cut to its ends.
     pub(super) fn day(&mut self, value: Date) -> &mut Self {
-        let days = value.duration_since(jiff::civil::date(1970, 1, 1)).as_hours() / 24;
-        self.u16(days.clamp(0, i64::from(u16::MAX)) as u16)
+        self.u16(epoch_days(value))
     }
 
     /// Times outside ClickHouse's `DateTime` (1970 to 2106) are cut to its ends.

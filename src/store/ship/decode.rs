@@ -1,7 +1,8 @@
 //! Reads a row's RowBinary back for a person's eyes, column by column. What does not parse to its last byte is no row.
 
-use jiff::civil::date;
-use jiff::{Span, Timestamp};
+use jiff::Timestamp;
+
+use crate::clock::epoch_date;
 
 /// The columns of a row and their values as text; `None` when the bytes are not a row of these columns, or a column's type is
 /// not known here. Text is quoted and escaped, since a refused row can hold anything.
@@ -16,10 +17,7 @@ pub(super) fn decode(columns: &[&str], row: &[u8]) -> Option<Vec<(String, String
 
 fn value(column: &str, rest: &mut &[u8]) -> Option<String> {
     Some(match column {
-        "day" => {
-            let days = u16::from_le_bytes(take(rest)?);
-            date(1970, 1, 1).checked_add(Span::new().days(i64::from(days))).ok()?.to_string()
-        }
+        "day" => epoch_date(u16::from_le_bytes(take(rest)?)).to_string(),
         "hour" => Timestamp::from_second(u32::from_le_bytes(take(rest)?).into()).ok()?.to_string(),
         "visitor" | "visit" | "view" | "digest" => hex(&take::<16>(rest)?),
         "confirmed" | "new_day" | "new_week" | "new_month" | "new_ever" => match take::<1>(rest)? {
