@@ -106,7 +106,7 @@ pub(super) async fn examine(target: &Target, lists: &Lists, subject: &Subject<'_
             .fold(sql.to_owned(), |sql, table| sql.replace(&format!("{{{table}}}"), &target.system(table)));
         findings.take(rule, target.evidence(lists, &sql).await);
     }
-    findings.take("apart-stores", apart(target, subject).await);
+    findings.take("apart-stores", apart(target, lists, subject).await);
     match columns(target, lists).await {
         Ok(mut columns) => {
             judge_columns(target, &columns, findings);
@@ -125,7 +125,7 @@ pub(super) async fn examine(target: &Target, lists: &Lists, subject: &Subject<'_
 }
 
 /// Each store is in its place: an engine has its own database only, a server has the other's only if both are there.
-async fn apart(target: &Target, subject: &Subject<'_>) -> Result<Vec<String>, StoreError> {
+async fn apart(target: &Target, lists: &Lists, subject: &Subject<'_>) -> Result<Vec<String>, StoreError> {
     let other = if target.is_vault() { STATS } else { VAULT };
     let [vault, stats] = &subject.targets;
     if vault.url.is_some() && vault.url == stats.url {
@@ -136,7 +136,7 @@ async fn apart(target: &Target, subject: &Subject<'_>) -> Result<Vec<String>, St
         target.store.database(),
         target.system("tables")
     );
-    target.evidence(&Lists::new(subject.config), &sql).await
+    target.evidence(lists, &sql).await
 }
 
 /// The tables of the server's own about the databases of a store.
