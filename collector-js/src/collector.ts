@@ -49,6 +49,7 @@ function collector(options: Options) {
 
   const now = () => performance.now();
   const mayCount = () => allowed === "full" || allowed === "count";
+
   const queue = createQueue(site, now, options.offline);
   const transport = createTransport(
     endpoint,

@@ -77,13 +77,13 @@ const major = browser.version().split(".")[0];
 const context = await browser.newContext({
   ignoreHTTPSErrors: true,
   viewport: phone ? { width: 390, height: 844 } : { width: 1280, height: 800 },
-  // The header is what the collector sees, the property below what the snippet sees.
   // A headless browser names itself so, and nothing else would tell it from others.
   ...(undriven
     ? {
         userAgent: `Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/${major}.0.0.0 Safari/537.36`,
       }
     : {}),
+  // The header is what the collector sees, the property below what the snippet sees.
   ...(gpc ? { extraHTTPHeaders: { "Sec-GPC": "1" } } : {}),
 });
 if (gpc) {

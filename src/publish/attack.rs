@@ -136,7 +136,7 @@ fn secrets(seed: u64) -> Secrets {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn pages_and_what_is_left_when_they_are_subtracted_are_many_or_none(site in sites(), seed: u64) {

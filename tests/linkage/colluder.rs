@@ -5,10 +5,13 @@
 //! for marks. A second attack reads `/metrics` before and after each beacon, on a collector that has nothing else to do, and
 //! says whether its visitor refuses.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
+use tamga::items::data_map;
 
 use crate::collector::{Beacon, Collector};
-use crate::judge::Rate;
+use crate::judge::{Rate, apart};
 use crate::world::{Agent, DAY_MS, Dice, beacon};
 
 pub(crate) const SITE: &str = "colluder.kz";
@@ -16,31 +19,6 @@ const TARGETS: usize = 1_000;
 /// Rounds of the attack on `/metrics`: of the first so many the developer is both visitors.
 const ROUNDS: i64 = 120;
 const OWN_ROUNDS: i64 = 40;
-const TABLES: [&str; 22] = [
-    "site",
-    "hours",
-    "pages",
-    "transitions",
-    "entries",
-    "landings",
-    "campaigns",
-    "exits",
-    "places",
-    "clients",
-    "devices",
-    "attributes",
-    "visits",
-    "recency",
-    "retention",
-    "events",
-    "funnels",
-    "experiments",
-    "searches",
-    "errors",
-    "automation",
-    "quality",
-];
-
 fn sent(at: i64, browser: u64, body: String, refuses: bool) -> Beacon {
     let agent = Agent { browser: "Chrome", major: 150, os: "Windows" }.text();
     let address = 0xc612_0001 + 256 * (browser % 500) as u32;
@@ -75,7 +53,8 @@ pub(crate) fn beacons() -> Vec<Beacon> {
 pub(crate) async fn markers(collector: &Collector) -> anyhow::Result<Rate> {
     let mut text = collector.metrics().await?;
     let mut rows = 0;
-    for table in TABLES {
+    let of_items = data_map().item.values().flat_map(|item| &item.published).map(String::as_str);
+    for table in of_items.chain(["quality", "publications"]).collect::<BTreeSet<_>>() {
         let told: Vec<Value> = collector.analyst(&format!("SELECT * FROM {table} WHERE site = '{SITE}'")).await?;
         rows += told.len();
         told.iter().for_each(|row| text += &row.to_string());
@@ -110,6 +89,5 @@ pub(crate) async fn metrics(collector: &Collector, days: usize) -> anyhow::Resul
         let rate = if refuses { &mut yes } else { &mut no };
         *rate = rate.and(Rate::of([score > 0]));
     }
-    let variance = |rate: Rate| rate.share() * (1.0 - rate.share()) / rate.of.max(1.0);
-    Ok((yes.share() - no.share(), 1.96 * (variance(yes) + variance(no)).sqrt()))
+    Ok(apart(yes, no))
 }

@@ -46,8 +46,14 @@ impl Rate {
 /// What a rate is beyond that of a control group, as a share of what could be gained; with its interval's half.
 pub(crate) fn advantage(main: Rate, control: Rate) -> (f64, f64) {
     let room = (1.0 - control.share()).max(1e-9);
+    let (gain, half) = apart(main, control);
+    (gain / room, half / room)
+}
+
+/// True less false positives; with its interval's half.
+pub(crate) fn apart(yes: Rate, no: Rate) -> (f64, f64) {
     let variance = |rate: Rate| rate.share() * (1.0 - rate.share()) / rate.of.max(1.0);
-    ((main.share() - control.share()) / room, 1.96 * (variance(main) + variance(control)).sqrt() / room)
+    (yes.share() - no.share(), 1.96 * (variance(yes) + variance(no)).sqrt())
 }
 
 /// True positives less false positives of the best threshold on the first half, measured on the second.
@@ -69,6 +75,5 @@ pub(crate) fn told_apart(scores: &[(f64, bool)]) -> (f64, f64) {
         }
     }
     let (yes, no) = rates(&test, best.1, best.2);
-    let variance = |rate: Rate| rate.share() * (1.0 - rate.share()) / rate.of.max(1.0);
-    (yes.share() - no.share(), 1.96 * (variance(yes) + variance(no)).sqrt())
+    apart(yes, no)
 }

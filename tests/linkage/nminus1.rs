@@ -8,6 +8,8 @@
 
 use std::collections::HashMap;
 
+use tamga::publish::rules;
+
 use crate::collector::{Beacon, Collector};
 use crate::judge::Rate;
 use crate::world::{Agent, Dice, beacon};
@@ -196,10 +198,10 @@ fn advantage([no, yes]: [Rate; 2]) -> (f64, f64) {
     (yes.share() - no.share(), 1.96 * (variance(yes) + variance(no)).sqrt())
 }
 
-// What the attacker knows of the rules, from docs/publishing.md.
-const OWN: i64 = 35;
-const FURTHER: i64 = 45;
-const SHOWS: i64 = 44;
+// What the attacker knows of the rules: how many values a draw has, and with how many people and draw a cell shows.
+const OWN: i64 = rules::WIDTH as i64;
+const FURTHER: i64 = rules::FURTHER as i64;
+const SHOWS: i64 = (rules::K_MIN + rules::WIDTH) as i64 - 1;
 
 fn nearest_five(number: i64) -> i64 {
     (number + 2).div_euclid(5) * 5
