@@ -25,7 +25,6 @@ pub mod decode;
 pub mod demo;
 pub mod enrich;
 pub mod event;
-mod hashed;
 pub mod items;
 pub mod metrics;
 pub mod outcome;

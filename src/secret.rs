@@ -6,7 +6,9 @@
 //!
 //! Keys are made in place, in a page of memory of their own that is locked against being swapped out ([`Locked`]), because
 //! a value that is moved leaves its bytes behind on the stack. What works with keys on the stack ends with [`scrub_stack`].
+//! Tables that know what clients sent only by a hash under such a key have [`AsItIs`].
 
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Once;
@@ -172,6 +174,28 @@ pub fn withhold_panics() {
         let about = "what it was about is withheld; it is a fault in tamga, please report the place";
         let _ = writeln!(io::stderr(), "tamga panicked at {place}: {about}");
     }));
+}
+
+/// For tables of which the keys are hashes under a secret key of this process: hashing them again would only take time, and
+/// nobody can choose where they fall.
+pub(crate) type AsItIs = BuildHasherDefault<Identity>;
+
+/// Takes a `u64` for its own hash.
+#[derive(Default)]
+pub(crate) struct Identity(u64);
+
+impl Hasher for Identity {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only u64 are keys")
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::hashed::AsItIs;
+use crate::secret::AsItIs;
 
 const REMEMBERED_MS: i64 = 30 * 60 * 1000;
 /// Hashes of a generation: what a table of a million places holds, 9 MiB.

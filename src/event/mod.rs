@@ -3,6 +3,7 @@
 //! The first two hold what identifies, inside [`Personal`]; they live for one request, in memory. The last has no field
 //! that could hold an address, a user agent or a URL; only `privacy` can build it, and only it can become a record.
 
+pub(crate) mod day;
 mod device;
 
 use std::net::IpAddr;

@@ -20,8 +20,8 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, ToSpan};
 
 use super::pseudonym::{DayKey, derive, hash};
-use crate::clock::{days_between, epoch_date, epoch_days};
 use crate::event::Marks;
+use crate::event::day::{days_between, epoch_date, epoch_days};
 use crate::secret::{Personal, Secret};
 
 /// Minutes of inactivity that end a visit.

@@ -12,6 +12,7 @@ mod row;
 
 use jiff::civil::Date;
 
+pub(crate) use crate::event::day::epoch_date;
 use crate::event::{Attribute, Bearer, Entry, Failure, Kind, PseudonymousBeacon, PseudonymousEvent, Signal, Tally};
 use row::Row;
 

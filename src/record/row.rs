@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use crate::clock::epoch_days;
+use crate::event::day::epoch_days;
 use crate::event::{Bearer, Pseudonym};
 
 /// What a row seldom exceeds, in bytes.

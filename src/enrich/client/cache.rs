@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 
-use crate::hashed::AsItIs;
+use crate::secret::AsItIs;
 
 const SHARDS: usize = 8;
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::clock::epoch_date;
+use crate::record::epoch_date;
 
 /// The columns of a row and their values as text; `None` when the bytes are not a row of these columns, or a column's type is
 /// not known here. Text is quoted and escaped, since a refused row can hold anything.
