@@ -58,16 +58,30 @@ impl<V: Tables> Asking<'_, V> {
         self.vault.rows(sql, &parameters).await.map_err(|source| PublishError::store("reading the vault", source))
     }
 
+    /// Asks about every slice of so many rows. The engine works on a slice with one thread, hence two at a time.
+    pub(super) async fn sliced<T: serde::de::DeserializeOwned + Send>(
+        &self,
+        sql: &str,
+        rows: u64,
+        mut take: impl FnMut(T),
+    ) -> Result<(), PublishError> {
+        for slices in queries::slices(rows, self.finer).chunks(2) {
+            let ask = async |at: usize| match slices.get(at) {
+                Some(slice) => self.ask(sql, slice).await,
+                None => Ok(Vec::new()),
+            };
+            let (first, second) = tokio::try_join!(ask(0), ask(1))?;
+            first.into_iter().chain(second).for_each(&mut take);
+        }
+        Ok(())
+    }
+
     /// The cells of all sources that are counted from events.
     pub(super) async fn cells(&self, rollups: &Rollups, rows: u64) -> Result<BTreeMap<usize, Cells>, PublishError> {
         let shown = self.ask(&queries::SHOWN, &[]).await?;
         let sql = queries::cells(rollups, &shown);
         let mut sources: BTreeMap<usize, Cells> = BTreeMap::new();
-        for slice in queries::slices(rows, self.finer) {
-            for row in self.ask::<OfSource>(&sql, &slice).await? {
-                gather(sources.entry(row.source).or_default(), row.cell);
-            }
-        }
+        self.sliced(&sql, rows, |row: OfSource| gather(sources.entry(row.source).or_default(), row.cell)).await?;
         Ok(sources)
     }
 
@@ -83,12 +97,7 @@ impl<V: Tables> Asking<'_, V> {
             let count = count.first().map_or(0, |row| row.count);
             let mut cells = Cells::new();
             if count > 0 {
-                let sql = things.cells();
-                for slice in queries::slices(count, self.finer) {
-                    for cell in self.ask::<Cell>(&sql, &slice).await? {
-                        gather(&mut cells, cell);
-                    }
-                }
+                self.sliced(&things.cells(), count, |cell| gather(&mut cells, cell)).await?;
             }
             rows.push((things.into, self.rows_of(things, secrets, visitors, cells)));
         }

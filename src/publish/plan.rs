@@ -105,9 +105,7 @@ pub async fn compute<V: Tables>(
     let events = count_events(vault, site, window, given.counted).await?;
     let asking = Asking { vault, site, window, finer: given.finer };
     let mut patterns: Vec<Pattern> = Vec::new();
-    for slice in queries::slices(events.scanned, given.finer) {
-        patterns.extend(asking.ask(&queries::SITE, &slice).await?);
-    }
+    asking.sliced(&queries::SITE, events.scanned, |pattern| patterns.push(pattern)).await?;
 
     let of_all = |at: usize| patterns.iter().map(|pattern| pattern.amounts[at]).sum();
     let truth = [of_all(0), of_all(1), site::visitors(&patterns)];

@@ -134,7 +134,7 @@ const TABLES: &[Entry] = &[
         contributions: &[contribution(
             By::Visit,
             VIEWS,
-            ["if(toUInt32(cityHash64(view.2)) IN ({paths}), view.2, '(other)')", ""],
+            ["if(toUInt32(cityHash64(view.2)) IN [{paths}], view.2, '(other)')", ""],
             ["1", "at = 1 AND began", "began AND at = viewed"],
         )],
         listed: |items| items.pages,
@@ -147,8 +147,8 @@ const TABLES: &[Entry] = &[
         contributions: &[contribution(
             By::Visit,
             "arrayMap(move -> {}, arrayDistinct(arrayMap(view -> multiIf(\
-             toUInt32(cityHash64(concat(view.4, '\\x1f', view.2))) IN ({moves}), (view.4, view.2), \
-             toUInt32(cityHash64(view.4)) IN ({paths}), (view.4, '(other)'), ('(other)', '(other)')), \
+             toUInt32(cityHash64(concat(view.4, '\\x1f', view.2))) IN [{moves}], (view.4, view.2), \
+             toUInt32(cityHash64(view.4)) IN [{paths}], (view.4, '(other)'), ('(other)', '(other)')), \
              arrayFilter(view -> view.4 != '', views))))",
             ["move.1", "move.2"],
             ["1", "", ""],
@@ -196,7 +196,7 @@ const TABLES: &[Entry] = &[
         contributions: &[contribution(
             By::Visit,
             "arrayMap(domain -> {}, exits)",
-            ["if(toUInt32(cityHash64(domain)) IN ({exits}), domain, '(other)')", ""],
+            ["if(toUInt32(cityHash64(domain)) IN [{exits}], domain, '(other)')", ""],
             ["1", "", ""],
         )],
         listed: |items| items.exit,
@@ -270,7 +270,7 @@ const TABLES: &[Entry] = &[
         contributions: &[contribution(
             By::Visit,
             "arrayMap(term -> {}, terms)",
-            ["if(toUInt32(cityHash64(term)) IN ({terms}), term, '(other)')", ""],
+            ["if(toUInt32(cityHash64(term)) IN [{terms}], term, '(other)')", ""],
             ["1", "", ""],
         )],
         listed: |items| items.search,
@@ -282,7 +282,7 @@ const DIMENSIONS: [(&str, &str); 12] = [
     ("channel", "channel"),
     ("source", "source"),
     ("campaign", "campaign.2"),
-    ("landing", "if(toUInt32(cityHash64(first_path)) IN ({paths}), first_path, '(other)')"),
+    ("landing", "if(toUInt32(cityHash64(first_path)) IN [{paths}], first_path, '(other)')"),
     ("country", "toString(place.3)"),
     ("region", "toString(place.4)"),
     ("browser", "toString(client.3)"),

@@ -26,10 +26,10 @@ WITH
             toString(max(entry_channel)) AS channel,
             toString(max(entry_source)) AS true_source,
             concat(channel, '\x1f', true_source) AS true_origin,
-            toUInt32(cityHash64(true_origin)) IN ({origins}) AS is_shown,
+            toUInt32(cityHash64(true_origin)) IN [{origins}] AS is_shown,
             if(is_shown, true_source, '(other)') AS source,
             views[1].2 AS first_path,
-            toUInt32(cityHash64(concat(true_origin, '\x1f', first_path))) IN ({landings}) AS is_landing,
+            toUInt32(cityHash64(concat(true_origin, '\x1f', first_path))) IN [{landings}] AS is_landing,
             if(is_landing OR is_shown, true_origin, '(other)') AS origin,
             if(is_landing, first_path, '(other)') AS landing,
             multiIf(

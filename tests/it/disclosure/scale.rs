@@ -173,6 +173,17 @@ async fn weekly(world: &World) {
     }
 }
 
+/// Waits until parts are merged as far as they would be of a day that came within a day, and not within a minute.
+async fn merged(store: &Store) {
+    #[derive(Deserialize)]
+    struct Merges {
+        count: u64,
+    }
+    while store.rows::<Merges>("SELECT count() AS count FROM system.merges", &[]).await.unwrap()[0].count > 0 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: make scale"]
 async fn a_day_of_ten_million_events_is_published_while_more_come() {
@@ -180,6 +191,7 @@ async fn a_day_of_ten_million_events_is_published_while_more_come() {
     let world = World::new().await;
     let day = world.day();
     traffic::day(&world.vault, "big.kz", &day, visits).await;
+    merged(&world.vault).await;
     let size = bytes(&world.vault, &[]).await;
     world.end(&day).await;
     // A batch of a hundred visits every half second goes on coming, of the next day.
@@ -203,7 +215,7 @@ async fn a_day_of_ten_million_events_is_published_while_more_come() {
     let rows = world.published("site", "big.kz", day.start).await;
     assert_eq!(rows.len(), 1);
     println!(
-        "FIGURES {} events ({:.1} bytes each before merging) published in {:.1} s, {:.1} s of processor in the engine; {} \
+        "FIGURES {} events ({:.1} bytes each) published in {:.1} s, {:.1} s of processor in the engine; {} \
          batches came meanwhile; engine {:?} MiB",
         size.1,
         size.0 as f64 / size.1 as f64,
