@@ -1,18 +1,18 @@
 //! The publishing rules: cells in, cells out that are fit for anyone to see. Pure.
 //!
-//! 1. Every cell has one secret draw of 35 in its window. It shows when its confirmed visitors ([`Crowd`]) and the draw
-//!    together are 44 or more: surely from 44 visitors, never below ten. Others fold into `(other)` of the same parent, with
+//! 1. Every cell has one secret draw of 55 in its window. It shows when its confirmed visitors ([`Crowd`]) and the draw
+//!    together are 64 or more: surely from 64 visitors, never below ten. Others fold into `(other)` of the same parent, with
 //!    the next smallest cells until that shows ([`super::fold`]). So what is missing from a sum is always ten visitors or more.
 //! 2. A measure that counts part of a cell (entries of a page's views, bounces of visits) is shown where both the part and
 //!    the rest are many by such draws; elsewhere it is absent, also where it is 0: a 0 that shows would tell of the one who
 //!    makes it 1. Because its sum is known from another table, all cells in which it is absent must together be many as
 //!    well ([`super::hide`]).
 //! 3. The number that counts a cell's people is told with the same draw added, about its middle, as a multiple of 5; every
-//!    other number with that draw and one of 45 of its own. So it is right on average, and never further off than
+//!    other number with that draw and one of 65 of its own. So it is right on average, and never further off than
 //!    [`Blur::worst`].
 //!
 //! Why one draw for both: a cell with one visitor more, who does everything once, looks in every respect as it does with the
-//! next draw. All that is published of it is then told apart from the cell without that visitor by 1 in 35 at most, whatever
+//! next draw. All that is published of it is then told apart from the cell without that visitor by 1 in 55 at most, whatever
 //! the others do, and as no other cell has this draw, nothing is learnt about it elsewhere. `docs/publishing.md` says what
 //! more visitors, or a visitor who does things twice or stands in several tables, add to that.
 //!
@@ -30,9 +30,9 @@ pub const OTHER: &str = "(other)";
 /// Of fewer confirmed visitors nothing is shown.
 pub const K_MIN: u32 = 10;
 /// How many values the draw of a cell has. Like the other two an odd multiple of [`STEP`], so that rounding is fair.
-pub const WIDTH: u32 = 35;
+pub const WIDTH: u32 = 55;
 /// How many values the further draw of a further number has.
-pub const FURTHER: u32 = 45;
+pub const FURTHER: u32 = 65;
 /// How many values the draw of a site's total has, or of what has no visitors.
 pub const NARROW: u32 = 25;
 /// Of fewer events nothing is shown that has no visitors by nature.
