@@ -29,7 +29,7 @@ use report::{Figures, Scale};
 use world::{DAY_MS, Payment, World};
 
 /// Payers whose telemetry was sent, at least, for each scale.
-const TARGETS: usize = 3_000;
+const TARGETS: usize = 8_000;
 /// Worlds of each scale.
 const SEEDS: usize = 5;
 

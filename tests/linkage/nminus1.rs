@@ -15,7 +15,7 @@ use crate::judge::Rate;
 use crate::world::{Agent, Dice, beacon};
 
 /// Sites, each with draws of its own: what one window would tell by luck, others do not.
-const SITES: usize = 30;
+const SITES: usize = 60;
 /// Pages of each kind of attack on a site. On the first the sender plays the one more visitor too; the others are in earnest.
 const PAGES: usize = 24;
 const OWN_PAGES: usize = 4;
@@ -41,8 +41,8 @@ const KINDS: [Kind; 7] = [
     kind(22, 1, 0, PAGES),
     kind(9, 9, 0, PAGES),
     kind(22, 22, 0, PAGES),
-    kind(34, 34, 0, PAGES),
-    kind(50, 50, 0, PAGES),
+    kind(40, 40, 0, PAGES),
+    kind(70, 70, 0, PAGES),
     kind(200, 200, 100, 10),
 ];
 

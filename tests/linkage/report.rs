@@ -118,7 +118,9 @@ impl Figures {
             }
         }
         for told in &self.traps {
-            for (how, (gain, half)) in [("weighed", told.weighed), ("learnt", told.learnt)] {
+            for (how, (gain, half)) in
+                [("weighed", told.weighed), ("with the way", told.weighed_both), ("learnt", told.learnt)]
+            {
                 if gain - half > ADVANTAGE_BAR {
                     over.push(format!(
                         "{} fakes on {} networks, {how}: {gain:.3}",
@@ -213,7 +215,7 @@ pub(crate) fn markdown(figures: &Figures) -> String {
             *weighed* by the likelihood of everything that shows of the page under the published rules, with and without the one more;\n\
             *with the way* also by that of the way to the page in `transitions`, of which the sender knows all else too; *learnt* from pages on\n\
             which the sender plays the one more too.\n\n\
-            | fakes | on networks | tries | weighed (bar 0.05) | with the way | learnt (bar 0.05) |\n|---|---|---|---|---|---|\n";
+            | fakes | on networks | tries | weighed (bar 0.05) | with the way (bar 0.05) | learnt (bar 0.05) |\n|---|---|---|---|---|---|\n";
     for Told { kind, tries, weighed, weighed_both, learnt } in &figures.traps {
         let [weighed, both, learnt] =
             [weighed, weighed_both, learnt].map(|(gain, half)| format!("{gain:.3} ± {half:.3}"));
@@ -263,8 +265,8 @@ const INTRODUCTION: &str = "# Can it be joined?\n\n\
     * **The administrator** has a copy of the vault, for as long as it is kept (about two days), and picks among the rows that look\n\
       like the payment: hour, region, browser, version, system. **The thief** has the day's key as well, and so the network's byte.\n\n";
 
-const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. On many networks, one in 35 draws of the cell tells; in\n\
-    theory 0.029 for a page that is viewed once, 0.048 with a subset that the fakes fill to where it shows, and 0.056 with the way to the page,\n\
+const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. On many networks, one in 55 draws of the cell tells; in\n\
+    theory 0.018 for a page that is viewed once, 0.032 with a subset that the fakes fill to where it shows, 0.036 and 0.049 with the way to the page,\n\
     which is a second cell. The rules hold for each number and cell; who stands in several cells of which all else is known is told\n\
     apart by the sum ([publishing.md](publishing.md#what-one-person-more-changes)). It costs the sender the forging of every other\n\
     visitor of the page.\n";
