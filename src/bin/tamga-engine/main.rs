@@ -59,6 +59,9 @@ use crate::http::{MAX_QUERIES, Server};
 /// How far the engine steps back where the processor is short: the collector beside it has somebody waiting for an answer,
 /// and its rows are safe without us. At 10 the collector's threads get nine tenths of a contested core, and we the rest.
 const NICENESS: i32 = 10;
+/// The same where analysts ask: nobody's rows wait for them, and eight questions without an end are eight busy threads, which
+/// at 10 weigh as much as the collector.
+const NICENESS_WITH_ANALYSTS: i32 = 19;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -86,7 +89,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<()> {
     protect_memory()?;
     // Before there are other threads: they inherit it.
-    nice(NICENESS).context("cannot lower the engine's priority")?;
+    nice(if cli.analyst { NICENESS_WITH_ANALYSTS } else { NICENESS }).context("cannot lower the engine's priority")?;
     let address = cli.listen()?;
     let mut guard = Guard::service(&cli.user, &cli.password()?);
     let analyst_password = cli.analyst_password()?;
