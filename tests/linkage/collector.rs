@@ -127,7 +127,8 @@ impl Collector {
         Timestamp::from_millisecond(self.begin.as_millisecond() + ms).expect("in range")
     }
 
-    /// Moves the clock past the end of so many days, and waits until that day of every site is published.
+    /// Moves the clock past the end of so many days, and waits until that day of every site is published, of those too that
+    /// had no visitor: the clock must not run ahead of the publisher.
     pub(crate) async fn publish(&self, days: usize, sites: usize) -> anyhow::Result<()> {
         self.clock.advance_to(self.at(days as i64 * super::world::DAY_MS + 120_000));
         let end = self.begin_second() + days as i64 * 86_400;

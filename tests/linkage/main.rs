@@ -107,7 +107,7 @@ async fn run(scales: &[(usize, usize)]) -> anyhow::Result<Figures> {
                 keys.insert((*number, day), key);
             }
         }
-        collector.publish(day + 1, active.len() + if day == 0 { Trap::sites().len() + 1 } else { 0 }).await?;
+        collector.publish(day + 1, sites.len()).await?;
         for (number, world) in &active {
             vaults.insert((*number, day), vault(&collector, &world.site).await?);
             if day == 0 {
