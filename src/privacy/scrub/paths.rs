@@ -169,7 +169,12 @@ fn may_stay(segment: &str) -> bool {
     segment.chars().count() <= SEGMENT_MAX_CHARS
         && segment.chars().all(|c| c.is_alphanumeric() || mark(c))
         && !Canonical::of(segment).hid
+        && digits(&decode::canonical(segment)) <= PIECE_DIGITS_MAX
         && !identifies(segment)
+}
+
+fn digits(text: &str) -> usize {
+    text.bytes().filter(u8::is_ascii_digit).count()
 }
 
 /// What no segment shows alone: an identifier that is cut up over several of them.
@@ -184,7 +189,6 @@ fn judge_together(kept: &mut [Segment<'_>]) {
         .filter(|segment| unlisted(segment))
         .map(|segment| (segment, decode::canonical(segment.text())))
         .collect();
-    let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
     // What is an identifier alone has been folded, and is not a piece of another.
     let piece = |(segment, look): &(&Segment<'_>, Cow<'_, str>)| {
         matches!(segment, Segment::Free(_)) || !rules::any_joined(look)
@@ -259,6 +263,7 @@ mod tests {
             ("/docs/2026/iphone-15/faq.html", "/docs/2026/iphone-15/faq.html"),
             ("/docs/Getting%20Started", "/docs/Getting Started"),
             ("/docs/850101300123", "/docs/:x"),
+            ("/docs/841d4-a7516-4466tart", "/docs/:x"),
             ("/docs/aigerim%2540mail.kz", "/docs/:x"),
             ("/docs/do\u{200B}cs", "/docs/:x"),
             ("/shop/galaxy-s24/reviews", "/shop/galaxy-s24/reviews"),
