@@ -1,7 +1,7 @@
 -- The cells of every table that is counted from events, in one pass over a slice of pseudonyms, suspects left out.
 --
--- `visits` has a row per visit and pseudonym. The table's order (site, visitor, visit, …) lets the engine finish one before it
--- begins the next. Of a visit 200 views, exits, events and searches are looked at at most, of a pseudonym 20,000 contributions.
+-- `visits` has a row per visit and pseudonym. Of a visit 200 views, exits, events and searches are looked at at most, of a
+-- pseudonym 20,000 contributions.
 --   views: step, path, hour, path before, in the order of steps; `began`: its first view is in this window.
 --   parts: what it contributes to which table's cell: table, first and second dimension, then the measures.
 -- `visitors` adds what each pseudonym has, and whether it counts: confirmed; in windows of 7 days on its first day of the

@@ -200,7 +200,7 @@ async fn look(world: &World, site: &str, day: &Window, most: usize) -> Found {
 async fn nobody_finds_a_small_group_in_what_is_published_of_a_day() {
     let world = World::new().await;
     let day = world.day();
-    for (domain, visits) in [("a.kz", 500), ("b.kz", 4_000)] {
+    for (domain, visits) in [("a.kz", 1_000), ("b.kz", 4_000)] {
         traffic::day(&world.vault, domain, &day, visits).await;
     }
     world.end(&day).await;
