@@ -38,10 +38,10 @@ bench: ## Measure the edge beside nginx and a bare handler (ten minutes, two idl
 	@cargo bench --no-run --bench edge
 	@taskset -c 0 cargo bench --bench edge
 
-linkage: ## Try to join identified data with what is kept and published; writes docs/linkage.md (hours; SCALES=500,2000:2 for less)
+linkage: ## Try to join identified data with what is kept and published; writes docs/linkage.md (half an hour; SCALES=500,2000:2 for less)
 	@scripts/prepare compiler snippet engine
 	@$(MAKE) -s $(SNIPPET)
-	@cargo test --test linkage -- --write $(if $(SCALES),--scales $(SCALES))
+	@cargo test --release --test linkage -- --write $(if $(SCALES),--scales $(SCALES))
 
 scale: ## The long run of the publisher: thirty million events, attacked; and ten million of one day (about half an hour)
 	@scripts/prepare compiler snippet engine
