@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use super::decode::{self, Canonical};
 use super::routes::{self, is_day, is_year};
-use super::{identifies, rules};
+use super::rules;
 
 /// Segments beyond this are folded together.
 const SEGMENTS_MAX: usize = 8;
@@ -166,11 +166,11 @@ fn may_stay(segment: &str) -> bool {
         return true;
     }
     let mark = |c: char| matches!(c, '-' | '_' | '.' | ' ' | '+' | ',' | '~' | '(' | ')' | '!' | '\'');
-    segment.chars().count() <= SEGMENT_MAX_CHARS
-        && segment.chars().all(|c| c.is_alphanumeric() || mark(c))
-        && !Canonical::of(segment).hid
-        && digits(&decode::canonical(segment)) <= PIECE_DIGITS_MAX
-        && !identifies(segment)
+    if segment.chars().count() > SEGMENT_MAX_CHARS || !segment.chars().all(|c| c.is_alphanumeric() || mark(c)) {
+        return false;
+    }
+    let Canonical { ascii, hid, .. } = Canonical::of(segment);
+    !hid && digits(&ascii) <= PIECE_DIGITS_MAX && !rules::any(&ascii)
 }
 
 fn digits(text: &str) -> usize {
