@@ -349,7 +349,7 @@ fn nothing_shows_where_all_together_are_few() {
 /// attacker knows every other view. Told apart is what the likelihood ratio of everything that shows gets right beyond chance.
 #[test]
 fn one_more_on_a_page_of_fakes_is_told_apart_as_seldom_as_said() {
-    let windows = 1_000;
+    let windows = 5_000;
     for (fakes, entering) in [(37, 0), (63, 30), (200, 100)] {
         let site = |more: bool| {
             let fake = |network: usize| Browser {
