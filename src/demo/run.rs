@@ -184,24 +184,33 @@ async fn published(stores: &Stores) -> Result<()> {
     bail!("yesterday was not published within {} s; the log above says why", PUBLISHED_WITHIN.as_secs())
 }
 
+/// A row of `pages`.
+#[derive(Deserialize)]
+struct Page {
+    path: String,
+    views: u64,
+    /// Not shown for pages folded together.
+    visitors: Option<u64>,
+}
+
+/// The pages as a table for a terminal.
+fn table(pages: &[Page]) -> String {
+    let mut out = format!("  {:<28}{:>8}{:>10}\n", "path", "views", "visitors");
+    for page in pages {
+        let visitors = page.visitors.map_or("not shown".to_owned(), |visitors| visitors.to_string());
+        out.push_str(&format!("  {:<28}{:>8}{visitors:>10}\n", page.path, page.views));
+    }
+    out
+}
+
 /// What is published, and where to look.
 async fn tell(options: &Options, stores: &Stores, day: &str) -> Result<String> {
-    #[derive(Deserialize)]
-    struct Page {
-        path: String,
-        views: u64,
-        visitors: u64,
-    }
     let sql = "SELECT path, views, visitors FROM pages WHERE site = {site:String} ORDER BY views DESC LIMIT 8";
     let pages: Vec<Page> = stores.stats.rows(sql, &[("site", SITE.to_owned())]).await?;
     if pages.is_empty() {
         bail!("nothing was published of {day}: too few visitors were played for any number to be shown");
     }
-    let mut out =
-        format!("\nPublished of {day}, the most viewed pages:\n\n  {:<28}{:>8}{:>10}\n", "path", "views", "visitors");
-    for page in pages {
-        out.push_str(&format!("  {:<28}{:>8}{:>10}\n", page.path, page.views, page.visitors));
-    }
+    let mut out = format!("\nPublished of {day}, the most viewed pages:\n\n{}", table(&pages));
     let shop = format!("http://{}/", shop_host(options.port));
     let metrics = format!("http://127.0.0.1:{}/metrics", options.port + 1);
     out.push_str(&format!(
@@ -339,5 +348,19 @@ fn say(text: &str) -> Result<()> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_whose_visitors_are_not_shown_are_told_too() {
+        let rows = [r#"{"path":"/tea","views":95,"visitors":80}"#, r#"{"path":"(other)","views":60,"visitors":null}"#];
+        let pages: Vec<Page> = rows.iter().map(|row| serde_json::from_str(row).expect("a row of pages")).collect();
+        let told: Vec<Vec<String>> =
+            table(&pages).lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect();
+        assert_eq!(told[1..], [vec!["/tea", "95", "80"], vec!["(other)", "60", "not", "shown"]]);
     }
 }
