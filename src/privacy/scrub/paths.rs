@@ -23,7 +23,7 @@ const SEGMENT_MAX_CHARS: usize = 64;
 const DIGITS_MAX: usize = 9;
 const DIGITS_MAX_BESIDE_WORDS: usize = 11;
 /// A segment with more digits is folded for itself; were it counted, its neighbours would always be folded with it.
-const PIECE_DIGITS_MAX: usize = DIGITS_MAX;
+pub(super) const PIECE_DIGITS_MAX: usize = DIGITS_MAX;
 /// What a folded segment becomes.
 const FOLDED: &str = ":x";
 /// A path that could not be decoded, or that is not one.
@@ -173,7 +173,7 @@ fn may_stay(segment: &str) -> bool {
     !hid && digits(&ascii) <= PIECE_DIGITS_MAX && !rules::any(&ascii)
 }
 
-fn digits(text: &str) -> usize {
+pub(super) fn digits(text: &str) -> usize {
     text.bytes().filter(u8::is_ascii_digit).count()
 }
 

@@ -7,7 +7,7 @@
 //! top of them.
 
 use super::decode::Canonical;
-use super::paths::Segment;
+use super::paths::{PIECE_DIGITS_MAX, Segment, digits};
 use super::{identifies, rules};
 
 /// The longest segment that stays.
@@ -80,7 +80,7 @@ fn number_in(segment: &str, before: &[&str]) -> Option<usize> {
     }
     let (mut number, mut numbers, mut named, mut numbered_people) = (0, 0, false, false);
     for word in segment.split(['-', '_', '.', ' ', '+']).filter(|word| !word.is_empty()) {
-        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        let digits = digits(word);
         let letters = word.chars().filter(|c| c.is_alphabetic()).count();
         numbered_people |= is_people(word);
         match (digits, letters) {
@@ -94,10 +94,10 @@ fn number_in(segment: &str, before: &[&str]) -> Option<usize> {
             _ => return None,
         }
     }
-    let has_digits = segment.bytes().any(|byte| byte.is_ascii_digit());
-    let fits = numbers == 0 || (numbers == 1 && named);
+    let in_all = digits(segment);
+    let fits = in_all <= PIECE_DIGITS_MAX && (numbers == 0 || (numbers == 1 && named));
     let hid = !segment.is_ascii() && Canonical::of(segment).hid;
-    let names = has_digits && numbered_people;
+    let names = in_all > 0 && numbered_people;
     let stays = fits && !hid && !names && !identifies(segment);
     stays.then_some(number)
 }
@@ -179,6 +179,7 @@ mod tests {
             ("/cars/a123bc", "/cars/:x"),
             ("/c/k7x2m9", "/c/:x"),
             ("/c/AbCdEf", "/c/:x"),
+            ("/c/41____41____22_1aig1____22_1aig1_1e", "/c/:x"),
             ("/users/aigerim/edit", "/users/:x/edit"),
             ("/users/view/house-4821", "/users/:x/:x"),
             ("/users/settings", "/users/settings"),
