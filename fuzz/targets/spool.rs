@@ -10,6 +10,11 @@ use std::time::{Duration, Instant};
 use tamga::spool::{self, AppendError, Appended, Disk, Frame, Lane, Options, Reader, RoundLimits, Writer};
 use tokio::runtime::{Builder, Runtime};
 
+/// What the spool may take, in bytes.
+const QUOTA: u64 = 1 << 20;
+/// An append, and the segment that it may begin, in bytes.
+const APPEND: u64 = 2_048;
+
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_current_thread().enable_time().build().expect("a runtime"));
 
@@ -60,6 +65,8 @@ pub(crate) fn run(data: &[u8]) {
     let known: HashSet<Vec<u8>> = (0..12).chain([99]).flat_map(rows).collect();
     RUNTIME.block_on(async {
         let mut appended = append(&writer).await;
+        let taken: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
+        assert!(appended != Err(AppendError::Full) || taken as u64 + APPEND > QUOTA, "full of what nobody wrote");
         let began = Instant::now();
         while appended == Err(AppendError::Full) && began.elapsed() < Duration::from_secs(10) {
             // The files have grown beyond the quota; there is room soon after they have been gone through.
@@ -103,7 +110,7 @@ async fn drain(writer: &Writer, reader: &mut Reader, known: &HashSet<Vec<u8>>) -
 }
 
 fn open(folder: &Path) -> (Writer, Reader, spool::Recovery) {
-    let options = Options { segment_bytes: 2_048, ..Options::new(1 << 20, 1) };
+    let options = Options { segment_bytes: 2_048, ..Options::new(QUOTA, 1) };
     spool::open(folder, options, Arc::new(Disk)).expect("damage is no reason not to open")
 }
 
