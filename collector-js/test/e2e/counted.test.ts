@@ -25,8 +25,9 @@ test("a page load is one view, sent without preflight, with cookies, and without
 
   await page.goto(`${world.origin}/about`);
   await world.until(() => world.of("view").length === 2);
-  assert.equal(world.received.at(-1)?.headers.cookie, "tamga-test=1", "the collector's cookie comes back");
-  assert.notEqual(world.received.at(-1)?.beacon.view, first?.beacon.view);
+  // The first view may say its last words after the second has begun.
+  const second = world.received.find(({ beacon }) => beacon.view !== first?.beacon.view);
+  assert.equal(second?.headers.cookie, "tamga-test=1", "the collector's cookie comes back");
 });
 
 test("the referrer keeps its path on the same site and only its origin elsewhere; reloading brings none", async () => {

@@ -57,6 +57,8 @@ export class Site {
   /** If set, the site is the demo shop under this content security policy. */
   shop: string | undefined;
 
+  /** Views of earlier visitors, whose last words may come late on a busy machine. */
+  private gone = new Set<string>();
   private server = createServer((request, response) => this.answer(request, response));
   port = 0;
 
@@ -98,8 +100,12 @@ export class Site {
     const chunks: Buffer[] = [];
     request.on("data", (chunk) => chunks.push(chunk));
     request.on("end", () => {
-      const { status = 202, headers = {}, delayMs = 0 } = this.answers.shift() ?? {};
       const beacon = request.method === "POST" ? JSON.parse(Buffer.concat(chunks).toString()) : undefined;
+      if (this.gone.has(beacon?.view)) {
+        response.writeHead(202).end();
+        return;
+      }
+      const { status = 202, headers = {}, delayMs = 0 } = this.answers.shift() ?? {};
       this.received.push({ beacon, headers: request.headers, status, ms: performance.now() });
       const device = status === 202 ? this.device : "";
       if (device) this.device = "";
@@ -145,6 +151,11 @@ export class Site {
     this.device = "";
     this.down = false;
     this.requests = [];
+  }
+
+  /** The visitor has gone: what its pages say from now on is not kept. */
+  protected leave() {
+    for (const { beacon } of this.received) if (beacon) this.gone.add(beacon.view);
   }
 
   /** The device parts that came. */
