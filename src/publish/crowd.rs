@@ -4,8 +4,6 @@
 //! that whoever has one network cannot fill a cell alone. A crowd may hold fewer visitors than there are (the query names two
 //! hundred per slice at most, far more than have to be there): its weight is a lower bound, never too high.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
 /// Visitors of one network class that count, in windows of up to 24 hours.
@@ -18,12 +16,6 @@ pub const NETWORK_CAP_WEEK: u8 = 1;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "Vec<u16>")]
 pub struct Crowd(Vec<(u16, u8)>);
-
-impl From<Vec<(u16, u8)>> for Crowd {
-    fn from(classes: Vec<(u16, u8)>) -> Self {
-        Self(classes.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect())
-    }
-}
 
 /// From a list of visitors, each by its class.
 impl From<Vec<u16>> for Crowd {
@@ -81,9 +73,18 @@ impl Crowd {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Classes and how many visitors each has, for tests.
+    impl From<Vec<(u16, u8)>> for Crowd {
+        fn from(classes: Vec<(u16, u8)>) -> Self {
+            Self(classes.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect())
+        }
+    }
 
     #[test]
     fn a_class_counts_up_to_its_cap() {

@@ -200,15 +200,17 @@ async fn look(world: &World, site: &str, day: &Window, most: usize) -> Found {
 async fn nobody_finds_a_small_group_in_what_is_published_of_a_day() {
     let world = World::new().await;
     let day = world.day();
-    for (domain, visits) in [("a.kz", 1_000), ("b.kz", 4_000)] {
+    // The last figure: how many rows show at least; of the smallest site 29 to 36 were seen.
+    let sites = [("a.kz", 500, 20), ("b.kz", 1_000, 30), ("c.kz", 4_000, 30)];
+    for (domain, visits, _) in sites {
         traffic::day(&world.vault, domain, &day, visits).await;
     }
     world.end(&day).await;
-    world.publisher(vec![site("a.kz", 24 * 60), site("b.kz", 24 * 60)]).pass().await;
-    for domain in ["a.kz", "b.kz"] {
+    world.publisher(sites.map(|(domain, ..)| site(domain, 24 * 60)).into()).pass().await;
+    for (domain, _, rows) in sites {
         let found = look(&world, domain, &day, 20).await;
         println!("{domain}: {found:?}");
-        assert!(found.rows > 30 && found.attacked > 40, "{domain}: {found:?}");
+        assert!(found.rows > rows && found.attacked > 40, "{domain}: {found:?}");
         assert_eq!((found.small_rows, found.found), (0, 0), "{domain}: {found:?}");
     }
 }
