@@ -78,10 +78,12 @@ export function createClock(now: () => number, onBeat: () => void) {
 
 /** Keeps the clock in step with the window. */
 export function watchEngagement(clock: EngagementClock) {
-  const update = () => {
-    // Asked rather than inferred from the event: `blur` also fires when focus moves into a frame of the page, and then
-    // the document still has focus.
-    clock._set(document.visibilityState === "visible" && document.hasFocus());
+  const update = (event?: Event) => {
+    // `blur` is asked about rather than believed: it also fires when focus moves into a frame of the page, and then the
+    // document still has focus. The window's `focus` is believed: Firefox denies it for a moment in a page that comes back
+    // from its cache, and tells nothing afterwards.
+    const focused = event?.type === "focus" && event.target === window;
+    clock._set(!document.hidden && (focused || document.hasFocus()));
   };
   on("focus blur pageshow", update);
   on("visibilitychange", update, document);

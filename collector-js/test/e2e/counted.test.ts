@@ -175,11 +175,11 @@ test("a hidden page stands still, and sends nothing when nothing grew", async ()
   const page = await world.visitor();
   await page.goto(`${world.origin}/`);
   await world.until(() => world.of("view").length === 1);
-  const turn = (state: string) =>
-    page.evaluate((state) => {
-      Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
+  const turn = (state: "hidden" | "visible") =>
+    page.evaluate((hidden) => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
       document.dispatchEvent(new Event("visibilitychange"));
-    }, state);
+    }, state === "hidden");
   await turn("hidden");
   await world.until(() => world.of("engage").length === 1);
   await page.waitForTimeout(1_000);

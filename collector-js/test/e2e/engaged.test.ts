@@ -44,7 +44,7 @@ before(async () => {
   // The window as a test can turn it. Whether browsers tell of it as it is, other tests ask real windows.
   await page.addInitScript(() => {
     const state = { visible: false, focused: false };
-    Object.defineProperty(document, "visibilityState", { get: () => (state.visible ? "visible" : "hidden") });
+    Object.defineProperty(document, "hidden", { get: () => !state.visible });
     document.hasFocus = () => state.focused;
     Object.assign(window, {
       turn(visible: boolean, focused: boolean) {

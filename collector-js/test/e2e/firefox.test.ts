@@ -87,6 +87,7 @@ test("every item is a value that Firefox itself confirms, or absent where it has
     );
   }, fontNames);
   assert.deepEqual(fonts, laidOut);
+  await tab.close();
 });
 
 test("loading, moving, reloading, coming back and closing are counted once each", async () => {
@@ -101,10 +102,10 @@ test("loading, moving, reloading, coming back and closing are counted once each"
   await tab.evaluate((url) => {
     location.href = url;
   }, `${site.elsewhere}/`);
-  await site.until(() => site.requests.includes("elsewhere.localhost/"), PATIENCE_MS);
-  await new Promise((later) => setTimeout(later, 500));
+  await tab.arrived(`${site.elsewhere}/`, PATIENCE_MS);
   await tab.back();
   await site.until(() => site.of("view").length === 4, PATIENCE_MS);
+  // The page comes from the cache, and Firefox denies at first that it has focus.
   await new Promise((later) => setTimeout(later, 500));
   const before = site.of("engage").length;
   await tab.close();

@@ -68,6 +68,18 @@ export class Tab {
   back = () => this.send("browsingContext.traverseHistory", { delta: -1 });
   close = () => this.send("browsingContext.close", { promptUnload: false });
 
+  /** Waits for a page that another page moved to: until it has loaded, the tab's history may still stand at that other. */
+  async arrived(url: string, timeoutMs: number) {
+    const end = performance.now() + timeoutMs;
+    // A document that is being replaced answers with an error.
+    while (
+      (await this.evaluate(() => document.readyState + location.href).catch(() => "")) !== `complete${url}`
+    ) {
+      if (performance.now() > end) throw new Error(`Firefox did not load ${url} within ${timeoutMs} ms`);
+      await new Promise((later) => setTimeout(later, 20));
+    }
+  }
+
   async evaluate<Result, Arg>(run: (arg: Arg) => Result, arg?: Arg): Promise<Awaited<Result>> {
     const answer = (await this.send("script.evaluate", {
       expression: asJson(run, arg),
