@@ -1,7 +1,7 @@
 //! Do the books of rows balance at every scrape, through faults, kills and erasures, and say what the vault says?
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tamga::record::{self, SCHEMA_VERSION, Table};
@@ -12,22 +12,45 @@ use crate::support::product::get;
 use crate::support::ship::{Ship, append, open, today};
 use crate::support::vault::{EngineFixture, number};
 
-/// Looks at the books all the time, until told to stop; returns how often, and the last look.
-fn watch(writer: &Writer, stop: &Arc<AtomicBool>) -> std::thread::JoinHandle<(u64, Books)> {
-    let (writer, stop) = (writer.clone(), Arc::clone(stop));
-    std::thread::spawn(move || {
-        let mut scrapes = 0;
-        loop {
-            let stopping = stop.load(Ordering::Relaxed);
-            let books = writer.usage().books;
-            assert!(books.balance(), "{books:?}");
-            scrapes += 1;
-            if stopping {
-                return (scrapes, books);
+/// Looks at the books all the time, until it is ended.
+struct Watch {
+    stop: Arc<AtomicBool>,
+    looks: Arc<AtomicU64>,
+    thread: std::thread::JoinHandle<Books>,
+}
+
+impl Watch {
+    fn begin(writer: &Writer) -> Self {
+        let (stop, looks) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+        let (writer, stopped, looked) = (writer.clone(), Arc::clone(&stop), Arc::clone(&looks));
+        let thread = std::thread::spawn(move || {
+            loop {
+                let stopping = stopped.load(Ordering::Relaxed);
+                let books = writer.usage().books;
+                assert!(books.balance(), "{books:?}");
+                looked.fetch_add(1, Ordering::Relaxed);
+                if stopping {
+                    return books;
+                }
+                std::thread::sleep(Duration::from_micros(200));
             }
-            std::thread::sleep(Duration::from_micros(200));
+        });
+        Self { stop, looks, thread }
+    }
+
+    /// Waits until it has looked once more, from the first to the last of a look.
+    async fn look(&self) {
+        let enough = self.looks.load(Ordering::Relaxed) + 2;
+        while self.looks.load(Ordering::Relaxed) < enough && !self.thread.is_finished() {
+            tokio::time::sleep(Duration::from_micros(200)).await;
         }
-    })
+    }
+
+    /// The last look.
+    fn end(self) -> Books {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,8 +62,7 @@ async fn no_scrape_finds_a_row_in_no_state_or_in_two() {
     for life in 0..12_u32 {
         let (writer, reader) = open(folder.path());
         assert_eq!(writer.usage().books.found, left, "what the process before had not settled");
-        let stop = Arc::default();
-        let watching = watch(&writer, &stop);
+        let watch = Watch::begin(&writer);
         vault.plan((0..6).map(|index| FAULTS[((life * 5 + index * 3) % 8) as usize]));
         let ship = Ship::start(&vault, folder.path(), reader);
         for burst in 0..8 {
@@ -50,13 +72,12 @@ async fn no_scrape_finds_a_row_in_no_state_or_in_two() {
             next += 7;
             tokio::time::sleep(Duration::from_millis(u64::from(life % 4) * 5)).await;
         }
+        watch.look().await;
         if life == 11 {
             ship.settled(&writer).await;
         }
         ship.kill().await;
-        stop.store(true, Ordering::Relaxed);
-        let (scrapes, books) = watching.join().unwrap();
-        assert!(scrapes > 1);
+        let books = watch.end();
         assert_eq!(books.accepted, 8 * 9);
         left = books.spooled;
     }
