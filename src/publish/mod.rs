@@ -34,6 +34,8 @@ mod tables;
 pub mod window;
 
 #[cfg(test)]
+mod apart;
+#[cfg(test)]
 mod attack;
 #[cfg(test)]
 mod fake;

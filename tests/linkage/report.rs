@@ -265,11 +265,11 @@ const INTRODUCTION: &str = "# Can it be joined?\n\n\
     * **The administrator** has a copy of the vault, for as long as it is kept (about two days), and picks among the rows that look\n\
       like the payment: hour, region, browser, version, system. **The thief** has the day's key as well, and so the network's byte.\n\n";
 
-const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. On many networks, one in 55 draws of the cell tells; in\n\
-    theory 0.018 for a page that is viewed once, 0.032 with a subset that the fakes fill to where it shows, 0.036 and 0.049 with the way to the page,\n\
-    which is a second cell. The rules hold for each number and cell; who stands in several cells of which all else is known is told\n\
-    apart by the sum ([publishing.md](publishing.md#what-one-person-more-changes)). It costs the sender the forging of every other\n\
-    visitor of the page.\n";
+const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. On many networks, one in 55 draws of a cell tells.\n\
+    What the rules allow by calculation, and when it is more, stands in\n\
+    [publishing.md](publishing.md#what-one-person-more-changes): a subset that the fakes fill to where it shows adds to it, and so does the way\n\
+    to the page, which is a second cell. The rules hold for each number and cell; who stands in several cells of which all else is\n\
+    known is told apart by the sum. It costs the sender the forging of every other visitor of the page.\n";
 
 const READING: &str = "## How to read this\n\n\
     The rows of a vault can be tied to a name by whoever has both, most of all on small sites: this is why nobody but service accounts\n\
