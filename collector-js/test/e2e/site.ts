@@ -143,19 +143,15 @@ export class Site {
     return `<!doctype html><title>Shop</title>${head}${this.tag(attributes, query).repeat(tags)}<body>${body}</body>`;
   }
 
-  /** As if nothing had happened yet. */
+  /** As if nothing had happened yet. Earlier visitors have gone: what their pages say from now on is not kept. */
   reset() {
+    for (const { beacon } of this.received) if (beacon) this.gone.add(beacon.view);
     this.received = [];
     this.answers = [];
     this.pages = {};
     this.device = "";
     this.down = false;
     this.requests = [];
-  }
-
-  /** The visitor has gone: what its pages say from now on is not kept. */
-  protected leave() {
-    for (const { beacon } of this.received) if (beacon) this.gone.add(beacon.view);
   }
 
   /** The device parts that came. */

@@ -20,7 +20,6 @@ export class World extends Site {
     options?: BrowserContextOptions,
   ): Promise<Page> {
     await Promise.all(this.browser.contexts().map((context) => context.close()));
-    this.leave();
     this.reset();
     const context = await this.browser.newContext(options);
     await prepare?.(context);

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::figures;
 use super::laboratory::{Laboratory, Stores};
 use super::load::{Journal, Load};
+use super::{figures, long};
 
 /// A real file system of a few MiB.
 struct SmallDisk(PathBuf);
@@ -73,7 +73,7 @@ async fn a_full_disk_refuses_drains_and_recovers() {
     let while_full = journal.acknowledged() - at_full;
     std::fs::remove_file(disk.ballast()).unwrap();
     let recovered = taken_again(&journal).await;
-    assert!(recovered < Duration::from_secs(2), "{recovered:?}");
+    assert!(!long() || recovered < Duration::from_secs(2), "{recovered:?}");
 
     // Full once more, for a new process too; now the vault comes back, and nothing else makes room.
     refused(&journal, 50).await;

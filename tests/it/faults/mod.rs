@@ -22,7 +22,7 @@ mod stop;
 use std::fmt::Display;
 use std::time::Instant;
 
-/// Whether this is the long run.
+/// Whether this is the long run, which has the machine for itself: only there it is asked how long something takes.
 fn long() -> bool {
     std::env::var("TAMGA_FAULTS").is_ok_and(|value| value == "long")
 }

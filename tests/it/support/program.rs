@@ -14,7 +14,7 @@ use super::engine::library;
 use super::http::{Answer, Call};
 
 /// How long a start or an end may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Folders and a configuration to run `tamga` with.
 pub(crate) struct Ground {
