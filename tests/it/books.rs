@@ -38,7 +38,7 @@ impl Watch {
         Self { stop, looks, thread }
     }
 
-    /// Waits until it has looked once more, from the first to the last of a look.
+    /// Waits until a look has begun and ended since: of the next two the first may be under way already.
     async fn look(&self) {
         let enough = self.looks.load(Ordering::Relaxed) + 2;
         while self.looks.load(Ordering::Relaxed) < enough && !self.thread.is_finished() {
