@@ -12,8 +12,22 @@ fn secrets() -> Secrets {
     Secrets::new(b"", u8::MAX)
 }
 
-fn draws(values: u32) -> impl Iterator<Item = Blur> {
+/// Every draw of so many values.
+pub(super) fn draws(values: u32) -> impl Iterator<Item = Blur> {
     (0..values).map(move |drawn| Blur { drawn, highest: values - 1 })
+}
+
+/// What is seen over every draw of so many values, each as likely.
+fn over(values: u32, seen: impl Fn(Blur) -> Looks) -> Looks {
+    let mut looks = Looks::new();
+    for (look, likely) in draws(values).flat_map(seen) {
+        *looks.entry(look).or_default() += likely / f64::from(values);
+    }
+    looks
+}
+
+fn certain(look: &[u64]) -> Looks {
+    Looks::from([(look.to_vec(), 1.0)])
 }
 
 /// Two that are drawn apart, seen together.
@@ -31,31 +45,18 @@ fn and(one: &Looks, other: &Looks) -> Looks {
 /// A cell of so many people, each on a network of their own, with other numbers beside.
 fn cell(people: u64, others: &[u64]) -> Looks {
     let secrets = secrets();
-    let mut looks = Looks::new();
-    for own in draws(WIDTH) {
-        let mut look = Looks::from([(vec![], 1.0)]);
-        if secrets.reaches(people, own, K_MIN.into()) {
-            look = Looks::from([(vec![secrets.round(people, own)], 1.0)]);
-            for &other in others {
-                let mut told = Looks::new();
-                for further in draws(FURTHER) {
-                    *told.entry(vec![secrets.round(other, own.and(further))]).or_default() += 1.0 / f64::from(FURTHER);
-                }
-                look = and(&look, &told);
-            }
+    over(WIDTH, |own| {
+        if !secrets.reaches(people, own, K_MIN.into()) {
+            return certain(&[]);
         }
-        for (seen, likely) in look {
-            *looks.entry(seen).or_default() += likely / f64::from(WIDTH);
-        }
-    }
-    looks
+        let told = |other: &u64| over(FURTHER, |further| certain(&[secrets.round(*other, own.and(further))]));
+        others.iter().fold(certain(&[secrets.round(people, own)]), |look, other| and(&look, &told(other)))
+    })
 }
 
-/// Total variation.
-fn apart(one: &Looks, other: &Looks) -> f64 {
-    let likely = |looks: &Looks, seen| looks.get(seen).copied().unwrap_or(0.0);
-    let only: f64 = other.iter().filter(|(seen, _)| !one.contains_key(*seen)).map(|(_, likely)| likely).sum();
-    (only + one.iter().map(|(seen, share)| (share - likely(other, seen)).abs()).sum::<f64>()) / 2.0
+/// Total variation of two that are each certain in all: what the likelihood ratio gets right beyond chance.
+pub(super) fn apart<Look: Ord>(one: &BTreeMap<Look, f64>, other: &BTreeMap<Look, f64>) -> f64 {
+    one.iter().map(|(look, likely)| (likely - other.get(look).unwrap_or(&0.0)).max(0.0)).sum()
 }
 
 /// The most that a cell tells, wherever its numbers stand between multiples of five, and whether it surely shows or not.
@@ -81,13 +82,7 @@ fn the_documentation_tells_what_the_rules_do() {
         })
     };
     let total = most(|_, number| {
-        [number, number + 1].map(|number| {
-            let mut looks = Looks::new();
-            for narrow in draws(NARROW) {
-                *looks.entry(vec![secrets().round(number, narrow)]).or_default() += 1.0 / f64::from(NARROW);
-            }
-            looks
-        })
+        [number, number + 1].map(|number| over(NARROW, |narrow| certain(&[secrets().round(number, narrow)])))
     });
     let text = std::fs::read_to_string("docs/publishing.md").unwrap();
     for (row, figures) in [

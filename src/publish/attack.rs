@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::apart::{apart, draws};
 use super::crowd::{Crowd, NETWORK_CAP};
 use super::rules::{Blur, Cell, FURTHER, K_MIN, Kind, OTHER, STEP, Secrets, Shown, Table, WIDTH, publishable};
 
@@ -241,11 +242,10 @@ proptest! {
 fn numbers_are_right_on_average() {
     for number in [100u64, 101, 102, 103, 104] {
         let mut sums = [0u64; 3];
-        let all = |highest: u32| (0..=highest).map(move |drawn| Blur { drawn, highest });
         let secrets = secrets(0);
-        for own in all(WIDTH - 1) {
+        for own in draws(WIDTH) {
             sums[0] += secrets.round(number, own);
-            for further in all(FURTHER - 1) {
+            for further in draws(FURTHER) {
                 sums[1] += secrets.round(number, own.and(further));
                 sums[2] += number;
             }
@@ -364,7 +364,7 @@ fn one_more_on_a_page_of_fakes_is_told_apart_as_seldom_as_said() {
             all
         };
         // Twice without and once with: what two samples of one and the same world differ by is chance.
-        let looks = [(0, false), (1, false), (2, true)].map(|(sample, more)| {
+        let [one, same, more] = [(0, false), (1, false), (2, true)].map(|(sample, more)| {
             let site = site(more);
             let views = views(&site);
             let cells = page_cells(&site, &views);
@@ -378,13 +378,8 @@ fn one_more_on_a_page_of_fakes_is_told_apart_as_seldom_as_said() {
             }
             looks
         });
-        let distance = |one: usize, other: usize| {
-            let seen: BTreeSet<_> = looks[one].keys().chain(looks[other].keys()).collect();
-            let share = |at: usize, look: &Option<Shown>| looks[at].get(look).copied().unwrap_or(0.0);
-            seen.iter().map(|look| (share(one, look) - share(other, look)).abs()).sum::<f64>() / 2.0
-        };
-        let (apart, chance) = (f64::midpoint(distance(0, 2), distance(1, 2)), distance(0, 1));
-        println!("{fakes} fakes, {entering} entering: {apart:.4}, of which chance {chance:.4}");
-        assert!(apart - chance < 0.05, "{fakes} fakes: {apart:.4}, of which chance {chance:.4}");
+        let (told, chance) = (f64::midpoint(apart(&one, &more), apart(&same, &more)), apart(&one, &same));
+        println!("{fakes} fakes, {entering} entering: {told:.4}, of which chance {chance:.4}");
+        assert!(told - chance < 0.05, "{fakes} fakes: {told:.4}, of which chance {chance:.4}");
     }
 }
