@@ -184,8 +184,9 @@ function collector(options: Options) {
 
   const enterView = () => {
     queue._begin(randomId());
-    clock._restart();
+    // Read before the clock begins: no view may have engaged more time than has passed.
     began = now();
+    clock._restart();
     engaged = 0;
   };
 

@@ -31,6 +31,27 @@ for (const how of ["fetch", "sendBeacon"]) {
   });
 }
 
+test("no view has engaged more time than has passed, however slowly its beginning runs", async () => {
+  const page = await world.visitor((context) =>
+    context.addInitScript(() => {
+      const now = performance.now.bind(performance);
+      let late = 0;
+      // Until the page is loaded, the machine is taken away between any two readings of the clock.
+      performance.now = () => {
+        if (document.readyState !== "complete") late += 20;
+        return now() + late;
+      };
+    }),
+  );
+  await page.goto(`${world.origin}/`);
+  await world.until(() => world.of("view").length === 1);
+  await page.waitForTimeout(100);
+  await page.close({ runBeforeUnload: true });
+  await world.until(() => world.of("engage").length === 1);
+  const [engage] = world.of("engage");
+  assert.ok(engage && engage.engaged_ms >= 50 && engage.engaged_ms <= engage.at, JSON.stringify(engage));
+});
+
 test("leaving a page whose referrer policy is no-referrer still names its origin", async () => {
   const page = await world.visitor();
   world.pages["/"] = { headers: { "Referrer-Policy": "no-referrer" } };
