@@ -43,8 +43,6 @@ pub(crate) struct Engine {
     analyst: Option<Analyst>,
     /// Who asked what.
     journal: Journal,
-    /// Held as long as the engine lives; another process on the same folder fails to take it.
-    _lock: File,
 }
 
 impl Engine {
@@ -55,7 +53,7 @@ impl Engine {
     pub(crate) fn start(cli: &Cli) -> anyhow::Result<Self> {
         let (library_file, analysts) = (cli.library()?, cli.analyst);
         let folder = prepare(&cli.path)?;
-        let lock = take_lock(&folder)?;
+        take(&folder)?;
         let library = load(&library_file)?;
         let config = folder.join("engine.xml");
         write_config(&config, cli.users_config.as_deref())
@@ -67,7 +65,7 @@ impl Engine {
                  The service's side works as always"
             );
         }
-        on_a_thread(|| Self::boot(library, &folder, &config, cli.memory_limit_mib, sandboxed, lock))
+        on_a_thread(|| Self::boot(library, &folder, &config, cli.memory_limit_mib, sandboxed))
     }
 
     fn boot(
@@ -76,7 +74,6 @@ impl Engine {
         config: &Path,
         memory_limit_mib: u32,
         sandboxed: bool,
-        lock: File,
     ) -> anyhow::Result<Self> {
         let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().min(8));
         let mut arguments = vec!["clickhouse".to_owned(), format!("--path={}", display(folder)?)];
@@ -108,7 +105,6 @@ impl Engine {
             version: version.to_owned(),
             time_zone: time_zone.to_owned(),
             keeper: Mutex::new(Some(keeper)),
-            _lock: lock,
         })
     }
 
@@ -155,7 +151,8 @@ fn prepare(folder: &Path) -> anyhow::Result<PathBuf> {
     fs::canonicalize(folder).with_context(|| format!("cannot open the data folder {}", folder.display()))
 }
 
-fn take_lock(folder: &Path) -> anyhow::Result<File> {
+/// Takes the folder for as long as this process lives, to its very end: threads of the library may outlive the engine.
+fn take(folder: &Path) -> anyhow::Result<()> {
     let path = folder.join("engine.lock");
     let file =
         OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).with_context(|| {
@@ -164,13 +161,23 @@ fn take_lock(folder: &Path) -> anyhow::Result<File> {
                 folder.display()
             )
         })?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+    lock(&file, folder)?;
+    std::mem::forget(file);
+    // A process that ends lets go of its files one by one, of this lock before the library's own.
+    if let Ok(status) = OpenOptions::new().write(true).open(folder.join("status")) {
+        lock(&status, folder)?;
+    }
+    Ok(())
+}
+
+fn lock(file: &File, folder: &Path) -> anyhow::Result<()> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(()),
         Err(rustix::io::Errno::WOULDBLOCK) => bail!(
             "the data folder {} is in use by another engine: stop that one, or choose another folder with --path",
             folder.display()
         ),
-        Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        Err(error) => Err(error).with_context(|| format!("cannot lock the data folder {}", folder.display())),
     }
 }
 

@@ -32,7 +32,7 @@ use password::service_password;
 pub const USER: &str = "tamga";
 
 /// How long a folder or port that is in use is tried at the first start.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long an engine may take until it listens: recovery after a crash included.
 const START: Duration = Duration::from_secs(120);
 /// How long an engine may take to stop in order; it gives running queries ten seconds.

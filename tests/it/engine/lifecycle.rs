@@ -1,9 +1,13 @@
 //! Does the engine start, stop, lock its folder and keep its data as promised?
 
+use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
 
 use crate::support::engine::{Engine, command};
 
@@ -44,6 +48,20 @@ fn a_folder_has_one_engine() {
     let engine = Engine::start();
     let said = sentence(&mut command(engine.folder().path()));
     assert!(said.contains("is in use by another engine"), "{said}");
+}
+
+#[test]
+fn an_engine_that_is_still_ending_is_told_from_one_that_cannot_start() {
+    let folder = tempfile::tempdir().unwrap();
+    // All that it has not let go of yet is the library's own lock.
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let status = File::create(data.join("status")).unwrap();
+    flock(&status, FlockOperation::LockExclusive).unwrap();
+    let said = sentence(&mut command(folder.path()));
+    assert!(said.contains("is in use by another engine"), "{said}");
+    drop(status);
+    drop(Engine::start_in(Arc::new(folder)));
 }
 
 #[test]
