@@ -99,7 +99,7 @@ async fn a_new_schema_begins_a_new_round() {
 async fn the_reader_waits_for_company_but_no_longer_than_linger() {
     let sim = Sim::default();
     let (writer, mut reader, _) = open_sim(&sim);
-    let linger = Duration::from_millis(150);
+    let linger = Duration::from_secs(1);
     let limits = RoundLimits { linger, max_rows: 3, ..limits() };
     for (frames, at_once) in [(1, false), (3, true)] {
         let since = Instant::now();

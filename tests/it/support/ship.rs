@@ -12,6 +12,7 @@ use tamga::event::{PseudonymousBeacon, Tally};
 use tamga::record::{self, SCHEMA_VERSION};
 use tamga::spool::{self, Frame, Lane, Options, Reader, RoundLimits, Writer};
 use tamga::store::{Limits, ShipStatus, Shipper, Store, VAULT};
+use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -63,9 +64,18 @@ pub(crate) async fn append(writer: &Writer, day: Date, reason: &str, numbers: Ra
 pub(crate) struct Ship {
     pub(crate) status: Arc<ShipStatus>,
     task: JoinHandle<()>,
-    /// Tells the shipper all the time that the vault may be back, so that a test does not sit through its waits.
-    waker: JoinHandle<()>,
     stopper: watch::Sender<bool>,
+    /// Its own, which ends with it.
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Ship {
+    fn drop(&mut self) {
+        // No runtime may be waited for here: a test that fails drops this within another.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Ship {
@@ -81,8 +91,10 @@ impl Ship {
     }
 
     pub(crate) fn start_with(store: Store, folder: &Path, reader: Reader) -> Self {
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (wake, news) = watch::channel(0);
-        let waker = tokio::spawn(async move {
+        // The shipper is told all the time that the vault may be back, so that a test does not sit through its waits.
+        runtime.spawn(async move {
             loop {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 wake.send_modify(|generation| *generation += 1);
@@ -92,7 +104,7 @@ impl Ship {
         let limits = RoundLimits { linger: Duration::from_millis(5), max_rows: 40, ..RoundLimits::default() };
         let shipper =
             Shipper::new(store, "node", clock(), &folder.join("dead-letters"), news, stop).with_limits(limits);
-        Self { status: shipper.status(), task: tokio::spawn(shipper.run(reader)), waker, stopper }
+        Self { status: shipper.status(), task: runtime.spawn(shipper.run(reader)), stopper, runtime: Some(runtime) }
     }
 
     /// Waits until everything in the spool is settled.
@@ -105,19 +117,18 @@ impl Ship {
     }
 
     /// Stops it as the program's end does. Returns how long that took.
-    pub(crate) async fn stop(self) -> Duration {
+    pub(crate) async fn stop(mut self) -> Duration {
         let begun = Instant::now();
-        self.waker.abort();
         self.stopper.send_replace(true);
-        tokio::time::timeout(Duration::from_secs(30), self.task).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(30), &mut self.task).await.unwrap().unwrap();
         begun.elapsed()
     }
 
-    /// Ends it at once, as a crash would.
-    pub(crate) async fn kill(self) {
-        self.waker.abort();
-        self.task.abort();
-        let _ = self.task.await;
+    /// Ends it at once, as a crash would. What it was writing is written, and nothing of it is left when this returns.
+    pub(crate) async fn kill(mut self) {
+        let runtime = self.runtime.take().unwrap();
+        let end = || runtime.shutdown_timeout(Duration::from_secs(60));
+        tokio::task::spawn_blocking(end).await.unwrap();
     }
 
     pub(crate) fn stored(&self) -> u64 {
