@@ -143,13 +143,18 @@ test("the device part comes once per page, though a collector asks again, and be
 test("an objection while the device is read keeps it on the device", async () => {
   const page = await world.visitor((context) =>
     context.addInitScript(() => {
-      MediaDevices.prototype.enumerateDevices = () => new Promise((then) => setTimeout(then, 700, []));
+      MediaDevices.prototype.enumerateDevices = () =>
+        new Promise((answer) => Object.assign(window, { answer: () => answer([]) }));
     }),
   );
   world.device = "17";
   await page.goto(`${world.origin}/`);
-  await world.until(() => world.requests.some((path) => path.endsWith("/tamga-device.js")));
-  await page.evaluate(() => (window as unknown as { tamga: { object(): void } }).tamga.object());
+  await page.waitForFunction(() => "answer" in window);
+  await page.evaluate(() => {
+    const { tamga, answer } = window as unknown as { tamga: { object(): void }; answer(): void };
+    tamga.object();
+    answer();
+  });
   await world.until(() => world.of("object").length === 1);
   await world.quiet();
   assert.deepEqual(world.devices, []);
@@ -158,13 +163,15 @@ test("an objection while the device is read keeps it on the device", async () =>
 test("a page that is left while the device is read tells what there is, and the rest as timeout", async () => {
   const page = await world.visitor((context) =>
     context.addInitScript(() => {
-      MediaDevices.prototype.enumerateDevices = () => new Promise(() => {});
+      MediaDevices.prototype.enumerateDevices = () => {
+        Object.assign(window, { asked: true });
+        return new Promise(() => {});
+      };
     }),
   );
   world.device = "10,17,14";
   await page.goto(`${world.origin}/`);
-  await world.until(() => world.requests.some((path) => path.endsWith("/tamga-device.js")));
-  await page.waitForTimeout(500);
+  await page.waitForFunction(() => "asked" in window);
   await page.close({ runBeforeUnload: true });
   await world.until(() => world.devices.length === 1);
   const { time_zone, ...rest } = world.devices[0] as Device;

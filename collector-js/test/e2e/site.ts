@@ -101,13 +101,10 @@ export class Site {
     request.on("data", (chunk) => chunks.push(chunk));
     request.on("end", () => {
       const beacon = request.method === "POST" ? JSON.parse(Buffer.concat(chunks).toString()) : undefined;
-      if (this.gone.has(beacon?.view)) {
-        response.writeHead(202).end();
-        return;
-      }
-      const { status = 202, headers = {}, delayMs = 0 } = this.answers.shift() ?? {};
-      this.received.push({ beacon, headers: request.headers, status, ms: performance.now() });
-      const device = status === 202 ? this.device : "";
+      const gone = this.gone.has(beacon?.view);
+      const { status = 202, headers = {}, delayMs = 0 } = (!gone && this.answers.shift()) || {};
+      if (!gone) this.received.push({ beacon, headers: request.headers, status, ms: performance.now() });
+      const device = status === 202 && !gone ? this.device : "";
       if (device) this.device = "";
       setTimeout(() => {
         response.writeHead(status, {
