@@ -47,7 +47,8 @@ function collector(options: Options) {
   let device: Device | undefined;
   let timer: ReturnType<typeof setTimeout> | 0 = 0;
 
-  const now = () => performance.now();
+  // Whole milliseconds, whose sums are exact: no view has engaged more time than has passed.
+  const now = () => Math.floor(performance.now());
   const mayCount = () => allowed === "full" || allowed === "count";
 
   const queue = createQueue(site, now, options.offline);
@@ -184,7 +185,7 @@ function collector(options: Options) {
 
   const enterView = () => {
     queue._begin(randomId());
-    // Read before the clock begins: no view may have engaged more time than has passed.
+    // Before the clock is, for the same reason.
     began = now();
     clock._restart();
     engaged = 0;

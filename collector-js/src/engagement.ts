@@ -23,6 +23,7 @@ const TICK_MS = 5_000;
 
 export type EngagementClock = ReturnType<typeof createClock>;
 
+/** `now` tells whole milliseconds. */
 export function createClock(now: () => number, onBeat: () => void) {
   let total = 0;
   let next = FIRST_BEAT_MS;
@@ -39,7 +40,6 @@ export function createClock(now: () => number, onBeat: () => void) {
   const arm = () => {
     clearTimeout(timer);
     if (since === undefined) return;
-    // Rounded up: a timer that fires a fraction early would find the beat still ahead and beat twice.
     timer = setTimeout(
       () => {
         settle();
@@ -49,7 +49,7 @@ export function createClock(now: () => number, onBeat: () => void) {
         }
         arm();
       },
-      Math.min(Math.ceil(next - total), TICK_MS),
+      Math.min(next - total, TICK_MS),
     );
   };
 
