@@ -33,6 +33,8 @@ const USAGE =
  */
 const QUIET_MS = 3_000;
 const LONGEST_DRAIN_MS = 12_000;
+/** How long a page that is to be left waits for the answer to its view. */
+const LONGEST_ANSWER_MS = 5_000;
 
 /** @param {object} line */
 const print = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -98,6 +100,8 @@ await context.route(
 
 const counts = { pages: 0, beacons: 0, failed: 0 };
 let scripts = 0;
+let opened = 0;
+let views = 0;
 
 /** @param {import("./lib/proxy.mjs").Exchange} exchange */
 function report({ body, ...exchange }) {
@@ -118,6 +122,7 @@ function report({ body, ...exchange }) {
       // Not JSON: printed without its parts.
     }
     const events = beacon.events?.map(({ type }) => type);
+    if (events?.includes("view")) views++;
     print({ kind: "beacon", ...exchange, view: beacon.view, seq: beacon.seq, events });
   }
 }
@@ -165,16 +170,23 @@ async function walk(base) {
     counts.pages++;
     await page.waitForTimeout(time);
   };
+  // The cookie that comes with the answer says how many pages there were; who leaves before it stays on the same step.
+  const stayInShop = async (time = dwell) => {
+    opened++;
+    await stay(time);
+    const end = performance.now() + LONGEST_ANSWER_MS;
+    while (views < opened && performance.now() < end) await page.waitForTimeout(20);
+  };
   /** @param {string} selector @param {RegExp} path */
   const follow = async (selector, path) => {
     await page.locator(selector).first().click();
     await page.waitForURL(({ pathname }) => path.test(pathname));
-    await stay();
+    await stayInShop();
   };
   const home = await page.goto(base.href);
   if (!home?.ok()) throw new Error(`${base.href} answered ${home?.status()}`);
   if (undriven) print({ kind: "device", ...(await page.evaluate(device)) });
-  await stay(linger);
+  await stayInShop(linger);
   await follow('nav a[href="/catalog"]', /^\/catalog$/);
   await follow('[data-filter="tea"]', /^\/catalog\/tea$/);
   await follow('main a[href^="/product/"]:visible', /^\/product\//);
