@@ -2,8 +2,8 @@
 //!
 //! The engine lives no longer than we do: its standard input is a pipe that ends with this process, and it stops when it
 //! does. One that was left by a killed predecessor may take a moment to notice, so a folder or port that is in use at the
-//! first start is tried for [`PATIENCE`] before it is an error. Any other reason not to start is an error at once, in the
-//! engine's own words. Once it has been ready, it is started again for ever, and each start has a new *generation*.
+//! first start is tried for [`PATIENCE`] before it is an error, and so is an engine that somebody kills while it starts. Any
+//! other reason not to start is an error at once, in the engine's own words. Once it has been ready, it is started again for ever, and each start has a new *generation*.
 
 mod password;
 
@@ -11,6 +11,7 @@ use std::fs::DirBuilder;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,8 +32,10 @@ use password::service_password;
 /// The account of the service on an embedded engine.
 pub const USER: &str = "tamga";
 
-/// How long a folder or port that is in use is tried at the first start.
+/// How long the first start is tried while it fails for a reason that passes.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What sentences say of such reasons: a predecessor that is still on its way out, somebody who kills.
+const PASSING: [&str; 2] = ["in use", "SIGKILL"];
 /// How long an engine may take until it listens: recovery after a crash included.
 const START: Duration = Duration::from_secs(120);
 /// How long an engine may take to stop in order; it gives running queries ten seconds.
@@ -269,8 +272,8 @@ impl Watchman {
                 return;
             };
             let ever_ready = *self.generation.borrow() > 0;
-            // Only what a predecessor that is still on its way out can cause is worth another try.
-            let passing = matches!(&error, EngineError::Start { sentence, .. } if sentence.contains("in use"));
+            let passes = |sentence: &str| PASSING.iter().any(|reason| sentence.contains(reason));
+            let passing = matches!(&error, EngineError::Start { sentence, .. } if passes(sentence));
             let again = ever_ready || (passing && begun.elapsed() < PATIENCE);
             if !again {
                 self.state.send_replace(State::Failed(error));
@@ -335,8 +338,11 @@ impl Watchman {
             }
             // Its standard output ended: it is ending.
             Ok(None) => {
-                let _ = tokio::time::timeout(GRACE, child.wait()).await;
-                Some(EngineError::Start { name, sentence: String::new() })
+                let ended = tokio::time::timeout(GRACE, child.wait()).await;
+                // What ends by a signal has not said why; what it said last was about something else.
+                let signal = ended.ok().and_then(Result::ok).filter(|status| status.signal().is_some());
+                let sentence = signal.map_or_else(String::new, |status| format!("it ended while it started: {status}"));
+                Some(EngineError::Start { name, sentence })
             }
             Err(_) => Some(EngineError::Slow { name }),
         };

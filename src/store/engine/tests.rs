@@ -96,14 +96,22 @@ async fn an_engine_that_cannot_start_says_why_in_its_own_words() {
 }
 
 #[tokio::test]
-async fn a_folder_in_use_is_tried_again() {
-    let fixture = Fixture::new(&format!(
-        "if [ ! -e second ]; then touch second; echo 'the data folder is in use' >&2; exit 1; fi\n{ANNOUNCE}\nsleep 9"
-    ));
-    let supervisor = fixture.supervise();
-    supervisor.ready().await.unwrap();
-    // The script's sleep does not pass the signal on; there is nothing to wait for.
-    drop(supervisor);
+async fn a_start_that_fails_for_a_reason_that_passes_is_tried_again() {
+    for reason in ["echo 'the data folder is in use' >&2; exit 1", "echo 'reading' >&2; kill -KILL $$"] {
+        let fixture =
+            Fixture::new(&format!("if [ ! -e second ]; then touch second; {reason}; fi\n{ANNOUNCE}\nsleep 9"));
+        let supervisor = fixture.supervise();
+        supervisor.ready().await.unwrap();
+        // The script's sleep does not pass the signal on; there is nothing to wait for.
+        drop(supervisor);
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_a_signal_ends_is_told_by_it() {
+    let fixture = Fixture::new("echo 'reading the tables' >&2\nkill -ILL $$");
+    let error = fixture.supervise().ready().await.unwrap_err().to_string();
+    assert!(error.contains("ended while it started: signal: 4 (SIGILL)"), "{error}");
 }
 
 #[tokio::test]
