@@ -16,11 +16,7 @@ use tempfile::TempDir;
 use super::load::{Connection, Journal};
 use super::orders::Orders;
 use crate::support::engine::{PASSWORD, USER, library};
-
-/// A port that is free at the moment, to be used again and again.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
+use crate::support::ports;
 
 /// The collector; its engine lies beside it.
 fn program() -> PathBuf {
@@ -38,7 +34,7 @@ pub(super) struct Vault {
 impl Vault {
     pub(super) fn new(folder: &Path, data: PathBuf) -> Self {
         std::fs::write(folder.join("service.password"), PASSWORD).unwrap();
-        Self { folder: folder.to_owned(), data, port: free_port(), child: None }
+        Self { folder: folder.to_owned(), data, port: ports::pair(), child: None }
     }
 
     /// Starts it if it is down; it is up a second later.
@@ -150,14 +146,14 @@ impl Laboratory {
             Stores::Vault => Vault::new(folder.path(), folder.path().join("engine")),
             Stores::Embedded => Vault::new(folder.path(), data.join("engine/vault")),
         };
-        let port = free_port();
+        let port = ports::pair();
         let keys = tempfile::tempdir_in("/dev/shm").unwrap();
         let path = folder.path().display();
         let behind = match stores {
             Stores::Embedded => format!(
                 "[engine]\nvault_listen = \"127.0.0.1:{}\"\nstats_listen = \"127.0.0.1:{}\"\nlibrary = \"{}\"\n",
-                free_port(),
-                free_port(),
+                ports::pair(),
+                ports::pair(),
                 library().display()
             ),
             Stores::Vault => ["vault", "stats"]
@@ -174,7 +170,7 @@ impl Laboratory {
              [data]\ndir = \"{}\"\nspool_quota_mib = 65536\n[keys]\ndir = \"{}/keys\"\n[publish]\nenabled = false\n\
              {behind}[[site]]\ndomain = \"shop.kz\"\npublic_url = \"https://t.shop.kz\"\norigins = [\"https://shop.kz\"]\n\
              time_zone = \"UTC\"\nprofile = \"jetpay\"\npaths = [\"/e/*\", \"/r/*\"]\n",
-            free_port(),
+            ports::pair(),
             data.display(),
             keys.path().display(),
         );

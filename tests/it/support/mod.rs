@@ -5,6 +5,7 @@ pub(crate) mod disk;
 pub(crate) mod engine;
 pub(crate) mod fake_vault;
 pub(crate) mod http;
+pub(crate) mod ports;
 pub(crate) mod product;
 pub(crate) mod program;
 pub(crate) mod rows;

@@ -3,7 +3,6 @@
 //! It is killed when it is dropped, and its engines follow it. Its log is kept, and shown when it does not do what it should.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
@@ -19,6 +18,7 @@ use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 use super::engine::{USER, library};
+use super::ports;
 
 /// Ports of one product: collector and vault engine; admin listener and stats engine have the next ones.
 #[derive(Clone, Copy)]
@@ -42,28 +42,12 @@ pub(crate) struct Product {
 impl Ports {
     /// Two pairs of neighbours that nobody listens on just now.
     pub(crate) fn free() -> Self {
-        let (collector, first) = pair();
-        let (engine, second) = pair();
-        drop((first, second));
-        Self { collector, engine }
+        Self { collector: ports::pair(), engine: ports::pair() }
     }
 
     /// A folder for keys, which must be in memory: apart from others by its port.
     pub(crate) fn keys(self) -> PathBuf {
         PathBuf::from(format!("/dev/shm/tamga-test-{}-{}", rustix::process::getuid().as_raw(), self.collector))
-    }
-}
-
-/// A free port whose neighbour is free too; both are taken until the listeners are dropped.
-fn pair() -> (u16, [TcpListener; 2]) {
-    loop {
-        let first = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = first.local_addr().unwrap().port();
-        if let Some(next) = port.checked_add(1)
-            && let Ok(second) = TcpListener::bind(("127.0.0.1", next))
-        {
-            return (port, [first, second]);
-        }
     }
 }
 
