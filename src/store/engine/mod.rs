@@ -3,7 +3,8 @@
 //! The engine lives no longer than we do: its standard input is a pipe that ends with this process, and it stops when it
 //! does. One that was left by a killed predecessor may take a moment to notice, so a folder or port that is in use at the
 //! first start is tried for [`PATIENCE`] before it is an error, and so is an engine that somebody kills while it starts. Any
-//! other reason not to start is an error at once, in the engine's own words. Once it has been ready, it is started again for ever, and each start has a new *generation*.
+//! other reason not to start is an error at once, in the engine's own words. Once it has been ready, it is started again for
+//! ever, and each start has a new *generation*.
 
 mod password;
 
