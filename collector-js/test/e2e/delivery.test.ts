@@ -1,6 +1,7 @@
 /** Does what happened arrive: while the page is left, when the collector is down, from several tabs at once? */
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
+import type { Page } from "playwright-core";
 import { World } from "./world.js";
 
 let world: World;
@@ -10,18 +11,23 @@ before(async () => {
 after(() => world?.close());
 afterEach(() => assert.deepEqual(world.contractErrors(), []));
 
+/** Opens the page for a while and closes it. What it told of that while. */
+async function visit(page: Page, ms = 0) {
+  await page.goto(`${world.origin}/`);
+  await world.until(() => world.of("view").length === 1);
+  await page.waitForTimeout(ms);
+  await page.close({ runBeforeUnload: true });
+  await world.until(() => world.of("engage").length === 1);
+  return world.of("engage")[0];
+}
+
 for (const how of ["fetch", "sendBeacon"]) {
   test(`closing the page sends the engaged time by ${how}`, async () => {
     const page = await world.visitor(async (context) => {
       if (how === "sendBeacon")
         await context.addInitScript(() => delete (Request.prototype as { keepalive?: unknown }).keepalive);
     });
-    await page.goto(`${world.origin}/`);
-    await world.until(() => world.of("view").length === 1);
-    await page.waitForTimeout(500);
-    await page.close({ runBeforeUnload: true });
-    await world.until(() => world.of("engage").length === 1);
-    const [engage] = world.of("engage");
+    const engage = await visit(page, 500);
     assert.ok(engage && engage.engaged_ms >= 450 && engage.engaged_ms <= engage.at, JSON.stringify(engage));
     const { headers, beacon } = world.received.at(-1) ?? {};
     assert.equal(headers?.["sec-fetch-mode"], how === "fetch" ? "cors" : "no-cors");
@@ -43,22 +49,14 @@ test("no view has engaged more time than has passed, however slowly its beginnin
       };
     }),
   );
-  await page.goto(`${world.origin}/`);
-  await world.until(() => world.of("view").length === 1);
-  await page.waitForTimeout(100);
-  await page.close({ runBeforeUnload: true });
-  await world.until(() => world.of("engage").length === 1);
-  const [engage] = world.of("engage");
+  const engage = await visit(page, 100);
   assert.ok(engage && engage.engaged_ms >= 50 && engage.engaged_ms <= engage.at, JSON.stringify(engage));
 });
 
 test("leaving a page whose referrer policy is no-referrer still names its origin", async () => {
   const page = await world.visitor();
   world.pages["/"] = { headers: { "Referrer-Policy": "no-referrer" } };
-  await page.goto(`${world.origin}/`);
-  await world.until(() => world.of("view").length === 1);
-  await page.close({ runBeforeUnload: true });
-  await world.until(() => world.of("engage").length === 1);
+  await visit(page);
   assert.deepEqual(
     world.received.map(({ headers }) => headers.origin),
     [world.origin, world.origin],

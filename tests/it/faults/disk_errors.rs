@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::laboratory::{Laboratory, Stores};
 use super::load::Load;
 use super::orders::{Call, Mode, Orders};
-use super::{figures, long, times};
+use super::{figures, in_time, times};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledgement_after_a_call_has_failed() {
@@ -55,7 +55,7 @@ async fn no_acknowledgement_after_a_call_has_failed() {
             failed += orders.done(call);
             orders.lift(call);
             let again = taken(&journal).await;
-            assert!(!long() || again < Duration::from_secs(2), "{call:?}: {again:?}");
+            assert!(in_time(again, Duration::from_secs(2)), "{call:?}: {again:?}");
             slowest = slowest.max(again);
         }
         // What cannot be unlinked waits, and nobody else does.

@@ -20,11 +20,16 @@ mod poison;
 mod stop;
 
 use std::fmt::Display;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Whether this is the long run, which has the machine for itself: only there it is asked how long something takes.
+/// Whether this is the long run, which has the machine for itself.
 fn long() -> bool {
     std::env::var("TAMGA_FAULTS").is_ok_and(|value| value == "long")
+}
+
+/// Whether it took less than this, which only the long run can ask.
+fn in_time(took: Duration, limit: Duration) -> bool {
+    !long() || took < limit
 }
 
 /// How often: in the short run, in the long run.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::kill::below;
 use super::laboratory::{Laboratory, Stores};
 use super::load::Load;
-use super::{figures, long, times};
+use super::{figures, in_time, long, times};
 
 /// With the engines that the collector starts itself, as most run it: they are told to stop, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -25,7 +25,7 @@ async fn stopped_in_order_under_load() {
         }))
         .await;
         slowest = slowest.max(tokio::task::block_in_place(|| collector.terminate()));
-        assert!(!long() || slowest < Duration::from_secs(5), "{slowest:?} in round {round}");
+        assert!(in_time(slowest, Duration::from_secs(5)), "{slowest:?} in round {round}");
     }
     load.stop().await;
     // The rest is brought to the vault, which is then looked at without a collector.
