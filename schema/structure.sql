@@ -1,5 +1,5 @@
 -- Where the migrations lead: every table of both stores, as the engine says it has made them.
--- Generated from fresh databases; a test compares. TAMGA_UPDATE=1 cargo test --test it schema writes it anew.
+-- Generated from fresh databases; a test compares. UPDATE_EXPECT=1 cargo test --test it schema writes it anew.
 
 CREATE TABLE tamga_vault.attributes
 (

@@ -1,6 +1,6 @@
 //! The rows that tests put into a real vault are the rows that `record` makes: one of each kind, as hex in
 //! `tests/fixtures/rows`. Pseudonyms cannot be made outside of this crate, so the tests there take the bytes from files;
-//! `TAMGA_UPDATE=1` writes them anew.
+//! `UPDATE_EXPECT=1` writes them anew.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -81,11 +81,6 @@ fn the_rows_of_the_fixtures_are_the_rows_that_are_encoded() {
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rows");
     for (table, expected) in files {
-        let path = folder.join(format!("{table}.hex"));
-        if std::env::var_os("TAMGA_UPDATE").is_some() {
-            std::fs::write(&path, &expected).unwrap();
-        }
-        let found = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(found, expected, "{}", path.display());
+        expect_test::expect_file![folder.join(format!("{table}.hex"))].assert_eq(&expected);
     }
 }

@@ -52,7 +52,7 @@ async fn the_tables_of_a_cluster_are_those_of_the_golden_files() {
         let store = store_of(&engine, database).in_cluster("main");
         let mut golden = format!(
             "-- The statements that make {database} on a cluster called main. Generated from the migrations; a test\n\
-            -- compares, and has the engine's parser read them. TAMGA_UPDATE=1 cargo test --test it access writes them anew.\n"
+            -- compares, and has the engine's parser read them. UPDATE_EXPECT=1 cargo test --test it access writes them anew.\n"
         );
         let create = format!("CREATE DATABASE IF NOT EXISTS `{database}`");
         let migrations = store::migrations_of(&store).iter().map(|migration| migration.sql);
@@ -61,11 +61,7 @@ async fn the_tables_of_a_cluster_are_those_of_the_golden_files() {
             assert!(parsed.status.is_success(), "{sql}\n{}", parsed.text());
             write!(golden, "\n{};\n", parsed.text().trim_end()).unwrap();
         }
-        let path = format!("{}/tests/fixtures/cluster/{database}.sql", env!("CARGO_MANIFEST_DIR"));
-        if std::env::var_os("TAMGA_UPDATE").is_some() {
-            fs::write(&path, &golden).unwrap();
-        }
-        assert!(fs::read_to_string(&path).unwrap_or_default() == golden, "{path} is not what the migrations become");
+        expect_test::expect_file![format!("../fixtures/cluster/{database}.sql")].assert_eq(&golden);
     }
 }
 

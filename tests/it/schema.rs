@@ -1,12 +1,13 @@
 //! Do the data dictionary and the written structure say what a fresh database has, and does every named question have an
 //! answer?
 //!
-//! `TAMGA_UPDATE=1 cargo test --test it schema` writes both files anew.
+//! `UPDATE_EXPECT=1 cargo test --test it schema` writes both files anew.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use expect_test::expect_file;
 use http::StatusCode;
 use serde::Deserialize;
 use tamga::clock::Clock;
@@ -50,7 +51,7 @@ async fn the_dictionary_and_the_structure_are_those_of_fresh_databases() {
     let (_engine, stores) = fresh().await;
     let mut structure = String::from(
         "-- Where the migrations lead: every table of both stores, as the engine says it has made them.\n\
-         -- Generated from fresh databases; a test compares. TAMGA_UPDATE=1 cargo test --test it schema writes it anew.\n",
+         -- Generated from fresh databases; a test compares. UPDATE_EXPECT=1 cargo test --test it schema writes it anew.\n",
     );
     let mut dictionary = String::from(INTRODUCTION);
     for store in &stores {
@@ -61,13 +62,13 @@ async fn the_dictionary_and_the_structure_are_those_of_fresh_databases() {
             describe(store, &table, &mut dictionary).await;
         }
     }
-    compare("schema/structure.sql", &structure);
-    compare("schema/README.md", &dictionary);
+    expect_file!["../../schema/structure.sql"].assert_eq(&structure);
+    expect_file!["../../schema/README.md"].assert_eq(&dictionary);
 }
 
 const INTRODUCTION: &str = "# Data dictionary\n\n\
     Every table and column of both stores. Generated from the comments in the tables themselves and from\n\
-    [`data-map.toml`](data-map.toml); a test compares. `TAMGA_UPDATE=1 cargo test --test it schema` writes it anew.\n\
+    [`data-map.toml`](data-map.toml); a test compares. `UPDATE_EXPECT=1 cargo test --test it schema` writes it anew.\n\
     [`structure.sql`](structure.sql) has the same tables as statements, [`queries/`](queries) what they are asked,\n\
     [`access/`](access) who may ask.\n";
 const VAULT_HEADING: &str = "\n## The vault, `tamga_vault`\n\n\
@@ -130,18 +131,6 @@ fn kept(create: &str) -> String {
         Some((unit, number)) => format!("Kept for {number} {}s.", unit.to_lowercase()),
         None => "Kept as long as the store.".to_owned(),
     }
-}
-
-fn compare(file: &str, fresh: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    if std::env::var_os("TAMGA_UPDATE").is_some() {
-        fs::write(&path, fresh).unwrap();
-    }
-    let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == fresh,
-        "{file} is not what the migrations lead to: run `TAMGA_UPDATE=1 cargo test --test it schema` and look at the difference"
-    );
 }
 
 /// The named questions: a first line that says what is asked, and one statement.
