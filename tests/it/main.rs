@@ -33,3 +33,4 @@ mod stores_by_tls;
 mod support;
 mod wall;
 mod weak_spots;
+mod words;

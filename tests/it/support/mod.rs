@@ -8,6 +8,7 @@ pub(crate) mod http;
 pub(crate) mod ports;
 pub(crate) mod product;
 pub(crate) mod program;
+pub(crate) mod repository;
 pub(crate) mod rows;
 pub(crate) mod ship;
 pub(crate) mod traffic;
