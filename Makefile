@@ -34,7 +34,7 @@ fuzz: ## Fuzz what reads hostile bytes, ten minutes for each of six targets (TAM
 bench: ## Measure the edge beside nginx and a bare handler (ten minutes, two idle cores); writes docs/benchmarks.md
 	@scripts/prepare compiler snippet nginx
 	@$(MAKE) -s $(SNIPPET)
-	@cargo run --release --example stations
+	@cargo run --release --example stages
 	@cargo bench --no-run --bench edge
 	@taskset -c 0 cargo bench --bench edge
 

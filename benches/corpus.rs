@@ -1,4 +1,4 @@
-//! What browsers would send: the same for every server and station that is measured, made from a counter.
+//! What browsers would send: the same for every server and stage that is measured, made from a counter.
 //!
 //! No two requests have the same view id, so that none is a duplicate; agents, networks, cookies and pages repeat as they do
 //! on a site. The site is the one of [`CONFIG`].

@@ -32,7 +32,7 @@ pub enum DropReason {
     /// The visitor has sent more than one does.
     VisitorLimit,
     /// A search or a failure that says nothing once it is a template.
-    SaysNothing,
+    EmptyAfterScrub,
 }
 
 impl DropReason {
@@ -49,7 +49,7 @@ impl DropReason {
         Self::NoConsent,
         Self::Suspect,
         Self::VisitorLimit,
-        Self::SaysNothing,
+        Self::EmptyAfterScrub,
     ];
 
     /// The name in metrics and tallies.
@@ -66,7 +66,7 @@ impl DropReason {
             Self::NoConsent => "no_consent",
             Self::Suspect => "suspect",
             Self::VisitorLimit => "visitor_limit",
-            Self::SaysNothing => "says_nothing",
+            Self::EmptyAfterScrub => "empty_after_scrub",
         }
     }
 }

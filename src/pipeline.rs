@@ -120,7 +120,7 @@ pub fn process(
     out.kept.tallies.extend(told);
     let PseudonymousBeacon { accepted, says_nothing, of_suspects, .. } = out.kept;
     out.accepted += accepted;
-    out.drop(DropReason::SaysNothing, says_nothing);
+    out.drop(DropReason::EmptyAfterScrub, says_nothing);
     out.drop(DropReason::Suspect, of_suspects);
     out.drop(DropReason::NotInPolicy, count + device - accepted - says_nothing - of_suspects);
     out
@@ -206,7 +206,7 @@ impl Processed {
     }
 
     /// Keeps counts alone of what would be kept.
-    pub fn withhold(&mut self, reason: DropReason) {
+    pub fn discard(&mut self, reason: DropReason) {
         let kept = std::mem::take(&mut self.kept);
         let events = kept.accepted;
         self.kept.tallies = kept.tallies;

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::civil::Date;
 
-use super::duplicates::Seeing;
+use super::duplicates::Dedup;
 use super::server::Peer;
 use super::{Collector, Settled, Site, headers, rejection};
 use crate::config::Identification;
@@ -167,10 +167,10 @@ impl Collector {
         }
         let sender = headers::sender(head, client, arrived_at);
         let (view, seq) = (*addressed.beacon.view.expose(), addressed.beacon.seq);
-        let claim = match self.duplicates.see(&addressed.site, &view, seq, arrived_ms) {
-            Seeing::First(claim) => Some(claim),
-            Seeing::Again => None,
-            Seeing::InFlight => {
+        let claim = match self.duplicates.check(&addressed.site, &view, seq, arrived_ms) {
+            Dedup::New(claim) => Some(claim),
+            Dedup::Duplicate => None,
+            Dedup::InFlight => {
                 return Err(self.refused(site, arrived_ms, counted, Rejection::InFlight));
             }
         };
@@ -181,7 +181,7 @@ impl Collector {
         if let Some(visitor) = processed.kept.visitor()
             && !self.limits.admit_visitor(visitor, processed.kept.accepted, arrived_ms)
         {
-            processed.withhold(DropReason::VisitorLimit);
+            processed.discard(DropReason::VisitorLimit);
         }
         Ok((site, time.local.day, self.settle(ticket, claim, counted, (site, time), processed)))
     }
@@ -191,7 +191,7 @@ impl Collector {
         counted.rejected(rejection);
         let rules = &site.stages.rules;
         let time = rules.time(jiff::Timestamp::from_millisecond(arrived_ms).unwrap_or_default());
-        self.quality.note(&rules.site, time, arrived_ms, rejection.name(), 1);
+        self.outcome_counts.note(&rules.site, time, arrived_ms, rejection.name(), 1);
         rejection
     }
 

@@ -1,9 +1,9 @@
-//! Beacons that were seen before: a retry whose first try arrived is answered, and counted, as a duplicate.
+//! Deduplication: a retry of a beacon that was already accepted is answered, and counted, as a duplicate.
 //!
-//! A beacon is known by (site, view, seq) for 30 minutes on this node, as a hash under a key that only this process has, so
-//! that no value which the client chose is held. Memory is bounded: two generations of hashes, the older of which is
-//! forgotten as a whole, earlier than after 30 minutes if a generation is full. That two beacons have one hash, and the second
-//! is taken for a retry, happens once in ten million million.
+//! This node remembers a beacon's (site, view, seq) for 30 minutes. It stores only a hash under a key that this process
+//! alone has, and no value that the client chose. Memory is bounded by two generations of hashes. The older generation is
+//! dropped as a whole after 30 minutes, or earlier if the younger one is full. A hash collision would make a new beacon a
+//! duplicate; the chance is about one in 10¹³.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -12,65 +12,66 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::secret::AsItIs;
 
 const REMEMBERED_MS: i64 = 30 * 60 * 1000;
-/// Hashes of a generation: what a table of a million places holds, 9 MiB.
+/// Hashes of one generation: what a table of a million slots holds, 9 MiB.
 const GENERATION_MAX: usize = (1 << 20) / 8 * 7;
 
-/// The beacons that were seen.
+/// The beacons that were accepted, or are being written.
 #[derive(Default)]
 pub(super) struct Duplicates {
     hasher: RandomState,
-    seen: Mutex<Seen>,
+    hashes: Mutex<Generations>,
 }
 
 #[derive(Default)]
-struct Seen {
-    /// Being written right now.
+struct Generations {
+    /// Beacons that are being written now.
     writing: Hashes,
     young: Hashes,
     old: Hashes,
-    turned_at_ms: i64,
+    /// When `young` was started, in milliseconds since 1970.
+    started_at_ms: i64,
 }
 
 type Hashes = HashSet<u64, AsItIs>;
 
-/// What is known of a beacon.
-pub(super) enum Seeing {
-    /// It is new. Its outcome is told through the guard.
-    First(Claim),
-    /// It is durable already.
-    Again,
-    /// It is being written right now.
+/// The result of [`Duplicates::check`].
+pub(super) enum Dedup {
+    /// The beacon is new. The claim decides whether it is remembered.
+    New(Claim),
+    /// The beacon is durable already.
+    Duplicate,
+    /// Another request is writing the same beacon now.
     InFlight,
 }
 
-/// The claim on a new beacon. Dropped without [`Claim::durable`], the beacon is as if never seen.
+/// The right to store a new beacon. If it is dropped without [`Claim::durable`], the beacon is forgotten.
 pub(super) struct Claim {
-    of: Arc<Duplicates>,
+    duplicates: Arc<Duplicates>,
     hash: u64,
     durable: bool,
 }
 
 impl Duplicates {
-    /// Looks a beacon up and claims it if it is new.
-    pub(super) fn see(self: &Arc<Self>, site: &str, view: &[u8; 16], seq: u16, now_ms: i64) -> Seeing {
+    /// Looks a beacon up, and claims it if it is new.
+    pub(super) fn check(self: &Arc<Self>, site: &str, view: &[u8; 16], seq: u16, now_ms: i64) -> Dedup {
         let hash = self.hasher.hash_one((view, seq, site));
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if now_ms - seen.turned_at_ms >= REMEMBERED_MS || seen.young.len() >= GENERATION_MAX {
-            seen.old = std::mem::take(&mut seen.young);
-            seen.turned_at_ms = now_ms;
+        let mut hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+        if now_ms - hashes.started_at_ms >= REMEMBERED_MS || hashes.young.len() >= GENERATION_MAX {
+            hashes.old = std::mem::take(&mut hashes.young);
+            hashes.started_at_ms = now_ms;
         }
-        if seen.young.contains(&hash) || seen.old.contains(&hash) {
-            Seeing::Again
-        } else if seen.writing.insert(hash) {
-            Seeing::First(Claim { of: self.clone(), hash, durable: false })
+        if hashes.young.contains(&hash) || hashes.old.contains(&hash) {
+            Dedup::Duplicate
+        } else if hashes.writing.insert(hash) {
+            Dedup::New(Claim { duplicates: self.clone(), hash, durable: false })
         } else {
-            Seeing::InFlight
+            Dedup::InFlight
         }
     }
 }
 
 impl Claim {
-    /// The beacon is durable.
+    /// Remembers the beacon: its rows are durable.
     pub(super) fn durable(mut self) {
         self.durable = true;
     }
@@ -78,10 +79,10 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let mut seen = self.of.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.writing.remove(&self.hash);
+        let mut hashes = self.duplicates.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+        hashes.writing.remove(&self.hash);
         if self.durable {
-            seen.young.insert(self.hash);
+            hashes.young.insert(self.hash);
         }
     }
 }
@@ -92,17 +93,17 @@ mod tests {
 
     #[test]
     fn a_beacon_is_a_duplicate_once_it_is_durable_and_for_half_an_hour() {
-        let seen = Arc::new(Duplicates::default());
-        let see = |seq, minute: i64| seen.see("a.kz", &[1; 16], seq, minute * 60_000);
-        let Seeing::First(claim) = see(0, 0) else { panic!("new") };
-        assert!(matches!(see(0, 0), Seeing::InFlight));
-        assert!(matches!(seen.see("b.kz", &[1; 16], 0, 0), Seeing::First(_)));
+        let duplicates = Arc::new(Duplicates::default());
+        let check = |seq, minute: i64| duplicates.check("a.kz", &[1; 16], seq, minute * 60_000);
+        let Dedup::New(claim) = check(0, 0) else { panic!("new") };
+        assert!(matches!(check(0, 0), Dedup::InFlight));
+        assert!(matches!(duplicates.check("b.kz", &[1; 16], 0, 0), Dedup::New(_)));
         claim.durable();
-        assert!(matches!(see(0, 29), Seeing::Again));
-        let Seeing::First(failed) = see(1, 29) else { panic!("new") };
+        assert!(matches!(check(0, 29), Dedup::Duplicate));
+        let Dedup::New(failed) = check(1, 29) else { panic!("new") };
         drop(failed);
-        assert!(matches!(see(1, 29), Seeing::First(_)), "a failed write leaves nothing");
-        assert!(matches!(see(0, 100), Seeing::Again), "the generation turns once");
-        assert!(matches!(see(0, 200), Seeing::First(_)));
+        assert!(matches!(check(1, 29), Dedup::New(_)), "a failed write is forgotten");
+        assert!(matches!(check(0, 100), Dedup::Duplicate), "the beacon is in the old generation");
+        assert!(matches!(check(0, 200), Dedup::New(_)));
     }
 }

@@ -6,16 +6,16 @@
 
 mod beacon;
 pub mod client_address;
+mod detach_on_drop;
 mod duplicates;
 mod headers;
-mod lanes;
 mod limits;
-mod outlive;
+mod outcome_counts;
 mod pixel;
-mod quality;
 mod rejection;
 mod script;
 pub mod server;
+mod streams;
 pub mod tls;
 
 use std::collections::HashMap;
@@ -38,7 +38,7 @@ pub use crate::decode::beacon::BODY_MAX;
 pub use script::{Scripts, installation, pinned};
 
 use client_address::TrustedProxies;
-use outlive::Outliving;
+use detach_on_drop::DetachOnDrop;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Identification};
@@ -71,21 +71,21 @@ pub struct Collector {
     spool: Writer,
     metrics: Arc<Metrics>,
     scripts: Scripts,
-    quality: quality::Quality,
+    outcome_counts: outcome_counts::OutcomeCounts,
     clock: Clock,
     /// The last append failed, and it was said so.
     refusing: AtomicBool,
 }
 
 /// What becomes of a beacon, once that is durable.
-type Settled = Outliving<Result<Processed, Rejection>>;
+type Settled = DetachOnDrop<Result<Processed, Rejection>>;
 
 /// A site, made ready.
 struct Site {
     stages: SiteStages,
     origins: Vec<HeaderValue>,
     cookies: headers::CookieNames,
-    lanes: lanes::Lanes,
+    streams: streams::StreamKeys,
     identity: Identification,
     dnt: bool,
     /// The items that a device is asked for; none when the policy lists none.
@@ -182,7 +182,7 @@ impl Collector {
             spool,
             metrics,
             scripts,
-            quality: quality::Quality::default(),
+            outcome_counts: outcome_counts::OutcomeCounts::default(),
             clock,
             refusing: AtomicBool::new(false),
         })
@@ -207,9 +207,9 @@ impl Collector {
         let tally = |reason| Tally { site: name.clone(), day: local.day, hour, reason, count: 1 };
         processed.kept.tallies.extend(loss.map(tally));
         let now_ms = ticket.arrived_ms();
-        let due = self.quality.due(&name, now_ms);
-        processed.kept.tallies.extend(due.iter().flat_map(quality::Due::tallies));
-        let frames = site.lanes.frames(&processed.kept);
+        let pending = self.outcome_counts.take_pending(&name, now_ms);
+        processed.kept.tallies.extend(pending.iter().flat_map(outcome_counts::PendingCounts::tallies));
+        let frames = site.streams.frames(&processed.kept);
         let appended = (!frames.is_empty()).then(|| ticket.append(frames));
         let this = self.clone();
         let work = async move {
@@ -219,11 +219,11 @@ impl Collector {
                 None => Ok(()),
             };
             if let Err(rejection) = kept {
-                due.into_iter().for_each(|due| this.quality.give_back(due, now_ms));
+                pending.into_iter().for_each(|counts| this.outcome_counts.restore(counts, now_ms));
                 counted.rejected(rejection);
                 return Err(rejection);
             }
-            let note = |outcome, events| this.quality.note(&name, time, now_ms, outcome, events);
+            let note = |outcome, events| this.outcome_counts.note(&name, time, now_ms, outcome, events);
             note("accepted", processed.accepted);
             processed.dropped.iter().for_each(|(reason, events)| note(reason.name(), *events));
             if let Some(seen) = &processed.seen {
@@ -242,7 +242,7 @@ impl Collector {
             }
             Ok(processed)
         };
-        Outliving::new(work)
+        DetachOnDrop::new(work)
     }
 
     /// Waits until an append is durable.
@@ -281,7 +281,7 @@ impl Site {
             stages,
             origins: site.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect(),
             cookies: headers::CookieNames::new(&site.domain, site.public_url.starts_with("https://")),
-            lanes: lanes::Lanes::default(),
+            streams: streams::StreamKeys::default(),
             identity: site.identity,
             dnt: site.dnt,
             device: Some(device)

@@ -57,14 +57,14 @@ where
 pub struct Peer(pub SocketAddr);
 
 /// A listener, and the TLS that it speaks, if it does.
-pub struct Door {
+pub struct Endpoint {
     /// Where connections come in.
     pub listener: TcpListener,
     /// How they begin.
     pub tls: Option<TlsAcceptor>,
 }
 
-impl From<TcpListener> for Door {
+impl From<TcpListener> for Endpoint {
     fn from(listener: TcpListener) -> Self {
         Self { listener, tls: None }
     }
@@ -100,7 +100,7 @@ impl Limits {
 }
 
 /// Serves until told to stop; returns when the last request under way is answered or the grace is over.
-pub async fn serve<S, B>(door: impl Into<Door>, service: S, limits: Limits, shutdown: Shutdown)
+pub async fn serve<S, B>(endpoint: impl Into<Endpoint>, service: S, limits: Limits, shutdown: Shutdown)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -108,7 +108,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Door { listener, tls } = door.into();
+    let Endpoint { listener, tls } = endpoint.into();
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     // While some timer is due before those of connections, setting one of theirs takes no call of the system.

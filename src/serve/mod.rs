@@ -29,7 +29,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::audit::Audit;
 use crate::clock::Clock;
-use crate::collect::server::{self, Door};
+use crate::collect::server::{self, Endpoint};
 use crate::collect::tls::Tls;
 use crate::collect::{self, Collector, Parts};
 use crate::config::Config;
@@ -65,11 +65,11 @@ pub struct Running {
     inner: Option<JoinHandle<Result<()>>>,
 }
 
-/// Puts something before or beside the public routes; the demo its shop.
-pub type Dress = Box<dyn FnOnce(server::BoxedService, SocketAddr) -> server::BoxedService + Send>;
+/// Puts a service before or beside the public routes. The demo adds its shop with one.
+pub type ServiceWrapper = Box<dyn FnOnce(server::BoxedService, SocketAddr) -> server::BoxedService + Send>;
 
 /// Starts everything. Returns once beacons are taken.
-pub async fn start(config: Config, clock: Clock, dress: Option<Dress>) -> Result<Running> {
+pub async fn start(config: Config, clock: Clock, wrapper: Option<ServiceWrapper>) -> Result<Running> {
     keys::forbid_dumps()?;
     keys::warn_of_swap();
     let data = config.data.dir.clone();
@@ -114,13 +114,13 @@ pub async fn start(config: Config, clock: Clock, dress: Option<Dress>) -> Result
     let (trigger, shutdown) = shutdown::channel();
     let state = State::new(metrics, writer);
     let limits = server::Limits::from_config(&config.server);
-    let door = Door { listener, tls: tls.as_ref().map(Tls::acceptor).transpose()? };
-    let public = match dress {
-        Some(dress) => {
-            let service = dress(server::boxed(edge), address);
-            tokio::spawn(server::serve(door, service, limits, shutdown.clone()))
+    let endpoint = Endpoint { listener, tls: tls.as_ref().map(Tls::acceptor).transpose()? };
+    let public = match wrapper {
+        Some(wrapper) => {
+            let service = wrapper(server::boxed(edge), address);
+            tokio::spawn(server::serve(endpoint, service, limits, shutdown.clone()))
         }
-        None => tokio::spawn(server::serve(door, edge, limits, shutdown.clone())),
+        None => tokio::spawn(server::serve(endpoint, edge, limits, shutdown.clone())),
     };
     let mut edge = vec![
         public,

@@ -25,7 +25,7 @@ use tamga::demo::browser::{Browser, Kind};
 use tamga::demo::random::Random;
 use tempfile::TempDir;
 
-use crate::books::Scrapes;
+use crate::row_accounting::Scrapes;
 use crate::support::engine::library;
 use crate::support::product::{Ports, Product, gone};
 

@@ -12,7 +12,7 @@ use tamga::record::{self, Table};
 use tamga::spool::{Frame, Lane};
 use tamga::store::{self, STATS, STATS_MIGRATIONS, Store};
 
-use crate::books::event;
+use crate::row_accounting::event;
 use crate::support::ship::{Ship, open, today};
 use crate::support::vault::{EngineFixture, number};
 

@@ -263,7 +263,7 @@ async fn searches_and_failures_are_kept_as_templates_where_the_policy_lists_them
     let rows = edge.rows().await;
     assert_eq!((rows.len(), rows.event().kind.as_str()), (1, "search"));
     assert_eq!(rows.event().search_term, "карта для <email>");
-    assert_eq!(edge.reason("dropped", "says_nothing"), 1);
+    assert_eq!(edge.reason("dropped", "empty_after_scrub"), 1);
     assert_eq!(send("nomapay.kz", 3).await, "accepted");
     let rows = edge.rows().await;
     assert_eq!((rows.len(), rows.errors[0].browser.as_str()), (1, "Chrome"));

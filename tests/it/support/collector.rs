@@ -121,8 +121,8 @@ impl Edge {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (trigger, shutdown) = shutdown::channel();
-        let door = server::Door { listener, tls: setup.tls };
-        let serving = tokio::spawn(server::serve(door, edge, setup.limits, shutdown));
+        let endpoint = server::Endpoint { listener, tls: setup.tls };
+        let serving = tokio::spawn(server::serve(endpoint, edge, setup.limits, shutdown));
         Self {
             address,
             clock,

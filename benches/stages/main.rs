@@ -1,7 +1,7 @@
-//! The stations of the journey inside one process: nanoseconds each, and the instructions that `scripts/instructions` counts.
+//! The stages of the journey inside one process: nanoseconds each, and the instructions that `scripts/instructions` counts.
 //!
-//! `cargo run --release --example stations` prints times. With `--count` each station is run [`COUNTED`] times and nothing is
-//! printed; under callgrind the functions named `station_…` then show what one run costs, which no neighbour changes. Caches
+//! `cargo run --release --example stages` prints times. With `--count` each stage is run [`COUNTED`] times and nothing is
+//! printed; under callgrind the functions named `stage_…` then show what one run costs, which no neighbour changes. Caches
 //! are warm: everything has been done once before.
 #![allow(missing_docs, clippy::print_stdout, reason = "a program that measures and tells")]
 
@@ -24,7 +24,7 @@ use tamga::privacy::pseudonym::DayKey;
 use tamga::record;
 use tamga::secret::{Personal, Secret};
 
-/// Runs of each station under callgrind.
+/// Runs of each stage under callgrind.
 const COUNTED: u64 = 200;
 /// Different beacons.
 const BEACONS: u64 = 512;
@@ -93,71 +93,71 @@ impl World {
 }
 
 #[inline(never)]
-fn station_decode_5(world: &World, number: u64) -> usize {
+fn stage_decode_5(world: &World, number: u64) -> usize {
     parse(world.body(1, number)).map_or(0, |addressed| addressed.beacon.events.len())
 }
 
 #[inline(never)]
-fn station_enrich_5(world: &World, number: u64) -> usize {
+fn stage_enrich_5(world: &World, number: u64) -> usize {
     let addressed = parse(world.body(1, number)).expect("a beacon");
     enrich::beacon(addressed.beacon, &world.sender(number), &world.lookups, &world.site.enrich).beacon.events.len()
 }
 
 #[inline(never)]
-fn station_address(world: &World, _: u64) -> usize {
+fn stage_address(world: &World, _: u64) -> usize {
     world.proxies.client([127, 0, 0, 1].into(), &world.headers).expose().is_ipv4().into()
 }
 
 #[inline(never)]
-fn station_cookie(world: &World, number: u64) -> usize {
+fn stage_cookie(world: &World, number: u64) -> usize {
     let today = world.site.rules.time(world.now).local.day;
     usize::from(world.seal.open(&world.site.rules.site, corpus::cookie(number), today).is_some())
 }
 
 #[inline(never)]
-fn station_journey_1(world: &World, number: u64) -> usize {
+fn stage_journey_1(world: &World, number: u64) -> usize {
     world.journey(0, number)
 }
 
 #[inline(never)]
-fn station_journey_5(world: &World, number: u64) -> usize {
+fn stage_journey_5(world: &World, number: u64) -> usize {
     world.journey(1, number)
 }
 
 #[inline(never)]
-fn station_journey_20(world: &World, number: u64) -> usize {
+fn stage_journey_20(world: &World, number: u64) -> usize {
     world.journey(2, number)
 }
 
-type Station = (&'static str, u64, fn(&World, u64) -> usize);
+type Stage = (&'static str, u64, fn(&World, u64) -> usize);
 
-const STATIONS: [Station; 7] = [
-    ("client address", 1, station_address),
-    ("cookie, opened", 1, station_cookie),
-    ("decode, 5 events", 5, station_decode_5),
-    ("decode and enrich, 5 events", 5, station_enrich_5),
-    ("bytes to rows, 1 event", 1, station_journey_1),
-    ("bytes to rows, 5 events", 5, station_journey_5),
-    ("bytes to rows, 20 events", 20, station_journey_20),
+const STAGES: [Stage; 7] = [
+    ("client address", 1, stage_address),
+    ("cookie, opened", 1, stage_cookie),
+    ("decode, 5 events", 5, stage_decode_5),
+    ("decode and enrich, 5 events", 5, stage_enrich_5),
+    ("bytes to rows, 1 event", 1, stage_journey_1),
+    ("bytes to rows, 5 events", 5, stage_journey_5),
+    ("bytes to rows, 20 events", 20, stage_journey_20),
 ];
 
 fn main() {
     let world = world();
     (0..BEACONS).for_each(|number| _ = black_box(world.journey(2, number)));
     if std::env::args().any(|argument| argument == "--count") {
-        for (_, _, station) in STATIONS {
-            (0..COUNTED).for_each(|number| _ = black_box(station(&world, number)));
+        for (_, _, stage) in STAGES {
+            (0..COUNTED).for_each(|number| _ = black_box(stage(&world, number)));
         }
         return;
     }
     let runs = 40_000;
-    println!("{:<28} {:>10} {:>14}", "station", "ns", "ns per event");
-    for (name, events, station) in STATIONS {
+    println!("{:<28} {:>10} {:>14}", "stage", "ns", "ns per event");
+    for (name, events, stage) in STAGES {
         // The best of five: what disturbs only ever adds.
         let best = (0..5)
             .map(|_| {
                 let since = Instant::now();
-                (0..runs).for_each(|number| _ = black_box(station(&world, number)));
+                (0..runs).for_each(|number| _ = black_box(stage(&world, number)));
                 since.elapsed().as_nanos() / u128::from(runs)
             })
             .min()

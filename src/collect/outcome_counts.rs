@@ -1,0 +1,111 @@
+//! Outcomes of events, counted by site and stored as tallies once a minute.
+//!
+//! The counts are stored together with the rows of the next beacon. Memory and writes are bounded: a site has at most one
+//! row per outcome and minute. The counts of the last minute are lost when the process dies. Analysts use them to judge
+//! the quality of the other numbers, so they need not be exact.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::civil::Date;
+
+use crate::event::Tally;
+use crate::privacy::SiteTime;
+
+/// How long counts are collected before they are stored.
+const COLLECT_MS: i64 = 60_000;
+
+/// Counts that are not stored yet, by site.
+#[derive(Default)]
+pub(super) struct OutcomeCounts(Mutex<BTreeMap<Arc<str>, SiteCounts>>);
+
+#[derive(Default)]
+struct SiteCounts {
+    /// When the oldest of them was counted, in milliseconds since 1970.
+    since_ms: i64,
+    /// By day, start of the hour (seconds since 1970) and outcome.
+    counts: BTreeMap<(Date, i64, &'static str), u32>,
+}
+
+/// Counts of one site that are about to be stored.
+pub(super) struct PendingCounts {
+    site: Arc<str>,
+    /// By day, start of the hour (seconds since 1970) and outcome.
+    counts: BTreeMap<(Date, i64, &'static str), u32>,
+}
+
+impl OutcomeCounts {
+    /// Counts the outcome of some events of a site.
+    pub(super) fn note(&self, site: &Arc<str>, time: SiteTime, now_ms: i64, outcome: &'static str, events: u32) {
+        if events == 0 {
+            return;
+        }
+        let mut sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let site_counts = sites.entry(site.clone()).or_default();
+        if site_counts.counts.is_empty() {
+            site_counts.since_ms = now_ms;
+        }
+        let count = site_counts.counts.entry((time.local.day, time.hour, outcome)).or_default();
+        *count = count.saturating_add(events);
+    }
+
+    /// Takes the counts of a site once the oldest is a minute old. The caller stores them, or calls [`Self::restore`].
+    pub(super) fn take_pending(&self, site: &Arc<str>, now_ms: i64) -> Option<PendingCounts> {
+        let mut sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let site_counts = sites.get_mut(site)?;
+        let is_ready = !site_counts.counts.is_empty() && now_ms - site_counts.since_ms >= COLLECT_MS;
+        is_ready.then(|| PendingCounts { site: site.clone(), counts: std::mem::take(&mut site_counts.counts) })
+    }
+
+    /// Takes back counts that could not be stored.
+    pub(super) fn restore(&self, pending: PendingCounts, now_ms: i64) {
+        let mut sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let site_counts = sites.entry(pending.site).or_default();
+        site_counts.since_ms = now_ms;
+        for (key, events) in pending.counts {
+            let count = site_counts.counts.entry(key).or_default();
+            *count = count.saturating_add(events);
+        }
+    }
+}
+
+impl PendingCounts {
+    /// The counts as tallies. The reason is `outcome:<name>`.
+    pub(super) fn tallies(&self) -> impl Iterator<Item = Tally> {
+        self.counts.iter().map(|((day, hour, outcome), count)| Tally {
+            site: self.site.clone(),
+            day: *day,
+            hour: *hour,
+            reason: format!("outcome:{outcome}"),
+            count: *count,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::privacy::cookie::LocalTime;
+
+    fn at(hour: i64) -> SiteTime {
+        SiteTime { local: LocalTime { day: date(2026, 11, 22), minute: 0 }, hour }
+    }
+
+    #[test]
+    fn counts_are_taken_once_and_after_a_minute() {
+        let (outcomes, site): (OutcomeCounts, Arc<str>) = (OutcomeCounts::default(), "a.kz".into());
+        outcomes.note(&site, at(0), 1_000, "accepted", 2);
+        outcomes.note(&site, at(0), 2_000, "accepted", 1);
+        outcomes.note(&site, at(3_600), 3_000, "duplicate", 4);
+        outcomes.note(&site, at(3_600), 3_000, "objection", 0);
+        assert!(outcomes.take_pending(&site, 60_999).is_none());
+        let pending = outcomes.take_pending(&site, 61_000).expect("a minute is over");
+        let tallies: Vec<_> = pending.tallies().map(|tally| (tally.hour, tally.reason, tally.count)).collect();
+        assert_eq!(tallies, [(0, "outcome:accepted".to_owned(), 3), (3_600, "outcome:duplicate".to_owned(), 4)]);
+        assert!(outcomes.take_pending(&site, 200_000).is_none(), "the counts were taken");
+        outcomes.restore(pending, 70_000);
+        assert_eq!(outcomes.take_pending(&site, 130_000).expect("restored").tallies().count(), 2);
+    }
+}
