@@ -1,9 +1,9 @@
 /**
- * Builds what is shipped, and with `--tests` what is run to check it.
+ * Builds the served files and the npm package. With `--tests` it also builds the tests.
  *
- * - `dist/tamga.js`: one classic script, minified; the collector embeds this file and serves it as `/tamga.js`.
- * - `dist/tamga-device.js`: the device part, a minified module that the snippet imports when it is asked for.
- * - `dist/tamga-check.js`: the snippet with a screen for the site's developer, served as `/tamga.js?check`.
+ * - `dist/tamga.js`: a classic script, minified. The collector embeds it and serves it as `/tamga.js`.
+ * - `dist/tamga-device.js`: the device part, a minified module that the snippet imports on request.
+ * - `dist/tamga-check.js`: the snippet with a panel for the site's developer, served as `/tamga.js?check`.
  * - `dist/esm/index.js` and `dist/types/`: the npm package.
  * - `.test-build/`: the TypeScript tests as modules that `node --test` can run.
  */
@@ -18,7 +18,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const at = (/** @type {string} */ path) => join(here, path);
 
 /**
- * A list of `schema/lists` as a text: its entries, without comments.
+ * Reads a list of `schema/lists` as a text: its entries, without comments.
  *
  * @type {import("esbuild").Plugin}
  */
@@ -36,8 +36,8 @@ const lists = {
 };
 
 /**
- * `_name` is private to this code base by convention, so such names are shortened; public names and wire fields never
- * begin with an underscore. Chrome 80, Firefox 74 and Safari 13.1 (all of early 2020) read ES2020 as it is.
+ * Names like `_name` are private to this code base, so they are shortened. Public names and wire fields never begin
+ * with an underscore. Chrome 80, Firefox 74 and Safari 13.1 (all of early 2020) run ES2020 unchanged.
  *
  * @type {import("esbuild").BuildOptions}
  */
@@ -51,13 +51,13 @@ export const common = {
 };
 
 /**
- * Tells the browser's compiler that all functions are called while the page loads, so that it reads none of them twice. Chromium since
- * 136 knows it and spends a millisecond less; to others it is a comment.
+ * Says to the browser's compiler that all functions are called while the page loads, so that it parses none of them
+ * twice. Chromium from 136 uses it and saves a millisecond. For other browsers it is a comment.
  */
 const AT_ONCE = "//# allFunctionsCalledOnLoad\n";
 
 /**
- * One file that the collector serves. esbuild shortens the properties, terser once more what is left, which saves a twentieth.
+ * Builds one file that the collector serves. esbuild shortens the properties. Terser then saves another twentieth.
  *
  * @param {string} source @param {string} name @param {import("esbuild").Format} format
  * @param {string} [hint]
@@ -72,9 +72,10 @@ async function served(source, name, format, hint = "") {
   });
   const { code } = await minify(outputFiles[0]?.text ?? "", {
     ecma: 2020,
-    // The snippet is a function of its own, in which nothing is different for a module.
+    // The snippet is one function, in which code means the same as in a module.
     module: true,
-    // "Unsafe" where built-in functions are replaced or functions are constructors; the browser tests run what comes out.
+    // "Unsafe" only if a page replaces built-in functions, or calls these functions as constructors. The browser tests
+    // run the result.
     compress: { passes: 10, inline: 1, unsafe: true, unsafe_arrows: true, unsafe_methods: true },
   });
   writeFileSync(at(`dist/${name}`), hint + code);
@@ -101,7 +102,7 @@ export async function buildTests() {
       .filter((name) => name.endsWith(".test.ts"))
       .map((name) => at(`test/${folder}/${name}`)),
   );
-  // Without mangling: tests read private state by its own name.
+  // Names are not shortened, because tests read private state by name.
   await build({
     bundle: true,
     target: "node20",

@@ -1,4 +1,4 @@
-/** The playground's page: buttons for what a visitor and a page can do, beacons as the stand-in got them, signals read one by one. */
+/** The playground's page: buttons for the actions of a visitor and a page, the beacons as received, and the signals. */
 import { start } from "../src/collector.js";
 import { SIGNALS, settle } from "../src/device.js";
 import { idle } from "../src/lib/idle.js";
@@ -22,7 +22,7 @@ watch.onmessage = ({ data }) => {
   at("beacons").prepend(shown);
 };
 
-// The page counts itself only when the stand-in is listening, so that its first view is shown too.
+// The snippet starts when the stand-in is ready, so that the first view is also shown.
 watch.addEventListener(
   "open",
   () => {

@@ -1,10 +1,11 @@
 /**
- * `npm run playground`: a page that shows every beacon as it leaves and every signal with its value or the reason of its absence.
+ * `npm run playground`: a page that shows every beacon as it leaves, and every signal with its value or the reason of
+ * its absence.
  *
  *     node playground/serve.mjs [PORT]
  *
- * On loopback only. The collector here is a stand-in that stores nothing: it checks each beacon against the wire contract, tells the
- * page, and asks for every item of the device part.
+ * Listens on loopback only. The collector here is a stand-in that stores nothing: it checks each beacon against the
+ * wire contract, sends the result to the page, and asks for every item of the device part.
  */
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -16,7 +17,7 @@ import { buildAll, common } from "../build.mjs";
 
 const PORT = Number(process.argv[2] ?? 8090);
 const ITEMS = "10,13,14,15,16,17,18,19,20,22,23";
-/** Larger bodies are none of the snippet's. */
+/** The snippet sends no larger bodies. */
 const MAX_BYTES = 65_536;
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -41,7 +42,7 @@ const FILES = {
   "/tamga-device.js": ["text/javascript", dist("tamga-device.js")],
 };
 
-/** Pages that watch. @type {Set<import("node:http").ServerResponse>} */
+/** Pages that show the beacons. @type {Set<import("node:http").ServerResponse>} */
 const watchers = new Set();
 let asked = false;
 
@@ -58,16 +59,16 @@ createServer(async (request, response) => {
         return;
       }
     }
-    const told = { beacon: body, errors: /** @type {string[]} */ ([]) };
+    const report = { beacon: body, errors: /** @type {string[]} */ ([]) };
     try {
       if (!check(JSON.parse(body))) {
-        told.errors = (check.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
+        report.errors = (check.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
       }
     } catch {
-      told.errors = ["not JSON"];
+      report.errors = ["not JSON"];
     }
-    for (const watcher of watchers) watcher.write(`data: ${JSON.stringify(told)}\n\n`);
-    response.writeHead(told.errors.length ? 422 : 202, {
+    for (const watcher of watchers) watcher.write(`data: ${JSON.stringify(report)}\n\n`);
+    response.writeHead(report.errors.length ? 422 : 202, {
       "Access-Control-Allow-Origin": site,
       "Access-Control-Allow-Credentials": "true",
       "Access-Control-Expose-Headers": "Tamga-Outcome, Tamga-Device, Retry-After",
@@ -77,7 +78,7 @@ createServer(async (request, response) => {
     asked = true;
     response.end();
   } else if (pathname === "/beacons") {
-    // A page that begins to watch is a new session.
+    // A page that connects is a new session.
     asked = false;
     watchers.add(response);
     request.on("close", () => watchers.delete(response));

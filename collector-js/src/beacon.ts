@@ -1,8 +1,8 @@
 /**
  * The wire types of `POST /v1/beacon`, version 1.
  *
- * They say what `schema/wire/beacon.v1.schema.json` says; a test holds the two together. A collector discards
- * event types and fields that it does not know, so either may be added without a new version.
+ * They match `schema/wire/beacon.v1.schema.json`; a test compares the two. A collector discards event types and fields
+ * that it does not know, so both may be added without a new version.
  */
 
 /** What a visitor answered when the site asked. */
@@ -21,21 +21,21 @@ export interface ViewEvent {
   referrer?: string;
 }
 
-/** The page was visible and focused for so long, counted from the beginning of the view. A later one replaces it. */
+/** How long the page was visible and focused since the view began. A later event replaces an earlier one. */
 export interface EngageEvent {
   type: "engage";
   at: Milliseconds;
   engaged_ms: Milliseconds;
 }
 
-/** A link to another site was followed. `url` is that site's origin, never the path. */
+/** The visitor followed a link to another site. `url` is that site's origin, never the path. */
 export interface ExitEvent {
   type: "exit";
   at: Milliseconds;
   url: string;
 }
 
-/** Something the site declared by name in its configuration happened. */
+/** An event that the site's configuration declares by name. */
 export interface NamedEvent {
   type: "event";
   at: Milliseconds;
@@ -43,14 +43,14 @@ export interface NamedEvent {
   variant?: string | undefined;
 }
 
-/** The visitor searched the site. Sent only where the tag names the parameters that hold the words. */
+/** The visitor searched the site. Sent only if the tag names the parameters that hold the words. */
 export interface SearchEvent {
   type: "search";
   at: Milliseconds;
   query: string;
 }
 
-/** A script of the page failed. Sent only where the tag asks for it. */
+/** A script of the page failed. Sent only if the tag asks for it. */
 export interface ErrorEvent {
   type: "error";
   at: Milliseconds;
@@ -79,7 +79,7 @@ export type BeaconEvent =
   | ConsentEvent
   | ObjectEvent;
 
-/** Why a signal has no value: the browser lacks it, somebody forbids it, it took too long, it failed. */
+/** Why a signal has no value: the browser lacks it, a policy forbids it, it took too long, or it failed. */
 export interface Absence {
   absent: "unsupported" | "blocked" | "timeout" | "error";
 }
@@ -89,7 +89,7 @@ type Digest = string;
 
 export interface Canvas {
   digest: Digest;
-  /** `noised`: the browser falsifies what is read, so the digest tells nothing of the device. */
+  /** `noised`: the browser falsifies what is read, so the digest says nothing about the device. */
   state: "normal" | "noised";
 }
 export interface WebGl {
@@ -119,7 +119,7 @@ export interface Screen {
   window: "full" | "large" | "medium" | "small";
 }
 
-/** What the device part reads, one field per signal, only those that the collector asked for. */
+/** What the device part reads: one field per signal, and only the signals that the collector asked for. */
 export interface Device {
   time_zone?: string | Absence;
   canvas?: Canvas | Absence;
@@ -139,17 +139,17 @@ export interface Beacon {
   site: string;
   /** 128 random bits, base64url without padding: 22 characters, new for every page view. */
   view: string;
-  /** Counts the beacons of this view from 0; (view, seq) makes retries safe. */
+  /** Counts the beacons of this view from 0. The collector recognises a retry by (view, seq). */
   seq: number;
   /** Empty only beside `device`. */
   events: BeaconEvent[];
   device?: Device | undefined;
 }
 
-/** Bounds of the schema that the snippet keeps by itself, since one bad field would cost the whole beacon. */
+/** Bounds of the schema. The snippet keeps them, because one bad field would cost the whole beacon. */
 export const MAX_URL = 2048;
 export const MAX_MS = 86_400_000;
-/** Whole, and within the bound. */
+/** Rounds a time down and limits it to the bound. */
 export const milliseconds = (time: number) => Math.min(time, MAX_MS) | 0;
 export const MAX_SEQ = 10_000;
 export const MAX_QUERY = 256;

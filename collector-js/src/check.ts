@@ -1,11 +1,11 @@
 /**
- * The checking build, served as `/tamga.js?check`: the snippet, and a screen that tells the site's developer whether the
- * installation works. Either the tag's address gets `?check` for a while, or one types into the console of a page that has the
- * snippet:
+ * The checking build, served as `/tamga.js?check`: the snippet, and a panel that shows the site's developer whether the
+ * installation works. To use it, add `?check` to the tag's address for a while, or type into the console of a page that
+ * has the snippet:
  *
  *     import("https://t.jetpay.kz/tamga.js?check")
  *
- * Everybody who opens the page sees the screen, so it does not stay there.
+ * Everybody who opens the page sees the panel, so remove `?check` afterwards.
  */
 import {
   type Answer,
@@ -24,9 +24,9 @@ import { panel } from "./check/panel.js";
 import { start } from "./collector.js";
 import { optionsFromScript } from "./config.js";
 
-/** Answers that are looked at; a page that stays open is not recorded for ever. */
+/** The number of answers that are kept, so that a page which stays open does not collect them for ever. */
 const MOST_ANSWERS = 50;
-/** The page's first beacon goes before the checker's trial, because a collector asks for the device part once. */
+/** The page's first beacon goes before the checker's trial, because a collector asks only once for the device part. */
 const PATIENCE_MS = 2_000;
 
 const own = document.currentScript as HTMLScriptElement | null;
@@ -41,14 +41,14 @@ if (!tag || !options) {
   const answers: Answer[] = [];
   const { endpoint, site } = options;
   let tried: Finding[] = [];
-  const draw = () =>
+  const render = () =>
     show([
       tagFinding(found),
       addressFinding(site, new URL(endpoint), location.hostname, isSecureContext),
       permissionFinding(options),
       ...tried,
       rowsFinding(answers),
-      cookieFinding(answers, new URL("../privacy", endpoint).href),
+      cookieFinding(answers),
       capFinding(navigator.userAgent),
     ]);
   let answered = () => {};
@@ -60,19 +60,19 @@ if (!tag || !options) {
     answered();
     answers.push(answer);
     answers.splice(0, Math.max(0, answers.length - MOST_ANSWERS));
-    draw();
+    render();
   });
   start(options);
-  draw();
+  render();
   first
     .then(() => Promise.all([wayFinding(site, endpoint), deviceFinding(endpoint)]))
     .then((findings) => {
       tried = findings;
-      draw();
+      render();
     });
 }
 
-/** Looks at the answers to the page's own beacons as they come. */
+/** Reports each answer to the page's own beacons. */
 function watch(endpoint: string, onAnswer: (answer: Answer) => void) {
   const { fetch } = window;
   window.fetch = async (target, init) => {
@@ -80,18 +80,18 @@ function watch(endpoint: string, onAnswer: (answer: Answer) => void) {
     if (target === endpoint && typeof init?.body === "string") {
       const { events = [] } = JSON.parse(init.body) as { events?: { type: string }[] };
       const types = events.map(({ type }) => type);
-      const tell = (status: number, headers = new Headers()) =>
+      const report = (status: number, headers = new Headers()) =>
         onAnswer({
           status,
           outcome: headers.get("Tamga-Outcome"),
           device: headers.get("Tamga-Device"),
           events: types,
         });
-      // The checker's own trial is not a beacon of the page.
+      // The checker's trial is not a beacon of the page.
       if (!types.includes("check")) {
         asked.then(
-          ({ status, headers }) => tell(status, headers),
-          () => tell(0),
+          ({ status, headers }) => report(status, headers),
+          () => report(0),
         );
       }
     }

@@ -1,10 +1,10 @@
 /**
  * The snippet on one screen: permission → what happens on the page → queue → transport.
  *
- * One runs per page: a second `start`, from a second tag or from the npm package, returns the first. Works on http and
- * https pages only; in a frame it reports only what the frame's page reports by itself, since the page around it is the one
- * that was opened. Reads no form, no text, no cookie but its own mirror of an objection, and no storage unless the
- * site asks it to.
+ * One collector runs per page: a second `start`, from a second tag or from the npm package, returns the first. It works
+ * on http and https pages only. In a frame it reports only the calls of the frame's page, because the visitor opened
+ * the page around the frame. It reads no form, no text, and no cookie except its own mirror of an objection. It uses
+ * storage only if the site asks for it.
  */
 import { type BeaconEvent, type ConsentState, type Device, milliseconds, NAME } from "./beacon.js";
 import type { Call, Options, Tamga } from "./config.js";
@@ -22,11 +22,11 @@ import { firstReferrer, pageUrl, referrerUrl, searchTerm, watchPages } from "./p
 import { createQueue } from "./queue.js";
 import { createTransport } from "./transport.js";
 
-/** Events are gathered this long, so that a click which causes three of them causes one request. */
+/** Events are collected for this long, so that a click which causes three events causes one request. */
 const GATHER_MS = 1_000;
 
-/** An event as it happens: when that was, from the beginning of its view, is added when it is told. */
-type Told = BeaconEvent extends infer Event
+/** An event without its time. `add` sets the time, unless the event has one. */
+type Untimed = BeaconEvent extends infer Event
   ? Event extends BeaconEvent
     ? Omit<Event, "at"> & { at?: number }
     : never
@@ -43,11 +43,11 @@ function collector(options: Options) {
   let engaged = 0;
   let searched = "";
   let asked = false;
-  /** What the device part has read so far, until it is told. */
+  /** What the device part has read so far and has not been sent. */
   let device: Device | undefined;
   let timer: ReturnType<typeof setTimeout> | 0 = 0;
 
-  // Whole milliseconds, whose sums are exact: no view has engaged more time than has passed.
+  // Sums of whole milliseconds are exact, so the engaged time of a view is never longer than the view.
   const now = () => Math.floor(performance.now());
   const mayCount = () => allowed === "full" || allowed === "count";
 
@@ -69,7 +69,7 @@ function collector(options: Options) {
 
   const open = () => {
     allowed = permission(options.consent === "wait");
-    // The objection of an earlier page that no collector has confirmed: it is all that may be sent.
+    // No collector has confirmed the objection of an earlier page yet: nothing but the objection may be sent.
     if (allowed === "object") object();
     else begin();
   };
@@ -81,38 +81,40 @@ function collector(options: Options) {
     page = pageUrl(location.href, hash, template);
     add({ type: "view", at: 0, url: page, ...(allowed === "full" && referrer && { referrer }) }, 0);
     const query = searchTerm(options.search);
-    // A page that is restored, or moves with the same words, is no other search.
+    // A restored page, or a move with the same words, is not another search.
     if (query && query !== searched) report({ type: "search", query }, 0);
     searched = query;
   };
 
   const event = (name: string, details?: { variant?: string }) => {
     const variant = details?.variant;
-    // Numbers and the like match too, `undefined` among them, but the wire carries strings.
+    // Numbers and `undefined` also match the pattern, but the wire carries strings.
     if (NAME.test(name) && NAME.test(variant as string))
       report({ type: "event", name: `${name}`, variant: variant && `${variant}` });
   };
 
   const consent = (state: ConsentState) => {
-    const told: Told = { type: "consent", state };
+    const answer: Untimed = { type: "consent", state };
     if (state === "granted") {
       if (allowed === "wait") {
         allowed = granted();
         begin();
       }
-      // Consent banners repeat an old "granted" on every page, and it must not undo an objection.
-      report(told, 0);
+      // Consent banners repeat an old "granted" on every page. It must not undo an objection.
+      report(answer, 0);
     } else if (state === "denied" && mayCount()) {
-      // Where nothing may be sent, telling the collector of a refusal would be the first contact.
+      // Otherwise it is not sent: Global Privacy Control allows only the bare view, and before any consent a refusal
+      // would be the first contact.
       const full = allowed === "full";
       stop();
-      // May be granted again on this page. Without an objection there is no mirror, so the next page asks anew.
+      // The visitor may still grant it on this page. Without an objection there is no mirror, so the next page asks
+      // again.
       allowed = "wait";
-      if (full) add(told, 0);
+      if (full) add(answer, 0);
     }
   };
 
-  /** Told even if nothing may be counted: this is the visitor's right, not a measurement. */
+  /** Sent even if nothing may be counted: to object is the visitor's right, not a measurement. */
   const object = () => {
     mirrorObjection(false);
     stop();
@@ -124,9 +126,9 @@ function collector(options: Options) {
     if (!watching) {
       watching = true;
       if (auto) watchPages(hash, () => view());
-      // A restored page is a new view; the referrer of the old one brought nobody this time.
+      // A restored page is a new view. Its old referrer did not bring the visitor this time.
       whenHidden(hide, resume, () => auto && view(undefined, ""));
-      // Without taking from storage: a page that is on its way out would carry it along.
+      // `_pump` takes nothing from storage: a page that is being left would take it along.
       on("online", transport._pump);
       watchEngagement(clock);
       watchExits(site, (url) => report({ type: "exit", url }));
@@ -146,19 +148,19 @@ function collector(options: Options) {
     queue._park();
   };
 
-  /** What waits may have a way again. */
+  /** Tries again to send what waits. */
   const resume = () => {
     if (allowed === "full") queue._unpark();
     transport._pump();
   };
 
-  /** Nothing more is counted, and what has not left the page is forgotten. */
+  /** Counts nothing more, and forgets what has not left the page. */
   const stop = () => {
     allowed = "off";
     queue._clear();
   };
 
-  /** Loads the device part from beside the beacon's route, but not before the page has nothing better to do. */
+  /** Loads the device part, which lies beside the beacon's route, when the page is idle. */
   const readDevice = (items: string) => {
     asked = true;
     const url = new URL("../tamga-device.js", endpoint) as unknown as string;
@@ -172,12 +174,12 @@ function collector(options: Options) {
           sealDevice();
           transport._pump();
         })
-        // Blocked by the page's policy, or not there: nothing is known of the device, and nobody is told.
+        // Blocked by the page's policy, or not there: the device stays unknown, and nothing is reported.
         .catch(() => {}),
     );
   };
 
-  /** Once. If the page is left before all is read, the rest is told as absent. */
+  /** Sends the device part once. If the page is left before everything is read, the rest is sent as absent. */
   const sealDevice = () => {
     if (allowed === "full" && device) queue._seal(device);
     device = undefined;
@@ -185,7 +187,7 @@ function collector(options: Options) {
 
   const enterView = () => {
     queue._begin(randomId());
-    // Before the clock is, for the same reason.
+    // The view begins before its clock does, so that its engaged time is never longer than the view.
     began = now();
     clock._restart();
     engaged = 0;
@@ -199,15 +201,15 @@ function collector(options: Options) {
     }
   };
 
-  const report = (event: Told, delay?: number) => {
+  const report = (event: Untimed, delay?: number) => {
     if (allowed === "full") add(event, delay);
   };
 
-  const add = (event: Told, delay = GATHER_MS) => {
-    // Without a view yet: an objection before consent, or an event before the first manual view.
+  const add = (event: Untimed, delay = GATHER_MS) => {
+    // There may be no view yet: for an objection before consent, or an event before the first manual view.
     if (!began) enterView();
     queue._add({ at: milliseconds(now() - began), ...event } as BeaconEvent);
-    // The earliest wish stands, so that a stream of events cannot postpone sending for ever.
+    // The earliest time is kept, so that a stream of events cannot delay sending for ever.
     if (delay && timer) return;
     clearTimeout(timer);
     timer = setTimeout(
@@ -225,7 +227,7 @@ function collector(options: Options) {
 }
 
 /**
- * Starts counting this page and returns what the page may call. Never throws. Where there is no window, or the page is not
+ * Starts counting this page and returns what the page may call. Never throws. If there is no window, or the page is not
  * http(s), the returned methods do nothing.
  */
 export function start(options: Options): Tamga {
@@ -244,7 +246,7 @@ export function start(options: Options): Tamga {
     object: call("object"),
     q: {
       push(...calls: Call[]) {
-        // One by one, so that nonsense in one call does not cost the next.
+        // Each call is guarded alone, so that one bad call does not stop the next.
         calls.forEach(guard(([name, ...args]: Call) => call(name)(...args)));
       },
     },
@@ -254,7 +256,7 @@ export function start(options: Options): Tamga {
     const early = host.tamga?.q;
     running = collector(options);
     host.tamga = tamga;
-    // Calls the page made before the script had arrived.
+    // Calls that the page made before the script arrived.
     tamga.q.push(...((early as Call[]) ?? []));
   })();
   return tamga;

@@ -1,5 +1,5 @@
 /**
- * Options, where they come from, and their defaults. Pure except for reading a script tag's attributes.
+ * The options, their sources and their defaults. Pure, except that it reads the attributes of a script tag.
  */
 import type { ConsentState } from "./beacon.js";
 
@@ -10,7 +10,7 @@ export interface Options {
   endpoint: string;
   /** `"wait"` sends nothing and remembers nothing until `consent("granted")`. Default: `"none"`. */
   consent?: "wait" | "none" | undefined;
-  /** `"manual"` reports only the views the page names with `view(template)`. Default: `"auto"`. */
+  /** `"manual"` reports only the views that the page names with `view(template)`. Default: `"auto"`. */
   views?: "auto" | "manual" | undefined;
   /** Counts a change of the fragment (`#/tariffs`) as a page view and sends it with the path. Default: `false`. */
   hash?: boolean;
@@ -18,21 +18,21 @@ export interface Options {
   search?: string[] | undefined;
   /** Reports errors of the page's scripts. Default: `false`. */
   errors?: boolean;
-  /** Keeps what happens without a network in this browser's storage, for hours at most. Default: in memory only. */
+  /** Keeps events without a network in this browser's storage, for four hours at most. Default: in memory only. */
   offline?: boolean;
 }
 
-/** What pages call. No method throws, waits, or tells the page anything about the visitor. */
+/** The methods that pages call. No method throws, waits, or reveals anything about the visitor to the page. */
 export interface Tamga {
   /** Reports a page view; `template` (such as `/order/:id`) is sent in place of the real path. */
   view(template?: string): void;
   /** Reports a declared event. Names and variants are `a-z 0-9 _ . -`, at most 64 characters; others are ignored. */
   event(name: string, details?: { variant?: string }): void;
-  /** Passes on what the visitor answered. An objection outweighs it: `"granted"` does not undo `object()`. */
+  /** Reports the visitor's answer. An objection is stronger: `"granted"` does not undo `object()`. */
   consent(state: ConsentState): void;
   /** The visitor objects: nothing more is counted, from this page on. */
   object(): void;
-  /** Takes calls that may be older than the script: `tamga.q.push(["event", "signup"])`. */
+  /** Accepts calls from before the script arrived: `tamga.q.push(["event", "signup"])`. */
   q: { push(...calls: Call[]): void };
 }
 
@@ -41,8 +41,8 @@ export type Call = {
 }["view" | "event" | "consent" | "object"];
 
 /**
- * `undefined` if the tag names no site; that is a page which does not want to be counted, not an error. Throws where there is
- * no tag.
+ * Returns `undefined` if the tag names no site: such a page does not want to be counted, and that is not an error.
+ * Throws if there is no tag.
  */
 export function optionsFromScript(script: HTMLOrSVGScriptElement | null): Options | undefined {
   const { site, endpoint, search, ...rest } = (script as HTMLScriptElement).dataset;
@@ -51,8 +51,8 @@ export function optionsFromScript(script: HTMLOrSVGScriptElement | null): Option
   return {
     ...rest,
     site,
-    // The tag's `src` is already absolute. The collector serves script and beacon from one origin; whoever proxies
-    // them under other paths says so in `data-endpoint`, which may be relative to the page.
+    // The tag's `src` is already absolute. The collector serves script and beacon from one origin. A site that proxies
+    // them under other paths sets `data-endpoint`, which may be relative to the page.
     endpoint: new URL(endpoint ?? "/v1/beacon", endpoint ? location.href : (script as HTMLScriptElement).src)
       .href,
     search: search?.split(","),

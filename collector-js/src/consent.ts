@@ -1,12 +1,13 @@
 /**
- * May anything be sent, and how much? Asked first, before a listener is attached or a value is read.
+ * Decides whether anything may be sent, and how much. This comes first, before a listener is attached or a value is
+ * read.
  *
- * Objection is kept by the collector in a cookie of its own host (`__Host-tamga-off`), which pages cannot read. The
- * mirror here, a first-party cookie `tamga-off`, only spares the visitor a request per page. It lives for a day and not
- * longer, because the collector renews its cookie when a beacon arrives, and because the objection is withdrawn on the
- * collector's own page, of which this one learns only by asking.
+ * The collector keeps an objection in a cookie of its host (`__Host-tamga-off`), which pages cannot read. The
+ * mirror here, a first-party cookie `tamga-off`, only saves a request per page. It lives for one day, for two reasons:
+ * the collector renews its cookie when a beacon arrives, and a visitor who takes the objection back does so at the
+ * collector. The snippet learns of that only when it asks again.
  *
- * The mirror holds one of two constants, so it cannot tell visitors apart.
+ * The mirror holds one of two constants, so it cannot distinguish visitors.
  */
 
 import { guard } from "./lib/guard.js";
@@ -29,7 +30,7 @@ const LONGEST_SECONDS = 34_560_000;
 
 export function permission(wait: boolean): Permission {
   let mirror: string | undefined;
-  // `document.cookie` throws in sandboxed frames; without it only the collector's own cookie speaks.
+  // `document.cookie` throws in sandboxed frames. Then only the collector's own cookie counts.
   guard(() => {
     mirror = /(?:^|; )tamga-off=(\d)/.exec(document.cookie)?.[1];
   })();
@@ -37,15 +38,15 @@ export function permission(wait: boolean): Permission {
   return wait ? "wait" : granted();
 }
 
-/** What a visitor who does not object allows. */
+/** What may be sent for a visitor who does not object. */
 export function granted(): "full" | "count" {
   return (navigator as { globalPrivacyControl?: boolean }).globalPrivacyControl ? "count" : "full";
 }
 
-/** An unconfirmed objection must outlast every page of this site until a collector has heard of it. */
+/** An unconfirmed objection must last across all pages of this site, until a collector has received it. */
 export const mirrorObjection = (confirmed: boolean) =>
   guard(() => {
     const secure = location.protocol === "https:" ? "; Secure" : "";
-    // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is asynchronous and missing in older browsers.
+    // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is asynchronous and not in old browsers.
     document.cookie = `tamga-off=${+confirmed}; Max-Age=${confirmed ? DAY_SECONDS : LONGEST_SECONDS}; Path=/; SameSite=Strict${secure}`;
   })();

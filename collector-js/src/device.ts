@@ -1,9 +1,9 @@
 /**
  * The device part, `/tamga-device.js`: a module that the snippet loads when a collector asks for it, once per session.
  *
- * It reads the signals whose items are asked for, one after another and each in idle time of the page, so that none of them
- * is felt. Every signal ends as a value or as the reason of its absence, within its time limit, whatever the browser or the page does
- * to it. None asks for a permission, none changes the page.
+ * It reads the signals of the items that the collector asks for, one after another, each in idle time of the page, so
+ * that the visitor notices nothing. Every signal ends within its time limit, as a value or as the reason of its
+ * absence. No signal asks for a permission, and none changes the page.
  */
 import type { Absence, Device } from "./beacon.js";
 import { Absent } from "./lib/absent.js";
@@ -20,13 +20,15 @@ import { screenClass } from "./signals/screen.js";
 import { timeZone } from "./signals/time_zone.js";
 import { webgl } from "./signals/webgl.js";
 
-/** A signal that takes longer is taken as absent; the slowest real one, listing media devices, has been seen to take one second. */
+/**
+ * A signal that takes longer counts as absent. The slowest one, the list of media devices, was seen to take one second.
+ */
 const LONGEST_MS = 2_000;
 
 /**
- * Number of the policy item, name on the wire, how it is read. `undefined` means that the browser has no such thing. The cheap ones come
- * first, because what is read when the page is left goes along; canvas before WebGL, because the reverse
- * changes the drawing in some browsers.
+ * Number of the policy item, name on the wire, how it is read. `undefined` means that the browser does not have it.
+ * Cheap signals come first, because a page that is left sends what has been read. Canvas comes before WebGL, because in
+ * some browsers the reverse order changes the drawing.
  */
 export const SIGNALS: [item: number, name: keyof Device, read: () => unknown][] = [
   [10, "time_zone", timeZone],
@@ -43,8 +45,8 @@ export const SIGNALS: [item: number, name: keyof Device, read: () => unknown][] 
 ];
 
 /**
- * Reads the items of a list such as `10,13,14` into `device`, which may be taken at any time: what has not been read by then is
- * `timeout`.
+ * Reads the items of a list such as `10,13,14` into `device`. `device` may be sent at any time: a signal that has not
+ * been read by then is `timeout`.
  */
 export async function collect(items: string, device: Device): Promise<void> {
   const asked = items.split(",").map(Number);
@@ -67,7 +69,7 @@ export async function settle(read: () => unknown, longestMs = LONGEST_MS): Promi
     (error: unknown) => {
       if (error instanceof Absent) return absent(error._why);
       const { name } = Object(error) as { name?: unknown };
-      // How browsers name what a policy of the page, of the browser or of the visitor forbids.
+      // Browsers use these names for what a policy of the page, the browser or the visitor forbids.
       return absent(name === "NotAllowedError" || name === "SecurityError" ? "blocked" : "error");
     },
   );

@@ -1,29 +1,29 @@
 /**
  * How long the page was visible *and* focused.
  *
- * Visible alone would count a window behind another one, focused alone a screen that is switched off. Whether the person
- * reads or moves the mouse is deliberately not looked at.
+ * Visibility alone would count a window behind another one, and focus alone a screen that is switched off. Scrolling
+ * and mouse moves are deliberately not observed.
  */
 import { milliseconds } from "./beacon.js";
 import { on } from "./lib/on.js";
 
 /**
- * Engaged milliseconds after which a figure is sent though the page stays open: soon at first, so that short visits of
- * browsers which never tell of their end are measured, then at three times the last, but within five minutes, well inside the 30
- * minutes of silence that end a session.
+ * Engaged milliseconds after which a figure is sent although the page stays open. The first comes soon, because some
+ * browsers never report the end of a short visit. Each next one comes at three times the last, but at most five minutes
+ * later: a session ends after 30 minutes of silence.
  */
 const FIRST_BEAT_MS = 10_000;
 const LONGEST_BEAT_MS = 300_000;
 
 /**
- * While engaged, the clock is settled this often. A stretch of twice as long is no reading: the device slept, and on some
- * systems `performance.now()` sleeps less deeply than the person. Of the tick in which it fell asleep, half counts.
+ * While the page is engaged, the clock adds up its time this often. A stretch of more than twice this length means that
+ * the device slept, although on some systems `performance.now()` went on. Then half a tick counts.
  */
 const TICK_MS = 5_000;
 
 export type EngagementClock = ReturnType<typeof createClock>;
 
-/** `now` tells whole milliseconds. */
+/** `now` returns whole milliseconds. */
 export function createClock(now: () => number, onBeat: () => void) {
   let total = 0;
   let next = FIRST_BEAT_MS;
@@ -54,7 +54,7 @@ export function createClock(now: () => number, onBeat: () => void) {
   };
 
   return {
-    /** A new view begins at zero; whether it is engaged does not change. */
+    /** A new view begins at zero. It is engaged if the last one was. */
     _restart() {
       settle();
       total = 0;
@@ -79,9 +79,9 @@ export function createClock(now: () => number, onBeat: () => void) {
 /** Keeps the clock in step with the window. */
 export function watchEngagement(clock: EngagementClock) {
   const update = (event?: Event) => {
-    // `blur` is asked about rather than believed: it also fires when focus moves into a frame of the page, and then the
-    // document still has focus. The window's `focus` is believed: Firefox denies it for a moment in a page that comes back
-    // from its cache, and tells nothing afterwards.
+    // `blur` also fires when focus moves into a frame of the page, while the document keeps its focus. So `hasFocus()`
+    // decides. The window's `focus` event decides by itself: when Firefox restores a page from its cache, `hasFocus()`
+    // is false for a moment, and no event follows.
     const focused = event?.type === "focus" && event.target === window;
     clock._set(!document.hidden && (focused || document.hasFocus()));
   };

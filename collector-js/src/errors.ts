@@ -1,8 +1,8 @@
 /**
- * Errors of the page's scripts and promises that nobody caught. The message alone, never a stack or an address; the collector scrubs
- * it and keeps a template.
+ * Reports errors of the page's scripts and promises that nobody caught. Only the message is sent, never a stack or an
+ * address. The collector scrubs it and keeps a template.
  *
- * Each message once per page, and five messages at most: a page that fails in a loop is one error, not a flood.
+ * Each message is sent once per page, and at most five messages: a page that fails in a loop must not cause a flood.
  */
 import { MAX_MESSAGE } from "./beacon.js";
 import { on } from "./lib/on.js";
@@ -12,11 +12,11 @@ const MAX_MESSAGES = 5;
 
 export function watchErrors(onError: (message: string) => void) {
   const seen = new Set<string>();
-  // A picture that fails to load is an event without a message.
+  // An image that fails to load causes an event without a message.
   on("error unhandledrejection", ({ message, reason }: ErrorEvent & PromiseRejectionEvent) => {
-    const told = text(message ?? reason?.message ?? reason ?? "", MAX_MESSAGE);
-    if (!told || seen.has(told) || seen.size >= MAX_MESSAGES) return;
-    seen.add(told);
-    onError(told);
+    const shortened = text(message ?? reason?.message ?? reason ?? "", MAX_MESSAGE);
+    if (!shortened || seen.has(shortened) || seen.size >= MAX_MESSAGES) return;
+    seen.add(shortened);
+    onError(shortened);
   });
 }

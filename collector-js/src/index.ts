@@ -1,12 +1,12 @@
 /**
- * The public names, nothing else. Importing this module does nothing: no listener, no request, no storage, and it may
- * be imported where there is no browser. `start` begins.
+ * The public names, nothing else. Importing this module adds no listener, sends no request and uses no storage. It may
+ * also be imported outside of a browser. `start` starts the collector.
  */
 import type { Tamga } from "./config.js";
 
 declare global {
   interface Window {
-    /** There once the snippet runs; before that perhaps a queue: `window.tamga = window.tamga || { q: [] }`. */
+    /** Set when the snippet runs. Before that it may be a queue: `window.tamga = window.tamga || { q: [] }`. */
     tamga?: Tamga | { q: Parameters<Tamga["q"]["push"]> };
   }
 }

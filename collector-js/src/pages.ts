@@ -1,8 +1,9 @@
 /**
- * Which page this is, and when it becomes another without being loaded.
+ * Which page this is, and when an application moves to another page without loading it.
  *
- * What is sent of an address is trimmed here, in the browser: of the query only `utm_*` parameters remain, the fragment only if it
- * is asked for, credentials never. Click identifiers, search words and order numbers in queries therefore do not leave.
+ * Addresses are shortened here, in the browser. Only the `utm_*` parameters of the query remain, the fragment only if
+ * the site asks for it, and credentials never. So click identifiers, search words and order numbers in queries do not
+ * leave.
  */
 import { MAX_QUERY, MAX_URL } from "./beacon.js";
 import { guard } from "./lib/guard.js";
@@ -10,16 +11,16 @@ import { on } from "./lib/on.js";
 import { isSameSite } from "./lib/same-site.js";
 import { text } from "./lib/text.js";
 
-/** The page's address. `template` takes the place of the path. */
+/** The page's address. `template` replaces the path. */
 export function pageUrl(address: string, hash?: boolean, template?: string): string {
   const page = new URL(address);
   const query = page.search.match(/\butm_\w+=[^&]+/g)?.join("&");
   const path = template ? new URL(template, page.origin).pathname : page.pathname + (hash ? page.hash : "");
-  // A cut query may lose a campaign, a cut path could not be told from another page; so the query goes last.
+  // A cut query may lose a campaign, but a cut path might equal the path of another page. So the query goes last.
   return (page.origin + path + (query ? `?${query}` : "")).slice(0, MAX_URL);
 }
 
-/** What the visitor searched the site for: the first of the named parameters that says something. */
+/** What the visitor searched the site for: the first of the named parameters that is not empty. */
 export function searchTerm(names: string[] = [], address = location.href): string {
   const { searchParams } = new URL(address);
   return text(names.map((name) => searchParams.get(name)).find(Boolean) ?? "", MAX_QUERY);
@@ -33,8 +34,8 @@ export function referrerUrl(address: string, site: string): string | undefined {
 }
 
 /**
- * The referrer of a page that was just loaded. Reloading, going back and restoring a tab repeat the referrer of long ago;
- * they bring nobody from there now.
+ * The referrer of a page that was just loaded. A reload, a step back and a restored tab repeat an old referrer, which
+ * did not bring the visitor this time. So they have none.
  */
 export function firstReferrer(site: string): string | undefined {
   const [entry] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
@@ -42,8 +43,8 @@ export function firstReferrer(site: string): string | undefined {
 }
 
 /**
- * Is `next` another page than `last`? `kind` is how it came about, of which the first letter tells enough. Replacing an entry with the same path is how applications keep filters and scroll
- * positions in the address; nobody went anywhere.
+ * Is `next` another page than `last`? `kind` is the kind of navigation; its first letter is enough. Applications
+ * replace an entry with the same path to keep filters and scroll positions in the address. That is no new page.
  */
 export function isNewPage(last: string, next: string, kind: string, hash?: boolean): boolean {
   const path = (address: string) => {
@@ -62,7 +63,8 @@ export function watchPages(hash: boolean | undefined, onPage: () => void) {
     last = next;
     if (moved) onPage();
   });
-  // The Navigation API (all browsers since January 2026) tells of every change and leaves the page's functions alone.
+  // The Navigation API (all browsers since January 2026) reports every change, and the page's functions stay as they
+  // are.
   const { navigation } = window as { navigation?: Navigation };
   if (navigation) {
     on(
@@ -79,6 +81,6 @@ export function watchPages(hash: boolean | undefined, onPage: () => void) {
       check(method);
     };
   }
-  // Also fires when the fragment changes by a link.
+  // `popstate` also fires when a link changes the fragment.
   on("popstate", () => check(""));
 }

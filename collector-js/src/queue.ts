@@ -1,15 +1,16 @@
 /**
- * Events on their way into beacons, and beacons on their way out.
+ * Collects events into beacons, and keeps beacons until they are sent.
  *
- * Bounds: 50 events a beacon (which keeps a beacon near 16 KiB, since only views carry long strings), 24 beacons and
- * 48 Ki characters waiting (browsers grant 64 KiB to all keepalive requests of a page together, and the page may have its own;
- * only messages and search words, which are few, take more than a byte a character). What exceeds
- * a bound is dropped, oldest first, and leaves a gap in `seq`, so the loss can be seen.
+ * Bounds: 50 events in a beacon, 24 waiting beacons, 48 Ki waiting characters. 50 events keep a beacon near 16 KiB,
+ * because only views carry long strings. Browsers grant 64 KiB to all keepalive requests of a page together, and the
+ * page may send its own. Only messages and search words, which are few, take more than a byte a character. What exceeds
+ * a bound is dropped, oldest first. It leaves a gap in `seq`, so the loss is visible.
  *
- * A beacon that has been on the wire lives for 20 minutes more, because the collector recognises a repeated (view, seq) for
- * 30. One that never was, in a browser without a network, lives for four hours and not past midnight: what came after the day's
- * key has died would count for another day. If the site allows storage, such beacons are put there when the page
- * is left, and whichever page of the site is seen next takes all of them out again.
+ * A beacon that has been on the wire lives for 20 minutes more, because the collector recognises a repeated (view, seq)
+ * for
+ * 30. A beacon that was never on the wire, because the browser had no network, lives for four hours, but not past
+ * midnight: after the day's key is destroyed it would count for another day. If the site allows storage, such beacons
+ * move there when the page is left. The next page of the site takes all of them.
  */
 import { type Beacon, type BeaconEvent, type Device, MAX_SEQ } from "./beacon.js";
 
@@ -19,10 +20,10 @@ export const MAX_CHARACTERS = 48 * 1024;
 export const MAX_AGE_MS = 20 * 60_000;
 export const MAX_OFFLINE_MS = 4 * 3_600_000;
 
-/** A beacon that no longer changes: a retry repeats it byte for byte. */
+/** A beacon that no longer changes. A retry repeats it byte for byte. */
 export interface Sealed {
   _body: string;
-  /** When it is too old to be sent, by the clock of the page. */
+  /** The time of the page's clock from which the beacon is too old to be sent. */
   _dies: number;
   _failures: number;
   /** A request with this body is on the wire. */
@@ -35,7 +36,7 @@ export type Queue = ReturnType<typeof createQueue>;
 export function createQueue(
   site: string,
   now: () => number,
-  /** May use this browser's storage. */
+  /** Whether this browser's storage may be used. */
   persist?: boolean,
 ) {
   let view = "";
@@ -43,7 +44,7 @@ export function createQueue(
   let open: BeaconEvent[] = [];
   let sealed: Sealed[] = [];
 
-  /** Turns the events gathered so far into a beacon. */
+  /** Makes a beacon of the events so far. */
   const seal = (device?: Device) => {
     const events = open;
     if (!events.length && !device) return;
@@ -59,7 +60,7 @@ export function createQueue(
     waiting();
   };
 
-  /** The beacons to send, oldest first; not those that are on the wire. */
+  /** The beacons to send, oldest first, without those that are on the wire. */
   const waiting = (): readonly Sealed[] => {
     sealed = sealed.filter(({ _dies }) => now() <= _dies).slice(-MAX_BEACONS);
     while (sealed.reduce((sum, { _body }) => sum + _body.length, 0) > MAX_CHARACTERS) sealed.shift();
@@ -68,14 +69,14 @@ export function createQueue(
 
   const parked = (): [string, number][] => JSON.parse(localStorage.tamga || "[]");
 
-  /** Moves what lies in storage back. */
+  /** Moves the beacons in storage back into memory. */
   const unpark = () => {
     if (!persist) return;
     const moved = parked();
     localStorage.removeItem("tamga");
     for (const [body, dies] of moved) {
       const left = dies - Date.now();
-      // More than was ever given: the device's clock has been set back.
+      // A longer time than any beacon gets means that the device's clock was set back.
       if (left <= MAX_OFFLINE_MS) push(body, left);
     }
   };
@@ -89,7 +90,7 @@ export function createQueue(
     },
 
     _add(event: BeaconEvent) {
-      // Engaged time counts from the beginning of the view, so an unsent earlier figure says nothing more.
+      // Engaged time counts from the beginning of the view, so an unsent earlier figure adds nothing.
       if (event.type === "engage") open = open.filter(({ type }) => type !== "engage");
       if (open.push(event) >= MAX_EVENTS) seal();
     },
@@ -97,7 +98,7 @@ export function createQueue(
     _seal: seal,
     _waiting: waiting,
 
-    /** It goes on the wire now. */
+    /** Records that a beacon goes on the wire now. */
     _sent(beacon: Sealed) {
       beacon._inFlight = true;
       beacon._dies = Math.min(beacon._dies, now() + MAX_AGE_MS);
@@ -113,7 +114,7 @@ export function createQueue(
       sealed = [];
     },
 
-    /** Moves what waits into storage, behind what other pages have put there. */
+    /** Moves waiting beacons into storage, after those of other pages. */
     _park() {
       const moved = waiting();
       if (!persist || !moved.length) return;

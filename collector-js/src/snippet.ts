@@ -1,8 +1,8 @@
 /**
- * The one-line build, served as `/tamga.js`: reads its options from its own script tag and starts.
+ * The one-line build, served as `/tamga.js`. It reads its options from its own script tag and starts.
  *
- * Constraint: `document.currentScript` is set only while a classic script runs, hence it is read here, at once, and the
- * tag must not be `type="module"`. A tag without `data-site` does nothing.
+ * `document.currentScript` is set only while a classic script runs. So it is read here, at once, and the tag must not
+ * be `type="module"`. A tag without `data-site` does nothing.
  */
 import { start } from "./collector.js";
 import { optionsFromScript } from "./config.js";

@@ -4,15 +4,16 @@
  *     node test/attacks.mjs COLLECTOR SITE
  *
  * Both are origins on loopback, such as `http://t.shop.localhost:8080` and `http://shop.localhost:9000`; the collector
- * runs, and this program is the site's server. The script of the page is as hostile as can be: it runs every attack below
- * and hands over all it could see. An attack succeeds if the visitor's identifier is in that, as text, base64 or hex.
+ * runs, and this program is the site's server. The script of the page is hostile: it runs every attack below and
+ * reports all that it could see. An attack succeeds if that contains the visitor's identifier, as text, base64 or hex.
  *
- * The site has a cookie of its own for the whole domain, which browsers therefore send to the collector too. Its value is
- * printed, so that the caller can look for it where it must not be.
+ * The site sets a cookie for the whole domain, so browsers also send it to the collector. Its value
+ * is printed, so that the caller can look for it where it must not be.
  *
  * Prints one line of JSON per attack, `{"attack":…,"succeeded":false,"seen":123}`, `seen` being the characters that the
  * script could see, and a last one with `attacks`, `succeeded`, how often the site's server received the collector's
- * cookie, and whether the control, a cookie that scripts may read, was found. Exits with 1 if anything is not as it should be.
+ * cookie, and whether the control, a cookie that scripts may read, was found. Exits with 1 if anything is not as it
+ * should be.
  */
 import { createServer } from "node:http";
 import { BY_PAGE } from "./lib/attacks_by_page.mjs";
@@ -90,7 +91,8 @@ const PATHS = [
 
 const ATTACKS = [...BY_REQUEST, ...BY_PAGE];
 
-// --- the run -----------------------------------------------------------------------------------------------------------
+// --- the run
+// -----------------------------------------------------------------------------------------------------------
 
 const browser = await launchChromium();
 const context = await browser.newContext();
@@ -119,7 +121,7 @@ const cookie = await held();
 let problem =
   cookie?.httpOnly && cookie.sameSite === "Strict" ? "" : "the collector set no cookie, or one within reach";
 
-/** The identifier in every form in which it could be told; the rest of the cookie changes with the visit. */
+/** The identifier in every form in which it could leak. The rest of the cookie changes with the visit. */
 const identifier = Buffer.from(cookie?.value ?? "", "base64url").subarray(1, 17);
 const needles = [
   (cookie?.value ?? "?").slice(4, 20),
@@ -128,7 +130,7 @@ const needles = [
   identifier.toString("base64url").slice(0, 20),
 ];
 /** @param {string} text */
-const tells = (text) => needles.some((needle) => text.toLowerCase().includes(needle.toLowerCase()));
+const leaks = (text) => needles.some((needle) => text.toLowerCase().includes(needle.toLowerCase()));
 
 let succeeded = 0;
 for (const [attack, act] of ATTACKS) {
@@ -142,7 +144,7 @@ for (const [attack, act] of ATTACKS) {
     ),
     new Promise((late) => setTimeout(late, PATIENCE_MS, "")),
   ]);
-  const success = tells(seen);
+  const success = leaks(seen);
   succeeded += Number(success);
   print({ attack, succeeded: success, seen: seen.length });
   await target.close();
@@ -152,7 +154,7 @@ const later = Buffer.from((await held())?.value ?? "", "base64url").subarray(1, 
 if (!later.equals(identifier)) problem ||= "the identifier changed during the run";
 const control = (await page.evaluate(() => document.cookie)).includes(`control${CANARY}`);
 if (!control) problem ||= "the control was not found, so the search proves nothing";
-const leaked = received.filter((head) => head.includes(name) || tells(head)).length;
+const leaked = received.filter((head) => head.includes(name) || leaks(head)).length;
 const own = received.filter((head) => head.includes(CANARY)).length;
 if (!own) problem ||= "the site's server did not even get its own cookie";
 print({

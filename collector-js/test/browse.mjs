@@ -1,12 +1,12 @@
 /**
  * A visit to the demo shop by a real Chromium, for people and for other tests:
  *
- *     node test/browse.mjs [--dwell SECONDS] [--linger SECONDS] [--gpc] [--phone] [--undriven] URL…
+ *     node test/browse.mjs [--dwell SECONDS] [--linger SECONDS] [--gpc] [--phone] [--unautomated] URL…
  *
- * Each URL is the base of a shop. The visit goes home → catalog → a filter → a product → cart → checkout → payment →
- * a link to another site, and stays `--dwell` seconds (default 1) on each page, on the first one `--linger` seconds if given.
- * Several URLs are visited one after another by the same browser, so that cookies come back. Nothing but loopback is reached: other hosts are answered with an
- * empty page, and self-signed certificates are accepted.
+ * Each URL is the base of a shop. The visit goes home → catalog → a filter → a product → cart → checkout → payment → a
+ * link to another site, and stays `--dwell` seconds (default 1) on each page, on the first one `--linger` seconds if
+ * given. Several URLs are visited one after another by the same browser, so that cookies come back. Nothing but
+ * loopback is reached: other hosts are answered with an empty page, and self-signed certificates are accepted.
  *
  * Prints one line of JSON per request to the collector, when its answer is known:
  *
@@ -14,10 +14,11 @@
  *     {"kind":"script","method":"GET","url":…,"status":200}
  *     {"kind":"done","pages":8,"beacons":13,"failed":0}
  *
- * With `--undriven` the browser looks as if no program drove it, and says first what it knows of its device: `{"kind":"device",…}`.
+ * With `--unautomated` the browser looks as if no program controlled it, and first prints what it knows of its device:
+ * `{"kind":"device",…}`.
  *
- * `status` is 0 when no answer came, and `error` then says why. Over https, requests that outlive their page are not seen
- * (they are made, and the collector counts them); over http all are. Exits with 1 if a page of the walk is
+ * `status` is 0 when no answer came, and `error` then says why. Over https, requests that
+ * continue after their page is closed are not seen, although the collector counts them; over http all are. Exits with 1 if a page of the walk is
  * missing, the snippet did not load, or no beacon was answered with 2xx; with 2 if it was called wrongly.
  */
 import { parseArgs } from "node:util";
@@ -25,11 +26,11 @@ import { launchChromium } from "./lib/chromium.mjs";
 import { isLoopback, startProxy } from "./lib/proxy.mjs";
 
 const USAGE =
-  "usage: node test/browse.mjs [--dwell SECONDS] [--linger SECONDS] [--gpc] [--phone] [--undriven] URL…";
+  "usage: node test/browse.mjs [--dwell SECONDS] [--linger SECONDS] [--gpc] [--phone] [--unautomated] URL…";
 /**
- * When the walk has ended: how long nothing must happen before the browser is closed, and how long to wait at most. A page that
- * is left for another site says its last words in a process of its own, after the other page has appeared, and a busy
- * machine may take its time over that.
+ * When the walk has ended: how long nothing must happen before the browser is closed, and how long to wait at most. A
+ * page that is left for another site may send its last beacon after the other page has appeared, and late on a busy
+ * machine.
  */
 const QUIET_MS = 3_000;
 const LONGEST_DRAIN_MS = 12_000;
@@ -53,7 +54,7 @@ function options() {
         linger: { type: "string" },
         gpc: { type: "boolean" },
         phone: { type: "boolean" },
-        undriven: { type: "boolean" },
+        unautomated: { type: "boolean" },
       },
     });
     const dwell = Number(values.dwell) * 1_000;
@@ -65,22 +66,22 @@ function options() {
     const stranger = bases.find(({ hostname }) => !isLoopback(hostname));
     if (stranger)
       throw new Error(`${stranger.hostname} is not on this machine; this tool only visits loopback`);
-    const { gpc, phone, undriven } = values;
-    return { bases, dwell, linger, gpc, phone, undriven };
+    const { gpc, phone, unautomated } = values;
+    return { bases, dwell, linger, gpc, phone, unautomated };
   } catch (error) {
     return fail(`${error instanceof Error ? error.message : error}\n${USAGE}`, 2);
   }
 }
 
-const { bases, dwell, linger, gpc, phone, undriven } = options();
+const { bases, dwell, linger, gpc, phone, unautomated } = options();
 const proxy = await startProxy((exchange) => report(exchange));
-const browser = await launchChromium(proxy.url, { undriven: undriven ?? false });
+const browser = await launchChromium(proxy.url, { unautomated: unautomated ?? false });
 const major = browser.version().split(".")[0];
 const context = await browser.newContext({
   ignoreHTTPSErrors: true,
   viewport: phone ? { width: 390, height: 844 } : { width: 1280, height: 800 },
   // A headless browser names itself so, and nothing else would tell it from others.
-  ...(undriven
+  ...(unautomated
     ? {
         userAgent: `Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/${major}.0.0.0 Safari/537.36`,
       }
@@ -129,7 +130,7 @@ function report({ body, ...exchange }) {
 
 context.on("response", (response) => {
   const request = response.request();
-  // The proxy has told what goes over http.
+  // The proxy has already reported what goes over http.
   if (!request.url().startsWith("https:")) return;
   const outcome = response.headers()["tamga-outcome"];
   report({
@@ -185,7 +186,7 @@ async function walk(base) {
   };
   const home = await page.goto(base.href);
   if (!home?.ok()) throw new Error(`${base.href} answered ${home?.status()}`);
-  if (undriven) print({ kind: "device", ...(await page.evaluate(device)) });
+  if (unautomated) print({ kind: "device", ...(await page.evaluate(device)) });
   await stayInShop(linger);
   await follow('nav a[href="/catalog"]', /^\/catalog$/);
   await follow('[data-filter="tea"]', /^\/catalog\/tea$/);

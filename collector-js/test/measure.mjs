@@ -3,13 +3,15 @@
  *
  *     node test/measure.mjs [LOADS]
  *
- * A page is loaded (10 times of each kind, by turns) without the snippet, with it, with it and the device part, and with it and a
- * collector that refuses connections; each time by a new browser with a new profile, as by a visitor who has never been there.
- * No program drives the browser: one that does makes it collect stacks, which takes more of the main thread than the snippet.
+ * A page is loaded (10 times of each kind, alternating) without the snippet, with it, with it and the device part, and
+ * with it and a collector that refuses connections; each time by a new browser with a new profile, as by a visitor who
+ * has never been there. No program controls the browser: remote control makes it collect stacks, which takes more of
+ * the main thread than the snippet.
  *
- * Prints a table: milliseconds of the processor that the main thread spent in the snippet at load (its evaluation and the turns that
- * follow from it within half a second), in everything (so that what the device part costs is the difference between two
- * lines), in its longest task, and the time from the page's arrival to its load event. It measures and judges nothing.
+ * Prints a table: milliseconds of the processor that the main thread spent in the snippet at load (its evaluation and
+ * the tasks that follow from it within half a second), in everything (so that what the device part costs is the
+ * difference between two lines), in its longest task, and the time from the page's arrival to its load event. It
+ * measures only, and passes no verdict.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -59,7 +61,8 @@ await new Promise((ready) => server.listen(0, "127.0.0.1", () => ready(null)));
 const port = () => /** @type {import("node:net").AddressInfo} */ (server.address()).port;
 
 /**
- * @typedef {{ name: string, ph: string, ts: number, dur?: number, tdur?: number, pid: number, tid: number, args?: any }} Slice
+ * @typedef {{ name: string, ph: string, ts: number, dur?: number, tdur?: number, pid: number, tid: number, args?: any
+ * }} Slice
  * @param {Slice[]} trace
  */
 function ours(trace) {
@@ -70,15 +73,16 @@ function ours(trace) {
     ({ name, args }) => name === "ParseHTML" && args?.beginData?.url?.includes("//shop."),
   );
   const main = trace.filter(({ pid, tid, ph }) => ph === "X" && pid === page?.pid && tid === page?.tid);
-  // The script's evaluation and all that it causes: what it waits for comes in later turns. The page has no other script.
-  const turns = main.filter(({ name }) =>
+  // The script's evaluation and all that it causes: what it waits for comes in later tasks. The page has no other
+  // script.
+  const slices = main.filter(({ name }) =>
     /^(EvaluateScript|v8\.compile|FunctionCall|TimerFire|RunMicrotasks)$/.test(name),
   );
   const within = (/** @type {Slice} */ inner, /** @type {Slice} */ outer) =>
     inner !== outer && inner.ts >= outer.ts && inner.ts + (inner.dur ?? 0) <= outer.ts + (outer.dur ?? 0);
   const began = page?.ts ?? 0;
-  const atLoad = turns.filter(
-    (turn) => turn.ts < began + AT_LOAD_US && !turns.some((other) => within(turn, other)),
+  const atLoad = slices.filter(
+    (slice) => slice.ts < began + AT_LOAD_US && !slices.some((other) => within(slice, other)),
   );
   const tasks = main.filter(({ name }) => /RunTask$/.test(name));
   const loaded = trace.find(({ name, pid }) => name === "MarkLoad" && pid === page?.pid);

@@ -1,6 +1,7 @@
 /**
- * `npm test`: lint, types, build, size, unit tests, tests in a real Chromium; a summary with times at the end. Exits with 1
- * if any step failed. Later steps run even if an earlier one failed, unless they need its result.
+ * `npm test`: lint, types, build, size, package, unit tests, and tests in a real Chromium and Firefox. Prints a summary
+ * with times at the end. Exits with 1 if any step failed. Later steps run even if an earlier one failed, except after a
+ * failed build.
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
@@ -10,10 +11,13 @@ import { gzipSync } from "node:zlib";
 import { buildAll, buildTests } from "../build.mjs";
 import { findChromium, findFirefox, MISSING, NO_FIREFOX } from "./lib/chromium.mjs";
 
-/** What one line on a page may cost its visitors, after compression, and what a collector may ask for once a session. */
+/**
+ * The largest sizes after compression, in bytes: of the snippet, and of the device part, which is loaded once a
+ * session.
+ */
 const MAX_GZIP_BYTES = { "tamga.js": 3_500, "tamga-device.js": 6_144 };
 
-/** The demo shop's script and sheet are held to the same rules. */
+/** The demo shop's script and style sheet, which follow the same lint rules. */
 const SHOP = ["../src/demo/shop/shop.js", "../src/demo/shop/shop.css"];
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const spawned = (/** @type {string} */ program, /** @type {string[]} */ args) => {
@@ -23,7 +27,7 @@ const spawned = (/** @type {string} */ program, /** @type {string[]} */ args) =>
   return "";
 };
 const run = (/** @type {string[]} */ ...args) => spawned(process.execPath, args);
-// Browser tests mostly wait, so four files share even one processor well.
+// Browser tests mostly wait, so four files can run at once even on one processor.
 const nodeTest = (/** @type {string} */ folder) => {
   const dir = `.test-build/${folder}`;
   const files = readdirSync(join(root, dir)).map((name) => `${dir}/${name}`);
@@ -38,12 +42,12 @@ const steps = [
   [
     "size",
     () => {
-      const told = Object.entries(MAX_GZIP_BYTES).map(([name, most]) => {
+      const sizes = Object.entries(MAX_GZIP_BYTES).map(([name, most]) => {
         const bytes = gzipSync(readFileSync(join(root, "dist", name)), { level: 9 }).length;
         return { text: `${name} ${bytes} of ${most} bytes`, fits: bytes <= most };
       });
-      const text = told.map(({ text }) => text).join(", ");
-      if (!told.every(({ fits }) => fits)) throw new Error(`${text}: leave something out`);
+      const text = sizes.map(({ text }) => text).join(", ");
+      if (!sizes.every(({ fits }) => fits)) throw new Error(`${text}: leave something out`);
       return text;
     },
   ],

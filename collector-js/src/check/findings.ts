@@ -1,8 +1,8 @@
 /**
- * What can be said about an installation from within the page: one line per question, each with what to do about it.
+ * Checks an installation from within the page: one finding per question, each with what to do about it.
  *
- * Nothing is counted for it: the beacon that tries the way carries an event type that no collector knows, which is discarded
- * unread. The page's own beacons, which its snippet sends anyway, are only watched.
+ * The checks count nothing. The trial beacon carries an event type that no collector knows, which is discarded unread.
+ * The page's own beacons, which its snippet sends anyway, are only observed.
  */
 import type { Options } from "../config.js";
 import { randomId } from "../lib/random-id.js";
@@ -20,7 +20,7 @@ export interface Answer {
   status: number;
   outcome: string | null;
   device: string | null;
-  /** Whether the beacon had events of a view, or only brought the device part. */
+  /** The types of the beacon's events. Empty if it only carried the device part. */
   events: string[];
 }
 
@@ -39,7 +39,7 @@ export function tagFinding(found: HTMLScriptElement[]): Finding {
   if (!tag) {
     return note(
       "No tag of the snippet on this page",
-      "From the npm package or a tag manager? Then this is as it should be.",
+      "If the npm package or a tag manager starts the snippet, this is right.",
     );
   }
   if (tag.type === "module")
@@ -57,27 +57,27 @@ export function addressFinding(site: string, collector: URL, hostname: string, s
   if (!secure)
     return bad(
       "The page is not on https",
-      "Browsers then keep no cookie of ours, and most of the device part is closed.",
+      "Browsers then do not keep the collector's cookie, and most of the device part does not work.",
     );
   if (location.protocol === "https:" && collector.protocol !== "https:") {
-    return bad("The collector is not on https", "Pages on https may not speak to it.");
+    return bad("The collector is not on https", "Pages on https may not send requests to it.");
   }
   if (!isSameSite(hostname, site)) {
     return bad(
-      `This page, ${hostname}, is not of the site ${site}`,
+      `This page, ${hostname}, does not belong to the site ${site}`,
       "data-site must be the domain that the collector's configuration names.",
     );
   }
   if (collector.hostname === hostname) {
     return note(
       "The collector shares the page's host name",
-      "Its cookie would be the application's too. Give it a name of its own, or choose a mode without cookie (identity).",
+      "The application would also get its cookie. Give the collector another host name, or choose a mode without cookie (identity).",
     );
   }
   if (!collector.hostname.endsWith(`.${site}`)) {
     return bad(
       `The collector, ${collector.hostname}, is not below ${site}`,
-      "To browsers it is a third party, whose cookie they refuse. Give it a name within the site's domain, such as t.",
+      "Browsers take it for a third party and refuse its cookie. Give it a name below the site's domain, such as t.",
     );
   }
   return good(`The collector, ${collector.hostname}, belongs to the site`);
@@ -88,12 +88,12 @@ export function permissionFinding(options: Options): Finding {
   if (mirror)
     return note(
       "This browser objects",
-      "Nothing of it is counted, as it should be. Try another browser, or delete the cookie tamga-off.",
+      "So nothing is counted, which is right. Try another browser, or delete the cookie tamga-off.",
     );
   if ((navigator as { globalPrivacyControl?: boolean }).globalPrivacyControl) {
     return note(
       "This browser asks for privacy (Global Privacy Control)",
-      "Only the bare view is sent, and one count is kept.",
+      "Only the bare view is sent. The collector keeps one count.",
     );
   }
   if (options.consent === "wait") {
@@ -105,7 +105,7 @@ export function permissionFinding(options: Options): Finding {
   return good("Nothing in this browser forbids counting");
 }
 
-/** Tries the way to the collector and says where it ends. */
+/** Sends a trial beacon and says how far it gets. */
 export async function wayFinding(site: string, endpoint: string): Promise<Finding> {
   let blocked = "";
   const onViolation = ({ effectiveDirective, blockedURI }: SecurityPolicyViolationEvent) => {
@@ -127,7 +127,7 @@ export async function wayFinding(site: string, endpoint: string): Promise<Findin
   if (blocked)
     return bad("The page's content security policy forbids beacons", `Add ${origin} to ${blocked}.`);
   if (!answer) {
-    // Without CORS a request goes through to a collector that is there, and its answer is closed to us.
+    // Without CORS a request reaches a collector that is there, but the page cannot read the answer.
     return (await send("no-cors", "omit"))
       ? bad(
           `The collector answers, but not to ${location.origin}`,
@@ -139,10 +139,10 @@ export async function wayFinding(site: string, endpoint: string): Promise<Findin
         );
   }
   if (answer.status === 429)
-    return note("The collector asks to slow down (429)", "Too much came from this network just now.");
+    return note("The collector asks to slow down (429)", "This network has sent too much just now.");
   if (answer.status === 503)
     return bad(
-      "The collector is there but takes nothing (503)",
+      "The collector is there but accepts nothing (503)",
       "Its disk is full or not ready: ask /readyz.",
     );
   if (answer.status >= 400)
@@ -150,7 +150,7 @@ export async function wayFinding(site: string, endpoint: string): Promise<Findin
   return good("Beacons reach the collector and its answer reaches the page");
 }
 
-/** Can the device part be had? It is not run for that. */
+/** Can the device part be loaded? It is fetched and not run. */
 export async function deviceFinding(endpoint: string): Promise<Finding> {
   const url = new URL("../tamga-device.js", endpoint).href;
   const answer = await fetch(url, { credentials: "omit" }).catch(() => undefined);
@@ -158,11 +158,11 @@ export async function deviceFinding(endpoint: string): Promise<Finding> {
     ? good("The device part is where the snippet looks for it")
     : note(
         "The device part is not there",
-        `${url} must lead to the collector, or the policy's items 10 to 23 stay unknown.`,
+        `${url} must lead to the collector. Otherwise the policy's items 10 to 23 stay unknown.`,
       );
 }
 
-/** What the page's own beacons were answered. */
+/** How the collector answered the page's own beacons. */
 export function rowsFinding(answers: Answer[]): Finding {
   const last = answers.at(-1);
   if (!last)
@@ -170,7 +170,8 @@ export function rowsFinding(answers: Answer[]): Finding {
       "No beacon of this page yet",
       "Its view is sent when the page is loaded, the rest when something happens.",
     );
-  if (last.status === 0) return bad("A beacon got no answer", "See above for the way.");
+  if (last.status === 0)
+    return bad("A beacon got no answer", "The line about the collector's address says why.");
   if (last.status >= 400)
     return bad(`A beacon was refused (${last.status})`, "The collector's metrics name the reason.");
   if (answers.some(({ outcome }) => outcome === "accepted")) {
@@ -180,39 +181,42 @@ export function rowsFinding(answers: Answer[]): Finding {
     );
   }
   return last.outcome === "off"
-    ? note("The visitor objects", "Taken back on the collector's page /privacy.")
+    ? note(
+        "The visitor objects",
+        "Delete the collector's cookies in this browser to take the objection back.",
+      )
     : note(
         "Received, and not counted",
-        "As a bot, by Global Privacy Control, as a repetition or for want of a listed event: the metrics name the reason.",
+        "A bot, Global Privacy Control, a duplicate, or an event that is not declared: the metrics name the reason.",
       );
 }
 
 /**
- * Pages cannot see the collector's cookie. But a collector asks for the device part once per session, and it knows a session by the
- * cookie: asked twice means that the cookie did not come back.
+ * Pages cannot see the collector's cookie. But a collector asks for the device part once per session, and recognises a
+ * session by the cookie. If it asks twice, the cookie did not come back.
  */
-export function cookieFinding(answers: Answer[], privacy: string): Finding {
+export function cookieFinding(answers: Answer[]): Finding {
   const accepted = answers.filter(({ outcome }) => outcome === "accepted");
   const asked = accepted.filter(({ device }) => device).length;
   if (asked > 1) {
     return bad(
       "The cookie did not come back",
-      "Each beacon is a new visitor. Look at the address above, and at what this browser blocks.",
+      "Each beacon counts as a new visitor. Look at the collector's address above, and at what this browser blocks.",
     );
   }
   if (asked === 1 && accepted.length > 1) return good("The cookie came back");
   return note(
-    "Whether the cookie comes back cannot be seen from here yet",
-    `Move on this site, or open ${privacy}, which shows what is known of this browser.`,
+    "It is not known yet whether the cookie comes back",
+    "Open another page of this site, or cause an event.",
   );
 }
 
-/** Safari limits cookies whose server it takes for somebody else's. */
+/** Safari limits cookies of servers that it takes for a third party's. */
 export function capFinding(userAgent: string): Finding {
   return /^((?!chrome|android).)*safari/i.test(userAgent)
     ? note(
         "Safari may keep the cookie for 7 days only",
-        "It does so if the collector's address differs from the page's in its first half. Then returning visitors look new after a week.",
+        "It does so if the first half of the collector's IP address differs from the page's. Then returning visitors look new after a week.",
       )
     : good("This browser keeps the cookie for its 13 months");
 }

@@ -1,6 +1,6 @@
 /**
- * The checker's one screen, above the page. Made without markup, so that Trusted Types and content security policies of the
- * page have nothing against it.
+ * The checker's panel, above the page. It is built without markup, so that Trusted Types and the page's content
+ * security policy permit it.
  */
 import type { Finding } from "./findings.js";
 

@@ -1,4 +1,4 @@
-/** Why a signal has no value. Thrown where a signal knows it; other failures are sorted by `device.ts`. */
+/** A signal that knows why it has no value throws this. `device.ts` classifies other failures. */
 import type { Absence } from "../beacon.js";
 
 export class Absent extends Error {

@@ -1,11 +1,11 @@
 /**
- * Lets the first beacons of parallel tabs go one after another.
+ * Sends the first beacons of parallel tabs one after another.
  *
- * A visitor without a cookie who opens three tabs at once would otherwise be given three cookies. The first tab holds a
- * lock until its answer (and with it the cookie) has come; the others wait up to three seconds, then go anyway. The lock
- * covers one attempt, no retries, because a page that holds a lock is kept out of the back/forward cache.
+ * Otherwise a visitor without a cookie who opens three tabs at once would get three cookies. The first tab holds a lock
+ * until its answer, with the cookie, has arrived. The others wait for up to three seconds and then send anyway. The
+ * lock covers one attempt and no retries, because a page that holds a lock is kept out of the back/forward cache.
  *
- * Missing on plain http and in old browsers: there is no order then, and nothing else changes.
+ * Locks do not exist on plain http and in old browsers. Then the tabs send in any order.
  */
 const LONGEST_WAIT_MS = 3_000;
 
@@ -14,8 +14,8 @@ export function firstTurn(): <T>(attempt: () => Promise<T>) => Promise<T> {
   return async (attempt) => {
     if (first) {
       first = false;
-      // The signal ends the waiting only; a lock once granted is kept until the attempt is over. Also caught: a browser without
-      // locks or signals.
+      // The signal ends only the waiting; a granted lock is kept until the attempt is over. A browser without locks or
+      // signals also ends in `catch`.
       try {
         return await navigator.locks.request(
           "tamga",

@@ -1,6 +1,6 @@
 /**
- * Nothing the snippet does wrong may reach the page: whatever a guarded function throws ends here, unreported, because
- * a console line would only frighten the page's visitors and a report would need the transport that may be at fault.
+ * No error of the snippet may reach the page. What a guarded function throws ends here, unreported: a console line
+ * would only alarm the page's developers, and a report would need the transport, which may be the cause.
  */
 export function guard<Args extends unknown[]>(run: (...args: Args) => void): (...args: Args) => void {
   return (...args) => {

@@ -1,6 +1,6 @@
-/** Resolves when the page has nothing better to do, and in any case soon. */
+/** Resolves when the page is idle, after a second at the latest. */
 
-/** Browsers that cannot tell (Safari) get a pause in which a page's own tasks find their turn. */
+/** In browsers without `requestIdleCallback` (Safari), a pause lets the page's own tasks run. */
 const PAUSE_MS = 30;
 const LONGEST_MS = 1_000;
 

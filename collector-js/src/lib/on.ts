@@ -1,6 +1,6 @@
 /**
- * Listens to events of the window, or of the document where they do not reach the window, and guards what it calls.
- * In the capture phase, so that a page which stops an event does not hide it.
+ * Listens to events of the window, or of the document if they do not reach the window, and guards what it calls. It
+ * listens in the capture phase, so that it also gets events whose propagation the page stops.
  */
 import { guard } from "./guard.js";
 

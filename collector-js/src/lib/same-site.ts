@@ -1,6 +1,6 @@
 /**
- * Does a host belong to the counted site? True for the site's name and for everything below it, and for the page's own
- * host, since a site may be tried out under another name. No list of public suffixes is shipped to browsers.
+ * Does a host belong to the counted site? True for the site's name, for all names below it, and for the page's own
+ * host, because a site may be tested under another name. The snippet contains no list of public suffixes.
  */
 export const isSameSite = (host: string, site: string): boolean =>
   host === location.hostname || `.${host}`.endsWith(`.${site}`);

@@ -1,6 +1,6 @@
 /**
- * Runs `then` once the page is really opened. A page that is prerendered, because the browser guesses that it will be
- * opened, runs its scripts though nobody has come and perhaps nobody will. Calls keep their order.
+ * Runs `then` once the page is really opened. A browser may prerender a page because it guesses that the visitor will
+ * open it. Such a page runs its scripts although nobody may ever see it. Calls keep their order.
  */
 import { guard } from "./guard.js";
 import { on } from "./on.js";

@@ -1,9 +1,9 @@
 /**
- * Runs `hidden` whenever the page may be seen for the last time, `shown` when it is seen again, and `restored` when it comes back
- * from the back/forward cache.
+ * Runs `hidden` whenever the page is hidden and may not be shown again, `shown` when it is shown again, and `restored`
+ * when it comes back from the back/forward cache.
  *
- * `visibilitychange` is the last event that phones reliably deliver; `pagehide` covers Safari, which leaves visible pages
- * without it. `unload` and `beforeunload` are never used: they keep pages out of the back/forward cache.
+ * `visibilitychange` is the last event that phones reliably deliver; `pagehide` covers Safari, which does not send it
+ * for visible pages. `unload` and `beforeunload` are never used: they keep pages out of the back/forward cache.
  */
 import { on } from "./on.js";
 

@@ -1,5 +1,6 @@
 /**
- * Item 18: ActiveX. Only Internet Explorer and the mode of Edge that imitates it have it, and neither reads a script as
- * young as this one; so `true` means that a page or a program pretends. Asked by `in`, because the real one hides from `typeof`.
+ * Item 18: ActiveX. Only Internet Explorer and Edge's mode for it have ActiveX, and neither can run a script as modern
+ * as this one. So `true` means that a page or a program pretends. It uses `in`, because `typeof` does not show the real
+ * one.
  */
 export const activeX = (): boolean => "ActiveXObject" in window;

@@ -1,6 +1,6 @@
 /**
- * Item 23: which detectors say that a program drives this browser. `schema/lists/detectors.txt` has their meaning and
- * weight; the collector judges, here is only looked. One that fails says nothing.
+ * Item 23: which detectors say that a program controls this browser. `schema/lists/detectors.txt` has their meaning and
+ * weight. Here they only report; the collector decides. A detector that fails reports nothing.
  */
 
 type Agent = { brands?: { brand: string }[]; platform?: string };
@@ -8,7 +8,7 @@ const { prototype } = Function;
 const page = () => window as unknown as Record<string, unknown>;
 const agentData = () => (navigator as { userAgentData?: Agent }).userAgentData;
 
-/** Names that tools leave in the page, by the tool. */
+/** Names that automation tools leave in the page, by tool. */
 const TRACES: [string, RegExp][] = [
   ["chromedriver", /^\$?[cw]dc_|^\$chrome_asyncScript/],
   ["selenium", /selenium|^__(webdriver|fxdriver|driver)_|^__\$webdriver/i],
@@ -20,7 +20,7 @@ const TRACES: [string, RegExp][] = [
   ["dom_automation", /^domAutomation/],
 ];
 
-/** Is this the browser's own getter or function, of this name? A proxy in its place has lost the name. */
+/** Is this the browser's own getter or function, of this name? A proxy that replaces it does not keep the name. */
 const isNative = (what: unknown, name: string) =>
   typeof what === "function" &&
   new RegExp(`^function (get )?${name}\\(\\)\\s*\\{\\s*\\[native code\\]\\s*\\}$`).test(
@@ -42,10 +42,10 @@ const DETECTORS: [string, () => unknown][] = [
   ],
   ["electron", () => /electron/i.test(navigator.userAgent) || (page().process as { type?: unknown })?.type],
   [
-    // What the engine prints of its own function tells the engine.
+    // How the engine prints its own function shows which engine it is.
     "engine_mismatch",
     () => {
-      // biome-ignore lint/security/noGlobalEval: not called, only looked at.
+      // biome-ignore lint/security/noGlobalEval: it is only printed, not called.
       const printed = prototype.toString.call(eval).length;
       const { userAgent, productSub } = navigator;
       const gecko = /firefox\//i.test(userAgent) && !/seamonkey/i.test(userAgent);
@@ -97,7 +97,7 @@ const DETECTORS: [string, () => unknown][] = [
 export async function automation(): Promise<string[]> {
   const names = [window, document, document.documentElement].flatMap((holder) => [
     ...Object.getOwnPropertyNames(holder),
-    // The attributes by which drivers mark the page.
+    // Drivers mark the page with these attributes.
     ...(holder instanceof Element ? holder.getAttributeNames() : []),
   ]);
   const found = TRACES.filter(([, trace]) => names.some((name) => trace.test(name))).map(([name]) => name);
@@ -105,7 +105,7 @@ export async function automation(): Promise<string[]> {
     try {
       if (await holds()) found.push(name);
     } catch {
-      // A browser without the thing that is looked at.
+      // The browser does not have what the detector reads.
     }
   }
   return found;

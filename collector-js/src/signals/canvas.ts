@@ -1,8 +1,10 @@
 /**
- * Item 13: how this device draws, as a digest of two drawings: letters and shapes. The pixels are hashed here and never leave.
+ * Item 13: how this device draws, as a digest of two drawings: letters and shapes. The pixels are hashed here and never
+ * leave.
  *
- * Browsers that resist fingerprinting add noise. It is noticed in two ways: the same drawing read twice differs, or a plain
- * rectangle does not read as it was painted. A digest of noise says nothing of the device, so its state goes along.
+ * Browsers that resist fingerprinting add noise. Two signs show it: the same drawing differs when it is read twice, or
+ * a plain rectangle does not have the colour that was painted. A digest of noise says nothing about the device, so the
+ * state is sent with it.
  */
 import type { Canvas } from "../beacon.js";
 import { Absent } from "../lib/absent.js";
@@ -19,13 +21,13 @@ export async function canvas(): Promise<Canvas | undefined> {
     on.fillRect(0, 0, WIDTH, HEIGHT);
   });
   if (!plain) return undefined;
-  // What a browser gives that lets nobody read: white, or nothing.
+  // A browser that forbids reading returns white, or nothing.
   if (plain.every((value) => value === 255) || plain.every((value) => value === 0))
     throw new Absent("blocked");
   let noised = plain.some((value, index) => value !== PAINTED[index & 3]);
   const drawn = new Uint8Array(2 * plain.length);
   for (const [index, scene] of [letters, shapes].entries()) {
-    // The first letters of a script may make the browser look for a font; the page has its turn in between.
+    // The first letters of a script may make the browser look for a font. The page's own tasks run in between.
     await idle();
     const first = pixels(scene) as Uint8ClampedArray;
     await idle();
@@ -36,19 +38,19 @@ export async function canvas(): Promise<Canvas | undefined> {
   return { digest: await digest(drawn), state: noised ? "noised" : "normal" };
 }
 
-/** `undefined` where there is no canvas. It is never part of the page. */
+/** `undefined` if the browser has no canvas. The canvas is never part of the page. */
 function pixels(scene: (on: CanvasRenderingContext2D) => void): Uint8ClampedArray | undefined {
   const canvas = document.createElement("canvas");
   canvas.width = WIDTH;
   canvas.height = HEIGHT;
-  // Drawn by the processor: asking the graphics card would stall the page while the answer comes back.
+  // The processor draws: reading from the graphics card would stall the page.
   const on = canvas.getContext("2d", { willReadFrequently: true });
   if (!on) return undefined;
   scene(on);
   return on.getImageData(0, 0, WIDTH, HEIGHT).data;
 }
 
-/** Several scripts, so that fallback fonts and their smoothing show. */
+/** Several scripts, so that fallback fonts and their smoothing matter. */
 function letters(on: CanvasRenderingContext2D) {
   on.fillStyle = "#e8d9b5";
   on.fillRect(90, 6, 84, 40);

@@ -1,16 +1,17 @@
 /**
- * Item 14: which fonts of a fixed list are there. A text is measured with the font before each of three generic ones; a width
- * that is not the generic one's belongs to the font. Measured on a canvas that is no part of the page: nothing is laid out.
+ * Item 14: which fonts of a fixed list are there. A text is measured with the font before each of three generic fonts.
+ * If the width differs from the generic font's, the font is there. The canvas is not part of the page, so nothing is
+ * laid out.
  *
- * Fonts that the page itself brings are left out, since measuring one would download it and tell nothing of the device.
+ * Fonts that the page itself loads are left out: measuring one would download it, and it says nothing about the device.
  */
 import list from "../../../schema/lists/fonts.txt";
 import { idle } from "../lib/idle.js";
 
-/** Wide, narrow and round letters, digits and a ligature, so that hardly two fonts agree on its width. */
+/** Wide, narrow and round letters, digits and a ligature, so that two fonts hardly ever give the same width. */
 const TEXT = "mWil1 Qg@fiЖә7";
 const GENERIC = ["monospace", "sans-serif", "serif"];
-/** Looking up a font may take a millisecond; after so many the page has its turn. */
+/** Looking up a font may take a millisecond. After this many, the page's own tasks run. */
 const AT_ONCE = 4;
 
 export async function fonts(): Promise<string[] | undefined> {

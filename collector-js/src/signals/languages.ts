@@ -1,11 +1,13 @@
-/** Item 19: the languages the visitor prefers, best first. Private windows tell of one only, which is a value too. */
+/**
+ * Item 19: the languages that the visitor prefers, best first. Private windows report only one, which is also a value.
+ */
 
 /** The shape of a BCP 47 tag; the collector checks its meaning. */
 const TAG = /^[a-z]{2,8}(-[a-z0-9]{1,8})*$/i;
 
 export function languages(): string[] | undefined {
-  const told = (navigator.languages ?? [navigator.language]).filter(
+  const valid = (navigator.languages ?? [navigator.language]).filter(
     (tag) => TAG.test(tag) && tag.length <= 35,
   );
-  return told.length ? told.slice(0, 8) : undefined;
+  return valid.length ? valid.slice(0, 8) : undefined;
 }

@@ -1,6 +1,6 @@
 /**
  * Item 17: how many devices of each kind record or play. Without a permission browsers show at most one per kind and no
- * name; none is asked for. Missing on plain http.
+ * name. No permission is asked for. Plain http does not have it.
  */
 import type { MediaDevices } from "../beacon.js";
 

@@ -1,6 +1,6 @@
 /**
- * Item 15: the names of plugins. Browsers of today name five PDF viewers or nothing, whatever is installed; an empty list is
- * a value.
+ * Item 15: the names of plugins. Today's browsers name five PDF viewers or nothing, no matter what is installed. An
+ * empty list is a value.
  */
 import { text } from "../lib/text.js";
 

@@ -1,9 +1,9 @@
-/** Item 22: the screen, and how much of it the window takes. The window's own size and place are not told. */
+/** Item 22: the screen, and how much of it the window takes. The window's size and position are not sent. */
 import type { Screen } from "../beacon.js";
 
 export function screenClass(): Screen {
   const { width, height, colorDepth, availWidth, availHeight } = screen;
-  // Some embedded browsers know no outer size; what is visible then stands for it.
+  // Some embedded browsers have no outer size. Then the visible size replaces it.
   const share = ((outerWidth || innerWidth) * (outerHeight || innerHeight)) / (availWidth * availHeight);
   return {
     width: whole(width, 100_000),
@@ -14,5 +14,5 @@ export function screenClass(): Screen {
   };
 }
 
-/** Within the wire's bounds, whatever a browser or an extension puts there. */
+/** A whole number within the wire's bounds, for any value that a browser or an extension sets. */
 const whole = (number: number, most: number) => Math.min(Math.max(Math.round(number) || 0, 0), most);

@@ -1,15 +1,17 @@
 /**
- * Item 16: who made the graphics card, what it is called, and a digest of what it can do.
+ * Item 16: the maker and the name of the graphics card, and a digest of its limits.
  *
- * Firefox tells a class of cards as the plain renderer and warns on the console about the extension, Chromium and Safari
- * tell nothing without it; hence it is asked for only where the plain name is theirs. Only names that the specification has
- * are asked for, since an unknown one is a warning on the page's console.
+ * Firefox reports a class of cards as the plain renderer, and warns on the console if a page asks for the extension.
+ * Chromium and Safari report nothing without the extension. So it is used only if the plain name is Chromium's or
+ * Safari's. Only names of the specification are read, because an unknown name causes a warning on the page's console.
  */
 import type { WebGl } from "../beacon.js";
 import { digest } from "../lib/digest.js";
 import { text } from "../lib/text.js";
 
-/** Limits and sizes by their numbers in the specification: textures, viewport, points, lines, buffers, shaders, colours. */
+/**
+ * Limits and sizes by their numbers in the specification: textures, viewport, points, lines, buffers, shaders, colours.
+ */
 const LIMITS = [
   0x0d33, 0x0d3a, 0x846d, 0x846e, 0x851c, 0x84e8, 0x8869, 0x8872, 0x8b4c, 0x8b4d, 0x8dfb, 0x8dfc, 0x8dfd,
   0x0d50, 0x0d52, 0x0d53, 0x0d54, 0x0d55, 0x0d56, 0x0d57, 0x80a8, 0x80a9, 0x1f02, 0x8b8c,
@@ -39,7 +41,7 @@ export async function webgl(): Promise<WebGl | undefined> {
       }),
     ),
   ];
-  // A page may hold a dozen contexts; this one is not kept waiting for the garbage collector.
+  // A page may have about a dozen contexts, so this one is released at once.
   gl.getExtension("WEBGL_lose_context")?.loseContext();
   return {
     vendor: text(vendor, 128),

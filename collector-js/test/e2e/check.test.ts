@@ -28,7 +28,7 @@ async function verdict(page: Page, holds: (lines: string[]) => boolean) {
 }
 const bad = (lines: string[]) => lines.filter((line) => line.startsWith("bad"));
 
-test("a sound installation has no fault, is counted as ever, and tells that the cookie came back", async () => {
+test("a correct installation has no fault, is counted as usual, and shows that the cookie came back", async () => {
   const page = await world.visitor();
   world.device = "10";
   world.answers = Array.from({ length: 9 }, () => ({ headers: { "Tamga-Outcome": "accepted" } }));
@@ -127,7 +127,7 @@ for (const [what, arrange, expected] of [
   });
 }
 
-test("what is not a fault is a note: several tags, consent that is waited for, the visitor's wish for privacy", async () => {
+test("several tags, a tag that waits for consent, and Global Privacy Control are notes, not faults", async () => {
   const page = await world.visitor((context) =>
     context.addInitScript(() => {
       Object.defineProperty(navigator, "globalPrivacyControl", { value: true });

@@ -25,7 +25,7 @@ test("a page load is one view, sent without preflight, with cookies, and without
 
   await page.goto(`${world.origin}/about`);
   await world.until(() => world.of("view").length === 2);
-  // The first view may say its last words after the second has begun.
+  // The first view may send its last beacon after the second has begun.
   const second = world.received.find(({ beacon }) => beacon.view !== first?.beacon.view);
   assert.equal(second?.headers.cookie, "tamga-test=1", "the collector's cookie comes back");
 });

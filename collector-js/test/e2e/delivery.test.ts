@@ -11,7 +11,7 @@ before(async () => {
 after(() => world?.close());
 afterEach(() => assert.deepEqual(world.contractErrors(), []));
 
-/** Opens the page for a while and closes it. What it told of that while. */
+/** Opens the page for a while and closes it. Returns what it reported. */
 async function visit(page: Page, ms = 0) {
   await page.goto(`${world.origin}/`);
   await world.until(() => world.of("view").length === 1);

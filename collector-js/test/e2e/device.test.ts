@@ -136,8 +136,8 @@ test("the device part comes once per page, though a collector asks again, and be
   await world.quiet();
   assert.equal(world.devices.length, 1);
   const views = world.received.filter(({ beacon }) => beacon.events[0]?.type === "view");
-  const told = world.received.find(({ beacon }) => beacon.device)?.beacon;
-  assert.deepEqual([told?.view, told?.seq], [views[0]?.beacon.view, 1]);
+  const sent = world.received.find(({ beacon }) => beacon.device)?.beacon;
+  assert.deepEqual([sent?.view, sent?.seq], [views[0]?.beacon.view, 1]);
 });
 
 test("an objection while the device is read keeps it on the device", async () => {
@@ -160,7 +160,7 @@ test("an objection while the device is read keeps it on the device", async () =>
   assert.deepEqual(world.devices, []);
 });
 
-test("a page that is left while the device is read tells what there is, and the rest as timeout", async () => {
+test("a page that is left while the device is read sends what it has, and the rest as timeout", async () => {
   const page = await world.visitor((context) =>
     context.addInitScript(() => {
       MediaDevices.prototype.enumerateDevices = () => {
@@ -208,7 +208,7 @@ for (const [what, code, expected] of [
   ["white for everything", "255", { absent: "blocked" }],
   ["nothing for everything", "-255", { absent: "blocked" }],
 ] as const) {
-  test(`a canvas that reads as ${what} is told as such`, async () => {
+  test(`a canvas that reads as ${what} is reported as such`, async () => {
     const { device } = await read("13", (context) =>
       context.addInitScript(`
         const read = CanvasRenderingContext2D.prototype.getImageData;
@@ -279,7 +279,7 @@ test("a policy that keeps the device part out costs nothing else", async () => {
 });
 
 test("where there is no WebGL it is unsupported, and a browser that nobody drives is suspected of nothing", async () => {
-  const other = await World.create({ flat: true, undriven: true });
+  const other = await World.create({ flat: true, unautomated: true });
   try {
     const page = await other.visitor(undefined, {
       // The one thing that a headless browser says of itself then.

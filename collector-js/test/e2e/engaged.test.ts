@@ -1,12 +1,13 @@
-/** Is the time that a page was really looked at what is told, within two percent, whatever happens in between? */
+/** Is the reported time the time that the page was visible and focused, within two percent, in all situations? */
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import { World } from "./world.js";
 
 /**
- * What happens, with seconds: `look` (visible and focused), `aside` (visible behind another window), `hidden` (another tab, the
- * screen locked), `blind` (hidden, but the window says that it has the focus), `sleep` (the device sleeps, and no event says so).
+ * What happens, with seconds: `look` (visible and focused), `aside` (visible behind another window), `hidden` (another
+ * tab, the screen locked), `blind` (hidden, but the window says that it has the focus), `sleep` (the device sleeps, and
+ * no event says so).
  */
 type Step = "look" | "aside" | "hidden" | "blind" | "sleep";
 
@@ -68,19 +69,19 @@ const turn = (visible: boolean, focused: boolean) =>
     [visible, focused],
   );
 
-/** Ends the view of a path, which must have told so many milliseconds. */
-async function tells(path: string, truth: number) {
+/** Ends the view of a path, which must have reported this many milliseconds. */
+async function reports(path: string, truth: number) {
   await turn(false, false);
   await page.clock.runFor(AFTER_MS);
   const view = () => world.received.find(({ beacon }) => JSON.stringify(beacon.events).includes(`${path}"`));
   await world.until(() => view() !== undefined);
-  const told = () =>
+  const reported = () =>
     world.received
       .filter(({ beacon }) => beacon.view === view()?.beacon.view)
       .flatMap(({ beacon }) => beacon.events)
       .reduce((most, event) => (event.type === "engage" ? Math.max(most, event.engaged_ms) : most), 0);
-  await world.until(() => Math.abs(told() - truth) <= truth * 0.02, 4_000).catch(() => {});
-  assert.ok(Math.abs(told() - truth) <= truth * 0.02, `${told()} ms instead of ${truth}`);
+  await world.until(() => Math.abs(reported() - truth) <= truth * 0.02, 4_000).catch(() => {});
+  assert.ok(Math.abs(reported() - truth) <= truth * 0.02, `${reported()} ms instead of ${truth}`);
 }
 
 assert.equal(SCENARIOS.length, 20);
@@ -100,7 +101,7 @@ for (const [index, scenario] of SCENARIOS.entries()) {
         await page.clock.runFor(ms);
       }
     }
-    await tells(path, truth);
+    await reports(path, truth);
   });
 }
 
@@ -116,5 +117,5 @@ test("a window that has just got focus is believed though the page denies it, an
   await page.clock.runFor(30_000);
   await focus("window");
   await page.clock.runFor(7_000);
-  await tells("/focus", 7_000);
+  await reports("/focus", 7_000);
 });

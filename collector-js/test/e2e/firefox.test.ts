@@ -116,13 +116,13 @@ test("loading, moving, reloading, coming back and closing are counted once each"
   );
 });
 
-test("a Firefox that resists fingerprinting tells nothing true by its canvas, and nothing is asked of the visitor", async () => {
+test("a Firefox that resists fingerprinting shows a noised or blocked canvas, and the visitor is not asked anything", async () => {
   const shy = await Firefox.launch({ "privacy.resistFingerprinting": true });
   try {
     const { device } = await read(shy, "10,13,16,19");
     const { canvas, time_zone } = device;
-    const told = canvas as { state?: string; absent?: string };
-    assert.ok(told.state === "noised" || told.absent === "blocked", JSON.stringify(canvas));
+    const canvasRead = canvas as { state?: string; absent?: string };
+    assert.ok(canvasRead.state === "noised" || canvasRead.absent === "blocked", JSON.stringify(canvas));
     assert.ok(["UTC", "Atlantic/Reykjavik"].includes(time_zone as string), JSON.stringify(time_zone));
   } finally {
     await shy.close();

@@ -17,7 +17,7 @@ const story = () =>
     if (event.type === "view") return [`view ${new URL(event.url).pathname}`];
     return event.type === "event" ? [`event ${event.name}`] : [];
   });
-const tell = (page: Page, ...names: string[]) =>
+const send = (page: Page, ...names: string[]) =>
   page.evaluate((names) => {
     for (const name of names) (window as { tamga?: { event(name: string): void } }).tamga?.event(name);
   }, names);
@@ -31,18 +31,18 @@ const open = async (path = "/", attributes = "") => {
 
 test("reloading twice in a row: three views", async () => {
   const page = await open("/");
-  await tell(page, "a");
+  await send(page, "a");
   await page.reload();
-  await tell(page, "b");
+  await send(page, "b");
   await page.reload();
   await world.until(() => story().length === 5);
   await world.quiet();
   assert.deepEqual(story().sort(), ["event a", "event b", "view /", "view /", "view /"]);
 });
 
-test("a tab whose process is killed has told its view, and its next life is another", async () => {
+test("a tab whose process is killed has reported its view, and reloading it begins another", async () => {
   const page = await open("/");
-  await tell(page, "told");
+  await send(page, "reported");
   await world.until(() => story().length === 2);
   const session = await page.context().newCDPSession(page);
   session.send("Page.crash").catch(() => {});
@@ -51,15 +51,15 @@ test("a tab whose process is killed has told its view, and its next life is anot
   await again.goto(`${world.origin}/`);
   await world.until(() => story().length === 3);
   await world.quiet();
-  assert.deepEqual(story(), ["view /", "event told", "view /"]);
+  assert.deepEqual(story(), ["view /", "event reported", "view /"]);
 });
 
 test("what happens offline arrives when the network is back", async () => {
   const page = await open("/");
   await page.context().setOffline(true);
-  await tell(page, "a");
+  await send(page, "a");
   await page.evaluate(() => history.pushState({}, "", "/next"));
-  await tell(page, "b");
+  await send(page, "b");
   await world.quiet();
   assert.deepEqual(story(), ["view /"]);
   await page.context().setOffline(false);
@@ -75,13 +75,14 @@ test("what happens offline arrives when the network is back", async () => {
 test("with data-offline it outlives its page, and the next one brings it", async () => {
   const page = await open("/", "data-offline");
   await page.context().setOffline(true);
-  await tell(page, "a");
+  await send(page, "a");
   const stored = (page: Page) => page.evaluate(() => Object.entries(localStorage));
   assert.deepEqual(await stored(page), [], "not while the page is there");
   const closed = new Promise((closed) => page.once("close", closed));
   await page.close({ runBeforeUnload: true });
   await closed;
-  // Storage travels from process to process; a page that opens at once may be too early for it, and leaves it to the next.
+  // Storage travels from process to process; a page that opens at once may be too early for it, and leaves it to the
+  // next.
   await world.quiet(1_000);
   const context = world.browser.contexts()[0];
   await context?.setOffline(false);
@@ -97,7 +98,7 @@ test("with data-offline it outlives its page, and the next one brings it", async
 test("without data-offline nothing is ever stored", async () => {
   const page = await open("/");
   await page.context().setOffline(true);
-  await tell(page, "a");
+  await send(page, "a");
   await page.context().setOffline(false);
   await page.goto(`${world.origin}/next`);
   await world.until(() => world.of("view").length === 2);
@@ -116,7 +117,7 @@ test("leaving while a beacon is under way loses neither it nor what waits behind
   world.answers = [{ delayMs: 1_500 }];
   await page.goto(`${world.origin}/slow`);
   await world.until(() => world.received.length === 1);
-  await tell(page, "behind");
+  await send(page, "behind");
   await page.goto(`${world.origin}/next`);
   await world.until(() => story().length === 3);
   await world.quiet();
@@ -126,9 +127,9 @@ test("leaving while a beacon is under way loses neither it nor what waits behind
 test("a hundred events at once are a hundred events, and so are a hundred before the page is left", async () => {
   const page = await open("/");
   const names = Array.from({ length: 100 }, (_, index) => `e${index}`);
-  await tell(page, ...names);
+  await send(page, ...names);
   await world.until(() => story().length === 101);
-  await tell(page, ...names);
+  await send(page, ...names);
   await page.close({ runBeforeUnload: true });
   await world.until(() => story().length === 201);
   await world.quiet(500);
@@ -142,7 +143,7 @@ test("a collector that was away gets everything when it is back, once", async ()
   const page = await world.visitor();
   await page.route("**/v1/beacon", (route) => route.abort("connectionrefused"), { times: 2 });
   await page.goto(`${world.origin}/`);
-  await tell(page, "a");
+  await send(page, "a");
   await world.until(() => story().length === 2, 20_000);
   await world.quiet();
   assert.deepEqual(story(), ["view /", "event a"]);
@@ -167,8 +168,8 @@ test("the words of a search are sent once per search, and only where the tag nam
 });
 
 test("errors of the page are reported once each and five at most, and only where the tag asks", async () => {
-  // In the page's own script, because browsers report no rejection of code that a debugger brings in. Deferred scripts, and so
-  // ours, have run when this event comes.
+  // In the page's own script, because browsers report no rejection of code that a debugger brings in. Deferred scripts,
+  // and so ours, have run when this event comes.
   const body = `<script>addEventListener("DOMContentLoaded", () => {
     for (let turn = 0; turn < 3; turn++) setTimeout(() => { throw new TypeError("cart is undefined"); });
     Promise.reject(new Error("payment failed \\ud83d"));
@@ -226,7 +227,7 @@ test("a form that leads to another site is an exit, one of the own site is none"
   );
 });
 
-test("a page within a frame reports nothing by itself, but what it is told to", async () => {
+test("a page within a frame reports nothing by itself, only what it calls", async () => {
   const page = await world.visitor();
   world.pages["/"] = { body: '<iframe src="/inner"></iframe>' };
   await page.goto(`${world.origin}/`);

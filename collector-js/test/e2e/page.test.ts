@@ -131,7 +131,7 @@ test("with the collector down the page is what it is without us: loaded, quiet, 
   );
   const [errors, hosts]: [string[], Set<string>] = [[], new Set()];
   page.on("pageerror", ({ message }) => errors.push(message));
-  // That a request failed is told by the browser itself, and no page can prevent it.
+  // The browser itself reports a failed request on the console, and no page can prevent that.
   page.on("console", (message) => {
     if (!message.text().includes("net::ERR_")) errors.push(message.text());
   });

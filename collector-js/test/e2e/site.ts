@@ -1,6 +1,6 @@
 /**
- * The server side of the browser tests: a site, its collector and another site on one port, told apart by host name. The
- * collector records beacons and answers as the test says.
+ * The server side of the browser tests: a site, its collector and another site on one port, distinguished by host name.
+ * The collector records beacons and answers as the test says.
  */
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
@@ -57,7 +57,7 @@ export class Site {
   /** If set, the site is the demo shop under this content security policy. */
   shop: string | undefined;
 
-  /** Views of earlier visitors, whose last words may come late on a busy machine. */
+  /** Views of earlier visitors, whose last beacons may come late on a busy machine. */
   private gone = new Set<string>();
   private server = createServer((request, response) => this.answer(request, response));
   port = 0;

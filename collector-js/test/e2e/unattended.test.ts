@@ -45,7 +45,7 @@ test("a page that the browser prerenders is a view when it is opened, and was no
   await site.until(() => site.of("engage").length >= 2);
 });
 
-test("a tab in the background stands still and goes on, and what it is told meanwhile is there once", async () => {
+test("a tab in the background pauses and goes on, and an event of the pause is counted once", async () => {
   const tab = await chromium.tab();
   await tab.goto(`${site.origin}/`);
   await site.until(() => paths().length === 1);

@@ -1,4 +1,4 @@
-/** The small world of most browser tests: a site with its collector, and a Chromium with a fresh profile for every visitor. */
+/** What most browser tests need: a site with its collector, and a Chromium with a fresh profile for every visitor. */
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 import { launchChromium } from "../lib/chromium.mjs";
 import { Site } from "./site.js";
@@ -14,7 +14,7 @@ export class World extends Site {
     return new World(await launchChromium(undefined, how)).open();
   }
 
-  /** Without memory of earlier tests. */
+  /** A new visitor, without data of earlier tests. */
   async visitor(
     prepare?: (context: BrowserContext) => Promise<unknown>,
     options?: BrowserContextOptions,

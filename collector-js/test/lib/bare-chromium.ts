@@ -1,6 +1,6 @@
 /**
- * A Chromium that is left alone: no focus is pretended, and only the tabs that a test opens are watched. What a test driver
- * usually does for convenience hides how tabs in the background and prerendered pages behave.
+ * A Chromium that is left alone: no focus is pretended, and only the tabs that a test opens are watched. What a test
+ * driver usually does for convenience hides how tabs in the background and prerendered pages behave.
  */
 import { FLAGS, findChromium, MISSING } from "./chromium.mjs";
 import { asJson, fromJson, Wire } from "./wire.js";

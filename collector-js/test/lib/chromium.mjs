@@ -1,7 +1,7 @@
 /**
- * Finds the browsers of the system, and starts Chromium, with a fresh profile and without any traffic of its own.
+ * Finds the browsers of the system, and starts Chromium with a fresh profile and without background traffic.
  *
- * `*.localhost` is loopback in Chromium by itself, so pages and collector can have real host names without DNS.
+ * Chromium resolves `*.localhost` to loopback, so pages and collector can have real host names without DNS.
  */
 import { accessSync, constants } from "node:fs";
 import { chromium } from "playwright-core";
@@ -20,10 +20,10 @@ export const FLAGS = [
 ];
 
 export const MISSING =
-  "Chromium was not found, and without a real browser nothing is proven: apt-get install chromium, or name one in the variable CHROMIUM.";
+  "Chromium was not found, and the tests need a real browser: apt-get install chromium, or set the variable CHROMIUM to its path.";
 
 export const NO_FIREFOX =
-  "Firefox was not found, and what it makes of the snippet is not proven: apt-get install firefox-esr, or name one in the variable FIREFOX.";
+  "Firefox was not found, and the tests need it: apt-get install firefox-esr, or set the variable FIREFOX to its path.";
 
 /** @param {(string | undefined)[]} places */
 const find = (places) =>
@@ -41,23 +41,24 @@ export const findFirefox = () => find(PLACES_OF_FIREFOX);
 
 /**
  * @param {string} [proxy] the address of an http proxy, which then sees loopback requests as well
- * @param {{ flat?: boolean, undriven?: boolean }} [how] `flat`: without WebGL; `undriven`: as if no program drove it
+ * @param {{ flat?: boolean, unautomated?: boolean }} [how] `flat`: without WebGL; `unautomated`: as if no program
+ * controlled it
  * @returns {Promise<import("playwright-core").Browser>}
  */
-export async function launchChromium(proxy, { flat = false, undriven = false } = {}) {
+export async function launchChromium(proxy, { flat = false, unautomated = false } = {}) {
   const executablePath = findChromium();
   if (!executablePath) throw new Error(MISSING);
   return chromium.launch({
     executablePath,
     headless: true,
     ...(proxy ? { proxy: { server: proxy, bypass: "<-loopback>" } } : {}),
-    // Playwright switches the back/forward cache off; what happens on a restored page is part of the contract.
-    ignoreDefaultArgs: ["--disable-back-forward-cache", ...(undriven ? ["--enable-automation"] : [])],
-    // Playwright adds --enable-unsafe-swiftshader, with which WebGL is computed by the processor.
+    // Playwright turns the back/forward cache off, but the tests cover restored pages.
+    ignoreDefaultArgs: ["--disable-back-forward-cache", ...(unautomated ? ["--enable-automation"] : [])],
+    // Playwright adds --enable-unsafe-swiftshader, which lets the processor compute WebGL.
     args: [
       ...FLAGS,
       ...(flat ? ["--disable-3d-apis"] : []),
-      ...(undriven ? ["--disable-blink-features=AutomationControlled"] : []),
+      ...(unautomated ? ["--disable-blink-features=AutomationControlled"] : []),
     ],
   });
 }

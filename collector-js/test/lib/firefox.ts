@@ -1,8 +1,8 @@
 /**
- * The Firefox of the system, driven over WebDriver BiDi: as much of it as the tests need.
+ * The Firefox of the system, controlled over WebDriver BiDi, with the functions that the tests need.
  *
- * A fresh profile without any traffic of its own; `*.localhost` is loopback in Firefox by itself. What the page's own code does
- * is not touched by the driving, except that `navigator.webdriver` says so.
+ * It has a fresh profile and no background traffic. Firefox resolves `*.localhost` to loopback. What the page's own
+ * code does is not touched by the driving, except that `navigator.webdriver` says so.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -68,7 +68,9 @@ export class Tab {
   back = () => this.send("browsingContext.traverseHistory", { delta: -1 });
   close = () => this.send("browsingContext.close", { promptUnload: false });
 
-  /** Waits for a page that another page moved to: until it has loaded, the tab's history may still stand at that other. */
+  /**
+   * Waits for a page that another page moved to: until it has loaded, the tab's history may still stand at that other.
+   */
   async arrived(url: string, timeoutMs: number) {
     const end = performance.now() + timeoutMs;
     // A document that is being replaced answers with an error.

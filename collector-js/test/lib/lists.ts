@@ -1,4 +1,4 @@
-/** The lists of `schema/lists`, read as a collector reads them: entries, one a line, `#` begins a comment. */
+/** The lists of `schema/lists`, read as a collector reads them: one entry a line, `#` begins a comment. */
 import { readFileSync } from "node:fs";
 
 const LISTS = new URL("../../../schema/lists/", import.meta.url);

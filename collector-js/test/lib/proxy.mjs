@@ -1,8 +1,8 @@
 /**
- * A proxy that shows every request a browser makes over http, the ones that outlive their page included: those are the ones
- * that matter here, and the browser's own tools lose sight of them when the page's target is gone.
+ * A proxy that reports every http request of a browser. It includes requests that continue after their page is closed,
+ * which the browser's own tools no longer show.
  *
- * Reaches this machine only; another host gets an empty page. What goes through TLS is passed on unseen.
+ * It reaches this machine only; another host gets an empty page. TLS connections pass through unread.
  */
 import { createServer, request as send } from "node:http";
 import { connect } from "node:net";
@@ -13,8 +13,8 @@ export const isLoopback = (host) => /(^|\.)localhost$|^127\.|^\[::1\]$/.test(hos
 const address = (host) => (host.endsWith("localhost") ? "127.0.0.1" : host.replace(/[[\]]/g, ""));
 
 /**
- * @typedef {{ method: string, url: string, body: string, status: number, outcome?: string | undefined, error?: string }} Exchange
- * `status` is 0 when no answer came; `error` then says why.
+ * @typedef {{ method: string, url: string, body: string, status: number, outcome?: string | undefined, error?: string
+ * }} Exchange `status` is 0 when no answer came; `error` then says why.
  */
 
 /**
@@ -34,12 +34,12 @@ export async function startProxy(onExchange) {
     pending++;
     /** @type {Buffer[]} */
     const chunks = [];
-    const told = { method: request.method ?? "", url: url.href, body: "" };
+    const seen = { method: request.method ?? "", url: url.href, body: "" };
     const onward = send(
       {
         host: address(url.hostname),
         port: url.port || 80,
-        method: told.method,
+        method: seen.method,
         path: url.pathname + url.search,
         headers: request.headers,
       },
@@ -50,13 +50,13 @@ export async function startProxy(onExchange) {
         answer.on("end", () => {
           pending--;
           const body = Buffer.concat(chunks).toString();
-          onExchange({ ...told, body, status: answer.statusCode ?? 0, outcome });
+          onExchange({ ...seen, body, status: answer.statusCode ?? 0, outcome });
         });
       },
     );
     onward.on("error", ({ message }) => {
       pending--;
-      onExchange({ ...told, body: Buffer.concat(chunks).toString(), status: 0, error: message });
+      onExchange({ ...seen, body: Buffer.concat(chunks).toString(), status: 0, error: message });
       response.destroy();
     });
     request.on("data", (chunk) => chunks.push(chunk));

@@ -1,4 +1,4 @@
-/** The wire contract as a function: what is wrong with this beacon? */
+/** Checks beacons against the wire contract. */
 import { readFileSync } from "node:fs";
 import Ajv2020 from "ajv/dist/2020.js";
 
@@ -26,7 +26,7 @@ export const schema: Schema = JSON.parse(readFileSync(`${WIRE}beacon.v1.schema.j
 
 const check = new Ajv2020({ allErrors: true, strict: true }).compile(schema);
 
-/** Empty if it keeps the contract. */
+/** What is wrong with a beacon. Empty if it keeps the contract. */
 export function validate(beacon: unknown): string[] {
   return check(beacon)
     ? []

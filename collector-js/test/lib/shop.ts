@@ -1,6 +1,6 @@
 /**
- * The demo shop's files by path, as the collector's demo serves them: `/` is `index.html`, `/pay/<order>` is `pay.html`, another
- * path without extension is the file of that name with `.html`.
+ * The demo shop's files by path, as the collector's demo serves them. `/` is `index.html`, `/pay/<order>` is
+ * `pay.html`, and another path without extension is the file of that name with `.html`.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { extname } from "node:path";

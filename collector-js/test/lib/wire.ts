@@ -1,4 +1,4 @@
-/** A browser's remote control: requests and answers as JSON over one WebSocket, as DevTools and WebDriver BiDi have it. */
+/** Controls a browser by JSON requests over one WebSocket, as DevTools and WebDriver BiDi define them. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import WebSocket from "ws";
 
-/** A browser takes its time to start, and more of it beside other browsers. */
+/** A browser starts slowly, and more slowly beside other browsers. */
 const START_MS = 60_000;
 
 interface Answer {
@@ -63,10 +63,10 @@ export class Wire {
     return answer.result;
   }
 
-  /** `method` is what ends the browser in order. */
+  /** `method` is the method that closes the browser. */
   async close(method: string) {
     const ended = new Promise((end) => this.process.once("exit", end));
-    // Its connection may end before the answer comes.
+    // The connection may end before the answer arrives.
     this.send(method).catch(() => this.process.kill());
     await ended;
     this.socket.terminate();

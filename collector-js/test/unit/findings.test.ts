@@ -1,4 +1,4 @@
-/** What does the checker make of what it sees? The rest of it is tried in a browser. */
+/** Tests of the checker's findings. The rest of the checker is tested in a browser. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -21,7 +21,7 @@ const answer = (given: Partial<Answer>): Answer => ({
   ...given,
 });
 
-test("a collector must be on https, below the site's domain, and have a name of its own", () => {
+test("a collector must be on https, below the site's domain, and not share the page's host name", () => {
   const at = (collector: string, page = "jetpay.kz", secure = true) =>
     addressFinding("jetpay.kz", new URL(collector), page, secure).state;
   assert.equal(at("https://t.jetpay.kz/v1/beacon"), "good");
@@ -33,16 +33,16 @@ test("a collector must be on https, below the site's domain, and have a name of 
   assert.equal(at("https://t.jetpay.kz/v1/beacon", "jetpay.kz", false), "bad");
 });
 
-test("asked for the device part twice in one session, the cookie did not come back; once and then not, it did", () => {
-  const state = (...answers: Answer[]) => cookieFinding(answers, "https://t.jetpay.kz/privacy").state;
+test("two requests for the device part in one session mean that the cookie did not come back", () => {
+  const state = (...answers: Answer[]) => cookieFinding(answers).state;
   assert.equal(state(answer({ device: "10" }), answer({ device: "10" })), "bad");
   assert.equal(state(answer({ device: "10" }), answer({})), "good");
-  assert.equal(state(answer({ device: "10" })), "note", "one answer tells nothing yet");
-  assert.equal(state(answer({}), answer({})), "note", "a policy without such items tells nothing");
+  assert.equal(state(answer({ device: "10" })), "note", "one answer is not enough");
+  assert.equal(state(answer({}), answer({})), "note", "a policy without such items shows nothing");
   assert.equal(state(answer({ device: "10" }), answer({ outcome: "dropped" })), "note");
 });
 
-test("a page is counted when one of its beacons was accepted, whatever came after", () => {
+test("a page is counted if one of its beacons was accepted", () => {
   assert.equal(rowsFinding([]).state, "note");
   assert.equal(rowsFinding([answer({}), answer({ outcome: "dropped" })]).state, "good");
   assert.equal(rowsFinding([answer({ outcome: "dropped" })]).state, "note");

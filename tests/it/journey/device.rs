@@ -13,7 +13,7 @@ use crate::support::product::Product;
 pub(super) async fn arrives_as_its_browser_knows_it(demo: &mut Product) {
     let before = device_rows(demo).await;
     let shop = format!("http://{}", shop_host(demo.ports.collector));
-    let lines = tokio::task::spawn_blocking(move || walk(&["--undriven", "--dwell", "3", &shop])).await.unwrap();
+    let lines = tokio::task::spawn_blocking(move || walk(&["--unautomated", "--dwell", "3", &shop])).await.unwrap();
     let known = &lines.iter().find(|exchange| exchange.line["kind"] == "device").unwrap().line;
     let text = |name: &str| known[name].as_str().unwrap().to_owned();
     let told = demo
