@@ -12,7 +12,7 @@
 //!
 //! [`pipeline`] is the pure part of that way on one screen; [`event`] names the shapes of the data for the state they are
 //! in, [`record`] gives the last of them its bytes. What every room shares: [`config`], [`items`], [`clock`], [`secret`],
-//! [`outcome`], [`metrics`], [`audit`], [`shutdown`]. [`serve`] puts the rooms together, [`admin`] lets operations look in,
+//! [`outcome`], [`metrics`], [`audit`]. [`serve`] puts the rooms together, [`admin`] lets operations look in,
 //! [`verify`] examines the wall between telemetry and identified data, [`demo`] puts a world around them.
 #![forbid(unsafe_code)]
 
@@ -34,7 +34,6 @@ pub mod publish;
 pub mod record;
 pub mod secret;
 pub mod serve;
-pub mod shutdown;
 pub mod spool;
 pub mod store;
 pub mod verify;

@@ -20,8 +20,9 @@ use tamga::metrics::Metrics;
 use tamga::privacy::cookie::CookieSeal;
 use tamga::privacy::keys::KeyRing;
 use tamga::secret::Secret;
-use tamga::{record, shutdown, spool};
+use tamga::{record, spool};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::unsynced::Unsynced;
 use crate::corpus;
@@ -168,7 +169,7 @@ impl Drop for Server {
 /// What a child does: it serves until its standard input ends.
 pub(crate) fn serve(kind: Kind, folder: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let (_trigger, shutdown) = shutdown::channel();
+    let shutdown = CancellationToken::new();
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");

@@ -24,10 +24,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
-
-use crate::shutdown::Shutdown;
 
 /// Bytes of a request's head; a longer one is answered 431 by the protocol library.
 const HEAD_MAX: usize = 16 * 1024;
@@ -100,7 +99,7 @@ impl Limits {
 }
 
 /// Serves until told to stop; returns when the last request under way is answered or the grace is over.
-pub async fn serve<S, B>(endpoint: impl Into<Endpoint>, service: S, limits: Limits, shutdown: Shutdown)
+pub async fn serve<S, B>(endpoint: impl Into<Endpoint>, service: S, limits: Limits, shutdown: CancellationToken)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -115,7 +114,7 @@ where
     let mut ticks = tokio::time::interval(TICK);
     loop {
         let accepted = tokio::select! {
-            () = shutdown.requested() => break,
+            () = shutdown.cancelled() => break,
             _ = ticks.tick() => continue,
             accepted = accept(&listener, &slots) => accepted,
         };
@@ -133,7 +132,7 @@ where
         tokio::spawn(async move {
             let shaking = tokio::time::timeout(limits.head_deadline, tls.accept(stream));
             let shaken = tokio::select! {
-                () = shutdown.requested() => return,
+                () = shutdown.cancelled() => return,
                 shaken = shaking => shaken,
             };
             if let Ok(Ok(stream)) = shaken {

@@ -17,8 +17,7 @@ use tokio_rustls::rustls::server::{ClientHello, NoServerSessionStorage, Resolves
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{Error as RustlsError, ServerConfig};
-
-use crate::shutdown::Shutdown;
+use tokio_util::sync::CancellationToken;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -71,12 +70,12 @@ impl Tls {
     }
 
     /// Looks at the files until told to stop.
-    pub async fn watch(self: Arc<Self>, shutdown: Shutdown) {
+    pub async fn watch(self: Arc<Self>, shutdown: CancellationToken) {
         let mut known = self.stamp();
         let mut refused = None;
         loop {
             tokio::select! {
-                () = shutdown.requested() => return,
+                () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => (),
             }
             let stamp = self.stamp();

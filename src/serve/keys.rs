@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
@@ -16,7 +17,6 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::privacy::keys::{KeyRing, lasting_key};
 use crate::secret::Secret;
-use crate::shutdown::Shutdown;
 
 /// How often dead keys are looked for, in real time.
 const EVERY: Duration = Duration::from_millis(500);
@@ -33,7 +33,7 @@ pub(super) fn sweep(
     clock: Clock,
     metrics: Arc<Metrics>,
     audit: Arc<Audit>,
-    shutdown: Shutdown,
+    shutdown: CancellationToken,
 ) -> impl Future<Output = ()> + use<> {
     let zones = zones(config);
     async move {
@@ -54,7 +54,7 @@ pub(super) fn sweep(
             }
             metrics.audit_waiting.set(audit.flush() as i64);
             tokio::select! {
-                () = shutdown.requested() => return,
+                () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(EVERY) => (),
             }
         }

@@ -12,6 +12,7 @@ mod listen;
 mod outlook;
 mod reach;
 mod schema;
+mod signals;
 mod state;
 mod stores;
 pub mod vault;
@@ -21,11 +22,13 @@ pub mod wall;
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use serde_json::json;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
@@ -37,7 +40,6 @@ use crate::enrich::{GeoIp, Lookups};
 use crate::metrics::Metrics;
 use crate::privacy::cookie::CookieSeal;
 use crate::privacy::keys::KeyRing;
-use crate::shutdown::{self, Shutdown, Trigger};
 use crate::{admin, record, spool};
 
 pub use keys::{destroy as destroy_keys, keys_dir, status as keys_status};
@@ -56,10 +58,9 @@ pub struct Running {
     pub admin_address: SocketAddr,
     state: Arc<State>,
     audit: Arc<Audit>,
-    trigger: Trigger,
-    shutdown: Shutdown,
-    /// Told when nothing is appended any more.
-    drained_by: Trigger,
+    shutdown: CancellationToken,
+    /// Cancelled when nothing is appended to the spool any more.
+    edge_closed: CancellationToken,
     edge: Vec<JoinHandle<()>>,
     /// Gone once its end has been told.
     inner: Option<JoinHandle<Result<()>>>,
@@ -73,11 +74,7 @@ pub async fn start(config: Config, clock: Clock, wrapper: Option<ServiceWrapper>
     keys::forbid_dumps()?;
     keys::warn_of_swap();
     let data = config.data.dir.clone();
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&data)
-        .with_context(|| format!("cannot make the data folder {}; name another in [data] dir", data.display()))?;
+    make_data_folder(&data)?;
     let metrics = Arc::new(Metrics::default());
     let quota = config.data.spool_quota_mib << 20;
     let options = spool::Options::new(quota, record::SCHEMA_VERSION);
@@ -111,7 +108,7 @@ pub async fn start(config: Config, clock: Clock, wrapper: Option<ServiceWrapper>
     audit.record("start", &json!({ "version": env!("CARGO_PKG_VERSION"), "sites": config.sites.len() }))?;
     audit::note_configuration(&audit, &config)?;
 
-    let (trigger, shutdown) = shutdown::channel();
+    let (shutdown, edge_closed) = (CancellationToken::new(), CancellationToken::new());
     let state = State::new(metrics, writer);
     let limits = server::Limits::from_config(&config.server);
     let endpoint = Endpoint { listener, tls: tls.as_ref().map(Tls::acceptor).transpose()? };
@@ -128,12 +125,22 @@ pub async fn start(config: Config, clock: Clock, wrapper: Option<ServiceWrapper>
         tokio::spawn(keys::sweep(keys, &config, clock.clone(), state.metrics.clone(), audit.clone(), shutdown.clone())),
     ];
     edge.extend(tls.map(|tls| tokio::spawn(tls.watch(shutdown.clone()))));
-    let (drained_by, edge_closed) = shutdown::channel();
-    let inner =
-        Inner { config, clock, audit: audit.clone(), state: state.clone(), shutdown: shutdown.clone(), edge_closed };
+    let inner = Inner {
+        config,
+        clock,
+        audit: audit.clone(),
+        state: state.clone(),
+        shutdown: shutdown.clone(),
+        edge_closed: edge_closed.clone(),
+    };
     let inner = tokio::spawn(inner.run(reader));
     tracing::info!(%address, %admin_address, "taking beacons");
-    Ok(Running { address, admin_address, state, audit, trigger, shutdown, drained_by, edge, inner: Some(inner) })
+    Ok(Running { address, admin_address, state, audit, shutdown, edge_closed, edge, inner: Some(inner) })
+}
+
+fn make_data_folder(data: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.with_context(|| format!("cannot make the data folder {}; name another in [data] dir", data.display()))
 }
 
 // === impl Running ===
@@ -155,12 +162,12 @@ impl Running {
 
     /// Lets signals stop it.
     pub fn stop_on_signals(&self) -> Result<()> {
-        Ok(shutdown::on_signals(self.trigger.clone())?)
+        Ok(signals::cancel_on_signals(self.shutdown.clone())?)
     }
 
     /// Resolves when it is asked to stop.
     pub async fn stopping(&self) {
-        self.shutdown.requested().await;
+        self.shutdown.cancelled().await;
     }
 
     /// Runs until it is stopped or cannot go on, then stops the rest.
@@ -169,14 +176,14 @@ impl Running {
         if let Some(inner) = &mut self.inner {
             tokio::select! {
                 ended = inner => outcome = Some(ended?),
-                () = self.shutdown.requested() => {}
+                () = self.shutdown.cancelled() => {}
             }
         }
-        self.trigger.stop();
+        self.shutdown.cancel();
         for task in self.edge {
             task.await?;
         }
-        self.drained_by.stop();
+        self.edge_closed.cancel();
         let outcome = match (outcome, self.inner) {
             (None, Some(inner)) => inner.await?,
             (outcome, _) => outcome.unwrap_or(Ok(())),
@@ -197,7 +204,7 @@ impl Running {
 
     /// Stops in order.
     pub async fn stop(self) -> Result<()> {
-        self.trigger.stop();
+        self.shutdown.cancel();
         self.wait().await
     }
 }

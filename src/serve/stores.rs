@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::dead_letters::note;
 use super::schema::bring_up_to_date;
@@ -14,7 +15,6 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::publish::{PublishedSite, Publisher, Retirer};
-use crate::shutdown::Shutdown;
 use crate::spool;
 use crate::store::{Class, EngineOptions, Limits, MigrateError, STATS, Shipper, Store, Supervisor, VAULT};
 
@@ -36,16 +36,16 @@ pub(super) struct Inner {
     pub(super) clock: Clock,
     pub(super) audit: Arc<Audit>,
     pub(super) state: Arc<State>,
-    pub(super) shutdown: Shutdown,
+    pub(super) shutdown: CancellationToken,
     /// Nothing is appended to the spool any more.
-    pub(super) edge_closed: Shutdown,
+    pub(super) edge_closed: CancellationToken,
 }
 
 impl Inner {
     /// Until it is time to stop, or it cannot go on.
     pub(super) async fn run(self, reader: spool::Reader) -> Result<()> {
         let (vault, stats, generation) = tokio::select! {
-            () = self.shutdown.requested() => return Ok(()),
+            () = self.shutdown.cancelled() => return Ok(()),
             ready = self.ready() => ready?,
         };
         self.work(vault, stats, generation, reader).await
@@ -70,7 +70,7 @@ impl Inner {
         let node = self.config.server.node.clone().unwrap_or_else(host_name);
         let dead_letters = self.config.data.dir.join("dead-letters");
         let shipper =
-            Shipper::new(vault.clone(), &node, self.clock.clone(), &dead_letters, generation, self.edge_closed.watch());
+            Shipper::new(vault.clone(), &node, self.clock.clone(), &dead_letters, generation, self.edge_closed.clone());
         let (audit, erasures) = (self.audit.clone(), self.audit.clone());
         let shipper = shipper
             .telling(move |order, name, outcomes| note(&audit, order, name, outcomes))
@@ -105,7 +105,7 @@ impl Inner {
             },
         );
         // Beside each other: what is due goes on time, also while a large window is counted.
-        tokio::join!(publisher.run(self.shutdown.requested()), retirer.run(self.shutdown.requested()));
+        tokio::join!(publisher.run(self.shutdown.cancelled()), retirer.run(self.shutdown.cancelled()));
         Ok(())
     }
 

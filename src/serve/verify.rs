@@ -90,12 +90,12 @@ pub(super) async fn keep_examining(inner: &Inner, stores: &Stores) {
     let mut pause = FIRST_AFTER;
     loop {
         tokio::select! {
-            () = inner.shutdown.requested() => return,
+            () = inner.shutdown.cancelled() => return,
             () = tokio::time::sleep(pause) => (),
         }
         pause = Duration::from_secs(u64::from(hours) * 3600);
         let examined = tokio::select! {
-            () = inner.shutdown.requested() => return,
+            () = inner.shutdown.cancelled() => return,
             examined = report(&inner.config, &inner.clock, stores) => examined,
         };
         match examined {

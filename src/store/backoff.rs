@@ -4,13 +4,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// Resolves when the channel says so; never when its other end is gone.
-pub(super) async fn told(stop: &mut watch::Receiver<bool>) {
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
 /// Resolves at the next change; never when there will be none.
 pub(super) async fn changed(news: &mut watch::Receiver<u64>) {
     if news.changed().await.is_err() {

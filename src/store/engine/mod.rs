@@ -23,8 +23,9 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-use super::backoff::{Backoff, told};
+use super::backoff::Backoff;
 use super::client::{Limits, Store};
 use super::error::StoreError;
 use crate::config::Config;
@@ -159,7 +160,7 @@ pub struct Supervisor {
     password: String,
     state: watch::Receiver<State>,
     generation: watch::Receiver<u64>,
-    stop: watch::Sender<bool>,
+    stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
@@ -169,9 +170,13 @@ impl Supervisor {
         let password = service_password(&options.password_file)?;
         let (state_sender, state) = watch::channel(State::Starting);
         let (generation_sender, generation) = watch::channel(0);
-        let (stop, stopping) = watch::channel(false);
-        let watchman =
-            Watchman { options: options.clone(), state: state_sender, generation: generation_sender, stopping };
+        let stop = CancellationToken::new();
+        let watchman = Watchman {
+            options: options.clone(),
+            state: state_sender,
+            generation: generation_sender,
+            stop: stop.clone(),
+        };
         let task = tokio::spawn(watchman.watch());
         Ok(Self { options, password, state, generation, stop, task })
     }
@@ -229,7 +234,7 @@ impl Supervisor {
 
     /// Stops the engine in order, or after a while not.
     pub async fn stop(mut self) {
-        self.stop.send_replace(true);
+        self.stop.cancel();
         if (&mut self.task).await.is_err() {
             tracing::warn!(engine = self.options.name, "the engine's supervisor had failed");
         }
@@ -258,7 +263,7 @@ struct Watchman {
     options: EngineOptions,
     state: watch::Sender<State>,
     generation: watch::Sender<u64>,
-    stopping: watch::Receiver<bool>,
+    stop: CancellationToken,
 }
 
 impl Watchman {
@@ -289,7 +294,7 @@ impl Watchman {
             }
             tokio::select! {
                 () = tokio::time::sleep(backoff.step()) => {}
-                () = told(&mut self.stopping) => {
+                () = self.stop.cancelled() => {
                     self.state.send_replace(State::Stopped);
                     return;
                 }
@@ -311,10 +316,10 @@ impl Watchman {
         let last_words = Arc::new(Mutex::new(String::new()));
         let log = child.stderr.take().map(|stderr| tokio::spawn(follow(name, stderr, Arc::clone(&last_words))));
         let announced = child.stdout.take().map(announcement);
-        let mut stopping = self.stopping.clone();
+        let stop = self.stop.clone();
         let listening = tokio::select! {
             listening = tokio::time::timeout(START, async { announced?.await }) => listening,
-            () = told(&mut stopping) => {
+            () = stop.cancelled() => {
                 end(&mut child).await;
                 return None;
             }
@@ -331,7 +336,7 @@ impl Watchman {
                         let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
                         Some(EngineError::Start { name, sentence: format!("it had been running and ended: {status}") })
                     }
-                    () = told(&mut stopping) => {
+                    () = stop.cancelled() => {
                         end(&mut child).await;
                         None
                     }

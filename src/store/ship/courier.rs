@@ -33,13 +33,14 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::dead_letters::{DeadLetters, Known};
 use super::parcel::{Identity, Parcel};
 use super::status::{ShipCounts, ShipStatus};
 use crate::clock::Clock;
 use crate::spool::Outcomes;
-use crate::store::backoff::{Backoff, changed, told};
+use crate::store::backoff::{Backoff, changed};
 use crate::store::{Class, Store, StoreError};
 
 /// A row whose day began so many days before today is dropped by the vault's time to live (9 days), or may be before it is
@@ -80,7 +81,7 @@ pub(super) struct Courier {
     pub(super) clock: Clock,
     pub(super) letters: DeadLetters,
     pub(super) status: Arc<ShipStatus>,
-    pub(super) stop: watch::Receiver<bool>,
+    pub(super) stop: CancellationToken,
     /// Changes when the store may be back: waiting is cut short.
     pub(super) wake: watch::Receiver<u64>,
 }
@@ -304,7 +305,7 @@ impl Courier {
 
     /// Waits for the next try, for news of the store, or for the end.
     pub(super) async fn wait(&self, backoff: &mut Backoff) -> Result<(), Stopped> {
-        let (mut stop, mut wake) = (self.stop.clone(), self.wake.clone());
+        let mut wake = self.wake.clone();
         wake.mark_unchanged();
         tokio::select! {
             () = tokio::time::sleep(backoff.step()) => Ok(()),
@@ -312,7 +313,7 @@ impl Courier {
                 backoff.reset();
                 Ok(())
             }
-            () = told(&mut stop) => Err(Stopped),
+            () = self.stop.cancelled() => Err(Stopped),
         }
     }
 }

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 pub use dead_letters::Order;
 pub use replay::Told;
@@ -33,7 +34,7 @@ use dead_letters::DeadLetters;
 use parcel::{Parcel, Unfit, together};
 use status::Topic;
 
-use super::backoff::{Backoff, told};
+use super::backoff::Backoff;
 use super::lease::Lease;
 use super::{Class, Store, StoreError};
 use crate::clock::Clock;
@@ -64,15 +65,15 @@ pub struct Shipper {
 impl Shipper {
     /// A shipper; [`Shipper::run`] starts it.
     ///
-    /// `wake` changes when the vault may be back (an embedded engine's generation); `stop` becomes true when the program
-    /// ends. Both may be the receivers of channels that nobody uses.
+    /// `wake` changes when the vault may be back (an embedded engine's generation); `stop` is cancelled when the program
+    /// ends.
     pub fn new(
         vault: Store,
         node: &str,
         clock: Clock,
         dead_letters: &Path,
         wake: watch::Receiver<u64>,
-        stop: watch::Receiver<bool>,
+        stop: CancellationToken,
     ) -> Self {
         let lease = Lease::new(vault.clone(), node, clock.clone());
         let letters = DeadLetters::new(dead_letters);
@@ -103,7 +104,7 @@ impl Shipper {
         Arc::clone(&self.courier.status)
     }
 
-    /// Ships until `stop` becomes true or the spool is closed.
+    /// Ships until `stop` is cancelled or the spool is closed.
     ///
     /// After the order to stop it takes what the spool still holds, for [`GRACE`] at most and only while the vault takes it,
     /// and says with a last lease how far that went. Nothing should be appended any more by then. What is under way when the
@@ -118,17 +119,17 @@ impl Shipper {
     }
 
     async fn ship_all(mut self, mut reader: Reader) {
-        let mut stop = self.courier.stop.clone();
+        let stop = self.courier.stop.clone();
         tokio::select! {
             () = self.ship_and_leave(&mut reader) => {}
-            () = too_late(&mut stop) => {}
+            () = too_late(&stop) => {}
         }
     }
 
     async fn ship_and_leave(&mut self, reader: &mut Reader) {
         let settled = self.ship_until_stopped(reader).await;
-        let told = *self.courier.stop.borrow();
-        if settled.is_ok() && told && self.courier.status.trouble().is_none() {
+        let stopping = self.courier.stop.is_cancelled();
+        if settled.is_ok() && stopping && self.courier.status.trouble().is_none() {
             self.take_leave(reader).await;
         }
     }
@@ -151,7 +152,7 @@ impl Shipper {
 
     /// An error says that something was cut off.
     async fn ship_until_stopped(&mut self, reader: &mut Reader) -> Result<(), Stopped> {
-        let mut stop = self.courier.stop.clone();
+        let stop = self.courier.stop.clone();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut backoff = Backoff::for_requests();
@@ -159,11 +160,11 @@ impl Shipper {
             let (begun, before) = (Instant::now(), reader.books());
             let round = tokio::select! {
                 biased;
-                () = told(&mut stop) => return Ok(()),
+                () = stop.cancelled() => return Ok(()),
                 round = reader.next_round(&self.limits) => round,
                 _ = tick.tick() => {
                     tokio::select! {
-                        () = told(&mut stop) => return Ok(()),
+                        () = stop.cancelled() => return Ok(()),
                         () = self.look_after(reader) => continue,
                     }
                 }
@@ -178,12 +179,12 @@ impl Shipper {
             };
             settled?;
             tokio::select! {
-                () = told(&mut stop) => return Ok(()),
+                () = stop.cancelled() => return Ok(()),
                 () = self.look_after(reader) => {}
             }
             let rest = pace::rest(&before, &reader.books(), begun.elapsed());
             tokio::select! {
-                () = told(&mut stop) => return Ok(()),
+                () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(rest) => {}
             }
         }
@@ -280,8 +281,8 @@ impl Shipper {
 }
 
 /// Resolves [`GRACE`] after the order to stop.
-async fn too_late(stop: &mut watch::Receiver<bool>) {
-    told(stop).await;
+async fn too_late(stop: &CancellationToken) {
+    stop.cancelled().await;
     tokio::time::sleep(GRACE).await;
 }
 

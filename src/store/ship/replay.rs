@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::courier::{Courier, Stopped};
 use super::dead_letters::{DeadLetters, Letter, Order};
@@ -135,7 +136,7 @@ pub(super) async fn alone(
     name: &str,
     open: &[String],
 ) -> Result<(String, Outcomes), String> {
-    let ((_never, stop), (_silent, wake)) = (watch::channel(false), watch::channel(0));
+    let (stop, (_silent, wake)) = (CancellationToken::new(), watch::channel(0));
     let courier = Courier { store: vault, clock, letters, status: Arc::<ShipStatus>::default(), stop, wake };
     let obeyed = courier.obey(Order::Replay, name, open).await;
     let said = sentence(Order::Replay, &obeyed)?;

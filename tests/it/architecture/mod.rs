@@ -24,7 +24,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("secret", &[]),
     ("outcome", &[]),
-    ("shutdown", &[]),
     ("items", &[]),
     ("config", &["items", "outcome"]),
     ("event", &["secret"]),
@@ -41,7 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "collect",
         &[
             "clock", "config", "decode", "enrich", "event", "items", "metrics", "outcome", "pipeline", "privacy",
-            "record", "secret", "shutdown", "spool",
+            "record", "secret", "spool",
         ],
     ),
     ("store", &["clock", "config", "record", "spool"]),

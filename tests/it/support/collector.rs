@@ -15,11 +15,11 @@ use tamga::privacy::cookie::CookieSeal;
 use tamga::privacy::keys::KeyRing;
 use tamga::record::SCHEMA_VERSION;
 use tamga::secret::Secret;
-use tamga::shutdown::{self, Trigger};
 use tamga::spool::{self, Options, Reader, RoundLimits, Writer};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::disk::ObedientDisk;
 use super::http::{Answer, Call};
@@ -87,7 +87,7 @@ pub(crate) struct Edge {
     metrics: Arc<Metrics>,
     writer: Writer,
     reader: tokio::sync::Mutex<Reader>,
-    trigger: Trigger,
+    shutdown: CancellationToken,
     serving: std::sync::Mutex<Option<JoinHandle<()>>>,
     _folder: TempDir,
 }
@@ -120,9 +120,9 @@ impl Edge {
         let edge = collect::Edge::new(Collector::new(&config, parts));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (trigger, shutdown) = shutdown::channel();
+        let shutdown = CancellationToken::new();
         let endpoint = server::Endpoint { listener, tls: setup.tls };
-        let serving = tokio::spawn(server::serve(endpoint, edge, setup.limits, shutdown));
+        let serving = tokio::spawn(server::serve(endpoint, edge, setup.limits, shutdown.clone()));
         Self {
             address,
             clock,
@@ -131,7 +131,7 @@ impl Edge {
             metrics,
             writer,
             reader: reader.into(),
-            trigger,
+            shutdown,
             serving: Some(serving).into(),
             _folder: folder,
         }
@@ -206,7 +206,7 @@ impl Edge {
     /// Stops it in order; says how long that took.
     pub(crate) async fn stop(&self) -> Duration {
         let begun = Instant::now();
-        self.trigger.stop();
+        self.shutdown.cancel();
         let serving = self.serving.lock().unwrap().take().unwrap();
         serving.await.unwrap();
         begun.elapsed()

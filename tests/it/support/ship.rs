@@ -15,6 +15,7 @@ use tamga::store::{Limits, ShipStatus, Shipper, Store, VAULT};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::fake_vault::FakeVault;
 
@@ -64,7 +65,7 @@ pub(crate) async fn append(writer: &Writer, day: Date, reason: &str, numbers: Ra
 pub(crate) struct Ship {
     pub(crate) status: Arc<ShipStatus>,
     task: JoinHandle<()>,
-    stopper: watch::Sender<bool>,
+    stop: CancellationToken,
     /// Its own, which ends with it.
     runtime: Option<Runtime>,
 }
@@ -100,11 +101,11 @@ impl Ship {
                 wake.send_modify(|generation| *generation += 1);
             }
         });
-        let (stopper, stop) = watch::channel(false);
+        let stop = CancellationToken::new();
         let limits = RoundLimits { linger: Duration::from_millis(5), max_rows: 40, ..RoundLimits::default() };
         let shipper =
-            Shipper::new(store, "node", clock(), &folder.join("dead-letters"), news, stop).with_limits(limits);
-        Self { status: shipper.status(), task: runtime.spawn(shipper.run(reader)), stopper, runtime: Some(runtime) }
+            Shipper::new(store, "node", clock(), &folder.join("dead-letters"), news, stop.clone()).with_limits(limits);
+        Self { status: shipper.status(), task: runtime.spawn(shipper.run(reader)), stop, runtime: Some(runtime) }
     }
 
     /// Waits until everything in the spool is settled.
@@ -119,7 +120,7 @@ impl Ship {
     /// Stops it as the program's end does. Returns how long that took.
     pub(crate) async fn stop(mut self) -> Duration {
         let begun = Instant::now();
-        self.stopper.send_replace(true);
+        self.stop.cancel();
         tokio::time::timeout(Duration::from_secs(30), &mut self.task).await.unwrap().unwrap();
         begun.elapsed()
     }
