@@ -133,8 +133,8 @@ pub async fn move_stats(config: &Config) -> Result<String> {
 }
 
 fn sha256(password: &str) -> String {
-    use sha2::Digest as _;
-    sha2::Sha256::digest(password.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest = ring::digest::digest(&ring::digest::SHA256, password.as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn start(options: EngineOptions, engine: &mut Option<Supervisor>) -> Result<&mut Supervisor> {
