@@ -1,250 +1,312 @@
-//! Every metric: its name, its unit and its labels, in one place, in the OpenMetrics text format.
+//! Every metric, with its name, unit, labels and help text, in the OpenMetrics text format.
 //!
-//! No metric has a label for a site, an address or anything a client sent: reasons are closed lists. Counts of events obey
-//! `received = accepted + dropped + rejected`, which [`Counted`] makes true: an event whose outcome nobody names is
-//! rejected as `abandoned` when its guard goes. Counts of rows obey `found + accepted = spooled + stored + dead_lettered +
-//! erased + expired + lost` in every answer: they are taken from the spool's books in one piece ([`RowCounts`]).
+//! No metric has a label for a site, an address or a value that a client sent: reasons are closed lists. Events are
+//! counted so that `received = accepted + dropped + rejected`. [`Counted`] guarantees this: events without a named outcome
+//! are rejected as `abandoned` when the guard is dropped. Rows are counted so that `found + accepted = spooled + stored +
+//! dead_lettered + erased + expired + lost` in every answer: all of them are copied from the spool at one moment
+//! ([`RowCounts`]).
+//!
+//! A number that can fall is a gauge: `stored` falls when an erasure arrives, and `dead_lettered` when rows are replayed. A
+//! number that only rises within a process is a counter, `_total`. `found` is a gauge, since it is a state at the start.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use std::sync::Arc;
-
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 use crate::outcome::{DropReason, Rejection, SUSPICIONS};
 
-/// A reason, by its stable name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Reason {
-    reason: &'static str,
-}
+/// Upper bounds of the histogram of durations, in seconds.
+const DURATION_BUCKETS_S: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
-/// What became of rows, by its stable name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct State {
-    state: &'static str,
-}
+/// One label, as name and value.
+type Label = [(&'static str, &'static str); 1];
 
-/// A rule of the wall, by its stable name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Rule {
-    rule: &'static str,
-}
-
-/// One of the embedded engines.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Store {
-    store: &'static str,
-}
-
-/// Rows by state, taken at one moment: `found + accepted` is the sum of the states.
+/// Rows by state, copied at one moment: `found + accepted` is the sum of the six states that follow.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RowCounts {
     /// In the spool at the start.
     pub found: u64,
     /// Made durable since.
     pub accepted: u64,
-    /// `spooled`, `stored`, `dead_lettered`, `erased`, `expired`, `lost`.
-    pub states: [(&'static str, u64); 6],
-    /// Beside the sum.
+    /// In the spool now.
+    pub spooled: u64,
+    /// In the vault.
+    pub stored: u64,
+    /// In a file of dead letters.
+    pub dead_lettered: u64,
+    /// Erased after they were stored.
+    pub erased: u64,
+    /// Too old to be delivered.
+    pub expired: u64,
+    /// Damaged by the disk.
+    pub lost: u64,
+    /// Erased rows that an earlier process or another node had stored. They are not part of the sum.
     pub erased_elsewhere: u64,
 }
 
+/// How a metric is described in the documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// The exposed name. Of a histogram it is the name without `_bucket`, `_sum` and `_count`.
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: String,
+    /// `bytes` or `seconds`; empty for a count.
+    pub unit: String,
+    /// The name of the label, if the metric has one.
+    pub label: Option<&'static str>,
+    /// One sentence.
+    pub help: &'static str,
+}
+
 /// All metrics of a process.
+#[derive(Default)]
 pub struct Metrics {
-    registry: Registry,
-    /// Rows are set and written in one piece, so that two who ask at once do not read each other's.
+    /// Held while rows are set and written, so that concurrent scrapes do not mix their rows.
     scrape: Mutex<()>,
     received: Counter,
     accepted: Counter,
-    dropped: Family<Reason, Counter>,
-    rejected: Family<Reason, Counter>,
-    suspect: Family<Reason, Counter>,
-    /// Fields of device parts that were discarded unread, because this version does not know them.
+    dropped: Family<Label, Counter>,
+    rejected: Family<Label, Counter>,
+    suspect: Family<Label, Counter>,
+    /// Fields of device parts that this version does not know.
     pub unknown_fields: Counter,
-    rows_accepted: Counter,
     rows_found: Gauge,
-    rows: Family<State, Gauge>,
-    rows_erased_elsewhere: Gauge,
-    /// Bytes of the spool's files.
+    rows_accepted: Counter,
+    rows_spooled: Gauge,
+    rows_stored: Gauge,
+    rows_dead_lettered: Gauge,
+    rows_erased: Counter,
+    rows_expired: Counter,
+    rows_lost: Counter,
+    rows_erased_elsewhere: Counter,
+    /// Size of the spool's files, in bytes.
     pub spool_bytes: Gauge,
-    /// Bytes that the spool may take.
+    /// Allowed size of the spool, in bytes.
     pub spool_quota_bytes: Gauge,
-    engine_restarts: Family<Store, Gauge>,
-    wall_broken: Family<Rule, Gauge>,
-    wall_unseen: Family<Rule, Gauge>,
+    engine_restarts: Family<Label, Counter>,
+    wall_broken: Family<Label, Gauge>,
+    wall_check_unknown: Family<Label, Gauge>,
     wall_examined: Gauge,
-    /// Windows written to the stats store by this process.
+    /// Windows that this process wrote to the stats store.
     pub windows_published: Counter,
-    /// Keys destroyed by this process.
+    /// Day keys that this process destroyed.
     pub keys_destroyed: Counter,
-    /// Keys made in the place of one that was lost within its day.
+    /// Day keys that were made because the earlier key of that day was lost.
     pub keys_lost: Counter,
-    /// Acts that are not in the audit log because its disk takes nothing.
+    /// Entries that wait because the audit log cannot be written.
     pub audit_waiting: Gauge,
-    /// Seconds from the arrival of a request's head to its answer.
-    pub answer_seconds: Histogram,
+    /// Seconds from the arrival of a beacon's headers to its answer.
+    pub request_duration: RequestDuration,
 }
 
-impl Default for Metrics {
+/// The histogram of request durations.
+pub struct RequestDuration(Histogram);
+
+impl Default for RequestDuration {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("tamga");
-        let buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
-        let metrics = Self {
-            registry: Registry::default(),
-            scrape: Mutex::default(),
-            received: Counter::default(),
-            accepted: Counter::default(),
-            dropped: Family::default(),
-            rejected: Family::default(),
-            suspect: Family::default(),
-            unknown_fields: Counter::default(),
-            rows_accepted: Counter::default(),
-            rows_found: Gauge::default(),
-            rows: Family::default(),
-            rows_erased_elsewhere: Gauge::default(),
-            spool_bytes: Gauge::default(),
-            spool_quota_bytes: Gauge::default(),
-            engine_restarts: Family::default(),
-            wall_broken: Family::default(),
-            wall_unseen: Family::default(),
-            wall_examined: Gauge::default(),
-            windows_published: Counter::default(),
-            keys_destroyed: Counter::default(),
-            keys_lost: Counter::default(),
-            audit_waiting: Gauge::default(),
-            answer_seconds: Histogram::new(buckets),
-        };
-        registry.register("events_received", "Events that arrived", metrics.received.clone());
-        registry.register("events_accepted", "Events that were kept", metrics.accepted.clone());
-        registry.register("events_dropped", "Events not kept, by reason", metrics.dropped.clone());
-        registry.register("events_rejected", "Events refused, by reason", metrics.rejected.clone());
-        let suspect = "Events whose sender shows a sign of automation, kept or dropped";
-        registry.register("events_suspect", suspect, metrics.suspect.clone());
-        let unknown = "Fields of device parts that this version does not know";
-        registry.register("fields_unknown", unknown, metrics.unknown_fields.clone());
-        registry.register("rows_accepted", "Rows made durable", metrics.rows_accepted.clone());
-        registry.register("rows_found", "Rows in the spool at the start", metrics.rows_found.clone());
-        registry.register("rows", "Rows found or accepted, by what became of them", metrics.rows.clone());
-        let elsewhere = "Rows erased that were stored before the start or by another node";
-        registry.register("rows_erased_elsewhere", elsewhere, metrics.rows_erased_elsewhere.clone());
-        let bytes = Unit::Bytes;
-        registry.register_with_unit("spool", "Size of the spool", bytes.clone(), metrics.spool_bytes.clone());
-        registry.register_with_unit("spool_quota", "Allowed size", bytes, metrics.spool_quota_bytes.clone());
-        registry.register("engine_restarts", "Restarts of an embedded engine", metrics.engine_restarts.clone());
-        registry.register("wall_broken", "Whether a rule of the wall is broken", metrics.wall_broken.clone());
-        let unseen = "Whether a rule of the wall could not be looked at";
-        registry.register("wall_unseen", unseen, metrics.wall_unseen.clone());
-        let examined = "When the wall was last examined";
-        registry.register_with_unit("wall_examined", examined, Unit::Seconds, metrics.wall_examined.clone());
-        registry.register("windows_published", "Windows published", metrics.windows_published.clone());
-        registry.register("keys_destroyed", "Day keys destroyed", metrics.keys_destroyed.clone());
-        registry.register("keys_lost", "Day keys that replaced a lost one", metrics.keys_lost.clone());
-        let waiting = "Acts that the audit log's disk does not take";
-        registry.register("audit_waiting", waiting, metrics.audit_waiting.clone());
-        registry.register_with_unit(
-            "answer",
-            "Time from a request's head to its answer",
-            Unit::Seconds,
-            metrics.answer_seconds.clone(),
-        );
-        // Every reason shows from the start, so that an alert can tell "none" from "not measured".
-        for reason in DropReason::ALL {
-            drop(metrics.dropped.get_or_create(&Reason { reason: reason.name() }));
-        }
-        for reason in Rejection::ALL {
-            drop(metrics.rejected.get_or_create(&Reason { reason: reason.name() }));
-        }
-        for reason in SUSPICIONS {
-            drop(metrics.suspect.get_or_create(&Reason { reason }));
-        }
-        Self { registry, ..metrics }
+        Self(Histogram::new(DURATION_BUCKETS_S))
+    }
+}
+
+impl RequestDuration {
+    /// Adds one request, in seconds.
+    pub fn observe(&self, seconds: f64) {
+        self.0.observe(seconds);
     }
 }
 
 impl Metrics {
+    /// Registers every metric. Every reason is shown from the start, so that an alert can distinguish "none" from "not
+    /// measured".
+    fn register(&self) -> Registered {
+        let mut all = Registered { registry: Registry::with_prefix("tamga"), descriptions: Vec::new() };
+        self.register_events(&mut all);
+        self.register_rows(&mut all);
+        self.register_operations(&mut all);
+        for reason in DropReason::ALL {
+            drop(self.dropped.get_or_create(&[("reason", reason.name())]));
+        }
+        for reason in Rejection::ALL {
+            drop(self.rejected.get_or_create(&[("reason", reason.name())]));
+        }
+        for reason in SUSPICIONS {
+            drop(self.suspect.get_or_create(&[("reason", reason)]));
+        }
+        all
+    }
+
+    fn register_events(&self, all: &mut Registered) {
+        let reason = Some("reason");
+        all.add("events_received", None, None, "Events that arrived", self.received.clone());
+        all.add("events_accepted", None, None, "Events that were kept", self.accepted.clone());
+        all.add("events_dropped", None, reason, "Events that were not kept, by reason", self.dropped.clone());
+        all.add("events_rejected", None, reason, "Events that were refused, by reason", self.rejected.clone());
+        let help = "Events of suspects, kept or dropped, by the sign of automation";
+        all.add("events_suspect", None, reason, help, self.suspect.clone());
+        let help = "Fields of device parts that this version does not know";
+        all.add("fields_unknown", None, None, help, self.unknown_fields.clone());
+        let help = "Time from the arrival of a beacon's headers to its answer";
+        all.add("http_request_duration", Some(Unit::Seconds), None, help, self.request_duration.0.clone());
+    }
+
+    fn register_rows(&self, all: &mut Registered) {
+        all.add("rows_found", None, None, "Rows in the spool at the start", self.rows_found.clone());
+        all.add("rows_accepted", None, None, "Rows that were made durable", self.rows_accepted.clone());
+        all.add("rows_spooled", None, None, "Rows in the spool now", self.rows_spooled.clone());
+        all.add("rows_stored", None, None, "Rows in the vault, found or accepted here", self.rows_stored.clone());
+        let help = "Rows in dead letters; a replay moves them to stored";
+        all.add("rows_dead_lettered", None, None, help, self.rows_dead_lettered.clone());
+        all.add("rows_erased", None, None, "Rows that were stored and then erased", self.rows_erased.clone());
+        all.add("rows_expired", None, None, "Rows that became too old to be delivered", self.rows_expired.clone());
+        all.add("rows_lost", None, None, "Rows that the disk damaged", self.rows_lost.clone());
+        let help = "Erased rows that an earlier process or another node had stored";
+        all.add("rows_erased_elsewhere", None, None, help, self.rows_erased_elsewhere.clone());
+    }
+
+    fn register_operations(&self, all: &mut Registered) {
+        let (bytes, seconds, rule) = (Some(Unit::Bytes), Some(Unit::Seconds), Some("rule"));
+        all.add("spool", bytes.clone(), None, "Size of the spool", self.spool_bytes.clone());
+        all.add("spool_quota", bytes, None, "Allowed size of the spool", self.spool_quota_bytes.clone());
+        let help = "Restarts of an embedded engine";
+        all.add("engine_restarts", None, Some("store"), help, self.engine_restarts.clone());
+        all.add("wall_broken", None, rule, "1 if a rule of the wall is broken", self.wall_broken.clone());
+        let help = "1 if a rule of the wall could not be checked";
+        all.add("wall_check_unknown", None, rule, help, self.wall_check_unknown.clone());
+        let help = "Time of the last examination of the wall, since 1970";
+        all.add("wall_examined_timestamp", seconds, None, help, self.wall_examined.clone());
+        all.add("windows_published", None, None, "Windows that were published", self.windows_published.clone());
+        all.add("keys_destroyed", None, None, "Day keys that were destroyed", self.keys_destroyed.clone());
+        all.add("keys_lost", None, None, "Day keys that replaced a lost one", self.keys_lost.clone());
+        let help = "Entries that wait because the audit log cannot be written";
+        all.add("audit_waiting", None, None, help, self.audit_waiting.clone());
+    }
+
+    /// Every metric, in the order of [`Metrics::encode`].
+    pub fn describe(&self) -> Vec<Description> {
+        self.register().descriptions
+    }
+
     /// The text that `/metrics` answers, with these rows.
     pub fn encode(&self, rows: &RowCounts) -> String {
         let _one_at_a_time = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
         self.set_rows(rows);
         let mut out = String::new();
-        prometheus_client::encoding::text::encode(&mut out, &self.registry).expect("a String takes any text");
+        prometheus_client::encoding::text::encode(&mut out, &self.register().registry)
+            .expect("a String takes any text");
         out
     }
 
-    /// Sets the rows by state, which add up to those found and accepted.
     fn set_rows(&self, rows: &RowCounts) {
-        self.rows_accepted.inner().store(rows.accepted, Ordering::Relaxed);
-        self.rows_found.set(rows.found as i64);
-        for (state, rows) in rows.states {
-            self.rows.get_or_create(&State { state }).set(rows as i64);
+        for (gauge, value) in [
+            (&self.rows_found, rows.found),
+            (&self.rows_spooled, rows.spooled),
+            (&self.rows_stored, rows.stored),
+            (&self.rows_dead_lettered, rows.dead_lettered),
+        ] {
+            gauge.set(value as i64);
         }
-        self.rows_erased_elsewhere.set(rows.erased_elsewhere as i64);
+        for (counter, value) in [
+            (&self.rows_accepted, rows.accepted),
+            (&self.rows_erased, rows.erased),
+            (&self.rows_expired, rows.expired),
+            (&self.rows_lost, rows.lost),
+            (&self.rows_erased_elsewhere, rows.erased_elsewhere),
+        ] {
+            counter.inner().store(value, Ordering::Relaxed);
+        }
     }
 
-    /// Sets how often an engine was restarted.
+    /// Sets how often an engine was restarted since this process began.
     pub fn set_engine_restarts(&self, store: &'static str, restarts: u64) {
-        self.engine_restarts.get_or_create(&Store { store }).set(restarts as i64);
+        self.engine_restarts.get_or_create(&[("store", store)]).inner().store(restarts, Ordering::Relaxed);
     }
 
-    /// Sets what an examination of the wall found: the rules, and for each whether it is broken, or could not be seen.
-    pub fn set_wall(&self, at: i64, rules: impl IntoIterator<Item = (&'static str, bool, bool)>) {
-        for (rule, broken, unseen) in rules {
-            self.wall_broken.get_or_create(&Rule { rule }).set(broken.into());
-            self.wall_unseen.get_or_create(&Rule { rule }).set(unseen.into());
+    /// Sets the result of an examination of the wall at `at_s`, in seconds since 1970. A rule has its name, whether it is
+    /// broken, and whether it could not be checked.
+    pub fn set_wall(&self, at_s: i64, rules: impl IntoIterator<Item = (&'static str, bool, bool)>) {
+        for (rule, broken, unknown) in rules {
+            self.wall_broken.get_or_create(&[("rule", rule)]).set(broken.into());
+            self.wall_check_unknown.get_or_create(&[("rule", rule)]).set(unknown.into());
         }
-        self.wall_examined.set(at);
+        self.wall_examined.set(at_s);
     }
 
-    /// Counts a request that was refused before its events could be counted: one rejected event.
+    /// Counts a request that was refused before its events were known, as one rejected event.
     pub fn reject(&self, reason: Rejection) {
         self.received.inc();
         self.count_rejected(reason, 1);
     }
 
-    /// Counts events as received; their outcome is named through the guard.
+    /// Counts events as received. The caller names their outcomes through the guard.
     pub fn receive(self: &Arc<Self>, events: u32) -> Counted {
         self.received.inc_by(events.into());
         Counted { metrics: self.clone(), open: events }
     }
 
-    /// Counts events of a sender that shows a sign of automation, beside what becomes of them.
+    /// Counts events of a suspect. Their outcomes are counted separately.
     pub fn suspect(&self, reason: &'static str, events: u32) {
-        self.suspect.get_or_create(&Reason { reason }).inc_by(events.into());
+        self.suspect.get_or_create(&[("reason", reason)]).inc_by(events.into());
     }
 
     fn count_rejected(&self, reason: Rejection, events: u32) {
-        self.rejected.get_or_create(&Reason { reason: reason.name() }).inc_by(events.into());
+        self.rejected.get_or_create(&[("reason", reason.name())]).inc_by(events.into());
     }
 }
 
-/// Events that were received and whose outcome is not yet named.
+/// The metrics of a process with their descriptions, in one order.
+struct Registered {
+    registry: Registry,
+    descriptions: Vec<Description>,
+}
+
+impl Registered {
+    fn add(
+        &mut self,
+        name: &str,
+        unit: Option<Unit>,
+        label: Option<&'static str>,
+        help: &'static str,
+        metric: impl Metric,
+    ) {
+        let kind = metric.metric_type().as_str().to_owned();
+        let unit_name = unit.as_ref().map_or(String::new(), |unit| unit.as_str().to_owned());
+        let parts = ["tamga", name, &unit_name, if kind == "counter" { "total" } else { "" }];
+        let name_exposed = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_");
+        self.descriptions.push(Description { name: name_exposed, kind, unit: unit_name, label, help });
+        match unit {
+            Some(unit) => self.registry.register_with_unit(name, help, unit, metric),
+            None => self.registry.register(name, help, metric),
+        }
+    }
+}
+
+/// Events that were received and have no outcome yet.
 pub struct Counted {
     metrics: Arc<Metrics>,
     open: u32,
 }
 
 impl Counted {
-    /// So many were kept.
+    /// Counts `events` as kept.
     pub fn accepted(&mut self, events: u32) {
         let events = self.take(events);
         self.metrics.accepted.inc_by(events.into());
     }
 
-    /// So many were not kept.
+    /// Counts `events` as not kept.
     pub fn dropped(&mut self, reason: DropReason, events: u32) {
         let events = self.take(events);
-        self.metrics.dropped.get_or_create(&Reason { reason: reason.name() }).inc_by(events.into());
+        self.metrics.dropped.get_or_create(&[("reason", reason.name())]).inc_by(events.into());
     }
 
-    /// All that are left were refused.
-    pub fn rejected(mut self, reason: Rejection) {
+    /// Counts all remaining events as refused.
+    pub fn rejected(&mut self, reason: Rejection) {
         let events = self.take(u32::MAX);
         self.metrics.count_rejected(reason, events);
     }
@@ -274,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn every_received_event_has_one_outcome_even_when_nobody_names_it() {
+    fn every_received_event_has_one_outcome_even_if_nobody_names_it() {
         let metrics = Arc::new(Metrics::default());
         let mut counted = metrics.receive(5);
         counted.accepted(2);
@@ -282,15 +344,34 @@ mod tests {
         drop(counted);
         metrics.receive(3).rejected(Rejection::SpoolFull);
         metrics.reject(Rejection::Malformed);
-        let states = [("spooled", 3), ("stored", 4), ("dead_lettered", 0), ("erased", 1), ("expired", 0), ("lost", 0)];
-        let text = metrics.encode(&RowCounts { found: 6, accepted: 2, states, erased_elsewhere: 0 });
+        let rows = RowCounts { found: 6, accepted: 2, spooled: 3, stored: 4, erased: 1, ..RowCounts::default() };
+        let text = metrics.encode(&rows);
         assert_eq!(value(&text, "tamga_rows_accepted_total"), 2);
-        assert_eq!(value(&text, "tamga_rows{state=\"stored\"}"), 4);
+        assert_eq!(value(&text, "tamga_rows_stored"), 4);
+        assert_eq!(value(&text, "tamga_rows_erased_total"), 1);
         assert_eq!(value(&text, "tamga_events_received_total"), 9);
         assert_eq!(value(&text, "tamga_events_accepted_total"), 2);
         assert_eq!(value(&text, "tamga_events_dropped_total{reason=\"duplicate\"}"), 1);
         assert_eq!(value(&text, "tamga_events_rejected_total{reason=\"abandoned\"}"), 2);
         assert_eq!(value(&text, "tamga_events_rejected_total{reason=\"spool_full\"}"), 3);
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn every_metric_is_described_as_it_is_exposed() {
+        let metrics = Metrics::default();
+        metrics.set_engine_restarts("vault", 2);
+        metrics.set_wall(1_795_327_200, [("a-rule", false, true)]);
+        let text = metrics.encode(&RowCounts::default());
+        assert_eq!(text.matches("# TYPE ").count(), metrics.describe().len());
+        for Description { name, kind, unit, label, help } in metrics.describe() {
+            let family = if kind == "counter" { name.trim_end_matches("_total") } else { &name };
+            assert!(text.contains(&format!("# HELP {family} {help}.\n# TYPE {family} {kind}\n")), "{name}");
+            assert_eq!(text.contains(&format!("# UNIT {family} {unit}\n")), !unit.is_empty(), "{name}");
+            let sample = if kind == "histogram" { format!("{name}_bucket") } else { name.clone() };
+            let after = label
+                .map_or(if kind == "histogram" { "{le=" } else { " " }.to_owned(), |label| format!("{{{label}=\""));
+            assert!(text.contains(&format!("\n{sample}{after}")), "{name}");
+        }
     }
 }

@@ -65,7 +65,7 @@ where
     if let Some(origin) = origin {
         headers::allow_origin(response.headers_mut(), &origin);
     }
-    collector.metrics.answer_seconds.observe(begun.elapsed().as_secs_f64());
+    collector.metrics.request_duration.observe(begun.elapsed().as_secs_f64());
     response
 }
 
@@ -150,7 +150,7 @@ impl Collector {
         };
         // It lies in the connection's buffer, which could not be read into again.
         drop(body);
-        let counted = self.metrics.receive(events(&addressed));
+        let mut counted = self.metrics.receive(events(&addressed));
         self.metrics.unknown_fields.inc_by(addressed.beacon.unknown_fields.into());
         let Some(site) = self.sites.get(&addressed.site) else {
             counted.rejected(Rejection::UnknownSite);
@@ -187,7 +187,7 @@ impl Collector {
     }
 
     /// Counts a beacon of a site that is refused, as one event.
-    fn refused(&self, site: &Site, arrived_ms: i64, counted: Counted, rejection: Rejection) -> Rejection {
+    fn refused(&self, site: &Site, arrived_ms: i64, mut counted: Counted, rejection: Rejection) -> Rejection {
         counted.rejected(rejection);
         let rules = &site.stages.rules;
         let time = rules.time(jiff::Timestamp::from_millisecond(arrived_ms).unwrap_or_default());

@@ -96,14 +96,12 @@ fn row_counts(books: &spool::Books) -> RowCounts {
     RowCounts {
         found: books.found,
         accepted: books.accepted,
-        states: [
-            ("spooled", books.spooled),
-            ("stored", settled.stored),
-            ("dead_lettered", settled.dead_lettered),
-            ("erased", settled.erased),
-            ("expired", settled.expired),
-            ("lost", settled.lost),
-        ],
+        spooled: books.spooled,
+        stored: settled.stored,
+        dead_lettered: settled.dead_lettered,
+        erased: settled.erased,
+        expired: settled.expired,
+        lost: settled.lost,
         erased_elsewhere: books.erased_elsewhere,
     }
 }

@@ -106,9 +106,9 @@ impl Scrapes {
                     let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}"));
                     line.rsplit(' ').next().unwrap().parse().unwrap()
                 };
-                let states: u64 = ["spooled", "stored", "dead_lettered", "erased", "expired", "lost"]
+                let states: u64 = ["spooled", "stored", "dead_lettered", "erased_total", "expired_total", "lost_total"]
                     .iter()
-                    .map(|state| value(&format!("tamga_rows{{state=\"{state}\"}} ")))
+                    .map(|state| value(&format!("tamga_rows_{state} ")))
                     .sum();
                 let found = value("tamga_rows_found ");
                 assert_eq!(found + value("tamga_rows_accepted_total "), states, "{text}");

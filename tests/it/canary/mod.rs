@@ -46,7 +46,7 @@ async fn stored(product: &Program) {
     let begun = Instant::now();
     loop {
         let accepted = product.figure("tamga_rows_accepted_total").await;
-        let stored = product.figure("tamga_rows{state=\"stored\"}").await;
+        let stored = product.figure("tamga_rows_stored ").await;
         if accepted > 0 && stored == accepted {
             return;
         }

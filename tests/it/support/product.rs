@@ -151,7 +151,7 @@ impl Product {
     pub(crate) async fn is_drained(&self) -> bool {
         let (accepted, found) = (self.metric("tamga_rows_accepted_total").await, self.metric("tamga_rows_found").await);
         let taken = accepted.zip(found).map(|(accepted, found)| accepted + found);
-        taken.is_some() && taken == self.metric("tamga_rows{state=\"stored\"}").await
+        taken.is_some() && taken == self.metric("tamga_rows_stored").await
     }
 
     /// Rows of the vault, an object each. `None` while its engine is away, or its tables are not there yet.
