@@ -1,4 +1,4 @@
-# What there is to do here. `make` prints the list. Everything else is ordinary: cargo, and npm in collector-js/.
+# The tasks of this repository. `make` prints the list. Otherwise use cargo, and npm in collector-js/.
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -12,38 +12,38 @@ SNIPPET_SOURCES := $(shell find collector-js/src -name '*.ts') $(wildcard collec
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## Install what is missing, build, and play the demo on this machine
+run: ## Install what is missing, build, and run the demo on this machine
 	@scripts/prepare compiler snippet engine
 	@$(MAKE) -s $(SNIPPET)
 	@cargo build --bins
 	@target/debug/tamga demo
 
-test: ## Run every test, and tell how long each step took
+test: ## Run every test, and print how long each step took
 	@scripts/prepare compiler snippet engine browser
 	@scripts/check test
 
-faults: ## The long run of the fault laboratory: kills, power cuts, full disks, outages (about an hour)
+faults: ## Run the fault laboratory for long: kills, power cuts, full disks, outages (about an hour)
 	@scripts/prepare compiler snippet engine
 	@scripts/faults
 
-fuzz: ## Fuzz what reads hostile bytes, ten minutes for each of six targets (TAMGA_FUZZ_SECONDS)
+fuzz: ## Fuzz the readers of hostile bytes, ten minutes for each of six targets (TAMGA_FUZZ_SECONDS)
 	@scripts/prepare compiler cxx snippet
 	@$(MAKE) -s $(SNIPPET)
 	@scripts/fuzz
 
-bench: ## Measure the edge beside nginx and a bare handler (ten minutes, two idle cores); writes docs/benchmarks.md
+bench: ## Compare the edge with nginx and a bare handler (ten minutes, two idle cores); writes docs/benchmarks.md
 	@scripts/prepare compiler snippet nginx
 	@$(MAKE) -s $(SNIPPET)
 	@cargo run --release --example stages
 	@cargo bench --no-run --bench edge
 	@taskset -c 0 cargo bench --bench edge
 
-linkage: ## Try to join identified data with what is kept and published; writes docs/linkage.md (half an hour; SCALES=500,2000:2 for less)
+linkage: ## Try to join identified data with stored and published data; writes docs/linkage.md (half an hour; SCALES=500,2000:2 for less)
 	@scripts/prepare compiler snippet engine
 	@$(MAKE) -s $(SNIPPET)
 	@cargo test --release --test linkage -- --write $(if $(SCALES),--scales $(SCALES))
 
-scale: ## The long run of the publisher: thirty million events, attacked; and ten million of one day (about half an hour)
+scale: ## Attack the publisher with thirty million events, and with ten million of one day (about half an hour)
 	@scripts/prepare compiler snippet engine
 	@cargo test --release --test it disclosure::scale -- --ignored --nocapture --test-threads 1
 
@@ -52,14 +52,14 @@ lint: ## Check formats, lints, types and licences
 	@$(MAKE) -s $(SNIPPET)
 	@scripts/check lint
 
-engine: ## Get the library of the embedded ClickHouse
+engine: ## Fetch the library of the embedded ClickHouse
 	@scripts/prepare engine
 
-snippet: ## Build the browser's part, collector-js/dist/tamga.js
+snippet: ## Build the snippet, collector-js/dist/tamga.js
 	@scripts/prepare snippet
 	@$(MAKE) -s $(SNIPPET)
 
-playground: ## Show each beacon as it leaves, and each signal of the device part
+playground: ## Show each beacon as it leaves the browser, and each signal of the device part
 	@scripts/prepare snippet
 	@npm --prefix collector-js run --silent playground
 
@@ -67,6 +67,6 @@ $(SNIPPET): $(SNIPPET_SOURCES)
 	npm --prefix collector-js run --silent build
 	@touch $@
 
-clean: ## Remove what was built; the folder data/ and the engine's library stay
+clean: ## Remove everything that was built; the folder data/ and the engine's library stay
 	cargo clean
 	rm -rf collector-js/dist collector-js/.test-build collector-js/node_modules

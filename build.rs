@@ -1,4 +1,4 @@
-//! Sees to it that the snippet, which the collector serves, has been built; it is compiled in.
+//! Fails if the snippet is not built: the collector serves it, so it is compiled in.
 
 fn main() {
     for snippet in

@@ -1,19 +1,19 @@
-//! Tamga: passive web telemetry that counts what happens on a site and cannot tell to whom.
+//! Tamga: passive web telemetry that counts what happens on a site and does not learn who the visitors are.
 //!
-//! The rooms, in the order in which a beacon travels:
+//! The modules, in the order in which a beacon passes them:
 //!
-//! * [`collect`]: the edge. HTTP comes in; what is answered `202` is on the disk.
-//! * [`decode`]: bytes become events, within their limits.
-//! * [`enrich`]: what the server can know of the sender is added: place, browser, how the visit began.
-//! * [`privacy`]: the last place that sees who. Identifiers become pseudonyms under keys that die with the day.
-//! * [`spool`]: durable, ordered, bounded bytes.
-//! * [`store`]: from the spool into the vault, each row exactly once; the only room that knows ClickHouse.
-//! * [`publish`]: closed windows become counts that are large and round enough to show to anyone.
+//! * [`collect`]: the edge. It receives HTTP. What it answers with `202` is on the disk.
+//! * [`decode`]: makes events of bytes, within their limits.
+//! * [`enrich`]: adds what the server knows of the sender: place, browser, how the visit began.
+//! * [`privacy`]: the last module that sees identifiers. It makes pseudonyms, with keys that are destroyed after the day.
+//! * [`spool`]: keeps bytes durable, in order and bounded.
+//! * [`store`]: moves rows from the spool into the vault, each exactly once. The only module that knows ClickHouse.
+//! * [`publish`]: makes counts of closed windows that are large and round enough for everybody to see.
 //!
-//! [`pipeline`] is the pure part of that way on one screen; [`event`] names the shapes of the data for the state they are
-//! in, [`record`] gives the last of them its bytes. What every room shares: [`config`], [`items`], [`clock`], [`secret`],
-//! [`outcome`], [`metrics`], [`audit`]. [`serve`] puts the rooms together, [`admin`] lets operations look in,
-//! [`verify`] examines the wall between telemetry and identified data, [`demo`] puts a world around them.
+//! [`pipeline`] is the pure part of that way. [`event`] has a type for each state of the data, and [`record`] encodes the
+//! last of them. The modules share [`config`], [`items`], [`clock`], [`secret`], [`outcome`], [`metrics`] and [`audit`].
+//! [`serve`] connects the modules, [`admin`] is the listener for operations, [`verify`] checks the wall between telemetry
+//! and identified data, and [`demo`] shows the product with simulated visitors.
 #![forbid(unsafe_code)]
 
 pub mod admin;

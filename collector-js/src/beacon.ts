@@ -89,7 +89,7 @@ type Digest = string;
 
 export interface Canvas {
   digest: Digest;
-  /** `noised`: the browser falsifies what is read, so the digest says nothing about the device. */
+  /** `noised`: the browser falsifies what is read, so the digest does not describe the device. */
   state: "normal" | "noised";
 }
 export interface WebGl {

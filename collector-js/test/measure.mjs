@@ -65,7 +65,7 @@ const port = () => /** @type {import("node:net").AddressInfo} */ (server.address
  * }} Slice
  * @param {Slice[]} trace
  */
-function ours(trace) {
+function costOf(trace) {
   const cpu = (/** @type {Slice} */ { tdur = 0 }) => tdur / 1_000;
   const sum = (/** @type {Slice[]} */ some) => some.reduce((total, slice) => total + cpu(slice), 0);
   // The process that parsed the page is its own; a spare one may be there as well.
@@ -114,7 +114,7 @@ async function load() {
     for (let waited = 0; waited < 60; waited++) {
       await sleep(500);
       try {
-        return ours(JSON.parse(readFileSync(file, "utf8")).traceEvents);
+        return costOf(JSON.parse(readFileSync(file, "utf8")).traceEvents);
       } catch {
         // Not there yet, or not whole.
       }
@@ -132,7 +132,7 @@ async function load() {
 
 /** @param {number[]} all @param {number} share */
 const quantile = (all, share) => [...all].sort((a, b) => a - b)[Math.floor((all.length - 1) * share)] ?? 0;
-/** @type {Record<string, ReturnType<typeof ours>[]>} */
+/** @type {Record<string, ReturnType<typeof costOf>[]>} */
 const results = Object.fromEntries(KINDS.map((name) => [name, []]));
 for (let turn = 0; turn < LOADS; turn++) {
   for (kind of KINDS) results[kind]?.push(await load());

@@ -1,10 +1,10 @@
-"""Do eight runaway queries of analysts harm ingest? A measurement against a running demo, of nothing but the standard library.
+"""Do eight runaway queries of analysts slow ingest down? A measurement against a running demo. It uses only the standard library.
 
-    target/debug/tamga demo &        # a release build is nearer to life
+    target/debug/tamga demo &        # a release build is more realistic
     python3 tests/clients/runaway.py [SECONDS] [PORT OF THE COLLECTOR] [PORT OF THE STATS ENGINE]
 
-Beacons come at a steady rate, each when it is due, whether the last one is answered or not. Half of the time eight
-queries run that would not end by themselves. It prints both 99th percentiles, and how long another analyst waits after.
+Beacons are sent at a steady rate, whether the last one is answered or not. During the second half eight queries run that
+would not end by themselves. It prints both 99th percentiles, and how long another analyst waits afterwards.
 """
 
 import base64
@@ -33,15 +33,15 @@ RUNAWAYS = [
 
 
 def beacons(seconds):
-    """Times to the answer of beacons that are due RATE times a second, the wait for a sender included."""
-    times, lock, begun, due = [], threading.Lock(), time.monotonic(), [0]
+    """Times until beacons are answered that are sent RATE times a second. They include the wait for a free sender."""
+    times, lock, begun, sent = [], threading.Lock(), time.monotonic(), [0]
 
     def send():
         connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=30)
         while True:
             with lock:
-                number = due[0]
-                due[0] += 1
+                number = sent[0]
+                sent[0] += 1
             at = begun + number / RATE
             if at > begun + seconds:
                 return
@@ -54,7 +54,7 @@ def beacons(seconds):
                 "Origin": f"http://shop.demo.localhost:{PORT}",
                 "Content-Type": "text/plain",
                 "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
-                # Networks enough that none is limited.
+                # Enough networks that none reaches its limit.
                 "X-Forwarded-For": f"10.{number % 250}.{number // 250 % 250}.7",
             }
             connection.request("POST", "/v1/beacon", body, headers)
@@ -80,18 +80,18 @@ def ask(sql, **settings):
     return connection.getresponse().read()
 
 
-def told(name, times):
+def report(name, times):
     p50, p99 = times[len(times) // 2] * 1000, times[len(times) * 99 // 100] * 1000
     print(f"{name}: {len(times)} beacons, p50 {p50:.2f} ms, p99 {p99:.2f} ms", flush=True)
     return p99
 
 
-quiet = told("quiet", beacons(SECONDS))
+quiet = report("quiet", beacons(SECONDS))
 runaways = [threading.Thread(target=ask, args=(sql,), kwargs={"max_execution_time": 25}, daemon=True) for sql in RUNAWAYS]
 for runaway in runaways:
     runaway.start()
 time.sleep(0.5)
-busy = told("under eight runaway queries", beacons(SECONDS))
+busy = report("under eight runaway queries", beacons(SECONDS))
 print(f"ratio of the 99th percentiles: {busy / quiet:.2f}")
 for runaway in runaways:
     runaway.join()

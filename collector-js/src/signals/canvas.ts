@@ -3,7 +3,7 @@
  * leave.
  *
  * Browsers that resist fingerprinting add noise. Two signs show it: the same drawing differs when it is read twice, or
- * a plain rectangle does not have the colour that was painted. A digest of noise says nothing about the device, so the
+ * a plain rectangle does not have the colour that was painted. A digest of noise does not describe the device, so the
  * state is sent with it.
  */
 import type { Canvas } from "../beacon.js";

@@ -3,7 +3,7 @@
  * If the width differs from the generic font's, the font is there. The canvas is not part of the page, so nothing is
  * laid out.
  *
- * Fonts that the page itself loads are left out: measuring one would download it, and it says nothing about the device.
+ * Fonts that the page itself loads are left out: measuring one would download it, and it does not describe the device.
  */
 import list from "../../../schema/lists/fonts.txt";
 import { idle } from "../lib/idle.js";
