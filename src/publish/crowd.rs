@@ -1,8 +1,8 @@
-//! How many people stand behind a number, as far as the publishing rules care: confirmed visitors by network class.
+//! The crowd of a cell: its confirmed visitors by network class. Its weight is compared with the threshold (k-anonymity).
 //!
-//! A class is one byte of the hashed network; in windows of 7 days, the byte and the day. Each class counts up to a cap, so
-//! that whoever has one network cannot fill a cell alone. A crowd may hold fewer visitors than there are (the query names two
-//! hundred per slice at most, far more than have to be there): its weight is a lower bound, never too high.
+//! A network class is one byte of the hashed network; in windows of 7 days, the byte and the day. Each class counts up to a cap,
+//! so that one network cannot fill a cell alone. A crowd may hold fewer visitors than there are, since the query returns at most
+//! two hundred per slice, which is far more than the threshold. So its weight is a lower bound and never too high.
 
 use serde::Deserialize;
 
@@ -11,13 +11,13 @@ pub const NETWORK_CAP: u8 = 3;
 /// Visitors of one network class and day that count, in windows of 7 days.
 pub const NETWORK_CAP_WEEK: u8 = 1;
 
-/// Visitors by network class: the classes in order, which is several times cheaper to add up than a tree, and a day of ten
-/// million events has forty million to add.
+/// Visitors by network class, the classes in order. A sorted list is added up several times faster than a tree, and a day of ten
+/// million events needs forty million additions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "Vec<u16>")]
 pub struct Crowd(Vec<(u16, u8)>);
 
-/// From a list of visitors, each by its class.
+/// From a list with the class of each visitor.
 impl From<Vec<u16>> for Crowd {
     fn from(mut visitors: Vec<u16>) -> Self {
         visitors.sort_unstable();
@@ -27,23 +27,23 @@ impl From<Vec<u16>> for Crowd {
 }
 
 impl Crowd {
-    /// How many visitors count when a class counts `cap` at most.
+    /// How many visitors count, if each class counts up to `cap`.
     pub fn weight(&self, cap: u8) -> u32 {
         self.0.iter().map(|&(_, visitors)| u32::from(visitors.min(cap))).sum()
     }
 
-    /// How many classes its visitors are of.
+    /// How many network classes its visitors have.
     pub fn classes(&self) -> u64 {
         self.0.len() as u64
     }
 
-    /// Takes in a crowd that shares no visitor with this one.
+    /// Adds a crowd that shares no visitor with this one.
     pub fn add(&mut self, other: &Self) {
         self.join(other, u8::saturating_add);
     }
 
-    /// Takes in a crowd that may hold the same visitors: of each class at least the larger of the two is there. This is
-    /// sound because a visitor is in one class.
+    /// Adds a crowd that may have the same visitors: each class has at least the larger of the two numbers. This is correct
+    /// because a visitor is in one class.
     pub fn cover(&mut self, other: &Self) {
         self.join(other, u8::max);
     }
@@ -52,22 +52,22 @@ impl Crowd {
         if other.0.is_empty() {
             return;
         }
-        let mine = std::mem::take(&mut self.0);
-        self.0.reserve(mine.len().max(other.0.len()));
-        let (mut mine, mut theirs) = (mine.into_iter().peekable(), other.0.iter().copied().peekable());
-        while let (Some(&(my_class, my_visitors)), Some(&(their_class, their_visitors))) = (mine.peek(), theirs.peek())
+        let own = std::mem::take(&mut self.0);
+        self.0.reserve(own.len().max(other.0.len()));
+        let (mut own, mut other) = (own.into_iter().peekable(), other.0.iter().copied().peekable());
+        while let (Some(&(own_class, own_visitors)), Some(&(other_class, other_visitors))) = (own.peek(), other.peek())
         {
-            self.0.push(if my_class < their_class {
-                (my_class, my_visitors)
-            } else if my_class > their_class {
-                (their_class, their_visitors)
+            self.0.push(if own_class < other_class {
+                (own_class, own_visitors)
+            } else if own_class > other_class {
+                (other_class, other_visitors)
             } else {
-                (my_class, both(my_visitors, their_visitors))
+                (own_class, both(own_visitors, other_visitors))
             });
-            mine.next_if(|_| my_class <= their_class);
-            theirs.next_if(|_| their_class <= my_class);
+            own.next_if(|_| own_class <= other_class);
+            other.next_if(|_| other_class <= own_class);
         }
-        self.0.extend(mine.chain(theirs));
+        self.0.extend(own.chain(other));
     }
 }
 
@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// Classes and how many visitors each has, for tests.
+    /// From pairs of a class and its number of visitors, for tests.
     impl From<Vec<(u16, u8)>> for Crowd {
         fn from(classes: Vec<(u16, u8)>) -> Self {
             Self(classes.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect())
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn disjoint_crowds_add_up_and_overlapping_ones_only_cover() {
+    fn disjoint_crowds_are_added_and_overlapping_ones_keep_the_larger_number() {
         let other = Crowd::from(vec![(1, 1), (2, 1)]);
         let mut sum = other.clone();
         sum.add(&other);
@@ -106,15 +106,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn joining_is_what_joining_class_by_class_is(
-            mine in prop::collection::vec(0u16..60, 0..80), theirs in prop::collection::vec(0u16..60, 0..80),
+        fn two_crowds_are_joined_class_by_class(
+            own in prop::collection::vec(0u16..60, 0..80), other in prop::collection::vec(0u16..60, 0..80),
         ) {
             let count = |visitors: &[u16], class: u16| visitors.iter().filter(|of| **of == class).count();
-            let (mut sum, mut cover) = (Crowd::from(mine.clone()), Crowd::from(mine.clone()));
-            sum.add(&Crowd::from(theirs.clone()));
-            cover.cover(&Crowd::from(theirs.clone()));
+            let (mut sum, mut cover) = (Crowd::from(own.clone()), Crowd::from(own.clone()));
+            sum.add(&Crowd::from(other.clone()));
+            cover.cover(&Crowd::from(other.clone()));
             let by = |joined: &dyn Fn(usize, usize) -> usize| -> Vec<(u16, u8)> {
-                let classes = (0..60).map(|class| (class, joined(count(&mine, class), count(&theirs, class)) as u8));
+                let classes = (0..60).map(|class| (class, joined(count(&own, class), count(&other, class)) as u8));
                 classes.filter(|(_, visitors)| *visitors > 0).collect()
             };
             prop_assert_eq!(sum.0, by(&|one, other| one + other));

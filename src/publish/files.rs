@@ -1,4 +1,4 @@
-//! The files of a publisher: plans that are under way, and what was counted. Every write is whole or not at all.
+//! The files of a publisher: plans that are not yet published, and event counts. A write is complete or leaves the old file.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::PublishError;
+use super::error::PublishError;
 
-/// In one folder.
+/// The publisher's folder.
 #[derive(Clone, Debug)]
 pub struct Files(PathBuf);
 
 impl Files {
-    /// In a folder, which is made if it is not there.
+    /// Opens a folder; it is created if it does not exist.
     pub fn open(folder: PathBuf) -> Result<Self, PublishError> {
         std::fs::create_dir_all(&folder).map_err(|source| PublishError::file(&folder, source))?;
         Ok(Self(folder))
@@ -24,12 +24,12 @@ impl Files {
         self.0.join(format!("{site}-{start}.json"))
     }
 
-    /// The file of what was counted.
+    /// The file of a site's event counts.
     pub fn counted(&self, site: &str) -> PathBuf {
         self.0.join(format!("{site}.counted.json"))
     }
 
-    /// What a file holds; `None` if there is none. One that cannot be read as such is reported and taken for none.
+    /// The content of a file; `None` if there is no file. A damaged file is logged and counts as missing.
     pub fn read<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, PublishError> {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
@@ -38,12 +38,12 @@ impl Files {
         };
         let read = serde_json::from_slice(&bytes).ok();
         if read.is_none() {
-            tracing::warn!(path = %path.display(), "a file of the publisher is damaged and is made anew");
+            tracing::warn!(path = %path.display(), "a file of the publisher is damaged and is written again");
         }
         Ok(read)
     }
 
-    /// Writes a file so that it survives a power cut, or leaves the old one.
+    /// Writes a file durably, or leaves the old one.
     pub fn write<T: Serialize>(&self, path: &Path, content: &T) -> Result<(), PublishError> {
         let bytes = serde_json::to_vec(content).expect("maps with string keys can be written as JSON");
         let temporary = path.with_extension("new");
@@ -58,7 +58,7 @@ impl Files {
         write().map_err(|source| PublishError::file(path, source))
     }
 
-    /// Removes a file, if it is there.
+    /// Removes a file; it may be missing.
     pub fn remove(&self, path: &Path) -> Result<(), PublishError> {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(PublishError::file(path, error)),
@@ -66,7 +66,7 @@ impl Files {
         }
     }
 
-    /// The windows of a site, by their start, for which a plan is there.
+    /// The starts of a site's windows that have a plan.
     pub fn plans(&self, site: &str) -> Result<Vec<i64>, PublishError> {
         let mut starts = Vec::new();
         for entry in std::fs::read_dir(&self.0).map_err(|source| PublishError::file(&self.0, source))? {

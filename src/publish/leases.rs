@@ -1,4 +1,4 @@
-//! Whom a window waits for: every node says in the vault how far it has emptied its spool.
+//! Which nodes a window waits for. Every node writes leases into the vault: how far it has emptied its spool.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,11 +8,11 @@ use serde::Deserialize;
 
 use crate::clock::Clock;
 
-/// Asks for the leases; times in milliseconds since 1970.
+/// The last lease of each node; times in milliseconds since 1970.
 pub(super) const LEASES: &str = "SELECT node, toUnixTimestamp64Milli(max(complete_until)) AS complete_until, \
      toUnixTimestamp64Milli(max(written_at)) AS written_at FROM leases GROUP BY node ORDER BY node";
 
-/// A node's word.
+/// A node's lease.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Lease {
     node: String,
@@ -23,63 +23,63 @@ pub(super) struct Lease {
 /// Whether a window may be published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Readiness {
-    /// A node that is alive still has rows of it.
+    /// A node that is not silent still has rows of it.
     Waiting,
     /// All rows are in the vault.
     Complete,
-    /// A node is silent, and is no longer waited for.
+    /// A node is silent for longer than the node timeout, so its rows are missing.
     Incomplete,
 }
 
-/// Remembers when each node was last heard.
+/// Remembers when each node last wrote a lease.
 pub(super) struct Nodes {
     clock: Clock,
-    leave_behind_after: Duration,
-    /// What a node said last and when that was first seen, on a clock that only goes forward.
-    heard: BTreeMap<String, (i64, Instant)>,
+    node_timeout: Duration,
+    /// By node: the time in its last lease, and when this process first read that lease, on a monotonic clock.
+    last_leases: BTreeMap<String, (i64, Instant)>,
     began: Instant,
     reported: BTreeMap<String, i64>,
 }
 
 impl Nodes {
-    pub(super) fn new(clock: Clock, leave_behind_after: Duration) -> Self {
-        let (heard, reported) = (BTreeMap::new(), BTreeMap::new());
-        Self { clock, leave_behind_after, heard, began: Instant::now(), reported }
+    pub(super) fn new(clock: Clock, node_timeout: Duration) -> Self {
+        let (last_leases, reported) = (BTreeMap::new(), BTreeMap::new());
+        Self { clock, node_timeout, last_leases, began: Instant::now(), reported }
     }
 
-    /// Whether a window that ends then may be published, given all leases.
+    /// Whether a window with this end may be published, given all leases.
     pub(super) fn readiness(&mut self, end: Timestamp, leases: &[Lease]) -> Readiness {
         let now = Instant::now();
         for lease in leases {
-            let heard = self.heard.entry(lease.node.clone()).or_insert((lease.written_at, now));
-            if heard.0 != lease.written_at {
-                *heard = (lease.written_at, now);
+            let last = self.last_leases.entry(lease.node.clone()).or_insert((lease.written_at, now));
+            if last.0 != lease.written_at {
+                *last = (lease.written_at, now);
             }
         }
         if leases.is_empty() {
-            // Nobody has ever spoken: a collector that has just begun will soon.
-            let silent = self.silence(end.as_millisecond(), self.began) > self.leave_behind_after;
+            // No node has written a lease yet. A collector that has just started will do so soon.
+            let silent = self.silence(end.as_millisecond(), self.began) > self.node_timeout;
             return if silent { Readiness::Incomplete } else { Readiness::Waiting };
         }
         let mut readiness = Readiness::Complete;
         for lease in leases.iter().filter(|lease| lease.complete_until < end.as_millisecond()) {
-            let since = self.heard.get(&lease.node).map_or(now, |heard| heard.1);
-            if self.silence(lease.written_at, since) <= self.leave_behind_after {
+            let since = self.last_leases.get(&lease.node).map_or(now, |last| last.1);
+            if self.silence(lease.written_at, since) <= self.node_timeout {
                 return Readiness::Waiting;
             }
             readiness = Readiness::Incomplete;
             if self.reported.insert(lease.node.clone(), lease.written_at) != Some(lease.written_at) {
                 tracing::warn!(
                     node = lease.node,
-                    last_heard = %Timestamp::from_millisecond(lease.written_at).unwrap_or_default(),
-                    "a node is silent and is left behind: windows are published without what is in its spool, which will be late"
+                    last_lease = %Timestamp::from_millisecond(lease.written_at).unwrap_or_default(),
+                    "a node has been silent for longer than the node timeout: windows are published without the rows in its spool, which will be late"
                 );
             }
         }
         readiness
     }
 
-    /// How long nothing was heard. A simulated clock leaps, which is no silence: there, real time counts.
+    /// How long a node has been silent. A simulated clock jumps, and a jump is not silence: with it, real time counts.
     fn silence(&self, written_at: i64, since: Instant) -> Duration {
         if self.clock.is_simulated() {
             return since.elapsed();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_waits_for_every_node_that_speaks() {
+    fn a_window_waits_for_every_node_that_is_not_silent() {
         let clock = Clock::machine();
         let now = clock.now_ms();
         let mut nodes = Nodes::new(clock, Duration::from_secs(60));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leap_of_a_simulated_clock_is_no_silence() {
+    fn a_jump_of_a_simulated_clock_is_not_silence() {
         let clock = Clock::simulated(at(0));
         let mut nodes = Nodes::new(clock.clone(), Duration::from_millis(30));
         clock.advance_to(at(86_400_000));

@@ -1,75 +1,47 @@
-//! A window's plan: what will be published of it, computed once from the vault and kept in a file until it is, so that a
-//! publisher that was killed goes on with the very same numbers.
+//! The plan of a window: everything that will be published of it. It is computed once from the vault and kept in a file until
+//! it is published, so that a publisher that was killed continues with the same numbers.
 //!
-//! The rows of a plan are fit to publish; beside them the file holds exact numbers of events, for [`Counted`], and it is
-//! readable by this account only. Computing a plan writes nothing, to either store.
-
-use std::collections::BTreeMap;
+//! The rows of a plan may be published. The file also holds exact numbers of events, for [`Counted`], and only this account
+//! can read it. Computing a plan writes to neither store.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use crate::config::Identification;
-use crate::items::Items;
-
-use super::PublishError;
-use super::asking::{Asking, Tallies};
+use super::cells::{Cell, OTHER, PublishedRow};
 use super::crowd::{NETWORK_CAP, NETWORK_CAP_WEEK};
-use super::rollups::Rollups;
-use super::rules::{self, OTHER, Secrets, Shown};
-use super::site::{self, MARKS, Pattern, Periods, Total};
+use super::error::PublishError;
+use super::model::{PublishedSite, Row};
+use super::noise::NoiseSource;
+use super::rollups::{Rollup, Rollups};
 use super::tables::Tables;
-use super::window::{Schedule, Window};
-use super::{funnel, queries};
-
-/// What the publisher knows of a site.
-#[derive(Clone, Debug)]
-pub struct PublishedSite {
-    /// Its name in every row.
-    pub domain: String,
-    /// IANA name of its zone.
-    pub time_zone: String,
-    /// Its windows.
-    pub schedule: Schedule,
-    /// What its policy lists.
-    pub items: Items,
-    /// How its visitors are told apart.
-    pub identity: Identification,
-    /// What its operator declared: goals by name.
-    pub goals: BTreeMap<String, String>,
-    /// Likewise: the steps of funnels.
-    pub funnels: BTreeMap<String, Vec<String>>,
-    /// Likewise: names of events that bear variants.
-    pub experiments: Vec<String>,
-    /// Likewise: dimensions that are published together.
-    pub pairs: Vec<[String; 2]>,
-}
-
-/// A row of a stats table.
-pub type Row = Map<String, Value>;
+use super::tallies::Tallies;
+use super::total::{self, FIRST_VISIT_FLAGS, FlagPattern, Periods, Total};
+use super::window::Window;
+use super::window_reader::WindowReader;
+use super::{funnel, queries, rules};
+use crate::config::Identification;
 
 /// What is published of a window.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Plan {
-    /// Rows by table, in the order of writing; the ledger's comes after them.
+    /// Rows by table, in the order of writing; the ledger's row is written after them.
     pub tables: Vec<(String, Vec<Row>)>,
-    /// The ledger's row, but for the time of publication.
+    /// The ledger's row, without the time of publication.
     pub ledger: Row,
-    /// What is remembered of the site's windows once this one is published.
+    /// The event counts to keep once this window is published.
     pub counted: Counted,
-    /// Views, visits and confirmed visitors, exactly, for whoever compares; they stay in memory.
+    /// The exact views, visits and confirmed visitors, for comparison only; they stay in memory.
     #[serde(skip)]
-    pub truth: [u64; 3],
+    pub exact_totals: [u64; 3],
 }
 
-/// How many events published windows had, so that those which come later can be told. Kept in a file, exact.
+/// How many events the published windows had, so that events that arrive later are noticed. Exact, in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Counted {
     /// Start, end and events of windows whose rows may still be in the vault.
     pub windows: Vec<(i64, i64, u64)>,
 }
 
-/// Days after which a row is gone from the vault in any case; also in the vault's DDL.
+/// Days after which the vault has no row any more; the vault's DDL has the same number.
 pub const VAULT_DAYS: i64 = 9;
 
 #[derive(Deserialize)]
@@ -78,16 +50,16 @@ struct HourCount {
     count: u64,
 }
 
-/// What a plan depends on beside the vault's rows.
-pub struct Given<'a> {
-    /// The window's seed.
+/// The input of a plan, beside the vault's rows.
+pub struct PlanInput<'a> {
+    /// The window's random seed.
     pub seed: &'a [u8],
     /// Whether all nodes had emptied their spools.
     pub complete: bool,
-    /// What published windows had.
+    /// The event counts of published windows.
     pub counted: &'a Counted,
-    /// How much finer than usual the passes are sliced, as a power of two: for a vault that ran out of memory.
-    pub finer: u32,
+    /// How much smaller than usual the slices are, as a power of two: for a vault that ran out of memory.
+    pub split_shift: u32,
 }
 
 /// Computes the plan of a window from the vault.
@@ -95,93 +67,95 @@ pub async fn compute<V: Tables>(
     vault: &V,
     site: &PublishedSite,
     window: &Window,
-    given: &Given<'_>,
+    input: &PlanInput<'_>,
 ) -> Result<Plan, PublishError> {
-    let is_weekly = site.schedule.is_weekly();
-    let tallies = Tallies::read(vault, site, window).await?;
-    let cap = if is_weekly { NETWORK_CAP_WEEK } else { NETWORK_CAP };
-    let secrets = Secrets::new(given.seed, cap).keys_lost(tallies.keys_lost());
+    let reader = WindowReader { vault, site, window, split_shift: input.split_shift };
+    let tallies = Tallies::read(&reader).await?;
+    let cap = if site.schedule.is_weekly() { NETWORK_CAP_WEEK } else { NETWORK_CAP };
+    let noise_source = NoiseSource::new(input.seed, cap).keys_lost(tallies.keys_lost());
 
-    let events = count_events(vault, site, window, given.counted).await?;
-    let asking = Asking { vault, site, window, finer: given.finer };
-    let mut patterns: Vec<Pattern> = Vec::new();
-    asking.sliced(&queries::SITE, events.scanned, |pattern| patterns.push(pattern)).await?;
+    let events = count_events(vault, site, window, input.counted).await?;
+    let mut patterns: Vec<FlagPattern> = Vec::new();
+    reader.query_slices(&queries::TOTAL, events.scanned, |pattern| patterns.push(pattern)).await?;
 
     let of_all = |at: usize| patterns.iter().map(|pattern| pattern.amounts[at]).sum();
-    let truth = [of_all(0), of_all(1), site::visitors(&patterns)];
-    let mut plan = Plan { counted: events.counted, truth, ..Plan::default() };
+    let visitors = total::visitors(&patterns);
+    let exact_totals = [of_all(0), of_all(1), visitors];
+    let mut plan = Plan { counted: events.counted, exact_totals, ..Plan::default() };
     let mut folded_share = if events.here > 0 && site.items.pages { 1.0 } else { 0.0 };
-    let count_only = tallies.of("count_only");
-    let total = match site.identity {
-        Identification::None => site::views_alone(&secrets, &patterns, count_only),
-        identity => total(&secrets, site, window, &patterns, count_only).map(|mut total| {
-            if identity == Identification::DailyAddress {
-                // Nobody knows a visitor's first day of a week without a cookie: absent, not 0.
-                total.marks[1..].fill(None);
-            }
-            total
-        }),
-    };
+    let total = total_of(&noise_source, site, window, &patterns, tallies.of("count_only"));
     if let Some(total) = &total {
-        let mut row = opening(site, window);
-        row.extend([("views".into(), total.views.into()), ("visits".into(), total.visits.into())]);
-        row.insert("visitors".into(), total.visitors.into());
-        row.extend(MARKS.iter().zip(total.marks).map(|(name, amount)| ((*name).to_owned(), amount.into())));
-        row.insert("count_only_views".into(), total.count_only.into());
-        plan.add("site", vec![row]);
-    }
-    if total.is_some() && site.identity != Identification::None {
-        let visitors = site::visitors(&patterns);
-        let rollups = Rollups::of(site);
-        let sources = asking.cells(&rollups, events.scanned).await?;
-        for rollup in &rollups.tables {
-            let cells = rollup.cells(sources.get(&rollup.source));
-            let rows = if rollup.steps.is_empty() {
-                let shown = rules::publishable(&rollup.table, &secrets, visitors, cells);
-                if rollup.into == "pages" {
-                    folded_share = share_of_other(&shown);
+        plan.add("site", vec![total_row(site.row(window), total)]);
+        if site.identity != Identification::None {
+            let rollups = Rollups::of(site);
+            let sources = reader.cells(&rollups, events.scanned).await?;
+            for rollup in &rollups.tables {
+                let cells = rollup.cells(sources.get(&rollup.source));
+                if rollup.steps.is_empty() {
+                    let rows = rules::publishable(&rollup.table, &noise_source, visitors, cells);
+                    if rollup.into == "pages" {
+                        folded_share = share_of_other(&rows);
+                    }
+                    plan.add(rollup.into, rows.into_iter().map(|row| rollup.row(site.row(window), row)).collect());
+                } else {
+                    plan.add(rollup.into, funnel_rows(&noise_source, rollup, &site.row(window), &cells));
                 }
-                shown.into_iter().map(|shown| rollup.row(opening(site, window), shown)).collect()
-            } else {
-                let reached = funnel::reached(&rollup.table, &secrets, rollup.steps.len(), &cells);
-                reached.into_iter().map(|reached| rollup.step(opening(site, window), reached)).collect()
-            };
-            plan.add(rollup.into, rows);
+            }
+            for (table, rows) in reader.separate_tables(&noise_source, visitors).await? {
+                plan.add(table, rows);
+            }
         }
-        for (table, rows) in asking.things(&secrets, visitors).await? {
-            plan.add(table, rows);
-        }
-    }
-    if total.is_some() {
-        for (table, rows) in tallies.rows(&secrets, site, window) {
+        for (table, rows) in tallies.rows(&noise_source, site, window) {
             plan.add(table, rows);
         }
     }
 
-    plan.ledger = opening(site, window);
-    plan.ledger.insert("complete".into(), given.complete.into());
-    let told = if total.is_some() { secrets.round(events.here, secrets.narrow(["ledger", "events"])) } else { 0 };
-    plan.ledger.insert("events".into(), told.into());
+    let here = noise_source.round(events.here, noise_source.total_noise(["ledger", "events"]));
+    let late = total::events(&noise_source, "late", events.late).unwrap_or(0);
+    plan.ledger = site.row(window);
+    plan.ledger.insert("complete".into(), input.complete.into());
+    plan.ledger.insert("events".into(), if total.is_some() { here } else { 0 }.into());
     plan.ledger.insert("folded_share".into(), folded_share.into());
-    plan.ledger.insert("late".into(), site::events(&secrets, "late", events.late).unwrap_or(0).into());
+    plan.ledger.insert("late".into(), late.into());
     Ok(plan)
 }
 
-/// The site's total where visitors are told apart.
-fn total(
-    secrets: &Secrets,
+fn funnel_rows(noise_source: &NoiseSource, rollup: &Rollup, opening: &Row, cells: &[Cell]) -> Vec<Row> {
+    let steps = funnel::publishable_steps(&rollup.table, noise_source, rollup.steps.len(), cells);
+    steps.into_iter().map(|step| rollup.step(opening.clone(), step)).collect()
+}
+
+/// What is published of the site's total; `None` if nothing of the window is published.
+fn total_of(
+    noise_source: &NoiseSource,
     site: &PublishedSite,
     window: &Window,
-    patterns: &[Pattern],
+    patterns: &[FlagPattern],
     count_only: u64,
 ) -> Option<Total> {
+    if site.identity == Identification::None {
+        return total::views_alone(noise_source, patterns, count_only);
+    }
     let begins_day = window.start == site.schedule.day_start(window.first_day);
     let periods = Periods::of(&site.schedule, window);
-    site::publishable(secrets, patterns, count_only, periods, begins_day)
+    let mut total = total::publishable(noise_source, patterns, count_only, periods, begins_day)?;
+    if site.identity == Identification::DailyAddress {
+        // Without a cookie the first day of a visitor's week is unknown: the number is NULL, not 0.
+        total.flags[1..].fill(None);
+    }
+    Some(total)
+}
+
+fn total_row(mut row: Row, total: &Total) -> Row {
+    row.extend([("views".into(), total.views.into()), ("visits".into(), total.visits.into())]);
+    row.insert("visitors".into(), total.visitors.into());
+    row.extend(FIRST_VISIT_FLAGS.iter().zip(total.flags).map(|(name, amount)| ((*name).to_owned(), amount.into())));
+    row.insert("count_only_views".into(), total.count_only.into());
+    row
 }
 
 impl Plan {
-    /// Rows of a table, which may come from several places but are written at once.
+    /// Adds rows to a table. They may come from several places, but they are written in one insert.
     fn add(&mut self, table: &str, rows: Vec<Row>) {
         if rows.is_empty() {
             return;
@@ -193,9 +167,9 @@ impl Plan {
     }
 }
 
-/// The plan of a window whose rows the vault has dropped: the ledger says that it is over, and incomplete.
+/// The plan of a window whose rows the vault has dropped: the ledger says that it is over and incomplete.
 pub fn too_old(site: &PublishedSite, window: &Window, counted: &Counted) -> Plan {
-    let mut ledger = opening(site, window);
+    let mut ledger = site.row(window);
     for (name, value) in [("events", 0.into()), ("folded_share", 0.0.into()), ("late", 0.into())] {
         ledger.insert(name.to_owned(), value);
     }
@@ -203,13 +177,13 @@ pub fn too_old(site: &PublishedSite, window: &Window, counted: &Counted) -> Plan
     Plan { ledger, counted: counted.clone(), ..Plan::default() }
 }
 
-/// What was counted for a window.
+/// The event counts of a window.
 struct Events {
     /// Events of the window.
     here: u64,
-    /// Rows that the queries look at: those, and those of the day before the window begins.
+    /// Rows that the queries read: those of the window and those of its first day before the window.
     scanned: u64,
-    /// Events of published windows that came since they were counted.
+    /// Events of published windows that arrived after they were counted.
     late: u64,
     /// The new counts.
     counted: Counted,
@@ -235,7 +209,7 @@ async fn count_events<V: Tables>(
     };
     let mut late = 0;
     for (start, end, events) in &mut windows {
-        // Fewer than before: the day was dropped, or a visitor had their rows erased.
+        // There may be fewer than before: the day was dropped, or rows of a visitor were erased.
         let now = between(*start, *end);
         late += now.saturating_sub(*events);
         *events = (*events).max(now);
@@ -245,19 +219,10 @@ async fn count_events<V: Tables>(
     Ok(Events { here, scanned: between(day_start, end), late, counted: Counted { windows } })
 }
 
-/// The share of views in `(other)`, from the numbers that are shown, to two digits.
-fn share_of_other(shown: &[Shown]) -> f64 {
-    let views = |row: &Shown| row.measures.first().copied().flatten().unwrap_or(0);
-    let all: u64 = shown.iter().map(views).sum();
-    let other: u64 = shown.iter().filter(|row| row.dimensions == [OTHER]).map(views).sum();
+/// The share of views in `(other)`, computed from the published numbers, to two digits.
+fn share_of_other(rows: &[PublishedRow]) -> f64 {
+    let views = |row: &PublishedRow| row.measures.first().copied().flatten().unwrap_or(0);
+    let all: u64 = rows.iter().map(views).sum();
+    let other: u64 = rows.iter().filter(|row| row.dimensions == [OTHER]).map(views).sum();
     if all == 0 { 1.0 } else { (other as f64 / all as f64 * 100.0).round() / 100.0 }
-}
-
-/// The columns that every row begins with. Times are seconds since 1970, which the engine reads as such.
-pub(super) fn opening(site: &PublishedSite, window: &Window) -> Row {
-    Row::from_iter([
-        ("site".to_owned(), site.domain.clone().into()),
-        ("window_start".to_owned(), window.start.as_second().into()),
-        ("window_end".to_owned(), window.end.as_second().into()),
-    ])
 }

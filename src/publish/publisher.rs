@@ -1,4 +1,4 @@
-//! The publisher at work: which window is next, whether it may be published, and the steps that publish it.
+//! The publisher: which window is next, whether it may be published, and the steps that publish it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,20 +12,21 @@ use serde_json::json;
 use crate::clock::Clock;
 use crate::secret::Secret;
 
-use super::PublishError;
+use super::error::PublishError;
 use super::files::Files;
 use super::leases::{LEASES, Nodes, Readiness};
-use super::plan::{self, Counted, Given, Plan, PublishedSite, Row, VAULT_DAYS};
+use super::model::{PublishedSite, Row};
+use super::plan::{self, Counted, Plan, PlanInput, VAULT_DAYS};
 use super::queries::EARLIEST;
 use super::tables::Tables;
 use super::window::Window;
 
-/// How often a publisher looks whether a window is over; a simulated clock runs through days in seconds.
+/// How often the publisher checks whether a window is over. A simulated clock runs through days in seconds.
 const POLL: Duration = Duration::from_secs(5);
 const POLL_SIMULATED: Duration = Duration::from_millis(200);
-/// The finest slices of a vault that fails: 64 times finer than usual.
-const FINER_MAX: u32 = 6;
-/// How often an insert that was answered but not kept is made again at once.
+/// The smallest slices of a vault that fails: 64 times smaller than usual.
+const SPLIT_SHIFT_MAX: u32 = 6;
+/// How often an insert is repeated at once if the store confirmed it but has no row.
 const INSERT_ATTEMPTS: u32 = 3;
 
 pub(super) const LEDGER_END: &str = "SELECT toUnixTimestamp(max(window_end)) AS end, count() AS count \
@@ -33,27 +34,27 @@ pub(super) const LEDGER_END: &str = "SELECT toUnixTimestamp(max(window_end)) AS 
 pub(super) const ROWS_OF_WINDOW: &str = "SELECT count() AS count FROM {table:Identifier} \
      WHERE site = {site:String} AND window_start = toDateTime({start:UInt32}, 'UTC')";
 pub(super) const SEED: &str = "SELECT toString(seed) AS seed FROM seeds WHERE site = {site:String} \
-     AND window_start = toDateTime({start:UInt32}, 'UTC') ORDER BY drawn_at, seed LIMIT 1";
+     AND window_start = toDateTime({start:UInt32}, 'UTC') ORDER BY created_at, seed LIMIT 1";
 pub(super) const SEEDS_UNTIL: &str = "SELECT count() AS count FROM seeds WHERE site = {site:String} \
      AND window_start <= toDateTime({start:UInt32}, 'UTC')";
 pub(super) const DELETE_SEEDS: &str = "ALTER TABLE seeds DELETE WHERE site = {site:String} \
      AND window_start <= toDateTime({start:UInt32}, 'UTC') SETTINGS mutations_sync = 1";
 
-/// How far a site is.
+/// The result of one step for a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// This window was published now.
+    /// The window was published now.
     Published(Window),
-    /// This window is over, but nodes still have rows of it.
+    /// The window is over, but nodes still have rows of it.
     Waiting(Window),
-    /// No window is over that is not published.
+    /// All windows that are over are published.
     UpToDate,
 }
 
-/// Told of publications, by site and window.
+/// Called with the site and the window of each publication.
 type Listener = Box<dyn Fn(&str, &Window) + Send + Sync>;
 
-/// Publishes the windows of sites. One process per site.
+/// Publishes the windows of sites. Only one process may publish a site.
 pub struct Publisher<V, S> {
     vault: V,
     stats: S,
@@ -61,14 +62,13 @@ pub struct Publisher<V, S> {
     sites: Vec<PublishedSite>,
     files: Files,
     nodes: Nodes,
-    /// Sites whose leftovers of an earlier run are gone.
+    /// Sites of which the files of an earlier run were deleted.
     tidied: BTreeSet<String>,
-    /// What was last said of sites that are not published.
+    /// By site: the last logged failure.
     failing: BTreeMap<String, String>,
-    /// Sites whose last plan failed, and how much finer the next is sliced.
-    finer: BTreeMap<String, u32>,
-    /// Told of every publication.
-    published: Listener,
+    /// By site: how much smaller the slices of the next plan are, if the last plan failed.
+    split_shift: BTreeMap<String, u32>,
+    on_publication: Listener,
 }
 
 #[derive(Deserialize)]
@@ -100,30 +100,30 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         clock: Clock,
         sites: Vec<PublishedSite>,
         data_dir: &Path,
-        leave_behind_after: Duration,
+        node_timeout: Duration,
     ) -> Result<Self, PublishError> {
         Ok(Self {
             vault,
             stats,
-            nodes: Nodes::new(clock.clone(), leave_behind_after),
+            nodes: Nodes::new(clock.clone(), node_timeout),
             clock,
             sites,
             files: Files::open(data_dir.join("publish"))?,
             tidied: BTreeSet::new(),
             failing: BTreeMap::new(),
-            finer: BTreeMap::new(),
-            published: Box::new(|_, _| ()),
+            split_shift: BTreeMap::new(),
+            on_publication: Box::new(|_, _| ()),
         })
     }
 
-    /// Has every publication told, by its site and window, for the audit log.
+    /// Calls a function with the site and the window of every publication, for the audit log.
     #[must_use]
-    pub fn telling(mut self, published: impl Fn(&str, &Window) + Send + Sync + 'static) -> Self {
-        self.published = Box::new(published);
+    pub fn on_publication(mut self, listener: impl Fn(&str, &Window) + Send + Sync + 'static) -> Self {
+        self.on_publication = Box::new(listener);
         self
     }
 
-    /// Publishes what is due until `shutdown` resolves. To be stopped in the middle is like being killed: nothing is lost.
+    /// Publishes windows until `shutdown` resolves. It may be stopped at any point: nothing is lost.
     pub async fn run(mut self, shutdown: impl Future<Output = ()> + Send) {
         let pause = if self.clock.is_simulated() { POLL_SIMULATED } else { POLL };
         tokio::pin!(shutdown);
@@ -139,7 +139,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         }
     }
 
-    /// Publishes everything that can be published now. Failures are logged.
+    /// Publishes all windows that can be published now. Failures are logged.
     pub async fn pass(&mut self) {
         for index in 0..self.sites.len() {
             loop {
@@ -148,15 +148,15 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                         let site = &self.sites[index].domain;
                         self.failing.remove(site);
                         tracing::info!(site, start = %window.start, end = %window.end, "published a window");
-                        (self.published)(site, &window);
+                        (self.on_publication)(site, &window);
                     }
                     Ok(Progress::Waiting(_) | Progress::UpToDate) => break,
                     Err(error) => {
                         let site = &self.sites[index].domain;
                         self.tidied.remove(site);
-                        // An outage is told once, not at every try.
+                        // An outage is logged once, not at every try.
                         if self.failing.insert(site.clone(), error.to_string()) != Some(error.to_string()) {
-                            tracing::warn!(site, %error, "a window is not published");
+                            tracing::warn!(site, %error, "a window could not be published");
                         }
                         break;
                     }
@@ -187,7 +187,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         Ok(Progress::Published(window))
     }
 
-    /// The first window that the ledger has not; `None` while the site has no rows at all.
+    /// The first window that is not in the ledger; `None` while the site has no rows.
     async fn next(&mut self, site: &PublishedSite) -> Result<Option<Window>, PublishError> {
         let parameters = [("site", site.domain.clone())];
         let ledger: Vec<LedgerEnd> = self
@@ -218,7 +218,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         if self.clock.now().as_second() >= first_rows_die_s {
             tracing::warn!(
                 site = site.domain, start = %window.start,
-                "a window is older than what the vault keeps; the ledger says so and nothing of it is published"
+                "a window is older than the rows of the vault; nothing of it is published, and the ledger says that it is incomplete"
             );
             return Ok(Some(plan::too_old(site, window, &counted)));
         }
@@ -233,45 +233,45 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             Readiness::Incomplete => false,
         };
         let seed = self.seed(site, window).await?;
-        let finer = self.finer.get(&site.domain).copied().unwrap_or(0);
-        let given = Given { seed: seed.as_bytes(), complete, counted: &counted, finer };
-        let plan = plan::compute(&self.vault, site, window, &given).await;
+        let split_shift = self.split_shift.get(&site.domain).copied().unwrap_or(0);
+        let input = PlanInput { seed: seed.as_bytes(), complete, counted: &counted, split_shift };
+        let plan = plan::compute(&self.vault, site, window, &input).await;
         if plan.is_ok() {
-            self.finer.remove(&site.domain);
+            self.split_shift.remove(&site.domain);
         } else {
-            // It may have been for lack of memory: a pseudonym's share of it is bounded, so smaller slices will do.
-            self.finer.insert(site.domain.clone(), (finer + 1).min(FINER_MAX));
+            // The engine may have run out of memory. The memory for one pseudonym is bounded, so smaller slices need less.
+            self.split_shift.insert(site.domain.clone(), (split_shift + 1).min(SPLIT_SHIFT_MAX));
         }
         plan.map(Some)
     }
 
-    /// The window's seed; drawn if there is none. Should two have drawn at once, both go by the older.
+    /// The window's random seed; it is created if there is none. If two processes create one at the same time, both use the older.
     async fn seed(&self, site: &PublishedSite, window: &Window) -> Result<String, PublishError> {
         let failed = |source| PublishError::store("reading the window's seed", source);
         let start = window.start.as_second();
         let parameters = [("site", site.domain.clone()), ("start", start.to_string())];
-        let drawn: Vec<Seed> = self.vault.rows(SEED, &parameters).await.map_err(failed)?;
-        if let Some(row) = drawn.into_iter().next() {
+        let seeds: Vec<Seed> = self.vault.rows(SEED, &parameters).await.map_err(failed)?;
+        if let Some(row) = seeds.into_iter().next() {
             return Ok(row.seed);
         }
-        // 24 random bytes fill the column's 32 as text, so that they travel as JSON.
+        // 24 random bytes are 32 characters of text, which fill the column and can be sent as JSON.
         let random = Secret::random();
         let row = json!({
             "site": site.domain,
             "window_start": start,
             "seed": base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&random.expose()[..24]),
-            "drawn_at": self.clock.now().strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+            "created_at": self.clock.now().strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
         });
         self.vault
-            .insert_json("seeds", &["site", "window_start", "seed", "drawn_at"], &[row], None)
+            .insert_json("seeds", &["site", "window_start", "seed", "created_at"], &[row], None)
             .await
-            .map_err(|source| PublishError::store("drawing the window's seed", source))?;
-        let drawn: Vec<Seed> = self.vault.rows(SEED, &parameters).await.map_err(failed)?;
-        let row = drawn.into_iter().next();
+            .map_err(|source| PublishError::store("writing the window's seed", source))?;
+        let seeds: Vec<Seed> = self.vault.rows(SEED, &parameters).await.map_err(failed)?;
+        let row = seeds.into_iter().next();
         row.map(|row| row.seed).ok_or_else(|| PublishError::NotKept { table: "seeds".to_owned() })
     }
 
-    /// Writes what the plan says and is not there yet; the ledger's row last.
+    /// Writes the tables of the plan that are not written yet; the ledger's row is the last.
     async fn write(&self, site: &PublishedSite, window: &Window, plan: &Plan) -> Result<(), PublishError> {
         for (table, rows) in &plan.tables {
             self.insert_once(site, window, table, rows).await?;
@@ -282,8 +282,8 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         self.insert_once(site, window, "publications", &[ledger]).await
     }
 
-    /// Inserts the rows of a table in one insert, which is stored whole or not at all, unless the window's are there. The
-    /// engine's memory of tokens may outlive a part that a crash took: an insert that left nothing is made under another.
+    /// Inserts the rows of a table unless the window's rows are there. One insert is stored completely or not at all. After a
+    /// crash the engine may remember a deduplication token although the rows are lost, so each try has its own token.
     async fn insert_once(
         &self,
         site: &PublishedSite,
@@ -326,7 +326,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         Ok(())
     }
 
-    /// Removes what a killed publisher left of windows that are in the ledger.
+    /// Removes the files and seeds that a killed publisher left for windows that are in the ledger.
     async fn tidy(&self, site: &PublishedSite, published_until: i64) -> Result<(), PublishError> {
         self.forget(site, published_until - 1).await?;
         for start in self.files.plans(&site.domain)?.into_iter().filter(|start| *start < published_until) {

@@ -1,192 +1,125 @@
-//! What is asked of the vault. All tables that are counted from events come from one pass over the window's rows, those with
-//! pseudonyms of their own from a pass each; only cells come over.
+//! The queries of the vault. One query per slice counts all tables that come from events; a table with pseudonyms of its own
+//! has one query per slice. Only cells leave the vault, never rows.
 //!
-//! Lists of hashes are arrays, which the engine reads as one value; a tuple is a thousand (0.3 s of processor a query).
+//! Lists of hashes are written as arrays. The engine reads an array as one value, and a tuple as a thousand values, which costs
+//! 0.3 s of processor time per query.
 //!
-//! A pass is made in slices by pseudonym, which is how the rows are ordered: memory is bounded by the slice, not by the
-//! traffic, and no visitor is in two slices, so that their cells add up. Dimensions whose values anyone could make up are
-//! bounded beforehand ([`SHOWN`]).
+//! A slice is a range of pseudonyms, and rows are sorted by pseudonym. So the slice bounds the memory, not the traffic; and no
+//! visitor is in two slices, so their cells can be added up. Dimensions with values that anyone can invent are bounded before
+//! ([`FREQUENT_VALUES`]).
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::rollups::{By, Rollups};
-use super::rules::Kind;
+use super::cells::MeasureKind;
+use super::rollup_list::{By, Contribution};
+use super::rollups::Rollups;
 use super::window::Window;
-use crate::items::Items;
 
-/// Rows that a slice has at most, were pseudonyms evenly spread, which they are; 250 MB or so in the engine.
+/// How many rows a slice has at most. Pseudonyms are spread evenly, so slices are equal. About 250 MB in the engine.
 pub(super) const SLICE_ROWS: u64 = 200_000;
-/// Slices that a window is cut into at most.
+/// How many slices a window has at most.
 const SLICES_MAX: u64 = 4_096;
 
-/// Bounds of memory, threads and time for a question about a slice. Two are asked at once, each of one thread. Nothing goes
-/// to disk, which would cost a third of the time: a slice that does not fit fails, and the next try has finer ones.
+/// Limits of memory, threads and time for a query of a slice. Two run at a time, each with one thread. Nothing spills to disk,
+/// which would cost a third of the time: a slice that needs too much memory fails, and the next try has smaller slices.
 const OF_SLICE: &str = "SETTINGS max_threads = 1, max_memory_usage = 400000000, max_execution_time = 600";
-/// The same for a question about all rows of a window; groups that do not fit go to disk.
+/// The same for a query of all rows of a window. Groups that need too much memory spill to disk.
 const OF_WINDOW: &str = "SETTINGS max_threads = 2, max_bytes_before_external_group_by = 200000000, \
      max_bytes_before_external_sort = 200000000, max_memory_usage = 400000000, max_execution_time = 600";
 
+/// The condition for the rows of a window.
+pub(super) const WITHIN: &str = include_str!("sql/within.sql");
+
 /// The site's total.
-pub(super) static SITE: LazyLock<String> = LazyLock::new(|| complete(include_str!("sql/site.sql")));
+pub(super) static TOTAL: LazyLock<String> = LazyLock::new(|| complete(include_str!("sql/total.sql")));
 
-/// Which values of unbounded dimensions can show at all, as hashes.
-pub(super) static SHOWN: LazyLock<String> = LazyLock::new(|| complete(include_str!("sql/shown.sql")));
+/// The frequent values of unbounded dimensions, as hashes. All other values are folded.
+pub(super) static FREQUENT_VALUES: LazyLock<String> =
+    LazyLock::new(|| complete(include_str!("sql/frequent_values.sql")));
 
-/// What [`SHOWN`] answers.
+/// A row of [`FREQUENT_VALUES`].
 #[derive(Deserialize)]
-pub(super) struct Shown {
+pub(super) struct FrequentValues {
     dimension: String,
     hashes: Vec<u32>,
 }
 
 /// The query for the cells of all sources.
-pub(super) fn cells(rollups: &Rollups, shown: &[Shown]) -> String {
-    let parts = |visitors: bool| {
-        let mut parts = Vec::new();
-        for (source, of) in rollups.sources.iter().enumerate() {
-            for (contribution, place) in &of.contributions {
-                if visitors != (contribution.by == By::Visitor) {
-                    continue;
-                }
-                let adds = contribution.adds.iter().map(|sql| if sql.is_empty() { "0" } else { sql }.to_owned());
-                let goals = (0..rollups.goals.len())
-                    .map(|goal| if contribution.by == By::Goals { format!("goal_{goal}") } else { "0".to_owned() });
-                let text = |sql: &str| if sql.is_empty() { "''".to_owned() } else { sql.to_owned() };
-                let tuple = [source.to_string(), text(&place[0]), text(&place[1])].into_iter().chain(adds).chain(goals);
-                let tuple = format!("({})", tuple.collect::<Vec<_>>().join(", "));
-                parts.push(contribution.each.replace("{}", &tuple));
-            }
-        }
-        if parts.is_empty() { "[]".to_owned() } else { parts.join(",\n                ") }
-    };
-    let measures: Vec<String> = (0..3 + rollups.goals.len()).map(|at| format!("m{at}")).collect();
-    let join = |sql: &dyn Fn(usize, &str) -> String| {
-        measures.iter().enumerate().map(|(at, name)| sql(at, name)).collect::<Vec<_>>().join(", ")
-    };
-    // The crowds of parts and rests are had for the sources alone whose tables need them.
-    let crowd = |at: usize, needs: &dyn Fn(Kind) -> bool, condition: String| {
-        let of = rollups.tables.iter().filter(|rollup| {
-            let mut measures = rollup.takes.iter().zip(&rollup.table.measures);
-            measures.any(|(take, (_, kind))| *take == at + 1 && needs(*kind))
-        });
-        let sources: Vec<_> = of.map(|rollup| rollup.source.to_string()).collect();
-        if sources.is_empty() {
-            return "[]".to_owned();
-        }
-        format!("groupArrayIf(200)(class, counts AND {condition} AND source IN ({}))", sources.join(", "))
-    };
+pub(super) fn cells(rollups: &Rollups, frequent: &[FrequentValues]) -> String {
+    let measures = 3 + rollups.goals.len();
+    let join = |sql: &dyn Fn(usize) -> String| (0..measures).map(sql).collect::<Vec<_>>().join(", ");
+    let is_part = |kind| matches!(kind, MeasureKind::Part { .. });
+    let has_rest = |kind| matches!(kind, MeasureKind::Part { of: Some(_) });
+    let parts = join(&|at| crowd(rollups, at, is_part, &format!("m{at} > 0")));
+    let rests = join(&|at| crowd(rollups, at, has_rest, &format!("m0 > m{at}")));
+    let declared: String = rollups.declared.iter().map(|sql| format!(",\n            {sql}")).collect();
     let sql = include_str!("sql/cells.sql")
-        .replace("{by_visit}", &parts(false))
-        .replace("{by_visitor}", &parts(true))
-        .replace("{declared}", &rollups.declared.iter().map(|sql| format!(",\n            {sql}")).collect::<String>())
-        .replace("{sums}", &join(&|at, name| format!("sum(part.{}) AS {name}", at + 4)))
-        .replace("{amounts}", &join(&|_, name| format!("sum({name})")))
-        .replace(
-            "{parts}",
-            &join(&|at, name| crowd(at, &|kind| matches!(kind, Kind::Part { .. }), format!("{name} > 0"))),
-        )
-        .replace(
-            "{rests}",
-            &join(&|at, name| crowd(at, &|kind| matches!(kind, Kind::Part { of: Some(_) }), format!("m0 > {name}"))),
-        );
+        .replace("{by_visit}", &contributions(rollups, |by| by != By::Visitor))
+        .replace("{by_visitor}", &contributions(rollups, |by| by == By::Visitor))
+        .replace("{declared}", &declared)
+        .replace("{sums}", &join(&|at| format!("sum(part.{}) AS m{at}", at + 4)))
+        .replace("{amounts}", &join(&|at| format!("sum(m{at})")))
+        .replace("{parts}", &parts)
+        .replace("{rests}", &rests);
+    complete(&with_hashes(sql, frequent))
+}
+
+/// The contributions of visits or of visitors to all sources, as SQL.
+fn contributions(rollups: &Rollups, is_wanted: impl Fn(By) -> bool) -> String {
+    let mut all = Vec::new();
+    for (source, contributed) in rollups.sources.iter().enumerate() {
+        for (contribution, place) in contributed.iter().filter(|(contribution, _)| is_wanted(contribution.by)) {
+            all.push(contribution.each.replace("{}", &tuple(source, contribution, place, rollups.goals.len())));
+        }
+    }
+    if all.is_empty() { "[]".to_owned() } else { all.join(",\n                ") }
+}
+
+/// A contribution as a tuple: source, dimensions, measures, goals.
+fn tuple(source: usize, contribution: &Contribution, place: &[String; 2], goals: usize) -> String {
+    let or = |sql: &str, default: &str| if sql.is_empty() { default.to_owned() } else { sql.to_owned() };
+    let adds = contribution.adds.iter().map(|sql| or(sql, "0"));
+    let goals =
+        (0..goals).map(|goal| if contribution.by == By::Goals { format!("goal_{goal}") } else { "0".to_owned() });
+    let place = place.iter().map(|sql| or(sql, "''"));
+    let values: Vec<_> = [source.to_string()].into_iter().chain(place).chain(adds).chain(goals).collect();
+    format!("({})", values.join(", "))
+}
+
+/// The crowd of a measure's part or rest, as SQL. It is counted for those sources alone whose tables need it.
+fn crowd(rollups: &Rollups, measure: usize, needs: impl Fn(MeasureKind) -> bool, condition: &str) -> String {
+    let needed_by = rollups.tables.iter().filter(|rollup| {
+        let mut measures = rollup.takes.iter().zip(&rollup.table.measures);
+        measures.any(|(take, (_, kind))| *take == measure + 1 && needs(*kind))
+    });
+    let sources: Vec<_> = needed_by.map(|rollup| rollup.source.to_string()).collect();
+    if sources.is_empty() {
+        return "[]".to_owned();
+    }
+    format!("groupArrayIf(200)(class, counts AND {condition} AND source IN ({}))", sources.join(", "))
+}
+
+fn with_hashes(sql: String, frequent: &[FrequentValues]) -> String {
     let mut hashes: BTreeMap<&str, Vec<u32>> =
         ["origins", "landings", "paths", "moves", "exits", "terms"].map(|name| (name, vec![0])).into();
-    for row in shown {
+    for row in frequent {
         hashes.entry(&row.dimension).or_default().extend(&row.hashes);
     }
-    let hashes = hashes.iter().map(|(name, hashes)| (format!("{{{name}}}"), hashes));
-    let sql = hashes.fold(sql, |sql, (name, hashes)| {
-        sql.replace(&name, &hashes.iter().map(u32::to_string).collect::<Vec<_>>().join(","))
-    });
-    complete(&sql)
+    hashes.iter().fold(sql, |sql, (name, hashes)| {
+        sql.replace(&format!("{{{name}}}"), &hashes.iter().map(u32::to_string).collect::<Vec<_>>().join(","))
+    })
 }
 
-/// A table whose pseudonyms are its own.
-pub(super) struct Things {
-    /// Where its cells go.
-    pub(super) into: &'static str,
-    /// Where they come from.
-    table: &'static str,
-    place: &'static str,
-    by: &'static str,
-    only: &'static str,
-    /// Whether a site's policy lists it.
-    pub(super) listed: fn(&Items) -> bool,
-}
-
-/// The tables that are counted from other rows than those of people's events.
-pub(super) const THINGS: [Things; 5] = [
-    Things {
-        into: "attributes",
-        table: "attributes",
-        place: "attribute AS first, argMin(if((attribute, value) IN (SELECT attribute, value FROM attributes WHERE {within} \
-                GROUP BY attribute, value HAVING count() >= 10 ORDER BY count() DESC LIMIT 5000), toString(value), \
-                '(other)') AS known, (hour, known)) AS second",
-        by: "site, attribute",
-        only: "true",
-        listed: |_| true,
-    },
-    Things {
-        into: "attributes",
-        table: "signals",
-        place: "'canvas' AS first, argMin(if(state = 'normal' AND digest IN (SELECT digest FROM signals WHERE {within} \
-                AND signal = 'canvas' GROUP BY digest HAVING uniqExact(visitor) >= 10), 'reused', toString(state)) \
-                AS known, (hour, known)) AS second",
-        by: "site, signal",
-        only: "signal = 'canvas'",
-        listed: |items| items.canvas,
-    },
-    Things {
-        into: "errors",
-        table: "errors",
-        place: "if(template IN (SELECT template FROM errors WHERE {within} GROUP BY template HAVING count() >= 10 \
-                ORDER BY count() DESC LIMIT 1000), toString(template), '(other)') AS first, toString(browser) AS second",
-        by: "first, second",
-        only: "true",
-        listed: |items| items.errors,
-    },
-    Things {
-        into: "automation",
-        table: "events",
-        place: "toString(suspect) AS first, '' AS second",
-        by: "first",
-        only: "suspect != ''",
-        listed: |items| items.automation,
-    },
-    Things {
-        into: "automation",
-        table: "signals",
-        place: "concat('detector:', state) AS first, '' AS second",
-        by: "first",
-        only: "signal = 'automation' AND state NOT IN ('', 'none', 'unsupported', 'blocked', 'timeout', 'error')",
-        listed: |items| items.automation,
-    },
-];
-
-impl Things {
-    /// The query for its cells.
-    pub(super) fn cells(&self) -> String {
-        let sql = include_str!("sql/things.sql").replace("{place}", self.place).replace("{table}", self.table);
-        complete(&sql.replace("{by}", self.by).replace("{only}", self.only))
-    }
-
-    /// The query for the number of its rows.
-    pub(super) fn rows(&self) -> String {
-        let sql = format!("SELECT count() AS count FROM {} WHERE {{within}} AND {}", self.table, self.only);
-        sql.replace("{within}", include_str!("sql/within.sql").trim())
-    }
-}
-
-/// What was counted without a pseudonym.
+/// The tallies of a window.
 pub(super) const TALLIES: &str = "SELECT reason, sum(count) AS count FROM tallies \
      WHERE site = {site:String} AND day BETWEEN {first_day:Date} AND {last_day:Date} \
      AND hour >= toDateTime({start:UInt32}, 'UTC') AND hour < toDateTime({end:UInt32}, 'UTC') \
      GROUP BY reason ORDER BY reason LIMIT 1000";
 
-/// All events of a site by hour, since a moment.
+/// All events of a site by hour, since a time.
 pub(super) const EVENTS_BY_HOUR: &str = "SELECT toUnixTimestamp(hour) AS hour, count() AS count FROM events \
      WHERE site = {site:String} AND hour >= toDateTime({start:UInt32}, 'UTC') GROUP BY hour ORDER BY hour";
 
@@ -195,11 +128,11 @@ pub(super) const EARLIEST: &str = "SELECT min(earliest) AS start FROM (\
      SELECT toUnixTimestamp(min(hour)) AS earliest FROM events WHERE site = {site:String} HAVING count() > 0 UNION ALL \
      SELECT toUnixTimestamp(min(hour)) AS earliest FROM tallies WHERE site = {site:String} HAVING count() > 0)";
 
-fn complete(sql: &str) -> String {
-    let within = include_str!("sql/within.sql").trim();
+/// A query with its conditions and limits filled in.
+pub(super) fn complete(sql: &str) -> String {
     let slice = include_str!("sql/slice.sql").trim();
     let settings = if sql.contains("{slice}") { OF_SLICE } else { OF_WINDOW };
-    format!("{}{settings}", sql.replace("{within}", within).replace("{slice}", slice))
+    format!("{}{settings}", sql.replace("{within}", WITHIN.trim()).replace("{slice}", slice))
 }
 
 /// The parameters of a window's queries.
@@ -215,9 +148,10 @@ pub(super) fn parameters(site: &str, time_zone: &str, window: &Window, is_weekly
     ]
 }
 
-/// The slices of a window with so many rows, as first and last pseudonym in hexadecimal; finer by a power of two.
-pub(super) fn slices(rows: u64, finer: u32) -> Vec<[(&'static str, String); 2]> {
-    let count = rows.div_ceil(SLICE_ROWS).max(1).saturating_mul(1 << finer.min(12)).min(SLICES_MAX);
+/// The slices of a window with so many rows, as first and last pseudonym in hexadecimal. `split_shift` doubles their number so
+/// many times.
+pub(super) fn slices(rows: u64, split_shift: u32) -> Vec<[(&'static str, String); 2]> {
+    let count = rows.div_ceil(SLICE_ROWS).max(1).saturating_mul(1 << split_shift.min(12)).min(SLICES_MAX);
     let edge = |slice: u64| slice * 65_536 / count;
     let slice = |slice| {
         let (from, to) = (edge(slice), edge(slice + 1) - 1);
@@ -231,9 +165,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slices_leave_no_pseudonym_out_and_none_twice() {
-        for (rows, finer, count) in [(0, 0, 1), (200_001, 0, 2), (10_000_000, 2, 200), (u64::MAX, 40, 4_096)] {
-            let slices = slices(rows, finer);
+    fn every_pseudonym_is_in_exactly_one_slice() {
+        for (rows, split_shift, count) in [(0, 0, 1), (200_001, 0, 2), (10_000_000, 2, 200), (u64::MAX, 40, 4_096)] {
+            let slices = slices(rows, split_shift);
             assert_eq!(slices.len(), count);
             let mut next = 0u128;
             for [(_, from), (_, to)] in &slices {

@@ -1,11 +1,11 @@
-//! What the publisher asks of a store: rows, statements, inserts. Nothing here knows how they travel.
+//! The requests that the publisher makes to a store: queries, statements, inserts. The transport is not part of it.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// A store with tables. `{name:Type}` in the SQL stands for a parameter.
 pub trait Tables: Send + Sync {
-    /// Why a request failed.
+    /// The error of a failed request.
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// Runs a query and reads its rows, one JSON object each.
@@ -15,7 +15,7 @@ pub trait Tables: Send + Sync {
         params: &[(&str, String)],
     ) -> impl Future<Output = Result<Vec<T>, Self::Error>> + Send;
 
-    /// Runs a statement that answers nothing.
+    /// Runs a statement that returns no rows.
     fn execute(&self, sql: &str, params: &[(&str, String)]) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Inserts rows that are serialised as JSON objects; returns when they are stored.

@@ -1,21 +1,21 @@
-//! The windows of a site: which stretch of time each rollup speaks of.
+//! The windows of a site: the stretches of time that are published once.
 //!
-//! Windows follow the site's own clock: a divisor of 24 hours from local midnight, or 7 days from Monday. They leave no gap
-//! and never overlap, also where the clock is moved: days of 23 and 25 hours are split at the same local hours, a local hour
-//! that comes twice belongs to one window, and a window that a jump leaves empty does not exist.
+//! Windows follow the site's local time: a divisor of 24 hours from midnight, or 7 days from Monday. They have no gaps and never
+//! overlap, also where the clock changes: days of 23 and 25 hours are split at the same local hours, a local hour that comes
+//! twice belongs to one window, and a window whose hours are skipped does not exist.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
-/// How a site's time is cut.
+/// How a site's time is divided into windows.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     zone: TimeZone,
     minutes: u32,
 }
 
-/// One stretch of time, its end excluded.
+/// One stretch of time, without its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Its first moment.
@@ -31,17 +31,17 @@ pub struct Window {
 const WEEK_MINUTES: u32 = 7 * 24 * 60;
 
 impl Schedule {
-    /// The windows of `publish_every` in a zone by its IANA name; both come from a checked configuration.
+    /// The windows of `publish_every` in a time zone by its IANA name; both come from a checked configuration.
     pub fn new(time_zone: &str, publish_minutes: u32) -> Result<Self, jiff::Error> {
         Ok(Self { zone: TimeZone::get(time_zone)?, minutes: publish_minutes })
     }
 
-    /// Whether windows are of 7 days, for which stricter rules of counting hold.
+    /// Whether windows have 7 days. Then visitors are counted by stricter rules.
     pub fn is_weekly(&self) -> bool {
         self.minutes == WEEK_MINUTES
     }
 
-    /// The window that a moment is in.
+    /// The window that contains a time.
     pub fn containing(&self, moment: Timestamp) -> Window {
         let day = self.local_day(moment);
         let (first, next) = if self.is_weekly() {
@@ -67,8 +67,8 @@ impl Schedule {
         self.window(start, end)
     }
 
-    /// The window that follows what is published up to `end`. It begins there, in the middle of a scheduled window if the
-    /// schedule was changed, so that no moment is published twice or left out.
+    /// The window after the last published one, which ended at `end`. If the schedule was changed it may begin inside a
+    /// scheduled window, so that no time is published twice or left out.
     pub fn after(&self, end: Timestamp) -> Window {
         self.window(end, self.containing(end).end)
     }
@@ -92,7 +92,7 @@ impl Schedule {
         self.zone.to_datetime(moment).date()
     }
 
-    /// When a local hour of a day begins: the first of two if it comes twice, the jump itself if it is left out.
+    /// When a local hour of a day begins. If the hour comes twice: the first. If it is skipped: the time of the change.
     fn begins(&self, day: Date, hour: i8) -> Timestamp {
         let ambiguous = self.zone.to_ambiguous_timestamp(day.at(hour, 0, 0, 0));
         ambiguous.compatible().unwrap_or(Timestamp::MAX)
@@ -123,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn a_day_of_24_hours_is_cut_from_local_midnight() {
+    fn a_day_of_24_hours_is_divided_from_local_midnight() {
         let (first, last) = (at("2026-11-20T19:00:00Z"), at("2026-11-21T19:00:00Z"));
         assert_eq!(day("Asia/Almaty", 24 * 60, first, last), [24]);
         assert_eq!(day("Asia/Almaty", 6 * 60, first, last), [6, 6, 6, 6]);
     }
 
     #[test]
-    fn days_of_23_and_25_hours_are_cut_at_the_same_local_hours() {
+    fn days_of_23_and_25_hours_are_divided_at_the_same_local_hours() {
         let (spring, after_spring) = (at("2026-03-28T23:00:00Z"), at("2026-03-29T22:00:00Z"));
         assert_eq!(day("Europe/Berlin", 24 * 60, spring, after_spring), [23]);
         assert_eq!(day("Europe/Berlin", 6 * 60, spring, after_spring), [5, 6, 6, 6]);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_midnight_that_does_not_exist_is_the_jump() {
+    fn a_midnight_that_does_not_exist_is_the_time_of_the_change() {
         let schedule = Schedule::new("Africa/Cairo", 24 * 60).expect("a known zone");
         let window = schedule.containing(at("2026-04-24T10:00:00Z"));
         assert_eq!(window.start, at("2026-04-23T22:00:00Z"));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_schedule_goes_on_where_the_old_one_ended() {
+    fn a_changed_schedule_continues_where_the_old_one_ended() {
         let schedule = Schedule::new("Asia/Almaty", WEEK_MINUTES).expect("a known zone");
         let window = schedule.after(at("2026-11-18T19:00:00Z"));
         assert_eq!((window.first_day, window.last_day), (date(2026, 11, 19), date(2026, 11, 22)));
@@ -166,7 +166,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_moment_is_in_exactly_one_window(
+        fn every_time_is_in_exactly_one_window(
             second in 0i64..4_000_000_000,
             zone in prop::sample::select(vec!["Asia/Almaty", "Europe/Berlin", "Africa/Cairo", "America/Havana",
                 "America/Asuncion", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia", "UTC"]),

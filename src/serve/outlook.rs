@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::reach::reach;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::publish::{PublishedSite, outlook};
+use crate::publish::{PublishedSite, preview};
 
 /// What `tamga publish` is asked.
 #[derive(clap::Args, Clone, Debug)]
@@ -32,8 +32,8 @@ pub async fn outlook(only: &DryRun) -> Result<String> {
     let sites = PublishedSite::all(&config)?;
     let wanted = |known: &&PublishedSite| only.site.as_ref().is_none_or(|wanted| *wanted == known.domain);
     for site in sites.iter().filter(wanted) {
-        let outlooks = outlook::of_yesterday(&reached.stores.vault, site, now).await?;
-        said += &format!("{}\n", outlook::describe(&site.domain, &outlooks));
+        let previews = preview::of_yesterday(&reached.stores.vault, site, now).await?;
+        said += &format!("{}\n", preview::describe(&site.domain, &previews));
     }
     reached.release().await;
     anyhow::ensure!(!said.is_empty(), "the configuration has no [[site]] of that domain");

@@ -14,7 +14,7 @@ use super::state::State;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::publish::{PublishedSite, Publisher, Retirer};
+use crate::publish::{PublishedSite, Publisher, RetentionWorker};
 use crate::spool;
 use crate::store::{Class, EngineOptions, Limits, MigrateError, STATS, Shipper, Store, Supervisor, VAULT};
 
@@ -92,12 +92,12 @@ impl Inner {
 
     async fn publish(&self, vault: Store, stats: Store) -> Result<()> {
         let sites = PublishedSite::all(&self.config)?;
-        let leave_behind_after = Duration::from_secs(self.config.publish.leave_behind_after_s.into());
+        let node_timeout = Duration::from_secs(self.config.publish.leave_behind_after_s.into());
         let data = &self.config.data.dir;
         let (state, audit) = (self.state.clone(), self.audit.clone());
         let (clock, retention) = (self.clock.clone(), self.config.retention);
-        let retirer = Retirer::new(vault.clone(), stats.clone(), clock, sites.clone(), retention);
-        let publisher = Publisher::new(vault, stats, self.clock.clone(), sites, data, leave_behind_after)?.telling(
+        let retention_worker = RetentionWorker::new(vault.clone(), stats.clone(), clock, sites.clone(), retention);
+        let publisher = Publisher::new(vault, stats, self.clock.clone(), sites, data, node_timeout)?.on_publication(
             move |site, window| {
                 state.metrics.windows_published.inc();
                 let (start, end) = (window.start.to_string(), window.end.to_string());
@@ -105,7 +105,7 @@ impl Inner {
             },
         );
         // Beside each other: what is due goes on time, also while a large window is counted.
-        tokio::join!(publisher.run(self.shutdown.cancelled()), retirer.run(self.shutdown.cancelled()));
+        tokio::join!(publisher.run(self.shutdown.cancelled()), retention_worker.run(self.shutdown.cancelled()));
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use jiff::{Timestamp, ToSpan};
 use tamga::clock::Clock;
 use tamga::config::Retention;
 use tamga::items::Items;
-use tamga::publish::{PublishedSite, Retirer, Schedule};
+use tamga::publish::{PublishedSite, RetentionWorker, Schedule};
 use tamga::record::{self, Table};
 use tamga::spool::{Frame, Lane};
 use tamga::store::{self, STATS, STATS_MIGRATIONS, Store};
@@ -72,7 +72,7 @@ async fn published_numbers_are_unreadable_a_minute_after_their_deadline() {
     let clock = Clock::simulated(now);
     let keep = |stats_months| {
         let retention = Retention { stats_months, ..Retention::default() };
-        Retirer::new(vault.clone(), stats.clone(), clock.clone(), vec![site()], retention)
+        RetentionWorker::new(vault.clone(), stats.clone(), clock.clone(), vec![site()], retention)
     };
     assert_eq!(keep(25).pass().await.unwrap(), 0, "nothing is due yet");
 
@@ -212,10 +212,11 @@ async fn a_day_that_is_dropped_is_gone_from_the_disk() {
     assert!(!holding(&data, &[&canary]).is_empty());
     let start = moment("2026-11-21T19:00:00Z");
     let clock = Clock::simulated(start + (9 * 24 * 3600 - 1).seconds());
-    let retirer = Retirer::new(vault.clone(), stats, clock.clone(), vec![site()], Retention::default());
-    assert_eq!(retirer.pass().await.unwrap(), 0, "nine days are not over");
+    let retention_worker =
+        RetentionWorker::new(vault.clone(), stats, clock.clone(), vec![site()], Retention::default());
+    assert_eq!(retention_worker.pass().await.unwrap(), 0, "nine days are not over");
     clock.advance_to(start + (9 * 24 * 3600 + 60).seconds());
-    assert_eq!(retirer.pass().await.unwrap(), 1);
+    assert_eq!(retention_worker.pass().await.unwrap(), 1);
     assert_eq!(number(&vault, "SELECT count() AS number FROM events").await, 0);
     let parts =
         "SELECT count() AS number FROM system.parts WHERE active AND database = 'tamga_vault' AND table = 'events'";

@@ -5,7 +5,7 @@
 //! channel, source and landing page, of which three tables and the total tell different sums.
 
 use serde_json::Value;
-use tamga::publish::rules::{Blur, FURTHER, NARROW, WIDTH};
+use tamga::publish::noise::{CELL_NOISE, EXTRA_NOISE, Noise, TOTAL_NOISE};
 
 use crate::collector::Collector;
 use crate::world::World;
@@ -16,9 +16,9 @@ use crate::world::World;
 mod programs;
 
 /// How far from the truth published numbers may be.
-const OF_TOTALS: u64 = Blur::worst(&[NARROW]);
-const OF_PEOPLE: u64 = Blur::worst(&[WIDTH]);
-const OF_OTHERS: u64 = Blur::worst(&[WIDTH, FURTHER]);
+const OF_TOTALS: u64 = Noise::max_error(&[TOTAL_NOISE]);
+const OF_PEOPLE: u64 = Noise::max_error(&[CELL_NOISE]);
+const OF_OTHERS: u64 = Noise::max_error(&[CELL_NOISE, EXTRA_NOISE]);
 /// Small cells that are attacked in a world.
 const CELLS: usize = 40;
 

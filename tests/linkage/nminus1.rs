@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use tamga::publish::rules;
+use tamga::publish::noise;
 
 use crate::collector::{Beacon, Collector};
 use crate::judge::Rate;
@@ -199,9 +199,9 @@ fn advantage([no, yes]: [Rate; 2]) -> (f64, f64) {
 }
 
 // What the attacker knows of the rules: how many values a draw has, and with how many people and draw a cell shows.
-const OWN: i64 = rules::WIDTH as i64;
-const FURTHER: i64 = rules::FURTHER as i64;
-const SHOWS: i64 = (rules::K_MIN + rules::WIDTH) as i64 - 1;
+const OWN: i64 = noise::CELL_NOISE as i64;
+const FURTHER: i64 = noise::EXTRA_NOISE as i64;
+const SHOWS: i64 = (noise::K_MIN + noise::CELL_NOISE) as i64 - 1;
 
 fn nearest_five(number: i64) -> i64 {
     (number + 2).div_euclid(5) * 5

@@ -105,10 +105,10 @@ CREATE TABLE IF NOT EXISTS seeds
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window',
     seed FixedString(32) COMMENT 'Random; the secret thresholds of the cells of this window are derived from it',
-    drawn_at DateTime64(3, 'UTC') COMMENT 'When it was drawn'
+    created_at DateTime64(3, 'UTC') COMMENT 'When the seed was created'
 )
 ENGINE = MergeTree
-ORDER BY (site, window_start, drawn_at)
-TTL toDateTime(drawn_at) + toIntervalDay(9)
+ORDER BY (site, window_start, created_at)
+TTL toDateTime(created_at) + toIntervalDay(9)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Seeds of windows that are not yet published; the oldest of a window counts, and it is deleted with publication';

@@ -1,14 +1,14 @@
--- The cells of every table that is counted from events, in one pass over a slice of pseudonyms, suspects left out.
+-- The cells of every table that is counted from events, in one pass over a slice of pseudonyms. Suspects are left out.
 --
--- `visits` has a row per visit and pseudonym. Of a visit 200 views, exits, events and searches are looked at at most, of a
--- pseudonym 20,000 contributions.
---   views: step, path, hour, path before, in the order of steps; `began`: its first view is in this window.
---   parts: what it contributes to which table's cell: table, first and second dimension, then the measures.
--- `visitors` adds what each pseudonym has, and whether it counts: confirmed; in windows of 7 days on its first day of the
--- week, so that nobody counts twice. `class` is what the network cap counts by: the network's byte, in windows of 7 days
--- that of the day. `home` is how its first visit of the window began.
--- `cells` has a row per pseudonym and cell; the answer a row per cell: who counts in it, in each measure that is a part, and
--- in the rest of it. Of each crowd two hundred are named at most, which is far more than has to be there.
+-- `visits` has one row per visit and pseudonym. At most 200 views, exits, events and searches of a visit count, and at most
+-- 20,000 contributions of a pseudonym.
+--   views: step, path, hour and previous path, in the order of steps. `began`: the first view is in this window.
+--   parts: the visit's contributions. Each has the source, the first and second dimension, and the measures.
+-- `visitors` adds up what each pseudonym has. `counts`: it is confirmed; in windows of 7 days it counts only on its first day of
+-- the week, so that no visitor counts twice. `class`: the network class for the network cap; in windows of 7 days it includes
+-- the day. `home`: how the first visit of the window began.
+-- `cells` has one row per pseudonym and cell. The answer has one row per cell, with the crowd of the cell, and the crowds of each
+-- part and rest. A crowd has at most 200 visitors, which is far more than the threshold.
 WITH
     visits AS
     (
@@ -43,7 +43,7 @@ WITH
             groupArrayIf(200)(toString(search_term), type = 'search') AS terms,
             min((country = '', hour, country, region)) AS place,
             min((browser = '', hour, browser, browser_major)) AS client,
-            min((device = '', hour, device, os)) AS gear,
+            min((device = '', hour, device, os)) AS device_os,
             max(visit_number) AS number,
             max(absence) AS absent,
             max(cohort) AS since{declared},
@@ -62,7 +62,7 @@ WITH
             minIf((views[1].3, channel, source, origin, landing, campaign.1, campaign.2), began) AS home,
             min(visits.place) AS first_place,
             min(visits.client) AS first_client,
-            min(visits.gear) AS first_gear,
+            min(visits.device_os) AS first_device,
             max(visits.absent) AS longest,
             max(visits.since) AS since_week,
             arrayConcat(groupArrayArray(20000)(visits.parts), {by_visitor}) AS all_parts

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tamga::clock::Clock;
 use tamga::items::Items;
-use tamga::publish::rules::{Blur, FURTHER, NARROW, WIDTH};
+use tamga::publish::noise::{CELL_NOISE, EXTRA_NOISE, Noise, TOTAL_NOISE};
 use tamga::publish::{PublishedSite, Publisher, Schedule, Window};
 use tamga::store::{self, Limits, STATS, Store, VAULT};
 
@@ -22,9 +22,9 @@ use crate::support::traffic;
 
 const ZONE: &str = "Asia/Almaty";
 /// How far from the truth what is published may be: totals, the people of a cell or its one number, all else.
-const OF_TOTALS: u64 = Blur::worst(&[NARROW]);
-const OF_PEOPLE: u64 = Blur::worst(&[WIDTH]);
-const OF_OTHERS: u64 = Blur::worst(&[WIDTH, FURTHER]);
+const OF_TOTALS: u64 = Noise::max_error(&[TOTAL_NOISE]);
+const OF_PEOPLE: u64 = Noise::max_error(&[CELL_NOISE]);
+const OF_OTHERS: u64 = Noise::max_error(&[CELL_NOISE, EXTRA_NOISE]);
 
 /// A site of the runs, with everything that can be declared.
 fn site(domain: &str, minutes: u32) -> PublishedSite {
@@ -71,9 +71,9 @@ impl World {
     }
 
     fn publisher(&self, sites: Vec<PublishedSite>) -> Publisher<Store, Store> {
-        let leave_behind_after = Duration::from_secs(900);
+        let node_timeout = Duration::from_secs(900);
         let (vault, stats) = (self.vault.clone(), self.stats.clone());
-        Publisher::new(vault, stats, self.clock.clone(), sites, self.folder.path(), leave_behind_after).unwrap()
+        Publisher::new(vault, stats, self.clock.clone(), sites, self.folder.path(), node_timeout).unwrap()
     }
 
     /// Ends the day, all of whose rows are in the vault.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use tamga::publish::outlook;
+use tamga::publish::preview;
 
 use super::*;
 
@@ -114,7 +114,7 @@ async fn thirty_days_of_four_sites() {
             all.found += today.found;
         }
         if number == 1 {
-            outlooks(&world).await;
+            previews(&world).await;
         }
         println!("day {number}: {events} events so far, {} s of publishing; {found:?}", publishing.as_secs());
     }
@@ -144,10 +144,10 @@ async fn thirty_days_of_four_sites() {
 }
 
 /// What each choice of `publish_every` would show of a day, by size of site.
-async fn outlooks(world: &World) {
+async fn previews(world: &World) {
     for (name, _) in &SITES[..3] {
-        let choices = outlook::of_yesterday(&world.vault, &site(name, 24 * 60), world.clock.now()).await.unwrap();
-        for line in outlook::describe(name, &choices).lines() {
+        let choices = preview::of_yesterday(&world.vault, &site(name, 24 * 60), world.clock.now()).await.unwrap();
+        for line in preview::describe(name, &choices).lines() {
             println!("FIGURES {line}");
         }
         let (_, day) = choices.iter().find(|(choice, _)| *choice == "24h").unwrap();

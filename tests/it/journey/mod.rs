@@ -16,7 +16,7 @@ use serde_json::Value;
 use tamga::clock::Clock;
 use tamga::demo::browser::Kind;
 use tamga::demo::{SEED, SITE, Settings, World, beginning, places, shop_host, time_zone};
-use tamga::publish::rules::{Blur, FURTHER, NARROW, WIDTH};
+use tamga::publish::noise::{CELL_NOISE, EXTRA_NOISE, Noise, TOTAL_NOISE};
 
 use crate::support::product::{Ports, Product, children};
 
@@ -212,7 +212,10 @@ async fn published_numbers_are_those_that_were_played(demo: &Product, start: jif
         [("views", views), ("visits", visits), ("visitors", visitors), ("count_only_views", count_only)]
     {
         let Some(shown) = site[column].as_u64() else { continue };
-        assert!(shown.abs_diff(truth) <= Blur::worst(&[NARROW]), "{column}: {shown} is published, {truth} were played");
+        assert!(
+            shown.abs_diff(truth) <= Noise::max_error(&[TOTAL_NOISE]),
+            "{column}: {shown} is published, {truth} were played"
+        );
     }
     assert!(site["views"].is_u64() && site["visitors"].is_u64(), "{site}");
     for (table, column, truth) in [
@@ -231,7 +234,7 @@ async fn published_numbers_are_those_that_were_played(demo: &Product, start: jif
         let rows = &published[table];
         let sum: u64 = rows.iter().filter_map(|row| row[column].as_u64()).sum();
         assert!(
-            sum.abs_diff(truth) <= Blur::worst(&[WIDTH, FURTHER]) * rows.len() as u64,
+            sum.abs_diff(truth) <= Noise::max_error(&[CELL_NOISE, EXTRA_NOISE]) * rows.len() as u64,
             "{table}.{column}: the sum is {sum}, not {truth}"
         );
     }
@@ -241,7 +244,7 @@ async fn published_numbers_are_those_that_were_played(demo: &Product, start: jif
             let shown = row["views"].as_u64().unwrap();
             let truth = truth.by_path.get(path).copied().unwrap_or_else(|| panic!("{path} was not played"));
             assert!(
-                shown.abs_diff(truth) <= Blur::worst(&[WIDTH, FURTHER]),
+                shown.abs_diff(truth) <= Noise::max_error(&[CELL_NOISE, EXTRA_NOISE]),
                 "{path}: {shown} views are published, {truth} were played"
             );
         }

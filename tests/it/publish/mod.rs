@@ -15,17 +15,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tamga::clock::Clock;
 use tamga::items::Items;
-use tamga::publish::rules::{Blur, FURTHER, NARROW, WIDTH};
-use tamga::publish::{Progress, PublishedSite, Publisher, Retirer, Schedule, Tables, Window};
+use tamga::publish::noise::{CELL_NOISE, EXTRA_NOISE, Noise, TOTAL_NOISE};
+use tamga::publish::{Progress, PublishedSite, Publisher, RetentionWorker, Schedule, Tables, Window};
 use tamga::store::{self, Limits, STATS, Store, StoreError, VAULT};
 
 use crate::support::engine::{Engine, PASSWORD, USER};
 
 const SITE: &str = "shop.kz";
 /// How far from the truth what is published may be: totals, people of a cell, all else.
-const OF_TOTALS: u64 = Blur::worst(&[NARROW]);
-const OF_PEOPLE: u64 = Blur::worst(&[WIDTH]);
-const OF_OTHERS: u64 = Blur::worst(&[WIDTH, FURTHER]);
+const OF_TOTALS: u64 = Noise::max_error(&[TOTAL_NOISE]);
+const OF_PEOPLE: u64 = Noise::max_error(&[CELL_NOISE]);
+const OF_OTHERS: u64 = Noise::max_error(&[CELL_NOISE, EXTRA_NOISE]);
 const ZONE: &str = "Asia/Almaty";
 
 /// An engine with both databases, and a clock that stands at the end of yesterday in the site's zone.
@@ -156,9 +156,9 @@ impl World {
         }
     }
 
-    fn retirer(&self) -> Retirer<Store, Store> {
+    fn retention_worker(&self) -> RetentionWorker<Store, Store> {
         let (vault, stats) = (self.vault.clone(), self.stats.clone());
-        Retirer::new(vault, stats, self.clock.clone(), vec![self.site()], Default::default())
+        RetentionWorker::new(vault, stats, self.clock.clone(), vec![self.site()], Default::default())
     }
 
     fn publisher<V: Tables, S: Tables>(&self, vault: V, stats: S) -> Publisher<V, S> {
@@ -401,12 +401,12 @@ async fn a_day_is_dropped_a_day_after_its_publication() {
     let events = "SELECT 'events' AS name, count() AS number FROM events";
     world.publisher(world.vault.clone(), world.stats.clone()).pass().await;
     let published_at = world.clock.now().as_second();
-    let retirer = world.retirer();
+    let retention_worker = world.retention_worker();
     world.clock.advance_to(Timestamp::from_second(published_at + 86_300).unwrap());
-    retirer.pass().await.unwrap();
+    retention_worker.pass().await.unwrap();
     assert!(world.truth(events).await["events"] > 0);
     world.clock.advance_to(Timestamp::from_second(published_at + 86_430).unwrap());
-    retirer.pass().await.unwrap();
+    retention_worker.pass().await.unwrap();
     assert_eq!(world.truth(events).await["events"], 0);
     assert_eq!(world.published("site").await.len(), 1);
 }

@@ -1,26 +1,30 @@
-//! Attacks on the rules: small random sites, everything that a reader can subtract, and who stands behind the difference.
+//! Differencing attacks on the rules: small random sites, every subtraction that a reader can make, and the crowd behind each
+//! difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::apart::{apart, draws};
-use super::crowd::{Crowd, NETWORK_CAP};
-use super::rules::{Blur, Cell, FURTHER, K_MIN, Kind, OTHER, STEP, Secrets, Shown, Table, WIDTH, publishable};
+use super::super::cells::{Cell, MeasureKind, OTHER, PublishedRow, Table};
+use super::super::crowd::{Crowd, NETWORK_CAP};
+use super::super::noise::{CELL_NOISE, EXTRA_NOISE, K_MIN, Noise, NoiseSource, STEP};
+use super::super::rules::publishable;
+use super::distinguishability::{distance, offsets};
 
-fn table(name: &str, levels: usize, overlapping: bool, measures: &[(&str, Kind)]) -> Table {
+fn table(name: &str, levels: usize, overlapping: bool, measures: &[(&str, MeasureKind)]) -> Table {
     let measures = measures.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
     Table { name: name.to_owned(), levels, measures, overlapping }
 }
 
 fn pages() -> Table {
-    let part = Kind::Part { of: Some(0) };
-    let measures = [("views", Kind::Whole), ("visitors", Kind::Audience), ("entries", part), ("last_pages", part)];
+    let part = MeasureKind::Part { of: Some(0) };
+    let measures =
+        [("views", MeasureKind::Whole), ("visitors", MeasureKind::Audience), ("entries", part), ("last_pages", part)];
     table("pages", 1, true, &measures)
 }
 
 fn places() -> Table {
-    table("places", 2, false, &[("visitors", Kind::Whole), ("visits", Kind::Part { of: None })])
+    table("places", 2, false, &[("visitors", MeasureKind::Whole), ("visits", MeasureKind::Part { of: None })])
 }
 
 /// One browser: its network, whether it is confirmed, where it is, and the pages of its one visit.
@@ -32,7 +36,7 @@ struct Browser {
     pages: Vec<u8>,
 }
 
-/// A view: whose, of what, and whether it began or ended the visit.
+/// A view: its browser, its page, and whether it began or ended the visit.
 struct View {
     browser: usize,
     path: String,
@@ -41,7 +45,7 @@ struct View {
 }
 
 fn sites() -> impl Strategy<Value = Vec<Browser>> {
-    // Few pages and places, of very different sizes, so that all ways of folding come up.
+    // Few pages and places, of very different sizes, so that all ways of folding occur.
     let skewed = |values: u8| (0.0f64..1.0).prop_map(move |x| (x * x * x * f64::from(values)) as u8);
     let browser =
         (0u16..200, prop::bool::weighted(0.85), (skewed(4), skewed(5)), prop::collection::vec(skewed(7), 1..4))
@@ -63,7 +67,7 @@ fn views(site: &[Browser]) -> Vec<View> {
     site.iter().enumerate().flat_map(pages).collect()
 }
 
-/// The confirmed among browsers, as the query counts them.
+/// The confirmed browsers as the query counts them.
 fn crowd(site: &[Browser], browsers: impl Iterator<Item = usize>) -> Crowd {
     let mut classes: BTreeMap<u16, u8> = BTreeMap::new();
     for browser in browsers.collect::<BTreeSet<_>>() {
@@ -121,8 +125,8 @@ fn place_cells(site: &[Browser]) -> Vec<Cell> {
     places.into_iter().map(cell).collect()
 }
 
-/// Which row a cell is in.
-fn row_of(rows: &[Shown], place: &[String]) -> Option<usize> {
+/// The row that a cell is in.
+fn row_of(rows: &[PublishedRow], place: &[String]) -> Option<usize> {
     let other = OTHER.to_owned();
     let mut names = vec![place.to_vec()];
     if place.len() == 2 {
@@ -132,19 +136,19 @@ fn row_of(rows: &[Shown], place: &[String]) -> Option<usize> {
     names.iter().find_map(|name| rows.iter().position(|row| row.dimensions == *name))
 }
 
-fn secrets(seed: u64) -> Secrets {
-    Secrets::new(&seed.to_le_bytes(), NETWORK_CAP)
+fn noise_source(seed: u64) -> NoiseSource {
+    NoiseSource::new(&seed.to_le_bytes(), NETWORK_CAP)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn pages_and_what_is_left_when_they_are_subtracted_are_many_or_none(site in sites(), seed: u64) {
-        let (secrets, views) = (secrets(seed), views(&site));
+    fn pages_and_their_differences_meet_the_threshold_or_are_empty(site in sites(), seed: u64) {
+        let (noise_source, views) = (noise_source(seed), views(&site));
         let visitors = site.iter().filter(|browser| browser.confirmed).count() as u64;
-        let rows = publishable(&pages(), &secrets, visitors, page_cells(&site, &views));
-        prop_assert_eq!(&rows, &publishable(&pages(), &secrets, visitors, page_cells(&site, &views)));
+        let rows = publishable(&pages(), &noise_source, visitors, page_cells(&site, &views));
+        prop_assert_eq!(&rows, &publishable(&pages(), &noise_source, visitors, page_cells(&site, &views)));
         if rows.is_empty() {
             return Ok(());
         }
@@ -157,8 +161,8 @@ proptest! {
         ];
         for (column, in_part, in_rest) in columns {
             let shown: Vec<usize> = (0..rows.len()).filter(|&row| rows[row].measures[column].is_some()).collect();
-            // Every set of shown rows against the total: what is left, of the part and of the rest. A column that is absent
-            // as a whole adds nothing to the totals, which other tables tell.
+            // The total minus every set of published rows, for the part and for the rest. A column without a published number
+            // adds nothing: other tables have its total.
             for set in u32::from(shown.is_empty())..1 << shown.len() {
                 let taken: BTreeSet<_> = (0..shown.len()).filter(|i| set >> i & 1 == 1).map(|i| shown[i]).collect();
                 for fits in [in_part, in_rest] {
@@ -174,24 +178,24 @@ proptest! {
                     let behind = weight(&site, part().map(|view| view.browser));
                     prop_assert!(part().count() == 0 || behind >= K_MIN, "column {column}, row {row}: {behind}");
                 }
-                let told = rows[row].measures[column].expect("it is shown");
-                let truth = here().filter(|view| in_part(view)).count() as u64;
-                prop_assert!(told.is_multiple_of(STEP) && told.abs_diff(truth) <= Blur::worst(&[WIDTH, FURTHER]));
-                prop_assert!(told >= u64::from(K_MIN));
+                let published = rows[row].measures[column].expect("it is shown");
+                let exact = here().filter(|view| in_part(view)).count() as u64;
+                prop_assert!(published.is_multiple_of(STEP) && published.abs_diff(exact) <= Noise::max_error(&[CELL_NOISE, EXTRA_NOISE]));
+                prop_assert!(published >= u64::from(K_MIN));
             }
         }
-        for (row, told) in rows.iter().enumerate().filter_map(|(row, shown)| Some((row, shown.measures[1]?))) {
+        for (row, published) in rows.iter().enumerate().filter_map(|(row, shown)| Some((row, shown.measures[1]?))) {
             let here: BTreeSet<_> = views.iter().filter(|view| row_of(view) == row).map(|view| view.browser).collect();
             let people = here.iter().filter(|&&browser| site[browser].confirmed).count() as u64;
-            prop_assert!(told.abs_diff(people) <= Blur::worst(&[WIDTH]));
+            prop_assert!(published.abs_diff(people) <= Noise::max_error(&[CELL_NOISE]));
             prop_assert!(visitors - people >= u64::from(K_MIN));
         }
     }
 
     #[test]
-    fn places_and_what_is_left_when_they_are_subtracted_are_many_or_none(site in sites(), seed: u64) {
-        let secrets = secrets(seed);
-        let rows = publishable(&places(), &secrets, 0, place_cells(&site));
+    fn places_and_their_differences_meet_the_threshold_or_are_empty(site in sites(), seed: u64) {
+        let noise_source = noise_source(seed);
+        let rows = publishable(&places(), &noise_source, 0, place_cells(&site));
         if rows.is_empty() {
             return Ok(());
         }
@@ -205,36 +209,36 @@ proptest! {
             prop_assert!(behind >= K_MIN, "set {set:b}: {behind}");
         }
         for (column, confirmed_only) in [(0, true), (1, false)] {
-            let truth = site.iter().filter(|browser| browser.confirmed || !confirmed_only).count() as u64;
-            let told: u64 = rows.iter().filter_map(|row| row.measures[column]).sum();
+            let exact = site.iter().filter(|browser| browser.confirmed || !confirmed_only).count() as u64;
+            let published: u64 = rows.iter().filter_map(|row| row.measures[column]).sum();
             prop_assert!(rows.iter().any(|row| row.measures[column].is_none())
-                || told.abs_diff(truth) <= Blur::worst(&[WIDTH, FURTHER]) * rows.len() as u64);
+                || published.abs_diff(exact) <= Noise::max_error(&[CELL_NOISE, EXTRA_NOISE]) * rows.len() as u64);
         }
     }
 
-    /// The heart of it: one visitor more, who does what is counted once, and the same draw give what the next draw gives
-    /// without that visitor. So of 55 draws at most one tells.
+    /// The main property: adding one visitor, who does everything once, has the same effect as taking the next offset. So at
+    /// most one of 55 offsets reveals the visitor.
     #[test]
-    fn one_more_is_what_the_next_draw_is(others in 0u64..200, apart in 0u64..500, drawn in 0..WIDTH - 1, further in 0..FURTHER) {
-        let secrets = secrets(0);
-        let own = |drawn| Blur { drawn, highest: WIDTH - 1 };
-        let with = |drawn| own(drawn).and(Blur { drawn: further, highest: FURTHER - 1 });
-        let look = |people: u64, number: u64, drawn: u32| {
-            let shows = secrets.reaches(people, own(drawn), K_MIN.into());
-            (shows, secrets.round(people, own(drawn)), secrets.round(number, with(drawn)), secrets.reaches(number, with(drawn), K_MIN.into()))
+    fn one_more_visitor_has_the_effect_of_the_next_offset(others in 0u64..200, other in 0u64..500, offset in 0..CELL_NOISE - 1, extra_noise in 0..EXTRA_NOISE) {
+        let noise_source = noise_source(0);
+        let own = |offset| Noise { offset, max_offset: CELL_NOISE - 1 };
+        let with = |offset| own(offset).and(Noise { offset: extra_noise, max_offset: EXTRA_NOISE - 1 });
+        let output = |people: u64, number: u64, offset: u32| {
+            let is_published = noise_source.count_meets(people, own(offset), K_MIN.into());
+            (is_published, noise_source.round(people, own(offset)), noise_source.round(number, with(offset)), noise_source.count_meets(number, with(offset), K_MIN.into()))
         };
-        prop_assert_eq!(look(others + 1, apart + 1, drawn), look(others, apart, drawn + 1));
+        prop_assert_eq!(output(others + 1, other + 1, offset), output(others, other, offset + 1));
     }
 
     #[test]
-    fn a_number_is_told_as_a_multiple_of_five_and_never_further_off_than_said(number in 100u64..1_000_000, seed: u64) {
-        let secrets = secrets(seed);
-        let blur = secrets.cell("pages", ["/"]);
-        let told = secrets.round(number, blur);
-        prop_assert!(told.is_multiple_of(STEP) && told.abs_diff(number) <= Blur::worst(&[WIDTH]));
-        let further = blur.and(secrets.further("pages", "views", ["/"]));
-        prop_assert!(secrets.round(number, further).abs_diff(number) <= Blur::worst(&[WIDTH, FURTHER]));
-        prop_assert_eq!(told, self::secrets(seed).round(number, blur));
+    fn a_number_is_published_as_a_multiple_of_five_within_the_maximum_error(number in 100u64..1_000_000, seed: u64) {
+        let noise_source = noise_source(seed);
+        let noise = noise_source.cell_noise("pages", ["/"]);
+        let published = noise_source.round(number, noise);
+        prop_assert!(published.is_multiple_of(STEP) && published.abs_diff(number) <= Noise::max_error(&[CELL_NOISE]));
+        let extra_noise = noise.and(noise_source.extra_noise("pages", "views", ["/"]));
+        prop_assert!(noise_source.round(number, extra_noise).abs_diff(number) <= Noise::max_error(&[CELL_NOISE, EXTRA_NOISE]));
+        prop_assert_eq!(published, self::noise_source(seed).round(number, noise));
     }
 }
 
@@ -242,47 +246,48 @@ proptest! {
 fn numbers_are_right_on_average() {
     for number in [100u64, 101, 102, 103, 104] {
         let mut sums = [0u64; 3];
-        let secrets = secrets(0);
-        for own in draws(WIDTH) {
-            sums[0] += secrets.round(number, own);
-            for further in draws(FURTHER) {
-                sums[1] += secrets.round(number, own.and(further));
+        let noise_source = noise_source(0);
+        for own in offsets(CELL_NOISE) {
+            sums[0] += noise_source.round(number, own);
+            for extra_noise in offsets(EXTRA_NOISE) {
+                sums[1] += noise_source.round(number, own.and(extra_noise));
                 sums[2] += number;
             }
         }
-        assert_eq!(sums[0], number * u64::from(WIDTH));
+        assert_eq!(sums[0], number * u64::from(CELL_NOISE));
         assert_eq!(sums[1], sums[2]);
     }
 }
 
 #[test]
-fn a_cell_shows_surely_from_64_never_below_10_and_by_its_draw_between() {
-    let shows = |people: u16| {
+fn a_cell_is_always_published_from_64_never_below_10_and_by_its_offset_between() {
+    let published = |people: u16| {
         let crowd: Crowd = (0..people).map(|class| (class, 1)).collect::<Vec<_>>().into();
-        (0..5_500).filter(|&seed| secrets(seed).are_many(&crowd, secrets(seed).cell("pages", ["/"]))).count()
+        (0..5_500)
+            .filter(|&seed| noise_source(seed).meets_threshold(&crowd, noise_source(seed).cell_noise("pages", ["/"])))
+            .count()
     };
-    assert_eq!((shows(9), shows(64)), (0, 5_500));
+    assert_eq!((published(9), published(64)), (0, 5_500));
     for people in [10u16, 37, 63] {
         let expected = i64::from(people - 9) * 100;
-        assert!((shows(people) as i64 - expected).abs() < 150, "{people}: {}", shows(people));
+        assert!((published(people) as i64 - expected).abs() < 150, "{people}: {}", published(people));
     }
 }
 
 #[test]
-fn draws_differ_by_site_window_table_and_cell_and_are_the_same_for_whoever_tries_again() {
-    let draws: BTreeSet<u32> = (0..2_000).map(|seed| secrets(seed).cell("pages", ["/"]).drawn).collect();
-    assert_eq!(draws, (0..WIDTH).collect());
-    let secrets = secrets(1);
-    let of = |table: &str, path: &str| secrets.cell(table, [path]).drawn;
+fn offsets_differ_by_window_table_and_cell_and_are_the_same_at_the_next_try() {
+    let offsets: BTreeSet<u32> = (0..2_000).map(|seed| noise_source(seed).cell_noise("pages", ["/"]).offset).collect();
+    assert_eq!(offsets, (0..CELL_NOISE).collect());
+    let noise_source = noise_source(1);
+    let of = |table: &str, path: &str| noise_source.cell_noise(table, [path]).offset;
     let cells: Vec<String> = (0..1_000).map(|number| format!("/{number}")).collect();
-    assert_eq!(cells.iter().map(|path| of("pages", path)).collect::<BTreeSet<_>>().len(), WIDTH as usize);
+    assert_eq!(cells.iter().map(|path| of("pages", path)).collect::<BTreeSet<_>>().len(), CELL_NOISE as usize);
     let alike = |one: &str, other: &str| cells.iter().filter(|path| of(one, path) == of(other, path)).count();
     assert_eq!(alike("pages", "pages"), 1_000);
     assert!(alike("pages", "exits") < 45);
-    // Parts are told apart by their lengths, not by where they are cut.
-    assert!(
-        (0..50).any(|seed| self::secrets(seed).cell("t", ["ab", "c"]) != self::secrets(seed).cell("t", ["a", "bc"]))
-    );
+    // Parts are distinguished by their lengths.
+    assert!((0..50).any(|seed| self::noise_source(seed).cell_noise("t", ["ab", "c"])
+        != self::noise_source(seed).cell_noise("t", ["a", "bc"])));
 }
 
 fn people(dimensions: &[&str], first: u16, count: u16) -> Cell {
@@ -298,12 +303,12 @@ fn people(dimensions: &[&str], first: u16, count: u16) -> Cell {
     }
 }
 
-fn names(rows: &[Shown]) -> Vec<String> {
+fn names(rows: &[PublishedRow]) -> Vec<String> {
     rows.iter().map(|row| row.dimensions.join(" › ")).collect()
 }
 
 #[test]
-fn small_regions_fold_within_their_country_and_small_countries_within_the_table() {
+fn small_regions_fold_in_their_country_and_small_countries_in_the_table() {
     let cells = || {
         vec![
             people(&["KZ", "Almaty"], 0, 90),
@@ -315,40 +320,40 @@ fn small_regions_fold_within_their_country_and_small_countries_within_the_table(
             people(&["KG", "Bishkek"], 206, 9),
         ]
     };
-    let mut seen = BTreeSet::new();
+    let mut outcomes = BTreeSet::new();
     for seed in 0..200 {
-        let rows = names(&publishable(&places(), &secrets(seed), 215, cells()));
-        // Turkistan is too small alone and takes Astana with it, or Almaty where Astana is told as the larger; two countries
-        // fold, and are too small together, so that what is folded or shown of another folds with them.
+        let rows = names(&publishable(&places(), &noise_source(seed), 215, cells()));
+        // Turkistan is too small alone and Astana folds with it, or Almaty where Astana has the larger published number. Two
+        // countries fold and are too small together, so rows of another country fold with them.
         assert!(rows.iter().all(|row| !row.contains("Turkistan") && !row.starts_with("UZ") && !row.starts_with("KG")));
         assert!(rows.contains(&"(other) › (other)".to_owned()));
-        seen.insert(rows);
+        outcomes.insert(rows);
     }
     let usual = ["(other) › (other)", "KZ › (other)", "KZ › Almaty"].map(str::to_owned).to_vec();
-    assert!(seen.contains(&usual), "{seen:?}");
+    assert!(outcomes.contains(&usual), "{outcomes:?}");
 }
 
 #[test]
-fn one_network_counts_three_visitors() {
+fn one_network_counts_as_three_visitors() {
     let mut cell = people(&["KZ", "Almaty"], 0, 40);
     cell.crowd = vec![(1, 40), (2, 40), (3, 40)].into();
     for seed in 0..100 {
-        assert_eq!(publishable(&places(), &secrets(seed), 120, vec![cell.clone()]), []);
+        assert_eq!(publishable(&places(), &noise_source(seed), 120, vec![cell.clone()]), []);
     }
 }
 
 #[test]
-fn nothing_shows_where_all_together_are_few() {
+fn nothing_is_published_where_all_visitors_together_are_few() {
     for seed in 0..100 {
         let cells = vec![people(&["KZ", "Almaty"], 0, 4), people(&["RU", "Omsk"], 4, 5)];
-        assert_eq!(publishable(&places(), &secrets(seed), 9, cells), []);
+        assert_eq!(publishable(&places(), &noise_source(seed), 9, cells), []);
     }
 }
 
-/// All that is published of a site with a page of the attacker's, over many windows: with one more visitor and without. The
-/// attacker knows every other view. Told apart is what the likelihood ratio of everything that shows gets right beyond chance.
+/// Everything that is published of a site with a page of the attacker, over many windows: with one more visitor and without. The
+/// attacker knows every other view. The measure is how much better than chance the likelihood ratio of the output decides.
 #[test]
-fn one_more_on_a_page_of_fakes_is_told_apart_as_seldom_as_said() {
+fn one_more_visitor_on_a_page_of_fakes_is_distinguished_as_rarely_as_documented() {
     let windows = 5_000;
     for (fakes, entering) in [(37, 0), (63, 30), (200, 100)] {
         let site = |more: bool| {
@@ -363,23 +368,23 @@ fn one_more_on_a_page_of_fakes_is_told_apart_as_seldom_as_said() {
             all.extend(more.then(|| Browser { pages: vec![0, 1, 2], ..real(500) }));
             all
         };
-        // Twice without and once with: what two samples of one and the same world differ by is chance.
+        // Twice without and once with: two samples of the same world differ by chance.
         let [one, same, more] = [(0, false), (1, false), (2, true)].map(|(sample, more)| {
             let site = site(more);
             let views = views(&site);
             let cells = page_cells(&site, &views);
             let visitors = site.len() as u64;
-            let mut looks: BTreeMap<Option<Shown>, f64> = BTreeMap::new();
+            let mut outputs: BTreeMap<Option<PublishedRow>, f64> = BTreeMap::new();
             for seed in 0..windows {
-                // As if everybody else's numbers were known exactly: only the page itself is looked at.
-                let rows = publishable(&pages(), &secrets(seed * 3 + sample), visitors, cells.clone());
+                // The attacker knows all other numbers exactly, so only the page itself is compared.
+                let rows = publishable(&pages(), &noise_source(seed * 3 + sample), visitors, cells.clone());
                 let page = rows.into_iter().find(|row| row.dimensions == ["/1"]);
-                *looks.entry(page).or_default() += 1.0 / windows as f64;
+                *outputs.entry(page).or_default() += 1.0 / windows as f64;
             }
-            looks
+            outputs
         });
-        let (told, chance) = (f64::midpoint(apart(&one, &more), apart(&same, &more)), apart(&one, &same));
-        println!("{fakes} fakes, {entering} entering: {told:.4}, of which chance {chance:.4}");
-        assert!(told - chance < 0.05, "{fakes} fakes: {told:.4}, of which chance {chance:.4}");
+        let (published, chance) = (f64::midpoint(distance(&one, &more), distance(&same, &more)), distance(&one, &same));
+        println!("{fakes} fakes, {entering} entering: {published:.4}, of which chance {chance:.4}");
+        assert!(published - chance < 0.05, "{fakes} fakes: {published:.4}, of which chance {chance:.4}");
     }
 }

@@ -1,7 +1,7 @@
-//! The end of what is kept, on time. A day of the vault is dropped some hours after the last window that holds its rows was
-//! published, and at the latest when its rows are nine days old, published or not. Published numbers are deleted when they
-//! are as many months old as the configuration says, never later than three years. The tables' own time to live, which
-//! follows the engine's clock and its merges, is the net below.
+//! The retention worker: deletes on time. A day of the vault is dropped some hours after the last window with its rows was
+//! published, and at the latest when its rows are nine days old, published or not. Published numbers are deleted after the
+//! configured number of months, and never later than three years. The TTL of the tables is the second safeguard; it follows the
+//! engine's clock and its merges.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::clock::Clock;
 use crate::config::Retention;
 use crate::record::Table;
 
-use super::PublishError;
-use super::plan::{PublishedSite, VAULT_DAYS};
+use super::error::PublishError;
+use super::model::PublishedSite;
+use super::plan::VAULT_DAYS;
 use super::tables::Tables;
 
-/// How often it looks: half of the minute within which what is due has to be gone. A simulated clock runs through days in
-/// seconds.
+/// How often the worker checks: expired rows must be gone within a minute. A simulated clock runs through days in seconds.
 const POLL: Duration = Duration::from_secs(30);
 const POLL_SIMULATED: Duration = Duration::from_secs(1);
 
@@ -25,11 +25,11 @@ pub(super) const PARTITIONS: &str = "SELECT DISTINCT table, partition FROM syste
      WHERE active AND database = currentDatabase() AND table IN splitByChar(',', {tables:String}) ORDER BY partition";
 pub(super) const PUBLISHED: &str = "SELECT toUnixTimestamp(window_end) AS end, toUnixTimestamp(published_at) AS at \
      FROM publications WHERE site = {site:String} AND window_end > toDateTime({since:UInt32}, 'UTC') ORDER BY end";
-/// Tables of published numbers with a part that may have rows which are due. A part knows the earliest start of its windows.
+/// Stats tables with a part that may have expired rows. A part knows the earliest start of its windows.
 pub(super) const AGED: &str = "SELECT DISTINCT table FROM system.parts WHERE active AND database = currentDatabase() \
      AND table IN (SELECT table FROM system.columns WHERE database = currentDatabase() AND name = 'window_end') \
      AND min_time + toIntervalMonth({months:UInt8}) <= toDateTime({now:UInt32}, 'UTC') ORDER BY table";
-const DUE: &str = "window_end + toIntervalMonth({months:UInt8}) <= toDateTime({now:UInt32}, 'UTC')";
+const EXPIRED: &str = "window_end + toIntervalMonth({months:UInt8}) <= toDateTime({now:UInt32}, 'UTC')";
 
 #[derive(Deserialize)]
 struct Partition {
@@ -53,8 +53,8 @@ struct Count {
     count: u64,
 }
 
-/// Drops and deletes what is due. One process per pair of stores, beside the publisher.
-pub struct Retirer<V, S> {
+/// Drops expired days and deletes expired numbers. One process per pair of stores, beside the publisher.
+pub struct RetentionWorker<V, S> {
     vault: V,
     stats: S,
     clock: Clock,
@@ -62,24 +62,24 @@ pub struct Retirer<V, S> {
     retention: Retention,
 }
 
-impl<V: Tables, S: Tables> Retirer<V, S> {
-    /// A retirer by the configured times.
+impl<V: Tables, S: Tables> RetentionWorker<V, S> {
+    /// A worker with the configured retention.
     pub fn new(vault: V, stats: S, clock: Clock, sites: Vec<PublishedSite>, retention: Retention) -> Self {
         Self { vault, stats, clock, sites, retention }
     }
 
-    /// Works until `shutdown` resolves. To be stopped in the middle is like being killed: the next run goes on.
+    /// Runs until `shutdown` resolves. It may be stopped at any point: the next run continues.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
         let pause = if self.clock.is_simulated() { POLL_SIMULATED } else { POLL };
-        let mut said: Option<String> = None;
+        let mut last_failure: Option<String> = None;
         let work = async {
             loop {
                 let failure = self.pass().await.err().map(|error| error.to_string());
-                // An outage is told once, not at every try.
-                if let Some(error) = failure.as_ref().filter(|failure| said.as_ref() != Some(failure)) {
-                    tracing::warn!(%error, "what is due is still in the stores");
+                // An outage is logged once, not at every try.
+                if let Some(error) = failure.as_ref().filter(|failure| last_failure.as_ref() != Some(failure)) {
+                    tracing::warn!(%error, "expired rows are still in the stores; it is tried again");
                 }
-                said = failure;
+                last_failure = failure;
                 tokio::time::sleep(pause).await;
             }
         };
@@ -90,7 +90,8 @@ impl<V: Tables, S: Tables> Retirer<V, S> {
         }
     }
 
-    /// Drops and deletes what is due now; returns how many days of the vault and tables of the stats store had some.
+    /// Drops and deletes what has expired now. Returns how many days of vault tables were dropped and from how many stats tables
+    /// rows were deleted.
     pub async fn pass(&self) -> Result<u32, PublishError> {
         Ok(self.days().await? + self.numbers().await?)
     }
@@ -130,7 +131,8 @@ impl<V: Tables, S: Tables> Retirer<V, S> {
                 }
             }
         }
-        // Days of sites that are no longer configured go when they are old; their zone is not known, a day more is allowed.
+        // Days of sites that are no longer configured are dropped when they are old. Their time zone is unknown, so they may be
+        // a day older.
         for (site, day, table) in
             held.iter().filter(|(domain, ..)| self.sites.iter().all(|site| site.domain != *domain))
         {
@@ -144,7 +146,7 @@ impl<V: Tables, S: Tables> Retirer<V, S> {
     }
 
     async fn drop_day(&self, table: &str, site: &str, day: Date) -> Result<(), PublishError> {
-        // A partition's value takes no parameters; `parse` lets no character through that could end the literal.
+        // A partition cannot be a parameter; `parse` accepts no character that could end the literal.
         let sql = format!("ALTER TABLE {table} DROP PARTITION ('{site}', '{day}')");
         self.vault
             .execute(&sql, &[])
@@ -154,20 +156,20 @@ impl<V: Tables, S: Tables> Retirer<V, S> {
         Ok(())
     }
 
-    /// Published numbers of all sites, those that are no longer configured too.
+    /// Published numbers of all sites, also of sites that are no longer configured.
     async fn numbers(&self) -> Result<u32, PublishError> {
         let failed = |source| PublishError::store("deleting published numbers that are too old", source);
         let params =
             [("months", self.retention.stats_months().to_string()), ("now", self.clock.now().as_second().to_string())];
         let mut deleted = 0;
         for Aged { table } in self.stats.rows(AGED, &params).await.map_err(failed)? {
-            let sql = format!("SELECT count() AS count FROM `{table}` WHERE {DUE}");
-            let due: Vec<Count> = self.stats.rows(&sql, &params).await.map_err(failed)?;
-            if due.first().is_some_and(|row| row.count > 0) {
-                // A mutation, so that the rows are gone and not masked; a part of which nothing is left goes as a whole.
-                let sql = format!("ALTER TABLE `{table}` DELETE WHERE {DUE} SETTINGS mutations_sync = 2");
+            let sql = format!("SELECT count() AS count FROM `{table}` WHERE {EXPIRED}");
+            let expired: Vec<Count> = self.stats.rows(&sql, &params).await.map_err(failed)?;
+            if expired.first().is_some_and(|row| row.count > 0) {
+                // A mutation removes the rows instead of masking them; a part without rows is removed as a whole.
+                let sql = format!("ALTER TABLE `{table}` DELETE WHERE {EXPIRED} SETTINGS mutations_sync = 2");
                 self.stats.execute(&sql, &params).await.map_err(failed)?;
-                tracing::info!(table, "deleted published numbers that had become too old");
+                tracing::info!(table, "deleted published numbers that were too old");
                 deleted += 1;
             }
         }
@@ -175,7 +177,7 @@ impl<V: Tables, S: Tables> Retirer<V, S> {
     }
 }
 
-/// `('a.kz','2026-11-20')` as the engine writes it. Anything else is no partition of ours.
+/// `('a.kz','2026-11-20')` as the engine writes it. Anything else is not a partition of the product.
 fn parse(partition: &str) -> Option<(&str, Date)> {
     let (site, day) = partition.strip_prefix("('")?.strip_suffix("')")?.split_once("','")?;
     let is_domain = site.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'));
@@ -189,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_partitions_of_ours_are_understood() {
+    fn only_partitions_of_the_product_are_parsed() {
         assert_eq!(parse("('a-b.kz','2026-11-20')"), Some(("a-b.kz", date(2026, 11, 20))));
         for odd in ["tuple()", "('a.kz')", "('a.kz','2026-13-20')", "('a\\'.kz','2026-11-20')", "('a.kz', 1)"] {
             assert_eq!(parse(odd), None, "{odd}");

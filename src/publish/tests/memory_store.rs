@@ -1,4 +1,4 @@
-//! Stores in memory for the publisher's own tests: they answer the publisher's very queries and can die at any call.
+//! Stores in memory for the publisher's tests: they answer the publisher's queries, and can fail at any call as after a kill.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -7,40 +7,40 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::leases::LEASES;
-use super::publisher::{DELETE_SEEDS, LEDGER_END, ROWS_OF_WINDOW, SEED, SEEDS_UNTIL};
-use super::retire::{AGED, PARTITIONS, PUBLISHED};
-use super::{Tables, queries};
+use super::super::leases::LEASES;
+use super::super::publisher::{DELETE_SEEDS, LEDGER_END, ROWS_OF_WINDOW, SEED, SEEDS_UNTIL};
+use super::super::retention::{AGED, PARTITIONS, PUBLISHED};
+use super::super::separate_tables::SEPARATE_TABLES;
+use super::super::{Tables, queries};
 
-/// Both stores; clones are the same stores.
+/// Both stores; clones share their state.
 #[derive(Clone, Default)]
-pub(super) struct Fake(Arc<Mutex<State>>);
+pub(super) struct MemoryStore(Arc<Mutex<State>>);
 
-/// What is in them.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) tables: BTreeMap<String, Vec<Value>>,
-    /// Answers to queries of the vault's rows.
+    /// Fixed answers to queries of the vault's rows.
     pub(super) answers: BTreeMap<String, Vec<Value>>,
     /// The inserts and statements so far.
     pub(super) done: Vec<String>,
-    /// Calls until one fails, and whether that one takes effect all the same.
-    pub(super) dies: Option<(u32, bool)>,
+    /// How many calls succeed before one fails, and whether the failing call takes effect.
+    pub(super) fails_after: Option<(u32, bool)>,
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("killed")]
 pub(super) struct Killed;
 
-impl Fake {
+impl MemoryStore {
     pub(super) fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().expect("no test panics while it holds the state")
     }
 
-    /// Runs a call, or dies before or after it.
+    /// Runs a call, or fails before or after it.
     fn call<R>(&self, act: impl FnOnce(&mut State) -> R) -> Result<R, Killed> {
         let mut state = self.state();
-        match state.dies.as_mut() {
+        match state.fails_after.as_mut() {
             Some((0, false)) => return Err(Killed),
             Some((0, true)) => {
                 act(&mut state);
@@ -85,9 +85,10 @@ impl State {
             LEASES | PARTITIONS | AGED | queries::EARLIEST | queries::EVENTS_BY_HOUR | queries::TALLIES => {
                 self.canned(sql)
             }
-            _ if *sql == *queries::SITE => self.canned("site"),
+            _ if *sql == *queries::TOTAL => self.canned("site"),
             _ if sql.starts_with("-- The cells of every table") => self.canned("cells"),
-            _ if *sql == *queries::SHOWN || queries::THINGS.iter().any(|things| *sql == things.rows()) => Vec::new(),
+            _ if *sql == *queries::FREQUENT_VALUES => Vec::new(),
+            _ if SEPARATE_TABLES.iter().any(|table| *sql == table.count_query()) => Vec::new(),
             _ => panic!("not a query of the publisher: {sql}"),
         }
     }
@@ -97,7 +98,7 @@ impl State {
     }
 }
 
-impl Tables for Fake {
+impl Tables for MemoryStore {
     type Error = Killed;
 
     async fn rows<T: DeserializeOwned + Send>(&self, sql: &str, params: &[(&str, String)]) -> Result<Vec<T>, Killed> {

@@ -1,6 +1,6 @@
--- Which values of dimensions without a natural bound can show at all: the most frequent of those with ten rows and more. All
--- others are folded where they are counted, so that whoever makes up values makes no more cells. As hashes, since they go
--- back into the query that counts; two values with one hash are both shown or none.
+-- The values of unbounded dimensions that can be published: the most frequent ones with at least ten rows. The query that counts
+-- cells folds all other values, so that invented values make no more cells. The values are returned as hashes because they are
+-- put into that query. Two values with the same hash are both published or both folded.
 SELECT dimension, groupArray(hash) AS hashes
 FROM
 (

@@ -1,5 +1,5 @@
--- Cells of a table whose pseudonyms are its own: attributes of devices, signals, failed scripts; and of the suspects among
--- the events. A pseudonym is in as many cells as `{by}` makes of it.
+-- The cells of a table with pseudonyms of its own: attributes, signals and errors; and those of the suspects among the events.
+-- `{by}` decides in how many cells a pseudonym is.
 SELECT
     [first, second] AS dimensions,
     countIf(counts) AS visitors,

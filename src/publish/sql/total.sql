@@ -1,5 +1,5 @@
--- The site's total, by the marks that count here: a pseudonym's marks count in the first window of its day in which it is
--- confirmed, hence the look back to the day's start. Each visitor is in one row.
+-- The site's total, by first-visit flags. The flags of a pseudonym count in the first window of its day in which it is
+-- confirmed, so the query reads from the start of the day. Each visitor is in one row.
 WITH
     toDateTime({start:UInt32}, 'UTC') AS start,
     visitors AS
@@ -9,7 +9,7 @@ WITH
             max(confirmed AND hour >= start) AND (NOT {week:Bool} OR max(new_week)) AS counts,
             if({week:Bool}, toUInt16(dateDiff('day', {first_day:Date}, min(day))) * 256, 0) + min(network) AS class,
             counts AND minIf(hour, confirmed) >= start AS fresh,
-            if(fresh, max(new_day) + 2 * max(new_week) + 4 * max(new_month) + 8 * max(new_ever), 0) AS marks,
+            if(fresh, max(new_day) + 2 * max(new_week) + 4 * max(new_month) + 8 * max(new_ever), 0) AS flags,
             least(2000, countIf(type = 'view' AND hour >= start)) AS viewed,
             least(2000, uniqExactIf(visit, type = 'view' AND step = 1 AND hour >= start)) AS began
         FROM events
@@ -19,10 +19,10 @@ WITH
         HAVING max(hour) >= start
     )
 SELECT
-    toUInt8(marks) AS marks,
+    toUInt8(flags) AS flags,
     countIf(counts) AS visitors,
     groupArrayIf(200)(class, counts) AS crowd,
     [sum(viewed), sum(began)] AS amounts,
     [groupArrayIf(200)(class, counts AND viewed > 0), groupArrayIf(200)(class, counts AND began > 0)] AS parts
 FROM visitors
-GROUP BY marks
+GROUP BY flags

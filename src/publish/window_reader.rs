@@ -1,0 +1,102 @@
+//! Reads the cells of one window from the vault: runs the queries slice by slice and adds up the answers.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::cells::{Cell, CellsByPlace};
+use super::error::PublishError;
+use super::model::{PublishedSite, Row};
+use super::noise::NoiseSource;
+use super::queries;
+use super::rollups::Rollups;
+use super::separate_tables::SEPARATE_TABLES;
+use super::tables::Tables;
+use super::window::Window;
+
+/// A window of a site, and the vault that has its rows.
+pub(super) struct WindowReader<'a, V> {
+    pub(super) vault: &'a V,
+    pub(super) site: &'a PublishedSite,
+    pub(super) window: &'a Window,
+    /// How much smaller than usual the slices are, as a power of two.
+    pub(super) split_shift: u32,
+}
+
+#[derive(Deserialize)]
+struct SourceCell {
+    source: usize,
+    #[serde(flatten)]
+    cell: Cell,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    count: u64,
+}
+
+impl<V: Tables> WindowReader<'_, V> {
+    /// Runs a query with the window's parameters and some more.
+    pub(super) async fn query<T: DeserializeOwned + Send>(
+        &self,
+        sql: &str,
+        more: &[(&'static str, String)],
+    ) -> Result<Vec<T>, PublishError> {
+        let site = self.site;
+        let mut parameters = queries::parameters(&site.domain, &site.time_zone, self.window, site.schedule.is_weekly());
+        parameters.extend_from_slice(more);
+        self.vault.rows(sql, &parameters).await.map_err(|source| PublishError::store("reading the vault", source))
+    }
+
+    /// Runs a query for every slice of a table with so many rows. The engine uses one thread per slice, so two run at a time.
+    pub(super) async fn query_slices<T: DeserializeOwned + Send>(
+        &self,
+        sql: &str,
+        rows: u64,
+        mut take: impl FnMut(T),
+    ) -> Result<(), PublishError> {
+        for slices in queries::slices(rows, self.split_shift).chunks(2) {
+            let run = async |at: usize| match slices.get(at) {
+                Some(slice) => self.query(sql, slice).await,
+                None => Ok(Vec::new()),
+            };
+            let (first, second) = tokio::try_join!(run(0), run(1))?;
+            first.into_iter().chain(second).for_each(&mut take);
+        }
+        Ok(())
+    }
+
+    /// The cells of all sources that are counted from events.
+    pub(super) async fn cells(
+        &self,
+        rollups: &Rollups,
+        rows: u64,
+    ) -> Result<BTreeMap<usize, CellsByPlace>, PublishError> {
+        let frequent = self.query(&queries::FREQUENT_VALUES, &[]).await?;
+        let sql = queries::cells(rollups, &frequent);
+        let mut sources: BTreeMap<usize, CellsByPlace> = BTreeMap::new();
+        self.query_slices(&sql, rows, |row: SourceCell| sources.entry(row.source).or_default().add(row.cell)).await?;
+        Ok(sources)
+    }
+
+    /// The rows of the tables that have pseudonyms of their own.
+    pub(super) async fn separate_tables(
+        &self,
+        noise_source: &NoiseSource,
+        visitors: u64,
+    ) -> Result<Vec<(&'static str, Vec<Row>)>, PublishError> {
+        let opening = self.site.row(self.window);
+        let mut rows = Vec::new();
+        for table in SEPARATE_TABLES.iter().filter(|table| (table.listed)(&self.site.items)) {
+            let count: Vec<Count> = self.query(&table.count_query(), &[]).await?;
+            let count = count.first().map_or(0, |row| row.count);
+            let mut cells = CellsByPlace::default();
+            if count > 0 {
+                self.query_slices(&table.cells_query(), count, |cell| cells.add(cell)).await?;
+            }
+            rows.push((table.into, table.rows(noise_source, visitors, cells, &opening)));
+        }
+        Ok(rows)
+    }
+}
