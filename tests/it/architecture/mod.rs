@@ -62,7 +62,6 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
 const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
     ("src/config/load.rs", "unsound", ""),
     ("src/privacy/mod.rs", "pseudonymise", ""),
-    ("src/publish/plan.rs", "compute", ""),
     ("src/spool/recovery.rs", "recover", ""),
     ("src/spool/recovery.rs", "repair_end", ""),
 ];
@@ -75,8 +74,6 @@ const KNOWN_CYCLES: &[&str] = &[
     "enrich/{bots,client}",
     "enrich/{referrer,site}",
     "privacy/scrub/{paths,routes}",
-    "publish/{asking,plan,queries,rollups}",
-    "publish/{fold,hide,rules}",
     "serve/{reach,state,stores,verify}",
     "spool/{commit,cursor,ledger,mod,quarantine,reader,recovery,writer}",
     "store/engine/{mod,password}",
@@ -91,9 +88,6 @@ const KNOWN_TEST_CODE: &[&str] = &[
     "src/demo/run.rs: compiles in \"../../tests/fixtures/geo/city-ipv6.mmdb\"",
     "src/demo/run.rs: compiles in \"../../tests/fixtures/geo/networks.csv\"",
     "src/enrich/client/mod.rs: the module table is for tests and not called so",
-    "src/publish/mod.rs: the module apart is for tests and not called so",
-    "src/publish/mod.rs: the module attack is for tests and not called so",
-    "src/publish/mod.rs: the module fake is for tests and not called so",
     "src/store/mod.rs: the module golden is for tests and not called so",
 ];
 
