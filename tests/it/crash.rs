@@ -125,18 +125,18 @@ async fn acknowledged_events_survive_kills_of_every_process_exactly_once() {
         println!("{what} back after {times:?} ms");
     }
     assert!(acknowledged as u64 > 200 * rounds, "there was a load: {acknowledged}");
-    assert_eq!((lost, twice, unexpected), (0, 0, 0), "{}", product.last_words());
+    assert_eq!((lost, twice, unexpected), (0, 0, 0), "{}", product.log_end());
 
     let attributes: u64 = count(&product, "SELECT toUInt32(count()) AS count FROM attributes").await;
     assert_eq!(attributes, stored.values().sum::<u64>(), "the other table that each event has a row in");
     assert!(!product.data.join("dead-letters").read_dir().is_ok_and(|mut letters| letters.next().is_some()));
     let (status, took) = product.terminate();
-    assert!(status.success(), "{status}:\n{}", product.last_words());
+    assert!(status.success(), "{status}:\n{}", product.log_end());
     println!("stopped within {} ms", took.as_millis());
     let verified =
         Command::new(env!("CARGO_BIN_EXE_tamga")).args(["audit", "verify", "--config"]).arg(&config).output();
     assert!(verified.unwrap().status.success(), "the audit log is unbroken");
-    assert!(!product.log().contains("panicked"), "{}", product.last_words());
+    assert!(!product.log().contains("panicked"), "{}", product.log_end());
 }
 
 fn configure(folder: &TempDir, ports: Ports) -> PathBuf {

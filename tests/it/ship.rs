@@ -141,7 +141,7 @@ async fn stopping_does_not_wait_for_a_vault_that_hangs() {
     vault.plan([Fault::Hang]);
     let (writer, reader) = open(folder.path());
     append(&writer, today(), "count_only", 0..5).await;
-    let ship = Ship::start_patient(&vault, folder.path(), reader, Duration::from_secs(60));
+    let ship = Ship::start_with_limit(&vault, folder.path(), reader, Duration::from_secs(60));
     while vault.inserts() == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

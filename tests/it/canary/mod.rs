@@ -222,7 +222,7 @@ async fn nothing_of_a_visitor_rests_when_the_process_is_struck_down_under_load()
         while product.figure("tamga_rows_accepted_total").await < 60 {
             assert!(begun.elapsed() < Duration::from_secs(60), "no load: {}", product.log());
         }
-        let status = product.strike(signal);
+        let status = product.signal(signal);
         assert_eq!((status.signal(), status.core_dumped()), (Some(signal.as_raw()), false));
         for task in load {
             task.await.unwrap();

@@ -1,5 +1,5 @@
-//! The edge alone, without engines: the real router and accept loop on a free port, a spool on a disk that obeys the test,
-//! a clock that the test moves, and the rows read back from the spool.
+//! The edge alone, without engines: the real router and accept loop on a free port, a spool on a disk that the test
+//! controls, a clock that the test moves, and the rows read back from the spool.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::disk::ObedientDisk;
+use super::disk::ControlledDisk;
 use super::http::{Answer, Call};
 use super::rows::Rows;
 
@@ -57,12 +57,12 @@ time_zone = "Asia/Almaty"
 profile = "aitu"
 "#;
 
-/// What a test may ask of its collector.
+/// How a test configures its collector.
 pub(crate) struct Setup {
     pub(crate) limits: server::Limits,
     pub(crate) spool_quota_bytes: u64,
     pub(crate) trusts_proxies: bool,
-    /// More of the configuration: further sites.
+    /// More sites, appended to the configuration.
     pub(crate) sites: &'static str,
     pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
 }
@@ -82,7 +82,7 @@ impl Default for Setup {
 pub(crate) struct Edge {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Clock,
-    pub(crate) disk: ObedientDisk,
+    pub(crate) disk: ControlledDisk,
     pub(crate) keys: TempDir,
     metrics: Arc<Metrics>,
     writer: Writer,
@@ -102,7 +102,7 @@ impl Edge {
         let text = text + setup.sites;
         let config = Config::parse(&text, Path::new("tamga.toml"), std::iter::empty()).unwrap();
         let (folder, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
-        let disk = ObedientDisk::default();
+        let disk = ControlledDisk::default();
         let options = Options { segment_bytes: 1 << 20, ..Options::new(setup.spool_quota_bytes, SCHEMA_VERSION) };
         let (writer, reader, _) = spool::open(&folder.path().join("spool"), options, Arc::new(disk.clone())).unwrap();
         let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/geo").join(name);
@@ -162,7 +162,7 @@ impl Edge {
         self.clock.advance_to(self.clock.now() + jiff::SignedDuration::from_mins(minutes));
     }
 
-    /// Everything that became durable since the last call.
+    /// All rows that became durable since the last call.
     pub(crate) async fn rows(&self) -> Rows {
         let mut rows = Rows::default();
         let mut reader = self.reader.lock().await;
@@ -191,7 +191,7 @@ impl Edge {
         line.unwrap_or_else(|| panic!("no {start}")).parse().unwrap()
     }
 
-    /// Received, accepted, dropped and rejected events, whose sum must fit.
+    /// Received, accepted, dropped and rejected events. Checks that each event has one outcome.
     pub(crate) fn counts(&self) -> [u64; 4] {
         let counts = ["received", "accepted", "dropped", "rejected"]
             .map(|name| self.figure(&format!("tamga_events_{name}_total")));
@@ -203,7 +203,7 @@ impl Edge {
         self.writer.usage().books.accepted
     }
 
-    /// Stops it in order; says how long that took.
+    /// Stops it in order. Returns how long that took.
     pub(crate) async fn stop(&self) -> Duration {
         let begun = Instant::now();
         self.shutdown.cancel();
@@ -213,7 +213,7 @@ impl Edge {
     }
 }
 
-/// The view id of a number, in bytes that no column full of one value resembles.
+/// The view id of a number. Its bytes differ, so that no column of equal bytes looks like it.
 pub(crate) fn view_bytes(view: u8) -> [u8; 16] {
     std::array::from_fn(|at| view ^ [0x5c_u8, 0xa3, 0x19, 0xe6][at % 4].wrapping_add(at as u8))
 }
@@ -224,12 +224,12 @@ pub(crate) fn view_id(view: u8) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(view_bytes(view))
 }
 
-/// A beacon of these events.
+/// A beacon with these events.
 pub(crate) fn beacon_of(view: u8, seq: u32, events: &str) -> String {
     format!(r#"{{"v":1,"site":"{SITE}","view":"{}","seq":{seq},"events":[{events}]}}"#, view_id(view))
 }
 
-/// A beacon of one view of a page.
+/// A beacon with one view of a page.
 pub(crate) fn view_of(view: u8, seq: u32, path: &str) -> String {
     beacon_of(view, seq, &format!(r#"{{"type":"view","at":0,"url":"https://jetpay.kz{path}"}}"#))
 }

@@ -1,4 +1,4 @@
-//! The real disk, unless a test tells it to wait or to be full.
+//! The real disk, with faults that a test turns on: waiting, full or failing.
 
 use std::io;
 use std::path::Path;
@@ -7,60 +7,60 @@ use std::sync::{Arc, Condvar, Mutex};
 use tamga::spool::{Disk, Entry, File, Io, Lock};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mood {
-    Well,
+enum State {
+    Working,
     Waiting,
     Full,
     Failing,
 }
 
-/// A disk on command.
+/// A disk whose faults a test controls.
 #[derive(Clone)]
-pub(crate) struct ObedientDisk(Arc<(Mutex<Mood>, Condvar)>);
+pub(crate) struct ControlledDisk(Arc<(Mutex<State>, Condvar)>);
 
-impl Default for ObedientDisk {
+impl Default for ControlledDisk {
     fn default() -> Self {
-        Self(Arc::new((Mutex::new(Mood::Well), Condvar::new())))
+        Self(Arc::new((Mutex::new(State::Working), Condvar::new())))
     }
 }
 
-impl ObedientDisk {
+impl ControlledDisk {
     /// Writes wait from now on.
     pub(crate) fn hold(&self) {
-        self.set(Mood::Waiting);
+        self.set(State::Waiting);
     }
 
-    /// Writes find no room from now on.
+    /// The disk is full from now on.
     pub(crate) fn fill(&self) {
-        self.set(Mood::Full);
+        self.set(State::Full);
     }
 
     /// Writes fail from now on.
     pub(crate) fn fail(&self) {
-        self.set(Mood::Failing);
+        self.set(State::Failing);
     }
 
-    /// Everything is well from now on; what waited goes on.
+    /// Writes succeed from now on, also those that waited.
     pub(crate) fn recover(&self) {
-        self.set(Mood::Well);
+        self.set(State::Working);
     }
 
-    fn set(&self, mood: Mood) {
-        *self.0.0.lock().unwrap() = mood;
+    fn set(&self, state: State) {
+        *self.0.0.lock().unwrap() = state;
         self.0.1.notify_all();
     }
 
     fn pass(&self) -> io::Result<()> {
-        let mood = self.0.1.wait_while(self.0.0.lock().unwrap(), |mood| *mood == Mood::Waiting).unwrap();
-        match *mood {
-            Mood::Full => Err(io::ErrorKind::StorageFull.into()),
-            Mood::Failing => Err(io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error())),
-            Mood::Well | Mood::Waiting => Ok(()),
+        let state = self.0.1.wait_while(self.0.0.lock().unwrap(), |state| *state == State::Waiting).unwrap();
+        match *state {
+            State::Full => Err(io::ErrorKind::StorageFull.into()),
+            State::Failing => Err(io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error())),
+            State::Working | State::Waiting => Ok(()),
         }
     }
 }
 
-impl Io for ObedientDisk {
+impl Io for ControlledDisk {
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         Disk.create_dir_all(path)
     }
@@ -71,11 +71,11 @@ impl Io for ObedientDisk {
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn File>> {
         self.pass()?;
-        Ok(Box::new(ObedientFile { disk: self.clone(), file: Disk.create(path)? }))
+        Ok(Box::new(ControlledFile { disk: self.clone(), file: Disk.create(path)? }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        Ok(Box::new(ObedientFile { disk: self.clone(), file: Disk.open(path)? }))
+        Ok(Box::new(ControlledFile { disk: self.clone(), file: Disk.open(path)? }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -95,12 +95,12 @@ impl Io for ObedientDisk {
     }
 }
 
-struct ObedientFile {
-    disk: ObedientDisk,
+struct ControlledFile {
+    disk: ControlledDisk,
     file: Box<dyn File>,
 }
 
-impl File for ObedientFile {
+impl File for ControlledFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.file.read_at(buffer, offset)
     }

@@ -1,6 +1,7 @@
-//! An embedded engine for tests: the real binary, a folder of its own, a free port.
+//! An embedded engine for tests: the real program, its own folder, a free port.
 //!
-//! It stops when it is dropped, and when the test process dies in any other way (its standard input ends).
+//! It stops when it is dropped. It also stops when the test process ends in another way, because its standard input
+//! ends.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -16,6 +17,8 @@ use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 use tempfile::TempDir;
 
+use super::wait;
+
 pub(crate) const USER: &str = "tamga";
 pub(crate) const PASSWORD: &str = "a password of the tests";
 
@@ -27,7 +30,7 @@ pub(crate) struct Engine {
     folder: Arc<TempDir>,
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -78,7 +81,7 @@ impl Engine {
         Self { child, address, version: announced["version"].as_str().unwrap().to_owned(), folder }
     }
 
-    /// The engine that tests without demands of their own share. Use a database of your own in it.
+    /// The engine that tests share. Each test uses its own database in it.
     pub(crate) fn shared() -> Arc<Self> {
         static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,7 +157,8 @@ impl Engine {
         Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
     }
 
-    /// Whether a statement of the service is answered to the end, and with what; an answer that breaks off is none.
+    /// Whether the answer to a statement of the service is complete, and its text. An answer that breaks off is not
+    /// complete.
     pub(crate) async fn attempt(&self, sql: &str) -> (bool, String) {
         let request = self.request("POST", "/").body(Full::new(Bytes::from(sql.to_owned()))).unwrap();
         let client: HttpClient<_, Full<Bytes>> = HttpClient::builder(TokioExecutor::new()).build_http();
@@ -171,7 +175,7 @@ impl Engine {
         (whole, String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// A bare connection, for what no client would send.
+    /// A plain connection, for bytes that no client would send.
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -181,18 +185,18 @@ impl Engine {
     /// Sends bytes and reads until the engine closes the connection.
     pub(crate) fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect();
-        // The engine may close while we write.
+        // The engine may close the connection during the write.
         let _ = stream.write_all(bytes);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// Lets go of standard input, as a dying parent does, and says how long the engine took to follow.
+    /// Closes standard input, as the end of the parent does. Returns how long the engine took to stop.
     pub(crate) fn abandon(mut self) -> Duration {
         let since = Instant::now();
         drop(self.child.stdin.take());
-        wait(&mut self.child);
+        ended(&mut self.child);
         since.elapsed()
     }
 
@@ -202,14 +206,14 @@ impl Engine {
         self.child.wait().unwrap();
     }
 
-    /// Stops the engine with SIGTERM; true if it left with 0.
+    /// Stops the engine with SIGTERM. Whether it exited with 0.
     pub(crate) fn terminate(mut self) -> bool {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        wait(&mut self.child)
+        ended(&mut self.child)
     }
 
-    /// Resident memory now and at its highest, in MiB.
+    /// Resident memory now, and its maximum so far, in MiB.
     pub(crate) fn resident_mib(&self) -> (u64, u64) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let field = |name: &str| {
@@ -245,7 +249,7 @@ pub(crate) fn command(folder: &Path) -> Command {
     command
 }
 
-/// The engine library; fetched if this machine has none yet.
+/// The engine library. It is fetched if this machine has none.
 pub(crate) fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
@@ -256,20 +260,14 @@ pub(crate) fn library() -> &'static Path {
     })
 }
 
-/// Reads standard error away, so that the engine never waits for us.
+/// Reads and drops standard error, so that the engine never waits for the test.
 fn drain(child: &mut Child) {
     let mut stderr = child.stderr.take().unwrap();
     std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
 }
 
-/// Waits up to 20 seconds for the end; true if it was an orderly one.
-fn wait(child: &mut Child) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while Instant::now() < deadline {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.success();
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("the engine did not stop within 20 seconds");
+/// Waits up to 20 seconds for the end. Whether the engine exited with 0.
+fn ended(child: &mut Child) -> bool {
+    wait::blocking(Duration::from_secs(20), || child.try_wait().unwrap(), || "the engine did not stop".to_owned())
+        .success()
 }

@@ -1,7 +1,7 @@
-//! A vault that misbehaves: enough of ClickHouse's HTTP interface for tallies, and faults on command.
+//! A vault with faults: enough of ClickHouse's HTTP interface for tallies, and faults that a test plans.
 //!
-//! It keeps what ClickHouse promises (an insert is whole or absent, a token that it knows is answered yes and stored not)
-//! and breaks what networks and crashes break. Rows are told apart by their column `count`.
+//! It keeps ClickHouse's promises: an insert is complete or absent, and an insert with a known token succeeds and
+//! stores nothing. It breaks what networks and crashes break. The column `count` distinguishes rows.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
@@ -26,7 +26,7 @@ pub(crate) enum Fault {
     StoreThenBreak,
     /// The connection breaks before anything is stored.
     Break,
-    /// Stored, then HTTP 500 of nobody knows whom.
+    /// Stored, then HTTP 500 without ClickHouse's header, as a proxy sends it.
     StoreThen500,
     /// ClickHouse's error for lack of memory; nothing stored.
     Memory,
@@ -34,7 +34,7 @@ pub(crate) enum Fault {
     Hang,
     /// Still running after the connection broke; stored later.
     Slow,
-    /// The token is remembered, the rows are not stored, the connection breaks: killed in between.
+    /// The token is remembered, the rows are not stored, and the connection breaks: a kill between the two.
     Burn,
 }
 
@@ -63,7 +63,7 @@ struct Inner {
     last_lease: String,
 }
 
-/// The misbehaving vault.
+/// A vault with faults.
 #[derive(Clone)]
 pub(crate) struct FakeVault {
     inner: Arc<Mutex<Inner>>,
@@ -71,7 +71,7 @@ pub(crate) struct FakeVault {
 }
 
 impl FakeVault {
-    /// Starts one; it ends with the runtime.
+    /// Starts a vault that ends with the runtime.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let vault = Self { inner: Arc::default(), address: listener.local_addr().unwrap() };
@@ -96,7 +96,7 @@ impl FakeVault {
         format!("http://{}", self.address)
     }
 
-    /// What happens to the next inserts, in order; then nothing more.
+    /// The faults of the next inserts, in order. Later inserts have none.
     pub(crate) fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
         self.inner.lock().unwrap().faults = faults.into_iter().collect();
     }
@@ -114,7 +114,7 @@ impl FakeVault {
         counts
     }
 
-    /// How many inserts arrived whole.
+    /// How many complete inserts arrived.
     pub(crate) fn inserts(&self) -> u64 {
         self.inner.lock().unwrap().inserts
     }

@@ -1,4 +1,4 @@
-//! HTTP by hand, so that a test can send what no client would: one connection per call, every byte as written.
+//! HTTP by hand, so that a test can send bytes that no client would: one connection per call, every byte as written.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// No answer may take longer, whatever was sent.
+/// The longest time that an answer may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A request in the making.
+/// A request.
 #[derive(Clone)]
 pub(crate) struct Call {
     address: SocketAddr,
@@ -25,7 +25,7 @@ impl Call {
         Self { address, method: method.to_owned(), target: target.to_owned(), headers: vec![], body: vec![] }
     }
 
-    /// Sets a header; the last one of a name counts.
+    /// Sets a header. It replaces an earlier one of the same name.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self = self.without(name);
         self.headers.push((name.to_owned(), value.to_owned()));
@@ -49,7 +49,7 @@ impl Call {
         self
     }
 
-    /// The head, which announces the body's length and asks that the connection be closed.
+    /// The head, with the body's length and `Connection: close`.
     pub(crate) fn head(&self) -> String {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         for (name, value) in &self.headers {
@@ -75,7 +75,7 @@ impl Call {
 /// Sends bytes and reads until the other side closes, which it must within [`PATIENCE`].
 pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    // The other side may have heard enough.
+    // The other side may stop reading.
     let _ = stream.write_all(bytes).await;
     rest(&mut stream).await
 }
@@ -83,7 +83,7 @@ pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
 /// Reads until the other side closes.
 pub(crate) async fn rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut answer = Vec::new();
-    // A connection that is reset after the answer was read is as closed as any.
+    // A connection that is reset after the answer is also closed.
     let read = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
     assert!(read.is_ok(), "the connection is still open");
     answer

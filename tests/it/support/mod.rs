@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Shared code of the tests.
 
 pub(crate) mod collector;
 pub(crate) mod disk;
@@ -13,3 +13,4 @@ pub(crate) mod rows;
 pub(crate) mod ship;
 pub(crate) mod traffic;
 pub(crate) mod vault;
+pub(crate) mod wait;

@@ -1,10 +1,10 @@
-//! Ports for programs that are stopped and started again in the same place.
+//! Ports for programs that are stopped and started again on the same port.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The first of two neighbouring ports that nobody listens on; each is given once. They lie below those that the system gives to
-/// connections, of which one could take the place of a program that is away for a moment.
+/// The first of two neighbouring free ports. Each pair is given once. The ports are below the range from which the
+/// system takes ports of outgoing connections. One of those could otherwise take the port while its program restarts.
 pub(crate) fn pair() -> u16 {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     loop {

@@ -1,11 +1,11 @@
-//! The product as a user runs it: the program `tamga`, its engines beside it, free ports, a folder of its own.
+//! The product as a user runs it: the program `tamga` with its engines, free ports, its own folder.
 //!
-//! It is killed when it is dropped, and its engines follow it. Its log is kept, and shown when it does not do what it should.
+//! It is killed when it is dropped, and its engines end with it. A test that fails shows its log.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -18,9 +18,9 @@ use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 use super::engine::{USER, library};
-use super::ports;
+use super::{ports, wait};
 
-/// Ports of one product: collector and vault engine; admin listener and stats engine have the next ones.
+/// Ports of one product: of the collector and the vault engine. Admin listener and stats engine have the next ones.
 #[derive(Clone, Copy)]
 pub(crate) struct Ports {
     pub(crate) collector: u16,
@@ -35,24 +35,24 @@ pub(crate) struct Product {
     pub(crate) data: PathBuf,
     log: PathBuf,
     keys: PathBuf,
-    /// What an engine refused last.
-    refused: Mutex<String>,
+    /// The last refusal of an engine.
+    refused: Arc<Mutex<String>>,
 }
 
 impl Ports {
-    /// Two pairs of neighbours that nobody listens on just now.
+    /// Two pairs of neighbouring free ports.
     pub(crate) fn free() -> Self {
         Self { collector: ports::pair(), engine: ports::pair() }
     }
 
-    /// A folder for keys, which must be in memory: apart from others by its port.
+    /// A folder for keys, which must be in memory. Its name contains the port, so that no other product uses it.
     pub(crate) fn keys(self) -> PathBuf {
         PathBuf::from(format!("/dev/shm/tamga-test-{}-{}", rustix::process::getuid().as_raw(), self.collector))
     }
 }
 
 impl Product {
-    /// `tamga demo` with so many visitors a day.
+    /// `tamga demo` with this number of visitors a day.
     pub(crate) fn demo(folder: &TempDir, visitors: u32) -> Self {
         let ports = Ports::free();
         let data = folder.path().join("demo");
@@ -77,7 +77,7 @@ impl Product {
 
     fn spawn(folder: &Path, arguments: Vec<String>, ports: Ports, data: PathBuf, keys: PathBuf) -> Self {
         let log = folder.join("log");
-        Self { child: start(&arguments, &log), arguments, ports, data, log, keys, refused: Mutex::default() }
+        Self { child: start(&arguments, &log), arguments, ports, data, log, keys, refused: Arc::default() }
     }
 
     /// SIGKILL, to the collector alone.
@@ -86,7 +86,7 @@ impl Product {
         self.child.wait().unwrap();
     }
 
-    /// The same once more, after [`Product::kill`]: same ports, data and keys.
+    /// Starts it again after [`Product::kill`], with the same ports, data and keys.
     pub(crate) fn start_again(&mut self) {
         self.child = start(&self.arguments, &self.log);
     }
@@ -95,40 +95,34 @@ impl Product {
         self.child.id()
     }
 
-    /// What it has said so far, on both outputs.
+    /// Its output so far, of both streams.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// The end of that, for a test that fails.
-    pub(crate) fn last_words(&self) -> String {
-        let log = self.log();
-        let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(60)..].join("\n")
+    /// The end of the output, for a test that fails.
+    pub(crate) fn log_end(&self) -> String {
+        log_end(&self.log)
     }
 
-    /// Waits until the answer is something. A product that ends before, or takes too long, fails the test with its log.
+    /// Waits until `ask` returns something. If the product ends before, or it takes too long, the test fails with the
+    /// log.
     pub(crate) async fn until<T>(
         &mut self,
         what: &str,
         limit: Duration,
         mut ask: impl AsyncFnMut(&Self) -> Option<T>,
     ) -> T {
-        let since = Instant::now();
-        loop {
-            if let Some(answer) = ask(self).await {
-                return answer;
-            }
+        let log = self.log.clone();
+        let refused = Arc::clone(&self.refused);
+        let why = || format!("{what}: {}:\n{}", refused.lock().unwrap(), log_end(&log));
+        let look = async || {
+            let found = ask(self).await;
             let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "{what}: the product has ended ({ended:?}):\n{}", self.last_words());
-            assert!(
-                since.elapsed() < limit,
-                "{what}: not within {limit:?}; {}:\n{}",
-                self.refused.lock().unwrap(),
-                self.last_words()
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            assert!(found.is_some() || ended.is_none(), "the product has ended ({ended:?}): {}", why());
+            found
+        };
+        wait::until(limit, look, why).await
     }
 
     /// Waits until beacons are taken.
@@ -147,19 +141,19 @@ impl Product {
         line.parse().ok()
     }
 
-    /// Whether everything that was taken is in the vault, and not merely out of the spool.
+    /// Whether every accepted row is in the vault, and not only out of the spool.
     pub(crate) async fn is_drained(&self) -> bool {
         let (accepted, found) = (self.metric("tamga_rows_accepted_total").await, self.metric("tamga_rows_found").await);
-        let taken = accepted.zip(found).map(|(accepted, found)| accepted + found);
-        taken.is_some() && taken == self.metric("tamga_rows_stored").await
+        let all = accepted.zip(found).map(|(accepted, found)| accepted + found);
+        all.is_some() && all == self.metric("tamga_rows_stored").await
     }
 
-    /// Rows of the vault, an object each. `None` while its engine is away, or its tables are not there yet.
+    /// Rows of the vault, one object each. `None` while its engine is away, or its tables do not exist yet.
     pub(crate) async fn vault<T: DeserializeOwned>(&self, sql: &str) -> Option<Vec<T>> {
         self.ask(self.ports.engine, "tamga_vault", sql).await
     }
 
-    /// Rows of the stats store, likewise.
+    /// Rows of the stats store, one object each. `None` as for the vault.
     pub(crate) async fn stats<T: DeserializeOwned>(&self, sql: &str) -> Option<Vec<T>> {
         self.ask(self.ports.engine + 1, "tamga_stats", sql).await
     }
@@ -174,7 +168,7 @@ impl Product {
             .unwrap();
         let (status, text) = send(request).await?;
         if status != StatusCode::OK {
-            // Tables that are not made yet, an engine on its way out: passing. What lasts is told by who waits for it.
+            // Tables may not exist yet, or the engine may be stopping. If it lasts, `until` shows it.
             *self.refused.lock().unwrap() = format!("{sql}: {status} {text}");
             return None;
         }
@@ -194,23 +188,26 @@ impl Product {
         })
     }
 
-    /// Both engines, those that run.
+    /// The engines that run.
     pub(crate) fn engines(&self) -> Vec<u32> {
         ["vault", "stats"].iter().filter_map(|name| self.engine(name)).collect()
     }
 
-    /// SIGTERM; says how it ended and how long that took.
+    /// Sends SIGTERM. Returns the exit status and how long the end took.
     pub(crate) fn terminate(&mut self) -> (ExitStatus, Duration) {
         let since = Instant::now();
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return (status, since.elapsed());
-            }
-            assert!(since.elapsed() < Duration::from_secs(30), "it does not stop:\n{}", self.last_words());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let (child, log) = (&mut self.child, &self.log);
+        let why = || format!("it does not stop:\n{}", log_end(log));
+        let status = wait::blocking(Duration::from_secs(30), || child.try_wait().unwrap(), why);
+        (status, since.elapsed())
     }
+}
+
+fn log_end(path: &Path) -> String {
+    let log = fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<_> = log.lines().collect();
+    lines[lines.len().saturating_sub(60)..].join("\n")
 }
 
 fn start(arguments: &[String], log: &Path) -> Child {
@@ -229,7 +226,7 @@ impl Drop for Product {
         let engines = self.engines();
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // Otherwise they would write into a folder that is being removed.
+        // Otherwise the engines would write into a folder that is being removed.
         assert!(gone(&engines, Duration::from_secs(20)) || std::thread::panicking(), "engines outlive the product");
         let _ = fs::remove_dir_all(&self.keys);
     }
@@ -238,21 +235,18 @@ impl Drop for Product {
 /// Whether these processes end in time.
 pub(crate) fn gone(pids: &[u32], limit: Duration) -> bool {
     let since = Instant::now();
-    while pids.iter().any(|pid| is_running(*pid)) {
-        if since.elapsed() > limit {
-            return false;
-        }
+    while pids.iter().any(|pid| is_running(*pid)) && since.elapsed() <= limit {
         std::thread::sleep(Duration::from_millis(10));
     }
-    true
+    !pids.iter().any(|pid| is_running(*pid))
 }
 
-/// Whether a process runs; one that has ended and was not waited for does not.
+/// Whether a process runs. A zombie does not.
 fn is_running(pid: u32) -> bool {
     state_and_parent(pid).is_some_and(|(state, _)| state != 'Z')
 }
 
-/// The processes that this one has started, also those that it forgot to wait for.
+/// The processes that this one has started, with zombies.
 pub(crate) fn children(parent: u32) -> Vec<u32> {
     let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     pids.filter(|pid| state_and_parent(*pid).is_some_and(|(_, found)| found == parent)).collect()
@@ -260,7 +254,7 @@ pub(crate) fn children(parent: u32) -> Vec<u32> {
 
 fn state_and_parent(pid: u32) -> Option<(char, u32)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name stands in brackets and may hold anything.
+    // The name is in brackets and may contain any character.
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }

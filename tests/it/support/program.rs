@@ -1,4 +1,4 @@
-//! The program `tamga` as a command: arguments, environment, what it prints, how it ends; and its server with the log kept.
+//! The program `tamga` as a command: arguments, environment, output, exit status. And `tamga serve` with its log.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -12,8 +12,9 @@ use tempfile::TempDir;
 use super::collector::{AGENT, ORIGIN};
 use super::engine::library;
 use super::http::{Answer, Call};
+use super::wait;
 
-/// How long a start or an end may take on a busy machine.
+/// The longest time that a start or an end may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Folders and a configuration to run `tamga` with.
@@ -25,14 +26,14 @@ pub(crate) struct Ground {
 impl Ground {
     pub(crate) fn new() -> Self {
         let ground = Self { folder: tempfile::tempdir().unwrap(), keys: tempfile::tempdir_in("/dev/shm").unwrap() };
-        // As the collector makes it.
+        // The collector makes it with the same mode.
         let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         std::fs::set_permissions(ground.keys.path(), closed).unwrap();
         ground.write("tamga.toml", &ground.config());
         ground
     }
 
-    /// A sound configuration with free ports.
+    /// A valid configuration with free ports.
     pub(crate) fn config(&self) -> String {
         let fixture = |name: &str| format!("{}/tests/fixtures/geo/{name}", env!("CARGO_MANIFEST_DIR"));
         format!(
@@ -75,7 +76,7 @@ dir = "{keys}"
         )
     }
 
-    /// Rewrites the configuration so that both stores are on a server that is not there: rows wait in the spool.
+    /// Rewrites the configuration so that both stores are on a server that does not exist. So rows stay in the spool.
     pub(crate) fn send_stores_away(&self) {
         self.write("password", "x");
         let password = self.folder.path().join("password");
@@ -94,7 +95,7 @@ dir = "{keys}"
         std::fs::write(self.folder.path().join(name), text).unwrap();
     }
 
-    /// `tamga` in the folder, with nothing of this process's own settings.
+    /// `tamga` in the folder, without the settings of this process's environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tamga"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TAMGA")) {
@@ -105,7 +106,7 @@ dir = "{keys}"
         command
     }
 
-    /// Runs `tamga` to its end, which must come.
+    /// Runs `tamga` until it ends.
     pub(crate) fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
         let child = self.command(arguments).envs(environment.iter().copied()).spawn().unwrap();
         let (sender, ended) = std::sync::mpsc::channel();
@@ -129,13 +130,13 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts it and waits until it takes beacons.
+    /// Starts it and waits until it accepts beacons.
     pub(crate) fn serve(ground: &Ground, environment: &[(&str, &str)]) -> Self {
         let arguments = ["serve", "--config", "tamga.toml"];
         Self::watch(ground.command(&arguments).envs(environment.iter().copied()).spawn().unwrap())
     }
 
-    /// Takes over a child that is `tamga serve` and waits until it takes beacons.
+    /// Takes over a child that is `tamga serve` and waits until it accepts beacons.
     pub(crate) fn watch(mut child: Child) -> Self {
         let (log, stderr) = (Arc::new(Mutex::new(String::new())), child.stderr.take().unwrap());
         let writing = log.clone();
@@ -150,24 +151,18 @@ impl Program {
         let pid = rustix::process::Pid::from_child(&child);
         let mut program = Self { child: child.into(), pid, log, address: any, admin: any };
         let line = program.logged("taking beacons");
-        let told = |name: &str| {
+        let field = |name: &str| {
             let (_, rest) = line.split_once(&format!("{name}=")).unwrap();
             rest.split(' ').next().unwrap().parse().unwrap()
         };
-        (program.address, program.admin) = (told(" address"), told("admin_address"));
+        (program.address, program.admin) = (field(" address"), field("admin_address"));
         program
     }
 
-    /// The first line of the log that contains these words, once there is one.
+    /// Waits for a line of the log that contains these words, and returns the first.
     pub(crate) fn logged(&self, words: &str) -> String {
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            if let Some(line) = self.log().lines().find(|line| line.contains(words)) {
-                return line.to_owned();
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("the log never says {words:?}:\n{}", self.log());
+        let line = || self.log().lines().find(|line| line.contains(words)).map(str::to_owned);
+        wait::blocking(PATIENCE, line, || format!("the log never says {words:?}:\n{}", self.log()))
     }
 
     pub(crate) fn log(&self) -> String {
@@ -186,12 +181,12 @@ impl Program {
             .body(body)
     }
 
-    /// Asks the operations' listener.
+    /// Sends a request to the admin listener.
     pub(crate) async fn ask(&self, target: &str) -> Answer {
         Call::new(self.admin, "GET", target).header("Host", "a").send().await
     }
 
-    /// Takes from the process all file descriptors but so many more than it has open.
+    /// Limits the process's file descriptors to those that are open and this many more.
     pub(crate) fn leave_descriptors(&self, more: u64) {
         let open = std::fs::read_dir(format!("/proc/{}/fd", self.pid.as_raw_nonzero())).unwrap().count() as u64;
         let limit = rustix::process::Rlimit { current: Some(open + more), maximum: Some(open + more) };
@@ -205,26 +200,21 @@ impl Program {
         line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
     }
 
-    /// Tells it to stop. Returns its exit status, how long it took, and the whole log.
+    /// Sends SIGTERM. Returns the exit status, how long the end took, and the whole log.
     pub(crate) fn terminate(self) -> (Option<i32>, Duration, String) {
         let begun = Instant::now();
-        let status = self.strike(rustix::process::Signal::TERM);
+        let status = self.signal(rustix::process::Signal::TERM);
         (status.code(), begun.elapsed(), self.log())
     }
 
     /// Sends a signal and waits for the end.
-    pub(crate) fn strike(&self, signal: rustix::process::Signal) -> std::process::ExitStatus {
-        let begun = Instant::now();
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) -> std::process::ExitStatus {
         rustix::process::kill_process(self.pid, signal).unwrap();
-        while begun.elapsed() < PATIENCE {
-            if let Some(status) = self.child.lock().unwrap().try_wait().unwrap() {
-                // The log's last lines may still be in the pipe.
-                std::thread::sleep(Duration::from_millis(50));
-                return status;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        panic!("it did not stop:\n{}", self.log());
+        let ended = || self.child.lock().unwrap().try_wait().unwrap();
+        let status = wait::blocking(PATIENCE, ended, || format!("it did not stop:\n{}", self.log()));
+        // The log's last lines may still be in the pipe.
+        std::thread::sleep(Duration::from_millis(50));
+        status
     }
 }
 

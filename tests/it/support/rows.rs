@@ -1,4 +1,4 @@
-//! Rows as the spool holds them, decoded: a second reading of RowBinary, independent of the one that writes it.
+//! Decodes rows of the spool. This reader of RowBinary is independent of the product's writer.
 
 use tamga::record::{Lane, Table};
 use tamga::spool::Round;
@@ -157,7 +157,7 @@ impl Bytes<'_> {
     }
 
     fn event(&mut self) -> EventRow {
-        // Fields of an expression are evaluated in the order in which they are written.
+        // Rust evaluates the fields in the order in which they are written.
         EventRow {
             site: self.text(),
             day: self.u16(),

@@ -1,4 +1,4 @@
-//! A spool with rows, and a shipper at work on it.
+//! A spool with rows, and a shipper that delivers them.
 
 use std::ops::Range;
 use std::path::Path;
@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::fake_vault::FakeVault;
+use super::wait;
 
 const NOW: &str = "2026-11-22T12:00:00Z";
 
@@ -33,7 +34,7 @@ pub(crate) fn open(folder: &Path) -> (Writer, Reader) {
     let options = Options { segment_bytes: 64 << 10, ..Options::new(64 << 20, SCHEMA_VERSION) };
     let begun = Instant::now();
     loop {
-        // A thread of the spool that was killed may hold the lock for a moment.
+        // A thread of a killed spool may hold the lock for a moment.
         match spool::open(&folder.join("spool"), options.clone(), Arc::new(spool::Disk)) {
             Ok((writer, reader, _)) => return (writer, reader),
             Err(spool::OpenError::Locked(_)) if begun.elapsed() < Duration::from_secs(5) => {
@@ -61,18 +62,18 @@ pub(crate) async fn append(writer: &Writer, day: Date, reason: &str, numbers: Ra
     writer.enter(0).append(frames).await.unwrap();
 }
 
-/// A shipper at work.
+/// A running shipper.
 pub(crate) struct Ship {
     pub(crate) status: Arc<ShipStatus>,
     task: JoinHandle<()>,
     stop: CancellationToken,
-    /// Its own, which ends with it.
+    /// The shipper's runtime, which ends with it.
     runtime: Option<Runtime>,
 }
 
 impl Drop for Ship {
     fn drop(&mut self) {
-        // No runtime may be waited for here: a test that fails drops this within another.
+        // A test that fails drops this within another runtime, where waiting for a runtime is not allowed.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -80,13 +81,13 @@ impl Drop for Ship {
 }
 
 impl Ship {
-    /// For the misbehaving vault: short of patience.
+    /// With short time limits, for the fake vault.
     pub(crate) fn start(vault: &FakeVault, folder: &Path, reader: Reader) -> Self {
-        Self::start_patient(vault, folder, reader, Duration::from_millis(300))
+        Self::start_with_limit(vault, folder, reader, Duration::from_millis(300))
     }
 
-    /// The same with another patience.
-    pub(crate) fn start_patient(vault: &FakeVault, folder: &Path, reader: Reader, limit: Duration) -> Self {
+    /// With this time limit for every request.
+    pub(crate) fn start_with_limit(vault: &FakeVault, folder: &Path, reader: Reader, limit: Duration) -> Self {
         let limits = Limits { connect: limit, query: limit, insert: limit };
         Self::start_with(Store::new(&vault.url(), "tamga", "secret", VAULT, limits).unwrap(), folder, reader)
     }
@@ -94,7 +95,7 @@ impl Ship {
     pub(crate) fn start_with(store: Store, folder: &Path, reader: Reader) -> Self {
         let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (wake, news) = watch::channel(0);
-        // The shipper is told all the time that the vault may be back, so that a test does not sit through its waits.
+        // The shipper is woken all the time, as if the vault were back, so that a test does not wait for its pauses.
         runtime.spawn(async move {
             loop {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -108,16 +109,13 @@ impl Ship {
         Self { status: shipper.status(), task: runtime.spawn(shipper.run(reader)), stop, runtime: Some(runtime) }
     }
 
-    /// Waits until everything in the spool is settled.
+    /// Waits until everything in the spool is delivered.
     pub(crate) async fn settled(&self, writer: &Writer) {
-        let begun = Instant::now();
-        while writer.usage().finished_sequence < writer.usage().last_sequence {
-            assert!(begun.elapsed() < Duration::from_secs(60), "stalled: {:?}", self.status.trouble());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let is_delivered = async || (writer.usage().finished_sequence >= writer.usage().last_sequence).then_some(());
+        wait::until(Duration::from_secs(60), is_delivered, || format!("stalled: {:?}", self.status.trouble())).await;
     }
 
-    /// Stops it as the program's end does. Returns how long that took.
+    /// Stops it as the program does at its end. Returns how long that took.
     pub(crate) async fn stop(mut self) -> Duration {
         let begun = Instant::now();
         self.stop.cancel();
@@ -125,7 +123,7 @@ impl Ship {
         begun.elapsed()
     }
 
-    /// Ends it at once, as a crash would. What it was writing is written, and nothing of it is left when this returns.
+    /// Ends it at once, as a crash would. A write in progress is finished. When this returns, none of its tasks runs.
     pub(crate) async fn kill(mut self) {
         let runtime = self.runtime.take().unwrap();
         let end = || runtime.shutdown_timeout(Duration::from_secs(60));

@@ -1,10 +1,10 @@
-//! Days of traffic that nobody had to send: made by the engine itself, as a function of site, day and number.
+//! Days of traffic that the engine generates in the vault, as a function of site, day and number.
 
 use tamga::publish::Window;
 use tamga::store::Store;
 
-/// Visits of one day: three hundred pages, forty sources, ten countries of eighteen regions, all of very different sizes. Of
-/// every ten visitors nine are confirmed. A visit has 2.7 views on average and 4.6 events.
+/// Visits of one day: three hundred pages, forty sources, ten countries with eighteen regions each, all of very
+/// different sizes. Nine of ten visitors are confirmed. A visit has 2.7 views and 4.6 events on average.
 const VISITS: &str = "INSERT INTO events (batch, site, day, hour, visitor, visit, view, confirmed, network, new_day, new_week,
     new_month, new_ever, visit_number, type, path, previous_path, step, duration_s, engaged_s, entry_channel, entry_source,
     entry_medium, entry_campaign, exit_domain, country, region, browser, browser_major, os, device, name, variant, absence,
@@ -56,7 +56,7 @@ SETTINGS max_insert_threads = 2";
 /// Visits that one insert makes.
 const PIECE: u32 = 100_000;
 
-/// Puts a day of a site into the vault.
+/// Inserts a day of a site into the vault.
 pub(crate) async fn day(vault: &Store, site: &str, day: &Window, visits: u32) {
     for from in (0..visits).step_by(PIECE as usize) {
         let parameters = [

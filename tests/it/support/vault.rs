@@ -1,4 +1,4 @@
-//! An embedded engine under supervision, in a folder of its own.
+//! An embedded engine with its supervisor, in its own folder.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -15,7 +15,7 @@ pub(crate) struct EngineFixture {
 }
 
 impl EngineFixture {
-    /// Begins to start one; the library is where `make engine` puts it, or where `TAMGA_ENGINE_LIBRARY` says.
+    /// Starts an engine. Its library is where `make engine` puts it, or where `TAMGA_ENGINE_LIBRARY` says.
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let supervisor = Supervisor::start(Self::options_in(folder.path())).unwrap();
@@ -50,8 +50,8 @@ impl EngineFixture {
         self.supervisor.store(database, Limits::default()).await.unwrap()
     }
 
-    /// The vault, its tables made. They keep their rows: tests have days of their own, while the engine's time to live
-    /// follows the machine's clock and would one day drop them as they come.
+    /// The vault with its tables, but without their time to live. It follows the machine's clock, while tests use fixed
+    /// days, so one day it would drop their rows at once.
     pub(crate) async fn vault(&self) -> Store {
         let store = self.store(VAULT).await;
         store::apply(&store, VAULT_MIGRATIONS, &Clock::machine()).await.unwrap();
@@ -70,7 +70,7 @@ impl EngineFixture {
         drop(self.stop_and_keep().await);
     }
 
-    /// Stops the engine; its folder lives as long as the answer.
+    /// Stops the engine. Its folder is deleted when the returned value is dropped.
     pub(crate) async fn stop_and_keep(self) -> TempDir {
         self.supervisor.stop().await;
         self.folder
@@ -82,7 +82,7 @@ struct Number {
     number: u64,
 }
 
-/// The one number that a query answers under the name `number`.
+/// The number that a query returns under the name `number`.
 pub(crate) async fn number(store: &Store, sql: &str) -> u64 {
     store.rows::<Number>(sql, &[]).await.unwrap()[0].number
 }
