@@ -237,10 +237,11 @@ impl Metrics {
         self.wall_examined.set(at_s);
     }
 
-    /// Counts a request that was refused before its events were known, as one rejected event.
-    pub fn reject(&self, reason: Rejection) {
+    /// Counts a request that was refused before its events were known, as one rejected event. Returns the reason.
+    pub fn reject(&self, reason: Rejection) -> Rejection {
         self.received.inc();
         self.count_rejected(reason, 1);
+        reason
     }
 
     /// Counts events as received. The caller names their outcomes through the guard.
@@ -305,10 +306,11 @@ impl Counted {
         self.metrics.dropped.get_or_create(&[("reason", reason.name())]).inc_by(events.into());
     }
 
-    /// Counts all remaining events as refused.
-    pub fn rejected(&mut self, reason: Rejection) {
+    /// Counts all remaining events as refused. Returns the reason.
+    pub fn rejected(&mut self, reason: Rejection) -> Rejection {
         let events = self.take(u32::MAX);
         self.metrics.count_rejected(reason, events);
+        reason
     }
 
     fn take(&mut self, events: u32) -> u32 {

@@ -5,9 +5,10 @@
 //! program can say who sent the beacon.
 
 use crate::decode::{self, beacon::Addressed};
-use crate::enrich::{self, Enriched, Lookups, SiteEnrich};
+use crate::enrich::{self, Ended, Enriched, Lookups, SiteEnrich};
 use crate::event::{
-    Automation, BY_DEVICE, EnrichedEvent, PseudonymousBeacon, ReceivedBeacon, ReceivedEvent, Sender, Tally,
+    Automation, BY_DEVICE, EnrichedBeacon, EnrichedEvent, PseudonymousBeacon, ReceivedBeacon, ReceivedEvent, Sender,
+    Tally,
 };
 use crate::outcome::DropReason;
 use crate::privacy::cookie::{self, Cookie};
@@ -58,32 +59,28 @@ pub struct Processed {
     pub begins_visit: bool,
 }
 
-/// The whole journey.
+/// A beacon in which nobody objects. Only [`objection`] makes it, so an objection cannot be overlooked.
+pub struct WithoutObjection(Addressed);
+
+/// The whole journey of a beacon that is neither a duplicate nor counted only.
 pub fn process(
-    addressed: Addressed,
+    beacon: WithoutObjection,
     sender: &Sender,
     presented: Presented,
     site: &SiteStages,
     key: &DayKey,
     lookups: &Lookups,
 ) -> Processed {
-    if let Some(objection) = objection(&addressed) {
-        return objection;
-    }
+    let WithoutObjection(mut addressed) = beacon;
     let mut out = Processed::default();
-    let mut addressed = addressed;
     let time = site.rules.time(sender.arrived_at);
-    if let Some(granted) = out.consent(&mut addressed.beacon, &site.rules, time)
-        && !granted
-    {
+    if out.consent(&mut addressed.beacon, &site.rules, time) == Some(false) {
         out.refused = true;
         out.drop(DropReason::NoConsent, decode::events(&addressed));
         return out;
     }
     let Enriched { beacon: enriched, ended } = enrich::beacon(addressed.beacon, sender, lookups, &site.enrich);
-    out.drop(DropReason::UnknownEvent, ended.unknown_event);
-    out.drop(DropReason::ForeignPage, ended.foreign_page);
-    out.drop(DropReason::InternalExit, ended.internal_exit);
+    out.ended(ended);
     let (count, device) = (enriched.events.len() as u32, u32::from(enriched.device.is_some()));
     if let Automation::Suspect(sign) = enriched.automation {
         out.suspected = Some((sign, count + device));
@@ -93,31 +90,10 @@ pub fn process(
         out.tally(&site.rules, time, class, count);
         return out;
     }
-    let views = enriched.events.iter().filter(|event| matches!(event, EnrichedEvent::View { .. })).count();
-    let views = u8::try_from(views).unwrap_or(u8::MAX);
-    let view = enriched.view.expose();
-    let told = !matches!(presented, Presented::Nothing);
-    let who = match presented {
-        Presented::Cookie(cookie) => {
-            let (who, next) = cookie::advance(cookie, &site.rules.site, key, time.local, view, views);
-            out.cookie = Some(next);
-            who
-        }
-        Presented::Address(presented) => {
-            let (who, seen) = daily_address::advance(presented, time.local, views);
-            out.seen = Some(seen);
-            who
-        }
-        Presented::Nothing => cookie::advance(None, &site.rules.site, key, time.local, view, views).0,
-    };
-    out.begins_visit = told && views > 0 && who.visit.views == 0 && device == 0;
-    if enriched.automation == Automation::Suspect(BY_DEVICE) {
-        out.cookie.iter_mut().for_each(Cookie::mark_driven);
-        out.seen.iter_mut().for_each(Seen::mark_driven);
-    }
-    let told = std::mem::take(&mut out.kept.tallies);
-    out.kept = privacy::pseudonymise(enriched, sender, &site.rules, key, time, &who);
-    out.kept.tallies.extend(told);
+    let visitor = out.identify(&enriched, presented, &site.rules, key, time);
+    let tallies = std::mem::take(&mut out.kept.tallies);
+    out.kept = privacy::pseudonymise(enriched, sender, &site.rules, key, time, &visitor);
+    out.kept.tallies.extend(tallies);
     let PseudonymousBeacon { accepted, says_nothing, of_suspects, .. } = out.kept;
     out.accepted += accepted;
     out.drop(DropReason::EmptyAfterScrub, says_nothing);
@@ -126,38 +102,45 @@ pub fn process(
     out
 }
 
-/// A beacon in which the visitor objects ends here, whatever else is known of it: a request not to be measured says less,
-/// and the same beacon once more is an objection once more. `None` for every other beacon.
-pub fn objection(addressed: &Addressed) -> Option<Processed> {
+/// Ends a beacon in which the visitor objects, whatever else is in it. A duplicate of it is an objection again, and a
+/// request to be counted only changes nothing. Every other beacon is returned.
+pub fn objection(addressed: Addressed) -> Result<WithoutObjection, Box<Processed>> {
     let received = &addressed.beacon;
-    received.events.iter().any(|event| matches!(event, ReceivedEvent::Object)).then(|| {
-        let mut out = Processed { objected: true, ..Processed::default() };
-        out.drop(DropReason::Objection, received.events.len() as u32 + u32::from(received.device.is_some()));
-        out.drop(DropReason::UnknownEvent, received.unknown_events);
-        out
-    })
+    if !received.events.iter().any(|event| matches!(event, ReceivedEvent::Object)) {
+        return Ok(WithoutObjection(addressed));
+    }
+    let mut out = Processed { objected: true, ..Processed::default() };
+    out.drop(DropReason::Objection, received.events.len() as u32 + u32::from(received.device.is_some()));
+    out.drop(DropReason::UnknownEvent, received.unknown_events);
+    Err(Box::new(out))
 }
 
-/// The journey of a beacon whose browser asks not to be measured: one count per view, and nothing else of it.
-pub fn count_only(addressed: &Addressed, site: &SiteRules, time: SiteTime) -> Processed {
-    let mut out = Processed::all_dropped(addressed, DropReason::CountOnly);
+/// The journey of a beacon whose browser asks to be counted only: its views are counted, and nothing else is kept.
+pub fn count_only(beacon: &WithoutObjection, site: &SiteRules, time: SiteTime) -> Processed {
+    let mut out = Processed::all_dropped(beacon, DropReason::CountOnly);
     if site.items.count_only {
-        out.tally(site, time, "count_only".to_owned(), views(&addressed.beacon));
+        out.tally(site, time, "count_only".to_owned(), views(&beacon.0.beacon));
     }
     out
 }
 
-/// A beacon that was seen before: nothing is kept, and a person's browser gets its cookie again, in case the first answer
-/// was lost.
-pub fn repeat(
-    addressed: &Addressed,
+/// The journey of a duplicate whose browser asks to be counted only: its views were counted before.
+pub fn duplicate_dropped(beacon: &WithoutObjection) -> Processed {
+    Processed::all_dropped(beacon, DropReason::Duplicate)
+}
+
+/// The journey of a duplicate: nothing is kept. A person's browser gets its cookie again, because the first answer may
+/// have been lost.
+pub fn duplicate(
+    beacon: &WithoutObjection,
     sender: &Sender,
     presented: Presented,
     site: &SiteStages,
     key: &DayKey,
     lookups: &Lookups,
 ) -> Processed {
-    let mut out = Processed::all_dropped(addressed, DropReason::Duplicate);
+    let mut out = duplicate_dropped(beacon);
+    let WithoutObjection(addressed) = beacon;
     if site.bot(lookups.clients.classify(sender).1).is_some() {
         return out;
     }
@@ -199,10 +182,53 @@ impl SiteStages {
 
 impl Processed {
     /// Nothing is kept, for one reason.
-    pub fn all_dropped(addressed: &Addressed, reason: DropReason) -> Self {
+    fn all_dropped(beacon: &WithoutObjection, reason: DropReason) -> Self {
         let mut out = Self::default();
-        out.drop(reason, decode::events(addressed));
+        out.drop(reason, decode::events(&beacon.0));
         out
+    }
+
+    /// Counts the events that ended in enrichment. All fields are named, so a new reason cannot be forgotten here.
+    fn ended(&mut self, ended: Ended) {
+        let Ended { unknown_event, foreign_page, internal_exit, objection } = ended;
+        self.drop(DropReason::UnknownEvent, unknown_event);
+        self.drop(DropReason::ForeignPage, foreign_page);
+        self.drop(DropReason::InternalExit, internal_exit);
+        self.drop(DropReason::Objection, objection);
+    }
+
+    /// Recognises the visitor, and notes what its browser or this process remembers for the next beacon.
+    fn identify(
+        &mut self,
+        beacon: &EnrichedBeacon,
+        presented: Presented,
+        rules: &SiteRules,
+        key: &DayKey,
+        time: SiteTime,
+    ) -> cookie::Identity {
+        let views = beacon.events.iter().filter(|event| matches!(event, EnrichedEvent::View { .. })).count();
+        let views = u8::try_from(views).unwrap_or(u8::MAX);
+        let view = beacon.view.expose();
+        let is_recognisable = !matches!(presented, Presented::Nothing);
+        let visitor = match presented {
+            Presented::Cookie(cookie) => {
+                let (visitor, next) = cookie::advance(cookie, &rules.site, key, time.local, view, views);
+                self.cookie = Some(next);
+                visitor
+            }
+            Presented::Address(presented) => {
+                let (visitor, seen) = daily_address::advance(presented, time.local, views);
+                self.seen = Some(seen);
+                visitor
+            }
+            Presented::Nothing => cookie::advance(None, &rules.site, key, time.local, view, views).0,
+        };
+        self.begins_visit = is_recognisable && views > 0 && visitor.visit.views == 0 && beacon.device.is_none();
+        if beacon.automation == Automation::Suspect(BY_DEVICE) {
+            self.cookie.iter_mut().for_each(Cookie::mark_driven);
+            self.seen.iter_mut().for_each(Seen::mark_driven);
+        }
+        visitor
     }
 
     /// Keeps counts alone of what would be kept.

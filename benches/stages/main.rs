@@ -79,12 +79,12 @@ impl World {
 
     /// Bytes to rows, as they go to the spool.
     fn journey(&self, size: usize, number: u64) -> usize {
-        let addressed = parse(self.body(size, number)).expect("a beacon");
+        let Ok(beacon) = pipeline::objection(parse(self.body(size, number)).expect("a beacon")) else { return 0 };
         let today = self.site.rules.time(self.now).local.day;
         let cookie = self.seal.open(&self.site.rules.site, corpus::cookie(number), today);
         let sender = self.sender(number);
         let presented = Presented::Cookie(cookie);
-        let processed = pipeline::process(addressed, &sender, presented, &self.site, &self.key, &self.lookups);
+        let processed = pipeline::process(beacon, &sender, presented, &self.site, &self.key, &self.lookups);
         let sealed = processed.cookie.as_ref().map_or(0, |next| self.seal.seal(&self.site.rules.site, next).len());
         let mut bytes = sealed;
         record::rows(&processed.kept, |_, row| bytes += row.len());

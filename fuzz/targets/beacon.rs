@@ -48,7 +48,10 @@ pub(crate) fn run(data: &[u8]) {
         has_fetch_metadata: true,
     };
     let World { site, lookups, key } = &*WORLD;
-    let processed = pipeline::process(addressed, &sender, Presented::Nothing, site, key, lookups);
+    let processed = match pipeline::objection(addressed) {
+        Ok(beacon) => pipeline::process(beacon, &sender, Presented::Nothing, site, key, lookups),
+        Err(objection) => *objection,
+    };
     let dropped: u32 = processed.dropped.iter().map(|(_, events)| events).sum();
     assert_eq!(processed.accepted + dropped, events, "each event has one outcome");
     for (_, rows) in record::encode(&processed.kept) {

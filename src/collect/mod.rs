@@ -4,11 +4,14 @@
 //! once its rows are on the disk. No answer says why an event was not kept, and no header of an answer identifies anyone but
 //! the cookie itself.
 
+mod append;
+mod arrival;
 mod beacon;
 pub mod client_address;
 mod detach_on_drop;
 mod duplicates;
 mod headers;
+mod ingest;
 mod limits;
 mod outcome_counts;
 mod pixel;
@@ -22,14 +25,14 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::response::Response;
 use axum::routing::{get, post};
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderValue, Method, Request};
 use hyper::body::Incoming;
 use jiff::tz::TimeZone;
 use tower::{Service, ServiceExt};
@@ -38,22 +41,19 @@ pub use crate::decode::beacon::BODY_MAX;
 pub use script::{Scripts, installation, pinned};
 
 use client_address::TrustedProxies;
-use detach_on_drop::DetachOnDrop;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Identification};
 use crate::enrich::{Lookups, SiteEnrich, SiteWords};
-use crate::event::Tally;
 use crate::items::Items;
-use crate::metrics::{Counted, Metrics};
-use crate::outcome::Rejection;
-use crate::pipeline::{Processed, SiteStages};
+use crate::metrics::Metrics;
+use crate::pipeline::SiteStages;
+use crate::privacy::SiteRules;
 use crate::privacy::cookie::CookieSeal;
 use crate::privacy::daily_address;
 use crate::privacy::keys::KeyRing;
 use crate::privacy::scrub::PathRules;
-use crate::privacy::{SiteRules, SiteTime};
-use crate::spool::{AppendError, Appended, Ticket, Writer};
+use crate::spool::Writer;
 
 /// What the handlers share.
 pub struct Collector {
@@ -76,9 +76,6 @@ pub struct Collector {
     /// The last append failed, and it was said so.
     refusing: AtomicBool,
 }
-
-/// What becomes of a beacon, once that is durable.
-type Settled = DetachOnDrop<Result<Processed, Rejection>>;
 
 /// A site, made ready.
 struct Site {
@@ -147,7 +144,7 @@ impl Service<Request<Incoming>> for Edge {
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         if request.method() == Method::POST && request.uri().path() == BEACON {
             let collector = self.collector.clone();
-            Box::pin(async move { Ok(beacon::answered(&collector, request).await) })
+            Box::pin(async move { Ok(beacon::handle(&collector, request).await) })
         } else {
             Box::pin(self.routes.clone().oneshot(request))
         }
@@ -187,93 +184,9 @@ impl Collector {
             refusing: AtomicBool::new(false),
         })
     }
-
-    /// Makes what is kept durable, then counts it and marks its beacon as seen. Nothing kept is durable at once. That the
-    /// day's key was lost goes with it, if that is still to be told.
-    ///
-    /// It goes on when the client goes away: otherwise rows that become durable a moment later would be counted as refused,
-    /// and the client's retry stored a second time. How many go on so is bounded by the spool's queue.
-    fn settle(
-        self: &Arc<Self>,
-        ticket: Ticket,
-        claim: Option<duplicates::Claim>,
-        counted: Counted,
-        (site, time): (&Site, SiteTime),
-        mut processed: Processed,
-    ) -> Settled {
-        let (name, SiteTime { local, hour }) = (site.stages.rules.site.clone(), time);
-        let loss = self.keys.untold_loss(&name, local.day);
-        let tells_loss = loss.is_some();
-        let tally = |reason| Tally { site: name.clone(), day: local.day, hour, reason, count: 1 };
-        processed.kept.tallies.extend(loss.map(tally));
-        let now_ms = ticket.arrived_ms();
-        let pending = self.outcome_counts.take_pending(&name, now_ms);
-        processed.kept.tallies.extend(pending.iter().flat_map(outcome_counts::PendingCounts::tallies));
-        let frames = site.streams.frames(&processed.kept);
-        let appended = (!frames.is_empty()).then(|| ticket.append(frames));
-        let this = self.clone();
-        let work = async move {
-            let mut counted = counted;
-            let kept = match appended {
-                Some(appended) => this.kept(appended).await,
-                None => Ok(()),
-            };
-            if let Err(rejection) = kept {
-                pending.into_iter().for_each(|counts| this.outcome_counts.restore(counts, now_ms));
-                counted.rejected(rejection);
-                return Err(rejection);
-            }
-            let note = |outcome, events| this.outcome_counts.note(&name, time, now_ms, outcome, events);
-            note("accepted", processed.accepted);
-            processed.dropped.iter().for_each(|(reason, events)| note(reason.name(), *events));
-            if let Some(seen) = &processed.seen {
-                this.visitors.remember(&name, seen);
-            }
-            if tells_loss {
-                this.keys.loss_told(&name, local.day);
-            }
-            claim.into_iter().for_each(duplicates::Claim::durable);
-            counted.accepted(processed.accepted);
-            if let Some((sign, events)) = processed.suspected {
-                this.metrics.suspect(sign, events);
-            }
-            for (reason, events) in &processed.dropped {
-                counted.dropped(*reason, *events);
-            }
-            Ok(processed)
-        };
-        DetachOnDrop::new(work)
-    }
-
-    /// Waits until an append is durable.
-    async fn kept(&self, appended: impl Future<Output = Result<Appended, AppendError>>) -> Result<(), Rejection> {
-        match appended.await {
-            Ok(_) => {
-                if self.refusing.load(Ordering::Relaxed) && self.refusing.swap(false, Ordering::Relaxed) {
-                    tracing::info!("the spool takes rows again");
-                }
-                Ok(())
-            }
-            Err(error) => {
-                // Once, not for every beacon: a full disk must not be filled with the news of it.
-                if !self.refusing.swap(true, Ordering::Relaxed) {
-                    tracing::error!(%error, "beacons are answered 503 until the spool takes rows again");
-                }
-                Err(match error {
-                    AppendError::Full | AppendError::Overloaded => Rejection::SpoolFull,
-                    _ => Rejection::SpoolBroken,
-                })
-            }
-        }
-    }
 }
 
 impl Site {
-    /// Whether the browser asks not to be measured, in a way that this site honours.
-    fn is_asked_to_count_only(&self, head: &http::HeaderMap) -> bool {
-        headers::text(head, &headers::GPC) == "1" || (self.dnt && headers::text(head, &header::DNT) == "1")
-    }
-
     fn new(site: &config::Site) -> Self {
         let stages = stages(site);
         let device = stages.rules.items.device_numbers();

@@ -1,8 +1,9 @@
-//! Bytes become events. What leaves this room is well-formed and within its limits, so that nothing later checks again.
+//! Decoding: bytes become events. Decoded events are well-formed and within all limits, so later stages need no checks.
 
 pub mod beacon;
 mod device;
 mod fields;
+pub mod pixel;
 pub mod url;
 
 use beacon::Addressed;
