@@ -16,7 +16,7 @@ run: ## Install what is missing, build, and run the demo on this machine
 	@scripts/prepare compiler snippet engine
 	@$(MAKE) -s $(SNIPPET)
 	@cargo build --bins
-	@target/debug/tamga demo
+	@target/debug/tamga-demo
 
 test: ## Run every test, and print how long each step took
 	@scripts/prepare compiler snippet engine browser

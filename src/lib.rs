@@ -12,8 +12,8 @@
 //!
 //! [`pipeline`] is the pure part of that way. [`event`] has a type for each state of the data, and [`record`] encodes the
 //! last of them. The modules share [`config`], [`items`], [`clock`], [`secret`], [`outcome`], [`metrics`] and [`audit`].
-//! [`serve`] connects the modules, [`admin`] is the listener for operations, [`verify`] checks the wall between telemetry
-//! and identified data, and [`demo`] shows the product with simulated visitors.
+//! [`serve`] connects the modules, [`admin`] is the listener for operations, and [`verify`] checks the wall between
+//! telemetry and identified data.
 #![forbid(unsafe_code)]
 
 pub mod admin;
@@ -22,7 +22,6 @@ pub mod clock;
 pub mod collect;
 pub mod config;
 pub mod decode;
-pub mod demo;
 pub mod enrich;
 pub mod event;
 pub mod items;

@@ -13,8 +13,7 @@ use tamga::serve::vault::Wish;
 use tamga::serve::verify::Form;
 use tamga::serve::wall::Zone;
 use tamga::store::Order;
-use tamga::{collect, demo, serve};
-use tracing_subscriber::EnvFilter;
+use tamga::{collect, serve};
 
 #[derive(Parser)]
 #[command(
@@ -27,13 +26,12 @@ use tracing_subscriber::EnvFilter;
         the day, makes the rows durable before it answers, keeps them for about two days in a vault that people have no \
         access to, and publishes counts that are large and round enough to show to anyone.",
     after_long_help = "EXAMPLES\n\
-        \x20 tamga demo                              a shop, its visitors, and what is published of them\n\
         \x20 tamga config example > tamga.toml       the smallest useful configuration\n\
         \x20 tamga config check --config tamga.toml  is it sound?\n\
         \x20 tamga serve --config tamga.toml         run it\n\n\
         ENVIRONMENT\n\
         \x20 TAMGA__SECTION__KEY    any scalar of the configuration, such as TAMGA__SERVER__LISTEN\n\
-        \x20 TAMGA_LOG              what is logged: error, warn (of `demo`), info (of the rest), debug\n\n\
+        \x20 TAMGA_LOG              what is logged: error, warn, info (the default), debug\n\n\
         EXIT STATUS\n\
         \x20 0 done, 1 it could not be done and the last line says why, 2 the command line is wrong"
 )]
@@ -50,12 +48,6 @@ enum Verb {
         embedded ClickHouse engines on loopback, watches them and starts them again when they die. SIGTERM stops in \
         order; a second one at once. Either way nothing that was answered 202 is lost.")]
     Serve(ConfigFile),
-    /// Show the product: a small shop, two days of its visitors, and what is published of them
-    #[command(long_about = "Show the product on loopback.\n\n\
-        Starts a collector, its engines and a small shop on a simulated clock that begins yesterday at midnight, plays the \
-        shop's visitors at it over HTTP until the clock has caught up with real time, and stays. Started again on the same \
-        day it is there at once.")]
-    Demo(demo::Options),
     /// Bring the schemas of both stores up to date, and say who may do what on their servers
     #[command(
         long_about = "Bring the schemas of both stores up to date. Migrations go forward only; one that was cut short goes on where it stopped. Published numbers get the configured time \
@@ -273,19 +265,7 @@ struct Letter {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // The demo speaks for itself; its log is for when something is wrong.
-    let usual = if matches!(cli.verb, Verb::Demo(_)) { "warn" } else { "info" };
-    let filter = EnvFilter::try_from_env("TAMGA_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
-    // The client library logs the store's own words, which can quote rows.
-    let filter = filter.add_directive("clickhouse=off".parse().expect("a constant directive"));
-    // Colours are for people at a terminal; in a file or a journal they are noise.
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(colours)
-        .with_target(false)
-        .init();
+    serve::log_to_stderr("info");
     match run(cli.verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -300,12 +280,11 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Serve(file) => {
             let config = Config::load(&file.config)?;
             runtime()?.block_on(async {
-                let running = serve::start(config, Clock::machine(), None).await?;
+                let running = serve::start(config, Clock::machine()).await?;
                 running.stop_on_signals()?;
                 running.wait().await
             })
         }
-        Verb::Demo(options) => runtime()?.block_on(demo::run(options)),
         Verb::Migrate { config, access } => {
             let config = Config::load(&config.config)?;
             print(&runtime()?.block_on(serve::migrate(&config, &access))?)

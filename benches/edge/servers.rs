@@ -202,7 +202,7 @@ fn collector(config: &Config, synced: bool, folder: &Path) -> Edge {
     let (writer, reader, _) = spool::open(&folder.join("spool"), options, disk).expect("a spool");
     // Nobody takes the rows: what shipping costs is another figure.
     std::mem::forget(reader);
-    let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/geo").join(name);
+    let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/demo/geo").join(name);
     let geo = GeoIp::open(&[fixture("city-ipv4.mmdb"), fixture("city-ipv6.mmdb")], &[fixture("asn.mmdb")]);
     let keys = PathBuf::from(format!("/dev/shm/tamga-bench-{}", std::process::id()));
     let parts = Parts {

@@ -42,7 +42,7 @@ struct World {
 
 fn world() -> World {
     let config = Config::parse(corpus::CONFIG, Path::new("tamga.toml"), std::iter::empty()).expect("it is sound");
-    let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/geo").join(name);
+    let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/demo/geo").join(name);
     let geo = GeoIp::open(&[fixture("city-ipv4.mmdb"), fixture("city-ipv6.mmdb")], &[fixture("asn.mmdb")]);
     let mut headers = http::HeaderMap::new();
     headers.append("x-forwarded-for", http::HeaderValue::from_static("203.0.113.7, 198.18.0.1"));

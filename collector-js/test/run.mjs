@@ -18,7 +18,7 @@ import { findChromium, findFirefox, MISSING, NO_FIREFOX } from "./lib/chromium.m
 const MAX_GZIP_BYTES = { "tamga.js": 3_500, "tamga-device.js": 6_144 };
 
 /** The demo shop's script and style sheet, which follow the same lint rules. */
-const SHOP = ["../src/demo/shop/shop.js", "../src/demo/shop/shop.css"];
+const SHOP = ["../crates/demo/shop/shop.js", "../crates/demo/shop/shop.css"];
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const spawned = (/** @type {string} */ program, /** @type {string[]} */ args) => {
   const { status, error } = spawnSync(program, args, { cwd: root, stdio: "inherit" });

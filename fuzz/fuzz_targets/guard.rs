@@ -2,13 +2,13 @@
 #![no_main]
 #![allow(dead_code, reason = "the program uses more of its modules than the target does")]
 
-#[path = "../../src/bin/tamga-engine/ast.rs"]
+#[path = "../../crates/engine/src/ast.rs"]
 mod ast;
 #[path = "../targets/guard.rs"]
 mod guard;
-#[path = "../../src/bin/tamga-engine/show.rs"]
+#[path = "../../crates/engine/src/show.rs"]
 mod show;
-#[path = "../../src/bin/tamga-engine/statement/mod.rs"]
+#[path = "../../crates/engine/src/statement/mod.rs"]
 mod statement;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| guard::run(data));

@@ -11,10 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
-use http_body_util::BodyExt;
-use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -25,7 +22,6 @@ use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
 /// Bytes of a request's head; a longer one is answered 431 by the protocol library.
@@ -34,22 +30,6 @@ const HEAD_MAX: usize = 16 * 1024;
 const TICK: Duration = Duration::from_millis(500);
 /// Header fields of a request.
 const FIELDS_MAX: usize = 64;
-
-/// A service of any make, for whoever puts something before or beside the router.
-pub type BoxedService = BoxCloneSyncService<Request<Incoming>, Response<BoxedBody>, Infallible>;
-/// The body of its answers.
-pub type BoxedBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
-
-/// Boxes a service.
-pub fn boxed<S, B>(service: S) -> BoxedService
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    BoxCloneSyncService::new(service.map_response(|answer| answer.map(|body| body.map_err(Into::into).boxed_unsync())))
-}
 
 /// The peer of a connection, in a request's extensions.
 #[derive(Clone, Copy)]

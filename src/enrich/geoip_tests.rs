@@ -6,11 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-#[path = "../../tests/fixtures/geo/generate.rs"]
-mod generate;
-
 pub(crate) fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/geo").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/demo/geo").join(name)
 }
 
 fn geo(place: &[&str], provider: &[&str]) -> GeoIp {
@@ -21,14 +18,6 @@ fn geo(place: &[&str], provider: &[&str]) -> GeoIp {
 fn ask(geo: &GeoIp, address: &str) -> String {
     let Place { country, region, provider } = geo.lookup(address.parse().expect("an address"));
     format!("{country}|{region}|{provider}")
-}
-
-#[test]
-fn the_committed_files_are_what_the_generator_makes() {
-    for (name, content) in generate::files() {
-        let committed = fs::read(fixture(name)).expect("the fixture is committed");
-        assert!(committed == content, "{name} differs: cargo run --example geo_fixtures");
-    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The running product: everything that `tamga serve` and `tamga demo` start, watch and stop, in order.
+//! The running product: everything that `tamga serve` starts, watches and stops, in order.
 //!
 //! Beacons are taken as soon as the spool is open, before the engines are up; what arrives meanwhile waits there. An engine
 //! that never starts ends the process with its sentence; one that dies later is started again. Stopping goes from the edge
@@ -9,6 +9,7 @@ pub mod audit;
 pub mod dead_letters;
 mod keys;
 mod listen;
+mod log;
 mod outlook;
 mod reach;
 mod schema;
@@ -19,6 +20,7 @@ pub mod vault;
 pub mod verify;
 pub mod wall;
 
+use std::convert::Infallible;
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
@@ -26,9 +28,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
 use serde_json::json;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tower::Service;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
@@ -43,6 +48,7 @@ use crate::privacy::keys::KeyRing;
 use crate::{admin, record, spool};
 
 pub use keys::{destroy as destroy_keys, keys_dir, status as keys_status};
+pub use log::log_to_stderr;
 pub use outlook::{DryRun, outlook};
 pub use schema::{Access, migrate, move_stats};
 pub use stores::Stores;
@@ -66,11 +72,22 @@ pub struct Running {
     inner: Option<JoinHandle<Result<()>>>,
 }
 
-/// Puts a service before or beside the public routes. The demo adds its shop with one.
-pub type ServiceWrapper = Box<dyn FnOnce(server::BoxedService, SocketAddr) -> server::BoxedService + Send>;
-
 /// Starts everything. Returns once beacons are taken.
-pub async fn start(config: Config, clock: Clock, wrapper: Option<ServiceWrapper>) -> Result<Running> {
+pub async fn start(config: Config, clock: Clock) -> Result<Running> {
+    start_wrapped(config, clock, |edge, _| edge).await
+}
+
+/// As [`start`], for a program that embeds the collector: `wrap` gets the edge and the address where browsers reach it, and
+/// returns the service that answers there.
+pub async fn start_wrapped<S, B>(
+    config: Config,
+    clock: Clock,
+    wrap: impl FnOnce(collect::Edge, SocketAddr) -> S,
+) -> Result<Running>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
     keys::forbid_dumps()?;
     keys::warn_of_swap();
     let data = config.data.dir.clone();
@@ -112,15 +129,8 @@ pub async fn start(config: Config, clock: Clock, wrapper: Option<ServiceWrapper>
     let state = State::new(metrics, writer);
     let limits = server::Limits::from_config(&config.server);
     let endpoint = Endpoint { listener, tls: tls.as_ref().map(Tls::acceptor).transpose()? };
-    let public = match wrapper {
-        Some(wrapper) => {
-            let service = wrapper(server::boxed(edge), address);
-            tokio::spawn(server::serve(endpoint, service, limits, shutdown.clone()))
-        }
-        None => tokio::spawn(server::serve(endpoint, edge, limits, shutdown.clone())),
-    };
     let mut edge = vec![
-        public,
+        tokio::spawn(server::serve(endpoint, wrap(edge, address), limits, shutdown.clone())),
         tokio::spawn(server::serve(admin_listener, admin::router(state.clone()), limits, shutdown.clone())),
         tokio::spawn(keys::sweep(keys, &config, clock.clone(), state.metrics.clone(), audit.clone(), shutdown.clone())),
     ];

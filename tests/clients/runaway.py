@@ -1,6 +1,6 @@
 """Do eight runaway queries of analysts slow ingest down? A measurement against a running demo. It uses only the standard library.
 
-    target/debug/tamga demo &        # a release build is more realistic
+    target/debug/tamga-demo &        # a release build is more realistic
     python3 tests/clients/runaway.py [SECONDS] [PORT OF THE COLLECTOR] [PORT OF THE STATS ENGINE]
 
 Beacons are sent at a steady rate, whether the last one is answered or not. During the second half eight queries run that

@@ -35,7 +35,6 @@ fn help_names_every_verb_and_fits_a_terminal() {
     let pages = [
         (&["--help"][..], &["Usage: tamga <COMMAND>", "EXAMPLES", "ENVIRONMENT", "EXIT STATUS", "TAMGA_LOG"][..]),
         (&["serve", "--help"], &["Usage: tamga serve", "--config <FILE>", "[default: tamga.toml]", "SIGTERM", "202"]),
-        (&["demo", "--help"], &["Usage: tamga demo", "--port <PORT>", "--data <DIR>", "--once", "[default: 8080]"]),
         (&["migrate", "--help"], &["Usage: tamga migrate", "--config <FILE>", "--access", "--admin-user <NAME>"]),
         (&["move-stats", "--help"], &["Usage: tamga move-stats", "Stop `serve`"]),
         (&["config", "--help"], &["Usage: tamga config <COMMAND>", "check", "example"]),
@@ -53,7 +52,7 @@ fn help_names_every_verb_and_fits_a_terminal() {
         assert!(longest <= 100, "{arguments:?} is {longest} columns wide:\n{text}");
     }
     let verbs = stdout(&ground.run(&["--help"], &[]));
-    for verb in ["serve", "demo", "migrate", "move-stats", "config", "audit", "snippet"] {
+    for verb in ["serve", "migrate", "move-stats", "config", "audit", "snippet"] {
         assert!(verbs.lines().any(|line| line.trim_start().starts_with(&format!("{verb} "))), "{verb}");
     }
     let wrong = ground.run(&["sreve"], &[]);

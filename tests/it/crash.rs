@@ -21,13 +21,14 @@ use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
-use tamga::demo::browser::{Browser, Kind};
-use tamga::demo::random::Random;
 use tempfile::TempDir;
 
 use crate::row_accounting::Scrapes;
+use crate::support::collector::AGENT;
 use crate::support::engine::library;
 use crate::support::product::{Ports, Product, gone};
+use crate::support::programs;
+use crate::support::random::Random;
 
 const CONNECTIONS: usize = 16;
 const ORIGIN: &str = "http://crash.localhost";
@@ -52,7 +53,7 @@ const KILLS: [&[&str]; 10] = [
 async fn acknowledged_events_survive_kills_of_every_process_exactly_once() {
     let variable = |name, usual: u64| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
     let (rounds, seed) = (variable("TAMGA_CRASH_ROUNDS", 10), variable("TAMGA_CRASH_SEED", 1));
-    let mut random = Random::new(seed);
+    let mut random = Random(seed);
     let folder = tempfile::tempdir().unwrap();
     let ports = Ports::free();
     let config = configure(&folder, ports);
@@ -133,15 +134,14 @@ async fn acknowledged_events_survive_kills_of_every_process_exactly_once() {
     let (status, took) = product.terminate();
     assert!(status.success(), "{status}:\n{}", product.log_end());
     println!("stopped within {} ms", took.as_millis());
-    let verified =
-        Command::new(env!("CARGO_BIN_EXE_tamga")).args(["audit", "verify", "--config"]).arg(&config).output();
+    let verified = Command::new(programs::tamga()).args(["audit", "verify", "--config"]).arg(&config).output();
     assert!(verified.unwrap().status.success(), "the audit log is unbroken");
     assert!(!product.log().contains("panicked"), "{}", product.log_end());
 }
 
 fn configure(folder: &TempDir, ports: Ports) -> PathBuf {
     let path = folder.path().join("tamga.toml");
-    let geo = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/geo");
+    let geo = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/demo/geo");
     let text = format!(
         "[server]\nlisten = '127.0.0.1:{}'\nadmin_listen = '127.0.0.1:{}'\ntrusted_proxies = ['127.0.0.0/8']\n\
          [limits]\nnetwork_per_s = 0\n[data]\ndir = '{data}'\n[keys]\ndir = '{keys}'\n[geo]\nprovider = ['{asn}']\n\
@@ -240,8 +240,6 @@ impl Load {
 
 async fn send_beacons(port: u16, stop: Arc<AtomicBool>, next: Arc<AtomicU32>) -> Vec<(String, bool)> {
     let client: HttpClient<_, Full<Bytes>> = HttpClient::builder(TokioExecutor::new()).build_http();
-    let address = ADDRESS.parse().unwrap();
-    let browser = Browser::of_person(Kind::Person, [address; 2], true, &mut Random::new(1));
     let mut journal = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let path = page(next.fetch_add(1, Ordering::Relaxed));
@@ -251,13 +249,13 @@ async fn send_beacons(port: u16, stop: Arc<AtomicBool>, next: Arc<AtomicU32>) ->
             "v": 1, "site": "crash.localhost", "view": URL_SAFE_NO_PAD.encode(view), "seq": 0,
             "events": [{ "type": "view", "at": 0, "url": format!("{ORIGIN}{path}") }],
         });
-        let mut request = Request::post(format!("http://127.0.0.1:{port}/v1/beacon"))
+        let request = Request::post(format!("http://127.0.0.1:{port}/v1/beacon"))
             .header("origin", ORIGIN)
             .header("content-type", "text/plain")
+            .header("user-agent", AGENT)
+            .header("accept-language", "kk")
+            .header("sec-fetch-site", "same-site")
             .header("x-forwarded-for", ADDRESS);
-        for (name, value) in &browser.headers {
-            request = request.header(*name, value);
-        }
         let acknowledged = tokio::time::timeout(Duration::from_secs(10), async {
             let answer = client.request(request.body(Full::from(body.to_string())).unwrap()).await.ok()?;
             let (head, body) = answer.into_parts();

@@ -6,6 +6,7 @@ use tamga::store::{self, EngineOptions, Limits, RelocateError, STATS, STATS_MIGR
 
 use crate::support::engine::{Engine, PASSWORD, USER};
 use crate::support::program::Ground;
+use crate::support::programs;
 use crate::support::vault::number;
 
 async fn stats(engine: &Engine) -> Store {
@@ -71,7 +72,7 @@ async fn the_verb_moves_the_embedded_engine_s_numbers_to_the_server_that_is_conf
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("has no [stats]"));
 
     let config = Config::load(&ground.folder.path().join("tamga.toml")).unwrap();
-    let program = env!("CARGO_BIN_EXE_tamga-engine").into();
+    let program = programs::engine().into();
     let old = Supervisor::start(EngineOptions { program, ..EngineOptions::stats(&config) }).unwrap();
     let from = old.store(STATS, Limits::default()).await.unwrap();
     let rows = "INSERT INTO pages (site, window_start, window_end, path, views) SELECT 'jetpay.kz', today() - number, \

@@ -15,6 +15,7 @@ const DATA: &[&str] = &[
     "Cargo.lock",
     "LICENSE",
     "collector-js/package-lock.json",
+    "crates/demo/geo/networks.csv",
     "engine-library/package-lock.json",
     "fuzz/corpus/",
     "proptest-regressions/",
@@ -23,7 +24,6 @@ const DATA: &[&str] = &[
     "src/enrich/bots/patterns.txt",
     "src/enrich/referrer/hosts.txt",
     "tests/fixtures/analyst/",
-    "tests/fixtures/geo/networks.csv",
     "tests/fixtures/words/",
 ];
 

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use crate::programs;
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt as _, Full};
@@ -60,7 +61,7 @@ impl Collector {
         let folders = [tempfile::tempdir_in("/dev/shm")?, tempfile::tempdir_in("/dev/shm")?];
         let (data, keys) = (folders[0].path().join("data"), folders[1].path().join("keys"));
         let ports = free_ports();
-        let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/geo");
+        let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/demo/geo");
         let mut text = format!(
             "[server]\nlisten = '127.0.0.1:0'\nadmin_listen = '127.0.0.1:{}'\ntrusted_proxies = ['127.0.0.0/8']\n\
              [limits]\nnetwork_per_s = 0\nvisitor_events_per_h = 0\n\
@@ -71,7 +72,7 @@ impl Collector {
             keys.display(),
             ports[1],
             ports[2],
-            env!("CARGO_BIN_EXE_tamga-engine"),
+            programs::engine().display(),
         );
         for site in sites {
             text += &format!(

@@ -15,6 +15,9 @@ mod collector;
 mod colluder;
 mod judge;
 mod nminus1;
+#[path = "../it/support/programs.rs"]
+#[allow(dead_code, reason = "the integration tests start more programs")]
+mod programs;
 mod report;
 mod world;
 
@@ -70,7 +73,7 @@ fn visits_and_seeds(text: &str) -> anyhow::Result<(usize, usize)> {
 
 async fn run(scales: &[(usize, usize)]) -> anyhow::Result<Figures> {
     let began = Instant::now();
-    let networks = world::networks(include_str!("../fixtures/geo/networks.csv"));
+    let networks = world::networks(include_str!("../../crates/demo/geo/networks.csv"));
     let mut worlds = Vec::new();
     for &(visits, seeds) in scales {
         let days = TARGETS.div_ceil(visits * 15 * 75 / 10_000 * seeds).max(1);

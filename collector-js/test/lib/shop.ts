@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { extname } from "node:path";
 
-export const SHOP = new URL("../../../src/demo/shop/", import.meta.url).pathname;
+export const SHOP = new URL("../../../crates/demo/shop/", import.meta.url).pathname;
 
 const TYPES: Record<string, string> = {
   ".html": "text/html; charset=utf-8",

@@ -19,7 +19,7 @@ use std::fs;
 
 use sources::{Crate, files_below, repository};
 
-/// What a module may name of this crate. `serve`, `demo` and `main` put everything together and may name all.
+/// What a module may name of this crate. `serve` and `main` put everything together and may name all.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("secret", &[]),
@@ -47,7 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("verify", &["audit", "clock", "config", "privacy", "store"]),
     ("publish", &["clock", "config", "items", "record", "secret", "store"]),
 ];
-const MAY_IMPORT_ALL: &[&str] = &["serve", "demo"];
+const MAY_IMPORT_ALL: &[&str] = &["serve"];
 
 /// Crates that belong to some modules alone.
 const BELONGS_TO: &[(&str, &[&str])] = &[
@@ -69,7 +69,6 @@ const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
 /// Cycles that are still there.
 const KNOWN_CYCLES: &[&str] = &[
     "collect/{beacon,mod,pixel,script}",
-    "demo/{browser,device}",
     "enrich/client/{hints,mod}",
     "enrich/{bots,client}",
     "enrich/{referrer,site}",
@@ -83,10 +82,6 @@ const KNOWN_CYCLES: &[&str] = &[
 ];
 /// Code of tests and fixtures that are still in the product.
 const KNOWN_TEST_CODE: &[&str] = &[
-    "src/demo/run.rs: compiles in \"../../tests/fixtures/geo/asn.mmdb\"",
-    "src/demo/run.rs: compiles in \"../../tests/fixtures/geo/city-ipv4.mmdb\"",
-    "src/demo/run.rs: compiles in \"../../tests/fixtures/geo/city-ipv6.mmdb\"",
-    "src/demo/run.rs: compiles in \"../../tests/fixtures/geo/networks.csv\"",
     "src/enrich/client/mod.rs: the module table is for tests and not called so",
     "src/store/mod.rs: the module golden is for tests and not called so",
 ];
@@ -211,7 +206,7 @@ fn no_files_of_a_folder_depend_on_each_other_in_a_cycle() {
 #[test]
 fn every_source_opens_with_its_contract_and_stays_readable() {
     let mut wrong = Vec::new();
-    for path in ["src", "crates", "tests", "examples", "benches"].into_iter().flat_map(|part| files_below(part, "rs")) {
+    for path in ["src", "crates", "tests", "benches"].into_iter().flat_map(|part| files_below(part, "rs")) {
         let text = fs::read_to_string(repository().join(&path)).expect("a source");
         if !text.starts_with("//!") {
             wrong.push(format!("{} does not open with `//!`", path.display()));
@@ -250,8 +245,7 @@ fn the_product_has_no_code_of_tests_and_unsafe_code_in_the_engine_alone() {
     let mut wrong = BTreeSet::new();
     for module in Crate::all().iter().flat_map(|of| &of.modules) {
         let file = module.file.display();
-        let is_engine = ["crates/engine", "src/bin/tamga-engine"].iter().any(|folder| module.file.starts_with(folder));
-        if module.has_unsafe && !is_engine {
+        if module.has_unsafe && !module.file.starts_with("crates/engine") {
             wrong.insert(format!("{file}: has unsafe code"));
         }
         let misnamed = module.test_files.iter().filter(|name| *name != "tests");

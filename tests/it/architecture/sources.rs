@@ -78,13 +78,12 @@ impl Crate {
         Self::read(Path::new("src/lib.rs"))
     }
 
-    /// All crates: the product's library and programs, and those in `crates/`.
+    /// All crates: the product's library and program, and those in `crates/`.
     pub(super) fn all() -> Vec<Self> {
         let is_root = |path: &PathBuf| {
             let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str());
-            let programs = path.parent().and_then(Path::parent).is_some_and(|above| above.ends_with("bin"));
             let name = path.file_name().and_then(|name| name.to_str());
-            matches!((folder, name), (Some("src"), Some("lib.rs" | "main.rs"))) || programs && name == Some("main.rs")
+            matches!((folder, name), (Some("src"), Some("lib.rs" | "main.rs")))
         };
         let files = [files_below("src", "rs"), files_below("crates", "rs")].concat();
         files.iter().filter(|path| is_root(path)).map(|path| Self::read(path)).collect()

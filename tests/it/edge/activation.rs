@@ -7,12 +7,13 @@ use std::process::{Command, Stdio};
 use crate::support::collector::view_of;
 use crate::support::http::Call;
 use crate::support::program::{Ground, Program};
+use crate::support::programs;
 
 /// Starts the program as systemd does: the socket is descriptor 3, the environment says so.
 fn activate(ground: &Ground, socket: &TcpListener) -> Program {
     let hand_over = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" serve --config tamga.toml";
     let mut command = Command::new("sh");
-    command.args(["-c", hand_over, env!("CARGO_BIN_EXE_tamga")]).current_dir(ground.folder.path());
+    command.args(["-c", hand_over]).arg(programs::tamga()).current_dir(ground.folder.path());
     command.stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap()))).stdout(Stdio::null()).stderr(Stdio::piped());
     Program::watch(command.spawn().unwrap())
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::support::engine::{Engine, command};
+use crate::support::programs;
 
 /// Runs a command that must fail, and returns the sentence it fails with.
 fn sentence(command: &mut Command) -> String {
@@ -94,7 +95,7 @@ fn what_prevents_a_start_is_said_in_a_sentence() {
         (taken.local_addr().unwrap().to_string(), "cannot listen on"),
         ("0.0.0.0:0".to_owned(), "is not a loopback address"),
     ] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tamga-engine"));
+        let mut command = Command::new(programs::engine());
         command
             .arg("--path")
             .arg(folder.path().join("d"))

@@ -17,10 +17,11 @@ use super::load::{Connection, Journal};
 use super::orders::Orders;
 use crate::support::engine::{PASSWORD, USER, library};
 use crate::support::ports;
+use crate::support::programs;
 
 /// The collector; its engine lies beside it.
 fn program() -> PathBuf {
-    std::env::var_os("TAMGA_FAULTS_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_tamga").into(), PathBuf::from)
+    std::env::var_os("TAMGA_FAULTS_PROGRAM").map_or_else(|| programs::tamga().into(), PathBuf::from)
 }
 
 /// An engine that holds both stores.

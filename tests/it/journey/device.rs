@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
-use tamga::demo::shop_host;
-
-use super::walk;
+use super::{shop_host, walk};
 use crate::support::product::Product;
+use serde_json::Value;
 
 /// Items 10 to 23, from a Chromium that looks as if nobody drove it; item 11 is that of the fixture's network.
 pub(super) async fn arrives_as_its_browser_knows_it(demo: &mut Product) {

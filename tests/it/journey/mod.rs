@@ -1,6 +1,6 @@
 //! Does a click in a real browser arrive in the vault, and do the demo's published numbers say what was played?
 //!
-//! One product for all questions: `tamga demo` with few visitors. What was played of yesterday is known exactly, since the
+//! One product for all questions: `tamga-demo` with few visitors. What was played of yesterday is known exactly, since the
 //! demo's world is a function of its seed; the vault must hold just that, and the stats store nothing finer than it may.
 
 mod device;
@@ -14,21 +14,22 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::Value;
 use tamga::clock::Clock;
-use tamga::demo::browser::Kind;
-use tamga::demo::{SEED, SITE, Settings, World, beginning, places, shop_host, time_zone};
 use tamga::publish::noise::{CELL_NOISE, EXTRA_NOISE, Noise, TOTAL_NOISE};
 
 use crate::support::product::{Ports, Product, children};
+use crate::support::programs;
 
 const VISITORS: u32 = 600;
-const NETWORKS: &str = include_str!("../../fixtures/geo/networks.csv");
+/// The shop in beacons and rows, and the time zone of its days.
+const SITE: &str = "demo.localhost";
+const TIME_ZONE: &str = "Asia/Almaty";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_click_in_a_browser_arrives_in_the_vault_and_what_was_played_is_published() {
     let folder = tempfile::tempdir().unwrap();
     stay_clear_of_midnight(Duration::from_secs(120)).await;
     let since = Instant::now();
-    let start = beginning(Clock::machine().now());
+    let day = Clock::machine().now().in_tz(TIME_ZONE).unwrap().date().yesterday().unwrap();
     let mut demo = Product::demo(&folder, VISITORS);
     demo.until("the demo is served", Duration::from_secs(120), async |demo| {
         (demo.log().contains("Ctrl-C ends it") && demo.is_drained().await).then_some(())
@@ -36,7 +37,7 @@ async fn a_click_in_a_browser_arrives_in_the_vault_and_what_was_played_is_publis
     .await;
     println!("{VISITORS} visitors a day were played and published within {:.1} s", since.elapsed().as_secs_f64());
 
-    published_numbers_are_those_that_were_played(&demo, start).await;
+    published_numbers_are_those_that_were_played(&demo, day).await;
     a_visit_arrives_whole(&mut demo).await;
     device::arrives_as_its_browser_knows_it(&mut demo).await;
     who_asks_not_to_be_measured_is_counted_only(&mut demo).await;
@@ -56,7 +57,7 @@ async fn a_click_in_a_browser_arrives_in_the_vault_and_what_was_played_is_publis
 fn the_wall_is_whole_while_it_plays_and_afterwards(demo: &Product) {
     let run = |arguments: &[&str]| {
         let config = demo.data.join("demo.toml");
-        Command::new(env!("CARGO_BIN_EXE_tamga")).args(arguments).arg("--config").arg(config).output().unwrap()
+        Command::new(programs::tamga()).args(arguments).arg("--config").arg(config).output().unwrap()
     };
     let verified = run(&["verify"]);
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
@@ -69,8 +70,7 @@ fn the_wall_is_whole_while_it_plays_and_afterwards(demo: &Product) {
 /// One with other settings would begin anew, and empty the folder first.
 fn another_demo_does_not_take_the_folder_away(demo: &Product) {
     let ports = Ports::free();
-    let other = Command::new(env!("CARGO_BIN_EXE_tamga"))
-        .arg("demo")
+    let other = Command::new(programs::demo())
         .arg(format!("--data={}", demo.data.display()))
         .arg(format!("--port={}", ports.collector))
         .arg(format!("--engine-port={}", ports.engine))
@@ -96,32 +96,28 @@ struct Truth {
 }
 
 impl Truth {
-    fn of_yesterday(start: jiff::Timestamp, port: u16) -> Self {
-        let midnight = start.to_zoned(time_zone()).tomorrow().unwrap().timestamp();
-        let settings =
-            Settings { seed: SEED, start, end: midnight, time_zone: time_zone(), visitors_per_day: VISITORS, port };
-        let world = World::new(&settings, &places::parse(NETWORKS).unwrap());
+    fn of_yesterday(port: u16) -> Self {
         let shop = format!("http://{}", shop_host(port));
         let mut truth = Self::default();
         let (mut beacons, mut objected) = (HashMap::new(), HashSet::new());
-        for step in &world.steps {
-            let browser = &world.browsers[step.browser];
-            let body: Value = serde_json::from_str(&step.body).unwrap();
+        for step in steps(port) {
+            let body = &step.beacon;
             let events = body["events"].as_array().unwrap();
             let views = events.iter().filter(|event| event["type"] == "view");
-            match browser.kind {
-                Kind::Person | Kind::Objector => {}
-                Kind::CountOnly => {
+            match &*step.kind {
+                "person" | "objector" => {}
+                "count_only" => {
                     truth.count_only += views.count() as u64;
                     continue;
                 }
-                Kind::DeclaredBot | Kind::Suspect => continue,
+                "declared_bot" | "suspect" => continue,
+                other => panic!("{other} is no kind of sender"),
             }
             if objected.contains(&step.browser) {
                 continue;
             }
             if events.iter().any(|event| event["type"] == "object") {
-                if browser.keeps_cookies {
+                if step.keeps_cookies {
                     objected.insert(step.browser);
                 }
                 continue;
@@ -129,27 +125,48 @@ impl Truth {
             // Failures of scripts have a table of their own, which knows no visits.
             let told = events.iter().filter(|event| event["type"] != "error").count() as u64;
             truth.events += told;
-            *beacons.entry(step.browser).or_insert(0) += u64::from(told > 0);
+            *beacons.entry((step.browser, step.keeps_cookies)).or_insert(0) += u64::from(told > 0);
             for view in views {
                 truth.views += 1;
                 // Whoever keeps no cookie is somebody else on every page.
                 let referrer = view["referrer"].as_str().unwrap_or_default();
-                truth.visits += u64::from(!browser.keeps_cookies || !referrer.starts_with(&shop));
+                truth.visits += u64::from(!step.keeps_cookies || !referrer.starts_with(&shop));
                 let path = view["url"].as_str().unwrap().strip_prefix(&shop).unwrap();
                 let path = path.split('?').next().unwrap();
                 let path = if path.starts_with("/pay/") { "/pay/:order" } else { path };
                 *truth.by_path.entry(path.to_owned()).or_default() += 1;
             }
         }
-        let confirmed = |(browser, beacons): &(&usize, &u64)| world.browsers[**browser].keeps_cookies && **beacons > 1;
+        let confirmed = |((_, keeps_cookies), beacons): &(&(usize, bool), &u64)| *keeps_cookies && **beacons > 1;
         truth.visitors = beacons.iter().filter(confirmed).count() as u64;
         truth
     }
 }
 
-async fn published_numbers_are_those_that_were_played(demo: &Product, start: jiff::Timestamp) {
-    let truth = Truth::of_yesterday(start, demo.ports.collector);
-    let day = start.to_zoned(time_zone()).date();
+/// A beacon that the demo plays, and who sends it.
+#[derive(Deserialize)]
+struct Step {
+    browser: usize,
+    kind: String,
+    keeps_cookies: bool,
+    beacon: Value,
+}
+
+/// Yesterday's beacons, as the demo lists them.
+fn steps(port: u16) -> Vec<Step> {
+    let options = [format!("--port={port}"), format!("--visitors={VISITORS}"), "--list-beacons".to_owned()];
+    let output = Command::new(programs::demo()).args(options).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The host under which browsers reach the shop.
+fn shop_host(port: u16) -> String {
+    format!("shop.{SITE}:{port}")
+}
+
+async fn published_numbers_are_those_that_were_played(demo: &Product, day: jiff::civil::Date) {
+    let truth = Truth::of_yesterday(demo.ports.collector);
     let of_the_vault: Vec<Value> = demo
         .vault(&format!(
             "SELECT toUInt32(count()) AS events, toUInt32(countIf(type = 'view')) AS views,
@@ -413,7 +430,7 @@ async fn count_only(demo: &Product) -> u64 {
 
 /// A visit that a midnight of the shop cuts in two is two visits, rightly.
 async fn stay_clear_of_midnight(room: Duration) {
-    let now = Clock::machine().now().to_zoned(time_zone());
+    let now = Clock::machine().now().in_tz(TIME_ZONE).unwrap();
     let left = now.tomorrow().unwrap().start_of_day().unwrap().timestamp().as_second() - now.timestamp().as_second();
     if let Ok(left) = u64::try_from(left)
         && left < room.as_secs()

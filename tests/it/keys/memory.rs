@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::{domain_key, key_files};
 use crate::support::http::{Answer, Call};
 use crate::support::product::{Ports, Product};
+use crate::support::programs;
 
 const SITE: &str = "shop.localhost";
 /// The domains of a day's key, and the attributes that this version has.
@@ -25,7 +26,7 @@ pub(crate) fn config(folder: &TempDir, ports: Ports, site_port: u16) -> std::pat
     let path = folder.path().join("tamga.toml");
     let password = folder.path().join("password");
     fs::write(&password, "none").unwrap();
-    let geo = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/geo/asn.mmdb");
+    let geo = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/demo/geo/asn.mmdb");
     let site_port = if site_port == 80 { String::new() } else { format!(":{site_port}") };
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:{}\"\nadmin_listen = \"127.0.0.1:{}\"\ntrusted_proxies = [\"127.0.0.0/8\"]\n\
@@ -132,7 +133,7 @@ fn hits_in_files(dir: &Path, needles: &Regex) -> usize {
 }
 
 fn verb(config: &Path, words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tamga")).args(words).arg("--config").arg(config).output().unwrap()
+    Command::new(programs::tamga()).args(words).arg("--config").arg(config).output().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

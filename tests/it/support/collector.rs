@@ -105,7 +105,7 @@ impl Edge {
         let disk = ControlledDisk::default();
         let options = Options { segment_bytes: 1 << 20, ..Options::new(setup.spool_quota_bytes, SCHEMA_VERSION) };
         let (writer, reader, _) = spool::open(&folder.path().join("spool"), options, Arc::new(disk.clone())).unwrap();
-        let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/geo").join(name);
+        let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/demo/geo").join(name);
         let geo = GeoIp::open(&[fixture("city-ipv4.mmdb"), fixture("city-ipv6.mmdb")], &[fixture("asn.mmdb")]).unwrap();
         let (clock, metrics) = (Clock::simulated(NOW.parse().unwrap()), Arc::new(Metrics::default()));
         let parts = Parts {

@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use super::programs;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -235,7 +236,7 @@ impl Drop for Engine {
 pub(crate) fn command(folder: &Path) -> Command {
     let password = folder.join("service.password");
     std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tamga-engine"));
+    let mut command = Command::new(programs::engine());
     command
         .args(["--listen", "127.0.0.1:0", "--stop-with-parent", "--path"])
         .arg(folder.join("data"))

@@ -8,6 +8,8 @@ pub(crate) mod http;
 pub(crate) mod ports;
 pub(crate) mod product;
 pub(crate) mod program;
+pub(crate) mod programs;
+pub(crate) mod random;
 pub(crate) mod repository;
 pub(crate) mod rows;
 pub(crate) mod ship;

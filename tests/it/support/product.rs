@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 use super::engine::{USER, library};
-use super::{ports, wait};
+use super::{ports, programs, wait};
 
 /// Ports of one product: of the collector and the vault engine. Admin listener and stats engine have the next ones.
 #[derive(Clone, Copy)]
@@ -30,6 +30,7 @@ pub(crate) struct Ports {
 /// A running product.
 pub(crate) struct Product {
     child: Child,
+    program: &'static Path,
     arguments: Vec<String>,
     pub(crate) ports: Ports,
     pub(crate) data: PathBuf,
@@ -52,32 +53,48 @@ impl Ports {
 }
 
 impl Product {
-    /// `tamga demo` with this number of visitors a day.
+    /// `tamga-demo` with this number of visitors a day.
     pub(crate) fn demo(folder: &TempDir, visitors: u32) -> Self {
         let ports = Ports::free();
         let data = folder.path().join("demo");
         let keys =
             PathBuf::from(format!("/dev/shm/tamga-demo-{}-{}", rustix::process::getuid().as_raw(), ports.collector));
         let arguments = [
-            "demo".to_owned(),
             format!("--data={}", data.display()),
             format!("--port={}", ports.collector),
             format!("--engine-port={}", ports.engine),
             format!("--visitors={visitors}"),
             format!("--library={}", library().display()),
         ];
-        Self::spawn(folder.path(), arguments.into(), ports, data, keys)
+        Self::spawn(programs::demo(), folder.path(), arguments.into(), ports, data, keys)
     }
 
     /// `tamga serve` with this configuration, which names `folder/data` and [`Ports::keys`].
     pub(crate) fn serve(folder: &TempDir, config: &Path, ports: Ports) -> Self {
         let arguments = ["serve".to_owned(), format!("--config={}", config.display())];
-        Self::spawn(folder.path(), arguments.into(), ports, folder.path().join("data"), ports.keys())
+        let data = folder.path().join("data");
+        Self::spawn(programs::tamga(), folder.path(), arguments.into(), ports, data, ports.keys())
     }
 
-    fn spawn(folder: &Path, arguments: Vec<String>, ports: Ports, data: PathBuf, keys: PathBuf) -> Self {
+    fn spawn(
+        program: &'static Path,
+        folder: &Path,
+        arguments: Vec<String>,
+        ports: Ports,
+        data: PathBuf,
+        keys: PathBuf,
+    ) -> Self {
         let log = folder.join("log");
-        Self { child: start(&arguments, &log), arguments, ports, data, log, keys, refused: Arc::default() }
+        Self {
+            child: start(program, &arguments, &log),
+            program,
+            arguments,
+            ports,
+            data,
+            log,
+            keys,
+            refused: Arc::default(),
+        }
     }
 
     /// SIGKILL, to the collector alone.
@@ -88,7 +105,7 @@ impl Product {
 
     /// Starts it again after [`Product::kill`], with the same ports, data and keys.
     pub(crate) fn start_again(&mut self) {
-        self.child = start(&self.arguments, &self.log);
+        self.child = start(self.program, &self.arguments, &self.log);
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -210,9 +227,9 @@ fn log_end(path: &Path) -> String {
     lines[lines.len().saturating_sub(60)..].join("\n")
 }
 
-fn start(arguments: &[String], log: &Path) -> Child {
+fn start(program: &Path, arguments: &[String], log: &Path) -> Child {
     let out = File::options().create(true).append(true).open(log).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_tamga"))
+    Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(out.try_clone().unwrap())

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::collector::{AGENT, ORIGIN};
 use super::engine::library;
 use super::http::{Answer, Call};
-use super::wait;
+use super::{programs, wait};
 
 /// The longest time that a start or an end may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -35,7 +35,7 @@ impl Ground {
 
     /// A valid configuration with free ports.
     pub(crate) fn config(&self) -> String {
-        let fixture = |name: &str| format!("{}/tests/fixtures/geo/{name}", env!("CARGO_MANIFEST_DIR"));
+        let fixture = |name: &str| format!("{}/crates/demo/geo/{name}", env!("CARGO_MANIFEST_DIR"));
         format!(
             r#"[server]
 listen = "127.0.0.1:0"
@@ -97,7 +97,7 @@ dir = "{keys}"
 
     /// `tamga` in the folder, without the settings of this process's environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tamga"));
+        let mut command = Command::new(programs::tamga());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TAMGA")) {
             command.env_remove(name);
         }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use super::programs;
 use serde::Deserialize;
 use tamga::clock::Clock;
 use tamga::store::{self, EngineOptions, Limits, Store, Supervisor, VAULT, VAULT_MIGRATIONS};
@@ -31,7 +32,7 @@ impl EngineFixture {
     pub(crate) fn options_in(folder: &Path) -> EngineOptions {
         EngineOptions {
             name: "vault",
-            program: env!("CARGO_BIN_EXE_tamga-engine").into(),
+            program: programs::engine().into(),
             library: None,
             data_dir: folder.join("vault"),
             listen: ([127, 0, 0, 1], 0).into(),

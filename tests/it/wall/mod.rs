@@ -12,6 +12,7 @@ use std::process::Command;
 
 use tamga::verify::{self, Verdict};
 
+use crate::support::programs;
 use breaches::{BREACHES, Breach, Plant};
 use world::World;
 
@@ -188,7 +189,7 @@ fn the_wall_is_whole_where_nothing_was_done_and_the_verbs_say_what_they_do() {
 
     let printed = ground.run(&["wall", "init", "--identified-database", "pay", "--identified-role", "pay_reader"], &[]);
     assert!(String::from_utf8_lossy(&printed.stdout).contains("There is no wall to build"));
-    let away = Command::new(env!("CARGO_BIN_EXE_tamga"))
+    let away = Command::new(programs::tamga())
         .args(["wall", "init", "--identified-database", "pay", "--identified-role", "pay_reader", "--config"])
         .arg({
             let password = ground.folder.path().join("password");

@@ -5,8 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::browser::{Browser, Kind};
-use super::random::Random;
+use crate::random::Random;
 
 /// What devices of a kind have in common.
 struct Machine {
@@ -86,8 +85,13 @@ const MACHINES: &[Machine] = &[
 const ZONES_AT_HOME: &[(&str, u32)] = &[("Asia/Almaty", 88), ("Asia/Aqtau", 4), ("Asia/Oral", 4), ("Asia/Aqtobe", 4)];
 const ZONES_ABROAD: &[(&str, u32)] = &[("Europe/Moscow", 50), ("Europe/Berlin", 30), ("Europe/London", 20)];
 
-/// The device part of a browser's beacon.
-pub(super) fn draw(kind: Kind, headers: &[(&'static str, String)], kazakh: bool, random: &mut Random) -> Value {
+/// The device part of a browser's beacon, to fit its headers. `automated`: a program drives the browser.
+pub(crate) fn device_part(
+    automated: bool,
+    headers: &[(&'static str, String)],
+    kazakh: bool,
+    random: &mut Random,
+) -> Value {
     let header = |name| headers.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value.as_str());
     let agent = header("user-agent");
     let machine =
@@ -112,7 +116,7 @@ pub(super) fn draw(kind: Kind, headers: &[(&'static str, String)], kazakh: bool,
     } else {
         json!({ "vendor": "", "renderer": gpu, "digest": digest(gpu.len() as u64 * 37 + 1) })
     };
-    let driven: &[&str] = if kind == Kind::Suspect { &["webdriver", "headless_agent"] } else { &[] };
+    let automation: &[&str] = if automated { &["webdriver", "headless_agent"] } else { &[] };
     let plugins: &[&str] = if is_phone { &[] } else { &["PDF Viewer", "Chrome PDF Viewer"] };
     json!({
         "time_zone": zone,
@@ -121,7 +125,7 @@ pub(super) fn draw(kind: Kind, headers: &[(&'static str, String)], kazakh: bool,
         "active_x": false,
         "plugins": plugins,
         "cpu": { "architecture": machine.cpu.0, "bits": machine.cpu.1 },
-        "automation": driven,
+        "automation": automation,
         "media_devices": { "audio_input": microphones, "audio_output": loudspeakers, "video_input": cameras },
         "fonts": machine.fonts,
         "canvas": canvas,
@@ -136,18 +140,12 @@ fn digest(number: u64) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&hash.as_bytes()[..16])
 }
 
-impl Browser {
-    /// Whether a collector's question is answered: nobody asks who is only counted, and programs seldom run scripts.
-    pub(super) fn tells_of_its_device(&self) -> bool {
-        matches!(self.kind, Kind::Person | Kind::Objector | Kind::Suspect)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
 
     use super::*;
+    use crate::browser::{Browser, Kind};
 
     #[test]
     fn devices_agree_with_their_browsers() {

@@ -1,63 +1,39 @@
-//! The demo: a small Kazakh outdoor shop, two days of its visitors, and the player that sends them to the collector.
-//!
-//! [`World`] is drawn from a seed and knows no I/O. [`Player`] sends it over HTTP, as browsers and a proxy before the
-//! collector would, on a simulated clock. [`shop`] is the shop itself, for whoever wants to click. Everything is loopback:
-//! the shop is `shop.demo.localhost`, the collector `t.demo.localhost`, and browsers resolve both to this machine.
-
-mod beacon;
-pub mod browser;
-mod device;
-pub mod places;
-pub mod player;
-pub mod progress;
-pub mod random;
-pub mod report;
-mod run;
-pub mod shop;
-pub mod walk;
-pub mod world;
+//! The shop as a site of the collector: its names, its time zone, its `[[site]]` in the configuration.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-
-use crate::items::Items;
-
-pub use player::{PlayError, Player};
-pub use progress::Progress;
-pub use report::PlayReport;
-pub use run::{Options, SEED, run};
-pub use world::{Settings, World};
+use tamga::items::Items;
 
 /// The shop's name in beacons and rows.
-pub const SITE: &str = "demo.localhost";
+pub(crate) const SITE: &str = "demo.localhost";
 /// The zone whose midnight begins the shop's day.
-pub const TIME_ZONE: &str = "Asia/Almaty";
+pub(crate) const TIME_ZONE: &str = "Asia/Almaty";
 /// Visitors of a whole day: enough that rare pages are published too, few enough that a laptop plays two days in a minute.
-pub const VISITORS_PER_DAY: u32 = 5_000;
+pub(crate) const VISITORS_PER_DAY: u32 = 5_000;
 
 /// The host, with its port, under which browsers reach the shop.
-pub fn shop_host(port: u16) -> String {
+pub(crate) fn shop_host(port: u16) -> String {
     format!("shop.{SITE}:{port}")
 }
 
 /// The host, with its port, under which browsers reach the collector.
-pub fn collector_host(port: u16) -> String {
+pub(crate) fn collector_host(port: u16) -> String {
     format!("t.{SITE}:{port}")
 }
 
 /// When the demo begins: yesterday's midnight in the shop's zone.
-pub fn beginning(now: Timestamp) -> Timestamp {
+pub(crate) fn beginning(now: Timestamp) -> Timestamp {
     let yesterday = now.to_zoned(time_zone()).date().yesterday().expect("there was a yesterday");
     yesterday.to_zoned(time_zone()).expect("the zone has this day").timestamp()
 }
 
 /// The shop's time zone.
-pub fn time_zone() -> TimeZone {
+pub(crate) fn time_zone() -> TimeZone {
     TimeZone::get(TIME_ZONE).expect("the zone is in the bundled database")
 }
 
 /// The shop's `[[site]]` in the configuration; the words are the ones that its visitors use.
-pub fn site_toml(port: u16) -> String {
+pub(crate) fn site_toml(port: u16) -> String {
     format!(
         r#"[[site]]
 domain = "{SITE}"
@@ -91,7 +67,7 @@ fn items() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use tamga::config::Config;
 
     #[test]
     fn the_shop_s_configuration_is_sound() {

@@ -8,31 +8,31 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::random::Random;
+use crate::random::Random;
 
 /// Subnets in use per network, at most.
 const SUBNETS: u64 = 48;
 
 /// A network that visitors come from.
-pub struct Network {
+pub(crate) struct Network {
     /// Its addresses.
-    pub net: IpNet,
+    pub(crate) net: IpNet,
     /// ISO 3166-1 alpha-2.
-    pub country: String,
+    pub(crate) country: String,
     /// How many visitors it has, relative to the others.
-    pub weight: u32,
+    pub(crate) weight: u32,
 }
 
 /// A line of the list that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line} of the list of networks is not `network,country,region,provider,weight`")]
-pub struct NetworksError {
+pub(crate) struct NetworksError {
     /// Counted from 1.
-    pub line: usize,
+    pub(crate) line: usize,
 }
 
 /// Reads the list. The first line may be a heading; empty lines and those that begin with `#` are skipped.
-pub fn parse(csv: &str) -> Result<Vec<Network>, NetworksError> {
+pub(crate) fn parse(csv: &str) -> Result<Vec<Network>, NetworksError> {
     let mut networks = Vec::new();
     for (index, line) in csv.lines().enumerate() {
         let line = line.trim();
@@ -61,7 +61,7 @@ fn network(line: &str) -> Option<Network> {
 
 impl Network {
     /// An address within the network.
-    pub fn address(&self, random: &mut Random) -> IpAddr {
+    pub(crate) fn address(&self, random: &mut Random) -> IpAddr {
         // Squaring makes the first subnets busy and the last ones rare.
         let share = random.unit() * random.unit();
         match self.net {

@@ -1,4 +1,4 @@
-//! How far the demo has come: a bar on a terminal, a line every few seconds elsewhere, or nothing.
+//! How far the demo has come: a bar on a terminal, a line every few seconds elsewhere.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// Where progress is shown: on standard error.
-pub struct Progress {
+pub(crate) struct Progress {
     display: Display,
     time_zone: TimeZone,
     start: Timestamp,
@@ -19,36 +19,25 @@ pub struct Progress {
 }
 
 enum Display {
-    Silent,
     Bar(ProgressBar),
     Lines { last: Instant },
 }
 
 impl Progress {
-    /// Shows nothing.
-    pub fn silent() -> Self {
-        Self::with(Display::Silent, Timestamp::UNIX_EPOCH, TimeZone::UTC)
-    }
-
     /// Shows the way from `start` to `end`: a bar if standard error is a terminal, else lines.
-    pub fn shown(start: Timestamp, end: Timestamp, time_zone: TimeZone) -> Self {
+    pub(crate) fn new(start: Timestamp, end: Timestamp, time_zone: TimeZone) -> Self {
         let display = if std::io::stderr().is_terminal() {
             let style = ProgressStyle::with_template("{bar:30.cyan/blue} {msg}").expect("the template is constant");
             Display::Bar(ProgressBar::new(seconds_between(start, end)).with_style(style))
         } else {
             Display::Lines { last: Instant::now() }
         };
-        Self::with(display, start, time_zone)
-    }
-
-    fn with(display: Display, start: Timestamp, time_zone: TimeZone) -> Self {
         Self { display, time_zone, start, began: Instant::now() }
     }
 
     /// The simulated time has come to `at`, and so many events were sent.
-    pub fn show(&mut self, at: Timestamp, events: u64) {
+    pub(crate) fn show(&mut self, at: Timestamp, events: u64) {
         match &mut self.display {
-            Display::Silent => {}
             Display::Bar(bar) => {
                 bar.set_position(seconds_between(self.start, at));
                 bar.set_message(message(at, &self.time_zone, events, self.began.elapsed()));
@@ -63,9 +52,8 @@ impl Progress {
     }
 
     /// The end is reached: the bar gives way to a last line.
-    pub fn finish(&mut self, at: Timestamp, events: u64) {
+    pub(crate) fn finish(&mut self, at: Timestamp, events: u64) {
         match &self.display {
-            Display::Silent => return,
             Display::Bar(bar) => bar.finish_and_clear(),
             Display::Lines { .. } => {}
         }

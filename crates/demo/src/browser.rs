@@ -5,12 +5,15 @@
 
 use std::net::IpAddr;
 
-use super::device;
-use super::random::Random;
+use serde::Serialize;
+
+use crate::device;
+use crate::random::Random;
 
 /// What a sender is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
     /// A person.
     Person,
     /// A person who objects on the first visit.
@@ -24,19 +27,19 @@ pub enum Kind {
 }
 
 /// One browser, or one program.
-pub struct Browser {
+pub(crate) struct Browser {
     /// What it is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// `desktop`, `phone`, `tablet` or `tv`; empty for programs.
-    pub device: &'static str,
+    pub(crate) device: &'static str,
     /// The address at home, and the one on the way.
-    pub addresses: [IpAddr; 2],
+    pub(crate) addresses: [IpAddr; 2],
     /// Whether cookies are kept.
-    pub keeps_cookies: bool,
+    pub(crate) keeps_cookies: bool,
     /// The headers that tell of it, by lower-case name.
-    pub headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(&'static str, String)>,
     /// What its device says of itself.
-    pub machine: serde_json::Value,
+    pub(crate) machine: serde_json::Value,
 }
 
 struct Model {
@@ -160,7 +163,7 @@ const MODELS: &[Model] = &[
 ];
 
 /// Programs that name themselves: user agent, and page views in a day.
-pub const DECLARED_BOTS: &[(&str, u32)] = &[
+pub(crate) const DECLARED_BOTS: &[(&str, u32)] = &[
     ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", 150),
     ("Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.3; +https://openai.com/gptbot)", 90),
     ("python-requests/2.32.5", 40),
@@ -172,7 +175,7 @@ const HEADLESS: &str =
 
 impl Browser {
     /// A person's browser; `kazakh` says whether the first address is in Kazakhstan.
-    pub fn of_person(kind: Kind, addresses: [IpAddr; 2], kazakh: bool, random: &mut Random) -> Self {
+    pub(crate) fn of_person(kind: Kind, addresses: [IpAddr; 2], kazakh: bool, random: &mut Random) -> Self {
         let model = random.weighted(MODELS, |model| model.weight);
         // Browsers renew themselves, televisions hardly.
         let major = model.newest - random.weighted(&[(0, 75), (1, 18), (2, 7)], |(_, weight)| *weight).0;
@@ -189,19 +192,19 @@ impl Browser {
         if kind == Kind::CountOnly {
             headers.push(("sec-gpc", "1".to_owned()));
         }
-        let machine = device::draw(kind, &headers, kazakh, random);
+        let machine = device::device_part(false, &headers, kazakh, random);
         Self { kind, device: model.device, addresses, keeps_cookies: true, headers, machine }
     }
 
     /// A program that names itself.
-    pub fn of_declared_bot(user_agent: &str, address: IpAddr) -> Self {
+    pub(crate) fn of_declared_bot(user_agent: &str, address: IpAddr) -> Self {
         let headers = vec![("user-agent", user_agent.to_owned())];
         let machine = serde_json::Value::Null;
         Self { kind: Kind::DeclaredBot, device: "", addresses: [address; 2], keeps_cookies: false, headers, machine }
     }
 
     /// A browser that a program drives: it has what its engine sends, and no language.
-    pub fn of_suspect(address: IpAddr, random: &mut Random) -> Self {
+    pub(crate) fn of_suspect(address: IpAddr, random: &mut Random) -> Self {
         let mut headers = vec![
             ("user-agent", HEADLESS.to_owned()),
             ("sec-ch-ua", r#""Chromium";v="150", "HeadlessChrome";v="150", "Not_A Brand";v="99""#.to_owned()),
@@ -210,12 +213,19 @@ impl Browser {
         ];
         headers.extend(FETCH_METADATA.map(|(name, value)| (name, value.to_owned())));
         let keeps_cookies = random.chance(0.7);
-        let machine = device::draw(Kind::Suspect, &headers, false, random);
+        let machine = device::device_part(true, &headers, false, random);
         Self { kind: Kind::Suspect, device: "", addresses: [address; 2], keeps_cookies, headers, machine }
     }
 
+    /// Whether it answers when the collector asks for the device part. Browsers that are only counted are not asked, and
+    /// declared bots run no scripts.
+    pub(crate) fn sends_device_part(&self) -> bool {
+        matches!(self.kind, Kind::Person | Kind::Objector | Kind::Suspect)
+    }
+
     /// A header's value.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    #[cfg(test)]
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 }

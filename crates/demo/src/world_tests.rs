@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::*;
-use crate::demo::places;
+use crate::places;
 
 const NETWORKS: &str = "network,country,region,provider,weight\n\
     10.16.0.0/14,KZ,Almaty,Steppe Mobile,60\n10.32.0.0/16,KZ,Astana,Steppe Home,25\n\

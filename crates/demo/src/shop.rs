@@ -1,56 +1,56 @@
 //! The demo shop's pages as a pure function: host and path in, content type and body out.
 //!
-//! The pages are part of the program, so that `tamga demo` needs no folder beside it. The snippet, which depends on the port,
+//! The pages are part of the program, so that `tamga-demo` needs no folder beside it. The snippet, which depends on the port,
 //! is filled in. No page does anything with what is typed into it.
 
 use std::borrow::Cow;
 
-use super::{SITE, collector_host, shop_host};
+use crate::site::{SITE, collector_host, shop_host};
 
 const HTML: &str = "text/html; charset=utf-8";
 
 /// Paths that have one file; payments have any number and one page.
 const FILES: &[(&str, &str, &str)] = &[
-    ("/", HTML, include_str!("shop/index.html")),
-    ("/catalog", HTML, include_str!("shop/catalog.html")),
-    ("/catalog/tea", HTML, include_str!("shop/catalog/tea.html")),
-    ("/catalog/felt", HTML, include_str!("shop/catalog/felt.html")),
-    ("/catalog/gear", HTML, include_str!("shop/catalog/gear.html")),
-    ("/product/aral-tea", HTML, include_str!("shop/product/aral-tea.html")),
-    ("/product/felt-slippers", HTML, include_str!("shop/product/felt-slippers.html")),
-    ("/product/steppe-flask", HTML, include_str!("shop/product/steppe-flask.html")),
-    ("/product/syrmaq-rug", HTML, include_str!("shop/product/syrmaq-rug.html")),
-    ("/cart", HTML, include_str!("shop/cart.html")),
-    ("/checkout", HTML, include_str!("shop/checkout.html")),
-    ("/thanks", HTML, include_str!("shop/thanks.html")),
-    ("/about", HTML, include_str!("shop/about.html")),
-    ("/delivery", HTML, include_str!("shop/delivery.html")),
-    ("/counted", HTML, include_str!("shop/counted.html")),
-    ("/shop.css", "text/css; charset=utf-8", include_str!("shop/shop.css")),
-    ("/shop.js", "text/javascript; charset=utf-8", include_str!("shop/shop.js")),
-    ("/art.svg", "image/svg+xml", include_str!("shop/art.svg")),
-    ("/border.svg", "image/svg+xml", include_str!("shop/border.svg")),
+    ("/", HTML, include_str!("../shop/index.html")),
+    ("/catalog", HTML, include_str!("../shop/catalog.html")),
+    ("/catalog/tea", HTML, include_str!("../shop/catalog/tea.html")),
+    ("/catalog/felt", HTML, include_str!("../shop/catalog/felt.html")),
+    ("/catalog/gear", HTML, include_str!("../shop/catalog/gear.html")),
+    ("/product/aral-tea", HTML, include_str!("../shop/product/aral-tea.html")),
+    ("/product/felt-slippers", HTML, include_str!("../shop/product/felt-slippers.html")),
+    ("/product/steppe-flask", HTML, include_str!("../shop/product/steppe-flask.html")),
+    ("/product/syrmaq-rug", HTML, include_str!("../shop/product/syrmaq-rug.html")),
+    ("/cart", HTML, include_str!("../shop/cart.html")),
+    ("/checkout", HTML, include_str!("../shop/checkout.html")),
+    ("/thanks", HTML, include_str!("../shop/thanks.html")),
+    ("/about", HTML, include_str!("../shop/about.html")),
+    ("/delivery", HTML, include_str!("../shop/delivery.html")),
+    ("/counted", HTML, include_str!("../shop/counted.html")),
+    ("/shop.css", "text/css; charset=utf-8", include_str!("../shop/shop.css")),
+    ("/shop.js", "text/javascript; charset=utf-8", include_str!("../shop/shop.js")),
+    ("/art.svg", "image/svg+xml", include_str!("../shop/art.svg")),
+    ("/border.svg", "image/svg+xml", include_str!("../shop/border.svg")),
 ];
-const PAYMENT: &str = include_str!("shop/pay.html");
+const PAYMENT: &str = include_str!("../shop/pay.html");
 
 /// The shop on a port.
-pub struct Shop {
+pub(crate) struct Shop {
     host: String,
     snippet: String,
     policy: String,
 }
 
 /// An answer, always 200.
-pub struct Answer {
+pub(crate) struct Answer {
     /// `Content-Type`.
-    pub content_type: &'static str,
+    pub(crate) content_type: &'static str,
     /// The body.
-    pub body: Cow<'static, str>,
+    pub(crate) body: Cow<'static, str>,
 }
 
 impl Shop {
     /// The shop whose visitors, and their collector, are on this port.
-    pub fn new(port: u16) -> Self {
+    pub(crate) fn new(port: u16) -> Self {
         let collector = format!("http://{}", collector_host(port));
         Self {
             host: shop_host(port),
@@ -66,17 +66,17 @@ impl Shop {
     }
 
     /// Whether a request's `Host` is the shop's; others are the collector's.
-    pub fn is_host(&self, host: &str) -> bool {
+    pub(crate) fn is_host(&self, host: &str) -> bool {
         host.eq_ignore_ascii_case(&self.host)
     }
 
     /// The `Content-Security-Policy` of every answer: nothing from elsewhere but the collector's snippet.
-    pub fn content_security_policy(&self) -> &str {
+    pub(crate) fn content_security_policy(&self) -> &str {
         &self.policy
     }
 
     /// The page, or file, at a path without its query; `None` means 404.
-    pub fn respond(&self, path: &str) -> Option<Answer> {
+    pub(crate) fn respond(&self, path: &str) -> Option<Answer> {
         if let Some(order) = path.strip_prefix("/pay/") {
             let is_order = (1..=12).contains(&order.len()) && order.bytes().all(|byte| byte.is_ascii_digit());
             return is_order.then(|| self.page(PAYMENT));
@@ -97,7 +97,7 @@ impl Shop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::walk;
+    use crate::walk;
 
     fn body(path: &str) -> String {
         Shop::new(8080).respond(path).unwrap_or_else(|| panic!("{path} is a page")).body.into_owned()

@@ -11,51 +11,51 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::beacon::{Beacon, Event};
-use super::browser::{Browser, DECLARED_BOTS, Kind};
-use super::places::Network;
-use super::random::Random;
-use super::walk::{self, Stay};
-use super::{SITE, shop_host};
+use crate::beacon::{Beacon, Event};
+use crate::browser::{Browser, DECLARED_BOTS, Kind};
+use crate::places::Network;
+use crate::random::Random;
+use crate::site::{SITE, shop_host};
+use crate::walk::{self, Stay};
 
 /// What the world depends on.
-pub struct Settings {
+pub(crate) struct Settings {
     /// Another seed, another world.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// When it begins; a site-local midnight.
-    pub start: Timestamp,
+    pub(crate) start: Timestamp,
     /// When it ends; nothing happens at or after it.
-    pub end: Timestamp,
+    pub(crate) end: Timestamp,
     /// The shop's time zone, which its rhythm follows.
-    pub time_zone: TimeZone,
+    pub(crate) time_zone: TimeZone,
     /// Visitors in a whole day.
-    pub visitors_per_day: u32,
+    pub(crate) visitors_per_day: u32,
     /// The port of shop and collector, which stands in the pages' addresses.
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 /// Who visits, and what they send.
-pub struct World {
+pub(crate) struct World {
     /// Browsers and programs; steps name them by index.
-    pub browsers: Vec<Browser>,
+    pub(crate) browsers: Vec<Browser>,
     /// The beacons in the order of time; those of one browser have distinct times.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// When it ends.
-    pub end: Timestamp,
+    pub(crate) end: Timestamp,
 }
 
 /// One beacon.
-pub struct Step {
+pub(crate) struct Step {
     /// When it is sent.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     /// Index of the sender.
-    pub browser: usize,
+    pub(crate) browser: usize,
     /// Where the sender is at the time.
-    pub address: IpAddr,
+    pub(crate) address: IpAddr,
     /// How many events it holds; a device part is one.
-    pub events: u32,
+    pub(crate) events: u32,
     /// The body.
-    pub body: String,
+    pub(crate) body: String,
 }
 
 /// Visits by the hour of the day: few at night, most in the evening.
@@ -84,8 +84,8 @@ impl World {
     /// Draws the world.
     ///
     /// # Panics
-    /// When there is no network: [`super::places::parse`] refuses such a list.
-    pub fn new(settings: &Settings, networks: &[Network]) -> Self {
+    /// When there is no network: [`crate::places::parse`] refuses such a list.
+    pub(crate) fn new(settings: &Settings, networks: &[Network]) -> Self {
         let mut draw = Draw {
             settings,
             shop: format!("http://{}", shop_host(settings.port)),
@@ -212,7 +212,7 @@ impl Draw<'_> {
     fn device(&mut self, view: &mut View, longest_ms: u32) {
         let after_ms = 700 + self.random.below(900) as u32;
         let browser = &self.browsers[view.browser];
-        if browser.tells_of_its_device() && after_ms < longest_ms && self.random.chance(DEVICES) {
+        if browser.sends_device_part() && after_ms < longest_ms && self.random.chance(DEVICES) {
             let device = browser.machine.clone();
             self.send_with(view, after_ms, &[], Some(&device));
         }

@@ -4,34 +4,34 @@ use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::world::Step;
+use crate::world::Step;
 
 /// What became of what was sent. Events: `sent = accepted + dropped + off + rejected` when all are answered.
 #[derive(Clone, Debug, Default)]
-pub struct PlayReport {
+pub(crate) struct PlayReport {
     /// Beacons that were answered, each counted once.
-    pub requests: u64,
+    pub(crate) requests: u64,
     /// Their events.
-    pub events_sent: u64,
+    pub(crate) events_sent: u64,
     /// Events in beacons answered `accepted`.
-    pub accepted: u64,
+    pub(crate) accepted: u64,
     /// Events in beacons answered `dropped`.
-    pub dropped: u64,
+    pub(crate) dropped: u64,
     /// Events in beacons answered `off`.
-    pub off: u64,
+    pub(crate) off: u64,
     /// Events in beacons that were refused or answered without an outcome.
-    pub rejected: u64,
+    pub(crate) rejected: u64,
     /// Attempts that had no answer or a 5xx.
-    pub retries: u64,
+    pub(crate) retries: u64,
     /// Beacons by the status of the final answer.
-    pub statuses: BTreeMap<u16, u64>,
+    pub(crate) statuses: BTreeMap<u16, u64>,
     /// Seconds that it took.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
 }
 
 impl PlayReport {
     /// Counts a final answer.
-    pub(super) fn count(&mut self, step: &Step, status: StatusCode, headers: &HeaderMap) {
+    pub(crate) fn count(&mut self, step: &Step, status: StatusCode, headers: &HeaderMap) {
         let events = u64::from(step.events);
         self.requests += 1;
         self.events_sent += events;
@@ -46,7 +46,7 @@ impl PlayReport {
     }
 
     /// Adds another report's counts; its seconds are left out, since the two may have run at once.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.events_sent += other.events_sent;
         self.accepted += other.accepted;

@@ -3,10 +3,10 @@
 //! Every page that follows another is linked from it in the shop. The weights are invented; that phones from Instagram bounce
 //! and visitors of the map look for the shop's address is the kind of finding that the published numbers should show.
 
-use super::random::Random;
+use crate::random::Random;
 
 /// The path of a payment: an order number takes the place of `:order`.
-pub const PAYMENT: &str = "/pay/:order";
+pub(crate) const PAYMENT: &str = "/pay/:order";
 
 /// A page of the shop.
 struct Page {
@@ -149,15 +149,15 @@ const PAGES: &[Page] = &[
 ];
 
 /// Where visits come from.
-pub struct Source {
+pub(crate) struct Source {
     /// What the browser says of it, as the snippet trims it; empty for none.
-    pub referrer: &'static str,
+    pub(crate) referrer: &'static str,
     /// The campaign's parameters, or empty.
-    pub query: &'static str,
+    pub(crate) query: &'static str,
     /// Where such visits begin.
-    pub landings: &'static [(&'static str, u32)],
+    pub(crate) landings: &'static [(&'static str, u32)],
     /// The share that sees one page.
-    pub bounce: f64,
+    pub(crate) bounce: f64,
     weight: u32,
 }
 
@@ -172,7 +172,7 @@ const SEARCHED: &[(&str, u32)] = &[
 ];
 
 /// The shop's sources. Their `utm_*` words are the ones of the demo's configuration, but for one that a stranger made up.
-pub const SOURCES: &[Source] = &[
+pub(crate) const SOURCES: &[Source] = &[
     Source { referrer: "", query: "", landings: ANYWHERE, bounce: 0.32, weight: 300 },
     Source { referrer: "https://www.google.kz/", query: "", landings: SEARCHED, bounce: 0.38, weight: 130 },
     Source { referrer: "https://www.google.com/", query: "", landings: SEARCHED, bounce: 0.38, weight: 110 },
@@ -230,7 +230,7 @@ pub const SOURCES: &[Source] = &[
 ];
 
 /// What visitors search the catalog for; some type what they should not.
-pub(super) const SEARCHES: &[(&str, u32)] = &[
+pub(crate) const SEARCHES: &[(&str, u32)] = &[
     ("чай", 30),
     ("войлок", 18),
     ("тапочки", 16),
@@ -242,31 +242,31 @@ pub(super) const SEARCHES: &[(&str, u32)] = &[
     ("+7 701 765 43 21", 2),
 ];
 /// What fails in the shop's pages.
-pub(super) const ERRORS: &[(&str, u32)] = &[
+pub(crate) const ERRORS: &[(&str, u32)] = &[
     ("TypeError: Cannot read properties of null (reading 'dataset')", 60),
     ("Error: order {} was not found", 30),
     ("NetworkError: http://shop.demo.localhost/api/cart/{} timed out after {} ms", 10),
 ];
 
 /// One page view of a visit.
-pub struct Stay {
+pub(crate) struct Stay {
     /// The path, a payment's with its order number.
-    pub path: String,
+    pub(crate) path: String,
     /// How long the page stays open.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// The origin of another site whose link ends the visit, or empty.
-    pub leaves_to: &'static str,
+    pub(crate) leaves_to: &'static str,
     /// The event that the page's script sends, or empty.
-    pub event: &'static str,
+    pub(crate) event: &'static str,
 }
 
 /// Draws where a visit comes from; those who know the shop mostly come by themselves.
-pub fn source(returning: bool, random: &mut Random) -> &'static Source {
+pub(crate) fn source(returning: bool, random: &mut Random) -> &'static Source {
     if returning && random.chance(0.5) { &SOURCES[0] } else { random.weighted(SOURCES, |source| source.weight) }
 }
 
 /// Draws the pages of a visit; at least one, at most 40.
-pub fn walk(source: &Source, random: &mut Random) -> Vec<Stay> {
+pub(crate) fn walk(source: &Source, random: &mut Random) -> Vec<Stay> {
     let mut page = page(random.weighted(source.landings, |(_, weight)| *weight).0);
     let order = 100_000 + random.below(900_000);
     let mut stays = Vec::new();
@@ -304,19 +304,19 @@ fn event(path: &str, next: &str) -> &'static str {
 }
 
 /// All paths, payments as a template.
-pub fn paths() -> impl Iterator<Item = &'static str> {
+pub(crate) fn paths() -> impl Iterator<Item = &'static str> {
     PAGES.iter().map(|page| page.path)
 }
 
 /// Every link that visitors follow within the shop: from, to.
 #[cfg(test)]
-pub(super) fn links() -> impl Iterator<Item = (&'static str, &'static str)> {
+pub(crate) fn links() -> impl Iterator<Item = (&'static str, &'static str)> {
     PAGES.iter().flat_map(|page| page.next.iter().map(|(to, _)| (page.path, *to)))
 }
 
 /// Every link that visitors follow to another site: from, origin.
 #[cfg(test)]
-pub(super) fn outbound_links() -> impl Iterator<Item = (&'static str, &'static str)> {
+pub(crate) fn outbound_links() -> impl Iterator<Item = (&'static str, &'static str)> {
     PAGES.iter().flat_map(|page| page.outbound.1.iter().map(|(origin, _)| (page.path, *origin)))
 }
 

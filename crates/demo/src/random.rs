@@ -1,19 +1,19 @@
 //! Repeatable chance for the demo's world: SplitMix64, and the few draws that a population needs.
 //!
 //! The same seed gives the same draws on every machine and in every version that leaves this file alone. Nothing here is
-//! fit for secrets: keys come from [`crate::secret::Secret::random`].
+//! fit for secrets: keys come from [`tamga::secret::Secret::random`].
 
 /// A stream of draws.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// The stream of a seed.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// 64 random bits (Steele, Lea, Flood 2014: SplitMix64).
-    pub fn bits(&mut self) -> u64 {
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -22,23 +22,23 @@ impl Random {
     }
 
     /// 128 random bits.
-    pub fn bytes(&mut self) -> [u8; 16] {
+    pub(crate) fn bytes(&mut self) -> [u8; 16] {
         (u128::from(self.bits()) << 64 | u128::from(self.bits())).to_be_bytes()
     }
 
     /// A number below `limit`; 0 when the limit is 0.
-    pub fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         // The high half of the product: biased by at most limit / 2^64, which no demo can see.
         ((u128::from(self.bits()) * u128::from(limit)) >> 64) as u64
     }
 
     /// A number from 0 up to, not including, 1.
-    pub fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// True in this share of the draws.
-    pub fn chance(&mut self, share: f64) -> bool {
+    pub(crate) fn chance(&mut self, share: f64) -> bool {
         self.unit() < share
     }
 
@@ -46,7 +46,7 @@ impl Random {
     ///
     /// # Panics
     /// When there is nothing to pick.
-    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len() as u64) as usize]
     }
 
@@ -54,7 +54,7 @@ impl Random {
     ///
     /// # Panics
     /// When there is nothing to pick.
-    pub fn weighted<'a, T>(&mut self, items: &'a [T], weight: impl Fn(&T) -> u32) -> &'a T {
+    pub(crate) fn weighted<'a, T>(&mut self, items: &'a [T], weight: impl Fn(&T) -> u32) -> &'a T {
         let total = items.iter().map(|item| u64::from(weight(item))).sum();
         let mut left = self.below(total);
         for item in items {
@@ -68,7 +68,7 @@ impl Random {
     }
 
     /// A positive number around `median`: log-normal, which is how long people stay on pages.
-    pub fn around(&mut self, median: f64, spread: f64) -> f64 {
+    pub(crate) fn around(&mut self, median: f64, spread: f64) -> f64 {
         // Twelve uniform draws minus six are close to a normal one (Irwin-Hall) and never beyond six deviations.
         let normal = (0..12).map(|_| self.unit()).sum::<f64>() - 6.0;
         median * (spread * normal).exp()

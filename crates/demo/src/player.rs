@@ -20,11 +20,11 @@ use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
-use super::progress::Progress;
-use super::report::PlayReport;
-use super::world::{Step, World};
-use super::{collector_host, shop_host};
-use crate::clock::Clock;
+use crate::progress::Progress;
+use crate::report::PlayReport;
+use crate::site::{collector_host, shop_host};
+use crate::world::{Step, World};
+use tamga::clock::Clock;
 
 /// Simulated milliseconds within which the clock stands. A divisor of a minute, so that no slice crosses a midnight.
 const SLICE_MS: i64 = 30_000;
@@ -37,11 +37,11 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
 /// How often and how fast a beacon is repeated.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub(crate) struct Patience {
     /// Attempts in all.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// The pause after the first one; it doubles up to two seconds. `Retry-After` is not waited for: the clock stands.
-    pub first_pause: Duration,
+    pub(crate) first_pause: Duration,
 }
 
 impl Default for Patience {
@@ -53,7 +53,7 @@ impl Default for Patience {
 
 /// Why the playing stopped.
 #[derive(Debug, thiserror::Error)]
-pub enum PlayError {
+pub(crate) enum PlayError {
     /// Beacons stay without an answer.
     #[error(
         "the collector at {address} gave no final answer to {beacons} beacons within {attempts} attempts each. Its log says why; start the demo again when it runs."
@@ -69,10 +69,10 @@ pub enum PlayError {
 }
 
 /// The player. Where it is in the world, its cookies and its report last from one call of [`Player::play_until`] to the next.
-pub struct Player {
+pub(crate) struct Player {
     stage: Arc<Stage>,
     clock: Clock,
-    progress: Progress,
+    progress: Option<Progress>,
     jars: HashMap<usize, Jar>,
     next: usize,
     report: PlayReport,
@@ -93,7 +93,13 @@ type Jar = BTreeMap<String, String>;
 
 impl Player {
     /// Plays `world` at the collector that listens on `address`, moving `clock`.
-    pub fn new(world: World, address: SocketAddr, clock: Clock, progress: Progress) -> Self {
+    pub(crate) fn new(
+        world: World,
+        address: SocketAddr,
+        clock: Clock,
+        patience: Patience,
+        progress: Option<Progress>,
+    ) -> Self {
         let text = |text: String| HeaderValue::try_from(text).expect("host names of the demo are plain ASCII");
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
@@ -103,33 +109,26 @@ impl Player {
             address,
             host: text(collector_host(address.port())),
             origin: text(format!("http://{}", shop_host(address.port()))),
-            patience: Patience::default(),
+            patience,
         };
         Self { stage: Arc::new(stage), clock, progress, jars: HashMap::new(), next: 0, report: PlayReport::default() }
     }
 
-    /// The same player with another patience.
-    #[must_use]
-    pub fn with_patience(mut self, patience: Patience) -> Self {
-        if let Some(stage) = Arc::get_mut(&mut self.stage) {
-            stage.patience = patience;
-        }
-        self
-    }
-
     /// Plays to the world's end, and lets the clock go on with the machine's time.
-    pub async fn play(&mut self) -> Result<PlayReport, PlayError> {
+    pub(crate) async fn play(&mut self) -> Result<PlayReport, PlayError> {
         let end = self.stage.world.end;
         let report = self.play_until(end).await?;
         self.clock.follow_machine();
-        self.progress.finish(end, report.events_sent);
+        if let Some(progress) = &mut self.progress {
+            progress.finish(end, report.events_sent);
+        }
         Ok(report)
     }
 
     /// Plays what happens before `until`; the clock then shows `until`. The report is the sum of all calls.
     ///
     /// After an error the slice that failed is behind: the next call goes on with the one after it.
-    pub async fn play_until(&mut self, until: Timestamp) -> Result<PlayReport, PlayError> {
+    pub(crate) async fn play_until(&mut self, until: Timestamp) -> Result<PlayReport, PlayError> {
         let began = Instant::now();
         let before = self.report.seconds;
         let outcome = loop {
@@ -143,7 +142,9 @@ impl Player {
                 break Err(error);
             }
             self.report.seconds = before + began.elapsed().as_secs_f64();
-            self.progress.show(self.clock.now(), self.report.events_sent);
+            if let Some(progress) = &mut self.progress {
+                progress.show(self.clock.now(), self.report.events_sent);
+            }
         };
         outcome.map(|()| self.report.clone())
     }
@@ -293,8 +294,8 @@ mod tests {
     use hyper_util::rt::TokioIo;
     use tokio::net::TcpListener;
 
-    use super::super::browser::{Browser, Kind};
     use super::*;
+    use crate::browser::{Browser, Kind};
 
     /// What a request looked like to the collector, and the simulated time at its arrival.
     #[derive(Clone)]
@@ -366,7 +367,7 @@ mod tests {
 
     fn quick(world: World, address: SocketAddr, clock: &Clock) -> Player {
         let patience = Patience { attempts: 3, first_pause: Duration::from_millis(1) };
-        Player::new(world, address, clock.clone(), Progress::silent()).with_patience(patience)
+        Player::new(world, address, clock.clone(), patience, None)
     }
 
     #[tokio::test]

@@ -180,7 +180,7 @@ fn stop_request(with_parent: bool) -> anyhow::Result<impl Future<Output = ()>> {
 mod tests {
     #[test]
     fn no_statement_breaks_what_judges_it() {
-        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/guard");
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/guard");
         let inputs: Vec<_> =
             std::fs::read_dir(corpus).expect("the corpus").map(|entry| entry.expect("a file").path()).collect();
         assert!(inputs.len() > 5, "{} inputs", inputs.len());

@@ -1,66 +1,81 @@
-//! `tamga demo`: the product with a world around it, on loopback and on a simulated clock.
+//! `tamga-demo`: the product with a world around it, on loopback and on a simulated clock.
 //!
 //! The clock begins yesterday at the shop's midnight; the player moves it, visit by visit, until it meets real time. By
 //! then yesterday's window is closed and published. The folder is the demo's own: on another day it is emptied and filled
 //! anew, on the same day the product just starts again.
 
+use std::convert::Infallible;
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tower::{ServiceExt, service_fn};
+use tamga::clock::Clock;
+use tamga::config::Config;
+use tamga::serve::{self, Running, Stores};
+use tamga::spool;
+use tower::{Service, ServiceExt, service_fn};
 
-use super::shop::Shop;
-use super::{PlayReport, Player, Progress, SITE, Settings, World, beginning, places, shop_host, site_toml, time_zone};
-use crate::clock::Clock;
-use crate::collect::server::{BoxedBody, BoxedService, boxed};
-use crate::config::Config;
-use crate::serve::{self, Running, Stores};
-use crate::spool;
+use crate::browser::Browser;
+use crate::geo;
+use crate::places;
+use crate::player::{Patience, Player};
+use crate::progress::Progress;
+use crate::report::PlayReport;
+use crate::shop::Shop;
+use crate::site::{SITE, VISITORS_PER_DAY, beginning, shop_host, site_toml, time_zone};
+use crate::world::{Settings, World};
 
 /// Another seed, another world.
-pub const SEED: u64 = 0x0074_616d_6761;
+pub(crate) const SEED: u64 = 0x0074_616d_6761;
 /// A visitor on this machine has no place of its own; in the demo it is one of the networks of Almaty.
 const OWN_ADDRESS: HeaderValue = HeaderValue::from_static("198.18.0.77");
 /// How long publishing may take once everything has been played.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(120);
 
-const NETWORKS: &str = include_str!("../../tests/fixtures/geo/networks.csv");
-const GEO_FILES: [(&str, &[u8]); 3] = [
-    ("city-ipv4.mmdb", include_bytes!("../../tests/fixtures/geo/city-ipv4.mmdb")),
-    ("city-ipv6.mmdb", include_bytes!("../../tests/fixtures/geo/city-ipv6.mmdb")),
-    ("asn.mmdb", include_bytes!("../../tests/fixtures/geo/asn.mmdb")),
-];
-
-/// How the demo is run.
-#[derive(clap::Args)]
-pub struct Options {
+/// Runs a small shop, two days of its visitors and the collector that counts them, on loopback.
+///
+/// Starts a collector, its engines and the shop on a simulated clock that begins yesterday at midnight. Sends the visitors'
+/// beacons over HTTP until the clock has caught up with real time, and stays. A second start on the same day plays nothing.
+#[derive(clap::Parser)]
+#[command(
+    name = "tamga-demo",
+    version,
+    max_term_width = 100,
+    after_long_help = "ENVIRONMENT\n\x20 TAMGA_LOG    what is logged: error, warn (the default), info, debug\n\n\
+        EXIT STATUS\n\x20 0 done, 1 it could not be done and the last line says why, 2 the command line is wrong"
+)]
+pub(crate) struct Options {
     /// The folder for the demo's data; deleted and filled anew when it is of another day
     #[arg(long, value_name = "DIR", default_value = "data/demo")]
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
     /// The port of shop and collector; the admin listener has the next one
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
-    pub port: u16,
+    pub(crate) port: u16,
     /// Ports of the embedded engines: the vault's, and the next one for the stats store
     #[arg(long, value_name = "PORT", default_value_t = 8123)]
-    pub engine_port: u16,
+    pub(crate) engine_port: u16,
     /// Visitors of a day
-    #[arg(long, value_name = "COUNT", default_value_t = super::VISITORS_PER_DAY)]
-    pub visitors: u32,
+    #[arg(long, value_name = "COUNT", default_value_t = VISITORS_PER_DAY)]
+    pub(crate) visitors: u32,
     /// `libchdb.so`; the default is where `make engine` puts it
     #[arg(long, value_name = "FILE")]
-    pub library: Option<PathBuf>,
+    pub(crate) library: Option<PathBuf>,
     /// End when the visitors have been played and the numbers are published
     #[arg(long)]
-    pub once: bool,
+    pub(crate) once: bool,
+    /// Print yesterday's beacons, one JSON object per line, and end
+    #[arg(long)]
+    pub(crate) list_beacons: bool,
 }
 
 /// What a folder says of the demo that was played into it.
@@ -71,8 +86,44 @@ struct Played {
     port: u16,
 }
 
+/// Does what the options say.
+pub(crate) fn run(options: Options) -> Result<()> {
+    if options.list_beacons {
+        return list_beacons(&options);
+    }
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(options))
+}
+
+/// Prints what is played of yesterday: who sends it, and the beacon.
+fn list_beacons(options: &Options) -> Result<()> {
+    let start = beginning(Clock::machine().now());
+    let end = start.to_zoned(time_zone()).tomorrow()?.timestamp();
+    let world = world(options, start, end)?;
+    for step in &world.steps {
+        let Browser { kind, device, keeps_cookies, .. } = &world.browsers[step.browser];
+        let body: serde_json::Value = serde_json::from_str(&step.body)?;
+        let line = serde_json::json!({
+            "at": step.at.to_string(), "browser": step.browser, "kind": kind, "device": device, "keeps_cookies": keeps_cookies, "beacon": body,
+        });
+        say(&line.to_string())?;
+    }
+    Ok(())
+}
+
+fn world(options: &Options, start: Timestamp, end: Timestamp) -> Result<World> {
+    let settings = Settings {
+        seed: SEED,
+        start,
+        end,
+        time_zone: time_zone(),
+        visitors_per_day: options.visitors,
+        port: options.port,
+    };
+    Ok(World::new(&settings, &places::parse(geo::NETWORKS)?))
+}
+
 /// Runs the demo until it is stopped.
-pub async fn run(options: Options) -> Result<()> {
+async fn serve(options: Options) -> Result<()> {
     let now = Clock::machine().now();
     let start = beginning(now);
     let day = start.to_zoned(time_zone()).date();
@@ -85,7 +136,7 @@ pub async fn run(options: Options) -> Result<()> {
     say("Starting the collector and two embedded ClickHouse engines.")?;
     let began = Instant::now();
     let clock = if fresh { Clock::simulated(start) } else { Clock::machine() };
-    let mut running = serve::start(config, clock.clone(), Some(Box::new(with_shop))).await?;
+    let mut running = serve::start_wrapped(config, clock.clone(), with_shop).await?;
     running.stop_on_signals()?;
     let stores = match running.stores().await {
         Ok(stores) => stores,
@@ -118,7 +169,7 @@ async fn show(
     options: &Options,
     running: &Running,
     stores: &Stores,
-    world: Option<(jiff::Timestamp, Clock)>,
+    world: Option<(Timestamp, Clock)>,
     played: &Played,
 ) -> Result<()> {
     if let Some((start, clock)) = world {
@@ -147,23 +198,14 @@ async fn show(
 async fn play(
     options: &Options,
     address: SocketAddr,
-    start: jiff::Timestamp,
-    end: jiff::Timestamp,
+    start: Timestamp,
+    end: Timestamp,
     clock: Clock,
 ) -> Result<PlayReport> {
     say(&format!("Playing the shop's visitors since yesterday's midnight, {} a day.", options.visitors))?;
-    let networks = places::parse(NETWORKS)?;
-    let settings = Settings {
-        seed: SEED,
-        start,
-        end,
-        time_zone: time_zone(),
-        visitors_per_day: options.visitors,
-        port: options.port,
-    };
-    let world = World::new(&settings, &networks);
-    let progress = Progress::shown(start, end, time_zone());
-    Ok(Player::new(world, address, clock, progress).play().await?)
+    let world = world(options, start, end)?;
+    let progress = Progress::new(start, end, time_zone());
+    Ok(Player::new(world, address, clock, Patience::default(), Some(progress)).play().await?)
 }
 
 /// Waits for the ledger's first line.
@@ -262,13 +304,13 @@ fn prepare(options: &Options) -> Result<Config> {
     let data = &options.data;
     let geo = data.join("geo");
     fs::create_dir_all(&geo).with_context(|| format!("cannot make {}", geo.display()))?;
-    for (name, bytes) in GEO_FILES {
+    for (name, bytes) in geo::FILES {
         fs::write(geo.join(name), bytes).with_context(|| format!("cannot write into {}", geo.display()))?;
     }
     let text = |path: &Path| toml::Value::String(path.display().to_string()).to_string();
     let library = options.library.as_deref().map(|path| format!("library = {}\n", text(path)));
     let config = format!(
-        "# Made by `tamga demo`.\n\n[server]\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin}\"\n\
+        "# Made by `tamga-demo`.\n\n[server]\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin}\"\n\
          trusted_proxies = [\"127.0.0.0/8\"]\n\n[data]\ndir = {dir}\n\n[geo]\nplace = [{v4}, {v6}]\nprovider = [{asn}]\n\n\
          [engine]\nvault_listen = \"127.0.0.1:{vault}\"\nstats_listen = \"127.0.0.1:{stats}\"\n{library}\n\
          [keys]\ndir = {keys}\n\n{site}",
@@ -297,33 +339,43 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The shop beside the collector, told apart by the host name; and an address for visitors on this machine.
-fn with_shop(collector: BoxedService, address: SocketAddr) -> BoxedService {
-    let shop = std::sync::Arc::new(Shop::new(address.port()));
-    boxed(service_fn(move |mut request: Request<Incoming>| {
+/// The shop beside the collector: the host name decides which of them answers. Visitors on this machine get an address.
+fn with_shop<S, B>(
+    collector: S,
+    address: SocketAddr,
+) -> impl Service<Request<Incoming>, Response = Response<Either<Full<Bytes>, B>>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ 'static
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    B: 'static,
+{
+    let shop = Arc::new(Shop::new(address.port()));
+    service_fn(move |mut request: Request<Incoming>| {
         let (collector, shop) = (collector.clone(), shop.clone());
         async move {
             let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
             if shop.is_host(host) {
-                return Ok(from_shop(&shop, request.uri().path()));
+                return Ok(from_shop(&shop, request.uri().path()).map(Either::Left));
             }
             if request.uri().path() == "/" {
-                return Ok(redirect(&format!("http://{}/", shop_host(address.port()))));
+                return Ok(redirect(&format!("http://{}/", shop_host(address.port()))).map(Either::Left));
             }
             if !request.headers().contains_key("x-forwarded-for") {
                 request.headers_mut().insert("x-forwarded-for", OWN_ADDRESS);
             }
-            collector.oneshot(request).await
+            Ok(collector.oneshot(request).await?.map(Either::Right))
         }
-    }))
+    })
 }
 
-fn from_shop(shop: &Shop, path: &str) -> Response<BoxedBody> {
+fn from_shop(shop: &Shop, path: &str) -> Response<Full<Bytes>> {
     let (status, kind, body) = match shop.respond(path) {
         Some(answer) => (StatusCode::OK, answer.content_type, Bytes::from(answer.body.into_owned())),
         None => (StatusCode::NOT_FOUND, "text/plain", Bytes::from_static(b"The shop has no such page.\n")),
     };
-    let mut response = Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -334,8 +386,8 @@ fn from_shop(shop: &Shop, path: &str) -> Response<BoxedBody> {
     response
 }
 
-fn redirect(to: &str) -> Response<BoxedBody> {
-    let mut response = Response::new(Full::new(Bytes::new()).map_err(|never| match never {}).boxed_unsync());
+fn redirect(to: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::new()));
     *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
     if let Ok(to) = HeaderValue::from_str(to) {
         response.headers_mut().insert(header::LOCATION, to);

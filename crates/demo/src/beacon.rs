@@ -7,20 +7,20 @@ use serde::Serialize;
 
 /// The body.
 #[derive(Serialize)]
-pub(super) struct Beacon<'a> {
-    pub(super) v: u8,
-    pub(super) site: &'a str,
-    pub(super) view: &'a str,
-    pub(super) seq: u16,
-    pub(super) events: &'a [Event],
+pub(crate) struct Beacon<'a> {
+    pub(crate) v: u8,
+    pub(crate) site: &'a str,
+    pub(crate) view: &'a str,
+    pub(crate) seq: u16,
+    pub(crate) events: &'a [Event],
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) device: Option<&'a serde_json::Value>,
+    pub(crate) device: Option<&'a serde_json::Value>,
 }
 
 /// What happened; `at` is milliseconds since the view began.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub(super) enum Event {
+pub(crate) enum Event {
     View {
         at: u32,
         url: String,

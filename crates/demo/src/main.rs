@@ -1,0 +1,39 @@
+//! `tamga-demo`: a small Kazakh outdoor shop, two days of its visitors, and the player that sends them to the collector.
+//!
+//! [`world::World`] is computed from a seed and does no I/O. [`player::Player`] sends it over HTTP on a simulated clock, as
+//! browsers behind a proxy would. [`shop`] is the shop itself, for people who want to click. [`run`] puts them around a
+//! collector. Everything is on loopback: the shop is `shop.demo.localhost`, the collector `t.demo.localhost`, and browsers
+//! resolve both to this machine.
+
+mod beacon;
+mod browser;
+mod device;
+mod geo;
+mod places;
+mod player;
+mod progress;
+mod random;
+mod report;
+mod run;
+mod shop;
+mod site;
+mod walk;
+mod world;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let options = run::Options::parse();
+    // The demo itself says how far it is. Its log is needed only when something is wrong.
+    tamga::serve::log_to_stderr("warn");
+    match run::run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "tamga-demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
