@@ -12,6 +12,7 @@ mod crash;
 mod dead_letters;
 mod deploy;
 mod disclosure;
+mod documents;
 mod edge;
 mod engine;
 mod faults;
