@@ -6,8 +6,8 @@
 mod ast;
 #[path = "../targets/guard.rs"]
 mod guard;
-#[path = "../../crates/engine/src/show.rs"]
-mod show;
+#[path = "../../crates/engine/src/show_statements.rs"]
+mod show_statements;
 #[path = "../../crates/engine/src/statement/mod.rs"]
 mod statement;
 

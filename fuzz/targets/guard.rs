@@ -2,7 +2,7 @@
 //! The modules are the program's own, which declares them at its root.
 
 use crate::statement::{Split, begins_with_bracket, first_word, format_clause, has_word, split, words};
-use crate::{ast, show};
+use crate::{ast, show_statements};
 
 /// The kinds of node of which a statement that changes something consists.
 const ACTS: [&str; 8] = [
@@ -31,7 +31,7 @@ pub(crate) fn run(data: &[u8]) {
     has_word(data, "SETTINGS");
     first_word(data);
     begins_with_bracket(data);
-    if let Some(Ok(rewritten)) = words(data).map(|words| show::rewrite(&words)) {
+    if let Some(Ok(rewritten)) = words(data).map(|words| show_statements::rewrite(&words)) {
         assert!(["SHOW", "EXISTS"].iter().any(|head| rewritten.trim_start().starts_with(head)), "{rewritten}");
         // A pattern is a literal without escapes, so that each second part is within quotes.
         assert!(rewritten.split('\'').count() % 2 == 1, "{rewritten}");

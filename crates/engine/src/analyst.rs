@@ -1,10 +1,10 @@
 //! What an analyst may run: one statement that reads `tamga_stats`, within limits that neither statement nor URL can lift.
 //!
 //! In order: the database is ours, settings come from an allow-list and the limits go over them, `readonly` locks both; the
-//! engine's classification must say one statement that reads; [`ast`] or [`show`] must know everything in it. What runs is
+//! engine's classification must say one statement that reads; [`ast`] or [`show_statements`] must know everything in it. What runs is
 //! the very text that was judged. Behind this stands [`crate::sandbox`], in case the engine has a way that is not known here.
 //!
-//! Not promised: that nobody can keep the analysts' turns busy. Each ends by its deadline, and the service has its own.
+//! Not promised: that nobody can keep the analysts' permits in use. Each ends by its deadline, and the service has its own.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use crate::ast::{self, DATABASE};
 use crate::failure::Failure;
 use crate::ffi::{Connection, StatementClass};
 use crate::request::literal;
-use crate::show;
+use crate::show_statements;
 use crate::statement::{format_clause, has_word, words};
 
 /// Statements of analysts that run at once; the memory of all is half of the engine's.
@@ -294,7 +294,7 @@ pub(crate) fn acts_while_explained(sql: &[u8]) -> bool {
 /// A `SHOW` or `EXISTS`, rewritten; `None` for any other statement.
 fn metadata(sql: &[u8]) -> Option<Result<String, String>> {
     let is_metadata = ["SHOW", "EXISTS"].iter().any(|word| begins_with(sql, word));
-    is_metadata.then(|| show::rewrite(&words(sql).unwrap_or_default()))
+    is_metadata.then(|| show_statements::rewrite(&words(sql).unwrap_or_default()))
 }
 
 fn begins_like_a_query(sql: &[u8]) -> bool {

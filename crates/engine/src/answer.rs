@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::failure::Failure;
 use crate::output;
-use crate::run::{Head, Part};
+use crate::run::{BodyChunk, Head};
 
 /// How long the last bytes get to leave before a broken answer closes its connection.
 const BREAK_DELAY: Duration = Duration::from_millis(20);
@@ -28,7 +28,7 @@ pub(crate) struct About {
 pub(crate) enum AnswerBody {
     Whole(Option<Bytes>),
     Streamed {
-        parts: mpsc::Receiver<Part>,
+        parts: mpsc::Receiver<BodyChunk>,
         tag: String,
         version: Arc<str>,
     },
@@ -45,13 +45,13 @@ impl Body for AnswerBody {
         match body {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Streamed { parts, tag, version } => match ready!(parts.poll_recv(context)) {
-                Some(Part::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                Some(Part::End) => {
+                Some(BodyChunk::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(BodyChunk::End) => {
                     *body = Self::Whole(None);
                     Poll::Ready(None)
                 }
                 None => Poll::Ready(Some(Err(std::io::Error::other("the thread that made the answer broke off")))),
-                Some(Part::Failed(failure)) => {
+                Some(BodyChunk::Failed(failure)) => {
                     let block = exception_block(&failure.body(version), tag);
                     *body = Self::Breaking(Box::pin(sleep(BREAK_DELAY)));
                     Poll::Ready(Some(Ok(Frame::data(block))))
@@ -108,7 +108,7 @@ pub(crate) fn failed(failure: &Failure, about: &About, query_id: &str) -> Respon
 /// The beginning of an answer whose body comes through `parts`.
 pub(crate) fn begun(
     head: &Head,
-    parts: mpsc::Receiver<Part>,
+    parts: mpsc::Receiver<BodyChunk>,
     tag: String,
     about: &About,
     query_id: &str,
@@ -166,9 +166,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_does_not_say_its_end_is_broken() {
-        for (parts, whole) in
-            [(vec![Part::Data(Bytes::from("a")), Part::End], true), (vec![Part::Data(Bytes::from("a"))], false)]
-        {
+        for (parts, whole) in [
+            (vec![BodyChunk::Data(Bytes::from("a")), BodyChunk::End], true),
+            (vec![BodyChunk::Data(Bytes::from("a"))], false),
+        ] {
             let (sender, receiver) = mpsc::channel(2);
             for part in parts {
                 sender.send(part).await.unwrap_or_else(|_| panic!("the receiver is here"));

@@ -8,9 +8,9 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use crate::blocks::Decoder;
 use crate::failure::Failure;
-use crate::frames::FrameDecoder;
+use crate::lz4_frame::FrameDecoder;
+use crate::native_block::Decoder;
 
 /// How long a client may take for the next piece.
 const PIECE_DEADLINE: Duration = Duration::from_secs(30);

@@ -14,7 +14,7 @@ use crate::analyst::Analyst;
 use crate::cli::Cli;
 use crate::failure::Failure;
 use crate::ffi::{Connection, Library};
-use crate::journal::{Asked, Journal};
+use crate::query_log::{Asked, QueryLog};
 use crate::sandbox;
 
 /// Every part is fsynced before an insert is acknowledged, in every table that does not say otherwise. The library takes
@@ -34,7 +34,7 @@ pub(crate) struct Engine {
     /// Arguments of each connection: the folder, and the settings that a session starts with.
     arguments: Vec<CString>,
     /// Closing the last connection stops the engine, so one is always kept.
-    keeper: Mutex<Option<Connection>>,
+    anchor: Mutex<Option<Connection>>,
     /// `version()`, as clients know it.
     pub(crate) version: String,
     /// `timezone()`.
@@ -42,7 +42,7 @@ pub(crate) struct Engine {
     /// The rules for analysts, if there are any.
     analyst: Option<Analyst>,
     /// Who asked what.
-    journal: Journal,
+    query_log: QueryLog,
 }
 
 impl Engine {
@@ -83,28 +83,28 @@ impl Engine {
         arguments.push(format!("--config-file={}", display(config)?));
         arguments.push(format!("--max_server_memory_usage={}", u64::from(memory_limit_mib) << 20));
         arguments.extend(["--mark_cache_size=67108864", "--index_mark_cache_size=16777216"].map(str::to_owned));
-        let Some(mut keeper) = library.connect(&c_strings(&arguments)?) else {
+        let Some(mut anchor) = library.connect(&c_strings(&arguments)?) else {
             bail!(
                 "the engine did not start on {}; it gives no reason. Usual ones: the folder was written by a newer release, \
                  belongs to another user, or the disk is full",
                 folder.display()
             );
         };
-        let about = keeper.query(b"SELECT version(), timezone()", "TabSeparated", &[]).map_err(|error| {
+        let about = anchor.query(b"SELECT version(), timezone()", "TabSeparated", &[]).map_err(|error| {
             anyhow::anyhow!("the engine started on {} but answers nothing: {}", folder.display(), error.0)
         })?;
         let about = String::from_utf8_lossy(about.bytes()).trim().to_owned();
         let (version, time_zone) = about.split_once('\t').context("the engine told its version in an unknown way")?;
-        let analyst = sandboxed.then(|| Analyst::new(&mut keeper, memory_limit_mib)).transpose()?;
-        let journal = Journal::open(library, session.clone());
+        let analyst = sandboxed.then(|| Analyst::new(&mut anchor, memory_limit_mib)).transpose()?;
+        let query_log = QueryLog::open(library, session.clone());
         Ok(Self {
             library,
             arguments: session,
             analyst,
-            journal,
+            query_log,
             version: version.to_owned(),
             time_zone: time_zone.to_owned(),
-            keeper: Mutex::new(Some(keeper)),
+            anchor: Mutex::new(Some(anchor)),
         })
     }
 
@@ -115,7 +115,7 @@ impl Engine {
 
     /// Writes down that something was asked.
     pub(crate) fn note(&self, asked: Asked) {
-        self.journal.note(asked);
+        self.query_log.note(asked);
     }
 
     /// A fresh session.
@@ -127,9 +127,9 @@ impl Engine {
 
     /// Stops the engine. All sessions must be closed. True when its threads have ended too.
     pub(crate) fn stop(&self) -> bool {
-        self.journal.close();
+        self.query_log.close();
         on_a_thread(|| {
-            drop(self.keeper.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+            drop(self.anchor.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
             self.library.shutdown()
         })
     }

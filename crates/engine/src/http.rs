@@ -21,13 +21,13 @@ use tokio::time::{sleep, timeout};
 
 use crate::analyst::{self, MAX_ANALYSTS};
 use crate::answer::{self, About, AnswerBody};
+use crate::authenticator::{Authenticator, Role};
 use crate::body::{BodyReader, MAX_TEXT_BYTES, Packing, too_long};
 use crate::engine::Engine;
 use crate::failure::Failure;
-use crate::guard::{Guard, Role};
 use crate::multipart;
 use crate::request::Request;
-use crate::run::{self, Job, Out, Piece, Work};
+use crate::run::{self, InsertChunk, Job, ResponseWriter, Work};
 use crate::statement::{Split, split};
 
 /// Connections beyond this wait in the kernel's queue.
@@ -36,8 +36,8 @@ const MAX_CONNECTIONS: usize = 256;
 /// Statements that run at once.
 pub(crate) const MAX_QUERIES: usize = 16;
 
-/// How long a statement waits for its turn before it is refused.
-const TURN_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a statement waits for a permit before it is refused.
+const PERMIT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long a client may take for a request's head, and how long an idle connection is kept.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -51,17 +51,17 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// What every request needs.
 pub(crate) struct Server {
     engine: Arc<Engine>,
-    guard: Guard,
+    authenticator: Authenticator,
     about: About,
-    turns: Arc<Semaphore>,
-    analyst_turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
+    analyst_permits: Arc<Semaphore>,
 }
 
 impl Server {
-    pub(crate) fn new(engine: Arc<Engine>, guard: Guard) -> anyhow::Result<Self> {
+    pub(crate) fn new(engine: Arc<Engine>, authenticator: Authenticator) -> anyhow::Result<Self> {
         let about = About { version: engine.version.as_str().into(), time_zone: engine.time_zone.as_str().try_into()? };
-        let (turns, analyst_turns) = (Semaphore::new(MAX_QUERIES), Semaphore::new(MAX_ANALYSTS));
-        Ok(Self { engine, guard, about, turns: turns.into(), analyst_turns: analyst_turns.into() })
+        let (permits, analyst_permits) = (Semaphore::new(MAX_QUERIES), Semaphore::new(MAX_ANALYSTS));
+        Ok(Self { engine, authenticator, about, permits: permits.into(), analyst_permits: analyst_permits.into() })
     }
 
     /// Serves until `stop` resolves, then drains. True when nothing was left running.
@@ -110,7 +110,8 @@ impl Server {
         let analysts = u32::try_from(MAX_ANALYSTS).expect("a small number");
         let drained = timeout(DRAIN_DEADLINE, async {
             graceful.shutdown().await;
-            server.turns.acquire_many(all).await.is_ok() && server.analyst_turns.acquire_many(analysts).await.is_ok()
+            server.permits.acquire_many(all).await.is_ok()
+                && server.analyst_permits.acquire_many(analysts).await.is_ok()
         });
         drained.await.unwrap_or(false)
     }
@@ -147,13 +148,13 @@ impl Server {
         body: Incoming,
         query_id: &str,
     ) -> Result<Response<AnswerBody>, Failure> {
-        let role = self.guard.admit(&request.credentials)?;
-        self.guard.admits_host(role, headers.get(header::HOST).map(|host| host.to_str().unwrap_or("?")))?;
+        let role = self.authenticator.admit(&request.credentials)?;
+        self.authenticator.admits_host(role, headers.get(header::HOST).map(|host| host.to_str().unwrap_or("?")))?;
         let packing = packing(headers, request.decompress)?;
-        // The service's rows come as a stream while their statement runs; an analyst has nothing to say to a turn before the
+        // The service's rows come as a stream while their statement runs; an analyst has nothing to say to a permit before the
         // statement is there.
-        let early_turn = match role {
-            Role::Service => Some(turn(&self.turns, MAX_QUERIES).await?),
+        let early_permit = match role {
+            Role::Service => Some(permit(&self.permits, MAX_QUERIES).await?),
             Role::Analyst => None,
         };
         let mut reader = BodyReader::new(body, packing);
@@ -186,18 +187,18 @@ impl Server {
             role,
             work,
         };
-        let turn = match early_turn {
-            Some(turn) => turn,
-            None => turn(&self.analyst_turns, MAX_ANALYSTS).await?,
+        let permit = match early_permit {
+            Some(permit) => permit,
+            None => permit(&self.analyst_permits, MAX_ANALYSTS).await?,
         };
         let (head, head_receiver) = oneshot::channel();
         let (parts, parts_receiver) = mpsc::channel(2);
-        let out = Out::new(head, parts, &job);
+        let response = ResponseWriter::new(head, parts, &job);
         let engine = Arc::clone(&self.engine);
         tokio::task::spawn_blocking(move || {
-            run::run(&engine, job, out);
-            // The turn ends with the work, not with the client's patience.
-            drop(turn);
+            run::run(&engine, job, response);
+            // The permit ends with the work, not with the client's patience.
+            drop(permit);
         });
         if let Some((sender, first)) = sender {
             feed(sender, first, &mut reader).await?;
@@ -222,10 +223,10 @@ fn packing(headers: &http::HeaderMap, blocks: bool) -> Result<Packing, Failure> 
     }
 }
 
-/// A turn out of `turns`, of which there are `most`.
-async fn turn(turns: &Arc<Semaphore>, most: usize) -> Result<OwnedSemaphorePermit, Failure> {
-    match timeout(TURN_DEADLINE, Arc::clone(turns).acquire_owned()).await {
-        Ok(Ok(turn)) => Ok(turn),
+/// A permit out of `permits`, of which there are `most`.
+async fn permit(permits: &Arc<Semaphore>, most: usize) -> Result<OwnedSemaphorePermit, Failure> {
+    match timeout(PERMIT_DEADLINE, Arc::clone(permits).acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(permit),
         _ => Err(Failure::new(
             202,
             "TOO_MANY_SIMULTANEOUS_QUERIES",
@@ -293,11 +294,11 @@ impl Statement {
 
 /// Hands the body over as rows. Returning early drops the sender, which cancels the insert; so does dropping this future,
 /// which is what happens when the client goes away.
-async fn feed(sender: mpsc::Sender<Piece>, first: Bytes, reader: &mut BodyReader) -> Result<(), Failure> {
+async fn feed(sender: mpsc::Sender<InsertChunk>, first: Bytes, reader: &mut BodyReader) -> Result<(), Failure> {
     let mut piece = Some(first).filter(|first| !first.is_empty());
     loop {
         if let Some(piece) = piece.take()
-            && sender.send(Piece::Rows(piece)).await.is_err()
+            && sender.send(InsertChunk::Rows(piece)).await.is_err()
         {
             // The engine refused what it has; its reason arrives as the answer, which most clients read only after the body.
             reader.discard().await;
@@ -305,7 +306,7 @@ async fn feed(sender: mpsc::Sender<Piece>, first: Bytes, reader: &mut BodyReader
         }
         piece = reader.next().await?;
         if piece.is_none() {
-            let _ = sender.send(Piece::End).await;
+            let _ = sender.send(InsertChunk::End).await;
             return Ok(());
         }
     }

@@ -3,32 +3,32 @@
 //! The engine can take its process down (it is a large C++ library), which is why it has a process of its own, and why
 //! whoever starts it watches and restarts it. From the outside it is a small ClickHouse server: the official clients work.
 //!
-//! In the order of a request's way: [`http`] accepts it, [`guard`] decides who it is, [`request`], [`multipart`], [`body`],
-//! [`blocks`], [`frames`] and [`statement`] read it, [`run`] runs it on a connection of its own through [`engine`] and [`ffi`], [`output`]
+//! In the order of a request's way: [`http`] accepts it, [`authenticator`] decides who it is, [`request`], [`multipart`], [`body`],
+//! [`native_block`], [`lz4_frame`] and [`statement`] read it, [`run`] runs it on a connection of its own through [`engine`] and [`ffi`], [`output`]
 //! and [`answer`] shape what goes back, [`failure`] what goes wrong. Only [`ffi`] contains unsafe code. What an analyst sends
-//! passes [`analyst`], [`ast`] and [`show`] before it runs, in a process that is in its [`sandbox`]. [`journal`] writes down who asked.
+//! passes [`analyst`], [`ast`] and [`show_statements`] before it runs, in a process that is in its [`sandbox`]. [`query_log`] writes down who asked.
 
 #![deny(unsafe_code)]
 
 mod analyst;
 mod answer;
 mod ast;
-mod blocks;
+mod authenticator;
 mod body;
 mod cli;
 mod engine;
 mod failure;
 mod ffi;
-mod frames;
-mod guard;
 mod http;
-mod journal;
+mod lz4_frame;
 mod multipart;
+mod native_block;
 mod output;
+mod query_log;
 mod request;
 mod run;
 mod sandbox;
-mod show;
+mod show_statements;
 mod statement;
 
 /// What fuzzing has found interesting in an analyst's statements.
@@ -51,9 +51,9 @@ use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 use crate::analyst::MAX_ANALYSTS;
+use crate::authenticator::Authenticator;
 use crate::cli::Cli;
 use crate::engine::Engine;
-use crate::guard::Guard;
 use crate::http::{MAX_QUERIES, Server};
 
 /// How far the engine steps back where the processor is short: the collector beside it has somebody waiting for an answer,
@@ -91,14 +91,14 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     // Before there are other threads: they inherit it.
     nice(if cli.analyst { NICENESS_WITH_ANALYSTS } else { NICENESS }).context("cannot lower the engine's priority")?;
     let address = cli.listen()?;
-    let mut guard = Guard::service(&cli.user, &cli.password()?);
+    let mut authenticator = Authenticator::service(&cli.user, &cli.password()?);
     let analyst_password = cli.analyst_password()?;
     // Before the engine boots: a busy port is found without waiting, and nobody is answered until there is an engine.
     let listener = listen(address)?;
     // Before the runtime: the sandbox holds for threads that are started later.
     let engine = Arc::new(Engine::start(cli)?);
     if engine.analyst().is_some() {
-        guard.admit_analyst(analyst_password.as_deref());
+        authenticator.admit_analyst(analyst_password.as_deref());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -106,7 +106,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let server = Server::new(Arc::clone(&engine), guard)?;
+    let server = Server::new(Arc::clone(&engine), authenticator)?;
     let drained = runtime.block_on(async {
         let listener = TcpListener::from_std(listener).context("cannot serve the listening socket")?;
         let stop = stop_request(cli.stop_with_parent)?;

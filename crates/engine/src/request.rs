@@ -9,8 +9,8 @@ use http::request::Parts;
 use http::{HeaderMap, Method, header};
 use url::form_urlencoded;
 
+use crate::authenticator::Credentials;
 use crate::failure::Failure;
-use crate::guard::Credentials;
 
 /// Parameters of the HTTP interface that are no settings, or only make sense to a server with sessions, roles or quotas.
 const TRANSPORT: [&str; 22] = [

@@ -2,7 +2,7 @@
 //!
 //! Each request gets a connection of its own, which costs 0.1 ms and carries its settings and current database away with it
 //! when it closes. Answers leave through a short queue, so that a slow reader holds up the engine and not the memory; rows
-//! to insert arrive through one likewise. An insert is finished only after [`Piece::End`]: a sender that vanishes cancels it.
+//! to insert arrive through one likewise. An insert is finished only after [`InsertChunk::End`]: a sender that vanishes cancels it.
 
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::analyst;
-use crate::blocks;
+use crate::authenticator::Role;
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::ffi::{Answer, Connection, Progress, QueryStream, StatementClass};
-use crate::guard::Role;
-use crate::journal::Asked;
+use crate::native_block;
 use crate::output::{self, Plan, Repeats};
+use crate::query_log::Asked;
 use crate::request::Request;
 use crate::statement::has_word;
 
@@ -47,20 +47,20 @@ pub(crate) struct Job {
 /// The two kinds of statement.
 pub(crate) enum Work {
     /// An `INSERT` with its rows.
-    Insert { sql: Vec<u8>, format: String, rows: mpsc::Receiver<Piece> },
+    Insert { sql: Vec<u8>, format: String, rows: mpsc::Receiver<InsertChunk> },
     /// Everything else, with the format that it names.
     Statement { sql: Vec<u8>, format: Option<String> },
 }
 
 /// A piece of the rows to insert.
-pub(crate) enum Piece {
+pub(crate) enum InsertChunk {
     Rows(Bytes),
     /// All rows were sent: write them.
     End,
 }
 
 /// A piece of an answer's body.
-pub(crate) enum Part {
+pub(crate) enum BodyChunk {
     Data(Bytes),
     /// The answer is whole. A channel that closes without saying so belongs to a thread that broke off.
     End,
@@ -75,16 +75,16 @@ pub(crate) struct Head {
 }
 
 /// Where the answer goes: first the head (or a failure), then the body's parts.
-pub(crate) struct Out {
+pub(crate) struct ResponseWriter {
     head: Option<oneshot::Sender<Result<Head, Failure>>>,
-    body: mpsc::Sender<Part>,
+    body: mpsc::Sender<BodyChunk>,
     format: String,
     compress: bool,
     started: Instant,
 }
 
-impl Out {
-    pub(crate) fn new(head: oneshot::Sender<Result<Head, Failure>>, body: mpsc::Sender<Part>, job: &Job) -> Self {
+impl ResponseWriter {
+    pub(crate) fn new(head: oneshot::Sender<Result<Head, Failure>>, body: mpsc::Sender<BodyChunk>, job: &Job) -> Self {
         let named = match &job.work {
             Work::Statement { format: Some(format), .. } => format,
             _ => &job.default_format,
@@ -104,11 +104,11 @@ impl Out {
         if data.is_empty() {
             return Ok(());
         }
-        let data = if self.compress { blocks::encode(data) } else { Bytes::copy_from_slice(data) };
-        self.pass_on(Part::Data(data))
+        let data = if self.compress { native_block::encode(data) } else { Bytes::copy_from_slice(data) };
+        self.pass_on(BodyChunk::Data(data))
     }
 
-    fn pass_on(&self, part: Part) -> Result<(), Failure> {
+    fn pass_on(&self, part: BodyChunk) -> Result<(), Failure> {
         match Handle::current().block_on(timeout(SEND_DEADLINE, self.body.send(part))) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Failure::new(210, "NETWORK_ERROR", "The client went away.")),
@@ -128,29 +128,29 @@ impl Out {
                 );
                 self.begin(progress);
                 // Whoever does not take the end does not believe the answer.
-                let _ = self.pass_on(Part::End);
+                let _ = self.pass_on(BodyChunk::End);
             }
             Err(failure) => {
                 tracing::debug!(elapsed_ms, code = failure.code, "query failed");
                 match self.head.take() {
                     Some(head) => drop(head.send(Err(failure))),
                     // The answer has begun: the failure is its last piece, and breaks the connection.
-                    None => drop(self.pass_on(Part::Failed(failure))),
+                    None => drop(self.pass_on(BodyChunk::Failed(failure))),
                 }
             }
         }
     }
 }
 
-/// Runs `job` to its end and answers through `out`.
-pub(crate) fn run(engine: &Engine, job: Job, mut out: Out) {
+/// Runs `job` to its end and answers through `response`.
+pub(crate) fn run(engine: &Engine, job: Job, mut response: ResponseWriter) {
     let asked = asked(&job);
-    let outcome = perform(engine, job, &mut out);
+    let outcome = perform(engine, job, &mut response);
     if let Some(asked) = asked {
         let code = outcome.as_ref().err().map_or(0, |failure| i32::try_from(failure.code).unwrap_or(-1));
         engine.note(Asked { code, ..asked });
     }
-    out.end(outcome);
+    response.end(outcome);
 }
 
 /// The job as the query log wants it; rows to insert are not logged.
@@ -163,10 +163,10 @@ fn asked(job: &Job) -> Option<Asked> {
     Some(Asked { role: job.role, sql: sql.clone(), database, parameters: job.parameters.clone(), code: 0 })
 }
 
-fn perform(engine: &Engine, job: Job, out: &mut Out) -> Result<Progress, Failure> {
+fn perform(engine: &Engine, job: Job, response: &mut ResponseWriter) -> Result<Progress, Failure> {
     let mut connection = engine.connect()?;
     if job.role == Role::Analyst {
-        return analyse(engine, &mut connection, job, out);
+        return analyse(engine, &mut connection, job, response);
     }
     if let Some(set) = Request::set_statement(&job.settings) {
         connection.query(set.as_bytes(), "Null", &[])?;
@@ -185,30 +185,35 @@ fn perform(engine: &Engine, job: Job, out: &mut Out) -> Result<Progress, Failure
             if job.reads_only && found.class != StatementClass::ReadOnly {
                 return Err(read_only());
             }
-            let plan = plan(out, &sql, &job.settings);
+            let plan = plan(response, &sql, &job.settings);
             if found.class == StatementClass::ReadOnly && plan == Plan::Whole {
                 bound_answer(&mut connection, &job.settings)?;
             }
             if found.class == StatementClass::ReadOnly && plan != Plan::Whole {
-                select(&mut connection, &sql, &job.parameters, plan, out)
+                select(&mut connection, &sql, &job.parameters, plan, response)
             } else {
-                whole(&mut connection, &sql, &job.parameters, out)
+                whole(&mut connection, &sql, &job.parameters, response)
             }
         }
     }
 }
 
 /// Runs a statement of an analyst, if the rules allow it.
-fn analyse(engine: &Engine, connection: &mut Connection, job: Job, out: &mut Out) -> Result<Progress, Failure> {
+fn analyse(
+    engine: &Engine,
+    connection: &mut Connection,
+    job: Job,
+    response: &mut ResponseWriter,
+) -> Result<Progress, Failure> {
     let (Some(analyst), Work::Statement { sql, .. }) = (engine.analyst(), &job.work) else {
         return Err(analyst::read_only());
     };
-    let plan = plan(out, sql, &job.settings);
+    let plan = plan(response, sql, &job.settings);
     let databases = analyst.confine(connection, job.database.as_deref(), &job.settings, plan == Plan::Whole)?;
     let sql = analyst.admit(connection, sql, &job.parameters, &databases)?;
     match plan {
-        Plan::Whole => whole(connection, &sql, &job.parameters, out),
-        _ => select(connection, &sql, &job.parameters, plan, out),
+        Plan::Whole => whole(connection, &sql, &job.parameters, response),
+        _ => select(connection, &sql, &job.parameters, plan, response),
     }
 }
 
@@ -217,17 +222,17 @@ fn insert(
     sql: &[u8],
     format: &str,
     parameters: &[(String, String)],
-    mut rows: mpsc::Receiver<Piece>,
+    mut rows: mpsc::Receiver<InsertChunk>,
 ) -> Result<Progress, Failure> {
     let mut stream = connection.insert(sql, format, parameters)?;
     loop {
         match rows.blocking_recv() {
-            Some(Piece::Rows(data)) => {
+            Some(InsertChunk::Rows(data)) => {
                 for piece in data.chunks(APPEND_BYTES) {
                     stream.append(piece)?;
                 }
             }
-            Some(Piece::End) => return Ok(stream.finish()?),
+            Some(InsertChunk::End) => return Ok(stream.finish()?),
             // Dropping the stream cancels it.
             None => {
                 return Err(Failure::new(
@@ -245,20 +250,20 @@ fn select(
     sql: &[u8],
     parameters: &[(String, String)],
     plan: Plan,
-    out: &mut Out,
+    response: &mut ResponseWriter,
 ) -> Result<Progress, Failure> {
-    let refused = match connection.stream(sql, &out.format, parameters) {
-        Ok(stream) => return send_blocks(stream, plan, out),
+    let refused = match connection.stream(sql, &response.format, parameters) {
+        Ok(stream) => return send_blocks(stream, plan, response),
         Err(refused) => refused,
     };
     // SHOW, DESCRIBE, EXPLAIN, … read too, but the engine streams SELECT only. Nothing has run yet.
     if refused.0.contains("Streaming query is not supported for query") {
-        return whole(connection, sql, parameters, out);
+        return whole(connection, sql, parameters, response);
     }
     Err(refused.into())
 }
 
-fn send_blocks(mut stream: QueryStream<'_>, plan: Plan, out: &mut Out) -> Result<Progress, Failure> {
+fn send_blocks(mut stream: QueryStream<'_>, plan: Plan, response: &mut ResponseWriter) -> Result<Progress, Failure> {
     let mut repeats = match plan {
         Plan::Header(shape) => Some(Repeats::new(shape)),
         Plan::Plain | Plan::Whole => None,
@@ -268,8 +273,8 @@ fn send_blocks(mut stream: QueryStream<'_>, plan: Plan, out: &mut Out) -> Result
         progress.add(block.progress());
         let bytes = block.bytes();
         let bytes = repeats.as_mut().map_or(Ok(bytes), |repeats| repeats.strip(bytes))?;
-        out.begin(progress);
-        out.send(bytes)?;
+        response.begin(progress);
+        response.send(bytes)?;
     }
     Ok(progress)
 }
@@ -278,23 +283,23 @@ fn whole(
     connection: &mut Connection,
     sql: &[u8],
     parameters: &[(String, String)],
-    out: &mut Out,
+    response: &mut ResponseWriter,
 ) -> Result<Progress, Failure> {
-    let answer: Answer = connection.query(sql, &out.format, parameters)?;
-    out.begin(answer.progress());
+    let answer: Answer = connection.query(sql, &response.format, parameters)?;
+    response.begin(answer.progress());
     for piece in answer.bytes().chunks(1 << 20) {
-        out.send(piece)?;
+        response.send(piece)?;
     }
     Ok(answer.progress())
 }
 
-fn plan(out: &Out, sql: &[u8], settings: &[(String, String)]) -> Plan {
+fn plan(response: &ResponseWriter, sql: &[u8], settings: &[(String, String)]) -> Plan {
     // What adds rows or brackets around the whole answer makes any format one that must be made at once.
     const AROUND: [&str; 2] = ["output_format_json_array_of_rows", "extremes"];
     let around = settings.iter().any(|(name, _)| AROUND.contains(&name.as_str()))
         || AROUND.iter().any(|name| has_word(sql, name))
         || has_word(sql, "TOTALS");
-    if around { Plan::Whole } else { output::plan(&out.format) }
+    if around { Plan::Whole } else { output::plan(&response.format) }
 }
 
 fn bound_answer(connection: &mut Connection, settings: &[(String, String)]) -> Result<(), Failure> {

@@ -34,12 +34,12 @@ struct Account {
 }
 
 /// The accounts of this engine.
-pub(crate) struct Guard {
+pub(crate) struct Authenticator {
     accounts: Vec<Account>,
 }
 
-impl Guard {
-    /// A guard that admits one service account.
+impl Authenticator {
+    /// A authenticator that admits one service account.
     pub(crate) fn service(user: &str, password: &str) -> Self {
         let account = Account { user: hash(user), password: Some(hash(password)), role: Role::Service };
         Self { accounts: vec![account] }
@@ -115,26 +115,26 @@ mod tests {
 
     #[test]
     fn only_the_right_pair_is_admitted() {
-        let guard = Guard::service("tamga", "correct");
-        assert_eq!(guard.admit(&credentials("tamga", "correct")).unwrap(), Role::Service);
+        let authenticator = Authenticator::service("tamga", "correct");
+        assert_eq!(authenticator.admit(&credentials("tamga", "correct")).unwrap(), Role::Service);
         for (user, password) in
             [("tamga", "wrong"), ("other", "correct"), ("", ""), ("correct", "tamga"), ("tamga", "")]
         {
-            assert_eq!(guard.admit(&credentials(user, password)).unwrap_err().code, 516);
+            assert_eq!(authenticator.admit(&credentials(user, password)).unwrap_err().code, 516);
         }
     }
 
     #[test]
     fn half_a_pair_is_asked_for_the_other_half() {
-        let guard = Guard::service("tamga", "correct");
+        let authenticator = Authenticator::service("tamga", "correct");
         let only_user = Credentials { user: Some("tamga".to_owned()), password: None };
-        assert_eq!(guard.admit(&only_user).unwrap_err().code, 194);
-        assert_eq!(guard.admit(&Credentials::default()).unwrap_err().code, 194);
+        assert_eq!(authenticator.admit(&only_user).unwrap_err().code, 194);
+        assert_eq!(authenticator.admit(&Credentials::default()).unwrap_err().code, 194);
     }
 
     #[test]
     fn an_analyst_is_an_analyst_with_and_without_a_password() {
-        let mut open = Guard::service("tamga", "correct");
+        let mut open = Authenticator::service("tamga", "correct");
         open.admit_analyst(None);
         assert_eq!(open.admit(&credentials("analyst", "anything")).unwrap(), Role::Analyst);
         let nameless = Credentials { user: Some("analyst".to_owned()), password: None };
@@ -155,12 +155,12 @@ mod tests {
         }
         assert!(open.admits_host(Role::Analyst, None).is_ok());
 
-        let mut closed = Guard::service("tamga", "correct");
+        let mut closed = Authenticator::service("tamga", "correct");
         closed.admit_analyst(Some("secret"));
         assert!(closed.admits_host(Role::Analyst, Some("stats.test")).is_ok());
         assert_eq!(closed.admit(&credentials("analyst", "secret")).unwrap(), Role::Analyst);
         assert_eq!(closed.admit(&credentials("analyst", "correct")).unwrap_err().code, 516);
         assert_eq!(closed.admit(&nameless).unwrap_err().code, 194);
-        assert_eq!(Guard::service("tamga", "x").admit(&credentials("analyst", "")).unwrap_err().code, 516);
+        assert_eq!(Authenticator::service("tamga", "x").admit(&credentials("analyst", "")).unwrap_err().code, 516);
     }
 }

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::analyst::acts_while_explained;
+use crate::authenticator::Role;
 use crate::ffi::{Connection, Library};
-use crate::guard::Role;
 use crate::statement::format_clause;
 
 /// Statements that wait to be written down.
@@ -59,10 +59,10 @@ pub(crate) struct Asked {
     pub(crate) code: i32,
 }
 
-/// The log. Ends with [`Journal::close`].
-pub(crate) struct Journal(Mutex<Option<(SyncSender<Asked>, JoinHandle<()>)>>);
+/// The log. Ends with [`QueryLog::close`].
+pub(crate) struct QueryLog(Mutex<Option<(SyncSender<Asked>, JoinHandle<()>)>>);
 
-impl Journal {
+impl QueryLog {
     /// Makes the table and starts to write; without a table the log stays empty.
     pub(crate) fn open(library: Library, arguments: Vec<CString>) -> Self {
         let made = library.connect(&arguments).is_some_and(|mut connection| {
@@ -75,7 +75,7 @@ impl Journal {
         }
         let (sender, receiver) = sync_channel(WAITING_MAX);
         let writing = std::thread::Builder::new()
-            .name("journal".to_owned())
+            .name("query_log".to_owned())
             .spawn(move || write_all(&receiver, library, &arguments));
         Self(Mutex::new(writing.ok().map(|thread| (sender, thread))))
     }
