@@ -1,7 +1,8 @@
 //! What the demo's visitors use: browsers with the headers that such a browser sends, consistent with each other.
 //!
-//! Chromium browsers send client hints that agree with their user agent; Safari and Firefox send none. Programs that name
-//! themselves (`declared`) and programs that do not (`suspect`) lack what browsers always send, as the real ones do.
+//! Chromium browsers send client hints that agree with their user agent; Safari and Firefox send none. Programs that
+//! name themselves (`declared`) and programs that do not (`suspect`) lack what browsers always send, as the real ones
+//! do.
 
 use std::net::IpAddr;
 
@@ -217,8 +218,8 @@ impl Browser {
         Self { kind: Kind::Suspect, device: "", addresses: [address; 2], keeps_cookies, headers, machine }
     }
 
-    /// Whether it answers when the collector asks for the device part. Browsers that are only counted are not asked, and
-    /// declared bots run no scripts.
+    /// Whether it answers when the collector asks for the device part. Browsers that are only counted are not asked,
+    /// and declared bots run no scripts.
     pub(crate) fn sends_device_part(&self) -> bool {
         matches!(self.kind, Kind::Person | Kind::Objector | Kind::Suspect)
     }

@@ -1,7 +1,7 @@
 //! What the demo's devices say of themselves: the device part of a beacon, consistent with the browser's headers.
 //!
-//! A browser's device is drawn once and says the same at every visit, but for the shape of its window. Real devices of a
-//! model draw alike, so the digests of a canvas are few; some browsers falsify them, and some signals are blocked.
+//! A browser's device is drawn once and says the same at every visit, but for the shape of its window. Real devices of
+//! a model draw the same picture, so there are few digests of a canvas. Some browsers falsify them or block a signal.
 
 use serde_json::{Value, json};
 

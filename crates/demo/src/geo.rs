@@ -1,4 +1,5 @@
-//! The demo's GeoIP files and the list of networks that they are made from. Every visitor's address has a place in them.
+//! The demo's GeoIP files and the list of networks that they are made from. Every visitor's address has a place in
+//! them.
 
 /// Lines of `network,country,region,provider,weight`.
 pub(crate) const NETWORKS: &str = include_str!("../geo/networks.csv");

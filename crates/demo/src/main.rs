@@ -1,9 +1,10 @@
-//! `tamga-demo`: a small Kazakh outdoor shop, two days of its visitors, and the player that sends them to the collector.
+//! `tamga-demo`: a small Kazakh outdoor shop, two days of its visitors, and the player that sends them to the
+//! collector.
 //!
-//! [`world::World`] is computed from a seed and does no I/O. [`player::Player`] sends it over HTTP on a simulated clock, as
-//! browsers behind a proxy would. [`shop`] is the shop itself, for people who want to click. [`run`] puts them around a
-//! collector. Everything is on loopback: the shop is `shop.demo.localhost`, the collector `t.demo.localhost`, and browsers
-//! resolve both to this machine.
+//! [`world::World`] is computed from a seed and does no I/O. [`player::Player`] sends it over HTTP on a simulated
+//! clock, as browsers behind a proxy would. [`shop`] is the shop itself, for people who want to click. [`run`] puts
+//! them around a collector. Everything is on loopback: the shop is `shop.demo.localhost`, the collector
+//! `t.demo.localhost`, and browsers resolve both to this machine.
 
 mod beacon;
 mod browser;

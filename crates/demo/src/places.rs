@@ -1,8 +1,8 @@
 //! Where the demo's visitors connect from: networks with weights, and addresses within them.
 //!
-//! The list is a file of `network,country,region,provider,weight` lines, the same one that the demo's GeoIP files are made
-//! of, so that every address drawn here has a place. Few /24s (IPv6: /48s) of a network are used, some much more than
-//! others: visitors share them as behind a provider's NAT, which is what the publisher's network rule is about.
+//! The list is a file of `network,country,region,provider,weight` lines, the same one that the demo's GeoIP files are
+//! made of, so that every address drawn here has a place. Few /24s (IPv6: /48s) of a network are used, some much more
+//! than others: visitors share them as behind a provider's NAT, which is what the publisher's network rule is about.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,10 +1,10 @@
 //! Sends the demo's world to the collector, on the simulated clock.
 //!
-//! It speaks from where a reverse proxy would be: over loopback, with the visitor's address in `X-Forwarded-For`. Time is cut
-//! into slices of half a minute. Within a slice the clock stands; up to 64 browsers send at once, each its own beacons in
-//! order; the clock goes on when all are answered. A browser keeps its cookies, repeats a beacon that had no answer or a
-//! 5xx, and takes every other answer as final. Beacons that were stored although their answer was lost are counted as
-//! `dropped`, since the collector recognises the repetition.
+//! It sends as a reverse proxy would: over loopback, with the visitor's address in `X-Forwarded-For`. Time has slices
+//! of half a minute. Within a slice the clock stands still. Up to 64 browsers send at once, each its own beacons in
+//! order, and the clock moves on when all are answered. A browser keeps its cookies and repeats a beacon after a 5xx or
+//! no answer. Every other answer is final. If a beacon was stored and its answer lost, the repetition is a duplicate
+//! and counts as `dropped`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -68,7 +68,8 @@ pub(crate) enum PlayError {
     },
 }
 
-/// The player. Where it is in the world, its cookies and its report last from one call of [`Player::play_until`] to the next.
+/// The player. Where it is in the world, its cookies and its report last from one call of [`Player::play_until`] to the
+/// next.
 pub(crate) struct Player {
     stage: Arc<Stage>,
     clock: Clock,
@@ -344,7 +345,7 @@ mod tests {
         Timestamp::from_second(1_700_000_010 + second).expect("in range")
     }
 
-    /// Steps as (second, browser); the body tells the step's number.
+    /// Steps as (second, browser). The body is the step's number.
     fn world(steps: &[(i64, usize)]) -> World {
         let address = [10, 1, 2, 3].into();
         let browser = |keeps_cookies| Browser {

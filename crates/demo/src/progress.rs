@@ -1,4 +1,4 @@
-//! How far the demo has come: a bar on a terminal, a line every few seconds elsewhere.
+//! Shows the progress of the demo: a bar on a terminal, a line every few seconds elsewhere.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// Between two plain lines.
+/// The time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Where progress is shown: on standard error.
+/// Shows progress on standard error.
 pub(crate) struct Progress {
     display: Display,
     time_zone: TimeZone,
@@ -35,7 +35,7 @@ impl Progress {
         Self { display, time_zone, start, began: Instant::now() }
     }
 
-    /// The simulated time has come to `at`, and so many events were sent.
+    /// Shows that the simulated time is `at` and how many events were sent.
     pub(crate) fn show(&mut self, at: Timestamp, events: u64) {
         match &mut self.display {
             Display::Bar(bar) => {
@@ -51,7 +51,7 @@ impl Progress {
         }
     }
 
-    /// The end is reached: the bar gives way to a last line.
+    /// Replaces the bar by a last line.
     pub(crate) fn finish(&mut self, at: Timestamp, events: u64) {
         match &self.display {
             Display::Bar(bar) => bar.finish_and_clear(),
@@ -61,7 +61,7 @@ impl Progress {
     }
 }
 
-/// Progress is a courtesy: a standard error that cannot be written to stops nothing.
+/// Prints a line. An error of standard error is ignored: progress is not important.
 fn line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

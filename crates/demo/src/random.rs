@@ -1,9 +1,9 @@
-//! Repeatable chance for the demo's world: SplitMix64, and the few draws that a population needs.
+//! Random numbers that a seed repeats: SplitMix64, and the few distributions that a population needs.
 //!
-//! The same seed gives the same draws on every machine and in every version that leaves this file alone. Nothing here is
-//! fit for secrets: keys come from [`tamga::secret::Secret::random`].
+//! The same seed gives the same numbers on every machine, as long as this file does not change. Do not use them for
+//! secrets: keys come from [`tamga::secret::Secret::random`].
 
-/// A stream of draws.
+/// A stream of random numbers.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -28,7 +28,7 @@ impl Random {
 
     /// A number below `limit`; 0 when the limit is 0.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        // The high half of the product: biased by at most limit / 2^64, which no demo can see.
+        // The high half of the product: biased by at most limit / 2^64, which a demo does not notice.
         ((u128::from(self.bits()) * u128::from(limit)) >> 64) as u64
     }
 
@@ -37,7 +37,7 @@ impl Random {
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// True in this share of the draws.
+    /// True with this probability.
     pub(crate) fn chance(&mut self, share: f64) -> bool {
         self.unit() < share
     }
@@ -69,7 +69,7 @@ impl Random {
 
     /// A positive number around `median`: log-normal, which is how long people stay on pages.
     pub(crate) fn around(&mut self, median: f64, spread: f64) -> f64 {
-        // Twelve uniform draws minus six are close to a normal one (Irwin-Hall) and never beyond six deviations.
+        // The sum of twelve uniform numbers minus six is nearly normal (Irwin-Hall), and never beyond six deviations.
         let normal = (0..12).map(|_| self.unit()).sum::<f64>() - 6.0;
         median * (spread * normal).exp()
     }
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn draws_keep_to_their_bounds_and_weights() {
+    fn numbers_keep_to_their_bounds_and_weights() {
         let mut random = Random::new(1);
         assert_eq!(random.below(0), 0);
         assert!((0..1000).all(|_| random.below(7) < 7));

@@ -1,8 +1,8 @@
-//! `tamga-demo`: the product with a world around it, on loopback and on a simulated clock.
+//! Runs the product with simulated visitors, on loopback and on a simulated clock.
 //!
-//! The clock begins yesterday at the shop's midnight; the player moves it, visit by visit, until it meets real time. By
-//! then yesterday's window is closed and published. The folder is the demo's own: on another day it is emptied and filled
-//! anew, on the same day the product just starts again.
+//! The clock begins yesterday at the shop's midnight. The player moves it until it reaches real time. By then
+//! yesterday's window is closed and published. The demo owns its folder. On another day it empties the folder and plays
+//! again. On the same day it only starts the product.
 
 use std::convert::Infallible;
 use std::fs;
@@ -37,15 +37,16 @@ use crate::world::{Settings, World};
 
 /// Another seed, another world.
 pub(crate) const SEED: u64 = 0x0074_616d_6761;
-/// A visitor on this machine has no place of its own; in the demo it is one of the networks of Almaty.
+/// The address of a visitor on this machine, from one of the networks of Almaty, so that it has a place.
 const OWN_ADDRESS: HeaderValue = HeaderValue::from_static("198.18.0.77");
-/// How long publishing may take once everything has been played.
+/// The time that publishing may take after everything was played.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Runs a small shop, two days of its visitors and the collector that counts them, on loopback.
 ///
-/// Starts a collector, its engines and the shop on a simulated clock that begins yesterday at midnight. Sends the visitors'
-/// beacons over HTTP until the clock has caught up with real time, and stays. A second start on the same day plays nothing.
+/// Starts a collector, its engines and the shop on a simulated clock that begins yesterday at midnight. Sends the
+/// visitors' beacons over HTTP until the clock has caught up with real time, and stays. A second start on the same day
+/// plays nothing.
 #[derive(clap::Parser)]
 #[command(
     name = "tamga-demo",
@@ -78,7 +79,7 @@ pub(crate) struct Options {
     pub(crate) list_beacons: bool,
 }
 
-/// What a folder says of the demo that was played into it.
+/// The settings of the demo that was played into a folder.
 #[derive(Serialize, Deserialize, PartialEq)]
 struct Played {
     day: String,
@@ -141,7 +142,7 @@ async fn serve(options: Options) -> Result<()> {
     let stores = match running.stores().await {
         Ok(stores) => stores,
         Err(error) => {
-            // What could not start is told; the rest is stopped without a second word.
+            // The first error is returned. Errors while stopping the rest are not reported.
             let _ = running.stop().await;
             return Err(error);
         }
@@ -164,7 +165,7 @@ async fn serve(options: Options) -> Result<()> {
     say(&format!("\nStopped. {next}"))
 }
 
-/// Plays, waits for the numbers, and says what to look at.
+/// Plays, waits for the published numbers, and prints what to look at.
 async fn show(
     options: &Options,
     running: &Running,
@@ -192,7 +193,7 @@ async fn show(
     } else {
         say("Yesterday's visitors were played before; nothing to do.")?;
     }
-    say(&tell(options, stores, &played.day).await?)
+    say(&summary(options, stores, &played.day).await?)
 }
 
 async fn play(
@@ -208,7 +209,7 @@ async fn play(
     Ok(Player::new(world, address, clock, Patience::default(), Some(progress)).play().await?)
 }
 
-/// Waits for the ledger's first line.
+/// Waits for the first row of the ledger.
 async fn published(stores: &Stores) -> Result<()> {
     #[derive(Deserialize)]
     struct Count {
@@ -245,8 +246,8 @@ fn table(pages: &[Page]) -> String {
     out
 }
 
-/// What is published, and where to look.
-async fn tell(options: &Options, stores: &Stores, day: &str) -> Result<String> {
+/// Some published numbers, and the addresses to look at.
+async fn summary(options: &Options, stores: &Stores, day: &str) -> Result<String> {
     let sql = "SELECT path, views, visitors FROM pages WHERE site = {site:String} ORDER BY views DESC LIMIT 8";
     let pages: Vec<Page> = stores.stats.rows(sql, &[("site", SITE.to_owned())]).await?;
     if pages.is_empty() {
@@ -267,13 +268,13 @@ async fn tell(options: &Options, stores: &Stores, day: &str) -> Result<String> {
     Ok(out)
 }
 
-/// Whether this very demo was played into the folder.
+/// Whether a demo with these settings was played into the folder.
 fn is_played(data: &Path, wanted: &Played) -> bool {
     let played = fs::read(data.join("played.json")).ok().and_then(|text| serde_json::from_slice::<Played>(&text).ok());
     played.as_ref() == Some(wanted)
 }
 
-/// Empties the demo's folder, and nobody else's.
+/// Empties the demo's folder. Refuses a folder that is not a demo's.
 fn clear(options: &Options) -> Result<()> {
     let data = &options.data;
     if let Ok(mut entries) = fs::read_dir(data) {
@@ -290,8 +291,8 @@ fn clear(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Makes sure that no demo runs in the folder: one that does keeps its spool locked, and nothing of what it has may go
-/// away under it. The lock is held as long as the answer.
+/// Makes sure that no demo runs in the folder: a running one locks its spool, and its files must not be deleted. The
+/// lock is held as long as the returned value lives.
 fn hold(data: &Path) -> Result<spool::Idle> {
     spool::hold(&data.join("spool"), &spool::Disk)?.with_context(|| {
         "the folder is in use by another tamga, so the demo cannot begin anew; stop the one that runs, or give another \
@@ -395,7 +396,7 @@ fn redirect(to: &str) -> Response<Full<Bytes>> {
     response
 }
 
-/// To standard output, which is the demo's voice; a reader that went away is no error.
+/// Prints a line to standard output. A reader that went away is no error.
 fn say(text: &str) -> Result<()> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -408,11 +409,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_whose_visitors_are_not_shown_are_told_too() {
+    fn pages_without_a_published_number_of_visitors_are_listed_too() {
         let rows = [r#"{"path":"/tea","views":95,"visitors":80}"#, r#"{"path":"(other)","views":60,"visitors":null}"#];
         let pages: Vec<Page> = rows.iter().map(|row| serde_json::from_str(row).expect("a row of pages")).collect();
-        let told: Vec<Vec<String>> =
+        let lines: Vec<Vec<String>> =
             table(&pages).lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect();
-        assert_eq!(told[1..], [vec!["/tea", "95", "80"], vec!["(other)", "60", "not", "shown"]]);
+        assert_eq!(lines[1..], [vec!["/tea", "95", "80"], vec!["(other)", "60", "not", "shown"]]);
     }
 }

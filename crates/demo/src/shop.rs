@@ -1,7 +1,7 @@
 //! The demo shop's pages as a pure function: host and path in, content type and body out.
 //!
-//! The pages are part of the program, so that `tamga-demo` needs no folder beside it. The snippet, which depends on the port,
-//! is filled in. No page does anything with what is typed into it.
+//! The pages are part of the program, so that `tamga-demo` needs no folder beside it. The snippet, which depends on the
+//! port, is filled in. No page does anything with what is typed into it.
 
 use std::borrow::Cow;
 

@@ -8,7 +8,8 @@ use tamga::items::Items;
 pub(crate) const SITE: &str = "demo.localhost";
 /// The zone whose midnight begins the shop's day.
 pub(crate) const TIME_ZONE: &str = "Asia/Almaty";
-/// Visitors of a whole day: enough that rare pages are published too, few enough that a laptop plays two days in a minute.
+/// Visitors of a whole day: enough that rare pages are published too, few enough that a laptop plays two days in a
+/// minute.
 pub(crate) const VISITORS_PER_DAY: u32 = 5_000;
 
 /// The host, with its port, under which browsers reach the shop.

@@ -1,7 +1,7 @@
-//! How the demo's visitors move: where they come from, which page follows which, how long they stay, where they leave to.
+//! The visits of the demo: their sources, the order of pages, the time on each page, and the exits.
 //!
-//! Every page that follows another is linked from it in the shop. The weights are invented; that phones from Instagram bounce
-//! and visitors of the map look for the shop's address is the kind of finding that the published numbers should show.
+//! Every page that follows another is linked from it in the shop. The weights are invented. Phones from Instagram
+//! bounce and visitors from the map look for the shop's address, so that the published numbers have something to show.
 
 use crate::random::Random;
 
@@ -171,7 +171,8 @@ const SEARCHED: &[(&str, u32)] = &[
     ("/product/syrmaq-rug", 5),
 ];
 
-/// The shop's sources. Their `utm_*` words are the ones of the demo's configuration, but for one that a stranger made up.
+/// The shop's sources. Their `utm_*` words are the ones of the demo's configuration, but for one that a stranger made
+/// up.
 pub(crate) const SOURCES: &[Source] = &[
     Source { referrer: "", query: "", landings: ANYWHERE, bounce: 0.32, weight: 300 },
     Source { referrer: "https://www.google.kz/", query: "", landings: SEARCHED, bounce: 0.38, weight: 130 },
@@ -260,12 +261,12 @@ pub(crate) struct Stay {
     pub(crate) event: &'static str,
 }
 
-/// Draws where a visit comes from; those who know the shop mostly come by themselves.
+/// Picks the source of a visit. People who know the shop mostly come directly.
 pub(crate) fn source(returning: bool, random: &mut Random) -> &'static Source {
     if returning && random.chance(0.5) { &SOURCES[0] } else { random.weighted(SOURCES, |source| source.weight) }
 }
 
-/// Draws the pages of a visit; at least one, at most 40.
+/// Picks the pages of a visit: at least one, at most 40.
 pub(crate) fn walk(source: &Source, random: &mut Random) -> Vec<Stay> {
     let mut page = page(random.weighted(source.landings, |(_, weight)| *weight).0);
     let order = 100_000 + random.below(900_000);
@@ -273,7 +274,7 @@ pub(crate) fn walk(source: &Source, random: &mut Random) -> Vec<Stay> {
     loop {
         let bounced = stays.is_empty() && random.chance(source.bounce);
         let onward = page.next.iter().map(|(_, weight)| weight).sum::<u32>();
-        // Whoever did not bounce goes on from the first page.
+        // A visit that did not bounce continues from the first page.
         let leaves = bounced
             || stays.len() >= 39
             || (!stays.is_empty() && random.below(u64::from(onward + page.leave)) < u64::from(page.leave));

@@ -1,8 +1,8 @@
 //! The demo's world: who visits the shop when, as a list of timed beacons. Pure: the same settings give the same list.
 //!
-//! A day has a rhythm, browsers come back within it and on the next, and beacons leave pages as the snippet sends them: the
-//! view at once, engaged time at the snippet's beats and when the page is left. Bodies are beacons of wire version 1. What
-//! the world does not have: several tabs at once, single-page applications, and browsers that lose their cookies.
+//! A day has a rhythm, and browsers come back on the same day and on the next. Beacons are as the snippet sends them:
+//! the view at once, engaged time at the snippet's intervals and when the page is left. The wire version is one. The
+//! world has no visits in several tabs at once, no single-page applications, and no browsers that lose their cookies.
 
 use std::net::IpAddr;
 
@@ -74,19 +74,19 @@ const RHYTHM: [(u32, u32); 24] = {
 const RETURNING: f64 = 0.22;
 /// Engaged seconds at which the snippet reports before the page is left; the last value repeats.
 const BEATS_S: [f64; 5] = [10.0, 30.0, 60.0, 120.0, 300.0];
-/// The share of visits whose device answers: fewer than in life, where a day is longer than a minute. Each answer is thirty
-/// rows that go thirty ways.
+/// The share of visits whose device answers: fewer than in life, where a day is longer than a minute. Each answer is
+/// thirty rows that go thirty ways.
 const DEVICES: f64 = 0.2;
 /// Milliseconds between two visits of a browser: longer than the idle time that ends a session.
 const BETWEEN_VISITS_MS: i64 = 35 * 60_000;
 
 impl World {
-    /// Draws the world.
+    /// Computes the world.
     ///
     /// # Panics
     /// When there is no network: [`crate::places::parse`] refuses such a list.
     pub(crate) fn new(settings: &Settings, networks: &[Network]) -> Self {
-        let mut draw = Draw {
+        let mut builder = Builder {
             settings,
             shop: format!("http://{}", shop_host(settings.port)),
             networks,
@@ -97,10 +97,10 @@ impl World {
         };
         let mut midnight = settings.start.to_zoned(settings.time_zone.clone());
         while midnight.timestamp() < settings.end {
-            draw.day(midnight.timestamp().as_millisecond());
+            builder.day(midnight.timestamp().as_millisecond());
             midnight = midnight.saturating_add(jiff::Span::new().days(1));
         }
-        let Draw { browsers, mut steps, .. } = draw;
+        let Builder { browsers, mut steps, .. } = builder;
         steps.retain(|step| step.at < settings.end);
         steps.sort_by_key(|step| (step.at, step.browser));
         Self { browsers, steps, end: settings.end }
@@ -108,7 +108,7 @@ impl World {
 }
 
 /// The world while it is drawn.
-struct Draw<'a> {
+struct Builder<'a> {
     settings: &'a Settings,
     /// The origin of the shop's pages.
     shop: String,
@@ -120,7 +120,7 @@ struct Draw<'a> {
     known: Vec<(usize, i64)>,
 }
 
-impl Draw<'_> {
+impl Builder<'_> {
     fn day(&mut self, midnight_ms: i64) {
         let mut seen = Vec::new();
         for _ in 0..self.settings.visitors_per_day {
@@ -178,7 +178,7 @@ impl Draw<'_> {
         let mut stays = walk::walk(source, &mut self.random);
         let objector = self.browsers[browser].kind == Kind::Objector;
         if objector && returning {
-            // The snippet stops at the first answer, which tells it of the objection.
+            // The snippet stops at the first answer, which reports the objection.
             stays.truncate(1);
         }
         let address = self.browsers[browser].addresses[usize::from(self.random.chance(0.25))];
@@ -207,8 +207,8 @@ impl Draw<'_> {
         at_ms
     }
 
-    /// The device part, which the answer to a visit's first view asks for, once the page has nothing better to do. Whoever has
-    /// left by then does not send it, nor does a browser that blocks scripts of other hosts.
+    /// The device part, which the answer to a visit's first view asks for, once the page has nothing better to do.
+    /// Whoever has left by then does not send it, nor does a browser that blocks scripts of other hosts.
     fn device(&mut self, view: &mut View, longest_ms: u32) {
         let after_ms = 700 + self.random.below(900) as u32;
         let browser = &self.browsers[view.browser];
@@ -271,7 +271,7 @@ impl Draw<'_> {
                 self.program_view(at_ms);
             }
         }
-        // A score of driven browsers, each hurrying through some pages at one time of the day or the night.
+        // Twenty automated browsers. Each loads some pages quickly, at one time of the day or the night.
         for _ in 0..self.settings.visitors_per_day / 250 {
             let address = self.address();
             self.browsers.push(Browser::of_suspect(address, &mut self.random));
@@ -283,7 +283,7 @@ impl Draw<'_> {
         }
     }
 
-    /// A page view of the program that was added last; a driven browser runs the device part, too.
+    /// A page view of the program that was added last. An automated browser also sends the device part.
     fn program_view(&mut self, at_ms: i64) {
         let browser = self.browsers.len() - 1;
         let paths: Vec<_> = walk::paths().filter(|path| *path != walk::PAYMENT).collect();

@@ -1,10 +1,14 @@
-//! What an analyst may run: one statement that reads `tamga_stats`, within limits that neither statement nor URL can lift.
+//! What an analyst may run: one statement that reads `tamga_stats`, within limits that neither statement nor URL can
+//! lift.
 //!
-//! In order: the database is ours, settings come from an allow-list and the limits go over them, `readonly` locks both; the
-//! engine's classification must say one statement that reads; [`ast`] or [`show_statements`] must know everything in it. What runs is
-//! the very text that was judged. Behind this stands [`crate::sandbox`], in case the engine has a way that is not known here.
+//! The checks in order: The database must be `tamga_stats`. Settings come from an allow-list, the limits override them,
+//! and
+//! `readonly` locks both. The engine must classify the text as one statement that reads. [`ast`] or [`show_statements`]
+//! must know everything in it. The text that runs is the text that was checked. [`crate::sandbox`] is the second
+//! barrier, if the engine has a way around these checks.
 //!
-//! Not promised: that nobody can keep the analysts' permits in use. Each ends by its deadline, and the service has its own.
+//! Not promised: one analyst can use all permits of analysts. Each statement ends at its deadline, and the service has
+//! its own permits.
 
 use std::collections::HashSet;
 
@@ -139,8 +143,8 @@ impl Analyst {
         Ok(Self { functions, any_case, memory_bytes })
     }
 
-    /// Puts a fresh session under the limits, and returns the engine's databases, which it cannot see any more. `whole`: the
-    /// answer is made at once, in the engine's memory.
+    /// Puts a fresh session under the limits, and returns the engine's databases, which it cannot see any more.
+    /// `whole`: the answer is made at once, in the engine's memory.
     pub(crate) fn confine(
         &self,
         connection: &mut Connection,
@@ -284,8 +288,8 @@ fn is_output_format(name: &str) -> bool {
     name.starts_with("output_format_") && !name.contains("schema")
 }
 
-/// Clauses that the engine would obey while it explains a statement, and that its classification does not see everywhere.
-/// They are looked for in the bare bytes, since no way of quoting can make a keyword out of anything else.
+/// Clauses that the engine executes while it explains a statement, and that its classification does not always see.
+/// They are searched for in the bytes, since a keyword cannot be written in quotes.
 pub(crate) fn acts_while_explained(sql: &[u8]) -> bool {
     let text = String::from_utf8_lossy(sql).to_ascii_lowercase();
     text.contains("outfile") || text.split_once("parallel").is_some_and(|(_, after)| after.contains("with"))
@@ -306,7 +310,7 @@ fn begins_with(sql: &[u8], word: &str) -> bool {
     crate::statement::first_word(sql).is_some_and(|first| first.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// The text without its `FORMAT` clause, which the engine would obey in `EXPLAIN` too. The format itself is known already.
+/// The text without its `FORMAT` clause, which would also apply to `EXPLAIN`. The format itself is already known.
 fn without_format(sql: &[u8]) -> Result<Vec<u8>, Failure> {
     let Some(clause) = format_clause(sql) else { return Ok(sql.to_vec()) };
     if has_word(&sql[clause.end..], "SETTINGS") {

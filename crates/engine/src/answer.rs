@@ -1,4 +1,4 @@
-//! Answers: the headers that ClickHouse's clients read, and a body that breaks the connection when it fails half-way.
+//! Answers: the headers that ClickHouse's clients read, and the body. A body that fails half-way breaks the connection.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use crate::failure::Failure;
 use crate::output;
 use crate::run::{BodyChunk, Head};
 
-/// How long the last bytes get to leave before a broken answer closes its connection.
+/// The time that the last bytes get before a failed answer closes its connection.
 const BREAK_DELAY: Duration = Duration::from_millis(20);
 
-/// What every answer says about the engine.
+/// Facts about the engine that every answer has in its headers.
 pub(crate) struct About {
     pub(crate) version: Arc<str>,
     pub(crate) time_zone: HeaderValue,
 }
 
-/// A body, known at once or still being made.
+/// A body that is complete, or one that the engine is still producing.
 pub(crate) enum AnswerBody {
     Whole(Option<Bytes>),
     Streamed {
@@ -32,7 +32,7 @@ pub(crate) enum AnswerBody {
         tag: String,
         version: Arc<str>,
     },
-    /// The failure was sent; the connection breaks when the delay is over.
+    /// The failure was sent. The connection breaks after the delay.
     Breaking(Pin<Box<Sleep>>),
 }
 
@@ -76,7 +76,7 @@ impl Body for AnswerBody {
     }
 }
 
-/// The trailer in which a server reports an exception after data: the tag, announced in a header, tells it from data.
+/// The trailer in which a server reports an exception after data. A header announces the tag that marks it.
 fn exception_block(message: &str, tag: &str) -> Bytes {
     let length = message.len();
     format!("\r\n__exception__\r\n{tag}\r\n{message}{length} {tag}\r\n__exception__\r\n").into()
@@ -120,7 +120,7 @@ pub(crate) fn begun(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(output::content_type(&head.format)));
     for (name, value) in [
         ("x-clickhouse-summary", HeaderValue::try_from(summary)),
-        // The client chose the name, and a name that is no header value has failed as a format already.
+        // The client chose the name. A name that is no header value has already failed as a format.
         ("x-clickhouse-format", HeaderValue::try_from(head.format.as_str())),
         ("x-clickhouse-exception-tag", tag_header),
     ] {

@@ -1,17 +1,17 @@
-//! What an analyst's statement may consist of, judged by the engine's own parse of it.
+//! Checks an analyst's statement by the engine's own parse of it.
 //!
-//! The input is the answer of `EXPLAIN AST`: one node a line, the node's kind first. Everything is an allow-list: a kind, a
-//! function or a table that is not named here is refused, so a construct that nobody thought of fails closed. Only the
-//! engine parses; there is no second parser that could read the text otherwise.
+//! The input is the answer of `EXPLAIN AST`: one node per line, which begins with the node's kind. All rules are
+//! allow-lists. A kind, a function or a table that is not listed is refused, so an unknown construct is refused too.
+//! Only the engine parses: a second parser could read the text differently.
 //!
-//! Names may contain line ends, and a statement can therefore add lines to its own dump. It cannot take any away: each
-//! node's kind and name begin a line of their own, and each line is judged by itself. The one look at a neighbour, whether a
-//! function is a table function, is safe too: a table expression's line bears no name, so what follows it is genuine.
+//! Names may contain line ends, so a statement can add lines to its own dump. It cannot remove lines: each node's kind
+//! and name begin a new line, and each line is checked by itself. One check looks at the line before, to see whether a
+//! function is a table function. It is safe, because the line of a table expression contains no name.
 
 /// The database that analysts query.
 pub(crate) const DATABASE: &str = "tamga_stats";
 
-/// What the engine tells about itself, as far as clients ask: no queries of others, no paths, no errors.
+/// System tables that clients read. They contain no queries of others, no paths and no errors.
 const SYSTEM_TABLES: [&str; 16] = [
     "system.columns",
     "system.data_type_families",
@@ -31,10 +31,10 @@ const SYSTEM_TABLES: [&str; 16] = [
     "INFORMATION_SCHEMA.TABLES",
 ];
 
-/// Table functions that make their rows out of their arguments.
+/// Table functions that compute their rows from their arguments.
 const TABLE_FUNCTIONS: [&str; 6] = ["numbers", "zeros", "values", "VALUES", "generateSeries", "generate_series"];
 
-/// Kinds of nodes whose line says nothing more that matters; what is below them has lines of its own.
+/// Kinds of nodes whose line has nothing else to check. Their children have their own lines.
 const PLAIN: [&str; 27] = [
     "ArrayJoin",
     "Asterisk",
@@ -68,7 +68,7 @@ const PLAIN: [&str; 27] = [
 const EXPLAINED: [&str; 6] =
     ["EXPLAIN", "EXPLAIN AST", "EXPLAIN ESTIMATE", "EXPLAIN PIPELINE", "EXPLAIN QUERY TREE", "EXPLAIN SYNTAX"];
 
-/// Judges a dump; an error is the sentence that the analyst gets. `databases` are all that the engine has.
+/// Checks a dump. An error is the sentence that the analyst gets. `databases` are all databases of the engine.
 pub(crate) fn check(dump: &str, permitted: impl Fn(&str) -> bool, databases: &[String]) -> Result<(), String> {
     let mut after_table_expression = false;
     let mut nodes = 0;
@@ -114,7 +114,7 @@ fn check_function(name: &str, of_table: bool, permitted: impl Fn(&str) -> bool) 
 
 fn check_table(name: &str) -> Result<(), String> {
     let own = match name.split_once('.') {
-        // The current database is ours, or the name is that of a common table expression.
+        // It is a table of the current database, `tamga_stats`, or a common table expression.
         None => true,
         Some((DATABASE, table)) => !table.contains('.'),
         Some(_) => false,
@@ -123,7 +123,8 @@ fn check_table(name: &str) -> Result<(), String> {
     if readable { Ok(()) } else { Err(format!("the table {} is not available, only those of {DATABASE}", shown(name))) }
 }
 
-/// An identifier may be a table: `x IN system.processes`. One that begins with a database's name is judged as a table.
+/// An identifier may be a table: `x IN system.processes`. If it begins with a database's name, it is checked as a
+/// table.
 fn check_identifier(name: &str, databases: &[String]) -> Result<(), String> {
     let foreign = databases
         .iter()
@@ -137,7 +138,7 @@ fn check_identifier(name: &str, databases: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// The name in a line's rest, before `(alias …)` and `(children …)`.
+/// The name in the rest of a line, before `(alias …)` and `(children …)`.
 fn name(rest: &str) -> &str {
     rest.split(" (").next().unwrap_or(rest)
 }

@@ -1,25 +1,25 @@
-//! Who may connect.
+//! Decides which account sent a request, before the query is read.
 //!
-//! Two accounts at most: the service, whose password is read from a file at the start, and the analyst, who may do without
-//! one (only this machine can connect, and what the analyst can read is fit to publish). Comparing takes the same time whether the
-//! first or the last byte differs, and an unknown user costs what a wrong password costs. The engine itself knows no users
-//! (`--user` is ignored, there is no storage for accounts): everything about identity happens here, before a query is read.
+//! There are two accounts at most. The service has a password, which is read from a file at the start. The analyst may
+//! have none: only this machine can connect, and an analyst reads only published numbers. A comparison takes the same
+//! time for every wrong password, and an unknown user takes the same time as a wrong password. The engine's library
+//! knows no users: it ignores `--user` and has no storage for accounts.
 
 use crate::failure::Failure;
 
-/// What a request brought to prove who it comes from. Never printed.
+/// User and password of a request. Never printed.
 #[derive(Default, Clone)]
 pub(crate) struct Credentials {
     pub(crate) user: Option<String>,
     pub(crate) password: Option<String>,
 }
 
-/// What an account may do.
+/// The rights of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// The collector and its verbs: every statement.
+    /// The collector and its commands. It may run every statement.
     Service,
-    /// People: what [`crate::analyst`] allows.
+    /// People. They may run what [`crate::analyst`] allows.
     Analyst,
 }
 
@@ -28,7 +28,7 @@ const ANALYST: &str = "analyst";
 
 struct Account {
     user: blake3::Hash,
-    /// `None`: any password is right, none too.
+    /// `None`: any password is accepted, or none.
     password: Option<blake3::Hash>,
     role: Role,
 }
@@ -39,20 +39,20 @@ pub(crate) struct Authenticator {
 }
 
 impl Authenticator {
-    /// A authenticator that admits one service account.
+    /// An authenticator that admits the service account.
     pub(crate) fn service(user: &str, password: &str) -> Self {
         let account = Account { user: hash(user), password: Some(hash(password)), role: Role::Service };
         Self { accounts: vec![account] }
     }
 
-    /// Admits the analyst too. The service's name keeps belonging to the service.
+    /// Admits the analyst too. A service account with the analyst's name keeps its name.
     pub(crate) fn admit_analyst(&mut self, password: Option<&str>) {
         let account = Account { user: hash(ANALYST), password: password.map(hash), role: Role::Analyst };
         self.accounts.insert(0, account);
     }
 
-    /// Whether a request may come under this `Host`. Where no password is asked for, only names of this machine will do: a web
-    /// page elsewhere whose name is made to point here (DNS rebinding) could read the answers otherwise.
+    /// Checks the `Host` of a request. Without a password only names of this machine are accepted. Otherwise a web page
+    /// whose name is made to point to this machine (DNS rebinding) could read the answers.
     pub(crate) fn admits_host(&self, role: Role, host: Option<&str>) -> Result<(), Failure> {
         let open = self.accounts.iter().any(|account| account.role == role && account.password.is_none());
         let name = host.map(|host| match host.rsplit_once(':') {
@@ -69,7 +69,7 @@ impl Authenticator {
         Ok(())
     }
 
-    /// The role of whoever bears these credentials.
+    /// The role of the account with these credentials.
     pub(crate) fn admit(&self, credentials: &Credentials) -> Result<Role, Failure> {
         let open =
             |user: &str| self.accounts.iter().any(|account| account.password.is_none() && account.user == hash(user));
@@ -85,7 +85,7 @@ impl Authenticator {
                 ));
             }
         };
-        // `blake3::Hash` compares in constant time; both comparisons are always made.
+        // `blake3::Hash` compares in constant time, and both are always compared.
         let (user, password) = (hash(user), hash(password));
         let found = self.accounts.iter().fold(None, |found, account| {
             let fits = (account.user == user) & account.password.is_none_or(|right| right == password);

@@ -1,4 +1,4 @@
-//! A request's body, expanded if it comes compressed, with a deadline on every piece.
+//! A request's body. It is decompressed if needed, and each chunk has a deadline.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use crate::failure::Failure;
 use crate::lz4_frame::FrameDecoder;
 use crate::native_block::Decoder;
 
-/// How long a client may take for the next piece.
+/// The time that a client may take for the next chunk.
 const PIECE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How much of a body that nobody wants is read so that its sender gets to see the answer, and for how long.
+/// How much of a body is read and dropped, and for how long, so that its sender sees the answer.
 const DISCARD_BYTES: usize = 64 << 20;
 const DISCARD_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The longest statement. The engine itself stops at `max_query_size`, 256 KiB unless set.
 pub(crate) const MAX_TEXT_BYTES: usize = 1 << 20;
 
-/// How a body is packed.
+/// The compression of a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Packing {
-    /// Not at all.
+    /// None.
     Plain,
     /// In ClickHouse's compressed blocks.
     Blocks,
@@ -61,7 +61,7 @@ impl Unpacker {
     }
 }
 
-/// Reads a body piece by piece.
+/// Reads a body chunk by chunk.
 pub(crate) struct BodyReader {
     /// `None` when everything was read.
     incoming: Option<Incoming>,
@@ -83,7 +83,7 @@ impl BodyReader {
         Self { incoming: None, decoder: None }
     }
 
-    /// The next piece, or `None` after the last. An error means that the body must not be believed complete.
+    /// The next chunk, or `None` after the last. After an error the body must not be taken for complete.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
             if let Some(decoder) = &mut self.decoder
@@ -106,13 +106,13 @@ impl BodyReader {
             match (frame.into_data(), &mut self.decoder) {
                 (Ok(data), Some(decoder)) => decoder.push(&data),
                 (Ok(data), None) if !data.is_empty() => return Ok(Some(data)),
-                // Trailers say nothing to us.
+                // Trailers are not used.
                 _ => {}
             }
         }
     }
 
-    /// Reads some of what is left and forgets it.
+    /// Reads some of the rest and drops it.
     pub(crate) async fn discard(&mut self) {
         let mut bytes = 0;
         let all = async {
@@ -122,11 +122,11 @@ impl BodyReader {
                 bytes += piece.len();
             }
         };
-        // Whatever the body's fate, the answer is the engine's reason.
+        // The answer is the engine's reason, even if the body fails here.
         let _ = timeout(DISCARD_DEADLINE, all).await;
     }
 
-    /// Reads what is left, which must fit with `text` into the longest statement.
+    /// Reads the rest. Together with `text` it must fit into the longest statement.
     pub(crate) async fn read_text(&mut self, text: &mut BytesMut) -> Result<(), Failure> {
         while let Some(piece) = self.next().await? {
             text.extend_from_slice(&piece);

@@ -11,13 +11,13 @@ const CACHED_LIBRARY: &str = "tamga/engine/26.7.3-stable.1/libchdb.so";
 
 /// ClickHouse, embedded: the real engine behind the ClickHouse HTTP interface, for one service on one machine.
 ///
-/// Loads libchdb.so, opens the data folder and listens on a loopback address. Once it listens it prints one line of JSON to
-/// standard output, {"listening":"127.0.0.1:8123","version":"26.7.2.1"}, and nothing afterwards. Logs go to standard error
-/// (TAMGA_ENGINE_LOG=debug for more) and never contain a query or its data.
+/// Loads libchdb.so, opens the data folder and listens on a loopback address. Once it listens it prints one line of
+/// JSON to standard output, {"listening":"127.0.0.1:8123","version":"26.7.2.1"}, and nothing afterwards. Logs go to
+/// standard error (TAMGA_ENGINE_LOG=debug for more) and never contain a query or its data.
 ///
 /// SIGTERM and SIGINT stop it: running queries get ten seconds, then the engine is closed in order. Data acknowledged
-/// before is on the disk either way. It exits with 0 after an orderly stop and with 1, and one sentence on standard error,
-/// if it could not start.
+/// before is on the disk either way. It exits with 0 after an orderly stop and with 1, and one sentence on standard
+/// error, if it could not start.
 #[derive(Parser, Debug)]
 #[command(name = "tamga-engine", version, args_override_self = true)]
 pub(crate) struct Cli {
@@ -39,8 +39,9 @@ pub(crate) struct Cli {
 
     /// Admit the user `analyst` too, who reads the database tamga_stats, under limits and in a sandbox
     ///
-    /// The whole process enters the sandbox (Landlock): it can open no file but its data folder, and connect to nothing. On a
-    /// kernel without Landlock there is no analyst, a line in the log says so, and the service is served as always.
+    /// The whole process enters the sandbox (Landlock): it can open no file but its data folder, and connect to
+    /// nothing. On a kernel without Landlock there is no analyst, a line in the log says so, and the service is served
+    /// as always.
     #[arg(long)]
     pub(crate) analyst: bool,
 

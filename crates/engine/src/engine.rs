@@ -1,4 +1,4 @@
-//! The engine of this process: one data folder, locked, and as many connections as requests.
+//! The engine of this process: one locked data folder, and one connection per request.
 
 use std::ffi::CString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -17,8 +17,8 @@ use crate::ffi::{Connection, Library};
 use crate::query_log::{Asked, QueryLog};
 use crate::sandbox;
 
-/// Every part is fsynced before an insert is acknowledged, in every table that does not say otherwise. The library takes
-/// these from a file only; on its command line it ignores them without a word.
+/// Makes every insert durable with fsync before it is acknowledged, in every table that does not say otherwise. The
+/// library reads these settings only from a file and silently ignores them on its command line.
 const ENGINE_CONFIG: &str = "<clickhouse>
     <merge_tree>
         <fsync_after_insert>1</fsync_after_insert>
@@ -33,7 +33,7 @@ pub(crate) struct Engine {
     library: Library,
     /// Arguments of each connection: the folder, and the settings that a session starts with.
     arguments: Vec<CString>,
-    /// Closing the last connection stops the engine, so one is always kept.
+    /// The anchor connection. Closing the last connection stops the engine, so this one is always open.
     anchor: Mutex<Option<Connection>>,
     /// `version()`, as clients know it.
     pub(crate) version: String,
@@ -41,15 +41,15 @@ pub(crate) struct Engine {
     pub(crate) time_zone: String,
     /// The rules for analysts, if there are any.
     analyst: Option<Analyst>,
-    /// Who asked what.
+    /// The log of statements.
     query_log: QueryLog,
 }
 
 impl Engine {
     /// Locks the folder (creating it, readable by this user only), loads the library and boots the engine there. With
-    /// analysts, this process enters its sandbox in between; where there is none, there are no analysts either.
+    /// analysts, this process enters its sandbox in between. Without a sandbox there are no analysts.
     ///
-    /// Call it from the main thread while no other runs: only threads that are started afterwards are in the sandbox.
+    /// Call it from the main thread while no other thread runs: the sandbox covers only threads that start after it.
     pub(crate) fn start(cli: &Cli) -> anyhow::Result<Self> {
         let (library_file, analysts) = (cli.library()?, cli.analyst);
         let folder = prepare(&cli.path)?;
@@ -79,7 +79,7 @@ impl Engine {
         let mut arguments = vec!["clickhouse".to_owned(), format!("--path={}", display(folder)?)];
         arguments.extend(["--async_insert=0".to_owned(), format!("--max_threads={threads}")]);
         let session = c_strings(&arguments)?;
-        // What only the first connection, the one that boots the engine, takes.
+        // Arguments that only the first connection takes, because it boots the engine.
         arguments.push(format!("--config-file={}", display(config)?));
         arguments.push(format!("--max_server_memory_usage={}", u64::from(memory_limit_mib) << 20));
         arguments.extend(["--mark_cache_size=67108864", "--index_mark_cache_size=16777216"].map(str::to_owned));
@@ -94,7 +94,8 @@ impl Engine {
             anyhow::anyhow!("the engine started on {} but answers nothing: {}", folder.display(), error.0)
         })?;
         let about = String::from_utf8_lossy(about.bytes()).trim().to_owned();
-        let (version, time_zone) = about.split_once('\t').context("the engine told its version in an unknown way")?;
+        let (version, time_zone) =
+            about.split_once('\t').context("the engine reported its version in an unknown form")?;
         let analyst = sandboxed.then(|| Analyst::new(&mut anchor, memory_limit_mib)).transpose()?;
         let query_log = QueryLog::open(library, session.clone());
         Ok(Self {
@@ -108,17 +109,17 @@ impl Engine {
         })
     }
 
-    /// The rules for analysts; none where they are not admitted.
+    /// The rules for analysts. `None` if analysts are not admitted.
     pub(crate) fn analyst(&self) -> Option<&Analyst> {
         self.analyst.as_ref()
     }
 
-    /// Writes down that something was asked.
+    /// Records a statement in the query log.
     pub(crate) fn note(&self, asked: Asked) {
         self.query_log.note(asked);
     }
 
-    /// A fresh session.
+    /// Opens a new session.
     pub(crate) fn connect(&self) -> Result<Connection, Failure> {
         self.library.connect(&self.arguments).ok_or_else(|| {
             Failure::new(279, "ALL_CONNECTION_TRIES_FAILED", "The engine opened no session; is it stopping?")
@@ -135,8 +136,8 @@ impl Engine {
     }
 }
 
-/// Runs something of the engine elsewhere than on the main thread. It asks each thread how large its stack is, and for the
-/// main thread the C library answers that out of `/proc/self/maps`, which is not in the sandbox.
+/// Runs engine code on another thread than the main thread. The engine asks for the size of its thread's stack. For the
+/// main thread the C library reads that from `/proc/self/maps`, which the sandbox does not allow.
 fn on_a_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let outcome = std::thread::scope(|scope| scope.spawn(work).join());
     outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -151,7 +152,7 @@ fn prepare(folder: &Path) -> anyhow::Result<PathBuf> {
     fs::canonicalize(folder).with_context(|| format!("cannot open the data folder {}", folder.display()))
 }
 
-/// Takes the folder for as long as this process lives, to its very end: threads of the library may outlive the engine.
+/// Locks the folder until this process ends, because threads of the library may run longer than the engine.
 fn take(folder: &Path) -> anyhow::Result<()> {
     let path = folder.join("engine.lock");
     let file =
@@ -163,7 +164,7 @@ fn take(folder: &Path) -> anyhow::Result<()> {
         })?;
     lock(&file, folder)?;
     std::mem::forget(file);
-    // A process that ends lets go of its files one by one, of this lock before the library's own.
+    // A process that ends closes its files one by one: this lock before the library's own.
     if let Ok(status) = OpenOptions::new().write(true).open(folder.join("status")) {
         lock(&status, folder)?;
     }

@@ -1,5 +1,5 @@
-//! Failures as ClickHouse's clients expect them: a code, a text that begins `Code: N. DB::Exception:`, and the HTTP status
-//! that a ClickHouse server would answer with.
+//! Failures as ClickHouse's clients expect them: a code, a text that begins `Code: N. DB::Exception:`, and the HTTP
+//! status that a ClickHouse server would answer with.
 //!
 //! The text may quote what the client sent, so it goes into the answer and nowhere else; logs get the code.
 
@@ -54,7 +54,8 @@ impl Failure {
 
 impl From<EngineError> for Failure {
     fn from(EngineError(text): EngineError) -> Self {
-        // The library puts "Error: " before the text of some exceptions, and says nothing of a code in a few of its own.
+        // The library puts "Error: " before the text of some exceptions, and says nothing of a code in a few of its
+        // own.
         let code = text
             .find("Code: ")
             .and_then(|at| text[at + 6..].split('.').next())

@@ -1,11 +1,12 @@
 //! The C interface of `libchdb.so`, and the only file of the project that contains `unsafe`.
 //!
-//! The package ships the library without its header, so the dozen functions in use are declared here, by hand, for exactly
-//! one release ([`SUPPORTED_VERSION`]); [`Library::load`] refuses any other. What leaves this file is safe: connections and
-//! streams are owned values that close themselves, a stream borrows its connection exclusively (the engine runs one
-//! statement per connection), and every buffer is copied or borrowed no longer than the result that owns it.
+//! The package ships the library without its header, so the dozen functions in use are declared here, by hand, for
+//! exactly one release ([`SUPPORTED_VERSION`]); [`Library::load`] refuses any other. What leaves this file is safe:
+//! connections and streams are owned values that close themselves, a stream borrows its connection exclusively (the
+//! engine runs one statement per connection), and every buffer is copied or borrowed no longer than the result that
+//! owns it.
 //!
-//! It is one file, though a long one, so that whoever reviews the unsafe code reviews exactly this file.
+//! It is one long file, so that a review of the unsafe code is a review of exactly this file.
 //!
 //! The library is never unloaded: its threads outlive any handle we could hold.
 
@@ -21,7 +22,7 @@ pub(crate) const SUPPORTED_VERSION: &str = "26.7.3";
 
 /// What the engine said went wrong, in its own words (`Code: 60. DB::Exception: …`).
 ///
-/// The text may quote the query and its data: it belongs in the answer to whoever asked, never in a log.
+/// The text may quote the query and its data. So it goes into the answer, and never into a log.
 #[derive(Debug)]
 pub(crate) struct EngineError(pub(crate) String);
 
@@ -104,8 +105,9 @@ pub(crate) struct Library {
 impl Library {
     /// Loads the library, checks its release and takes its signal handlers away, so that this process keeps its own.
     pub(crate) fn load(path: &Path) -> Result<Self, LoadError> {
-        // SAFETY: loading runs the library's initialisers. It is the file that the operator named (by default the one whose
-        // checksum the package manager verified), and those initialisers have no precondition beyond a normal process.
+        // SAFETY: loading runs the library's initialisers. It is the file that the operator named (by default the one
+        // whose checksum the package manager verified), and those initialisers have no precondition beyond a normal
+        // process.
         let library: &'static libloading::Library = Box::leak(Box::new(unsafe { libloading::Library::new(path)? }));
         // SAFETY: `chdb_version` is `const char * chdb_version(void)` in every release that has it.
         let version = unsafe { library.get::<unsafe extern "C" fn() -> *const c_char>(b"chdb_version\0")? };
@@ -114,7 +116,8 @@ impl Library {
         if found != SUPPORTED_VERSION {
             return Err(LoadError::Version { found });
         }
-        // SAFETY: the release is the one whose header these types were written from; names and types correspond one to one.
+        // SAFETY: the release is the one whose header these types were written from; names and types correspond one to
+        // one.
         let api = unsafe {
             Api {
                 connect: *library.get(b"chdb_connect\0")?,
@@ -153,8 +156,8 @@ impl Library {
         let mut pointers: Vec<*mut c_char> = arguments.iter().map(|argument| argument.as_ptr().cast_mut()).collect();
         let count = c_int::try_from(pointers.len()).ok()?;
         pointers.push(ptr::null_mut());
-        // SAFETY: `pointers` holds `count` valid C strings and a final null, as `main` would get them; the library copies
-        // what it needs and does not write to them (its declaration lacks the const).
+        // SAFETY: `pointers` holds `count` valid C strings and a final null, as `main` would get them; the library
+        // copies what it needs and does not write to them (its declaration lacks the const).
         let handle = unsafe { (self.api.connect)(count, pointers.as_mut_ptr()) };
         Some(Connection { api: self.api, handle: NonNull::new(handle)? })
     }
@@ -191,7 +194,8 @@ pub(crate) struct Connection {
     handle: NonNull<RawConnection>,
 }
 
-// SAFETY: the library locks each connection and ties none to a thread. It is not `Sync`: statements must come one by one.
+// SAFETY: the library locks each connection and ties none to a thread. It is not `Sync`: statements must come one by
+// one.
 unsafe impl Send for Connection {}
 
 impl Connection {
@@ -206,8 +210,8 @@ impl Connection {
         };
         let (names, name_lengths) = pointers(|pair| &pair.0);
         let (values, value_lengths) = pointers(|pair| &pair.1);
-        // SAFETY: every pointer comes with its length and outlives the call; the library copies all of it before it returns.
-        // Empty slices give a dangling but non-null pointer with length zero, which is never read.
+        // SAFETY: every pointer comes with its length and outlives the call; the library copies all of it before it
+        // returns. Empty slices give a dangling but non-null pointer with length zero, which is never read.
         unsafe {
             function(
                 self.raw(),
@@ -328,7 +332,8 @@ impl Answer {
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: buffer and length describe one allocation that the result owns and nobody changes; the borrow ends with it.
+        // SAFETY: buffer and length describe one allocation that the result owns and nobody changes; the borrow ends
+        // with it.
         unsafe {
             let start = (self.api.result_buffer)(self.raw.as_ptr());
             match (self.api.result_length)(self.raw.as_ptr()) {

@@ -1,8 +1,8 @@
-//! The ClickHouse HTTP interface: connections, deadlines, and the way of a request to the engine and back.
+//! The ClickHouse HTTP interface: connections, deadlines, and the steps of a request.
 //!
-//! Hostile input is normal input here too, although only this machine can connect: heads, statements, forms and blocks are
-//! bounded, every wait has a deadline, and no more than [`MAX_QUERIES`] statements of the service run at once, and
-//! [`MAX_ANALYSTS`] of analysts besides. Credentials are checked before the body is read.
+//! Hostile input is expected, although only this machine can connect. Heads, statements, forms and blocks are bounded.
+//! Every wait has a deadline. At most [`MAX_QUERIES`] statements of the service and [`MAX_ANALYSTS`] of analysts run at
+//! once. Credentials are checked before the body is read.
 
 use std::io;
 use std::sync::Arc;
@@ -30,22 +30,22 @@ use crate::request::Request;
 use crate::run::{self, InsertChunk, Job, ResponseWriter, Work};
 use crate::statement::{Split, split};
 
-/// Connections beyond this wait in the kernel's queue.
+/// Connections at once. More of them wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 256;
 
-/// Statements that run at once.
+/// Statements of the service that run at once.
 pub(crate) const MAX_QUERIES: usize = 16;
 
-/// How long a statement waits for a permit before it is refused.
+/// The time that a statement waits for a permit before it is refused.
 const PERMIT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// How long a client may take for a request's head, and how long an idle connection is kept.
+/// The time that a client may take for a request's head, and that an idle connection is kept.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The longest head, most of which is the statement in the URL. An URL may have 64 KiB.
 const MAX_HEAD_BYTES: usize = 128 << 10;
 
-/// How long running statements get when the engine is told to stop.
+/// The time that running statements get when the engine is asked to stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What every request needs.
@@ -64,7 +64,7 @@ impl Server {
         Ok(Self { engine, authenticator, about, permits: permits.into(), analyst_permits: analyst_permits.into() })
     }
 
-    /// Serves until `stop` resolves, then drains. True when nothing was left running.
+    /// Serves until `stop` resolves, then waits for running statements. Returns true if all of them ended.
     pub(crate) async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> bool {
         let server = Arc::new(self);
         let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -82,7 +82,8 @@ impl Server {
                 accepted = listener.accept() => match accepted {
                     Ok((socket, _)) => socket,
                     Err(error) => {
-                        // Out of descriptors, mostly: it passes, and a loop without a pause would make it worse.
+                        // Mostly there are no free descriptors. That passes, and a loop without a pause would make it
+                        // worse.
                         tracing::warn!(%error, "cannot accept a connection");
                         sleep(Duration::from_millis(100)).await;
                         continue;
@@ -99,7 +100,7 @@ impl Server {
             let connection = graceful.watch(builder.serve_connection(TokioIo::new(socket), service));
             tokio::spawn(async move {
                 if let Err(error) = connection.await {
-                    // Broken clients are their own problem; what they sent is not repeated here.
+                    // A broken client is not the engine's problem. The log does not repeat what it sent.
                     tracing::debug!(kind = connection_error(&error), "connection ended early");
                 }
                 drop(permit);
@@ -127,7 +128,7 @@ impl Server {
             (_, "/") => return answer::plain(StatusCode::METHOD_NOT_ALLOWED, "Send GET or POST.\n"),
             _ => return answer::plain(StatusCode::NOT_FOUND, "There is no such path; queries go to /.\n"),
         }
-        // Not secret, not predictable: the tag only has to differ from whatever the data contains.
+        // The tag need not be secret. It must not occur in the data, so it is random.
         let mut query_id = random_text();
         let answered = match Request::from_head(&head) {
             Ok(mut request) => {
@@ -151,8 +152,8 @@ impl Server {
         let role = self.authenticator.admit(&request.credentials)?;
         self.authenticator.admits_host(role, headers.get(header::HOST).map(|host| host.to_str().unwrap_or("?")))?;
         let packing = packing(headers, request.decompress)?;
-        // The service's rows come as a stream while their statement runs; an analyst has nothing to say to a permit before the
-        // statement is there.
+        // The service's rows arrive while their statement runs, so it takes its permit now. An analyst takes one only
+        // when the whole statement has arrived.
         let early_permit = match role {
             Role::Service => Some(permit(&self.permits, MAX_QUERIES).await?),
             Role::Analyst => None,
@@ -197,7 +198,7 @@ impl Server {
         let engine = Arc::clone(&self.engine);
         tokio::task::spawn_blocking(move || {
             run::run(&engine, job, response);
-            // The permit ends with the work, not with the client's patience.
+            // The permit is held until the work ends, even if the client leaves before.
             drop(permit);
         });
         if let Some((sender, first)) = sender {
@@ -210,7 +211,7 @@ impl Server {
     }
 }
 
-/// How the body is packed, as header and URL say.
+/// The compression of the body, by header and URL.
 fn packing(headers: &http::HeaderMap, blocks: bool) -> Result<Packing, Failure> {
     let encoding = headers.get(header::CONTENT_ENCODING).map_or(b"identity".as_slice(), |value| value.as_bytes());
     match (encoding, blocks) {
@@ -223,7 +224,7 @@ fn packing(headers: &http::HeaderMap, blocks: bool) -> Result<Packing, Failure> 
     }
 }
 
-/// A permit out of `permits`, of which there are `most`.
+/// Waits for one of `permits`, of which there are `most`.
 async fn permit(permits: &Arc<Semaphore>, most: usize) -> Result<OwnedSemaphorePermit, Failure> {
     match timeout(PERMIT_DEADLINE, Arc::clone(permits).acquire_owned()).await {
         Ok(Ok(permit)) => Ok(permit),
@@ -235,16 +236,16 @@ async fn permit(permits: &Arc<Semaphore>, most: usize) -> Result<OwnedSemaphoreP
     }
 }
 
-/// A statement, parted from the rows that follow it.
+/// A statement, separated from the rows that follow it.
 enum Statement {
     Insert { sql: Vec<u8>, format: String },
     Other { sql: Vec<u8>, format: Option<String> },
 }
 
 impl Statement {
-    /// Reads as much of the body as the statement needs; what was read beyond is the first of the rows.
+    /// Reads as much of the body as the statement needs. The bytes after it are the first rows.
     ///
-    /// A statement in the URL is complete for an `INSERT`, whose rows are then the body; any other goes on in the body.
+    /// An `INSERT` in the URL is complete, and the body is its rows. Any other statement continues in the body.
     async fn read(query: &str, reader: &mut BodyReader) -> Result<(Self, Bytes), Failure> {
         let mut text = BytesMut::from(query);
         if !query.is_empty() {
@@ -253,7 +254,7 @@ impl Statement {
                 found => return Self::from_split(found, &text),
             }
         }
-        // Each try reads the text anew, so the next one waits until it has doubled.
+        // Each try reads the whole text again, so the next try waits until the text has doubled.
         let mut next_try = 1;
         while let Some(piece) = reader.next().await? {
             text.extend_from_slice(&piece);
@@ -292,15 +293,16 @@ impl Statement {
     }
 }
 
-/// Hands the body over as rows. Returning early drops the sender, which cancels the insert; so does dropping this future,
-/// which is what happens when the client goes away.
+/// Passes the body on as rows. An early return drops the sender, which cancels the insert. When the client closes the
+/// connection, this future is dropped, which does the same.
 async fn feed(sender: mpsc::Sender<InsertChunk>, first: Bytes, reader: &mut BodyReader) -> Result<(), Failure> {
     let mut piece = Some(first).filter(|first| !first.is_empty());
     loop {
         if let Some(piece) = piece.take()
             && sender.send(InsertChunk::Rows(piece)).await.is_err()
         {
-            // The engine refused what it has; its reason arrives as the answer, which most clients read only after the body.
+            // The engine refused the rows so far. The answer has the reason, and most clients read it only after the
+            // body.
             reader.discard().await;
             return Ok(());
         }
@@ -312,7 +314,7 @@ async fn feed(sender: mpsc::Sender<InsertChunk>, first: Bytes, reader: &mut Body
     }
 }
 
-/// Thirty-two characters of chance.
+/// 32 random characters.
 fn random_text() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system gives random numbers");

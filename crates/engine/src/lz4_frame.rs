@@ -1,8 +1,9 @@
-//! LZ4 frames (`Content-Encoding: lz4`), as the Python client sends what it inserts.
+//! LZ4 frames (`Content-Encoding: lz4`): the Python client sends its inserts in them.
 //!
-//! The library's own frame decoder pulls from a blocking reader, and bodies here are pushed; so the framing is read here and
-//! each block expanded by the library. Blocks may refer to the 64 KiB before them. Their size is bounded by the frame's
-//! header, which cannot announce more than 4 MiB. Checksums, which are optional, are passed over: the way is one machine long.
+//! The library's frame decoder needs a blocking reader, but bodies arrive in chunks. So this module reads the framing,
+//! and the library decompresses each block. A block may refer to the 64 KiB before it. The frame's header bounds the
+//! size of a block and cannot announce more than 4 MiB. The optional checksums are skipped, since the data never leaves
+//! this machine.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
@@ -12,7 +13,7 @@ const MAGIC: u32 = 0x184d_2204;
 /// How far back a block may refer.
 const WINDOW: usize = 64 << 10;
 
-/// Expands frames that arrive in pieces of any size.
+/// Decompresses frames that arrive in chunks of any size.
 #[derive(Default)]
 pub(crate) struct FrameDecoder {
     pending: BytesMut,
@@ -33,7 +34,7 @@ impl FrameDecoder {
         self.pending.extend_from_slice(piece);
     }
 
-    /// The next block, or `None` until more bytes were pushed.
+    /// The next block, or `None` if it needs more bytes.
     pub(crate) fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
             let Some(frame) = self.frame else {
@@ -75,7 +76,7 @@ impl FrameDecoder {
         }
     }
 
-    /// Reads a frame's header; false until all of it is there.
+    /// Reads a frame's header. Returns false while it is incomplete.
     fn begin(&mut self) -> Result<bool, Failure> {
         let [m0, m1, m2, m3, flags, sizes, ..] = self.pending[..] else { return Ok(false) };
         if number(&[m0, m1, m2, m3]) != MAGIC || flags >> 6 != 1 || flags & 1 != 0 {
@@ -88,7 +89,7 @@ impl FrameDecoder {
             7 => 4 << 20,
             _ => return Err(broken()),
         };
-        // Six bytes, the content's size if it is told, and the header's checksum.
+        // Six bytes, the content's size if it is given, and the header's checksum.
         let end = 7 + if flags & 8 != 0 { 8 } else { 0 };
         if self.pending.len() < end {
             return Ok(false);
@@ -99,7 +100,7 @@ impl FrameDecoder {
         Ok(true)
     }
 
-    /// Says whether the stream ended between two frames.
+    /// Checks that the stream ended between two frames.
     pub(crate) fn finish(&self) -> Result<(), Failure> {
         if self.frame.is_some() || self.pending.has_remaining() { Err(broken()) } else { Ok(()) }
     }
@@ -131,7 +132,8 @@ mod tests {
         decoder.finish().map(|()| out)
     }
 
-    /// A frame as the standard tools write it: linked blocks of at most 64 KiB, the second of which refers to the first.
+    /// A frame as the standard tools write it: linked blocks of at most 64 KiB, the second of which refers to the
+    /// first.
     fn frame(blocks: &[&[u8]]) -> Vec<u8> {
         let mut out = vec![0x04, 0x22, 0x4d, 0x18, 0x40, 0x40, 0];
         let mut before = Vec::new();

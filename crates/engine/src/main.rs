@@ -1,12 +1,14 @@
 //! `tamga-engine`: the embedded ClickHouse. Loads `libchdb.so` and speaks the ClickHouse HTTP interface on loopback.
 //!
-//! The engine can take its process down (it is a large C++ library), which is why it has a process of its own, and why
-//! whoever starts it watches and restarts it. From the outside it is a small ClickHouse server: the official clients work.
+//! The engine is a large C++ library and can end its process. So it has its own process, and the parent watches and
+//! restarts it. For clients it is a small ClickHouse server: the official clients work.
 //!
-//! In the order of a request's way: [`http`] accepts it, [`authenticator`] decides who it is, [`request`], [`multipart`], [`body`],
-//! [`native_block`], [`lz4_frame`] and [`statement`] read it, [`run`] runs it on a connection of its own through [`engine`] and [`ffi`], [`output`]
-//! and [`answer`] shape what goes back, [`failure`] what goes wrong. Only [`ffi`] contains unsafe code. What an analyst sends
-//! passes [`analyst`], [`ast`] and [`show_statements`] before it runs, in a process that is in its [`sandbox`]. [`query_log`] writes down who asked.
+//! The modules in the order in which a request passes them: [`http`] accepts it. [`authenticator`] decides which
+//! account sent it. [`request`], [`multipart`], [`body`], [`native_block`], [`lz4_frame`] and [`statement`] read it.
+//! [`run`] runs it on its own connection, through [`engine`] and [`ffi`]. [`output`] and [`answer`] format the answer,
+//! [`failure`] the errors. [`query_log`] records each statement. Statements of analysts are checked by [`analyst`],
+//! [`ast`] and [`show_statements`] before they run, and the process is then in its [`sandbox`]. Only [`ffi`] contains
+//! unsafe code.
 
 #![deny(unsafe_code)]
 
@@ -31,7 +33,7 @@ mod sandbox;
 mod show_statements;
 mod statement;
 
-/// What fuzzing has found interesting in an analyst's statements.
+/// The fuzz target for statements of analysts. The test below runs it on the inputs that fuzzing found.
 #[cfg(test)]
 #[path = "../../../fuzz/targets/guard.rs"]
 mod statements;
@@ -56,11 +58,11 @@ use crate::cli::Cli;
 use crate::engine::Engine;
 use crate::http::{MAX_QUERIES, Server};
 
-/// How far the engine steps back where the processor is short: the collector beside it has somebody waiting for an answer,
-/// and its rows are safe without us. At 10 the collector's threads get nine tenths of a contested core, and we the rest.
+/// The engine's niceness. Browsers wait for the collector beside it, and nobody waits for the engine: rows are safe in
+/// the spool. At 10 the collector's threads get nine tenths of a contested core, and the engine the rest.
 const NICENESS: i32 = 10;
-/// The same where analysts ask: nobody's rows wait for them, and eight questions without an end are eight busy threads, which
-/// at 10 weigh as much as the collector.
+/// The niceness with analysts. No rows wait for their queries, and eight endless queries are eight busy threads, which
+/// at 10 get as much time as the collector.
 const NICENESS_WITH_ANALYSTS: i32 = 19;
 
 fn main() -> ExitCode {
@@ -79,7 +81,7 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The last resort of a program that could not start: if even standard error is gone, the exit code remains.
+            // If standard error is closed, the exit code still says that the start failed.
             let _ = writeln!(io::stderr(), "tamga-engine: {error:#}");
             ExitCode::FAILURE
         }
@@ -88,14 +90,14 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
     protect_memory()?;
-    // Before there are other threads: they inherit it.
+    // Before other threads start: they inherit it.
     nice(if cli.analyst { NICENESS_WITH_ANALYSTS } else { NICENESS }).context("cannot lower the engine's priority")?;
     let address = cli.listen()?;
     let mut authenticator = Authenticator::service(&cli.user, &cli.password()?);
     let analyst_password = cli.analyst_password()?;
-    // Before the engine boots: a busy port is found without waiting, and nobody is answered until there is an engine.
+    // Before the engine boots, so that a busy port is found at once. Clients are answered only when the engine runs.
     let listener = listen(address)?;
-    // Before the runtime: the sandbox holds for threads that are started later.
+    // Before the runtime starts threads: the sandbox covers only threads that start after it.
     let engine = Arc::new(Engine::start(cli)?);
     if engine.analyst().is_some() {
         authenticator.admit_analyst(analyst_password.as_deref());
@@ -114,7 +116,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Ok::<_, anyhow::Error>(server.serve(listener, stop).await)
     })?;
     if !drained {
-        // Closing the engine under a running statement is not safe; ending the process is, as after a crash.
+        // Closing the engine under a running statement is not safe. Ending the process is: it is like a crash.
         tracing::warn!("statements were still running; the engine ends without an orderly close");
         std::process::exit(0);
     }
@@ -124,7 +126,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Rows and queries are in this process's memory: no core dump writes them down, and no file is readable by others.
+/// This process holds rows and queries in memory. So it writes no core dump, and other users cannot read its files.
 fn protect_memory() -> anyhow::Result<()> {
     umask(Mode::RWXG | Mode::RWXO);
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).context("cannot switch core dumps off")
@@ -138,7 +140,7 @@ fn listen(address: SocketAddr) -> anyhow::Result<StdTcpListener> {
     Ok(listener)
 }
 
-/// The one line of standard output.
+/// Prints the only line of standard output: address and version, as JSON.
 fn announce(listener: &TcpListener, version: &str) -> anyhow::Result<()> {
     let listening = listener.local_addr().context("the listening socket has no address")?.to_string();
     let line = serde_json::json!({ "listening": listening, "version": version });
@@ -146,13 +148,13 @@ fn announce(listener: &TcpListener, version: &str) -> anyhow::Result<()> {
     writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("cannot write to standard output")
 }
 
-/// Resolves when the engine shall stop.
+/// Returns a future that resolves when the engine must stop.
 fn stop_request(with_parent: bool) -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let (parent_gone, parent) = oneshot::channel::<()>();
     if with_parent {
-        // A thread of its own: a blocking read cannot be taken back, and must not hold the runtime up.
+        // In its own thread: a blocking read cannot be cancelled, and must not delay the end of the runtime.
         std::thread::Builder::new()
             .name("parent".to_owned())
             .spawn(move || {
@@ -163,7 +165,7 @@ fn stop_request(with_parent: bool) -> anyhow::Result<impl Future<Output = ()>> {
             })
             .context("cannot start a thread")?;
     } else {
-        // Without a parent to watch, the channel must never report one gone.
+        // There is no parent to watch, so the channel must never report its end.
         std::mem::forget(parent_gone);
     }
     Ok(async move {
@@ -179,7 +181,7 @@ fn stop_request(with_parent: bool) -> anyhow::Result<impl Future<Output = ()>> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn no_statement_breaks_what_judges_it() {
+    fn no_statement_makes_the_checks_panic() {
         let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/guard");
         let inputs: Vec<_> =
             std::fs::read_dir(corpus).expect("the corpus").map(|entry| entry.expect("a file").path()).collect();

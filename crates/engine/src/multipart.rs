@@ -1,7 +1,7 @@
 //! `multipart/form-data`, as far as ClickHouse's clients use it: small text fields (`query`, `param_*`).
 //!
-//! The body is already in memory and bounded by the caller. A part with a file name is "external data", an uploaded table to
-//! join with; it is refused.
+//! The body is already in memory and bounded by the caller. A part with a file name is "external data", an uploaded
+//! table to join with; it is refused.
 
 use crate::failure::Failure;
 
@@ -31,7 +31,8 @@ pub(crate) fn fields(body: &[u8], boundary: &str) -> Result<Vec<(String, String)
     let delimiter = format!("--{boundary}");
     let inner = format!("\r\n{delimiter}");
     let mut rest = match find(body, delimiter.as_bytes()) {
-        // What stands before the first delimiter is a preamble, to be ignored; it ends with a line end unless it is empty.
+        // What stands before the first delimiter is a preamble, to be ignored; it ends with a line end unless it is
+        // empty.
         Some(at) if at == 0 || body[..at].ends_with(b"\r\n") => &body[at + delimiter.len()..],
         _ => return Err(malformed()),
     };

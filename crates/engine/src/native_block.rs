@@ -1,8 +1,8 @@
 //! ClickHouse's own compression framing (`decompress=1`, `compress=1`), LZ4 only.
 //!
-//! A frame is 16 bytes of CityHash128 (of the 1.0.2 variant), then one byte for the method, the compressed length (these nine
-//! bytes included) and the length to expand to, both little-endian, then the data. The hash covers everything after itself.
-//! Both lengths are bounded before anything is allocated.
+//! A frame is 16 bytes of CityHash128 (of the 1.0.2 variant), then one byte for the method, the compressed length
+//! (these nine bytes included) and the decompressed length, both little-endian, then the data. The hash covers
+//! everything after itself. Both lengths are bounded before anything is allocated.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -14,10 +14,11 @@ const METHOD_LZ4: u8 = 0x82;
 const METHOD_NONE: u8 = 0x02;
 const METHOD_ZSTD: u8 = 0x90;
 
-/// The longest block, compressed or not. ClickHouse cuts at 1 MiB, the Rust client at 256 KiB; one wide row may pass both.
+/// The longest block, compressed or not. ClickHouse cuts at 1 MiB, the Rust client at 256 KiB. One wide row may be
+/// longer.
 pub(crate) const MAX_BLOCK_BYTES: usize = 8 << 20;
 
-/// Expands a stream of frames that arrives in pieces of any size.
+/// Decompresses a stream of frames that arrives in chunks of any size.
 #[derive(Default)]
 pub(crate) struct Decoder {
     pending: BytesMut,
@@ -28,7 +29,7 @@ impl Decoder {
         self.pending.extend_from_slice(piece);
     }
 
-    /// The next whole block, or `None` until more bytes were pushed.
+    /// The next whole block, or `None` if it needs more bytes.
     pub(crate) fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         let Some(frame) = self.pending.get(CHECKSUM..CHECKSUM + HEADER) else { return Ok(None) };
         let (method, compressed, expanded) = (frame[0], length(&frame[1..5]), length(&frame[5..9]));
@@ -72,7 +73,7 @@ impl Decoder {
         }
     }
 
-    /// Says whether the stream ended between two frames.
+    /// Checks that the stream ended between two frames.
     pub(crate) fn finish(&self) -> Result<(), Failure> {
         if self.pending.has_remaining() {
             return Err(Failure::new(271, "CANNOT_DECOMPRESS", "The data ends in the middle of a compressed block."));

@@ -1,8 +1,9 @@
 //! How an answer in a given format can be sent piece by piece.
 //!
-//! The engine hands a streamed answer out block by block, each formatted as if it were the whole. For formats that are a mere
-//! sequence of rows that is exactly what a client should get. Formats with a header repeat it in every block: the repeats are
-//! taken out here. All others (`JSON`, `Parquet`, `Pretty`, …) must be formatted at once, which the caller bounds.
+//! The engine hands a streamed answer out block by block, each formatted as if it were the whole. For formats that are
+//! a mere sequence of rows that is exactly what a client should get. Formats with a header repeat it in every block:
+//! the repeats are taken out here. All others (`JSON`, `Parquet`, `Pretty`, …) must be formatted at once, which the
+//! caller bounds.
 
 use crate::failure::Failure;
 

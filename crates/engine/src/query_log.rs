@@ -1,10 +1,10 @@
-//! The query log: which account asked which tables and functions, when. `tamga_engine.query_log` has the columns of a ClickHouse
-//! server's `system.query_log` that the collector's checks of the wall read.
+//! The query log: which account read which tables and functions, and when. The table `tamga_engine.query_log` has those
+//! columns of a ClickHouse server's `system.query_log` that the collector's checks of the wall read.
 //!
-//! Rows that are inserted are not logged, statements are: what the service asks, and what analysts ask or were refused. A
-//! thread of its own takes them apart, so that nobody waits for it. Literals are replaced before anything is written, since they
-//! can be what a visitor's browser sent. When more is asked than can be written down, what is left out is counted in a
-//! line of the process's log. An engine whose one user may not create a database has no query log, and says so.
+//! It has the statements of the service and of analysts, also refused ones, but no inserted rows. Its own thread parses
+//! them, so that no statement waits. Literals are replaced before anything is written, because they can contain what a
+//! visitor's browser sent. When statements arrive faster than they are written, some are left out, and the process's
+//! log has their number. An engine whose user may not create a database has no query log, and its log says so.
 
 use std::collections::HashSet;
 use std::ffi::CString;
@@ -20,11 +20,11 @@ use crate::authenticator::Role;
 use crate::ffi::{Connection, Library};
 use crate::statement::format_clause;
 
-/// Statements that wait to be written down.
+/// Statements that may wait to be written.
 const WAITING_MAX: usize = 256;
-/// Of a longer text only the length is kept.
+/// The longest text that is parsed. Of a longer one only the length is written.
 const TEXT_MAX: usize = 64 << 10;
-/// How long lines are gathered before they are written.
+/// The time for which lines are collected before they are written.
 const GATHER: Duration = Duration::from_secs(2);
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS tamga_engine.query_log
@@ -49,13 +49,13 @@ TTL event_date + toIntervalDay(9)
 SETTINGS fsync_after_insert = 0, fsync_part_directory = 0
 COMMENT 'Who asked what: statements without their literals'";
 
-/// One statement that was asked.
+/// One statement that a client sent.
 pub(crate) struct Asked {
     pub(crate) role: Role,
     pub(crate) sql: Vec<u8>,
     pub(crate) database: Option<String>,
     pub(crate) parameters: Vec<(String, String)>,
-    /// 0 when it was carried out.
+    /// 0 if the statement was run.
     pub(crate) code: i32,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Asked {
 pub(crate) struct QueryLog(Mutex<Option<(SyncSender<Asked>, JoinHandle<()>)>>);
 
 impl QueryLog {
-    /// Makes the table and starts to write; without a table the log stays empty.
+    /// Creates the table and starts the thread. Without a table the log stays empty.
     pub(crate) fn open(library: Library, arguments: Vec<CString>) -> Self {
         let made = library.connect(&arguments).is_some_and(|mut connection| {
             let create = |connection: &mut Connection, sql: &str| connection.query(sql.as_bytes(), "Null", &[]).is_ok();
@@ -80,7 +80,7 @@ impl QueryLog {
         Self(Mutex::new(writing.ok().map(|thread| (sender, thread))))
     }
 
-    /// Notes a statement. Never waits.
+    /// Records a statement. Never waits.
     pub(crate) fn note(&self, asked: Asked) {
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((sender, _)) = &*sender
@@ -90,7 +90,7 @@ impl QueryLog {
         }
     }
 
-    /// Writes what waits, and ends.
+    /// Writes the waiting statements, and ends the thread.
     pub(crate) fn close(&self) {
         let writing = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((sender, thread)) = writing {
@@ -143,11 +143,11 @@ fn names(connection: &mut Connection) -> HashSet<String> {
 /// A line of the log, as JSON.
 fn line(connection: &mut Connection, databases: &HashSet<String>, asked: &Asked) -> String {
     let is_long = asked.sql.len() > TEXT_MAX;
-    // A format would shape the explanation too.
+    // A FORMAT clause would also change the format of the explanation.
     let end = format_clause(&asked.sql).map_or(asked.sql.len(), |clause| clause.start);
     let sql = if is_long { &[][..] } else { &asked.sql[..end] };
     let text = String::from_utf8_lossy(sql).into_owned();
-    // Explaining obeys some clauses. What was refused is therefore not given to the engine again.
+    // EXPLAIN executes some clauses. So a refused statement is not given to the engine again.
     let found = if asked.code != 0 || acts_while_explained(&asked.sql) {
         Named::in_text(&text, databases)
     } else {
@@ -177,7 +177,7 @@ fn line(connection: &mut Connection, databases: &HashSet<String>, asked: &Asked)
     format!("{line}\n")
 }
 
-/// What a parsed statement names.
+/// The names in a parsed statement.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Named {
     databases: Vec<String>,
@@ -187,7 +187,7 @@ struct Named {
 }
 
 impl Named {
-    /// Reads the engine's dump of a parse. A name without a database is taken for one of the current database.
+    /// Reads the engine's dump of a parse. A name without a database is a name of the current database.
     fn in_parse(dump: &str, default: &str, databases: &HashSet<String>) -> Self {
         let mut named = Self::default();
         let mut of_table = false;
@@ -203,7 +203,7 @@ impl Named {
                 }
                 "Function" if of_table => push(&mut named.table_functions, name),
                 "Function" => push(&mut named.functions, name),
-                // Of statements that change something: `CreateQuery tamga_stats pages (children 3)`.
+                // Statements that change something: `CreateQuery tamga_stats pages (children 3)`.
                 kind if kind.ends_with("Query") && databases.contains(name) => match words.next() {
                     Some(table) if !table.starts_with('(') && !table.is_empty() => {
                         named.table(&format!("{name}.{table}"))
@@ -217,7 +217,7 @@ impl Named {
         named
     }
 
-    /// Looks for `database.table` in a text that nobody parses. Strings and comments are left out, quotes and blanks too.
+    /// Finds `database.table` in a text that was not parsed. Strings, comments, quotes and blanks are removed first.
     fn in_text(text: &str, databases: &HashSet<String>) -> Self {
         let mut named = Self::default();
         let bare: String = text.split('\'').step_by(2).collect::<Vec<_>>().join(" ");

@@ -1,7 +1,7 @@
 //! What a request asks for, read from its URL, its headers and (for forms) its fields.
 //!
-//! Everything that is not a parameter of the transport is a setting of the engine and is applied with `SET`, so a misspelt
-//! name is the engine's own error, not a silent nothing.
+//! Everything that is not a parameter of the transport is a setting of the engine and is applied with `SET`, so a
+//! misspelt name is the engine's own error, not a silent nothing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,7 +12,8 @@ use url::form_urlencoded;
 use crate::authenticator::Credentials;
 use crate::failure::Failure;
 
-/// Parameters of the HTTP interface that are no settings, or only make sense to a server with sessions, roles or quotas.
+/// Parameters of the HTTP interface that are no settings, or only make sense to a server with sessions, roles or
+/// quotas.
 const TRANSPORT: [&str; 22] = [
     "add_http_cors_header",
     "buffer_size",

@@ -1,8 +1,9 @@
-//! Runs one request on the engine, on a thread that may block.
+//! Runs one request on the engine, in a blocking thread.
 //!
-//! Each request gets a connection of its own, which costs 0.1 ms and carries its settings and current database away with it
-//! when it closes. Answers leave through a short queue, so that a slow reader holds up the engine and not the memory; rows
-//! to insert arrive through one likewise. An insert is finished only after [`InsertChunk::End`]: a sender that vanishes cancels it.
+//! Each request has its own connection. It costs 0.1 ms, and its settings and current database end with it. Answers
+//! pass through a short queue, so that a slow reader slows the engine down and does not fill memory. Rows to insert
+//! arrive through such a queue too. An insert is finished only after [`InsertChunk::End`]. If the sender is dropped
+//! before, it is cancelled.
 
 use std::time::{Duration, Instant};
 
@@ -22,16 +23,16 @@ use crate::query_log::Asked;
 use crate::request::Request;
 use crate::statement::has_word;
 
-/// How long a client may leave an answer unread before its query is cancelled.
+/// The time that a client may leave an answer unread before its query is cancelled.
 const SEND_DEADLINE: Duration = Duration::from_secs(60);
 
-/// The engine queues 16 pieces of an insert: with this size, 4 MiB.
+/// The engine queues 16 appends of an insert: with this size, 4 MiB.
 const APPEND_BYTES: usize = 256 << 10;
 
-/// The most that an answer in a format that must be made at once may take, in the engine's memory.
+/// The memory of an answer in a format that the engine must produce at once.
 const WHOLE_ANSWER_BYTES: usize = 16 << 20;
 
-/// What to run.
+/// One request to run.
 pub(crate) struct Job {
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) parameters: Vec<(String, String)>,
@@ -52,17 +53,17 @@ pub(crate) enum Work {
     Statement { sql: Vec<u8>, format: Option<String> },
 }
 
-/// A piece of the rows to insert.
+/// A chunk of the rows to insert.
 pub(crate) enum InsertChunk {
     Rows(Bytes),
-    /// All rows were sent: write them.
+    /// All rows were sent, and the insert can finish.
     End,
 }
 
-/// A piece of an answer's body.
+/// A chunk of an answer's body.
 pub(crate) enum BodyChunk {
     Data(Bytes),
-    /// The answer is whole. A channel that closes without saying so belongs to a thread that broke off.
+    /// The answer is complete. If the channel closes without it, the thread failed.
     End,
     Failed(Failure),
 }
@@ -74,7 +75,7 @@ pub(crate) struct Head {
     pub(crate) elapsed: Duration,
 }
 
-/// Where the answer goes: first the head (or a failure), then the body's parts.
+/// Sends the answer: first the head (or a failure), then the chunks of the body.
 pub(crate) struct ResponseWriter {
     head: Option<oneshot::Sender<Result<Head, Failure>>>,
     body: mpsc::Sender<BodyChunk>,
@@ -95,7 +96,7 @@ impl ResponseWriter {
     fn begin(&mut self, progress: Progress) {
         if let Some(head) = self.head.take() {
             let head_line = Head { format: self.format.clone(), progress, elapsed: self.started.elapsed() };
-            // Nobody waits any more when the client went away; the next `send` will notice.
+            // If the client is gone, nobody receives this, and the next `send` fails.
             let _ = head.send(Ok(head_line));
         }
     }
@@ -127,14 +128,14 @@ impl ResponseWriter {
                     "query done"
                 );
                 self.begin(progress);
-                // Whoever does not take the end does not believe the answer.
+                // A client that does not receive the end treats the answer as incomplete.
                 let _ = self.pass_on(BodyChunk::End);
             }
             Err(failure) => {
                 tracing::debug!(elapsed_ms, code = failure.code, "query failed");
                 match self.head.take() {
                     Some(head) => drop(head.send(Err(failure))),
-                    // The answer has begun: the failure is its last piece, and breaks the connection.
+                    // The answer has begun. The failure is its last chunk, and breaks the connection.
                     None => drop(self.pass_on(BodyChunk::Failed(failure))),
                 }
             }
@@ -153,7 +154,7 @@ pub(crate) fn run(engine: &Engine, job: Job, mut response: ResponseWriter) {
     response.end(outcome);
 }
 
-/// The job as the query log wants it; rows to insert are not logged.
+/// The entry for the query log. Rows to insert are not logged.
 fn asked(job: &Job) -> Option<Asked> {
     let Work::Statement { sql, .. } = &job.work else { return None };
     let database = match job.role {
@@ -256,7 +257,7 @@ fn select(
         Ok(stream) => return send_blocks(stream, plan, response),
         Err(refused) => refused,
     };
-    // SHOW, DESCRIBE, EXPLAIN, … read too, but the engine streams SELECT only. Nothing has run yet.
+    // SHOW, DESCRIBE, EXPLAIN … also read, but the engine streams only SELECT. Nothing has run yet.
     if refused.0.contains("Streaming query is not supported for query") {
         return whole(connection, sql, parameters, response);
     }
@@ -294,7 +295,7 @@ fn whole(
 }
 
 fn plan(response: &ResponseWriter, sql: &[u8], settings: &[(String, String)]) -> Plan {
-    // What adds rows or brackets around the whole answer makes any format one that must be made at once.
+    // Settings that add rows or brackets around the whole answer need the answer at once, in any format.
     const AROUND: [&str; 2] = ["output_format_json_array_of_rows", "extremes"];
     let around = settings.iter().any(|(name, _)| AROUND.contains(&name.as_str()))
         || AROUND.iter().any(|name| has_word(sql, name))
@@ -311,7 +312,7 @@ fn bound_answer(connection: &mut Connection, settings: &[(String, String)]) -> R
     Ok(())
 }
 
-/// The engine's own words for a text that is not one statement. Opening it as an insert parses it, strictly, as one.
+/// The engine's error for a text that is not one statement. To get it, the text is parsed strictly, as an insert.
 fn syntax_error(connection: &mut Connection, sql: &[u8]) -> Failure {
     if sql.iter().all(|byte| byte.is_ascii_whitespace() || *byte == b';') {
         return Failure::syntax("Syntax error: the query is empty.");

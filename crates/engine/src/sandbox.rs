@@ -1,8 +1,8 @@
-//! The last wall around analysts' statements: after [`enter`], this process can open no file but its data, and connect to
-//! nothing.
+//! The sandbox around analysts' statements. After [`enter`] this process can open only files of its data folder, and
+//! cannot connect to anything.
 //!
-//! Landlock binds the calling thread and the threads that it starts afterwards. So it is entered by the main thread while it
-//! is the only one: after the library was loaded, before the engine boots.
+//! Landlock restricts the calling thread and the threads that it starts afterwards. So the main thread enters it while
+//! no other thread runs: after the library was loaded and before the engine boots.
 
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use landlock::{
     RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetStatus, Scope,
 };
 
-/// Beyond the data, what the engine reads while it runs: time zones that the system may have newer than the library, randomness,
-/// and how much memory and processor there is. None of it tells of other programs' data.
+/// What the engine reads besides the data: time zones (the system may have newer ones than the library), randomness,
+/// and the size of memory and processor. None of it contains data of other programs.
 const READABLE: [&str; 9] = [
     "/usr/share/zoneinfo",
     "/etc/localtime",
@@ -26,7 +26,7 @@ const READABLE: [&str; 9] = [
     "/sys/devices/system/cpu",
 ];
 
-/// Enters the sandbox. False when this kernel has no Landlock, and nothing was changed that matters.
+/// Enters the sandbox. Returns false if this kernel has no Landlock.
 pub(crate) fn enter(folder: &Path, library: &Path) -> anyhow::Result<bool> {
     let everything = AccessFs::from_all(ABI::V5);
     let reading = AccessFs::from_read(ABI::V5);

@@ -14,20 +14,20 @@ pub(super) async fn arrives_as_its_browser_knows_it(demo: &mut Product) {
     let lines = tokio::task::spawn_blocking(move || walk(&["--unautomated", "--dwell", "3", &shop])).await.unwrap();
     let known = &lines.iter().find(|exchange| exchange.line["kind"] == "device").unwrap().line;
     let text = |name: &str| known[name].as_str().unwrap().to_owned();
-    let told = demo
+    let reported = demo
         .until("the device is in the vault", Duration::from_secs(10), async |demo| {
-            let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            let mut reported: BTreeMap<String, Vec<String>> = BTreeMap::new();
             for ((item, value), rows) in device_rows(demo).await {
                 let new = rows - before.get(&(item.clone(), value.clone())).copied().unwrap_or_default();
                 assert!(new <= 1 || item == "provider", "{item} is asked once: {new} rows");
                 if new > 0 {
-                    told.entry(item).or_default().push(value);
+                    reported.entry(item).or_default().push(value);
                 }
             }
-            (told.contains_key("signal webgl") && told.contains_key("screen")).then_some(told)
+            (reported.contains_key("signal webgl") && reported.contains_key("screen")).then_some(reported)
         })
         .await;
-    let is = |item: &str, expected: &[String]| assert_eq!(told[item], expected, "{item}: {told:?}");
+    let is = |item: &str, expected: &[String]| assert_eq!(reported[item], expected, "{item}: {reported:?}");
     is("time_zone", &[text("time_zone")]);
     let mut languages: Vec<String> = serde_json::from_value(known["languages"].clone()).unwrap();
     languages.sort();
@@ -38,7 +38,7 @@ pub(super) async fn arrives_as_its_browser_knows_it(demo: &mut Product) {
     is("plugins", &[if known["pdf"] == true { "PDF viewer" } else { "none" }.to_owned()]);
     let kinds = ["audio_input", "audio_output", "video_input"].iter().zip(known["media_devices"].as_array().unwrap());
     is("media_devices", &kinds.map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>());
-    let screen = &told["screen"];
+    let screen = &reported["screen"];
     assert_eq!(screen.len(), 4, "{screen:?}");
     for class in [text("size"), format!("depth {}", known["depth"])] {
         assert!(screen.contains(&class), "{class}: {screen:?}");
@@ -47,7 +47,7 @@ pub(super) async fn arrives_as_its_browser_knows_it(demo: &mut Product) {
     is("signal canvas", &["normal".to_owned()]);
     is("signal webgl", &["normal".to_owned()]);
     is("signal automation", &["none".to_owned()]);
-    assert!(!told["fonts"].is_empty() && told["webgl"].len() == 1, "{told:?}");
+    assert!(!reported["fonts"].is_empty() && reported["webgl"].len() == 1, "{reported:?}");
 }
 
 /// Rows of attributes and signals by item and value.

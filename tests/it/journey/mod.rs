@@ -123,12 +123,12 @@ impl Truth {
                 continue;
             }
             // Failures of scripts have a table of their own, which knows no visits.
-            let told = events.iter().filter(|event| event["type"] != "error").count() as u64;
-            truth.events += told;
-            *beacons.entry((step.browser, step.keeps_cookies)).or_insert(0) += u64::from(told > 0);
+            let counted = events.iter().filter(|event| event["type"] != "error").count() as u64;
+            truth.events += counted;
+            *beacons.entry((step.browser, step.keeps_cookies)).or_insert(0) += u64::from(counted > 0);
             for view in views {
                 truth.views += 1;
-                // Whoever keeps no cookie is somebody else on every page.
+                // A browser without cookies is a new visitor on every page.
                 let referrer = view["referrer"].as_str().unwrap_or_default();
                 truth.visits += u64::from(!step.keeps_cookies || !referrer.starts_with(&shop));
                 let path = view["url"].as_str().unwrap().strip_prefix(&shop).unwrap();
@@ -373,7 +373,7 @@ async fn who_asks_not_to_be_measured_is_counted_only(demo: &mut Product) {
     })
     .await;
     assert_eq!(count_only(demo).await, before.1 + views);
-    assert_eq!(visitors(demo).await, before.0, "no row bears a pseudonym of it");
+    assert_eq!(visitors(demo).await, before.0, "no row has a pseudonym of it");
 }
 
 /// Walks through the shop with a real Chromium; every beacon with its answer.
@@ -429,11 +429,11 @@ async fn count_only(demo: &Product) -> u64 {
 }
 
 /// A visit that a midnight of the shop cuts in two is two visits, rightly.
-async fn stay_clear_of_midnight(room: Duration) {
+async fn stay_clear_of_midnight(needed: Duration) {
     let now = Clock::machine().now().in_tz(TIME_ZONE).unwrap();
     let left = now.tomorrow().unwrap().start_of_day().unwrap().timestamp().as_second() - now.timestamp().as_second();
     if let Ok(left) = u64::try_from(left)
-        && left < room.as_secs()
+        && left < needed.as_secs()
     {
         tokio::time::sleep(Duration::from_secs(left + 2)).await;
     }

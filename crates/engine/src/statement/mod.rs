@@ -1,8 +1,9 @@
 //! Where an `INSERT`'s text ends and its data begins, and which format a statement names.
 //!
-//! Clients send `INSERT INTO t (a) FORMAT RowBinary` followed by bytes; the engine wants the statement without the `FORMAT`
-//! clause, the format's name, and the bytes, each apart. A clause left in the text would make the engine store the text's
-//! tail as rows, so the split is made by reading tokens (strings, comments, brackets), never by searching for a word.
+//! Clients send `INSERT INTO t (a) FORMAT RowBinary` followed by bytes; the engine wants the statement without the
+//! `FORMAT` clause, the format's name, and the bytes, each apart. A clause left in the text would make the engine store
+//! the text's tail as rows, so the split is made by reading tokens (strings, comments, brackets), never by searching
+//! for a word.
 //!
 //! This is not a parser. Text it misjudges reaches the engine's parser as it is and fails there with a syntax error.
 
@@ -214,7 +215,8 @@ pub(crate) enum Word<'text> {
     Dot,
 }
 
-/// The tokens of a statement that has nothing but words, quoted names, strings and dots; semicolons at its end are left out.
+/// The tokens of a statement that has nothing but words, quoted names, strings and dots; semicolons at its end are left
+/// out.
 pub(crate) fn words(text: &[u8]) -> Option<Vec<Word<'_>>> {
     let mut tokens = Tokens { text, at: 0 };
     let mut words = Vec::new();
