@@ -86,9 +86,9 @@ ask("devices")
 ask("errors")
 
 # %% [markdown]
-# ## A question of one's own
+# ## A question that is not in the list
 # Any SQL that reads. Here: how much of each day's views do the pages show that are large enough to be shown?
-# What is missing to 100 %, or above it, is blur: 61 views a row at most, 0 on average.
+# What is missing to 100 %, or above it, is noise: 61 views a row at most, 0 on average.
 
 # %%
 own = client.query(

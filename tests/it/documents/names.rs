@@ -205,11 +205,11 @@ fn wrong_path(code: &str, folder: &str) -> Option<String> {
     }
     let is_source = SOURCES.iter().any(|end| path.ends_with(end) && path.len() > end.len());
     if let Some((first, _)) = path.split_once('/') {
-        let is_ours = is_source || FILES.iter().any(|end| path.ends_with(end));
-        let is_ours = is_ours || is_there(first) || is_there(&format!("src/{first}"));
+        let is_meant = is_source || FILES.iter().any(|end| path.ends_with(end));
+        let is_meant = is_meant || is_there(first) || is_there(&format!("src/{first}"));
         let places = [path.to_owned(), format!("src/{path}"), format!("{folder}/{path}"), format!("src/{path}.rs")];
         let found = places.iter().any(|place| is_there(place)) || is_there(&format!("collector-js/{path}"));
-        return (is_ours && !found && path != "text/plain").then(|| format!("there is no {path}"));
+        return (is_meant && !found && path != "text/plain").then(|| format!("there is no {path}"));
     }
     let name = format!("/{path}");
     let found = tracked().iter().any(|file| file == path || file.ends_with(&name));
