@@ -5,8 +5,8 @@
 //! neighbour changes much. Every answer must be 2xx. The results go to `docs/benchmarks.md` and `docs/benchmarks.svg`.
 //!
 //! `TAMGA_BENCH_ROUNDS` (5) and `TAMGA_BENCH_SECONDS` (3) say how long; `TAMGA_BENCH_ADDRESS=HOST:PORT`, with `TAMGA_BENCH_PID` if
-//! it runs here, adds a server of one's own that answers `POST /v1/beacon`.
-#![allow(missing_docs, clippy::print_stdout, clippy::print_stderr, reason = "a program that measures and tells")]
+//! it runs here, adds your own server that answers `POST /v1/beacon`.
+#![allow(missing_docs, clippy::print_stdout, clippy::print_stderr, reason = "a program that measures and prints")]
 
 #[path = "../corpus.rs"]
 mod corpus;

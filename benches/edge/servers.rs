@@ -60,7 +60,7 @@ impl Kind {
     }
 }
 
-/// Starts all of them; `folder` is theirs. One that cannot be started is said and left out.
+/// Starts all of them; they share `folder`. One that cannot be started is said and left out.
 pub(crate) fn start(folder: &Path) -> Vec<Server> {
     let mut servers: Vec<Server> = nginx(folder).into_iter().collect();
     for (number, (name, _)) in Kind::ALL.into_iter().enumerate() {
@@ -156,7 +156,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // nginx ends its worker when it is told; ours end with their standard input.
+            // nginx ends its worker on a signal; the others end with their standard input.
             drop(child.stdin.take());
             if let Some(pid) = rustix::process::Pid::from_raw(child.id() as i32) {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);

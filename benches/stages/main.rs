@@ -3,7 +3,7 @@
 //! `cargo run --release --example stages` prints times. With `--count` each stage is run [`COUNTED`] times and nothing is
 //! printed; under callgrind the functions named `stage_…` then show what one run costs, which no neighbour changes. Caches
 //! are warm: everything has been done once before.
-#![allow(missing_docs, clippy::print_stdout, reason = "a program that measures and tells")]
+#![allow(missing_docs, clippy::print_stdout, reason = "a program that measures and prints")]
 
 #[path = "../corpus.rs"]
 mod corpus;

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_tells_simulated_time_events_and_rate() {
+    fn a_message_has_simulated_time_events_and_rate() {
         let at = "2026-11-22T14:05:00Z".parse().expect("a time");
         let text = message(at, &TimeZone::get("Asia/Almaty").expect("known"), 4_200, Duration::from_secs(2));
         assert_eq!(text, "Sun 22 Nov 19:05  4200 events  2100 events/s");

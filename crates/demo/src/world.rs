@@ -208,7 +208,7 @@ impl Builder<'_> {
     }
 
     /// The device part, which the answer to a visit's first view asks for, once the page has nothing better to do.
-    /// Whoever has left by then does not send it, nor does a browser that blocks scripts of other hosts.
+    /// A visitor who has left by then does not send it, nor does a browser that blocks scripts of other hosts.
     fn device(&mut self, view: &mut View, longest_ms: u32) {
         let after_ms = 700 + self.random.below(900) as u32;
         let browser = &self.browsers[view.browser];
