@@ -103,7 +103,7 @@ for (const [what, arrange, expected] of [
     () => {
       world.answers = Array.from({ length: 9 }, () => ({ status: 503 }));
     },
-    /takes nothing \(503\)/,
+    /accepts nothing \(503\)/,
   ],
   [
     "a collector under a stranger's name",

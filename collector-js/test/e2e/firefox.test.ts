@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import type { Device } from "../../src/beacon.js";
 import { Firefox } from "../lib/firefox.js";
-import { fontNames } from "../lib/lists.js";
+import { fontNames, fontsByLayout } from "../lib/lists.js";
 import { inTime } from "../lib/patience.js";
 import { Site } from "./site.js";
 
@@ -73,19 +73,7 @@ test("every item is a value that Firefox itself confirms, or absent where it has
     assert.deepEqual(webgl, { absent: "unsupported" });
   }
   assert.deepEqual(automation, ["webdriver"]);
-  const laidOut = await tab.evaluate((names) => {
-    const span = document.createElement("span");
-    span.style.fontSize = "72px";
-    span.textContent = "mWil1 Qg@fiЖә7";
-    document.body.append(span);
-    const width = (font: string) => {
-      span.style.fontFamily = font;
-      return span.getBoundingClientRect().width;
-    };
-    return names.filter((name) =>
-      ["monospace", "serif", "sans-serif"].some((base) => width(`"${name}",${base}`) !== width(base)),
-    );
-  }, fontNames);
+  const laidOut = await tab.evaluate(fontsByLayout, fontNames);
   assert.deepEqual(fonts, laidOut);
   await tab.close();
 });
