@@ -15,7 +15,6 @@ pub const DATA_MAP: &str = include_str!("../schema/data-map.toml");
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataMap {
-    /// Items by key.
     pub item: BTreeMap<String, ItemEntry>,
     /// Item keys by profile.
     pub profile: BTreeMap<String, Vec<String>>,

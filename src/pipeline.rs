@@ -47,7 +47,6 @@ pub struct Processed {
     pub seen: Option<Seen>,
     /// The visitor refused consent in this beacon: the cookie is to be taken back.
     pub refused: bool,
-    /// Events kept.
     pub accepted: u32,
     /// Events not kept, by reason.
     pub dropped: Vec<(DropReason, u32)>,

@@ -91,19 +91,13 @@ struct Site {
 
 /// What a collector is made of, beside the configuration.
 pub struct Parts {
-    /// GeoIP and agents.
     pub lookups: Lookups,
     /// The seal of cookies.
     pub seal: CookieSeal,
-    /// Day keys.
     pub keys: Arc<KeyRing>,
-    /// Where rows go.
     pub spool: Writer,
-    /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// The browser's part.
     pub scripts: Scripts,
-    /// The time.
     pub clock: Clock,
 }
 

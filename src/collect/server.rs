@@ -39,7 +39,6 @@ pub struct Peer(pub SocketAddr);
 pub struct Endpoint {
     /// Where connections come in.
     pub listener: TcpListener,
-    /// How they begin.
     pub tls: Option<TlsAcceptor>,
 }
 
@@ -52,7 +51,6 @@ impl From<TcpListener> for Endpoint {
 /// What a listener allows.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once.
     pub connections: usize,
     /// Time for a request's head, idle time before it included; also for the other side to take what was sent to it.
     pub head_deadline: Duration,

@@ -27,12 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 pub enum TlsError {
     /// A file that is not there or is not what it should be.
     #[error("cannot read {path} as PEM: {cause}; name the certificate chain and its key in [server] certificate_file and key_file", path = path.display())]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong.
-        cause: PemError,
-    },
+    Unreadable { path: PathBuf, cause: PemError },
     /// Certificate and key do not fit each other or TLS.
     #[error("the certificate of [server] certificate_file cannot be used: {0}")]
     Unusable(#[from] RustlsError),

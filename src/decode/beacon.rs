@@ -37,7 +37,6 @@ const MESSAGE_MAX: usize = 1024;
 pub struct Addressed {
     /// `site`, as sent; not yet known to be one of ours.
     pub site: String,
-    /// The beacon.
     pub beacon: ReceivedBeacon,
 }
 

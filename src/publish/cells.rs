@@ -47,7 +47,6 @@ pub struct Cell {
     pub visitors: u64,
     /// The confirmed visitors by network class.
     pub crowd: Crowd,
-    /// The measures.
     pub amounts: Vec<u64>,
     /// For each measure that is a part: the visitors in the part.
     pub parts: Vec<Crowd>,

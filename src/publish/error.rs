@@ -10,31 +10,21 @@ pub enum PublishError {
     Store {
         /// What the publisher was doing.
         doing: &'static str,
-        /// The store's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A file of the publisher cannot be read or written.
     #[error("the publisher's file {path}: {source}. Look at its owner and at the free disk space; it is tried again.", path = path.display())]
     File {
-        /// The file.
         path: PathBuf,
         /// The error of the operating system.
         source: std::io::Error,
     },
     /// The store confirmed an insert but does not have the rows.
     #[error("the stats store confirmed an insert into `{table}` and has no row of it. It is tried again.")]
-    NotKept {
-        /// The table.
-        table: String,
-    },
+    NotKept { table: String },
     /// The configuration of a site gives no windows.
     #[error("site {domain}: {message}")]
-    Site {
-        /// The site.
-        domain: String,
-        /// What is wrong.
-        message: String,
-    },
+    Site { domain: String, message: String },
 }
 
 impl PublishError {

@@ -185,7 +185,6 @@ struct Events {
     scanned: u64,
     /// Events of published windows that arrived after they were counted.
     late: u64,
-    /// The new counts.
     counted: Counted,
 }
 

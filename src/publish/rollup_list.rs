@@ -21,9 +21,7 @@ pub(super) struct Contribution {
 pub(super) enum By {
     /// A visit, with the declared goals that it reached.
     Goals,
-    /// A visit.
     Visit,
-    /// A visitor.
     Visitor,
 }
 

@@ -20,7 +20,6 @@ pub(super) struct Rollup {
     pub(super) source: usize,
     /// The table's shape, for the rules.
     pub(super) table: Table,
-    /// The stats table.
     pub(super) into: &'static str,
     /// The columns that its dimensions fill.
     columns: &'static [&'static str],

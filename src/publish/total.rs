@@ -28,9 +28,7 @@ pub struct FlagPattern {
 /// A site's total as it is published.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Total {
-    /// Views.
     pub views: Option<u64>,
-    /// Visits.
     pub visits: Option<u64>,
     /// Confirmed visitors.
     pub visitors: u64,

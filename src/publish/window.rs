@@ -18,7 +18,6 @@ pub struct Schedule {
 /// One stretch of time, without its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Its first moment.
     pub start: Timestamp,
     /// The first moment after it.
     pub end: Timestamp,

@@ -41,7 +41,6 @@ const EVIDENCE_MAX: usize = 20;
 
 /// One of the stores, and what is known of where it is.
 pub struct Target {
-    /// The store.
     pub store: Store,
     /// Its address as configured; `None` for an embedded engine, which knows neither users nor other databases.
     pub url: Option<String>,
@@ -53,15 +52,12 @@ pub struct Target {
 
 /// What is examined.
 pub struct Subject<'a> {
-    /// The configuration.
     pub config: &'a Config,
-    /// The product's clock.
     pub clock: &'a Clock,
     /// The vault and the stats store.
     pub targets: [Target; 2],
     /// What the rules of this machine need.
     pub host: Host,
-    /// The audit log.
     pub audit: Place,
     /// The vault as an account sees it that the wall should stop.
     pub probe: Option<Store>,
@@ -86,7 +82,6 @@ const ENGINE_LOG: &str = "tamga_engine.query_log";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "state", content = "evidence")]
 pub enum Verdict {
-    /// It holds.
     Kept,
     /// It does not: the evidence, a line each.
     Broken(Vec<String>),
@@ -99,10 +94,8 @@ pub enum Verdict {
 /// A rule and its verdict.
 #[derive(Clone, Debug, Serialize)]
 pub struct Examined {
-    /// The rule.
     #[serde(flatten)]
     pub rule: &'static Rule,
-    /// Its verdict.
     #[serde(flatten)]
     pub verdict: Verdict,
 }
@@ -112,7 +105,6 @@ pub struct Examined {
 pub struct Report {
     /// When, by the product's clock.
     pub at: String,
-    /// The program's version.
     pub version: &'static str,
     /// The sites of this installation.
     pub sites: Vec<String>,

@@ -15,7 +15,6 @@ use crate::random::Random;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
-    /// A person.
     Person,
     /// A person who objects on the first visit.
     Objector,
@@ -29,7 +28,6 @@ pub(crate) enum Kind {
 
 /// One browser, or one program.
 pub(crate) struct Browser {
-    /// What it is.
     pub(crate) kind: Kind,
     /// `desktop`, `phone`, `tablet` or `tv`; empty for programs.
     pub(crate) device: &'static str,

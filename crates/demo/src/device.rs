@@ -15,7 +15,6 @@ struct Machine {
     gpus: &'static [(&'static str, u32)],
     cpu: (&'static str, u32),
     fonts: &'static [&'static str],
-    /// Microphones, loudspeakers, cameras.
     media: [u8; 3],
 }
 

@@ -15,7 +15,6 @@ const SUBNETS: u64 = 48;
 
 /// A network that visitors come from.
 pub(crate) struct Network {
-    /// Its addresses.
     pub(crate) net: IpNet,
     /// ISO 3166-1 alpha-2.
     pub(crate) country: String,

@@ -38,7 +38,6 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024;
 /// How often and how fast a beacon is repeated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// Attempts in all.
     pub(crate) attempts: u32,
     /// The pause after the first one; it doubles up to two seconds. `Retry-After` is not waited for: the clock stands.
     pub(crate) first_pause: Duration,

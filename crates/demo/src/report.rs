@@ -11,7 +11,6 @@ use crate::world::Step;
 pub(crate) struct PlayReport {
     /// Beacons that were answered, each counted once.
     pub(crate) requests: u64,
-    /// Their events.
     pub(crate) events_sent: u64,
     /// Events in beacons answered `accepted`.
     pub(crate) accepted: u64,

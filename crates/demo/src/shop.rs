@@ -44,7 +44,6 @@ pub(crate) struct Shop {
 pub(crate) struct Answer {
     /// `Content-Type`.
     pub(crate) content_type: &'static str,
-    /// The body.
     pub(crate) body: Cow<'static, str>,
 }
 

@@ -40,7 +40,6 @@ pub(crate) struct World {
     pub(crate) browsers: Vec<Browser>,
     /// The beacons in the order of time; those of one browser have distinct times.
     pub(crate) steps: Vec<Step>,
-    /// When it ends.
     pub(crate) end: Timestamp,
 }
 
@@ -54,7 +53,6 @@ pub(crate) struct Step {
     pub(crate) address: IpAddr,
     /// How many events it holds; a device part is one.
     pub(crate) events: u32,
-    /// The body.
     pub(crate) body: String,
 }
 

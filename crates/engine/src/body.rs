@@ -25,7 +25,6 @@ pub(crate) const MAX_TEXT_BYTES: usize = 1 << 20;
 /// The compression of a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Packing {
-    /// None.
     Plain,
     /// In ClickHouse's compressed blocks.
     Blocks,

@@ -174,7 +174,6 @@ impl Library {
 /// What a statement would do to state that outlives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StatementClass {
-    /// Reads only.
     ReadOnly,
     /// Anything else, or text that does not parse.
     Other,

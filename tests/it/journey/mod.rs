@@ -1,8 +1,7 @@
 //! Does a click in a real browser arrive in the vault, and do the demo's published numbers say what was played?
 //!
-//! One product for all questions: `tamga-demo` with few visitors. What was played of yesterday is known exactly, since the
-//! demo's world is a function of its seed; the vault must hold just that, and the stats store nothing finer than it may.
-
+//! One product answers all questions: `tamga-demo` with few visitors. The demo's world is a function of its seed, so the
+//! rows of yesterday are known: the vault must have exactly them, and the stats store only what may be published.
 mod device;
 
 use std::collections::{BTreeMap, HashMap, HashSet};

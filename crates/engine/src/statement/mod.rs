@@ -153,7 +153,6 @@ fn named_format(text: &[u8]) -> Option<String> {
 pub(crate) struct FormatClause {
     /// Where it begins in the text.
     pub(crate) start: usize,
-    /// Where it ends.
     pub(crate) end: usize,
     /// The format that it names.
     pub(crate) format: String,
