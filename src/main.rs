@@ -9,10 +9,10 @@ use clap::{Args, Parser, Subcommand};
 use tamga::clock::Clock;
 use tamga::config::Config;
 use tamga::serve::Access;
-use tamga::serve::vault::Wish;
+use tamga::serve::break_glass::BreakGlassRequest;
 use tamga::serve::verify::Form;
-use tamga::serve::wall::Zone;
-use tamga::store::Order;
+use tamga::serve::wall::IdentifiedZone;
+use tamga::store::Command;
 use tamga::{collect, serve};
 
 #[derive(Parser)]
@@ -100,9 +100,9 @@ enum Verb {
     /// Look at rows of the vault, for the rare fault: off by default, in two steps, recorded
     #[command(subcommand)]
     Vault(VaultVerb),
-    /// Look at rows that the vault refused, send them again, drop them
+    /// Look at rows that the vault refused, send them again, or drop them
     #[command(subcommand)]
-    DeadLetters(LetterVerb),
+    DeadLetters(DeadLetterVerb),
     /// Print the line of HTML that a site's pages need
     Snippet {
         #[command(flatten)]
@@ -214,49 +214,71 @@ enum WallVerb {
     },
 }
 
+/// The two steps by which rows may be looked at.
+#[derive(Args)]
+struct BreakGlass {
+    /// Why, in a sentence; it goes into the audit log
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// The code of the first call
+    #[arg(long, value_name = "CODE")]
+    code: Option<String>,
+}
+
+impl BreakGlass {
+    fn request<'a>(&'a self, subject: &'a str) -> BreakGlassRequest<'a> {
+        BreakGlassRequest { subject, reason: &self.reason, code: self.code.as_deref() }
+    }
+}
+
 #[derive(Subcommand)]
 enum VaultVerb {
     /// Ask the vault one question
     #[command(long_about = "Ask the vault one question.\n\n\
-        Off unless [wall] break_glass is set. The first call records the wish and gives a code; the second, with the code \
-        and within ten minutes, answers at most 1000 rows. Nothing can be changed by it.")]
+        Off unless [wall] break_glass is set. The first call writes the request into the audit log and gives a code. The \
+        second call, with the code and within ten minutes, answers at most 1000 rows. It can change nothing.")]
     Query {
         #[command(flatten)]
         config: ConfigFile,
-        /// What for, in a sentence; it goes into the audit log
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-        /// The code of the first call
-        #[arg(long, value_name = "CODE")]
-        code: Option<String>,
+        #[command(flatten)]
+        access: BreakGlass,
         /// The query
         sql: String,
     },
 }
 
 #[derive(Subcommand)]
-enum LetterVerb {
-    /// List them
+enum DeadLetterVerb {
+    /// List all dead letters, without their rows
     List(ConfigFile),
-    /// Print the rows of one, with the reason of each. This is pseudonymous data
-    Show(Letter),
-    /// Send its rows to the vault once more, each at most once
+    /// Print the rows of a dead letter: off by default, in two steps, recorded
+    #[command(long_about = "Print the rows of a dead letter, with the reason of each.\n\n\
+        The rows are pseudonymous, so the rules of `tamga vault query` apply: off unless [wall] break_glass is set. The first \
+        call writes the request into the audit log and gives a code. The second call, with the code and within ten \
+        minutes, prints the rows.")]
+    Show {
+        #[command(flatten)]
+        file: DeadLetter,
+        #[command(flatten)]
+        access: BreakGlass,
+    },
+    /// Send the rows of a dead letter to the vault once more, each at most once
     #[command(long_about = "Send the rows of a dead letter to the vault once more, each at most once.\n\n\
-        A running `serve` is asked to do it; otherwise the vault is reached, or its engine started, from here. What is \
-        refused again becomes a new dead letter. A day that is published already is not published again.")]
-    Replay(Letter),
-    /// Delete it, and its rows with it
+        If `serve` runs here, it is asked to do it. Otherwise the vault is reached, or its engine started, from here. Rows \
+        that are refused again become a new dead letter. A day that is published already is not published again.")]
+    Replay(DeadLetter),
+    /// Delete a dead letter and its rows
     Drop {
         #[command(flatten)]
-        letter: Letter,
-        /// Yes, these rows are to be lost
+        file: DeadLetter,
+        /// Yes, lose these rows
         #[arg(long, required = true)]
         yes: bool,
     },
 }
 
 #[derive(Args)]
-struct Letter {
+struct DeadLetter {
     #[command(flatten)]
     config: ConfigFile,
     /// The file, as `list` names it
@@ -321,13 +343,12 @@ fn run(verb: Verb) -> Result<()> {
             Ok(())
         }
         Verb::Wall(WallVerb::Init { config, databases, roles, apply }) => {
-            let zone = Zone { databases, roles, apply };
+            let zone = IdentifiedZone { databases, roles, apply };
             print(&runtime()?.block_on(serve::wall::init(&Config::load(&config.config)?, &zone))?)
         }
-        Verb::Vault(VaultVerb::Query { config, reason, code, sql }) => {
-            let wish = Wish { sql: &sql, reason: &reason, code: code.as_deref() };
+        Verb::Vault(VaultVerb::Query { config, access, sql }) => {
             let config = Config::load(&config.config)?;
-            print(&runtime()?.block_on(serve::vault::query(&config, &Clock::machine(), &wish))?)
+            print(&runtime()?.block_on(serve::vault::query(&config, &Clock::machine(), access.request(&sql)))?)
         }
         Verb::DeadLetters(verb) => print(&dead_letters(verb)?),
         Verb::Snippet { config, site } => {
@@ -350,20 +371,18 @@ fn audit(verb: AuditVerb) -> Result<String> {
     }
 }
 
-fn dead_letters(verb: LetterVerb) -> Result<String> {
-    let (letter, order) = match verb {
-        LetterVerb::List(file) => {
-            return serve::dead_letters::room(&Config::load(&file.config)?).list().map_err(anyhow::Error::msg);
+fn dead_letters(verb: DeadLetterVerb) -> Result<String> {
+    let (file, command) = match verb {
+        DeadLetterVerb::List(file) => return serve::dead_letters::list(&Config::load(&file.config)?),
+        DeadLetterVerb::Show { file, access } => {
+            let (config, subject) = (Config::load(&file.config.config)?, serve::dead_letters::name_of(&file.file));
+            return serve::dead_letters::show(&config, &Clock::machine(), access.request(&subject));
         }
-        LetterVerb::Show(letter) => (letter, None),
-        LetterVerb::Replay(letter) => (letter, Some(Order::Replay)),
-        LetterVerb::Drop { letter, .. } => (letter, Some(Order::Drop)),
+        DeadLetterVerb::Replay(file) => (file, Command::Replay),
+        DeadLetterVerb::Drop { file, .. } => (file, Command::Drop),
     };
-    let (config, name) = (Config::load(&letter.config.config)?, serve::dead_letters::name_of(&letter.file));
-    match order {
-        Some(order) => runtime()?.block_on(serve::dead_letters::obey(&config, order, &name)),
-        None => serve::dead_letters::room(&config).show(&name).map_err(anyhow::Error::msg),
-    }
+    let (config, name) = (Config::load(&file.config.config)?, serve::dead_letters::name_of(&file.file));
+    runtime()?.block_on(serve::dead_letters::execute(&config, command, &name))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

@@ -379,12 +379,12 @@ pub struct Publish {
     /// Whether this node publishes; exactly one of several does. Default true.
     pub enabled: bool,
     /// Seconds after which a silent node is no longer waited for. Default 900.
-    pub leave_behind_after_s: u32,
+    pub node_timeout_s: u32,
 }
 
 impl Default for Publish {
     fn default() -> Self {
-        Self { enabled: true, leave_behind_after_s: 900 }
+        Self { enabled: true, node_timeout_s: 900 }
     }
 }
 

@@ -270,6 +270,8 @@ fn tally_row(row: &mut Row, tally: &Tally) {
 
 #[cfg(test)]
 mod tests {
+    mod golden;
+
     use jiff::civil::date;
 
     use super::*;

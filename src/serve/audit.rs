@@ -149,7 +149,7 @@ mod tests {
         assert!(count == 1 && first.contains("\"keys\"") && first.contains("site jetpay.kz"), "{first}");
         assert_eq!(changed(&config).0, 1, "nothing changed");
         config.sites[0].paths.push("/new".to_owned());
-        config.publish.leave_behind_after_s += 1;
+        config.publish.node_timeout_s += 1;
         assert_eq!(changed(&config), (2, r#"["publish","site jetpay.kz"]"#.to_owned()));
     }
 }

@@ -6,6 +6,7 @@
 //! engines told to end. Nothing depends on that order for safety: whatever was acknowledged is on the disk.
 
 pub mod audit;
+pub mod break_glass;
 pub mod dead_letters;
 mod keys;
 mod listen;
@@ -50,8 +51,8 @@ use crate::{admin, record, spool};
 pub use keys::{destroy as destroy_keys, keys_dir, status as keys_status};
 pub use log::log_to_stderr;
 pub use outlook::{DryRun, outlook};
+pub use reach::Stores;
 pub use schema::{Access, migrate, move_stats};
-pub use stores::Stores;
 
 use state::State;
 use stores::Inner;

@@ -2,10 +2,18 @@
 
 use anyhow::{Context, Result};
 
-use super::Stores;
 use crate::config::Config;
 use crate::spool::{self, Idle};
 use crate::store::{EngineOptions, Limits, STATS, Store, Supervisor, VAULT};
+
+/// The two stores.
+#[derive(Clone)]
+pub struct Stores {
+    /// The vault.
+    pub vault: Store,
+    /// The stats store.
+    pub stats: Store,
+}
 
 /// The stores, as long as this lives; end it with [`Reached::release`].
 pub(super) struct Reached {

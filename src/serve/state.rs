@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use super::Stores;
+use super::reach::Stores;
 use crate::metrics::{Metrics, RowCounts};
 use crate::store::{Class, ShipStatus, Supervisor};
 use crate::{admin, collect, spool};
@@ -72,8 +72,8 @@ impl admin::Watch for State {
         if let Some(trouble) = self.shipped().and_then(|status| status.trouble()) {
             let since = trouble.since.elapsed().as_secs();
             let whose = match trouble.class {
-                Class::Theirs => "this passes by itself",
-                Class::Ours | Class::Final => "this waits for somebody to act",
+                Class::Transient => "this passes by itself",
+                Class::NeedsOperator | Class::Rejected => "this waits for somebody to act",
             };
             warnings.push(format!("rows wait in the spool for {since} s, {whose}: {}", trouble.message));
         }

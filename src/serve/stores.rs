@@ -9,8 +9,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::dead_letters::note;
+use super::reach::Stores;
 use super::schema::bring_up_to_date;
 use super::state::State;
+use super::verify::{Examiner, keep_examining};
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -20,15 +22,6 @@ use crate::store::{Class, EngineOptions, Limits, MigrateError, STATS, Shipper, S
 
 /// How long a server that is away is left alone before migrations are tried again.
 const MIGRATE_EVERY: Duration = Duration::from_secs(5);
-
-/// The two stores, once they answer and their schema is current.
-#[derive(Clone)]
-pub struct Stores {
-    /// The vault.
-    pub vault: Store,
-    /// The stats store.
-    pub stats: Store,
-}
 
 /// What lies behind the spool.
 pub(super) struct Inner {
@@ -73,8 +66,8 @@ impl Inner {
             Shipper::new(vault.clone(), &node, self.clock.clone(), &dead_letters, generation, self.edge_closed.clone());
         let (audit, erasures) = (self.audit.clone(), self.audit.clone());
         let shipper = shipper
-            .telling(move |order, name, outcomes| note(&audit, order, name, outcomes))
-            .telling_erasures(move |orders, rows| erasures.note("erase", &json!({ "orders": orders, "rows": rows })));
+            .on_replay(move |command, name, outcomes| note(&audit, command, name, outcomes))
+            .on_erasures(move |orders, rows| erasures.note("erase", &json!({ "orders": orders, "rows": rows })));
         self.state.set_shipped(shipper.status());
         let vault_and_stats = Stores { vault: vault.clone(), stats: stats.clone() };
         self.state.stores.send_replace(Some(vault_and_stats.clone()));
@@ -85,14 +78,23 @@ impl Inner {
             }
             Ok(())
         };
-        let examining = super::verify::keep_examining(self, &vault_and_stats);
+        let examining = keep_examining(
+            Examiner {
+                config: &self.config,
+                clock: &self.clock,
+                audit: &self.audit,
+                metrics: &self.state.metrics,
+                shutdown: &self.shutdown,
+            },
+            &vault_and_stats,
+        );
         let ((), published, ()) = tokio::join!(shipper.run(reader), publishing, examining);
         published
     }
 
     async fn publish(&self, vault: Store, stats: Store) -> Result<()> {
         let sites = PublishedSite::all(&self.config)?;
-        let node_timeout = Duration::from_secs(self.config.publish.leave_behind_after_s.into());
+        let node_timeout = Duration::from_secs(self.config.publish.node_timeout_s.into());
         let data = &self.config.data.dir;
         let (state, audit) = (self.state.clone(), self.audit.clone());
         let (clock, retention) = (self.clock.clone(), self.config.retention);
@@ -146,7 +148,7 @@ impl Inner {
 /// Whether a store may answer another time.
 fn is_passing(error: &MigrateError) -> bool {
     match error {
-        MigrateError::Store(error) | MigrateError::Statement { source: error, .. } => error.class == Class::Theirs,
+        MigrateError::Store(error) | MigrateError::Statement { source: error, .. } => error.class == Class::Transient,
         MigrateError::Newer { .. } | MigrateError::Drift { .. } => false,
     }
 }

@@ -1,17 +1,20 @@
-//! `tamga verify`, and the same as a running collector's regular duty: metrics, a line in the log, a line in the audit log.
+//! `tamga verify`, and the regular examination by a running collector: metrics, a line in the log, an entry in the audit log.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
-use super::stores::{Inner, Stores};
-use super::{audit, keys_dir, reach};
+use super::audit;
+use super::keys::keys_dir;
+use super::reach::{self, Stores};
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::enrich::GeoIp;
+use crate::metrics::Metrics;
 use crate::store::{Limits, Store, VAULT};
 use crate::verify::{Examined, Host, Report, Subject, Target, Verdict, examine};
 
@@ -81,40 +84,49 @@ fn detail(report: &Report, by: &str) -> serde_json::Value {
     json!({ "by": by, "broken": report.names_of_broken(), "not_seen": report.unknown() })
 }
 
+/// The parts of a running collector that examine the wall and report.
+pub(super) struct Examiner<'a> {
+    pub(super) config: &'a Config,
+    pub(super) clock: &'a Clock,
+    pub(super) audit: &'a Audit,
+    pub(super) metrics: &'a Metrics,
+    pub(super) shutdown: &'a CancellationToken,
+}
+
 /// Examines the wall again and again while a collector runs.
-pub(super) async fn keep_examining(inner: &Inner, stores: &Stores) {
-    let hours = inner.config.wall.verify_every_h;
+pub(super) async fn keep_examining(examiner: Examiner<'_>, stores: &Stores) {
+    let hours = examiner.config.wall.verify_every_h;
     if hours == 0 {
         return;
     }
     let mut pause = FIRST_AFTER;
     loop {
         tokio::select! {
-            () = inner.shutdown.cancelled() => return,
+            () = examiner.shutdown.cancelled() => return,
             () = tokio::time::sleep(pause) => (),
         }
         pause = Duration::from_secs(u64::from(hours) * 3600);
         let examined = tokio::select! {
-            () = inner.shutdown.cancelled() => return,
-            examined = report(&inner.config, &inner.clock, stores) => examined,
+            () = examiner.shutdown.cancelled() => return,
+            examined = report(examiner.config, examiner.clock, stores) => examined,
         };
         match examined {
-            Ok(report) => tell(inner, &inner.audit, &report),
+            Ok(report) => report_outcome(&examiner, &report),
             Err(error) => tracing::error!(error = %anyhow!(error), "cannot examine the wall"),
         }
     }
 }
 
-fn tell(inner: &Inner, log: &Audit, report: &Report) {
+fn report_outcome(examiner: &Examiner<'_>, report: &Report) {
     let rules = report.rules.iter().map(|Examined { rule, verdict }| {
         (rule.name, matches!(verdict, Verdict::Broken(_)), matches!(verdict, Verdict::Unknown(_)))
     });
-    inner.state.metrics.set_wall(inner.clock.now().as_second(), rules);
+    examiner.metrics.set_wall(examiner.clock.now().as_second(), rules);
     let broken = report.names_of_broken();
     if broken.is_empty() {
         tracing::info!(not_seen = report.unknown(), "examined the wall: no rule is broken");
     } else {
-        tracing::error!(rules = broken.join(", "), "the wall is not whole; `tamga verify` tells the evidence");
+        tracing::error!(rules = broken.join(", "), "the wall is not whole; `tamga verify` shows the evidence");
     }
-    log.note("verify", &detail(report, "collector"));
+    examiner.audit.note("verify", &detail(report, "collector"));
 }

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::store::{Limits, Store, VAULT, WALL_SENTENCE, wall_statements};
 
 /// What the wall is built from.
-pub struct Zone {
+pub struct IdentifiedZone {
     /// Databases with identified data.
     pub databases: Vec<String>,
     /// Roles that read them.
@@ -23,7 +23,7 @@ pub struct Zone {
 }
 
 /// Prints the statements, or carries them out.
-pub async fn init(config: &Config, zone: &Zone) -> Result<String> {
+pub async fn init(config: &Config, zone: &IdentifiedZone) -> Result<String> {
     let mut wall = config.wall.clone();
     for (given, known) in [(&zone.databases, &mut wall.identified_databases), (&zone.roles, &mut wall.identified_roles)]
     {

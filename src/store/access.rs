@@ -4,7 +4,8 @@
 //! accounts hang on them; profiles, quotas and policies name whom they are for, and are replaced. An embedded engine has no
 //! accounts: there, processes and their sandbox stand in the place of all this.
 
-use super::client::{STATS, Store, VAULT};
+use super::client::Store;
+use super::migrations::{STATS, VAULT};
 use super::statements::{code, split};
 
 const VAULT_ACCESS: &str = include_str!("../../schema/access/vault.sql");

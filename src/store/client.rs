@@ -12,17 +12,13 @@ use bytes::Bytes;
 use clickhouse::{Client, Compression};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
+use super::migrations::VAULT;
 use super::{cluster, connector};
 use crate::config::{ServerStore, is_loopback_name};
-
-/// The vault's database.
-pub const VAULT: &str = "tamga_vault";
-/// The stats store's database.
-pub const STATS: &str = "tamga_stats";
 
 /// The largest answer to a query that is taken into memory.
 pub const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -146,6 +142,15 @@ impl Store {
     /// Runs a query and reads its rows, one JSON object each. `{name:Type}` in the SQL stands for a parameter.
     pub async fn rows<T: DeserializeOwned>(&self, sql: &str, params: &[(&str, String)]) -> Result<Vec<T>, StoreError> {
         self.fetch(&self.client.clone().with_database(&*self.database), sql, params).await
+    }
+
+    /// Runs a query that selects one column, named `value`, and reads it from the first row; `None` if there is no row.
+    pub async fn scalar<T: DeserializeOwned>(
+        &self,
+        sql: &str,
+        params: &[(&str, String)],
+    ) -> Result<Option<T>, StoreError> {
+        Ok(self.rows(sql, params).await?.into_iter().next().map(|Scalar { value }| value))
     }
 
     /// The same outside of the database, which may not exist yet.
@@ -297,7 +302,7 @@ impl Store {
         self.insert(table, columns, format, rows, Some(token)).await
     }
 
-    /// Inserts rows in RowBinary. Returns when they are stored; an error other than `Final` leaves open whether they are.
+    /// Inserts rows in RowBinary. Returns when they are stored; an error other than `Rejected` leaves open whether they are.
     pub async fn insert_rows(
         &self,
         table: &str,
@@ -364,6 +369,12 @@ impl Store {
     }
 }
 
+/// A row of [`Store::scalar`].
+#[derive(Deserialize)]
+pub(super) struct Scalar<T> {
+    pub(super) value: T,
+}
+
 /// What messages call a query.
 const QUERY: &str = "a query";
 
@@ -372,6 +383,7 @@ const PIECE_BYTES: usize = 256 << 10;
 
 #[cfg(test)]
 mod tests {
+    use super::super::migrations::STATS;
     use super::*;
 
     #[test]
@@ -390,7 +402,7 @@ mod tests {
     async fn a_store_that_is_not_there_is_theirs_and_quick() {
         let store = Store::new("http://127.0.0.1:9", "u", "p", STATS, Limits::default()).unwrap();
         let error = store.ping().await.unwrap_err();
-        assert_eq!((error.name, error.class), ("network", super::super::Class::Theirs));
+        assert_eq!((error.name, error.class), ("network", super::super::Class::Transient));
     }
 
     #[tokio::test]

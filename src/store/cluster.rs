@@ -11,8 +11,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use super::client::VAULT;
-use super::migrate::VAULT_MIGRATIONS;
+use super::migrations::{VAULT, VAULT_MIGRATIONS};
 use super::statements::{code, split};
 
 /// What marks a table whose rows are cut into shards.
@@ -155,7 +154,7 @@ fn quoted_name(sql: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::migrate::STATS_MIGRATIONS;
+    use super::super::migrations::STATS_MIGRATIONS;
     use super::*;
     use crate::store::STATS;
 

@@ -22,15 +22,15 @@ pub struct StoreError {
 impl StoreError {
     pub(super) fn timeout(place: &str, doing: &str, seconds: f32) -> Self {
         let message = format!("{place} did not answer within {seconds} s ({doing}); whether it was done is not known");
-        Self { class: Class::Theirs, code: None, name: "timeout", message }
+        Self { class: Class::Transient, code: None, name: "timeout", message }
     }
 
     pub(super) fn answer(place: &str, doing: &str, what: &str) -> Self {
-        Self { class: Class::Ours, code: None, name: "answer", message: format!("{place}, {doing}: {what}") }
+        Self { class: Class::NeedsOperator, code: None, name: "answer", message: format!("{place}, {doing}: {what}") }
     }
 
     pub(super) fn setup(message: String) -> Self {
-        Self { class: Class::Ours, code: None, name: "setup", message }
+        Self { class: Class::NeedsOperator, code: None, name: "setup", message }
     }
 
     /// What the client library reports, in our words.
@@ -49,7 +49,7 @@ impl StoreError {
         let Some(code) = codes::parse(text) else {
             // Something between us and the store answered. Of its text only a leading status is looked at.
             let refused = ["401", "403", "404", "405"].iter().any(|status| text.starts_with(status));
-            let class = if refused { Class::Ours } else { Class::Theirs };
+            let class = if refused { Class::NeedsOperator } else { Class::Transient };
             let message = format!("{place}, {doing}: answered with an HTTP error that is not ClickHouse's");
             return Self { class, code: None, name: "proxy", message };
         };
@@ -59,7 +59,7 @@ impl StoreError {
             (60 | 81 | 16 | 47, _) => ". Run `tamga migrate`",
             (192..=195 | 516, _) => ". Check the user and the password file of this store",
             (497 | 291, _) => ". Grant the service account what schema/access lists",
-            (_, Class::Ours) => ". `SELECT errorCodeToName(…)` and the store's own log say more",
+            (_, Class::NeedsOperator) => ". `SELECT errorCodeToName(…)` and the store's own log say more",
             _ => "",
         };
         let message = format!("{place}, {doing}: ClickHouse error {code} ({name}){next}");
@@ -68,7 +68,7 @@ impl StoreError {
 
     fn network(place: &str, doing: &str) -> Self {
         let message = format!("{place}, {doing}: cannot be reached, or the connection broke");
-        Self { class: Class::Theirs, code: None, name: "network", message }
+        Self { class: Class::Transient, code: None, name: "network", message }
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
         let error = of("Code: 27. DB::Exception: Cannot parse input: expected 'x' before: 'ivan@example.kz'. (NAME)");
         assert_eq!(
             (error.class, error.code, error.name),
-            (Class::Final, Some(27), "CANNOT_PARSE_INPUT_ASSERTION_FAILED")
+            (Class::Rejected, Some(27), "CANNOT_PARSE_INPUT_ASSERTION_FAILED")
         );
         assert!(!format!("{error:?} {error}").contains("ivan"));
         assert!(!format!("{:?}", of("<html>ivan@example.kz</html>")).contains("ivan"));
@@ -100,11 +100,11 @@ mod tests {
     #[test]
     fn each_failure_has_its_class() {
         for (text, class, name) in [
-            ("Code: 60. DB::Exception: no table", Class::Ours, "UNKNOWN_TABLE"),
-            ("Code: 241. DB::Exception: memory", Class::Theirs, "MEMORY_LIMIT_EXCEEDED"),
-            ("Code: 4242. DB::Exception: new", Class::Theirs, "UNLISTED"),
-            ("502 Bad Gateway", Class::Theirs, "proxy"),
-            ("403 Forbidden", Class::Ours, "proxy"),
+            ("Code: 60. DB::Exception: no table", Class::NeedsOperator, "UNKNOWN_TABLE"),
+            ("Code: 241. DB::Exception: memory", Class::Transient, "MEMORY_LIMIT_EXCEEDED"),
+            ("Code: 4242. DB::Exception: new", Class::Transient, "UNLISTED"),
+            ("502 Bad Gateway", Class::Transient, "proxy"),
+            ("403 Forbidden", Class::NeedsOperator, "proxy"),
         ] {
             let error = of(text);
             assert_eq!((error.class, error.name), (class, name), "{text}");

@@ -9,36 +9,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::client::{STATS, Store, VAULT};
+use super::client::{Scalar, Store};
 use super::error::StoreError;
+use super::migrations::{Migration, STATS, STATS_MIGRATIONS, VAULT, VAULT_MIGRATIONS};
 use super::statements::split;
 use crate::clock::Clock;
 use crate::config::Retention;
-
-/// One file of SQL.
-#[derive(Clone, Copy, Debug)]
-pub struct Migration {
-    /// Its number; 1 is the first.
-    pub version: u32,
-    /// What it does, from the file's name.
-    pub name: &'static str,
-    /// Its text.
-    pub sql: &'static str,
-}
-
-/// The vault's migrations, in order.
-pub const VAULT_MIGRATIONS: &[Migration] = &[
-    Migration { version: 1, name: "begin", sql: include_str!("../../schema/migrations/vault/0001_begin.sql") },
-    Migration { version: 2, name: "devices", sql: include_str!("../../schema/migrations/vault/0002_devices.sql") },
-    Migration { version: 3, name: "erasures", sql: include_str!("../../schema/migrations/vault/0003_erasures.sql") },
-    Migration { version: 4, name: "compact", sql: include_str!("../../schema/migrations/vault/0004_compact.sql") },
-];
-
-/// The stats store's migrations, in order.
-pub const STATS_MIGRATIONS: &[Migration] = &[
-    Migration { version: 1, name: "begin", sql: include_str!("../../schema/migrations/stats/0001_begin.sql") },
-    Migration { version: 2, name: "rollups", sql: include_str!("../../schema/migrations/stats/0002_rollups.sql") },
-];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations
 (
@@ -55,7 +31,7 @@ COMMENT 'Which statements of which migrations have been carried out'";
 
 /// Where a migration stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct MigrationStatus {
     /// Its number.
     pub version: u32,
     /// What it does.
@@ -66,7 +42,7 @@ pub struct Standing {
     pub statements: u32,
 }
 
-impl Standing {
+impl MigrationStatus {
     /// Whether all of it has been carried out.
     pub fn is_complete(&self) -> bool {
         self.applied >= self.statements
@@ -145,7 +121,7 @@ pub fn migrations_of(store: &Store) -> &'static [Migration] {
 }
 
 /// Where each migration of the store stands. Changes nothing; a store without a database has none applied.
-pub async fn status(store: &Store, migrations: &[Migration]) -> Result<Vec<Standing>, MigrateError> {
+pub async fn status(store: &Store, migrations: &[Migration]) -> Result<Vec<MigrationStatus>, MigrateError> {
     let recorded = read(store).await?;
     let database = || store.database().to_owned();
     for version in recorded.keys() {
@@ -153,23 +129,23 @@ pub async fn status(store: &Store, migrations: &[Migration]) -> Result<Vec<Stand
             return Err(MigrateError::Newer { database: database(), version: *version });
         }
     }
-    let mut standings = Vec::new();
+    let mut statuses = Vec::new();
     for migration in migrations {
         let (version, name, checksum) = (migration.version, migration.name, checksum(migration));
         let (known, applied) = recorded.get(&version).cloned().unwrap_or_else(|| (checksum.clone(), 0));
         if known != checksum {
             return Err(MigrateError::Drift { database: database(), version, name });
         }
-        standings.push(Standing { version, name, applied, statements: split(migration.sql).len() as u32 });
+        statuses.push(MigrationStatus { version, name, applied, statements: split(migration.sql).len() as u32 });
     }
-    Ok(standings)
+    Ok(statuses)
 }
 
 /// Creates the database when it is missing and carries out what has not been carried out. Returns the number of statements.
 pub async fn apply(store: &Store, migrations: &[Migration], clock: &Clock) -> Result<u32, MigrateError> {
     // Looked at first, so that a store that is refused is not touched.
-    let standings = status(store, migrations).await?;
-    if standings.iter().all(Standing::is_complete) {
+    let statuses = status(store, migrations).await?;
+    if statuses.iter().all(MigrationStatus::is_complete) {
         return Ok(0);
     }
     if !exists(store, "system.databases", "").await? {
@@ -177,9 +153,9 @@ pub async fn apply(store: &Store, migrations: &[Migration], clock: &Clock) -> Re
     }
     store.execute(LEDGER, &[]).await?;
     let mut done = 0;
-    for (migration, standing) in migrations.iter().zip(standings) {
+    for (migration, status) in migrations.iter().zip(statuses) {
         let Migration { version, name, sql } = *migration;
-        for (statement, sql) in (1..).zip(split(sql)).skip(standing.applied as usize) {
+        for (statement, sql) in (1..).zip(split(sql)).skip(status.applied as usize) {
             let failed = |source| MigrateError::Statement {
                 database: store.database().to_owned(),
                 version,
@@ -232,63 +208,12 @@ async fn read(store: &Store) -> Result<BTreeMap<u32, (String, u32)>, StoreError>
 }
 
 async fn exists(store: &Store, of: &str, and: &str) -> Result<bool, StoreError> {
-    #[derive(Deserialize)]
-    struct Found {
-        found: u64,
-    }
     let column = if of == "system.tables" { "database" } else { "name" };
-    let sql = format!("SELECT count() AS found FROM {of} WHERE {column} = {{database:String}} {and}");
-    let found: Vec<Found> = store.rows_outside(&sql, &[("database", store.database().to_owned())]).await?;
-    Ok(found.iter().any(|row| row.found > 0))
+    let sql = format!("SELECT count() AS value FROM {of} WHERE {column} = {{database:String}} {and}");
+    let counts: Vec<Scalar<u64>> = store.rows_outside(&sql, &[("database", store.database().to_owned())]).await?;
+    Ok(counts.iter().any(|count| count.value > 0))
 }
 
 fn checksum(migration: &Migration) -> String {
     blake3::hash(migration.sql.as_bytes()).to_hex().to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn migrations_are_numbered_without_gaps_and_bear_their_files_names() {
-        for (folder, migrations) in [("vault", VAULT_MIGRATIONS), ("stats", STATS_MIGRATIONS)] {
-            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/migrations").join(folder);
-            let mut files: Vec<_> =
-                folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-            files.sort();
-            let known: Vec<_> =
-                migrations.iter().map(|migration| format!("{:04}_{}.sql", migration.version, migration.name)).collect();
-            assert_eq!(files, known);
-            assert!((1..).zip(migrations).all(|(number, migration)| migration.version == number));
-        }
-    }
-
-    #[test]
-    fn every_statement_can_be_carried_out_twice() {
-        for migration in VAULT_MIGRATIONS.iter().chain(STATS_MIGRATIONS) {
-            for statement in split(migration.sql) {
-                assert!(
-                    ["IF NOT EXISTS", "IF EXISTS", "MODIFY SETTING"].iter().any(|sure| statement.contains(sure)),
-                    "{statement}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn every_table_and_column_has_a_comment() {
-        for migration in VAULT_MIGRATIONS.iter().chain(STATS_MIGRATIONS) {
-            for statement in split(migration.sql) {
-                if statement.contains("ALTER TABLE") {
-                    assert!(!statement.contains(" ADD COLUMN ") || statement.contains(" COMMENT '"), "{statement}");
-                    continue;
-                }
-                let columns =
-                    statement.lines().filter(|line| line.starts_with("    ") && !line.starts_with("     ")).count();
-                assert!(statement.matches(" COMMENT '").count() >= columns, "{statement}");
-                assert!(statement.lines().any(|line| line.starts_with("COMMENT '")), "{statement}");
-            }
-        }
-    }
 }

@@ -25,25 +25,24 @@ mod codes;
 mod connector;
 mod engine;
 mod error;
-#[cfg(test)]
-mod golden;
 mod lease;
 mod migrate;
+mod migrations;
 mod relocate;
 mod ship;
 mod statements;
 mod wall;
 
 pub use access::{Account, statements as access_statements};
-pub use client::{Limits, MAX_ANSWER_BYTES, MAX_INSERT_ROWS, STATS, Store, VAULT};
+pub use client::{Limits, MAX_ANSWER_BYTES, MAX_INSERT_ROWS, Store};
 pub(crate) use cluster::local;
 pub use codes::Class;
 pub use engine::{AnalystAccess, EngineError, EngineOptions, Supervisor, SupervisorError, USER};
 pub use error::StoreError;
 pub use lease::Lease;
-pub use migrate::{
-    MigrateError, Migration, STATS_MIGRATIONS, Standing, VAULT_MIGRATIONS, apply, migrations_of, retain, status,
-};
+pub use migrate::{MigrateError, MigrationStatus, apply, migrations_of, retain, status};
+pub use migrations::{Migration, STATS, STATS_MIGRATIONS, VAULT, VAULT_MIGRATIONS};
 pub use relocate::{Moved, RelocateError, relocate};
-pub use ship::{LetterRoom, Order, ShipCounts, ShipStatus, Shipper, Told, Trouble};
+pub use ship::{Command, DeadLetterAdmin, DeadLetterError, OnReplay, ShipCounts, ShipStatus, Shipper, Trouble};
+pub use statements::without_values;
 pub use wall::{WALL_SENTENCE, wall_statements};

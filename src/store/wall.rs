@@ -1,6 +1,6 @@
 //! The wall in ClickHouse's own words: a row policy that fails a query as soon as an identified role is enabled.
 
-use super::client::VAULT;
+use super::migrations::VAULT;
 
 /// What a query says that would read the vault with an identified role.
 pub const WALL_SENTENCE: &str =

@@ -65,7 +65,7 @@ async fn count(target: &Target, table: &str, key: &[String], measures: &[(&str, 
     );
     let rows: Vec<Count> = target.store.rows(&sql, &[]).await?;
     rows.into_iter().next().ok_or_else(|| StoreError {
-        class: crate::store::Class::Ours,
+        class: crate::store::Class::NeedsOperator,
         code: None,
         name: "answer",
         message: format!("{}: counting answered nothing", target.store.place()),

@@ -1,23 +1,24 @@
-//! Can refused rows be looked at, sent again exactly once, and dropped, whether the shipper runs or not?
+//! Can an operator look at refused rows, send them again exactly once, and drop them, while the shipper runs and while not?
 
 use std::path::Path;
 use std::time::Duration;
 
 use tamga::spool::{Disk, hold};
-use tamga::store::{Class, LetterRoom, Limits, Order, Store, VAULT};
+use tamga::store::{Class, Command, DeadLetterAdmin, DeadLetterError, Limits, Store, VAULT};
 
 use crate::support::fake_vault::{FakeVault, Fault};
+use crate::support::program::Ground;
 use crate::support::ship::{Ship, append, clock, open, today};
 
-fn letters(folder: &Path) -> Vec<String> {
+fn dead_letters(folder: &Path) -> Vec<String> {
     let Ok(entries) = folder.join("dead-letters").read_dir() else { return Vec::new() };
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
 
-fn room(folder: &Path) -> LetterRoom {
-    LetterRoom::new(&folder.join("dead-letters"))
+fn admin(folder: &Path) -> DeadLetterAdmin {
+    DeadLetterAdmin::new(&folder.join("dead-letters"))
 }
 
 fn store(vault: &FakeVault) -> Store {
@@ -26,7 +27,7 @@ fn store(vault: &FakeVault) -> Store {
     Store::new(&vault.url(), "tamga", "secret", VAULT, limits).unwrap()
 }
 
-/// Leaves one letter of these rows, and the vault willing to take them.
+/// Leaves one dead letter of these rows. After that the vault accepts them.
 async fn refused(folder: &Path, vault: &FakeVault, rows: std::ops::Range<u32>) -> String {
     vault.refuse(Some("poison"));
     let (writer, reader) = open(folder);
@@ -36,11 +37,11 @@ async fn refused(folder: &Path, vault: &FakeVault, rows: std::ops::Range<u32>) -
     ship.settled(&writer).await;
     ship.stop().await;
     vault.refuse(None);
-    letters(folder).remove(0)
+    dead_letters(folder).remove(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_running_shipper_sends_a_letter_again_on_order_and_moves_its_rows_in_the_books() {
+async fn a_running_shipper_replays_a_dead_letter_on_command_and_moves_its_rows_in_the_row_accounting() {
     let folder = tempfile::tempdir().unwrap();
     let vault = FakeVault::start().await;
     vault.refuse(Some("poison"));
@@ -50,29 +51,30 @@ async fn a_running_shipper_sends_a_letter_again_on_order_and_moves_its_rows_in_t
     let ship = Ship::start(&vault, folder.path(), reader);
     ship.settled(&writer).await;
     assert_eq!(writer.usage().books.settled.dead_lettered, 3);
-    let name = letters(folder.path()).remove(0);
-    let list = room(folder.path()).list().unwrap();
+    let name = dead_letters(folder.path()).remove(0);
+    let list = admin(folder.path()).list().unwrap();
     assert!(list.contains(&name) && list.contains("CANNOT_PARSE_INPUT_ASSERTION_FAILED"), "{list}");
-    let shown = room(folder.path()).show(&name).unwrap();
+    let (shown, rows) = admin(folder.path()).show(&name).unwrap();
+    assert_eq!(rows, 3);
     assert!(shown.contains("3 refused rows") && shown.contains("reason           \"poison\""), "{shown}");
 
-    // Still refused: a new letter takes the place of the old one.
-    let said = room(folder.path()).order(Order::Replay, &name).await.unwrap();
+    // Still refused: a new dead letter takes the place of the old one.
+    let said = admin(folder.path()).command(Command::Replay, &name).await.unwrap();
     assert_eq!(said, "0 rows stored, 3 refused again, 0 too old to keep");
-    let again = letters(folder.path());
+    let again = dead_letters(folder.path());
     assert!(again.len() == 1 && again[0] != name, "{again:?}");
 
     vault.refuse(None);
     vault.plan([Fault::StoreThenBreak, Fault::Burn]);
-    let said = room(folder.path()).order(Order::Replay, &again[0]).await.unwrap();
+    let said = admin(folder.path()).command(Command::Replay, &again[0]).await.unwrap();
     assert_eq!(said, "3 rows stored, 0 refused again, 0 too old to keep");
     assert_eq!(vault.counts(), [0, 1, 2, 3, 4]);
-    assert!(letters(folder.path()).is_empty());
+    assert!(dead_letters(folder.path()).is_empty());
     let books = writer.usage().books;
     assert!(books.balance());
     assert_eq!((books.settled.stored, books.settled.dead_lettered), (5, 0));
-    let none = room(folder.path()).show("../spool/lock").unwrap_err();
-    assert!(none.contains("`tamga dead-letters list` shows those that are"), "{none}");
+    let none = admin(folder.path()).show("../spool/lock").unwrap_err();
+    assert!(none.to_string().contains("`tamga dead-letters list` shows those that are there"), "{none}");
     ship.stop().await;
 }
 
@@ -86,7 +88,7 @@ async fn a_replay_that_is_cut_off_anywhere_can_be_repeated() {
     loop {
         let once = async {
             let idle = hold(&folder.path().join("spool"), &Disk).unwrap().expect("nobody else holds it");
-            room(folder.path()).replay_alone(store(&vault), clock(), &name, &idle.open_tokens).await
+            admin(folder.path()).replay_alone(store(&vault), clock(), &name, &idle.open_tokens).await
         };
         match tokio::time::timeout(Duration::from_millis(20 + cut_off * 35), once).await {
             Ok(said) => break assert!(said.unwrap().0.starts_with("9 rows stored")),
@@ -95,24 +97,24 @@ async fn a_replay_that_is_cut_off_anywhere_can_be_repeated() {
     }
     assert!(cut_off > 1, "{cut_off}");
     assert_eq!(vault.counts(), (0..9).chain(100..103).collect::<Vec<_>>());
-    assert!(letters(folder.path()).is_empty());
+    assert!(dead_letters(folder.path()).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_letter_of_an_unfinished_round_is_left_alone() {
+async fn a_dead_letter_of_an_unfinished_delivery_batch_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let vault = FakeVault::start().await;
     vault.refuse(Some("poison"));
     let (writer, reader) = open(folder.path());
     append(&writer, today(), "poison", 0..40).await;
     let ship = Ship::start(&vault, folder.path(), reader);
-    // The whole batch is refused, so the rest of it is held and the round stays open.
-    while ship.status.trouble().is_none_or(|trouble| trouble.class != Class::Ours) {
+    // The whole batch is refused, so the rest of it is held and the delivery batch stays unfinished.
+    while ship.status.trouble().is_none_or(|trouble| trouble.class != Class::NeedsOperator) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     ship.kill().await;
     drop(writer);
-    let name = letters(folder.path()).remove(0);
+    let name = dead_letters(folder.path()).remove(0);
     let idle = loop {
         if let Some(idle) = hold(&folder.path().join("spool"), &Disk).unwrap() {
             break idle;
@@ -121,17 +123,51 @@ async fn a_letter_of_an_unfinished_round_is_left_alone() {
     };
     assert!(hold(&folder.path().join("spool"), &Disk).unwrap().is_none(), "one at a time");
     for said in [
-        room(folder.path()).drop_alone(&name, &idle.open_tokens),
-        room(folder.path()).replay_alone(store(&vault), clock(), &name, &idle.open_tokens).await,
+        admin(folder.path()).drop_alone(&name, &idle.open_tokens),
+        admin(folder.path()).replay_alone(store(&vault), clock(), &name, &idle.open_tokens).await,
     ] {
-        assert!(said.unwrap_err().contains("not settled yet"));
+        assert_eq!(said.unwrap_err(), DeadLetterError::Unsettled);
     }
     drop(idle);
     vault.refuse(None);
     let (writer, reader) = open(folder.path());
     let ship = Ship::start(&vault, folder.path(), reader);
     ship.settled(&writer).await;
-    assert_eq!(room(folder.path()).order(Order::Drop, &name).await.unwrap(), "dropped 32 rows");
-    assert!(letters(folder.path()).is_empty());
+    assert_eq!(admin(folder.path()).command(Command::Drop, &name).await.unwrap(), "dropped 32 rows");
+    assert!(dead_letters(folder.path()).is_empty());
     ship.stop().await;
+}
+
+#[test]
+fn the_rows_of_a_dead_letter_are_shown_by_break_glass_alone() {
+    let ground = Ground::new();
+    let name = "2026-11-22-tallies-0123456789abcdef0123456789abcdef.jsonl";
+    let folder = ground.data().join("dead-letters");
+    std::fs::create_dir_all(&folder).unwrap();
+    let header = r#"{"batch":{"table":"tallies","site":"jetpay.kz","day":"2026-11-22","schema_version":1,"columns":["site"],"token":"0123456789abcdef0123456789abcdef"}}"#;
+    let row = r#"{"row":{"index":0,"code":27,"reason":"X","bytes":"AmEh"}}"#;
+    std::fs::write(folder.join(name), format!("{header}\n{row}\n")).unwrap();
+    let show = |arguments: &[&str], allowed: &str| {
+        let arguments = [&["dead-letters", "show", name], arguments].concat();
+        let output = ground.run(&arguments, &[("TAMGA__WALL__BREAK_GLASS", allowed)]);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    };
+    assert!(show(&[], "true").unwrap_err().contains("--reason"));
+    let reason = ["--reason", "the vault refuses rows of today"];
+    assert!(show(&reason, "false").unwrap_err().contains("[wall] break_glass"));
+    let said = show(&reason, "true").unwrap();
+    assert!(said.contains("not anonymous") && !said.contains("a!"), "{said}");
+    let code = said.trim().rsplit(' ').next().unwrap();
+    let with_code = [&reason[..], &["--code", code]].concat();
+    let shown = show(&with_code, "true").unwrap();
+    assert!(shown.contains("1 refused rows") && shown.contains("site             \"a!\""), "{shown}");
+    assert!(show(&with_code, "true").unwrap_err().contains("begin again"), "a code serves once");
+    let log = String::from_utf8(ground.run(&["audit", "show"], &[]).stdout).unwrap();
+    for action in
+        ["ask for the dead letter", "query the dead letter", "queried the dead letter", "refuse the dead letter"]
+    {
+        assert_eq!(log.matches(action).count(), 1, "{action}: {log}");
+    }
+    assert!(log.contains("reason=the vault refuses rows of today") && log.contains(name), "{log}");
 }

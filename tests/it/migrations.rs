@@ -13,7 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde::Deserialize;
 use tamga::clock::Clock;
-use tamga::store::{self, Limits, Migration, STATS, Standing, Store, VAULT};
+use tamga::store::{self, Limits, Migration, MigrationStatus, STATS, Store, VAULT};
 use tokio::net::TcpListener;
 
 use crate::support::engine::{Engine, PASSWORD, USER};
@@ -121,8 +121,8 @@ async fn killed_at(engine: &Engine, database: &str, migrations: &[Migration], ev
             assert_eq!(outcome.is_err(), cut, "after {calls} requests");
             died += u32::from(cut);
             // The next program goes on where it stopped; at most the one statement whose record is missing runs twice.
-            let standings = store::status(&direct, migrations).await.unwrap();
-            let before: u32 = standings.iter().map(|standing| standing.applied).sum();
+            let statuses = store::status(&direct, migrations).await.unwrap();
+            let before: u32 = statuses.iter().map(|status| status.applied).sum();
             assert_eq!(store::apply(&direct, migrations, &clock).await.unwrap(), statements - before);
             assert_eq!(structure(&direct).await, expected, "after {calls} requests");
             if !cut {
@@ -160,7 +160,7 @@ async fn several_nodes_that_migrate_at_once_lead_to_the_same_tables() {
             node.await.unwrap().unwrap();
         }
         assert_eq!(structure(&alone).await, expected);
-        assert!(store::status(&alone, migrations).await.unwrap().iter().all(Standing::is_complete));
+        assert!(store::status(&alone, migrations).await.unwrap().iter().all(MigrationStatus::is_complete));
         assert_eq!(store::apply(&alone, migrations, &Clock::machine()).await.unwrap(), 0);
     }
 }

@@ -109,7 +109,7 @@ async fn when_every_row_is_refused_the_rest_is_held() {
     append(&writer, today(), "poison", 0..40).await;
     let ship = Ship::start(&vault, folder.path(), reader);
     let begun = Instant::now();
-    while ship.status.trouble().is_none_or(|trouble| trouble.class != Class::Ours) {
+    while ship.status.trouble().is_none_or(|trouble| trouble.class != Class::NeedsOperator) {
         assert!(begun.elapsed() < Duration::from_secs(30));
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -20,7 +20,7 @@ async fn migrations_of_both_stores_apply_once_and_then_not_again() {
         assert!(store::status(&store, migrations).await.unwrap().iter().all(|standing| standing.applied == 0));
         let first = store::apply(&store, migrations, &Clock::machine()).await.unwrap();
         assert!(first >= 5, "{first}");
-        assert!(store::status(&store, migrations).await.unwrap().iter().all(store::Standing::is_complete));
+        assert!(store::status(&store, migrations).await.unwrap().iter().all(store::MigrationStatus::is_complete));
         assert_eq!(store::apply(&store, migrations, &Clock::machine()).await.unwrap(), 0);
         assert_eq!(number(&store, "SELECT count() AS number FROM schema_migrations").await, u64::from(first));
     }
@@ -207,18 +207,18 @@ async fn errors_have_their_class_and_quote_nothing() {
     let fixture = EngineFixture::start().await;
     let vault = fixture.vault().await;
     let missing = vault.rows::<serde_json::Value>("SELECT 'ivan' FROM nothing", &[]).await.unwrap_err();
-    assert_eq!((missing.class, missing.code, missing.name), (Class::Ours, Some(60), "UNKNOWN_TABLE"));
+    assert_eq!((missing.class, missing.code, missing.name), (Class::NeedsOperator, Some(60), "UNKNOWN_TABLE"));
     let row = b"\x05a.kz"; // Says five bytes and has four.
     let poison = vault.insert_rows("tallies", &["site"], row.as_slice().into(), Some("t")).await.unwrap_err();
-    assert_eq!(poison.class, Class::Final, "{poison}");
+    assert_eq!(poison.class, Class::Rejected, "{poison}");
     let column = vault.insert_rows("tallies", &["ivan"], row.as_slice().into(), Some("t")).await.unwrap_err();
-    assert_eq!(column.class, Class::Ours, "{column}");
+    assert_eq!(column.class, Class::NeedsOperator, "{column}");
     for error in [missing, poison, column] {
         assert!(!error.to_string().contains("ivan"), "{error}");
     }
     let address = fixture.address().await;
     let stranger = Store::new(&format!("http://{address}"), "tamga", "wrong", VAULT, Limits::default()).unwrap();
-    assert_eq!(stranger.ping().await.unwrap_err().class, Class::Ours);
+    assert_eq!(stranger.ping().await.unwrap_err().class, Class::NeedsOperator);
     let huge =
         vault.rows::<serde_json::Value>("SELECT repeat('x', 1000000) AS x FROM numbers(100)", &[]).await.unwrap_err();
     assert_eq!(huge.name, "answer", "{huge}");

@@ -6,6 +6,7 @@
 //! other reason not to start is an error at once, in the engine's own words. Once it has been ready, it is started again for
 //! ever, and each start has a new *generation*.
 
+mod error;
 mod password;
 
 use std::fs::DirBuilder;
@@ -13,7 +14,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,8 +28,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
 use super::client::{Limits, Store};
-use super::error::StoreError;
 use crate::config::Config;
+pub use error::{EngineError, SupervisorError};
 use password::service_password;
 
 /// The account of the service on an embedded engine.
@@ -87,7 +88,7 @@ impl EngineOptions {
 
     /// A database on this engine while another process of ours runs it.
     pub fn running(&self, database: &str, limits: Limits) -> Result<Store, SupervisorError> {
-        let password = service_password(&self.password_file)?;
+        let password = password_of(&self.password_file)?;
         Ok(Store::new(&format!("http://{}", self.listen), USER, &password, database, limits)?)
     }
 
@@ -108,39 +109,8 @@ impl EngineOptions {
     }
 }
 
-/// Why an engine does not run.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The program is not there, or may not be run.
-    #[error("cannot run {}: {reason}. Build it (`cargo build`), or name it in [engine] program", program.display())]
-    Program {
-        /// Which program.
-        program: PathBuf,
-        /// What the system said.
-        reason: String,
-    },
-    /// It ended before it listened; its own words follow.
-    #[error("the {name} engine did not start: {sentence}")]
-    Start {
-        /// Which engine.
-        name: &'static str,
-        /// The engine's own words.
-        sentence: String,
-    },
-    /// It neither listened nor ended.
-    #[error("the {name} engine did not come to listen in time; its log is above")]
-    Slow {
-        /// Which engine.
-        name: &'static str,
-    },
-    /// The password cannot be read or made.
-    #[error("cannot read or make the engines' password {}: {reason}", file.display())]
-    Password {
-        /// Which file.
-        file: PathBuf,
-        /// What the system said.
-        reason: String,
-    },
+fn password_of(file: &Path) -> Result<String, EngineError> {
+    service_password(file).map_err(|error| EngineError::Password { file: file.to_owned(), reason: error.to_string() })
 }
 
 #[derive(Clone, Debug)]
@@ -167,17 +137,17 @@ pub struct Supervisor {
 impl Supervisor {
     /// Begins to start the engine; [`Supervisor::ready`] tells how that went.
     pub fn start(options: EngineOptions) -> Result<Self, EngineError> {
-        let password = service_password(&options.password_file)?;
+        let password = password_of(&options.password_file)?;
         let (state_sender, state) = watch::channel(State::Starting);
         let (generation_sender, generation) = watch::channel(0);
         let stop = CancellationToken::new();
-        let watchman = Watchman {
+        let task = SupervisorTask {
             options: options.clone(),
             state: state_sender,
             generation: generation_sender,
             stop: stop.clone(),
         };
-        let task = tokio::spawn(watchman.watch());
+        let task = tokio::spawn(task.run());
         Ok(Self { options, password, state, generation, stop, task })
     }
 
@@ -247,27 +217,16 @@ impl Drop for Supervisor {
     }
 }
 
-/// No store on an embedded engine.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum SupervisorError {
-    /// The engine does not run.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The store's address is not one.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// What runs in the background.
-struct Watchman {
+struct SupervisorTask {
     options: EngineOptions,
     state: watch::Sender<State>,
     generation: watch::Sender<u64>,
     stop: CancellationToken,
 }
 
-impl Watchman {
-    async fn watch(mut self) {
+impl SupervisorTask {
+    async fn run(mut self) {
         let name = self.options.name;
         let begun = Instant::now();
         let mut backoff = Backoff::new(Duration::from_millis(200), self.options.restart_within);
@@ -312,9 +271,9 @@ impl Watchman {
             }
         };
         // Its end is the engine's signal to stop. Out of the child, because waiting for a child closes what is in it.
-        let lifeline = child.stdin.take();
-        let last_words = Arc::new(Mutex::new(String::new()));
-        let log = child.stderr.take().map(|stderr| tokio::spawn(follow(name, stderr, Arc::clone(&last_words))));
+        let parent_pipe = child.stdin.take();
+        let last_log_line = Arc::new(Mutex::new(String::new()));
+        let log = child.stderr.take().map(|stderr| tokio::spawn(follow(name, stderr, Arc::clone(&last_log_line))));
         let announced = child.stdout.take().map(announcement);
         let stop = self.stop.clone();
         let listening = tokio::select! {
@@ -355,14 +314,14 @@ impl Watchman {
         if outcome.is_some() {
             end(&mut child).await;
         }
-        drop(lifeline);
+        drop(parent_pipe);
         if let Some(log) = log {
             // The pipe may be kept open by somebody else; what it still says is not worth waiting for.
             let _ = tokio::time::timeout(Duration::from_secs(1), log).await;
         }
         outcome.map(|error| match error {
             EngineError::Start { sentence, .. } if sentence.is_empty() => {
-                let words = last_words.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let words = last_log_line.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let sentence = if words.is_empty() { "it ended without a word".to_owned() } else { words };
                 EngineError::Start { name, sentence }
             }
@@ -415,7 +374,7 @@ async fn announcement(stdout: impl AsyncRead + Unpin) -> Option<SocketAddr> {
 }
 
 /// Passes the engine's log on, at the level that each line begins with, and keeps its last line.
-async fn follow(engine: &'static str, stderr: impl AsyncRead + Unpin, last_words: Arc<Mutex<String>>) {
+async fn follow(engine: &'static str, stderr: impl AsyncRead + Unpin, last_log_line: Arc<Mutex<String>>) {
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let line = line.trim();
@@ -426,7 +385,7 @@ async fn follow(engine: &'static str, stderr: impl AsyncRead + Unpin, last_words
                 Some(("INFO", said)) => tracing::info!(target: "tamga::engine", engine, "{said}"),
                 _ => tracing::info!(target: "tamga::engine", engine, "{line}"),
             }
-            let mut words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut words = last_log_line.lock().unwrap_or_else(PoisonError::into_inner);
             line.trim_start_matches("Error: ").clone_into(&mut words);
         }
     }

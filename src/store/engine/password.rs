@@ -1,4 +1,4 @@
-//! The password of the service's account on embedded engines: random, made at the first start, for the owner's eyes.
+//! The password of the service's account on embedded engines: random, made at the first start, readable by the owner only.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -8,23 +8,20 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::EngineError;
-
-/// The service's password from its file, which is made, for the owner only, if it is missing.
-pub(super) fn service_password(file: &Path) -> Result<String, EngineError> {
-    let failed = |error: io::Error| EngineError::Password { file: file.to_owned(), reason: error.to_string() };
+/// Reads the service's password from its file. A missing file is made, readable by the owner only.
+pub(super) fn service_password(file: &Path) -> io::Result<String> {
     match fs::read_to_string(file) {
         Ok(password) if !password.trim().is_empty() => Ok(password.trim().to_owned()),
-        Ok(_) => Err(failed(io::Error::other("it is empty; remove it, and a new one is made"))),
+        Ok(_) => Err(io::Error::other("it is empty; remove it, and a new one is made")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make_password(file).map_err(failed)?;
-            Ok(fs::read_to_string(file).map_err(failed)?.trim().to_owned())
+            make_password(file)?;
+            Ok(fs::read_to_string(file)?.trim().to_owned())
         }
-        Err(error) => Err(failed(error)),
+        Err(error) => Err(error),
     }
 }
 
-/// Written beside and linked into place, so that two who make it at once end with the same one.
+/// The file is written beside and linked into place. So two processes that make it at once end with the same password.
 fn make_password(file: &Path) -> io::Result<()> {
     let dir = file.parent().unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;

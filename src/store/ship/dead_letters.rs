@@ -1,11 +1,11 @@
-//! Rows that the vault refuses, kept in files until somebody has looked at them or their day is too old.
+//! Rows that the vault refuses, kept in files until somebody has looked at them or until they are too old to keep.
 //!
-//! One file per refused batch, `<day>-<table>-<token>.jsonl`, readable by the owner only: a line that says what the rows
-//! are, then a line per cut ([`DeadLetters::record_cut`]) and per refused row, its bytes as the vault was offered them
-//! (without the column `batch`) in Base64. They are pseudonymous like the spool. Each line is synced before anything is
-//! built on it; a line that a crash has torn is passed over when the file is read again.
+//! There is one file per refused insert batch, `<day>-<table>-<token>.jsonl`, readable by the owner only. Its first line
+//! describes the rows. Each further line is a cut ([`DeadLetters::record_cut`]) or a refused row: its bytes as they were sent
+//! to the vault, without the column `batch`, in Base64. The rows are pseudonymous like those of the spool. Each line is
+//! synced before anything depends on it. A reader skips a line that a crash has torn.
 //!
-//! An order of the operator lies beside a file as `<file>.order` until it is taken; `<file>.answer` says what came of it.
+//! An operator's command lies beside a file as `<file>.command` until it is taken; `<file>.answer` holds its outcome.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -19,10 +19,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::parcel::Parcel;
+use super::insert_batch::InsertBatch;
 
-/// A file of refused rows, read.
-pub(super) struct Letter {
+/// The content of a file of refused rows.
+pub(super) struct DeadLetterFile {
     pub(super) table: String,
     pub(super) site: String,
     pub(super) day: Date,
@@ -30,7 +30,7 @@ pub(super) struct Letter {
     /// Without `batch`.
     pub(super) columns: Vec<String>,
     pub(super) token: String,
-    /// By index, each once.
+    /// In the order of their index, each once.
     pub(super) rows: Vec<RefusedRow>,
 }
 
@@ -42,22 +42,85 @@ pub(super) struct RefusedRow {
     pub(super) bytes: Vec<u8>,
 }
 
-/// What is to be done with a dead letter.
+/// An operator's command about a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum Command {
     /// Send its rows again.
     Replay,
     /// Delete it.
     Drop,
 }
 
-impl Order {
-    /// Its word.
+impl Command {
+    /// Its word in the command file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Replay => "replay",
             Self::Drop => "drop",
         }
+    }
+}
+
+/// Why a command about a dead letter was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum DeadLetterError {
+    /// There is no file of this name.
+    #[error("there is no dead letter {name:?}: `tamga dead-letters list` shows those that are there")]
+    Absent {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// The first line cannot be read.
+    #[error("its first line is damaged: it can only be dropped")]
+    Damaged,
+    /// The delivery batch of its rows is unfinished.
+    #[error("its batch is not settled yet, so its rows may still change: try again when the spool has moved on")]
+    Unsettled,
+    /// This program does not know the columns of its rows.
+    #[error("its rows are of a schema that this program does not know: use the version that wrote it")]
+    UnknownSchema,
+    /// The program stops.
+    #[error("the program is stopping; nothing is lost, replay it again")]
+    Stopping,
+    /// The vault did not take the rows in time.
+    #[error(
+        "it took longer than {seconds} s{}. Nothing is lost or doubled: replay it again",
+        waiting_for.as_ref().map_or_else(String::new, |reason| format!(": {reason}"))
+    )]
+    TooSlow {
+        /// The time limit.
+        seconds: u64,
+        /// What the shipper waited for.
+        waiting_for: Option<String>,
+    },
+    /// The rows were sent, and the file is still there.
+    #[error("its rows are sent, and it cannot be removed: {reason}. Replay it again, nothing is doubled")]
+    NotRemoved {
+        /// What the system reports.
+        reason: String,
+    },
+    /// The running collector does not take the command.
+    #[error(
+        "the running tamga does not take the command, because its shipper waits for something: `/readyz` says for what. \
+         Nothing was done"
+    )]
+    NotTaken,
+    /// The running collector took the command and did not answer.
+    #[error("the command was begun, and no answer came. Give it again: nothing is doubled")]
+    NoAnswer,
+    /// The folder or a file fails.
+    #[error("cannot {doing}: {reason}. Look at the folder dead-letters in [data] dir and its disk")]
+    Disk {
+        /// What was attempted.
+        doing: String,
+        /// What the system reports.
+        reason: String,
+    },
+}
+
+impl DeadLetterError {
+    pub(super) fn io(doing: &str, error: &io::Error) -> Self {
+        Self::Disk { doing: doing.to_owned(), reason: error.to_string() }
     }
 }
 
@@ -67,7 +130,7 @@ pub(super) struct DeadLetters {
     dir: PathBuf,
 }
 
-const ORDER: &str = ".order";
+const COMMAND: &str = ".command";
 const ANSWER: &str = ".answer";
 
 /// A line of a file.
@@ -79,10 +142,10 @@ enum Line {
     Row { index: usize, code: Option<u32>, reason: String, bytes: String },
 }
 
-/// What a file already says about a batch.
+/// What a file already says about an insert batch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Known {
-    /// Pieces that were refused and cut in two.
+    /// Pieces that were refused and cut in two halves.
     pub(super) cuts: BTreeSet<(usize, usize)>,
     /// Rows that are in the file.
     pub(super) rows: BTreeSet<usize>,
@@ -93,9 +156,9 @@ impl DeadLetters {
         Self { dir: dir.to_owned() }
     }
 
-    /// What is known of a batch; nothing when it has no file.
-    pub(super) fn known(&self, parcel: &Parcel) -> io::Result<Known> {
-        let file = match File::open(self.path(parcel)) {
+    /// What the file of a batch says; nothing when it has no file.
+    pub(super) fn known(&self, batch: &InsertBatch) -> io::Result<Known> {
+        let file = match File::open(self.path(batch)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Known::default()),
             Err(error) => return Err(error),
@@ -111,43 +174,47 @@ impl DeadLetters {
         Ok(known)
     }
 
-    /// Notes that a piece is cut in two, before its halves are sent: from then on it is never sent whole again, whatever
-    /// the vault would say to it then. Otherwise rows of a half that has landed could land twice.
-    pub(super) fn record_cut(&self, parcel: &Parcel, piece: &Range<usize>) -> io::Result<()> {
-        self.append(parcel, &Line::Cut { from: piece.start, to: piece.end })
+    /// Notes that a piece is cut in two, before its halves are sent. From then on it is never sent whole again. Otherwise the
+    /// rows of a half that is stored could be stored twice.
+    pub(super) fn record_cut(&self, batch: &InsertBatch, piece: &Range<usize>) -> io::Result<()> {
+        self.append(batch, &Line::Cut { from: piece.start, to: piece.end })
     }
 
-    /// Keeps a row that is refused.
-    pub(super) fn keep(&self, parcel: &Parcel, index: usize, code: Option<u32>, reason: &str) -> io::Result<()> {
-        let bytes = BASE64.encode(parcel.row(index));
-        self.append(parcel, &Line::Row { index, code, reason: reason.to_owned(), bytes })
+    /// Keeps a refused row.
+    pub(super) fn keep(&self, batch: &InsertBatch, index: usize, code: Option<u32>, reason: &str) -> io::Result<()> {
+        let bytes = BASE64.encode(batch.row(index));
+        self.append(batch, &Line::Row { index, code, reason: reason.to_owned(), bytes })
     }
 
     /// Removes the file of a batch.
-    pub(super) fn forget(&self, parcel: &Parcel) -> io::Result<()> {
-        match fs::remove_file(self.path(parcel)) {
+    pub(super) fn forget(&self, batch: &InsertBatch) -> io::Result<()> {
+        match fs::remove_file(self.path(batch)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// The names of all letters, oldest day first.
+    /// The names of all dead letters, the oldest day first.
     pub(super) fn names(&self) -> io::Result<Vec<String>> {
-        Ok(self.entries()?.into_iter().filter(|name| is_letter(name)).collect())
+        Ok(self.entries()?.into_iter().filter(|name| is_dead_letter(name)).collect())
     }
 
-    /// Reads a letter. Fails in words when there is none of this name, or its first line is damaged.
-    pub(super) fn read(&self, name: &str) -> io::Result<Letter> {
-        if !is_letter(name) || !self.dir.join(name).is_file() {
-            let message = format!("there is no dead letter {name:?}: `tamga dead-letters list` shows those that are");
-            return Err(io::Error::new(io::ErrorKind::NotFound, message));
+    /// Reads a dead letter.
+    pub(super) fn read(&self, name: &str) -> Result<DeadLetterFile, DeadLetterError> {
+        if !is_dead_letter(name) || !self.dir.join(name).is_file() {
+            return Err(DeadLetterError::Absent { name: name.to_owned() });
         }
-        let (mut letter, mut rows) = (None, BTreeMap::new());
+        self.read_file(name).map_err(|error| DeadLetterError::io("read it", &error))?.ok_or(DeadLetterError::Damaged)
+    }
+
+    /// `None` when the first line is damaged.
+    fn read_file(&self, name: &str) -> io::Result<Option<DeadLetterFile>> {
+        let (mut file, mut rows) = (None, BTreeMap::new());
         for line in BufReader::new(File::open(self.dir.join(name))?).split(b'\n') {
             match serde_json::from_slice(&line?) {
                 Ok(Line::Batch { table, site, day, schema_version, columns, token }) => {
                     let Ok(day) = day.parse() else { continue };
-                    letter = Some(Letter { table, site, day, schema_version, columns, token, rows: Vec::new() });
+                    file = Some(DeadLetterFile { table, site, day, schema_version, columns, token, rows: Vec::new() });
                 }
                 Ok(Line::Row { index, code, reason, bytes }) => {
                     let Ok(bytes) = BASE64.decode(bytes) else { continue };
@@ -156,64 +223,61 @@ impl DeadLetters {
                 Ok(Line::Cut { .. }) | Err(_) => {}
             }
         }
-        let damaged =
-            || io::Error::new(io::ErrorKind::InvalidData, "its first line is damaged: it can only be dropped");
-        let mut letter = letter.ok_or_else(damaged)?;
-        letter.rows = rows.into_values().collect();
-        Ok(letter)
+        let rows = rows.into_values().collect();
+        Ok(file.map(|file| DeadLetterFile { rows, ..file }))
     }
 
-    /// When the letter was last written, in seconds since 1970.
+    /// When the file was last written, in seconds since 1970.
     pub(super) fn written_s(&self, name: &str) -> io::Result<u64> {
         let time = fs::metadata(self.dir.join(name))?.modified()?;
         Ok(time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs())
     }
 
-    /// Removes a letter for good.
+    /// Removes a dead letter for good.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.dir.join(name))?;
         File::open(&self.dir)?.sync_all()
     }
 
-    /// Leaves an order for the process that works on the letters.
-    pub(super) fn order(&self, name: &str, order: Order) -> io::Result<()> {
+    /// Leaves a command for the process that works on the dead letters.
+    pub(super) fn command(&self, name: &str, command: Command) -> io::Result<()> {
         let _ = fs::remove_file(self.beside(name, ANSWER));
         OpenOptions::new()
             .create(true)
             .write(true)
             .truncate(true)
             .mode(0o600)
-            .open(self.beside(name, ORDER))?
-            .write_all(order.name().as_bytes())
+            .open(self.beside(name, COMMAND))?
+            .write_all(command.name().as_bytes())
     }
 
-    /// Takes an order away, to obey it or because nobody does; `false` when it is no longer there.
+    /// Takes a command away, to carry it out or because nobody does; `false` when it is no longer there.
     pub(super) fn withdraw(&self, name: &str) -> bool {
-        fs::remove_file(self.beside(name, ORDER)).is_ok()
+        fs::remove_file(self.beside(name, COMMAND)).is_ok()
     }
 
-    /// The orders that lie there.
-    pub(super) fn orders(&self) -> io::Result<Vec<(String, Order)>> {
-        let mut orders = Vec::new();
+    /// The commands that lie there.
+    pub(super) fn commands(&self) -> io::Result<Vec<(String, Command)>> {
+        let mut commands = Vec::new();
         for entry in self.entries()? {
-            let Some(name) = entry.strip_suffix(ORDER).filter(|name| is_letter(name)) else { continue };
+            let Some(name) = entry.strip_suffix(COMMAND).filter(|name| is_dead_letter(name)) else { continue };
             let text = fs::read_to_string(self.dir.join(&entry))?;
-            let order = [Order::Replay, Order::Drop].into_iter().find(|order| order.name() == text);
-            // A word that is not there yet: whoever gives the order is still writing it.
-            orders.extend(order.map(|order| (name.to_owned(), order)));
+            let command = [Command::Replay, Command::Drop].into_iter().find(|command| command.name() == text);
+            // If the word is not there yet, the operator's program is still writing it.
+            commands.extend(command.map(|command| (name.to_owned(), command)));
         }
-        Ok(orders)
+        Ok(commands)
     }
 
-    /// Says what became of an order.
-    pub(super) fn answer(&self, name: &str, said: &Result<String, String>) -> io::Result<()> {
+    /// Writes the outcome of a command.
+    pub(super) fn answer(&self, name: &str, said: &Result<String, DeadLetterError>) -> io::Result<()> {
         let path = self.beside(name, ANSWER);
         let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
         Ok(serde_json::to_writer(&mut file, said)?)
     }
 
-    /// Takes the answer to an order, once it is there.
-    pub(super) fn take_answer(&self, name: &str) -> Option<Result<String, String>> {
+    /// Takes the answer to a command, once it is there.
+    pub(super) fn take_answer(&self, name: &str) -> Option<Result<String, DeadLetterError>> {
         let path = self.beside(name, ANSWER);
         let said = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
         let _ = fs::remove_file(path);
@@ -252,8 +316,8 @@ impl DeadLetters {
         Ok(removed)
     }
 
-    fn append(&self, parcel: &Parcel, line: &Line) -> io::Result<()> {
-        let path = self.path(parcel);
+    fn append(&self, batch: &InsertBatch, line: &Line) -> io::Result<()> {
+        let path = self.path(batch);
         let fresh = !path.try_exists()?;
         if fresh {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
@@ -261,18 +325,18 @@ impl DeadLetters {
         let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(&path)?;
         let mut text = Vec::new();
         if fresh {
-            let batch = Line::Batch {
-                table: parcel.table.name().to_owned(),
-                site: parcel.site.clone(),
-                day: parcel.day.to_string(),
-                schema_version: parcel.schema_version,
-                columns: parcel.columns.iter().skip(1).map(|column| (*column).to_owned()).collect(),
-                token: parcel.token().to_owned(),
+            let header = Line::Batch {
+                table: batch.table.name().to_owned(),
+                site: batch.site.clone(),
+                day: batch.day.to_string(),
+                schema_version: batch.schema_version,
+                columns: batch.columns.iter().skip(1).map(|column| (*column).to_owned()).collect(),
+                token: batch.token().to_owned(),
             };
-            serde_json::to_writer(&mut text, &batch)?;
+            serde_json::to_writer(&mut text, &header)?;
             text.push(b'\n');
         } else if file.metadata()?.len() > 0 {
-            // What a crash has torn becomes a line of its own.
+            // A line that a crash has torn stays a line by itself.
             let mut last = [0];
             file.seek(SeekFrom::End(-1))?;
             file.read_exact(&mut last)?;
@@ -290,14 +354,14 @@ impl DeadLetters {
         Ok(())
     }
 
-    fn path(&self, parcel: &Parcel) -> PathBuf {
-        // Tokens are the spool's own hex; the day and the table are parsed ones. None can name another place.
-        self.dir.join(format!("{}-{}-{}.jsonl", parcel.day, parcel.table.name(), parcel.token()))
+    fn path(&self, batch: &InsertBatch) -> PathBuf {
+        // The token is hexadecimal, and the day and the table were parsed. None of them can name another folder.
+        self.dir.join(format!("{}-{}-{}.jsonl", batch.day, batch.table.name(), batch.token()))
     }
 }
 
-/// Whether a name is that of a letter: `2026-11-22-events-<32 hex digits>.jsonl`. No other file is ever touched.
-fn is_letter(name: &str) -> bool {
+/// Whether a name is that of a dead letter: `2026-11-22-events-<32 hex digits>.jsonl`. No other file is ever touched.
+fn is_dead_letter(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".jsonl").filter(|stem| stem.is_ascii()) else { return false };
     let (Some(day), Some(rest)) = (stem.get(..10), stem.get(11..)) else { return false };
     let Some((table, token)) = rest.split_once('-') else { return false };
@@ -310,20 +374,20 @@ fn is_letter(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parcel::tests::parcel;
+    use super::super::insert_batch::tests::insert_batch;
     use super::*;
 
     #[test]
-    fn what_was_written_is_known_again_also_behind_a_torn_line() {
+    fn written_lines_are_known_again_also_behind_a_torn_line() {
         let folder = tempfile::tempdir().unwrap();
-        let letters = DeadLetters::new(&folder.path().join("dead-letters"));
-        let parcel = parcel(&[b"a", b"bad", b"c"]);
-        assert_eq!(letters.known(&parcel).unwrap(), Known::default());
-        letters.record_cut(&parcel, &(0..3)).unwrap();
-        let path = letters.path(&parcel);
+        let dead_letters = DeadLetters::new(&folder.path().join("dead-letters"));
+        let batch = insert_batch(&[b"a", b"bad", b"c"]);
+        assert_eq!(dead_letters.known(&batch).unwrap(), Known::default());
+        dead_letters.record_cut(&batch, &(0..3)).unwrap();
+        let path = dead_letters.path(&batch);
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"row\":{\"ind").unwrap();
-        letters.keep(&parcel, 1, Some(27), "CANNOT_PARSE_INPUT_ASSERTION_FAILED").unwrap();
-        let known = letters.known(&parcel).unwrap();
+        dead_letters.keep(&batch, 1, Some(27), "CANNOT_PARSE_INPUT_ASSERTION_FAILED").unwrap();
+        let known = dead_letters.known(&batch).unwrap();
         assert_eq!((known.cuts, known.rows), ([(0, 3)].into(), [1].into()));
         let text = fs::read_to_string(path).unwrap();
         assert!(
@@ -338,48 +402,48 @@ mod tests {
     fn files_are_private_and_go_with_their_day() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let letters = DeadLetters::new(folder.path());
-        let parcel = parcel(&[b"a"]);
-        letters.keep(&parcel, 0, None, "LANE").unwrap();
-        assert_eq!(fs::metadata(letters.path(&parcel)).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(letters.purge(parcel.day).unwrap(), 0);
-        assert_eq!(letters.purge(parcel.day.tomorrow().unwrap()).unwrap(), 1);
-        assert_eq!(DeadLetters::new(&folder.path().join("none")).purge(parcel.day).unwrap(), 0);
+        let dead_letters = DeadLetters::new(folder.path());
+        let batch = insert_batch(&[b"a"]);
+        dead_letters.keep(&batch, 0, None, "STREAM").unwrap();
+        assert_eq!(fs::metadata(dead_letters.path(&batch)).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(dead_letters.purge(batch.day).unwrap(), 0);
+        assert_eq!(dead_letters.purge(batch.day.tomorrow().unwrap()).unwrap(), 1);
+        assert_eq!(DeadLetters::new(&folder.path().join("none")).purge(batch.day).unwrap(), 0);
     }
 
     #[test]
-    fn a_letter_is_read_back_and_nothing_else_is_taken_for_one() {
+    fn a_dead_letter_is_read_back_and_no_other_file_is_taken_for_one() {
         let folder = tempfile::tempdir().unwrap();
-        let letters = DeadLetters::new(folder.path());
-        let parcel = parcel(&[b"a", b"b", b"c"]);
+        let dead_letters = DeadLetters::new(folder.path());
+        let batch = insert_batch(&[b"a", b"b", b"c"]);
         for index in [2, 0, 2] {
-            letters.keep(&parcel, index, Some(27), "X").unwrap();
+            dead_letters.keep(&batch, index, Some(27), "X").unwrap();
         }
-        let names = letters.names().unwrap();
+        let names = dead_letters.names().unwrap();
         assert_eq!(names, ["2026-11-22-tallies-0123456789abcdef0123456789abcdef.jsonl"]);
-        let letter = letters.read(&names[0]).unwrap();
-        let rows: Vec<_> = letter.rows.iter().map(|row| (row.index, row.bytes.as_slice())).collect();
-        assert_eq!((letter.token.as_str(), rows), (parcel.token(), vec![(0, &b"a"[..]), (2, b"c")]));
+        let file = dead_letters.read(&names[0]).unwrap();
+        let rows: Vec<_> = file.rows.iter().map(|row| (row.index, row.bytes.as_slice())).collect();
+        assert_eq!((file.token.as_str(), rows), (batch.token(), vec![(0, &b"a"[..]), (2, b"c")]));
         for other in ["../../etc/passwd", "2026-11-22-tallies-../x.jsonl", "2026-11-22.jsonl", "", "é.jsonl"] {
-            assert!(!is_letter(other) && letters.read(other).is_err(), "{other}");
+            assert!(!is_dead_letter(other) && dead_letters.read(other).is_err(), "{other}");
         }
-        letters.order(&names[0], Order::Replay).unwrap();
-        assert_eq!(letters.orders().unwrap(), [(names[0].clone(), Order::Replay)]);
-        assert_eq!(letters.take_answer(&names[0]), None);
-        assert!(letters.withdraw(&names[0]) && letters.orders().unwrap().is_empty());
-        letters.answer(&names[0], &Err("no".to_owned())).unwrap();
-        assert_eq!(letters.take_answer(&names[0]), Some(Err("no".to_owned())));
-        assert_eq!(letters.take_answer(&names[0]), None);
+        dead_letters.command(&names[0], Command::Replay).unwrap();
+        assert_eq!(dead_letters.commands().unwrap(), [(names[0].clone(), Command::Replay)]);
+        assert_eq!(dead_letters.take_answer(&names[0]), None);
+        assert!(dead_letters.withdraw(&names[0]) && dead_letters.commands().unwrap().is_empty());
+        dead_letters.answer(&names[0], &Err(DeadLetterError::Stopping)).unwrap();
+        assert_eq!(dead_letters.take_answer(&names[0]), Some(Err(DeadLetterError::Stopping)));
+        assert_eq!(dead_letters.take_answer(&names[0]), None);
     }
 
     #[test]
-    fn what_is_forgotten_leaves_no_file() {
+    fn a_forgotten_batch_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        let letters = DeadLetters::new(folder.path());
-        let parcel = parcel(&[b"a", b"b"]);
-        letters.record_cut(&parcel, &(0..2)).unwrap();
-        letters.forget(&parcel).unwrap();
-        letters.forget(&parcel).unwrap();
+        let dead_letters = DeadLetters::new(folder.path());
+        let batch = insert_batch(&[b"a", b"b"]);
+        dead_letters.record_cut(&batch, &(0..2)).unwrap();
+        dead_letters.forget(&batch).unwrap();
+        dead_letters.forget(&batch).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -1,30 +1,24 @@
-//! Obeys an order to erase: the rows of one pseudonym in one lane, rewritten out of the vault.
+//! Carries out an erasure: rewrites the rows of one pseudonym in one stream out of the vault.
 //!
-//! The pseudonym is in no statement, whose text could rest in a log or in the file of a mutation: it travels as a row of the
-//! table `erasures`, by the random number of the attempt, and that row is dropped with its partition when it is done.
+//! The pseudonym is in no statement: the text of a statement could stay in a log or in the file of a mutation. The pseudonym
+//! is sent as a row of the table `erasures`, under the random number of the attempt. That row is dropped with its partition
+//! when the erasure is done.
 //!
-//! The order's payload is the pseudonym's 16 bytes, under the key domain of its lane. It is carried out after everything
-//! that was accepted before it has been settled, so nothing older can land behind it. Erasing twice erases nothing more,
-//! which is what makes an order safe to repeat after a crash.
-
-use serde::Deserialize;
+//! The payload of a tombstone is the pseudonym's 16 bytes, under the key domain of its stream. An erasure is carried out after
+//! all rows that were accepted before it are settled, so no older row can be stored behind it. A second erasure erases
+//! nothing more. So an erasure can be repeated after a crash.
 
 use crate::record::{Lane, Table};
 use crate::spool::Tombstone;
+use crate::store::StoreError;
 use crate::store::backoff::Backoff;
-use crate::store::{Class, StoreError};
 
-use super::courier::{Courier, Stopped};
-use super::status::{ShipCounts, Topic};
+use super::inserter::{Inserter, Stopped};
+use super::status::{Cause, ShipCounts, Topic};
 
-#[derive(Deserialize)]
-struct Found {
-    found: u64,
-}
-
-impl Courier {
-    /// Carries out the order; returns when the rows are gone from what queries read, and how many they were. An order
-    /// that is obeyed a second time finds fewer or none: what the first attempt had erased is not counted then.
+impl Inserter {
+    /// Carries out an erasure. Returns when queries no longer read the rows, and how many rows there were. A repetition finds
+    /// fewer or none: rows that the first attempt had erased are not counted.
     pub(super) async fn erase(&self, tombstone: &Tombstone) -> Result<u64, Stopped> {
         let (mut backoff, topic) = (Backoff::for_requests(), Topic::Erasure(tombstone.sequence));
         let mut found = 0;
@@ -34,18 +28,16 @@ impl Courier {
                 self.status.clear(topic);
                 return Ok(found);
             };
-            self.status.report(topic, &error);
+            self.status.report(topic, error);
             self.wait(&mut backoff).await?;
         }
     }
 
-    /// `found` becomes the most rows that were there before an attempt; one that fails may have erased them all the same.
-    async fn try_to_erase(&self, tombstone: &Tombstone, found: &mut u64) -> Result<(), StoreError> {
-        let unknown = || StoreError {
-            class: Class::Ours,
-            code: None,
-            name: "newer_spool",
-            message: "the spool holds an erasure that this program does not know: run the newer one again".to_owned(),
+    /// `found` becomes the most rows that were there before an attempt. A failed attempt may have erased them all the same.
+    async fn try_to_erase(&self, tombstone: &Tombstone, found: &mut u64) -> Result<(), Cause> {
+        let unknown = || {
+            let message = "the spool holds an erasure that this program does not know: run the newer one again";
+            Cause::needs_operator("newer_spool", message.to_owned())
         };
         let lane = Lane::parse(tombstone.lane.as_str()).ok_or_else(unknown)?;
         if tombstone.payload.len() != 16 || lane.table == Table::Tallies {
@@ -71,30 +63,27 @@ impl Courier {
              AND visitor IN (SELECT visitor FROM {}.erasures WHERE attempt = {attempt})",
             self.store.database()
         );
-        let done = self.erase_what(lane.table.name(), &which, &params, found).await;
-        // What an attempt that failed leaves goes by the table's time to live, if not now.
+        let done = self.erase_rows(lane.table.name(), &which, &params, found).await;
+        // If this fails, the table's time to live removes the row.
         let dropped = self.store.execute(&format!("ALTER TABLE erasures DROP PARTITION {attempt}"), &[]).await;
-        done.and(dropped)
+        done.and(dropped.map_err(Cause::from))
     }
 
-    async fn erase_what(
+    async fn erase_rows(
         &self,
         table: &str,
         which: &str,
         params: &[(&str, String)],
         found: &mut u64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), Cause> {
         if self.store.is_clustered() {
-            // Each replica reads its own copy of what is to be erased.
+            // Each replica reads its own copy of the pseudonyms to erase.
             self.store.execute("SYSTEM SYNC REPLICA erasures", &[]).await?;
         }
-        let count = format!("SELECT count() AS found FROM `{table}` WHERE {which}");
-        let counted = async || -> Result<u64, StoreError> {
-            let rows: Vec<Found> = self.store.rows(&count, params).await?;
-            Ok(rows.first().map_or(0, |row| row.found))
-        };
+        let count = format!("SELECT count() AS value FROM `{table}` WHERE {which}");
+        let counted = async || -> Result<u64, StoreError> { Ok(self.store.scalar(&count, params).await?.unwrap_or(0)) };
         *found = (*found).max(counted().await?);
-        // A mutation rewrites the parts, so that the rows are gone and not merely masked. It is waited for, on all replicas.
+        // A mutation rewrites the parts, so the rows are gone and not only masked. All replicas are waited for.
         let sql = format!("ALTER TABLE `{table}` DELETE WHERE {which} SETTINGS mutations_sync = 2");
         self.store.execute(&sql, params).await?;
         match counted().await? {

@@ -1,19 +1,20 @@
-//! From the spool to the vault: takes a round, settles each of its batches, obeys its erasures, finishes it.
+//! From the spool to the vault: reads a delivery batch, settles each of its insert batches, carries out its erasures, and
+//! finishes it.
 //!
-//! A few inserts are on their way at once; a round is finished when all of its batches are settled, so what is unsettled comes
-//! again after a crash, and [`courier`] sees to it that nothing is stored twice. Nothing that the store does ends the loop:
-//! it waits, says what for ([`ShipStatus`]), and the spool fills meanwhile. What has piled up is brought at a [`pace`] that
-//! leaves room for the beacons of the moment. Memory: one round and the batches under way.
+//! A few inserts run at once. A delivery batch is finished when all of its inserts are settled, so unsettled rows come again
+//! after a crash, and [`inserter`] makes sure that no row is stored twice. No failure of the store ends the loop: the shipper
+//! waits, reports the reason ([`ShipStatus`]), and the spool fills meanwhile. A backlog is delivered at a [`pace`] that leaves
+//! time for the beacons of the moment. Memory: one delivery batch and the inserts under way.
 
-mod courier;
+mod dead_letter_admin;
 mod dead_letters;
 mod decode;
 mod erase;
-mod house;
+mod expire_files;
+mod insert_batch;
+mod inserter;
 mod pace;
-mod parcel;
 mod replay;
-mod room;
 mod status;
 
 use std::path::Path;
@@ -24,42 +25,42 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use dead_letters::Order;
-pub use replay::Told;
-pub use room::LetterRoom;
+pub use dead_letter_admin::DeadLetterAdmin;
+pub use dead_letters::{Command, DeadLetterError};
+pub use replay::OnReplay;
 pub use status::{ShipCounts, ShipStatus, Trouble};
 
-use courier::{Brought, Courier, Stopped};
 use dead_letters::DeadLetters;
-use parcel::{Parcel, Unfit, together};
-use status::Topic;
+use insert_batch::{InsertBatch, PrepareError, group_by_insert};
+use inserter::{Delivered, Inserter, Stopped};
+use status::{Cause, Topic};
 
+use super::Store;
 use super::backoff::Backoff;
 use super::lease::Lease;
-use super::{Class, Store, StoreError};
 use crate::clock::Clock;
 use crate::spool::{Batch, Outcomes, ReadError, Reader, Round, RoundLimits};
 
 /// Inserts under way at once.
 const IN_FLIGHT: usize = 4;
 
-/// How often the lease is looked after, in real time, when nothing else happens.
+/// How often the lease is renewed, in real time, when nothing else happens.
 const TICK: Duration = Duration::from_secs(2);
 
-/// How long shipping may go on after the order to stop: the round under way, the rest of the spool, the last lease. What is
-/// cut off is counted after the next start.
+/// How long shipping may go on after `stop`: the delivery batch under way, the rest of the spool, the last lease. Rows that are
+/// cut off are counted after the next start.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Told of orders to erase that were obeyed: how many, and how many rows they erased.
-type ToldErasures = dyn Fn(u64, u64) + Send + Sync;
+/// OnReplay of orders to erase that were executed: how many, and how many rows they erased.
+type OnErasures = dyn Fn(u64, u64) + Send + Sync;
 
 /// The loop between spool and vault.
 pub struct Shipper {
-    courier: Courier,
+    inserter: Inserter,
     lease: Lease,
     limits: RoundLimits,
-    told: Option<Box<Told>>,
-    erased: Option<Box<ToldErasures>>,
+    on_replay: Option<Box<OnReplay>>,
+    on_erasures: Option<Box<OnErasures>>,
 }
 
 impl Shipper {
@@ -76,67 +77,68 @@ impl Shipper {
         stop: CancellationToken,
     ) -> Self {
         let lease = Lease::new(vault.clone(), node, clock.clone());
-        let letters = DeadLetters::new(dead_letters);
-        let courier = Courier { store: vault, clock, letters, status: Arc::default(), stop, wake };
-        Self { courier, lease, limits: RoundLimits::default(), told: None, erased: None }
+        let dead_letters = DeadLetters::new(dead_letters);
+        let inserter = Inserter { store: vault, clock, dead_letters, status: Arc::default(), stop, wake };
+        Self { inserter, lease, limits: RoundLimits::default(), on_replay: None, on_erasures: None }
     }
 
-    /// The same with other limits for a round; `max_rows` is cut to what one insert may hold.
+    /// The same with other limits for a delivery batch. `max_rows` is at most what one insert may hold.
     pub fn with_limits(mut self, limits: RoundLimits) -> Self {
         self.limits = RoundLimits { max_rows: limits.max_rows.min(super::MAX_INSERT_ROWS as u64), ..limits };
         self
     }
 
-    /// Calls this for each dead letter that was sent again or dropped on an operator's order.
-    pub fn telling(mut self, told: impl Fn(Order, &str, &Outcomes) + Send + Sync + 'static) -> Self {
-        self.told = Some(Box::new(told));
+    /// Calls this for each dead letter that was sent again or dropped on an operator's command.
+    pub fn on_replay(mut self, called: impl Fn(Command, &str, &Outcomes) + Send + Sync + 'static) -> Self {
+        self.on_replay = Some(Box::new(called));
         self
     }
 
-    /// Calls this after each round with orders to erase, with their number and that of the rows.
-    pub fn telling_erasures(mut self, told: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
-        self.erased = Some(Box::new(told));
+    /// Calls this after each delivery batch with erasures, with their number and that of the erased rows.
+    pub fn on_erasures(mut self, called: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
+        self.on_erasures = Some(Box::new(called));
         self
     }
 
     /// Counters and state, shared.
     pub fn status(&self) -> Arc<ShipStatus> {
-        Arc::clone(&self.courier.status)
+        Arc::clone(&self.inserter.status)
     }
 
     /// Ships until `stop` is cancelled or the spool is closed.
     ///
-    /// After the order to stop it takes what the spool still holds, for [`GRACE`] at most and only while the vault takes it,
-    /// and says with a last lease how far that went. Nothing should be appended any more by then. What is under way when the
-    /// grace is over is resumed at the next start.
+    /// After `stop` it delivers the rest of the spool, for [`GRACE`] at most and only while the vault accepts it. Then it writes
+    /// a last lease. Nothing may be appended to the spool by then. Inserts under way at the end of the grace are resumed at
+    /// the next start.
     pub async fn run(self, reader: Reader) {
-        let (clock, letters) = (self.courier.clock.clone(), self.courier.letters.clone());
-        let house = house::keep(clock, letters, reader.quarantine());
+        let (clock, dead_letters) = (self.inserter.clock.clone(), self.inserter.dead_letters.clone());
+        let expiring = expire_files::expire_files(clock, dead_letters, reader.quarantine());
         tokio::select! {
             () = self.ship_all(reader) => {}
-            () = house => {}
+            () = expiring => {}
         }
     }
 
     async fn ship_all(mut self, mut reader: Reader) {
-        let stop = self.courier.stop.clone();
+        let stop = self.inserter.stop.clone();
         tokio::select! {
-            () = self.ship_and_leave(&mut reader) => {}
-            () = too_late(&stop) => {}
+            () = self.ship_and_drain(&mut reader) => {}
+            () = grace_is_over(&stop) => {}
         }
     }
 
-    async fn ship_and_leave(&mut self, reader: &mut Reader) {
+    async fn ship_and_drain(&mut self, reader: &mut Reader) {
         let settled = self.ship_until_stopped(reader).await;
-        let stopping = self.courier.stop.is_cancelled();
-        if settled.is_ok() && stopping && self.courier.status.trouble().is_none() {
-            self.take_leave(reader).await;
+        let stopping = self.inserter.stop.is_cancelled();
+        if settled.is_ok() && stopping && self.inserter.status.trouble().is_none() {
+            self.drain(reader).await;
         }
     }
 
-    /// Drains the spool and writes the last lease. It says no more than any other: what was received before is in the vault.
-    /// It must not say that nothing will come, since the next start takes beacons before it can take such a word back.
-    async fn take_leave(&mut self, reader: &mut Reader) {
+    /// Drains the spool and writes the last lease. This lease promises what every lease promises: rows that arrived before its
+    /// watermark are in the vault. It does not promise to send nothing later: after a restart the node accepts beacons before
+    /// it can reach the vault to withdraw such a promise.
+    async fn drain(&mut self, reader: &mut Reader) {
         let limits = RoundLimits { linger: Duration::ZERO, ..self.limits };
         while !reader.is_drained() {
             let Ok(Some(round)) = reader.next_round(&limits).await else { return };
@@ -144,15 +146,15 @@ impl Shipper {
                 return;
             }
         }
-        let now = self.courier.clock.now_ms();
+        let now = self.inserter.clock.now_ms();
         if let Err(error) = self.lease.write(reader.watermark(now)).await {
             tracing::info!(error = error.name, "could not write the last lease: windows wait for this node a while");
         }
     }
 
-    /// An error says that something was cut off.
+    /// An error means that an insert was cut off.
     async fn ship_until_stopped(&mut self, reader: &mut Reader) -> Result<(), Stopped> {
-        let stop = self.courier.stop.clone();
+        let stop = self.inserter.stop.clone();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut backoff = Backoff::for_requests();
@@ -192,104 +194,104 @@ impl Shipper {
 
     /// Settles a round and finishes it.
     async fn ship(&self, reader: &mut Reader, round: Round) -> Result<(), Stopped> {
-        let counts = &self.courier.status.counts;
-        let mut under_way: JoinSet<Result<Brought, Stopped>> = JoinSet::new();
-        let (mut outcomes, mut landed_in_pieces) = (Outcomes::default(), Vec::new());
-        let mut note = |brought: Brought| {
-            outcomes.add(&brought.outcomes);
-            landed_in_pieces.extend(brought.landed_in_pieces);
+        let counts = &self.inserter.status.counts;
+        let mut under_way: JoinSet<Result<Delivered, Stopped>> = JoinSet::new();
+        let (mut outcomes, mut stored_in_pieces) = (Outcomes::default(), Vec::new());
+        let mut note = |delivered: Delivered| {
+            outcomes.add(&delivered.outcomes);
+            stored_in_pieces.extend(delivered.stored_in_pieces);
         };
-        for batches in together(&round.batches) {
+        for batches in group_by_insert(&round.batches) {
             while under_way.len() >= IN_FLIGHT {
                 joined(&mut under_way).await?.map(&mut note);
             }
             let erases = |batch: &&Batch| round.tombstones.iter().any(|tombstone| tombstone.lane == batch.lane);
-            let parcel = self.prepare(&batches, round.schema_version, batches.iter().any(erases)).await?;
+            let insert = self.prepare(&batches, round.schema_version, batches.iter().any(erases)).await?;
             ShipCounts::add(&counts.lost, batches.iter().map(|batch| batch.lost_rows).sum());
-            let (courier, resumed) = (self.courier.clone(), round.resumed);
-            under_way.spawn(async move { courier.bring(parcel, resumed).await });
+            let (inserter, resumed) = (self.inserter.clone(), round.resumed);
+            under_way.spawn(async move { inserter.deliver(insert, resumed).await });
         }
-        while let Some(brought) = joined(&mut under_way).await? {
-            note(brought);
+        while let Some(delivered) = joined(&mut under_way).await? {
+            note(delivered);
         }
         let mut erased = 0;
         for tombstone in &round.tombstones {
-            erased += self.courier.erase(tombstone).await?;
+            erased += self.inserter.erase(tombstone).await?;
         }
-        if let Some(told) = &self.erased
+        if let Some(on_erasures) = &self.on_erasures
             && !round.tombstones.is_empty()
         {
-            told(round.tombstones.len() as u64, erased);
+            on_erasures(round.tombstones.len() as u64, erased);
         }
         let mut backoff = Backoff::for_requests();
-        // What the outcomes leave out of the round's rows is lost: the spool says so.
+        // Rows that have no outcome are lost; the spool counts them.
         while let Err(error) = reader.settle(&round, outcomes, erased).await {
             self.spool_failed(&error, &mut backoff).await?;
         }
-        self.courier.status.clear(Topic::Spool);
+        self.inserter.status.clear(Topic::Spool);
         ShipCounts::add(&counts.rounds, 1);
-        for parcel in landed_in_pieces {
-            self.courier.tidy(&parcel).await?;
+        for insert in stored_in_pieces {
+            self.inserter.tidy(&insert).await?;
         }
         Ok(())
     }
 
-    /// The batches, ready for the wire. Waits as long as this program does not understand it: a newer one has written it.
-    async fn prepare(&self, batches: &[&Batch], schema_version: u32, thinned: bool) -> Result<Arc<Parcel>, Stopped> {
+    /// Prepares an insert batch. Waits while this program does not know the stream or the schema: a newer one has written it.
+    async fn prepare(
+        &self,
+        batches: &[&Batch],
+        schema_version: u32,
+        has_erasures: bool,
+    ) -> Result<Arc<InsertBatch>, Stopped> {
         let mut backoff = Backoff::for_requests();
         loop {
-            let what = match Parcel::new(batches, schema_version, thinned) {
-                Ok(parcel) => {
-                    self.courier.status.clear(Topic::Spool);
-                    return Ok(Arc::new(parcel));
+            let what = match InsertBatch::new(batches, schema_version, has_erasures) {
+                Ok(insert) => {
+                    self.inserter.status.clear(Topic::Spool);
+                    return Ok(Arc::new(insert));
                 }
-                Err(Unfit::Lane) => "a lane",
-                Err(Unfit::Version) => "a schema version",
+                Err(PrepareError::Stream) => "a stream",
+                Err(PrepareError::Schema) => "a schema version",
             };
             let message =
                 format!("the spool holds rows of {what} that this program does not know: run the newer one again");
-            self.courier
-                .status
-                .report(Topic::Spool, &StoreError { class: Class::Ours, code: None, name: "newer_spool", message });
-            self.courier.wait(&mut backoff).await?;
+            self.inserter.status.report(Topic::Spool, Cause::needs_operator("newer_spool", message));
+            self.inserter.wait(&mut backoff).await?;
         }
     }
 
     async fn spool_failed(&self, error: &ReadError, backoff: &mut Backoff) -> Result<(), Stopped> {
-        let message = error.to_string();
-        self.courier
-            .status
-            .report(Topic::Spool, &StoreError { class: Class::Ours, code: None, name: "spool", message });
-        self.courier.wait(backoff).await
+        self.inserter.status.report(Topic::Spool, Cause::needs_operator("spool", error.to_string()));
+        self.inserter.wait(backoff).await
     }
 
-    /// What there is to do between two rounds.
+    /// The work between two delivery batches.
     async fn look_after(&mut self, reader: &Reader) {
         self.renew_lease(reader).await;
-        let revived = self.courier.obey_all(&reader.open_tokens(), self.told.as_deref()).await;
+        let revived = self.inserter.execute_all(&reader.open_tokens(), self.on_replay.as_deref()).await;
         reader.replayed(revived.stored, revived.expired);
     }
 
     /// Renews the lease.
     async fn renew_lease(&mut self, reader: &Reader) {
-        let now = self.courier.clock.now();
+        let now = self.inserter.clock.now();
         match self.lease.renew(reader.watermark(now.as_millisecond())).await {
-            Ok(_) => self.courier.status.clear(Topic::Lease),
-            Err(error) => self.courier.status.report(Topic::Lease, &error),
+            Ok(_) => self.inserter.status.clear(Topic::Lease),
+            Err(error) => self.inserter.status.report(Topic::Lease, error.into()),
         }
     }
 }
 
-/// Resolves [`GRACE`] after the order to stop.
-async fn too_late(stop: &CancellationToken) {
+/// Resolves [`GRACE`] after `stop`.
+async fn grace_is_over(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(GRACE).await;
 }
 
-/// Waits for one of the batches under way; `None` when there is none.
-async fn joined(under_way: &mut JoinSet<Result<Brought, Stopped>>) -> Result<Option<Brought>, Stopped> {
+/// Waits for one of the inserts under way; `None` when there is none.
+async fn joined(under_way: &mut JoinSet<Result<Delivered, Stopped>>) -> Result<Option<Delivered>, Stopped> {
     match under_way.join_next().await {
-        Some(Ok(brought)) => brought.map(Some),
+        Some(Ok(delivered)) => delivered.map(Some),
         Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Some(Err(_)) => Err(Stopped),
         None => Ok(None),

@@ -1,4 +1,4 @@
-//! How fast a backlog is brought while beacons go on arriving: a few times faster than they arrive, and no faster.
+//! How fast a backlog is delivered while beacons go on arriving: a few times faster than they arrive, and no faster.
 //!
 //! At full speed the vault takes nearly twenty times what its collector receives, and the processors and the disk with it,
 //! on which the answer to each beacon waits too. So behind a round that left a backlog there is a rest. When nothing arrives
@@ -24,8 +24,8 @@ pub(super) fn rest(before: &Books, after: &Books, took: Duration) -> Duration {
     if arrived == 0 || after.spooled <= arrived {
         return Duration::ZERO;
     }
-    let brought = (before.spooled + arrived).saturating_sub(after.spooled);
-    let due = took.mul_f64(brought as f64 / (SPEED * arrived as f64));
+    let delivered = (before.spooled + arrived).saturating_sub(after.spooled);
+    let due = took.mul_f64(delivered as f64 / (SPEED * arrived as f64));
     due.saturating_sub(took).min(took * MOST).min(LONGEST)
 }
 
@@ -33,10 +33,10 @@ pub(super) fn rest(before: &Books, after: &Books, took: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    /// The rest after a round of a second that brought so many rows of so many, while so many arrived.
-    fn rest_of(spooled: u64, brought: u64, arrived: u64) -> Duration {
+    /// The rest after a round of a second that delivered so many rows of so many, while so many arrived.
+    fn rest_of(spooled: u64, delivered: u64, arrived: u64) -> Duration {
         let before = Books { accepted: 7, spooled, ..Books::default() };
-        let after = Books { accepted: 7 + arrived, spooled: spooled + arrived - brought, ..Books::default() };
+        let after = Books { accepted: 7 + arrived, spooled: spooled + arrived - delivered, ..Books::default() };
         rest(&before, &after, Duration::from_secs(1))
     }
 
@@ -50,8 +50,8 @@ mod tests {
     fn nothing_is_slowed_down_that_disturbs_nobody_or_cannot_wait() {
         assert_eq!(rest_of(10_000, 10_000, 10_000), Duration::ZERO, "no backlog");
         assert_eq!(rest_of(1_000_000, 100_000, 0), Duration::ZERO, "nothing arrives");
-        assert_eq!(rest_of(1_000_000, 100_000, 25_000), Duration::ZERO, "it arrives as fast as it may be brought");
-        assert_eq!(rest_of(1_000_000, 100_000, 200_000), Duration::ZERO, "it arrives faster than it is brought");
+        assert_eq!(rest_of(1_000_000, 100_000, 25_000), Duration::ZERO, "it arrives as fast as it may be delivered");
+        assert_eq!(rest_of(1_000_000, 100_000, 200_000), Duration::ZERO, "it arrives faster than it is delivered");
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! Sends dead letters again, exactly once, and drops them.
+//! Sends dead letters again, each row exactly once, and drops them.
 //!
-//! The rows of a letter become a batch of their own, whose token and value follow from the letter's token and its rows. It
-//! is brought like a batch that a former process had begun: counted before it is believed or sent, cut when it is refused,
-//! and what is refused again becomes a new letter. Only then the old letter is removed; so a replay that is cut off anywhere
-//! can be repeated.
+//! The rows of a dead letter become an insert batch of their own. Its token and its batch values follow from the token and
+//! the rows of the dead letter. It is delivered like a batch that a former process had begun: counted before it is believed
+//! or sent, and cut when it is refused. Rows that are refused again become a new dead letter. Only then is the old file
+//! removed. So a replay that is cut off anywhere can be repeated.
 //!
-//! A letter whose batch is in an unfinished round is left alone: until the round is finished its cuts must be remembered.
-//! That is why only one process at a time works on letters, the one that holds the spool: `serve` when it runs, between
-//! two rounds and on orders that lie beside the letters, otherwise `tamga dead-letters` itself.
+//! A dead letter of an unfinished delivery batch is left alone: until that batch is finished its cuts must be remembered.
+//! So only one process at a time works on dead letters, the one that holds the spool. While `serve` runs it is `serve`,
+//! between two delivery batches and on commands that lie beside the files. Otherwise it is `tamga dead-letters` itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,130 +15,134 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::courier::{Courier, Stopped};
-use super::dead_letters::{DeadLetters, Letter, Order};
-use super::parcel::Parcel;
+use super::dead_letters::{Command, DeadLetterError, DeadLetterFile, DeadLetters};
+use super::insert_batch::{InsertBatch, batch_value};
+use super::inserter::{Inserter, Stopped};
 use super::status::ShipStatus;
 use crate::clock::Clock;
+use crate::record::{self, Table};
 use crate::spool::Outcomes;
 use crate::store::Store;
 
-/// How long one letter may take; meanwhile the spool waits.
+/// How long one dead letter may take. The spool waits meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Told of each letter that was sent again or dropped: what was done, to which, and what became of its rows.
-pub type Told = dyn Fn(Order, &str, &Outcomes) + Send + Sync;
+/// Called for each dead letter that was replayed or dropped, with the command, the file's name and the outcomes of its rows.
+pub type OnReplay = dyn Fn(Command, &str, &Outcomes) + Send + Sync;
 
-/// What became of an order: the rows' outcomes, or a sentence why not.
-pub(super) type Obeyed = Result<Outcomes, String>;
+/// The outcomes of the rows of a command.
+pub(super) type Executed = Result<Outcomes, DeadLetterError>;
 
-impl Courier {
-    /// Carries out an order. `open` are the tokens of the unfinished round.
-    pub(super) async fn obey(&self, order: Order, name: &str, open: &[String]) -> Obeyed {
-        if order == Order::Drop {
-            return discard(&self.letters, name, open);
+impl Inserter {
+    /// Carries out a command. `open` are the tokens of the unfinished delivery batch.
+    pub(super) async fn execute(&self, command: Command, name: &str, open: &[String]) -> Executed {
+        if command == Command::Drop {
+            return discard(&self.dead_letters, name, open);
         }
-        is_settled(name, open)?;
-        let letter = self.letters.read(name).map_err(|error| error.to_string())?;
-        self.replay(name, &letter).await
+        check_settled(name, open)?;
+        let file = self.dead_letters.read(name)?;
+        self.replay(name, &file).await
     }
 
-    async fn replay(&self, name: &str, letter: &Letter) -> Obeyed {
-        let parcel = Parcel::again(letter).ok_or_else(|| {
-            "its rows are of a schema that this program does not know: use the version that wrote it".to_owned()
-        })?;
-        let parcel = Arc::new(parcel);
-        let brought = match tokio::time::timeout(PATIENCE, self.bring(Arc::clone(&parcel), true)).await {
-            Ok(Ok(brought)) => brought,
-            Ok(Err(Stopped)) => return Err("the program is stopping; nothing is lost, replay it again".to_owned()),
+    async fn replay(&self, name: &str, file: &DeadLetterFile) -> Executed {
+        let batch = Arc::new(batch_of(file).ok_or(DeadLetterError::UnknownSchema)?);
+        let delivered = match tokio::time::timeout(PATIENCE, self.deliver(Arc::clone(&batch), true)).await {
+            Ok(Ok(delivered)) => delivered,
+            Ok(Err(Stopped)) => return Err(DeadLetterError::Stopping),
             Err(_) => {
-                let reason = self.status.trouble().map_or_else(String::new, |trouble| format!(": {}", trouble.message));
-                self.status.clear(parcel.topic());
-                return Err(format!(
-                    "it took longer than {} s{reason}. Nothing is lost or doubled: replay it again",
-                    PATIENCE.as_secs()
-                ));
+                let waiting_for = self.status.trouble().map(|trouble| trouble.message);
+                self.status.clear(batch.topic());
+                return Err(DeadLetterError::TooSlow { seconds: PATIENCE.as_secs(), waiting_for });
             }
         };
-        self.letters.remove(name).map_err(|error| {
-            format!("its rows are sent, and it cannot be removed: {error}. Replay it again, nothing is doubled")
-        })?;
-        // Not before: until the old letter is gone, the cuts of the new one must be remembered.
-        if let Some(parcel) = brought.landed_in_pieces {
-            let _ = self.tidy(&parcel).await;
+        self.dead_letters.remove(name).map_err(|error| DeadLetterError::NotRemoved { reason: error.to_string() })?;
+        // Only now: until the old file is gone, the cuts of the new one must be remembered.
+        if let Some(batch) = delivered.stored_in_pieces {
+            let _ = self.tidy(&batch).await;
         }
-        Ok(brought.outcomes)
+        Ok(delivered.outcomes)
     }
 
-    /// Carries out the orders that lie beside the letters. Returns what became of the rows that were sent again.
-    pub(super) async fn obey_all(&self, open: &[String], told: Option<&Told>) -> Outcomes {
+    /// Carries out the commands that lie beside the files. Returns the outcomes of the rows that were sent again.
+    pub(super) async fn execute_all(&self, open: &[String], on_replay: Option<&OnReplay>) -> Outcomes {
         let mut all = Outcomes::default();
-        for (name, order) in self.letters.orders().unwrap_or_default() {
-            if !self.letters.withdraw(&name) {
-                continue; // Whoever gave it has lost patience.
+        for (name, command) in self.dead_letters.commands().unwrap_or_default() {
+            if !self.dead_letters.withdraw(&name) {
+                continue; // The operator's program has stopped waiting and withdrawn it.
             }
-            let obeyed = self.obey(order, &name, open).await;
-            if let Ok(outcomes) = &obeyed {
-                if order == Order::Replay {
+            let executed = self.execute(command, &name, open).await;
+            if let Ok(outcomes) = &executed {
+                if command == Command::Replay {
                     all.add(outcomes);
                 }
-                if let Some(told) = told {
-                    told(order, &name, outcomes);
+                if let Some(on_replay) = on_replay {
+                    on_replay(command, &name, outcomes);
                 }
             }
-            if let Err(error) = self.letters.answer(&name, &sentence(order, &obeyed)) {
-                tracing::warn!(%error, letter = name, "cannot answer an order about a dead letter");
+            if let Err(error) = self.dead_letters.answer(&name, &sentence(command, &executed)) {
+                tracing::warn!(%error, file = name, "cannot answer a command about a dead letter");
             }
         }
         all
     }
 }
 
-/// Deletes a letter, a damaged one too.
-pub(super) fn discard(letters: &DeadLetters, name: &str, open: &[String]) -> Obeyed {
-    is_settled(name, open)?;
-    let rows = match letters.read(name) {
-        Ok(letter) => letter.rows.len() as u64,
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => 0,
-        Err(error) => return Err(error.to_string()),
+/// The rows of a dead letter as an insert batch; `None` when this program does not know their columns.
+fn batch_of(file: &DeadLetterFile) -> Option<InsertBatch> {
+    let table = Table::ALL.into_iter().find(|table| table.name() == file.table)?;
+    record::columns(table, file.schema_version).filter(|known| file.columns == **known)?;
+    let mut hasher = blake3::Hasher::new_derive_key("tamga store 1: a dead letter once more");
+    hasher.update(file.token.as_bytes());
+    for row in &file.rows {
+        hasher.update(&(row.index as u64).to_le_bytes()).update(&(row.bytes.len() as u64).to_le_bytes());
+        hasher.update(&row.bytes);
+    }
+    let hash = hasher.finalize();
+    let token = hash.to_hex()[..32].to_owned();
+    // The file does not say which of its rows came by one stream, so each row has a batch value of its own.
+    let rows = file.rows.iter().map(|row| (batch_value(&hash, row.index as u64), row.bytes.as_slice()));
+    InsertBatch::of_rows((table, &file.site, file.day, file.schema_version), token, 0, rows)
+}
+
+/// Deletes a dead letter, also a damaged one.
+pub(super) fn discard(dead_letters: &DeadLetters, name: &str, open: &[String]) -> Executed {
+    check_settled(name, open)?;
+    let rows = match dead_letters.read(name) {
+        Ok(file) => file.rows.len() as u64,
+        Err(DeadLetterError::Damaged) => 0,
+        Err(error) => return Err(error),
     };
-    letters.remove(name).map_err(|error| format!("cannot remove it: {error}"))?;
+    dead_letters.remove(name).map_err(|error| DeadLetterError::io("remove it", &error))?;
     Ok(Outcomes { dead_lettered: rows, ..Outcomes::default() })
 }
 
-/// Whether the letter's batch, whose token is in its name, has been settled for good.
-fn is_settled(name: &str, open: &[String]) -> Result<(), String> {
-    if open.iter().any(|token| name.contains(token.as_str())) {
-        return Err(
-            "its batch is not settled yet, so its rows may still change: try again when the spool has moved on".into(),
-        );
-    }
-    Ok(())
+/// Fails when the delivery batch of the dead letter, whose token is in the file's name, is unfinished.
+fn check_settled(name: &str, open: &[String]) -> Result<(), DeadLetterError> {
+    if open.iter().any(|token| name.contains(token.as_str())) { Err(DeadLetterError::Unsettled) } else { Ok(()) }
 }
 
-/// What became of an order, for whoever gave it.
-pub(super) fn sentence(order: Order, obeyed: &Obeyed) -> Result<String, String> {
-    match (order, obeyed) {
-        (Order::Drop, Ok(outcomes)) => Ok(format!("dropped {} rows", outcomes.dead_lettered)),
-        (Order::Replay, Ok(outcomes)) => Ok(format!(
+/// The outcome of a command as a sentence for the operator.
+pub(super) fn sentence(command: Command, executed: &Executed) -> Result<String, DeadLetterError> {
+    let outcomes = executed.as_ref().map_err(Clone::clone)?;
+    Ok(match command {
+        Command::Drop => format!("dropped {} rows", outcomes.dead_lettered),
+        Command::Replay => format!(
             "{} rows stored, {} refused again, {} too old to keep",
             outcomes.stored, outcomes.dead_lettered, outcomes.expired
-        )),
-        (_, Err(reason)) => Err(reason.clone()),
-    }
+        ),
+    })
 }
 
-/// Sends a letter again while no other process holds the spool, which the caller sees to.
-pub(super) async fn alone(
+/// Sends a dead letter again. The caller holds the spool meanwhile.
+pub(super) async fn replay_alone(
     vault: Store,
     clock: Clock,
-    letters: DeadLetters,
+    dead_letters: DeadLetters,
     name: &str,
     open: &[String],
-) -> Result<(String, Outcomes), String> {
+) -> Result<(String, Outcomes), DeadLetterError> {
     let (stop, (_silent, wake)) = (CancellationToken::new(), watch::channel(0));
-    let courier = Courier { store: vault, clock, letters, status: Arc::<ShipStatus>::default(), stop, wake };
-    let obeyed = courier.obey(Order::Replay, name, open).await;
-    let said = sentence(Order::Replay, &obeyed)?;
-    Ok((said, obeyed?))
+    let inserter = Inserter { store: vault, clock, dead_letters, status: Arc::<ShipStatus>::default(), stop, wake };
+    let executed = inserter.execute(Command::Replay, name, open).await;
+    Ok((sentence(Command::Replay, &executed)?, executed?))
 }

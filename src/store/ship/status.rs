@@ -1,4 +1,4 @@
-//! What the shipper shows of itself: rows by outcome, and what it is waiting for.
+//! What the shipper reports: rows by outcome, and what it waits for.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use crate::store::{Class, StoreError};
 
-/// What happens to rows, as it happens; since the start. A round that comes again after a crash or a stop counts again,
-/// and one that is not finished counts already: the books of rows, which balance, are the spool's ([`Books`]).
+/// Counts of rows and requests since the start. A delivery batch that is repeated after a crash or a stop counts again, and
+/// an unfinished one counts already. The counts that balance are the spool's row accounting ([`Books`]).
 ///
 /// [`Books`]: crate::spool::Books
 #[derive(Debug, Default)]
@@ -23,9 +23,9 @@ pub struct ShipCounts {
     pub lost: AtomicU64,
     /// Inserts that were tried again.
     pub retries: AtomicU64,
-    /// Orders to erase that were obeyed.
+    /// Erasures that were carried out.
     pub erasures: AtomicU64,
-    /// Rounds that were finished.
+    /// Delivery batches that were finished.
     pub rounds: AtomicU64,
 }
 
@@ -35,27 +35,51 @@ impl ShipCounts {
     }
 }
 
-/// Why nothing moves.
+/// Why no rows are delivered.
 #[derive(Clone, Debug)]
 pub struct Trouble {
-    /// Since when.
+    /// When it began.
     pub since: Instant,
-    /// Whose turn it is.
+    /// Whether it passes by itself.
     pub class: Class,
-    /// A short stable name: ClickHouse's for its error, or one of our own.
+    /// A short stable name: ClickHouse's for its error, or a name of the shipper.
     pub name: &'static str,
-    /// What happened, where, what to do. Free of data.
+    /// What happened, where, and what to do. It contains no data of visitors.
     pub message: String,
 }
 
-/// What a trouble is about. Each passes by itself; the order is that of asking.
+/// A failure that the shipper reports and waits for.
+#[derive(Debug)]
+pub(in crate::store) struct Cause {
+    /// Whether it passes by itself.
+    pub(super) class: Class,
+    /// A short stable name.
+    pub(super) name: &'static str,
+    /// What happened, where, and what to do.
+    pub(super) message: String,
+}
+
+impl Cause {
+    /// A failure that somebody must repair.
+    pub(super) fn needs_operator(name: &'static str, message: String) -> Self {
+        Self { class: Class::NeedsOperator, name, message }
+    }
+}
+
+impl From<StoreError> for Cause {
+    fn from(StoreError { class, name, message, code: _ }: StoreError) -> Self {
+        Self { class, name, message }
+    }
+}
+
+/// The part of the work that a trouble stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::store) enum Topic {
-    /// Reading the spool, or understanding what it holds.
+    /// Reading and understanding the spool.
     Spool,
-    /// The batch of this value.
+    /// The insert batch whose first row has this batch value.
     Batch(u64),
-    /// The order to erase of this sequence.
+    /// The erasure of this sequence number.
     Erasure(u64),
     /// The lease.
     Lease,
@@ -71,27 +95,29 @@ pub struct ShipStatus {
 }
 
 impl ShipStatus {
-    /// What the shipper is waiting for, the oldest first among what needs somebody; `None` while all is well.
+    /// What the shipper waits for; `None` when it waits for nothing. Troubles that need an operator come first, the oldest of
+    /// them before the others.
     pub fn trouble(&self) -> Option<Trouble> {
         let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        troubles.values().min_by_key(|trouble| (trouble.class == Class::Theirs, trouble.since)).cloned()
+        troubles.values().min_by_key(|trouble| (trouble.class == Class::Transient, trouble.since)).cloned()
     }
 
-    /// Notes a failure, and says so when its like is not known already. `since` is kept while the trouble lasts.
-    pub(in crate::store) fn report(&self, topic: Topic, error: &StoreError) {
+    /// Notes a failure, and logs it if no other trouble has the same name. `since` is kept while the trouble lasts.
+    pub(in crate::store) fn report(&self, topic: Topic, cause: Cause) {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        if !troubles.values().any(|known| known.name == error.name) {
-            match error.class {
-                Class::Theirs => tracing::info!(error = error.name, "waiting: {}", error.message),
-                Class::Ours | Class::Final => tracing::warn!(error = error.name, "held: {}", error.message),
+        if !troubles.values().any(|known| known.name == cause.name) {
+            match cause.class {
+                Class::Transient => tracing::info!(error = cause.name, "waiting: {}", cause.message),
+                Class::NeedsOperator | Class::Rejected => tracing::warn!(error = cause.name, "held: {}", cause.message),
             }
         }
         let since = troubles.get(&topic).map_or_else(Instant::now, |known| known.since);
-        let trouble = Trouble { since, class: error.class, name: error.name, message: error.message.clone() };
+        let Cause { class, name, message } = cause;
+        let trouble = Trouble { since, class, name, message };
         troubles.insert(topic, trouble);
     }
 
-    /// Notes that it goes on.
+    /// Notes that the work on this topic goes on.
     pub(in crate::store) fn clear(&self, topic: Topic) {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(was) = troubles.remove(&topic)
@@ -106,20 +132,20 @@ impl ShipStatus {
 mod tests {
     use super::*;
 
-    fn error(class: Class, name: &'static str) -> StoreError {
-        StoreError { class, code: None, name, message: name.to_owned() }
+    fn cause(class: Class, name: &'static str) -> Cause {
+        Cause { class, name, message: name.to_owned() }
     }
 
     #[test]
-    fn what_goes_on_does_not_hide_what_is_held() {
+    fn a_trouble_that_passes_does_not_hide_one_that_needs_an_operator() {
         let status = ShipStatus::default();
-        status.report(Topic::Batch(1), &error(Class::Theirs, "timeout"));
-        status.report(Topic::Batch(2), &error(Class::Ours, "UNKNOWN_TABLE"));
-        status.report(Topic::Lease, &error(Class::Theirs, "network"));
+        status.report(Topic::Batch(1), cause(Class::Transient, "timeout"));
+        status.report(Topic::Batch(2), cause(Class::NeedsOperator, "UNKNOWN_TABLE"));
+        status.report(Topic::Lease, cause(Class::Transient, "network"));
         status.clear(Topic::Batch(3));
         assert_eq!(status.trouble().map(|trouble| trouble.name), Some("UNKNOWN_TABLE"));
         let since = status.trouble().map(|trouble| trouble.since);
-        status.report(Topic::Batch(2), &error(Class::Ours, "READONLY"));
+        status.report(Topic::Batch(2), cause(Class::NeedsOperator, "READONLY"));
         assert_eq!(
             status.trouble().map(|trouble| (trouble.name, trouble.since)),
             since.map(|since| ("READONLY", since))

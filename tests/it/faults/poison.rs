@@ -97,14 +97,14 @@ async fn held_while_the_real_engine_takes_nothing() {
 const OBSTACLES: [(&str, Class, &str, &str); 3] = [
     (
         "TOO_MANY_PARTS",
-        Class::Theirs,
+        Class::Transient,
         "ALTER TABLE tallies MODIFY SETTING parts_to_delay_insert = 0, parts_to_throw_insert = 1",
         "ALTER TABLE tallies RESET SETTING parts_to_delay_insert, parts_to_throw_insert",
     ),
-    ("UNKNOWN_TABLE", Class::Ours, "RENAME TABLE tallies TO elsewhere", "RENAME TABLE elsewhere TO tallies"),
+    ("UNKNOWN_TABLE", Class::NeedsOperator, "RENAME TABLE tallies TO elsewhere", "RENAME TABLE elsewhere TO tallies"),
     (
         "NO_SUCH_COLUMN_IN_TABLE",
-        Class::Ours,
+        Class::NeedsOperator,
         "ALTER TABLE tallies RENAME COLUMN count TO number",
         "ALTER TABLE tallies RENAME COLUMN number TO count",
     ),

@@ -323,7 +323,7 @@ impl Cut {
     }
 
     fn error(&self) -> StoreError {
-        let class = store::Class::Theirs;
+        let class = store::Class::Transient;
         StoreError { class, code: None, name: "network", message: "the connection broke".to_owned() }
     }
 }

@@ -142,14 +142,14 @@ impl FakeVault {
         let found = if text.contains("system.processes") {
             let token = field(&text, "param_token");
             inner.running.iter().filter(|running| running.starts_with(&token)).count()
-        } else if text.contains("count() AS found FROM `tallies`") {
+        } else if text.contains("count() AS value FROM `tallies`") {
             let batches = field(&text, "param_batches");
             let batches = batches.trim_matches(['[', ']']).split(',').map(|value| value.parse::<u64>().unwrap());
             batches.map(|batch| inner.rows.get(&batch).map_or(0, Vec::len)).sum::<usize>()
         } else {
             panic!("the fake vault does not understand: {text}");
         };
-        ok(&format!("{{\"found\":{found}}}\n"))
+        ok(&format!("{{\"value\":{found}}}\n"))
     }
 
     async fn insert(&self, body: &[u8], token: String) -> Result<Response<Full<Bytes>>, BrokenOnPurpose> {

@@ -1,29 +1,29 @@
-//! Keeps house beside the shipping, whether the vault is there or not: what is kept for somebody to look at (dead letters,
-//! quarantined bytes of the spool) holds pseudonymous rows, and goes when rows of its day may no longer be kept.
+//! Deletes dead letters and quarantined bytes of the spool when rows of their day may no longer be kept. Both hold
+//! pseudonymous rows, kept for an operator. It runs beside the shipping, also while the vault is away.
 //!
-//! A dead letter is of the day in its name. A quarantined file is of the day on which it was last written, which is the
-//! machine's; a simulated clock that is ahead of the machine deletes it early, one that is behind late, as with rows.
+//! The day of a dead letter is in its name. The day of a quarantined file is that of its last write, by the machine's clock.
+//! If a simulated clock is ahead of the machine the file is deleted early, if it is behind, late, as with rows.
 
 use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::courier::TOO_OLD_DAYS;
 use super::dead_letters::DeadLetters;
+use super::inserter::TOO_OLD_DAYS;
 use crate::clock::Clock;
 use crate::spool::Quarantine;
 
-/// How often the clock is looked at, in real time.
+/// How often the clock is read, in real time.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Deletes what is due, at the start and whenever a new day begins; never returns.
-pub(super) async fn keep(clock: Clock, letters: DeadLetters, quarantine: Quarantine) {
+/// Deletes files that are too old, at the start and whenever a new day begins. Never returns.
+pub(super) async fn expire_files(clock: Clock, dead_letters: DeadLetters, quarantine: Quarantine) {
     let mut tidied = None;
     loop {
         let today = clock.now().to_zoned(TimeZone::UTC).date();
         if tidied != Some(today) {
-            match tidy(today, letters.clone(), quarantine.clone()).await {
+            match tidy(today, dead_letters.clone(), quarantine.clone()).await {
                 Ok((letters, quarantined)) => {
                     tidied = Some(today);
                     if letters > 0 || quarantined > 0 {
@@ -39,12 +39,12 @@ pub(super) async fn keep(clock: Clock, letters: DeadLetters, quarantine: Quarant
     }
 }
 
-/// Deletes what is of a day too old for today. Returns how many dead letters and quarantined files.
-async fn tidy(today: Date, letters: DeadLetters, quarantine: Quarantine) -> std::io::Result<(usize, u64)> {
+/// Deletes the files of days that are too old. Returns how many dead letters and quarantined files.
+async fn tidy(today: Date, dead_letters: DeadLetters, quarantine: Quarantine) -> std::io::Result<(usize, u64)> {
     // The first day whose rows may be kept: on every later one the shipper would still send them.
     let Ok(oldest) = today.checked_sub(jiff::Span::new().days(TOO_OLD_DAYS - 1)) else { return Ok((0, 0)) };
     let before = TimeZone::UTC.to_timestamp(oldest.at(0, 0, 0, 0)).map_or(0, |time| time.as_millisecond());
-    let work = move || Ok((letters.purge(oldest)?, quarantine.purge(before)?));
+    let work = move || Ok((dead_letters.purge(oldest)?, quarantine.purge(before)?));
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(std::io::Error::other(error)))
 }
 
@@ -59,7 +59,7 @@ mod tests {
     use crate::spool::{Disk, Options, open};
 
     #[tokio::test]
-    async fn what_is_of_a_day_too_old_goes_on_the_day_on_which_its_rows_would() {
+    async fn files_of_a_day_are_deleted_on_the_day_on_which_its_rows_would_be() {
         let folder = tempfile::tempdir().unwrap();
         let letters = folder.path().join("dead-letters");
         std::fs::create_dir(&letters).unwrap();

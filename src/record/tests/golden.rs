@@ -1,6 +1,6 @@
-//! The rows that tests put into a real vault are the rows that `record` makes: one of each kind, as hex in
-//! `tests/fixtures/rows`. Pseudonyms cannot be made outside of this crate, so the tests there take the bytes from files;
-//! `UPDATE_EXPECT=1` writes them anew.
+//! One row of each kind, as hex in `tests/fixtures/rows`. Integration tests insert these rows into a real vault: they cannot
+//! make pseudonyms themselves. This test compares the files with the rows that `record` encodes; `UPDATE_EXPECT=1` writes
+//! them anew.
 
 use std::collections::BTreeMap;
 use std::path::Path;

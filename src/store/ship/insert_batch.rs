@@ -1,0 +1,264 @@
+//! The rows of one insert, ready to be sent, and its pieces when the vault refuses a row.
+//!
+//! Batches of one table, site and day share an insert ([`group_by_insert`]): the attributes of a device come in dozens of
+//! streams, and an insert costs milliseconds. Each row keeps the value of its own batch in the column `batch`, so that no
+//! column links rows that came together. The insert is counted by its set of batch values. Its token is that of its first
+//! batch.
+//!
+//! A piece is a range of the rows. Its identity in the vault (its batch values and its token) follows from the batches and
+//! the range alone. So a restarted program cuts and counts the same pieces.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use bytes::Bytes;
+use jiff::civil::Date;
+
+use super::status::Topic;
+use crate::record::{self, Lane, Table};
+use crate::spool::Batch;
+
+/// Bytes of the column `batch`.
+const VALUE_BYTES: usize = 8;
+
+/// The most rows of an insert of several batches. A single batch may have more.
+const GROUP_ROWS_MAX: u64 = 25_000;
+
+/// Rows in RowBinary. The column `batch` comes first.
+pub(super) struct InsertBatch {
+    pub(super) table: Table,
+    pub(super) site: String,
+    pub(super) day: Date,
+    pub(super) schema_version: u32,
+    /// `batch`, then the columns of the table.
+    pub(super) columns: Vec<&'static str>,
+    /// Rows within the boundaries. There are more than in `body` if the spool's disk lost some.
+    pub(super) announced: u64,
+    /// The delivery batch erases from one of its streams, so a part of the stored rows may be gone.
+    pub(super) has_erasures: bool,
+    token: String,
+    body: Bytes,
+    /// Where each row ends in `body`.
+    ends: Vec<usize>,
+}
+
+/// By what a piece is found in the vault.
+pub(super) struct Identity {
+    /// The values of the column `batch`, in ascending order.
+    pub(super) values: Vec<u64>,
+    pub(super) token: String,
+}
+
+/// The batches of a delivery batch by insert, in the order of the first of each. It follows from the boundaries alone.
+pub(super) fn group_by_insert(batches: &[Batch]) -> Vec<Vec<&Batch>> {
+    let mut inserts: Vec<(Option<Lane>, u64, Vec<&Batch>)> = Vec::new();
+    for batch in batches {
+        // A stream that this program does not know stays alone; the shipper waits with it.
+        let lane = Lane::parse(batch.lane.as_str()).map(|lane| Lane { attribute: String::new(), ..lane });
+        let fits = |(known, rows, _): &&mut (Option<Lane>, u64, Vec<&Batch>)| {
+            lane.is_some() && *known == lane && *rows + batch.rows <= GROUP_ROWS_MAX
+        };
+        match inserts.iter_mut().find(fits) {
+            Some((_, rows, batches)) => {
+                *rows += batch.rows;
+                batches.push(batch);
+            }
+            None => inserts.push((lane, batch.rows, vec![batch])),
+        }
+    }
+    inserts.into_iter().map(|(.., batches)| batches).collect()
+}
+
+/// Why an insert batch cannot be prepared.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum PrepareError {
+    /// This program does not know the stream's label.
+    Stream,
+    /// This program does not know the columns of this schema version.
+    Schema,
+}
+
+impl InsertBatch {
+    /// The rows of batches of one group.
+    pub(super) fn new(batches: &[&Batch], schema_version: u32, has_erasures: bool) -> Result<Self, PrepareError> {
+        let first = batches.first().ok_or(PrepareError::Stream)?;
+        let lane = Lane::parse(first.lane.as_str()).ok_or(PrepareError::Stream)?;
+        // The spool keeps four bytes for the length of a row. They pay for half of its batch value here.
+        let bytes: usize = batches.iter().map(|batch| batch.bytes()).sum();
+        let rows = batches.iter().flat_map(|batch| batch.iter().map(|row| (batch.value, row)));
+        let target = (lane.table, lane.site.as_str(), lane.day, schema_version);
+        let prepared =
+            Self::of_rows(target, first.token.clone(), bytes + bytes / 8, rows).ok_or(PrepareError::Schema)?;
+        Ok(Self { announced: batches.iter().map(|batch| batch.rows).sum(), has_erasures, ..prepared })
+    }
+
+    /// Rows with their batch values, for a table, site, day and schema version. `None` when the columns are not known.
+    pub(super) fn of_rows<'a>(
+        (table, site, day, schema_version): (Table, &str, Date, u32),
+        token: String,
+        capacity: usize,
+        rows: impl Iterator<Item = (u64, &'a [u8])>,
+    ) -> Option<Self> {
+        let known = record::columns(table, schema_version)?;
+        let (mut body, mut ends) = (Vec::with_capacity(capacity), Vec::new());
+        for (value, row) in rows {
+            body.extend_from_slice(&value.to_le_bytes());
+            body.extend_from_slice(row);
+            ends.push(body.len());
+        }
+        Some(Self {
+            table,
+            site: site.to_owned(),
+            day,
+            schema_version,
+            columns: std::iter::once("batch").chain(known.iter().copied()).collect(),
+            announced: ends.len() as u64,
+            has_erasures: false,
+            token,
+            body: body.into(),
+            ends,
+        })
+    }
+
+    /// All rows.
+    pub(super) fn all(&self) -> Range<usize> {
+        0..self.ends.len()
+    }
+
+    /// The topic of troubles with this batch.
+    pub(super) fn topic(&self) -> Topic {
+        Topic::Batch(self.ends.first().map_or(0, |_| self.value(0)))
+    }
+
+    /// The token of the whole.
+    pub(super) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Where a row begins in `body`.
+    fn start(&self, index: usize) -> usize {
+        index.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+
+    /// One row as it came from the spool.
+    pub(super) fn row(&self, index: usize) -> &[u8] {
+        let start = self.start(index);
+        &self.body[start + VALUE_BYTES..self.ends[index]]
+    }
+
+    /// The batch value of a row.
+    fn value(&self, index: usize) -> u64 {
+        let start = self.start(index);
+        u64::from_le_bytes(self.body[start..start + VALUE_BYTES].try_into().expect("each row begins with its value"))
+    }
+
+    /// By what a piece is found in the vault: the whole by its own values and token, a part by hashes of these and its range.
+    pub(super) fn identity(&self, piece: &Range<usize>) -> Identity {
+        let own: BTreeSet<u64> = piece.clone().map(|index| self.value(index)).collect();
+        let Some(hash) = self.piece_hash(piece) else {
+            return Identity { values: own.into_iter().collect(), token: self.token.clone() };
+        };
+        let values: BTreeSet<u64> = own.into_iter().map(|own| batch_value(&hash, own)).collect();
+        Identity { values: values.into_iter().collect(), token: hash.to_hex()[..32].to_owned() }
+    }
+
+    /// `None` for the whole.
+    fn piece_hash(&self, piece: &Range<usize>) -> Option<blake3::Hash> {
+        let mut hasher = blake3::Hasher::new_derive_key("tamga store 1: a piece of a batch");
+        for number in [piece.start as u64, piece.end as u64] {
+            hasher.update(&number.to_le_bytes());
+        }
+        hasher.update(self.token.as_bytes());
+        (*piece != self.all()).then(|| hasher.finalize())
+    }
+
+    /// The bytes that are sent for a piece.
+    pub(super) fn body(&self, piece: &Range<usize>) -> Bytes {
+        let Some(hash) = self.piece_hash(piece) else { return self.body.clone() };
+        let mut body = Vec::new();
+        for index in piece.clone() {
+            body.extend_from_slice(&batch_value(&hash, self.value(index)).to_le_bytes());
+            body.extend_from_slice(self.row(index));
+        }
+        body.into()
+    }
+}
+
+/// A value of the column `batch` that follows from a secret hash and a number. It is never zero.
+pub(super) fn batch_value(hash: &blake3::Hash, number: u64) -> u64 {
+    let keyed = blake3::keyed_hash(hash.as_bytes(), &number.to_le_bytes());
+    let (first, _) = keyed.as_bytes().split_first_chunk().expect("a hash has 32 bytes");
+    u64::from_le_bytes(*first).max(1)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// An insert batch of tallies. The first row is of one batch, the others of another.
+    pub(in crate::store::ship) fn insert_batch(rows: &[&[u8]]) -> InsertBatch {
+        let mut body = Vec::new();
+        let mut ends = Vec::new();
+        for (index, row) in rows.iter().enumerate() {
+            body.extend_from_slice(&if index == 0 { 7u64 } else { 9 }.to_le_bytes());
+            body.extend_from_slice(row);
+            ends.push(body.len());
+        }
+        InsertBatch {
+            table: Table::Tallies,
+            site: "a.kz".into(),
+            day: jiff::civil::date(2026, 11, 22),
+            schema_version: 1,
+            columns: vec!["batch", "site"],
+            announced: rows.len() as u64,
+            has_erasures: false,
+            token: "0123456789abcdef0123456789abcdef".into(),
+            body: body.into(),
+            ends,
+        }
+    }
+
+    #[test]
+    fn a_piece_has_its_own_values_one_for_each_batch() {
+        let batch = insert_batch(&[b"a", b"bc", b"", b"d"]);
+        assert_eq!(batch.row(1), b"bc");
+        assert_eq!(batch.row(2), b"");
+        assert_eq!(batch.identity(&(0..4)).values, [7, 9]);
+        assert_eq!(batch.body(&(0..4)).len(), 4 * 8 + 4);
+        let values = batch.identity(&(1..3)).values;
+        assert!(values.len() == 1 && values != batch.identity(&(2..4)).values);
+        let mut expected = values[0].to_le_bytes().to_vec();
+        expected.extend_from_slice(b"bc");
+        expected.extend_from_slice(&values[0].to_le_bytes());
+        assert_eq!(batch.body(&(1..3)), expected);
+        assert_eq!(batch.identity(&(0..2)).values.len(), 2, "rows of two streams are not linked");
+    }
+
+    #[test]
+    fn pieces_are_found_by_their_range_alone() {
+        let batch = insert_batch(&[b"a", b"b", b"c"]);
+        assert_eq!(batch.identity(&(0..3)).token, batch.token());
+        let tokens: BTreeSet<_> = [0..3, 0..2, 0..1, 1..2, 1..3].map(|piece| batch.identity(&piece).token).into();
+        assert_eq!(tokens.len(), 5);
+        assert_eq!(batch.identity(&(0..1)).values, batch.identity(&(0..1)).values);
+        assert_eq!(batch.identity(&(0..1)).token, "9003926eb5197d0e789918fa527b502a");
+    }
+
+    #[test]
+    fn streams_of_one_table_and_day_share_an_insert_up_to_a_size() {
+        let batch = |lane: &str, rows| Batch::without_rows(lane, rows);
+        let batches = [
+            batch("attributes|a.kz|2026-11-22|fonts:1", 3),
+            batch("events|a.kz|2026-11-22|", 9),
+            batch("attributes|a.kz|2026-11-22|fonts:2", 4),
+            batch("attributes|a.kz|2026-11-23|fonts:2", 1),
+            batch("attributes|b.kz|2026-11-22|cpu", GROUP_ROWS_MAX),
+            batch("attributes|b.kz|2026-11-22|gpu", 1),
+            batch("of a newer program", 1),
+            batch("of a newer program, too", 1),
+        ];
+        let rows: Vec<Vec<u64>> =
+            group_by_insert(&batches).iter().map(|insert| insert.iter().map(|batch| batch.rows).collect()).collect();
+        assert_eq!(rows, [vec![3, 4], vec![9], vec![1], vec![GROUP_ROWS_MAX], vec![1], vec![1], vec![1]]);
+    }
+}
