@@ -1,30 +1,30 @@
--- Where the migrations lead: every table of both stores, as the engine says it has made them.
+-- The result of the migrations: every table of both stores, as the engine shows it.
 -- Generated from fresh databases; a test compares. UPDATE_EXPECT=1 cargo test --test it schema writes it anew.
 
 CREATE TABLE tamga_vault.attributes
 (
-    `batch` UInt64 COMMENT 'Random value of the insert that brought the row; by it an insert of unknown outcome is counted',
+    `batch` UInt64 COMMENT 'Random number of the insert of this row. If the outcome of an insert is unknown, its rows are counted by this number',
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `day` Date COMMENT 'Site-local day of arrival; the day of the key',
-    `hour` DateTime('UTC') COMMENT 'Start of the site-local hour of arrival',
-    `attribute` LowCardinality(String) COMMENT 'Name of the attribute, which is also its key domain; of a list, each entry has a key domain',
-    `value` LowCardinality(String) COMMENT 'Its value, or why it is absent: unsupported, blocked, timeout, error',
-    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day and this attribute alone' CODEC(NONE),
-    `confirmed` Bool COMMENT 'The cookie had come back',
-    `network` UInt8 COMMENT 'One byte of the hash of the /24 or /48 under the key domain of this attribute',
-    `new_week` Bool COMMENT 'The day is the first of the browser in its ISO week'
+    `day` Date COMMENT 'Day of arrival, by the site\'s time zone; also the day of the day key',
+    `hour` DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site\'s time zone',
+    `attribute` LowCardinality(String) COMMENT 'Name of the attribute, which is also its key domain. Each entry of a list has its own key domain',
+    `value` LowCardinality(String) COMMENT 'Value of the attribute, or why it is absent: unsupported, blocked, timeout, error',
+    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser, for this day and this attribute only' CODEC(NONE),
+    `confirmed` Bool COMMENT 'The cookie has come back',
+    `network` UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of this attribute',
+    `new_week` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its ISO week'
 )
 ENGINE = MergeTree
 PARTITION BY (site, day)
 ORDER BY (site, attribute, visitor)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Attributes of devices and connections, one narrow row each, so that no joint fingerprint exists at rest';
+COMMENT 'Attributes of devices and connections, one row each, so that no combined fingerprint is stored';
 
 CREATE TABLE tamga_vault.erasures
 (
-    `attempt` UInt64 COMMENT 'Random number of the attempt to erase',
-    `visitor` FixedString(16) COMMENT 'The pseudonym whose rows are being erased' CODEC(NONE),
+    `attempt` UInt64 COMMENT 'Random number of the erasure attempt',
+    `visitor` FixedString(16) COMMENT 'Pseudonym whose rows are being erased' CODEC(NONE),
     `begun_at` DateTime('UTC') DEFAULT now() COMMENT 'When the attempt began'
 )
 ENGINE = MergeTree
@@ -32,86 +32,86 @@ PARTITION BY attempt
 ORDER BY visitor
 TTL begun_at + toIntervalDay(1)
 SETTINGS merge_with_ttl_timeout = 3600, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Pseudonyms whose rows are being erased at this moment; normally empty';
+COMMENT 'Pseudonyms whose rows are being erased now; usually empty';
 
 CREATE TABLE tamga_vault.errors
 (
-    `batch` UInt64 COMMENT 'Random value of the insert that brought the row; by it an insert of unknown outcome is counted',
+    `batch` UInt64 COMMENT 'Random number of the insert of this row. If the outcome of an insert is unknown, its rows are counted by this number',
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `day` Date COMMENT 'Site-local day of arrival; the day of the key',
-    `hour` DateTime('UTC') COMMENT 'Start of the site-local hour of arrival',
-    `template` LowCardinality(String) COMMENT 'The message as a template: what could name someone is folded',
+    `day` Date COMMENT 'Day of arrival, by the site\'s time zone; also the day of the day key',
+    `hour` DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site\'s time zone',
+    `template` LowCardinality(String) COMMENT 'Message as a template: parts that could identify a person are removed',
     `browser` LowCardinality(String) COMMENT 'Browser family',
-    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, under the key domain of errors' CODEC(NONE),
-    `confirmed` Bool COMMENT 'The cookie had come back',
-    `network` UInt8 COMMENT 'One byte of the hash of the /24 or /48 under the key domain of errors',
-    `new_week` Bool COMMENT 'The day is the first of the browser in its ISO week'
+    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of errors' CODEC(NONE),
+    `confirmed` Bool COMMENT 'The cookie has come back',
+    `network` UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of errors',
+    `new_week` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its ISO week'
 )
 ENGINE = MergeTree
 PARTITION BY (site, day)
 ORDER BY (site, template, visitor)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Scripts of the site that failed, one row per failure, without the page or the visit';
+COMMENT 'Failures of the site\'s scripts, one row each, without page and visit';
 
 CREATE TABLE tamga_vault.events
 (
-    `batch` UInt64 COMMENT 'Random value of the insert that brought the row; by it an insert of unknown outcome is counted',
+    `batch` UInt64 COMMENT 'Random number of the insert of this row. If the outcome of an insert is unknown, its rows are counted by this number',
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `day` Date COMMENT 'Site-local day of arrival; the day of the key',
-    `hour` DateTime('UTC') COMMENT 'Start of the site-local hour of arrival',
-    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, under the key domain of visits' CODEC(ZSTD(1)),
+    `day` Date COMMENT 'Day of arrival, by the site\'s time zone; also the day of the day key',
+    `hour` DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site\'s time zone',
+    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of visits' CODEC(ZSTD(1)),
     `visit` FixedString(16) COMMENT 'Pseudonym of the visit' CODEC(ZSTD(1)),
     `view` FixedString(16) COMMENT 'Pseudonym of the page view' CODEC(ZSTD(1)),
-    `confirmed` Bool COMMENT 'The cookie had come back; only browsers with such a row count as visitors',
-    `network` UInt8 COMMENT 'One byte of the day-keyed hash of the /24 or /48; 256 classes, used by the publishing rules alone',
-    `new_day` Bool COMMENT 'First visit of this day',
-    `new_week` Bool COMMENT 'First visit of this ISO week',
-    `new_month` Bool COMMENT 'First visit of this calendar month',
-    `new_ever` Bool COMMENT 'First visit as far as the cookie reaches',
+    `confirmed` Bool COMMENT 'The cookie has come back. Only browsers with such a row count as visitors',
+    `network` UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48 with the day key. There are 256 classes; only the publishing rules use them',
+    `new_day` Bool COMMENT 'First-visit flag: the first visit of this day',
+    `new_week` Bool COMMENT 'First-visit flag: the first visit of this ISO week',
+    `new_month` Bool COMMENT 'First-visit flag: the first visit of this calendar month',
+    `new_ever` Bool COMMENT 'First-visit flag: the first visit ever, as far as the cookie remembers',
     `visit_number` LowCardinality(String) COMMENT 'Number of the visit in buckets: 1, 2, 3-5, 6-20, 21+',
-    `type` LowCardinality(String) COMMENT 'view, engage, exit, event, search, or device: nothing but the device\'s evidence of automation',
+    `type` LowCardinality(String) COMMENT 'view, engage, exit, event, search, or device. An event of type device carries only signs of automation',
     `path` LowCardinality(String) COMMENT 'Path as a template; empty where the event has none',
-    `previous_path` LowCardinality(String) COMMENT 'Template of the path before, on the same site; empty when there was none',
-    `step` UInt8 COMMENT 'Number of the view within its visit, 1 to 30',
-    `duration_s` UInt16 COMMENT 'Duration of the visit so far, lower bound of its bucket, in seconds',
-    `engaged_s` UInt16 COMMENT 'Time the page was visible and focused, lower bound of its bucket, in seconds; engage only',
-    `entry_channel` LowCardinality(String) COMMENT 'How the visit began; on its first view only, otherwise empty',
-    `entry_source` LowCardinality(String) COMMENT 'Registrable domain of the referrer or declared campaign source; likewise',
-    `entry_medium` LowCardinality(String) COMMENT 'Declared campaign medium; likewise',
-    `entry_campaign` LowCardinality(String) COMMENT 'Declared campaign; likewise',
-    `exit_domain` LowCardinality(String) COMMENT 'Registrable domain of a followed outbound link; exit only',
-    `country` LowCardinality(String) COMMENT 'ISO 3166-1 alpha-2 of the address, looked up in memory; empty when unknown',
-    `region` LowCardinality(String) COMMENT 'Region of the address; empty when unknown',
+    `previous_path` LowCardinality(String) COMMENT 'Template of the previous path on the same site; empty if there was none',
+    `step` UInt8 COMMENT 'Number of the view in its visit, 1 to 30',
+    `duration_s` UInt16 COMMENT 'Duration of the visit so far in seconds, as the lower bound of a bucket',
+    `engaged_s` UInt16 COMMENT 'Engaged time: how long the page was visible and focused, in seconds, as the lower bound of a bucket. Only for events of type engage',
+    `entry_channel` LowCardinality(String) COMMENT 'How the visit began. Only on its first view, otherwise empty',
+    `entry_source` LowCardinality(String) COMMENT 'Registrable domain of the referrer, or declared campaign source. Only on the first view of the visit',
+    `entry_medium` LowCardinality(String) COMMENT 'Declared campaign medium. Only on the first view of the visit',
+    `entry_campaign` LowCardinality(String) COMMENT 'Declared campaign. Only on the first view of the visit',
+    `exit_domain` LowCardinality(String) COMMENT 'Registrable domain of a followed outbound link. Only for events of type exit',
+    `country` LowCardinality(String) COMMENT 'Country of the address, ISO 3166-1 alpha-2; empty if unknown. The address itself is never stored',
+    `region` LowCardinality(String) COMMENT 'Region of the address; empty if unknown',
     `browser` LowCardinality(String) COMMENT 'Browser family',
-    `browser_major` UInt16 COMMENT 'Major version; 0 when unknown',
+    `browser_major` UInt16 COMMENT 'Major version of the browser; 0 if unknown',
     `os` LowCardinality(String) COMMENT 'Operating system family',
     `device` LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other',
-    `name` LowCardinality(String) COMMENT 'Name of a configured event; event only',
-    `variant` LowCardinality(String) COMMENT 'Variant of a configured event; event only',
-    `suspect` LowCardinality(String) COMMENT 'Why the sender may be a program; empty when nothing speaks for it',
-    `search_term` LowCardinality(String) COMMENT 'What the site was searched for, as a template; search only',
-    `absence` LowCardinality(String) COMMENT 'Days since the day of the visit before, in buckets, or never; on the first beacon of a day only, otherwise empty',
-    `cohort` LowCardinality(String) COMMENT 'Weeks since the week of the first visit, in buckets; empty where nobody knows'
+    `name` LowCardinality(String) COMMENT 'Name of a declared event. Only for events of type event',
+    `variant` LowCardinality(String) COMMENT 'Variant of a declared event. Only for events of type event',
+    `suspect` LowCardinality(String) COMMENT 'The sign of automation of a suspect; empty if there is none',
+    `search_term` LowCardinality(String) COMMENT 'Search term as a template. Only for events of type search',
+    `absence` LowCardinality(String) COMMENT 'Days since the day of the previous visit, in buckets, or never. Only on the first beacon of a day, otherwise empty',
+    `cohort` LowCardinality(String) COMMENT 'Weeks since the week of the first visit, in buckets; empty if unknown'
 )
 ENGINE = MergeTree
 PARTITION BY (site, day)
 ORDER BY (site, visitor, visit, view, type)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192, default_compression_codec = 'ZSTD(1)'
-COMMENT 'What happened on the sites: one row per event, dropped with its day';
+COMMENT 'Events of the sites, one row each. They are dropped with their day';
 
 CREATE TABLE tamga_vault.leases
 (
     `node` LowCardinality(String) COMMENT 'Name of the collector node',
-    `complete_until` DateTime64(3, 'UTC') COMMENT 'Everything this node received before this moment is in the vault',
-    `written_at` DateTime64(3, 'UTC') COMMENT 'When the node said so'
+    `complete_until` DateTime64(3, 'UTC') COMMENT 'Watermark: everything that this node received before it is in the vault',
+    `written_at` DateTime64(3, 'UTC') COMMENT 'When the node wrote the lease'
 )
 ENGINE = ReplacingMergeTree(written_at)
 ORDER BY node
 TTL toDateTime(written_at) + toIntervalDay(9)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'How far each node has emptied its spool; a window is published when all have passed its end';
+COMMENT 'Leases: how far each node has emptied its spool. A window is published when all nodes have passed its end';
 
 CREATE TABLE tamga_vault.schema_migrations
 (
@@ -130,43 +130,43 @@ CREATE TABLE tamga_vault.seeds
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window',
-    `seed` FixedString(32) COMMENT 'Random; the secret thresholds of the cells of this window are derived from it',
+    `seed` FixedString(32) COMMENT 'Secret random value. The noise of this window is derived from it',
     `created_at` DateTime64(3, 'UTC') COMMENT 'When the seed was created'
 )
 ENGINE = MergeTree
 ORDER BY (site, window_start, created_at)
 TTL toDateTime(created_at) + toIntervalDay(9)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Seeds of windows that are not yet published; the oldest of a window counts, and it is deleted with publication';
+COMMENT 'Random seeds of windows that are not yet published. The oldest seed of a window is used; it is deleted after publication';
 
 CREATE TABLE tamga_vault.signals
 (
-    `batch` UInt64 COMMENT 'Random value of the insert that brought the row; by it an insert of unknown outcome is counted',
+    `batch` UInt64 COMMENT 'Random number of the insert of this row. If the outcome of an insert is unknown, its rows are counted by this number',
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `day` Date COMMENT 'Site-local day of arrival; the day of the key',
-    `hour` DateTime('UTC') COMMENT 'Start of the site-local hour of arrival',
-    `signal` LowCardinality(String) COMMENT 'canvas, webgl or automation; also its key domain',
-    `state` LowCardinality(String) COMMENT 'normal or noised, the name of a detector, or why it is absent: unsupported, blocked, timeout, error',
-    `digest` FixedString(16) COMMENT 'Day-keyed hash, under a key domain of this signal, of the digest that the browser sent; zeroes when it sent none' CODEC(NONE),
-    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day and this signal alone; of automation, for this detector alone' CODEC(NONE),
-    `confirmed` Bool COMMENT 'The cookie had come back',
-    `network` UInt8 COMMENT 'One byte of the hash of the /24 or /48 under the key domain of the pseudonym',
-    `new_week` Bool COMMENT 'The day is the first of the browser in its ISO week'
+    `day` Date COMMENT 'Day of arrival, by the site\'s time zone; also the day of the day key',
+    `hour` DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site\'s time zone',
+    `signal` LowCardinality(String) COMMENT 'canvas, webgl or automation; also the key domain',
+    `state` LowCardinality(String) COMMENT 'normal or noised, the name of a detector, or why the signal is absent: unsupported, blocked, timeout, error',
+    `digest` FixedString(16) COMMENT 'Hash of the digest that the browser sent, with the day key, for the key domain of this signal; zeroes if it sent none' CODEC(NONE),
+    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser, for this day and this signal only; of automation, for this detector only' CODEC(NONE),
+    `confirmed` Bool COMMENT 'The cookie has come back',
+    `network` UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of the pseudonym',
+    `new_week` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its ISO week'
 )
 ENGINE = MergeTree
 PARTITION BY (site, day)
 ORDER BY (site, signal, visitor)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Security signals of devices, apart from their attributes: states and day-keyed digests, one narrow row each';
+COMMENT 'Security signals of devices, separate from their attributes: states and hashed digests, one row each';
 
 CREATE TABLE tamga_vault.tallies
 (
-    `batch` UInt64 COMMENT 'Random value of the insert that brought the row; by it an insert of unknown outcome is counted',
+    `batch` UInt64 COMMENT 'Random number of the insert of this row. If the outcome of an insert is unknown, its rows are counted by this number',
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `day` Date COMMENT 'Site-local day of arrival',
-    `hour` DateTime('UTC') COMMENT 'Start of the site-local hour of arrival',
-    `reason` LowCardinality(String) COMMENT 'What is counted: count_only, or the class of a declared bot',
+    `day` Date COMMENT 'Day of arrival, by the site\'s time zone',
+    `hour` DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site\'s time zone',
+    `reason` LowCardinality(String) COMMENT 'What is counted: count_only, an outcome, or the class of a declared bot',
     `count` UInt32 COMMENT 'How many events'
 )
 ENGINE = MergeTree
@@ -174,16 +174,16 @@ PARTITION BY (site, day)
 ORDER BY (site, reason, hour)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Counts that bear no pseudonym';
+COMMENT 'Tallies: counts that belong to no visitor';
 
 CREATE TABLE tamga_stats.attributes
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `attribute` LowCardinality(String) COMMENT 'Name of the attribute: provider, time_zone, languages …',
-    `value` LowCardinality(String) COMMENT 'Its value, or why it is absent (unsupported, blocked, timeout, error), or (other). Of lists (languages, fonts, plugins) a visitor is under each value',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; not shown where all but a few have the value'
+    `value` LowCardinality(String) COMMENT 'Value of the attribute, or why it is absent (unsupported, blocked, timeout, error), or (other). A visitor has several values of a list (languages, fonts, plugins)',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; NULL where all but a few have the value'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -191,16 +191,16 @@ PRIMARY KEY site
 ORDER BY (site, window_start, attribute, value)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'What devices and connections tell, each attribute by itself';
+COMMENT 'Attributes of devices and connections, each by itself';
 
 CREATE TABLE tamga_stats.automation
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
-    `reason` LowCardinality(String) COMMENT 'bot: and the class of a declared bot; the reason of a suspicion; detector: and what a browser said of itself; or (other)',
-    `count` UInt64 COMMENT 'Events; of detectors, how often',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; of declared bots nobody knows'
+    `reason` LowCardinality(String) COMMENT '`bot:` and the class of a declared bot; the sign of automation of a suspect; `detector:` and what a browser reported about itself; or (other)',
+    `count` UInt64 COMMENT 'Events; for detectors, the number of reports',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for declared bots, which are not distinguished'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -208,20 +208,20 @@ PRIMARY KEY site
 ORDER BY (site, window_start, reason)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Programs, as far as they can be told; none of them is in another table';
+COMMENT 'Declared bots and suspects. They are in no other table; detectors alone make no suspect';
 
 CREATE TABLE tamga_stats.campaigns
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
-    `source` LowCardinality(String) COMMENT 'Declared campaign source or registrable domain, empty when there is none, or (other)',
-    `medium` LowCardinality(String) COMMENT 'Declared medium, empty when there is none, or (other)',
-    `campaign` LowCardinality(String) COMMENT 'Declared campaign, empty when there is none, or (other): the campaigns that are not shown, all if it stands alone',
+    `source` LowCardinality(String) COMMENT 'Declared campaign source or registrable domain; empty if there is none; or (other)',
+    `medium` LowCardinality(String) COMMENT 'Declared medium; empty if there is none; or (other)',
+    `campaign` LowCardinality(String) COMMENT 'Declared campaign; empty if there is none. (other) has the campaigns that are too small; all campaigns if it is the only row of its source and medium',
     `visits` UInt64 COMMENT 'Visits',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors, each once: where the first visit of the window came from',
-    `bounces` Nullable(UInt64) COMMENT 'Visits of one view and under ten seconds of engaged time',
-    `goals` Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name; NULL is not shown, a name that is not there was not declared'
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
+    `bounces` Nullable(UInt64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
+    `goals` Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name. NULL is suppressed; a missing name was not declared'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -229,15 +229,15 @@ PRIMARY KEY site
 ORDER BY (site, window_start, source, medium, campaign)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'What campaigns bring';
+COMMENT 'Visits by campaign';
 
 CREATE TABLE tamga_stats.clients
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `browser` LowCardinality(String) COMMENT 'Browser family, or (other)',
-    `major` LowCardinality(String) COMMENT 'Major version, empty when unknown, or (other): the versions that are not shown, all if it stands alone',
+    `major` LowCardinality(String) COMMENT 'Major version; empty if unknown. (other) has the versions that are too small; all versions if it is the only row of its browser',
     `visitors` UInt64 COMMENT 'Confirmed visitors, each once',
     `visits` Nullable(UInt64) COMMENT 'Visits'
 )
@@ -247,15 +247,15 @@ PRIMARY KEY site
 ORDER BY (site, window_start, browser, major)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'What visitors browse with';
+COMMENT 'Visitors by browser';
 
 CREATE TABLE tamga_stats.devices
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `device` LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other, or (other)',
-    `os` LowCardinality(String) COMMENT 'Operating system family, or (other): the systems that are not shown, all if it stands alone',
+    `os` LowCardinality(String) COMMENT 'Operating system family. (other) has the systems that are too small; all systems if it is the only row of its device',
     `visitors` UInt64 COMMENT 'Confirmed visitors, each once',
     `visits` Nullable(UInt64) COMMENT 'Visits'
 )
@@ -265,19 +265,19 @@ PRIMARY KEY site
 ORDER BY (site, window_start, device, os)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'What visitors hold in their hands';
+COMMENT 'Visitors by device and operating system';
 
 CREATE TABLE tamga_stats.entries
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `channel` LowCardinality(String) COMMENT 'How visits began: direct, search, social …, or (other)',
-    `source` LowCardinality(String) COMMENT 'Registrable domain or declared source, empty when there is none, or (other): the sources that are not shown, all if it stands alone',
+    `source` LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none. (other) has the sources that are too small; all sources if it is the only row of its channel',
     `visits` UInt64 COMMENT 'Visits',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors, each once: where the first visit of the window came from',
-    `bounces` Nullable(UInt64) COMMENT 'Visits of one view and under ten seconds of engaged time',
-    `goals` Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name; NULL is not shown, a name that is not there was not declared'
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
+    `bounces` Nullable(UInt64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
+    `goals` Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name. NULL is suppressed; a missing name was not declared'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -285,18 +285,18 @@ PRIMARY KEY site
 ORDER BY (site, window_start, channel, source)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Where visits come from';
+COMMENT 'Visits by channel and source';
 
 CREATE TABLE tamga_stats.errors
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `template` LowCardinality(String) COMMENT 'Message as a template, or (other)',
-    `browser` LowCardinality(String) COMMENT 'Browser family, or (other): the families that are not shown, all if it stands alone',
-    `count` UInt64 COMMENT 'How often',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; not shown for rows folded together, who may share them',
-    `networks` Nullable(UInt64) COMMENT 'Networks that it came from, of 256 classes; not shown for rows folded together'
+    `browser` LowCardinality(String) COMMENT 'Browser family. (other) has the families that are too small; all families if it is the only row of its template',
+    `count` UInt64 COMMENT 'Number of events',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors',
+    `networks` Nullable(UInt64) COMMENT 'Network classes with this error, of 256; NULL for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -304,16 +304,16 @@ PRIMARY KEY site
 ORDER BY (site, window_start, template, browser)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'What fails in browsers';
+COMMENT 'Errors of scripts in browsers';
 
 CREATE TABLE tamga_stats.events
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
-    `name` LowCardinality(String) COMMENT 'Declared name, or (other)',
-    `count` UInt64 COMMENT 'How often',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; not shown for rows folded together, who may share them'
+    `name` LowCardinality(String) COMMENT 'Declared name of the event, or (other)',
+    `count` UInt64 COMMENT 'Number of events',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -321,16 +321,16 @@ PRIMARY KEY site
 ORDER BY (site, window_start, name)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'What the site was told to count';
+COMMENT 'Declared events';
 
 CREATE TABLE tamga_stats.exits
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
-    `domain` LowCardinality(String) COMMENT 'Registrable domain of followed outbound links, or (other)',
-    `clicks` UInt64 COMMENT 'Followed links',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; not shown for rows folded together, who may share them'
+    `domain` LowCardinality(String) COMMENT 'Registrable domain of the outbound links, or (other)',
+    `clicks` UInt64 COMMENT 'Followed outbound links',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -338,16 +338,16 @@ PRIMARY KEY site
 ORDER BY (site, window_start, domain)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Where people leave to';
+COMMENT 'Followed outbound links by domain';
 
 CREATE TABLE tamga_stats.experiments
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
-    `experiment` LowCardinality(String) COMMENT 'Name of the event that tells the variant',
-    `goal` LowCardinality(String) COMMENT 'Declared goal',
-    `variant` LowCardinality(String) COMMENT 'Variant, empty for visits outside of the experiment, or (other)',
+    `experiment` LowCardinality(String) COMMENT 'Name of the event that has the variant',
+    `goal` LowCardinality(String) COMMENT 'Declared name of the goal',
+    `variant` LowCardinality(String) COMMENT 'Variant; empty for visits outside of the experiment; or (other)',
     `visits` UInt64 COMMENT 'Visits',
     `converted` Nullable(UInt64) COMMENT 'Visits that reached the goal'
 )
@@ -357,17 +357,17 @@ PRIMARY KEY site
 ORDER BY (site, window_start, experiment, goal, variant)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'What variants make visits achieve';
+COMMENT 'A/B tests: visits and goals by variant';
 
 CREATE TABLE tamga_stats.funnels
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
-    `funnel` LowCardinality(String) COMMENT 'Declared name',
+    `funnel` LowCardinality(String) COMMENT 'Declared name of the funnel',
     `step` UInt8 COMMENT 'Number of the step, from 1',
-    `name` LowCardinality(String) COMMENT 'What the step is: a path or the name of an event',
-    `visits` UInt64 COMMENT 'Visits that took this step after those before it. A step is left out when a few visits lie between it and its neighbours'
+    `name` LowCardinality(String) COMMENT 'The step: a path or the name of an event',
+    `visits` UInt64 COMMENT 'Visits that took this step and all steps before it. A step is left out if only a few visits are between it and its neighbour'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -375,14 +375,14 @@ PRIMARY KEY site
 ORDER BY (site, window_start, funnel, step)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'How far visits get on declared ways';
+COMMENT 'Declared funnels: visits by step';
 
 CREATE TABLE tamga_stats.hours
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
-    `hour` LowCardinality(String) COMMENT 'Site-local hour of day, 00 to 23, or (other)',
+    `hour` LowCardinality(String) COMMENT 'Hour of the day, by the site\'s time zone, 00 to 23, or (other)',
     `views` UInt64 COMMENT 'Page views',
     `visits` Nullable(UInt64) COMMENT 'Visits that began in this hour'
 )
@@ -392,20 +392,20 @@ PRIMARY KEY site
 ORDER BY (site, window_start, hour)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'When people come';
+COMMENT 'Views and visits by hour of the day';
 
 CREATE TABLE tamga_stats.landings
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `channel` LowCardinality(String) COMMENT 'How visits began, or (other)',
-    `source` LowCardinality(String) COMMENT 'Registrable domain or declared source, empty when there is none, or (other)',
-    `path` LowCardinality(String) COMMENT 'Path that was opened first, as a template, or (other)',
+    `source` LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none; or (other)',
+    `path` LowCardinality(String) COMMENT 'First path of the visit as a template, or (other)',
     `visits` UInt64 COMMENT 'Visits',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors, each once: where the first visit of the window came from',
-    `bounces` Nullable(UInt64) COMMENT 'Visits of one view and under ten seconds of engaged time',
-    `goals` Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name; NULL is not shown, a name that is not there was not declared'
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
+    `bounces` Nullable(UInt64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
+    `goals` Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name. NULL is suppressed; a missing name was not declared'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -413,18 +413,18 @@ PRIMARY KEY site
 ORDER BY (site, window_start, channel, source, path)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Which pages visits begin on, by where they come from';
+COMMENT 'Visits by channel, source and first page';
 
 CREATE TABLE tamga_stats.pages
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `path` LowCardinality(String) COMMENT 'Path as a template, or (other)',
     `views` UInt64 COMMENT 'Page views',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors who opened the page; not shown for pages folded together, who may share them',
-    `entries` Nullable(UInt64) COMMENT 'Visits that began here',
-    `last_pages` Nullable(UInt64) COMMENT 'Visits that began in the window and whose last view of it was here'
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors of the page; NULL for (other), whose pages may share visitors',
+    `entries` Nullable(UInt64) COMMENT 'Visits that began on this page',
+    `last_pages` Nullable(UInt64) COMMENT 'Visits that began in the window and whose last view in it was this page'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -432,19 +432,19 @@ PRIMARY KEY site
 ORDER BY (site, window_start, path)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'What people open';
+COMMENT 'Views by page';
 
 CREATE TABLE tamga_stats.pairs
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
-    `first_dimension` LowCardinality(String) COMMENT 'Name of the first',
-    `second_dimension` LowCardinality(String) COMMENT 'Name of the second',
-    `first` LowCardinality(String) COMMENT 'Value of the first, or (other)',
-    `second` LowCardinality(String) COMMENT 'Value of the second, or (other): the values that are not shown, all if it stands alone',
+    `first_dimension` LowCardinality(String) COMMENT 'Name of the first dimension',
+    `second_dimension` LowCardinality(String) COMMENT 'Name of the second dimension',
+    `first` LowCardinality(String) COMMENT 'Value of the first dimension, or (other)',
+    `second` LowCardinality(String) COMMENT 'Value of the second dimension. (other) has the values that are too small; all values if it is the only row of its first value',
     `visits` UInt64 COMMENT 'Visits',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; not shown for rows folded together, who may share them'
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -452,16 +452,16 @@ PRIMARY KEY site
 ORDER BY (site, window_start, first_dimension, second_dimension, first, second)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Two dimensions at once, where the operator declared them';
+COMMENT 'Declared pairs: visits by two dimensions';
 
 CREATE TABLE tamga_stats.places
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
-    `country` LowCardinality(String) COMMENT 'ISO 3166-1 alpha-2, empty when unknown, or (other)',
-    `region` LowCardinality(String) COMMENT 'Region, empty when unknown, or (other): the regions that are not shown, all if it stands alone',
-    `visitors` UInt64 COMMENT 'Confirmed visitors, each once: where they were first',
+    `country` LowCardinality(String) COMMENT 'Country, ISO 3166-1 alpha-2; empty if unknown; or (other)',
+    `region` LowCardinality(String) COMMENT 'Region; empty if unknown. (other) has the regions that are too small; all regions if it is the only row of its country',
+    `visitors` UInt64 COMMENT 'Confirmed visitors, each once, by their first place in the window',
     `visits` Nullable(UInt64) COMMENT 'Visits'
 )
 ENGINE = MergeTree
@@ -470,18 +470,18 @@ PRIMARY KEY site
 ORDER BY (site, window_start, country, region)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Where visitors are';
+COMMENT 'Visitors by country and region';
 
 CREATE TABLE tamga_stats.publications
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `published_at` DateTime('UTC') COMMENT 'When the window was published',
-    `complete` Bool COMMENT 'All nodes had emptied their spools past the end of the window, and the vault still had its rows',
-    `events` UInt64 COMMENT 'Events in the window, a multiple of 5; 0 when the site had too few visitors for any table',
-    `folded_share` Float32 COMMENT 'Share of page views in (other) of `pages`, from the published numbers, to two digits; 1 when none is shown',
-    `late` UInt64 COMMENT 'Events of earlier windows that came after those were published and appear nowhere, a multiple of 5; 0 below 50'
+    `complete` Bool COMMENT 'true if all nodes had emptied their spools past the end of the window, and the vault still had its rows',
+    `events` UInt64 COMMENT 'Events in the window, with noise, a multiple of 5; 0 if the site had too few visitors for any table',
+    `folded_share` Float32 COMMENT 'Share of page views in (other) of `pages`, computed from the published numbers, to two digits; 1 if no page is published',
+    `late` UInt64 COMMENT 'Late events: they belong to earlier windows, arrived after those were published, and are in no table. With noise, a multiple of 5; 0 below 50'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -489,15 +489,15 @@ PRIMARY KEY site
 ORDER BY (site, window_start)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Ledger: which windows are published, when and how completely. A window without a row here is not published';
+COMMENT 'Ledger: which window was published when, and how completely. A window without a row here is not published';
 
 CREATE TABLE tamga_stats.quality
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
-    `outcome` LowCardinality(String) COMMENT 'accepted, or why an event was dropped or refused',
-    `count` UInt64 COMMENT 'Events, from 50'
+    `outcome` LowCardinality(String) COMMENT 'Outcome of an event: accepted, or why it was dropped or rejected',
+    `count` UInt64 COMMENT 'Number of events; at least 50'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -505,15 +505,15 @@ PRIMARY KEY site
 ORDER BY (site, window_start, outcome)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'What became of events at the door';
+COMMENT 'Data quality: events by outcome at the edge';
 
 CREATE TABLE tamga_stats.recency
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
-    `absence` LowCardinality(String) COMMENT 'Days since the day of the visit before in buckets, never, or (other)',
-    `visitors` UInt64 COMMENT 'Confirmed visitors whose first beacon of the day came in this window'
+    `absence` LowCardinality(String) COMMENT 'Days since the day of the previous visit, in buckets; never; or (other)',
+    `visitors` UInt64 COMMENT 'Confirmed visitors whose first beacon of the day arrived in this window'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -521,14 +521,14 @@ PRIMARY KEY site
 ORDER BY (site, window_start, absence)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'When visitors were here before';
+COMMENT 'Visitors by time since their previous visit';
 
 CREATE TABLE tamga_stats.retention
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
-    `cohort` LowCardinality(String) COMMENT 'Weeks since the week of the first visit in buckets, or (other)',
+    `cohort` LowCardinality(String) COMMENT 'Weeks since the week of the first visit, in buckets, or (other)',
     `visitors` UInt64 COMMENT 'Confirmed visitors'
 )
 ENGINE = MergeTree
@@ -537,7 +537,7 @@ PRIMARY KEY site
 ORDER BY (site, window_start, cohort)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Since when visitors come';
+COMMENT 'Visitors by age of their first visit';
 
 CREATE TABLE tamga_stats.schema_migrations
 (
@@ -555,11 +555,11 @@ COMMENT 'Which statements of which migrations have been carried out';
 CREATE TABLE tamga_stats.searches
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
-    `term` LowCardinality(String) COMMENT 'What was searched for, as a template, or (other)',
-    `count` UInt64 COMMENT 'How often',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; not shown for rows folded together, who may share them'
+    `term` LowCardinality(String) COMMENT 'Search term as a template, or (other)',
+    `count` UInt64 COMMENT 'Number of events',
+    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -567,21 +567,21 @@ PRIMARY KEY site
 ORDER BY (site, window_start, term)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'What is looked for on the site';
+COMMENT 'Searches on the site';
 
 CREATE TABLE tamga_stats.site
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `views` Nullable(UInt64) COMMENT 'Page views',
     `visits` Nullable(UInt64) COMMENT 'Visits',
     `visitors` UInt64 COMMENT 'Confirmed visitors',
-    `new_day` Nullable(UInt64) COMMENT 'Visitors counted for the day here: in the first window of the day in which they are confirmed; their sum is the daily uniques',
-    `new_week` Nullable(UInt64) COMMENT 'Visitors whose first visit of the ISO week it was; likewise',
-    `new_month` Nullable(UInt64) COMMENT 'Visitors whose first visit of the month it was; likewise',
-    `new_ever` Nullable(UInt64) COMMENT 'Visitors whose first visit ever it was, as far as cookies reach',
-    `count_only_views` Nullable(UInt64) COMMENT 'Views of browsers that asked not to be measured: counted and nothing else; from 50'
+    `new_day` Nullable(UInt64) COMMENT 'Visitors who are confirmed for the first time of the day in this window. Add up the windows of a day for its visitors',
+    `new_week` Nullable(UInt64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors',
+    `new_month` Nullable(UInt64) COMMENT 'The same for the month: add up the windows of a month for its visitors',
+    `new_ever` Nullable(UInt64) COMMENT 'Visitors with their first visit ever, as far as cookies remember',
+    `count_only_views` Nullable(UInt64) COMMENT 'Views of browsers that asked not to be measured (count only); NULL below 50'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -594,11 +594,11 @@ COMMENT 'Totals of a site';
 CREATE TABLE tamga_stats.transitions
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `from_path` LowCardinality(String) COMMENT 'Path as a template, or (other)',
-    `to_path` LowCardinality(String) COMMENT 'Path that was opened from it, or (other): the paths that are not shown, all if it stands alone',
-    `visits` UInt64 COMMENT 'Visits in which the one was opened from the other'
+    `to_path` LowCardinality(String) COMMENT 'Path that was opened next. (other) has the paths that are too small; all paths if it is the only row of its from_path',
+    `visits` UInt64 COMMENT 'Visits in which to_path was opened from from_path'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -606,15 +606,15 @@ PRIMARY KEY site
 ORDER BY (site, window_start, from_path, to_path)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'How people get from page to page';
+COMMENT 'Movement from page to page';
 
 CREATE TABLE tamga_stats.visits
 (
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
-    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `pages` LowCardinality(String) COMMENT 'Page views of the visit in buckets, or (other)',
-    `duration` LowCardinality(String) COMMENT 'Time from the first beacon of the visit to the last, lower bound of its bucket in seconds, or (other): the durations that are not shown, all if it stands alone',
+    `duration` LowCardinality(String) COMMENT 'Time from the first beacon of the visit to the last, in seconds, as the lower bound of a bucket. (other) has the durations that are too small; all durations if it is the only row of its pages',
     `visits` UInt64 COMMENT 'Visits that began in the window'
 )
 ENGINE = MergeTree
@@ -623,4 +623,4 @@ PRIMARY KEY site
 ORDER BY (site, window_start, pages, duration)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'How long visits are';
+COMMENT 'Visits by number of pages and duration';

@@ -1,4 +1,4 @@
--- What the service account needs beside when the store is a cluster. {role} is that of the store.
+-- More grants of the service account, if the store is a cluster. {role} is the role of the store.
 
 GRANT CLUSTER ON *.* TO {role};
 GRANT READ ON REMOTE TO {role};

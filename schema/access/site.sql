@@ -1,4 +1,4 @@
--- The analysts of one site, applied for each configured {site}. The ledger of migrations has no site: it is not theirs.
+-- The analysts of one site; applied for each configured {site}. They cannot read the table of migrations, which has no site.
 
 CREATE ROLE IF NOT EXISTS "tamga_analyst:{site}";
 GRANT tamga_reader TO "tamga_analyst:{site}";

@@ -1,7 +1,7 @@
--- Who may do what on the server that holds the published numbers: the service that writes them, and people who read them.
+-- Roles and grants on the server of the stats store: the service account writes the published numbers, analysts read them.
 -- `tamga migrate --access` applies it; {user} is the service account.
 --
--- A person's account is one statement of yours, and needs nothing more than a role:
+-- You create each analyst's account with one statement. It needs only a role:
 --     CREATE USER aigerim IDENTIFIED WITH sha256_password BY '…' DEFAULT ROLE tamga_analyst;               -- all sites
 --     CREATE USER daniyar IDENTIFIED WITH sha256_password BY '…' DEFAULT ROLE "tamga_analyst:jetpay.kz";   -- one of them
 
@@ -13,7 +13,7 @@ GRANT SELECT ON system.tables TO tamga_stats_service;
 GRANT SELECT ON system.columns TO tamga_stats_service;
 GRANT SELECT ON system.parts TO tamga_stats_service;
 
--- What `tamga verify` looks at: names and rights of everybody, rows of nobody.
+-- What `tamga verify` reads: names and grants of all accounts, but no rows.
 GRANT SHOW, SHOW ACCESS ON *.* TO tamga_stats_service;
 GRANT SHOW NAMED COLLECTIONS ON * TO tamga_stats_service;
 GRANT SELECT ON system.grants TO tamga_stats_service;
@@ -27,8 +27,8 @@ CREATE SETTINGS PROFILE OR REPLACE tamga_stats_service
     SETTINGS log_queries = 1 CONST, log_queries_probability = 1 CONST, async_insert = 0 CONST
     TO tamga_stats_service;
 
--- What every reader has: the numbers, what clients look up of them, and limits that no session can lift. Dashboards lower
--- the time limit by habit, so they may. Parameters of a request fit into its form; a table to join with does not.
+-- Grants of every reader: the numbers, the metadata that clients look up, and limits that no session can raise. Dashboards
+-- usually lower the time limit, so that is allowed. The form of a request has space for parameters, but not for a table to join.
 CREATE ROLE IF NOT EXISTS tamga_reader;
 GRANT SHOW, SELECT ON tamga_stats.* TO tamga_reader;
 GRANT SELECT(name, engine) ON system.databases TO tamga_reader;
@@ -62,5 +62,5 @@ CREATE QUOTA OR REPLACE tamga_reader KEYED BY user_name
 CREATE ROLE IF NOT EXISTS tamga_analyst;
 GRANT tamga_reader TO tamga_analyst;
 
--- Who sees which rows: the service and analysts all, those of one site (site.sql) that site's.
+-- Row policies: the service account and analysts read all rows; analysts of one site (site.sql) read the rows of that site.
 CREATE ROW POLICY OR REPLACE tamga_all ON tamga_stats.* FOR SELECT USING 1 TO {user}, tamga_analyst;

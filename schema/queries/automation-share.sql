@@ -1,5 +1,5 @@
--- How much of what arrives is sent by programs, and by which signs are they told?
--- The share is of all events that arrived. Detectors only say what a browser told; one alone makes no suspect.
+-- Which share of the events comes from programs, and by which signs of automation?
+-- The share is of all events that arrived. A detector is what a browser reported about itself; it alone makes no suspect.
 WITH (SELECT sum(count) FROM quality
       WHERE site = {site:String}
         AND window_start >= toDateTime({from:Date}, {zone:String})

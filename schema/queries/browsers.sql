@@ -1,4 +1,4 @@
--- Which browsers must the site work in?
+-- Which browsers do visitors use?
 SELECT browser, major, sum(visitors) AS visitors, round(100 * visitors / sum(visitors) OVER (), 1) AS percent
 FROM clients
 WHERE site = {site:String}

@@ -1,4 +1,4 @@
--- At which hours of the day, by the site's clock, do people come?
+-- At which hours of the day, by the site's time zone, do visits begin?
 SELECT hour, sum(views) AS views, sum(visits) AS visits
 FROM hours
 WHERE site = {site:String}

@@ -1,4 +1,4 @@
--- What do campaigns bring: visits, and what share of them reaches each goal?
+-- How many visits does each campaign bring, and which share of them reaches each goal?
 SELECT source, medium, campaign, goal, sum(c.visits) AS visits, sum(reached) AS converted,
        round(100 * converted / sumIf(c.visits, isNotNull(reached)), 1) AS percent
 FROM campaigns AS c

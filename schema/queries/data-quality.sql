@@ -1,4 +1,4 @@
--- How far can the numbers be trusted: which windows are incomplete, late or mostly folded?
+-- How reliable are the numbers: which windows are incomplete, late or mostly folded?
 SELECT window_start, window_end, published_at, complete, events, late, round(100 * folded_share) AS folded_percent
 FROM publications
 WHERE site = {site:String}

@@ -1,4 +1,4 @@
--- How often did what the site declares happen?
+-- How often did each declared event happen?
 SELECT name, sum(count) AS times, sum(visitors) AS visitors
 FROM events
 WHERE site = {site:String}

@@ -1,5 +1,5 @@
--- What do devices and connections tell: providers, time zones, languages, screens, each by itself?
--- Visitors of lists (languages, fonts, plugins) are under each of their values, so shares are of the attribute's mentions.
+-- Which values do the attributes of devices and connections have: providers, time zones, languages, screens?
+-- A visitor has several values of a list (languages, fonts, plugins), so shares are of all mentions of the attribute.
 SELECT attribute, value, sum(visitors) AS visitors, round(100 * visitors / sum(visitors) OVER (PARTITION BY attribute), 1) AS percent
 FROM attributes
 WHERE site = {site:String}

@@ -1,4 +1,4 @@
--- On which devices and systems must the site work?
+-- Which devices and operating systems do visitors use?
 SELECT device, os, sum(visitors) AS visitors, round(100 * visitors / sum(visitors) OVER (), 1) AS percent
 FROM devices
 WHERE site = {site:String}

@@ -1,4 +1,4 @@
--- By which channels do visits come, and how many leave at once?
+-- Through which channels do visits begin, and how many are bounces?
 SELECT channel, sum(e.visits) AS visits, sumIf(e.bounces, isNotNull(e.bounces)) AS bounces,
        round(100 * bounces / sumIf(e.visits, isNotNull(e.bounces)), 1) AS bounce_percent
 FROM entries AS e

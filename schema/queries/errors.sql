@@ -1,4 +1,4 @@
--- What fails in browsers, in which, and does it come from many networks or from one?
+-- Which errors happen in which browsers, and do they come from many networks or from one?
 SELECT template, browser, sum(count) AS times, sum(visitors) AS visitors, max(networks) AS networks_in_a_window
 FROM errors
 WHERE site = {site:String}

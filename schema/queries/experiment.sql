@@ -1,5 +1,5 @@
--- Which variant makes more visits reach the goal, and is the difference more than chance?
--- The margin is that of 95 %: two variants whose ranges do not overlap differ.
+-- A/B tests: in which variant do more visits reach the goal, and is the difference larger than chance?
+-- `margin` is the 95 % margin: two variants differ if their ranges do not overlap.
 SELECT experiment, goal, variant, sumIf(e.visits, isNotNull(e.converted)) AS visits, sum(e.converted) AS converted,
        round(100 * converted / visits, 2) AS percent,
        round(196 * sqrt(converted / visits * (1 - converted / visits) / visits), 2) AS margin

@@ -1,4 +1,4 @@
--- How far do visits get on the declared ways, and at which step do they leave them?
+-- How many visits reach each step of the declared funnels, and at which step do they stop?
 SELECT funnel, step, name, sum(visits) AS reached,
        round(100 * reached / first_value(reached) OVER ways, 1) AS percent_of_first,
        round(100 * reached / lagInFrame(reached, 1, reached) OVER ways, 1) AS percent_of_step_before

@@ -1,4 +1,4 @@
--- On which pages do visits of each channel begin, and how many leave at once?
+-- On which pages do the visits of each channel begin, and how many are bounces?
 SELECT channel, path, sum(l.visits) AS visits,
        round(100 * sum(l.bounces) / sumIf(l.visits, isNotNull(l.bounces)), 1) AS bounce_percent
 FROM landings AS l

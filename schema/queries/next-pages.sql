@@ -1,4 +1,4 @@
--- How do people get from page to page: what do they open from where, and what share goes that way?
+-- Which page do visitors open after which page, and in which share of the visits?
 SELECT from_path, to_path, sum(visits) AS visits, round(100 * visits / sum(visits) OVER (PARTITION BY from_path), 1) AS percent
 FROM transitions
 WHERE site = {site:String}

@@ -1,4 +1,4 @@
--- To which sites do people leave?
+-- To which other sites do visitors follow links?
 SELECT domain, sum(clicks) AS clicks, sum(visitors) AS visitors
 FROM exits
 WHERE site = {site:String}

@@ -1,4 +1,4 @@
--- What becomes of events at the door: what is accepted, dropped on purpose, or refused?
+-- Which outcome do events have at the edge: how many are accepted, dropped on purpose, or rejected?
 SELECT outcome, sum(count) AS events, round(100 * events / sum(events) OVER (), 2) AS percent
 FROM quality
 WHERE site = {site:String}

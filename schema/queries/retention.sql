@@ -1,7 +1,7 @@
--- Since when have visitors been coming: how many weeks ago was their first visit?
--- Visitors of a day, counted on each day on which they come; in windows of a week, once a week.
-SELECT toMonday(window_start, {zone:String}) AS week, cohort, sum(visitors) AS visits_of_visitors,
-       round(100 * visits_of_visitors / sum(visits_of_visitors) OVER (PARTITION BY week), 1) AS percent
+-- How old is the first visit of the visitors: how many weeks ago was it?
+-- `visitor_days` counts a visitor on each day with a visit; in windows of a week, once a week.
+SELECT toMonday(window_start, {zone:String}) AS week, cohort, sum(visitors) AS visitor_days,
+       round(100 * visitor_days / sum(visitor_days) OVER (PARTITION BY week), 1) AS percent
 FROM retention
 WHERE site = {site:String}
   AND window_start >= toDateTime({from:Date}, {zone:String})

@@ -1,4 +1,4 @@
--- How long have visitors been away before they come again?
+-- How long ago was the previous visit of the visitors?
 SELECT absence, sum(visitors) AS visitors, round(100 * visitors / sum(visitors) OVER (), 1) AS percent
 FROM recency
 WHERE site = {site:String}

@@ -1,4 +1,4 @@
--- What do people look for on the site?
+-- Which terms do visitors search for on the site?
 SELECT term, sum(count) AS times, sum(visitors) AS visitors
 FROM searches
 WHERE site = {site:String}

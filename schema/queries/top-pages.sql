@@ -1,4 +1,4 @@
--- Which pages are opened most, and what share of all views is that?
+-- Which pages have the most views, and which share of all views is that?
 SELECT path, sum(views) AS views, round(100 * views / sum(views) OVER (), 1) AS percent
 FROM pages
 WHERE site = {site:String}

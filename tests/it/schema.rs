@@ -1,5 +1,4 @@
-//! Do the data dictionary and the written structure say what a fresh database has, and does every named question have an
-//! answer?
+//! Are the data dictionary and the structure those of a fresh database, and does every query of schema/queries have an answer?
 //!
 //! `UPDATE_EXPECT=1 cargo test --test it schema` writes both files anew.
 
@@ -30,7 +29,7 @@ struct Column {
     comment: String,
 }
 
-/// Both stores as the migrations leave them, on an engine that admits analysts.
+/// Both stores after all migrations, on an engine that admits analysts.
 async fn fresh() -> (Engine, [Store; 2]) {
     let engine = Engine::start_for_analysts();
     let stores = [VAULT, STATS].map(|name| Store::new(&engine.url(), USER, PASSWORD, name, Limits::default()).unwrap());
@@ -50,7 +49,7 @@ async fn tables(store: &Store) -> Vec<Table> {
 async fn the_dictionary_and_the_structure_are_those_of_fresh_databases() {
     let (_engine, stores) = fresh().await;
     let mut structure = String::from(
-        "-- Where the migrations lead: every table of both stores, as the engine says it has made them.\n\
+        "-- The result of the migrations: every table of both stores, as the engine shows it.\n\
          -- Generated from fresh databases; a test compares. UPDATE_EXPECT=1 cargo test --test it schema writes it anew.\n",
     );
     let mut dictionary = String::from(INTRODUCTION);
@@ -69,13 +68,13 @@ async fn the_dictionary_and_the_structure_are_those_of_fresh_databases() {
 const INTRODUCTION: &str = "# Data dictionary\n\n\
     Every table and column of both stores. Generated from the comments in the tables themselves and from\n\
     [`data-map.toml`](data-map.toml); a test compares. `UPDATE_EXPECT=1 cargo test --test it schema` writes it anew.\n\
-    [`structure.sql`](structure.sql) has the same tables as statements, [`queries/`](queries) what they are asked,\n\
-    [`access/`](access) who may ask.\n";
+    [`structure.sql`](structure.sql) has the same tables as statements, [`queries/`](queries) the queries of analysts,\n\
+    [`access/`](access) the roles and grants.\n";
 const VAULT_HEADING: &str = "\n## The vault, `tamga_vault`\n\n\
     Pseudonymous rows. Service accounts only. A day is dropped 24 hours after the last window that holds its rows was\n\
-    published; the time named below is the last net, by which it is gone whatever happens.\n";
+    published. The TTL named below is the second safeguard: after it the rows are deleted in any case.\n";
 const STATS_HEADING: &str = "\n## The stats store, `tamga_stats`\n\n\
-    Counts that are fit to publish. How to read them: [`docs/analysts.md`](../docs/analysts.md).\n";
+    Published numbers. How to read them: [`docs/analysts.md`](../docs/analysts.md).\n";
 
 async fn describe(store: &Store, table: &Table, out: &mut String) {
     let map = data_map();
@@ -87,7 +86,7 @@ async fn describe(store: &Store, table: &Table, out: &mut String) {
         .map(|item| item.policy.as_str())
         .collect();
     if !shown.is_empty() {
-        write!(out, "\nShows, of the policies' items: {}.\n", shown.join("; ")).unwrap();
+        write!(out, "\nPublishes these items of the policies: {}.\n", shown.join("; ")).unwrap();
     }
     let sql = "SELECT name, type AS kind, comment FROM system.columns \
                WHERE database = currentDatabase() AND table = {table:String} ORDER BY position";
@@ -123,7 +122,7 @@ async fn describe(store: &Store, table: &Table, out: &mut String) {
     }
 }
 
-/// What the table's time to live means.
+/// The table's TTL in words.
 fn kept(create: &str) -> String {
     let interval = create.split_once("TTL ").and_then(|(_, ttl)| ttl.split_once("toInterval")).map(|(_, rest)| rest);
     match interval.and_then(|rest| rest.split_once('(')).and_then(|(unit, rest)| Some((unit, rest.split_once(')')?.0)))

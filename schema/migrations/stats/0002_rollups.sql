@@ -1,22 +1,22 @@
--- The rest of what is published: how people move, where they land, what they use, what they achieve.
+-- More published tables: movement, landing pages, devices, goals.
 --
--- Why it is shaped so: as in the first migration: rows of a site and window, written once, NULL where a number is not shown.
--- Each table that counts visits counts all of them, what has no value under the empty name, so that a reader who compares
--- two tables finds what is folded, and that is many. What operators declare (goals, funnels, experiments, pairs) is data,
--- not columns: a new goal needs no migration. Account protection will bring its own table.
--- What it does to running code: creates tables that nothing uses yet, and a column that has a default.
+-- Design: as in the first migration, one row per site, window and value, written once, NULL where a number is suppressed. Each
+-- table of visits counts all of them; visits without a value have the empty name. So a comparison of two tables gives what is
+-- folded, and that meets the threshold. Declared items (goals, funnels, experiments, pairs) are data and not columns: a new
+-- goal needs no migration. Account protection will have its own table.
+-- Effect on running programs: none. No program uses these tables yet, and the new column has a default.
 
 ALTER TABLE entries
-    ADD COLUMN IF NOT EXISTS goals Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name; NULL is not shown, a name that is not there was not declared';
+    ADD COLUMN IF NOT EXISTS goals Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name. NULL is suppressed; a missing name was not declared';
 
 CREATE TABLE IF NOT EXISTS transitions
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     from_path LowCardinality(String) COMMENT 'Path as a template, or (other)',
-    to_path LowCardinality(String) COMMENT 'Path that was opened from it, or (other): the paths that are not shown, all if it stands alone',
-    visits UInt64 COMMENT 'Visits in which the one was opened from the other'
+    to_path LowCardinality(String) COMMENT 'Path that was opened next. (other) has the paths that are too small; all paths if it is the only row of its from_path',
+    visits UInt64 COMMENT 'Visits in which to_path was opened from from_path'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -24,20 +24,20 @@ PRIMARY KEY site
 ORDER BY (site, window_start, from_path, to_path)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'How people get from page to page';
+COMMENT 'Movement from page to page';
 
 CREATE TABLE IF NOT EXISTS landings
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     channel LowCardinality(String) COMMENT 'How visits began, or (other)',
-    source LowCardinality(String) COMMENT 'Registrable domain or declared source, empty when there is none, or (other)',
-    path LowCardinality(String) COMMENT 'Path that was opened first, as a template, or (other)',
+    source LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none; or (other)',
+    path LowCardinality(String) COMMENT 'First path of the visit as a template, or (other)',
     visits UInt64 COMMENT 'Visits',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors, each once: where the first visit of the window came from',
-    bounces Nullable(UInt64) COMMENT 'Visits of one view and under ten seconds of engaged time',
-    goals Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name; NULL is not shown, a name that is not there was not declared'
+    visitors Nullable(UInt64) COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
+    bounces Nullable(UInt64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
+    goals Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name. NULL is suppressed; a missing name was not declared'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -45,20 +45,20 @@ PRIMARY KEY site
 ORDER BY (site, window_start, channel, source, path)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'Which pages visits begin on, by where they come from';
+COMMENT 'Visits by channel, source and first page';
 
 CREATE TABLE IF NOT EXISTS campaigns
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
-    source LowCardinality(String) COMMENT 'Declared campaign source or registrable domain, empty when there is none, or (other)',
-    medium LowCardinality(String) COMMENT 'Declared medium, empty when there is none, or (other)',
-    campaign LowCardinality(String) COMMENT 'Declared campaign, empty when there is none, or (other): the campaigns that are not shown, all if it stands alone',
+    source LowCardinality(String) COMMENT 'Declared campaign source or registrable domain; empty if there is none; or (other)',
+    medium LowCardinality(String) COMMENT 'Declared medium; empty if there is none; or (other)',
+    campaign LowCardinality(String) COMMENT 'Declared campaign; empty if there is none. (other) has the campaigns that are too small; all campaigns if it is the only row of its source and medium',
     visits UInt64 COMMENT 'Visits',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors, each once: where the first visit of the window came from',
-    bounces Nullable(UInt64) COMMENT 'Visits of one view and under ten seconds of engaged time',
-    goals Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name; NULL is not shown, a name that is not there was not declared'
+    visitors Nullable(UInt64) COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
+    bounces Nullable(UInt64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
+    goals Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name. NULL is suppressed; a missing name was not declared'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -66,16 +66,16 @@ PRIMARY KEY site
 ORDER BY (site, window_start, source, medium, campaign)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'What campaigns bring';
+COMMENT 'Visits by campaign';
 
 CREATE TABLE IF NOT EXISTS exits
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
-    domain LowCardinality(String) COMMENT 'Registrable domain of followed outbound links, or (other)',
-    clicks UInt64 COMMENT 'Followed links',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; not shown for rows folded together, who may share them'
+    domain LowCardinality(String) COMMENT 'Registrable domain of the outbound links, or (other)',
+    clicks UInt64 COMMENT 'Followed outbound links',
+    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -83,15 +83,15 @@ PRIMARY KEY site
 ORDER BY (site, window_start, domain)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'Where people leave to';
+COMMENT 'Followed outbound links by domain';
 
 CREATE TABLE IF NOT EXISTS devices
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     device LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other, or (other)',
-    os LowCardinality(String) COMMENT 'Operating system family, or (other): the systems that are not shown, all if it stands alone',
+    os LowCardinality(String) COMMENT 'Operating system family. (other) has the systems that are too small; all systems if it is the only row of its device',
     visitors UInt64 COMMENT 'Confirmed visitors, each once',
     visits Nullable(UInt64) COMMENT 'Visits'
 )
@@ -101,16 +101,16 @@ PRIMARY KEY site
 ORDER BY (site, window_start, device, os)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'What visitors hold in their hands';
+COMMENT 'Visitors by device and operating system';
 
 CREATE TABLE IF NOT EXISTS attributes
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     attribute LowCardinality(String) COMMENT 'Name of the attribute: provider, time_zone, languages …',
-    value LowCardinality(String) COMMENT 'Its value, or why it is absent (unsupported, blocked, timeout, error), or (other). Of lists (languages, fonts, plugins) a visitor is under each value',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; not shown where all but a few have the value'
+    value LowCardinality(String) COMMENT 'Value of the attribute, or why it is absent (unsupported, blocked, timeout, error), or (other). A visitor has several values of a list (languages, fonts, plugins)',
+    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; NULL where all but a few have the value'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -118,15 +118,15 @@ PRIMARY KEY site
 ORDER BY (site, window_start, attribute, value)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'What devices and connections tell, each attribute by itself';
+COMMENT 'Attributes of devices and connections, each by itself';
 
 CREATE TABLE IF NOT EXISTS visits
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     pages LowCardinality(String) COMMENT 'Page views of the visit in buckets, or (other)',
-    duration LowCardinality(String) COMMENT 'Time from the first beacon of the visit to the last, lower bound of its bucket in seconds, or (other): the durations that are not shown, all if it stands alone',
+    duration LowCardinality(String) COMMENT 'Time from the first beacon of the visit to the last, in seconds, as the lower bound of a bucket. (other) has the durations that are too small; all durations if it is the only row of its pages',
     visits UInt64 COMMENT 'Visits that began in the window'
 )
 ENGINE = MergeTree
@@ -135,15 +135,15 @@ PRIMARY KEY site
 ORDER BY (site, window_start, pages, duration)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'How long visits are';
+COMMENT 'Visits by number of pages and duration';
 
 CREATE TABLE IF NOT EXISTS recency
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
-    absence LowCardinality(String) COMMENT 'Days since the day of the visit before in buckets, never, or (other)',
-    visitors UInt64 COMMENT 'Confirmed visitors whose first beacon of the day came in this window'
+    absence LowCardinality(String) COMMENT 'Days since the day of the previous visit, in buckets; never; or (other)',
+    visitors UInt64 COMMENT 'Confirmed visitors whose first beacon of the day arrived in this window'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -151,14 +151,14 @@ PRIMARY KEY site
 ORDER BY (site, window_start, absence)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'When visitors were here before';
+COMMENT 'Visitors by time since their previous visit';
 
 CREATE TABLE IF NOT EXISTS retention
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
-    cohort LowCardinality(String) COMMENT 'Weeks since the week of the first visit in buckets, or (other)',
+    cohort LowCardinality(String) COMMENT 'Weeks since the week of the first visit, in buckets, or (other)',
     visitors UInt64 COMMENT 'Confirmed visitors'
 )
 ENGINE = MergeTree
@@ -167,16 +167,16 @@ PRIMARY KEY site
 ORDER BY (site, window_start, cohort)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'Since when visitors come';
+COMMENT 'Visitors by age of their first visit';
 
 CREATE TABLE IF NOT EXISTS events
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
-    name LowCardinality(String) COMMENT 'Declared name, or (other)',
-    count UInt64 COMMENT 'How often',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; not shown for rows folded together, who may share them'
+    name LowCardinality(String) COMMENT 'Declared name of the event, or (other)',
+    count UInt64 COMMENT 'Number of events',
+    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -184,17 +184,17 @@ PRIMARY KEY site
 ORDER BY (site, window_start, name)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'What the site was told to count';
+COMMENT 'Declared events';
 
 CREATE TABLE IF NOT EXISTS funnels
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
-    funnel LowCardinality(String) COMMENT 'Declared name',
+    funnel LowCardinality(String) COMMENT 'Declared name of the funnel',
     step UInt8 COMMENT 'Number of the step, from 1',
-    name LowCardinality(String) COMMENT 'What the step is: a path or the name of an event',
-    visits UInt64 COMMENT 'Visits that took this step after those before it. A step is left out when a few visits lie between it and its neighbours'
+    name LowCardinality(String) COMMENT 'The step: a path or the name of an event',
+    visits UInt64 COMMENT 'Visits that took this step and all steps before it. A step is left out if only a few visits are between it and its neighbour'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -202,16 +202,16 @@ PRIMARY KEY site
 ORDER BY (site, window_start, funnel, step)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'How far visits get on declared ways';
+COMMENT 'Declared funnels: visits by step';
 
 CREATE TABLE IF NOT EXISTS experiments
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
-    experiment LowCardinality(String) COMMENT 'Name of the event that tells the variant',
-    goal LowCardinality(String) COMMENT 'Declared goal',
-    variant LowCardinality(String) COMMENT 'Variant, empty for visits outside of the experiment, or (other)',
+    experiment LowCardinality(String) COMMENT 'Name of the event that has the variant',
+    goal LowCardinality(String) COMMENT 'Declared name of the goal',
+    variant LowCardinality(String) COMMENT 'Variant; empty for visits outside of the experiment; or (other)',
     visits UInt64 COMMENT 'Visits',
     converted Nullable(UInt64) COMMENT 'Visits that reached the goal'
 )
@@ -221,16 +221,16 @@ PRIMARY KEY site
 ORDER BY (site, window_start, experiment, goal, variant)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'What variants make visits achieve';
+COMMENT 'A/B tests: visits and goals by variant';
 
 CREATE TABLE IF NOT EXISTS searches
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
-    term LowCardinality(String) COMMENT 'What was searched for, as a template, or (other)',
-    count UInt64 COMMENT 'How often',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; not shown for rows folded together, who may share them'
+    term LowCardinality(String) COMMENT 'Search term as a template, or (other)',
+    count UInt64 COMMENT 'Number of events',
+    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -238,18 +238,18 @@ PRIMARY KEY site
 ORDER BY (site, window_start, term)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'What is looked for on the site';
+COMMENT 'Searches on the site';
 
 CREATE TABLE IF NOT EXISTS errors
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     template LowCardinality(String) COMMENT 'Message as a template, or (other)',
-    browser LowCardinality(String) COMMENT 'Browser family, or (other): the families that are not shown, all if it stands alone',
-    count UInt64 COMMENT 'How often',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; not shown for rows folded together, who may share them',
-    networks Nullable(UInt64) COMMENT 'Networks that it came from, of 256 classes; not shown for rows folded together'
+    browser LowCardinality(String) COMMENT 'Browser family. (other) has the families that are too small; all families if it is the only row of its template',
+    count UInt64 COMMENT 'Number of events',
+    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors',
+    networks Nullable(UInt64) COMMENT 'Network classes with this error, of 256; NULL for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -257,16 +257,16 @@ PRIMARY KEY site
 ORDER BY (site, window_start, template, browser)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'What fails in browsers';
+COMMENT 'Errors of scripts in browsers';
 
 CREATE TABLE IF NOT EXISTS automation
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
-    reason LowCardinality(String) COMMENT 'bot: and the class of a declared bot; the reason of a suspicion; detector: and what a browser said of itself; or (other)',
-    count UInt64 COMMENT 'Events; of detectors, how often',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; of declared bots nobody knows'
+    reason LowCardinality(String) COMMENT '`bot:` and the class of a declared bot; the sign of automation of a suspect; `detector:` and what a browser reported about itself; or (other)',
+    count UInt64 COMMENT 'Events; for detectors, the number of reports',
+    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for declared bots, which are not distinguished'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -274,15 +274,15 @@ PRIMARY KEY site
 ORDER BY (site, window_start, reason)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'Programs, as far as they can be told; none of them is in another table';
+COMMENT 'Declared bots and suspects. They are in no other table; detectors alone make no suspect';
 
 CREATE TABLE IF NOT EXISTS quality
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
-    outcome LowCardinality(String) COMMENT 'accepted, or why an event was dropped or refused',
-    count UInt64 COMMENT 'Events, from 50'
+    outcome LowCardinality(String) COMMENT 'Outcome of an event: accepted, or why it was dropped or rejected',
+    count UInt64 COMMENT 'Number of events; at least 50'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -290,19 +290,19 @@ PRIMARY KEY site
 ORDER BY (site, window_start, outcome)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'What became of events at the door';
+COMMENT 'Data quality: events by outcome at the edge';
 
 CREATE TABLE IF NOT EXISTS pairs
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival',
+    window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
-    first_dimension LowCardinality(String) COMMENT 'Name of the first',
-    second_dimension LowCardinality(String) COMMENT 'Name of the second',
-    first LowCardinality(String) COMMENT 'Value of the first, or (other)',
-    second LowCardinality(String) COMMENT 'Value of the second, or (other): the values that are not shown, all if it stands alone',
+    first_dimension LowCardinality(String) COMMENT 'Name of the first dimension',
+    second_dimension LowCardinality(String) COMMENT 'Name of the second dimension',
+    first LowCardinality(String) COMMENT 'Value of the first dimension, or (other)',
+    second LowCardinality(String) COMMENT 'Value of the second dimension. (other) has the values that are too small; all values if it is the only row of its first value',
     visits UInt64 COMMENT 'Visits',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; not shown for rows folded together, who may share them'
+    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -310,4 +310,4 @@ PRIMARY KEY site
 ORDER BY (site, window_start, first_dimension, second_dimension, first, second)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'Two dimensions at once, where the operator declared them';
+COMMENT 'Declared pairs: visits by two dimensions';

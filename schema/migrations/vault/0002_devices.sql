@@ -1,36 +1,36 @@
--- The vault learns of searches, failed scripts and what a device tells.
+-- The vault gets searches, errors of scripts, and attributes of devices.
 --
--- Why it is shaped so: signals and errors have a table each, with pseudonyms of a key domain of their own, so that a row of
--- them joins with nothing; every table that counts visitors says whether the day is the browser's first of the week, which
--- windows of seven days count by. Of a list (fonts, plugins, languages) each entry is a row under a pseudonym of its own.
--- What it does to running code: adds columns that have a default and tables that nothing uses yet. A program of version 1
--- goes on writing rows without them.
+-- Design: signals and errors have a table each, with pseudonyms of their own key domain, so their rows join with no other row.
+-- Every table that counts visitors says whether the day is the browser's first of the week, which windows of seven days need.
+-- Each entry of a list (fonts, plugins, languages) is a row with its own pseudonym.
+-- Effect on running programs: none. New columns have a default, and no program uses the new tables yet. A program of version 1
+-- continues to write rows without the new columns.
 
 ALTER TABLE events
-    ADD COLUMN IF NOT EXISTS search_term LowCardinality(String) COMMENT 'What the site was searched for, as a template; search only';
+    ADD COLUMN IF NOT EXISTS search_term LowCardinality(String) COMMENT 'Search term as a template. Only for events of type search';
 
 ALTER TABLE events
-    COMMENT COLUMN IF EXISTS type 'view, engage, exit, event, search, or device: nothing but the device''s evidence of automation';
+    COMMENT COLUMN IF EXISTS type 'view, engage, exit, event, search, or device. An event of type device carries only signs of automation';
 
 ALTER TABLE attributes
-    ADD COLUMN IF NOT EXISTS new_week Bool COMMENT 'The day is the first of the browser in its ISO week';
+    ADD COLUMN IF NOT EXISTS new_week Bool COMMENT 'First-visit flag: this day is the browser''s first of its ISO week';
 
 ALTER TABLE attributes
-    COMMENT COLUMN IF EXISTS attribute 'Name of the attribute, which is also its key domain; of a list, each entry has a key domain';
+    COMMENT COLUMN IF EXISTS attribute 'Name of the attribute, which is also its key domain. Each entry of a list has its own key domain';
 
 CREATE TABLE IF NOT EXISTS signals
 (
-    batch UInt64 COMMENT 'Random value of the insert that brought the row; by it an insert of unknown outcome is counted',
+    batch UInt64 COMMENT 'Random number of the insert of this row. If the outcome of an insert is unknown, its rows are counted by this number',
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    day Date COMMENT 'Site-local day of arrival; the day of the key',
-    hour DateTime('UTC') COMMENT 'Start of the site-local hour of arrival',
-    signal LowCardinality(String) COMMENT 'canvas, webgl or automation; also its key domain',
-    state LowCardinality(String) COMMENT 'normal or noised, the name of a detector, or why it is absent: unsupported, blocked, timeout, error',
-    digest FixedString(16) COMMENT 'Day-keyed hash, under a key domain of this signal, of the digest that the browser sent; zeroes when it sent none' CODEC(NONE),
-    visitor FixedString(16) COMMENT 'Pseudonym of the browser for this day and this signal alone; of automation, for this detector alone' CODEC(NONE),
-    confirmed Bool COMMENT 'The cookie had come back',
-    network UInt8 COMMENT 'One byte of the hash of the /24 or /48 under the key domain of the pseudonym',
-    new_week Bool COMMENT 'The day is the first of the browser in its ISO week'
+    day Date COMMENT 'Day of arrival, by the site''s time zone; also the day of the day key',
+    hour DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site''s time zone',
+    signal LowCardinality(String) COMMENT 'canvas, webgl or automation; also the key domain',
+    state LowCardinality(String) COMMENT 'normal or noised, the name of a detector, or why the signal is absent: unsupported, blocked, timeout, error',
+    digest FixedString(16) COMMENT 'Hash of the digest that the browser sent, with the day key, for the key domain of this signal; zeroes if it sent none' CODEC(NONE),
+    visitor FixedString(16) COMMENT 'Pseudonym of the browser, for this day and this signal only; of automation, for this detector only' CODEC(NONE),
+    confirmed Bool COMMENT 'The cookie has come back',
+    network UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of the pseudonym',
+    new_week Bool COMMENT 'First-visit flag: this day is the browser''s first of its ISO week'
 )
 ENGINE = MergeTree
 PARTITION BY (site, day)
@@ -38,20 +38,20 @@ ORDER BY (site, signal, visitor)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000,
          fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'Security signals of devices, apart from their attributes: states and day-keyed digests, one narrow row each';
+COMMENT 'Security signals of devices, separate from their attributes: states and hashed digests, one row each';
 
 CREATE TABLE IF NOT EXISTS errors
 (
-    batch UInt64 COMMENT 'Random value of the insert that brought the row; by it an insert of unknown outcome is counted',
+    batch UInt64 COMMENT 'Random number of the insert of this row. If the outcome of an insert is unknown, its rows are counted by this number',
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
-    day Date COMMENT 'Site-local day of arrival; the day of the key',
-    hour DateTime('UTC') COMMENT 'Start of the site-local hour of arrival',
-    template LowCardinality(String) COMMENT 'The message as a template: what could name someone is folded',
+    day Date COMMENT 'Day of arrival, by the site''s time zone; also the day of the day key',
+    hour DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site''s time zone',
+    template LowCardinality(String) COMMENT 'Message as a template: parts that could identify a person are removed',
     browser LowCardinality(String) COMMENT 'Browser family',
-    visitor FixedString(16) COMMENT 'Pseudonym of the browser for this day, under the key domain of errors' CODEC(NONE),
-    confirmed Bool COMMENT 'The cookie had come back',
-    network UInt8 COMMENT 'One byte of the hash of the /24 or /48 under the key domain of errors',
-    new_week Bool COMMENT 'The day is the first of the browser in its ISO week'
+    visitor FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of errors' CODEC(NONE),
+    confirmed Bool COMMENT 'The cookie has come back',
+    network UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of errors',
+    new_week Bool COMMENT 'First-visit flag: this day is the browser''s first of its ISO week'
 )
 ENGINE = MergeTree
 PARTITION BY (site, day)
@@ -59,4 +59,4 @@ ORDER BY (site, template, visitor)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000,
          fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'Scripts of the site that failed, one row per failure, without the page or the visit';
+COMMENT 'Failures of the site''s scripts, one row each, without page and visit';
