@@ -45,9 +45,9 @@ impl Rate {
 
 /// What a rate is beyond that of a control group, as a share of what could be gained; with its interval's half.
 pub(crate) fn advantage(main: Rate, control: Rate) -> (f64, f64) {
-    let room = (1.0 - control.share()).max(1e-9);
+    let remaining = (1.0 - control.share()).max(1e-9);
     let (gain, half) = apart(main, control);
-    (gain / room, half / room)
+    (gain / remaining, half / remaining)
 }
 
 /// True less false positives; with its interval's half.
@@ -57,7 +57,7 @@ pub(crate) fn apart(yes: Rate, no: Rate) -> (f64, f64) {
 }
 
 /// True positives less false positives of the best threshold on the first half, measured on the second.
-pub(crate) fn told_apart(scores: &[(f64, bool)]) -> (f64, f64) {
+pub(crate) fn advantage_of_scores(scores: &[(f64, bool)]) -> (f64, f64) {
     let (training, test): (Vec<_>, Vec<_>) = scores.iter().enumerate().partition(|(at, _)| at % 2 == 0);
     let rates = |of: &[(usize, &(f64, bool))], threshold: f64, sign: f64| {
         let of_kind = |is_in: bool| {

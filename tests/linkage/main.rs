@@ -249,7 +249,7 @@ async fn scale(
         figures.utility(collector, world).await?;
     }
     figures.naive = naive.values().copied().max_by(|one, two| one.share().total_cmp(&two.share())).unwrap_or_default();
-    figures.membership = judge::told_apart(&member);
+    figures.membership = judge::advantage_of_scores(&member);
     Ok(figures)
 }
 

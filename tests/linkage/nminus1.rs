@@ -52,7 +52,7 @@ pub(crate) struct Trap {
 }
 
 /// What came out for one kind of attack: the advantage and half of its interval, by weighing and by learning.
-pub(crate) struct Told {
+pub(crate) struct TrapResult {
     pub(crate) kind: Kind,
     pub(crate) tries: usize,
     pub(crate) weighed: (f64, f64),
@@ -137,7 +137,7 @@ impl Trap {
         out
     }
 
-    pub(crate) async fn judge(&self, collector: &Collector) -> anyhow::Result<Vec<Told>> {
+    pub(crate) async fn judge(&self, collector: &Collector) -> anyhow::Result<Vec<TrapResult>> {
         #[derive(serde::Deserialize)]
         struct Row {
             site: String,
@@ -182,7 +182,7 @@ impl Trap {
                 tries += 1;
             }
             let [weighed, weighed_both, learnt] = rates.map(advantage);
-            told.push(Told { kind, tries, weighed, weighed_both, learnt });
+            told.push(TrapResult { kind, tries, weighed, weighed_both, learnt });
         }
         Ok(told)
     }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::attack::FIELDS;
 use crate::collector::Collector;
 use crate::judge::{Rate, advantage};
-use crate::nminus1::Told;
+use crate::nminus1::TrapResult;
 use crate::world::World;
 
 /// One number of visits a day.
@@ -37,7 +37,7 @@ pub(crate) struct Scale {
 #[derive(Default)]
 pub(crate) struct Figures {
     pub(crate) scales: Vec<Scale>,
-    pub(crate) traps: Vec<Told>,
+    pub(crate) traps: Vec<TrapResult>,
     /// Questions for rows that were answered, and that were asked.
     pub(crate) oracles: [usize; 2],
     /// By visits a day: small cells attacked with linear programs, and found.
@@ -117,14 +117,14 @@ impl Figures {
                 over.push(format!("{} visits a day: membership {:.3}", scale.visits, scale.membership.0));
             }
         }
-        for told in &self.traps {
+        for trap in &self.traps {
             for (how, (gain, half)) in
-                [("weighed", told.weighed), ("with the way", told.weighed_both), ("learnt", told.learnt)]
+                [("weighed", trap.weighed), ("with the way", trap.weighed_both), ("learnt", trap.learnt)]
             {
                 if gain - half > ADVANTAGE_BAR {
                     over.push(format!(
                         "{} fakes on {} networks, {how}: {gain:.3}",
-                        told.kind.fakes, told.kind.networks
+                        trap.kind.fakes, trap.kind.networks
                     ));
                 }
             }
@@ -216,7 +216,7 @@ pub(crate) fn markdown(figures: &Figures) -> String {
             *with the way* also by that of the way to the page in `transitions`, of which the sender knows all else too; *learnt* from pages on\n\
             which the sender plays the one more too.\n\n\
             | fakes | on networks | tries | weighed (bar 0.05) | with the way (bar 0.05) | learnt (bar 0.05) |\n|---|---|---|---|---|---|\n";
-    for Told { kind, tries, weighed, weighed_both, learnt } in &figures.traps {
+    for TrapResult { kind, tries, weighed, weighed_both, learnt } in &figures.traps {
         let [weighed, both, learnt] =
             [weighed, weighed_both, learnt].map(|(gain, half)| format!("{gain:.3} ± {half:.3}"));
         let entering =
@@ -229,13 +229,13 @@ pub(crate) fn markdown(figures: &Figures) -> String {
     let _ = writeln!(
         out,
         "## The colluding site developer\n\n\
-         The developer's own logs know what every visitor did on the site, and that is theirs to answer for. What Tamga could add is a bridge: a\n\
+         The developer's own logs know what every visitor did on the site, and the developer answers for that. What Tamga could add is a bridge: a\n\
          mark, put by the page into what is sent, that comes out beside counts. Marks were put into path, referrer, campaign, source, search,\n\
          name and variant of an event, error, link out and view identifier, one for each of {} visitors; {} were found in any published\n\
-         table or in `/metrics`: {}. A mark that many visitors are made to bear is the attack above.\n\n\
+         table or in `/metrics`: {}. A mark that many visitors are made to carry is the attack above.\n\n\
          Who reads `/metrics` before and after each beacon of a collector that has nothing else to do sees whether its visitor refuses with\n\
          an advantage of {gain:.2} ± {half:.2}. A proxy's log of the same request says so as well (the header `Sec-GPC`), which is why these counters\n\
-         have no site finer than steps of ten, and why `/metrics` is for operations.\n",
+         have no site in steps smaller than ten, and why `/metrics` is for operations.\n",
         figures.markers.of,
         figures.markers.hits,
         figures.markers.shown(),
@@ -265,14 +265,14 @@ const INTRODUCTION: &str = "# Can it be joined?\n\n\
     * **The administrator** has a copy of the vault, for as long as it is kept (about two days), and picks among the rows that look\n\
       like the payment: hour, region, browser, version, system. **The thief** has the day's key as well, and so the network's byte.\n\n";
 
-const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. On many networks, one in 55 draws of a cell tells.\n\
+const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. On many networks, one in 55 random offsets of a cell reveals the visitor.\n\
     What the rules allow by calculation, and when it is more, stands in\n\
     [publishing.md](publishing.md#what-one-person-more-changes): a subset that the fakes fill to where it shows adds to it, and so does the way\n\
     to the page, which is a second cell. The rules hold for each number and cell; who stands in several cells of which all else is\n\
-    known is told apart by the sum. It costs the sender the forging of every other visitor of the page.\n";
+    known is distinguished by the sum. It costs the sender the forging of every other visitor of the page.\n";
 
 const READING: &str = "## How to read this\n\n\
-    The rows of a vault can be tied to a name by whoever has both, most of all on small sites: this is why nobody but service accounts\n\
+    The rows of a vault can be tied to a name by the one who has both, most of all on small sites: this is why nobody but service accounts\n\
     reaches it, why it is kept for about two days, to the hour and in narrow rows, and why `tamga verify` looks who could.\n\
     What lowers the administrator's figure: a longer hour, a shorter life (`publish_every` of a few hours), fewer items in the\n\
     site's profile. The thief's key is dead half an hour after its day.\n\n\
