@@ -1,20 +1,22 @@
-//! Who can reach what on a ClickHouse server: grants and roles, followed to their ends, and the wall's row policies.
+//! Access on a ClickHouse server: grants, including those through roles, and the row policies of the wall.
 //!
-//! An embedded engine knows no accounts of its own: only this machine reaches it, its two accounts are checked before a
-//! query is read, and the analyst's statements pass the guard of `tamga-engine`.
+//! An embedded engine has no accounts of ClickHouse: only this machine reaches it. `tamga-engine` authenticates its two accounts
+//! before it reads a query, and checks the analyst's statements.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{Findings, Lists, Target, catalog};
+use super::catalog;
+use super::findings::Findings;
+use super::subject::{Lists, Target};
 use crate::store::{StoreError, VAULT};
 
-/// The rules of this room.
+/// The rules of this module.
 const RULES: [&str; 6] =
     ["access-both", "access-vault", "access-write", "access-sources", "access-open", "policy-present"];
 
-/// Grants on other systems, as `system.grants` names them. Before 25.7 each is an access type, since then READ and WRITE.
+/// Grants on other systems, with their names in `system.grants`. Since 25.7 they are READ and WRITE.
 const SOURCES: [&str; 22] = [
     "AZURE",
     "FILE",
@@ -40,7 +42,7 @@ const SOURCES: [&str; 22] = [
     "CREATE ARBITRARY TEMPORARY TABLE",
 ];
 
-/// Grants that change rows or tables, or let others do so.
+/// Grants that allow to change rows or tables.
 const CHANGES: [&str; 7] = ["INSERT", "ALTER", "CREATE", "DROP", "TRUNCATE", "UNDROP", "OPTIMIZE"];
 
 #[derive(Clone, Debug, Deserialize)]
@@ -77,14 +79,14 @@ struct Policy {
     except: String,
 }
 
-/// Where a row policy is to be.
+/// A table that needs a row policy.
 #[derive(Debug, Deserialize)]
 struct Place {
     database: String,
     table: String,
 }
 
-/// An account or a role with everything that it has, directly and through roles.
+/// An account or a role with all its grants, direct ones and those through roles.
 struct Principal {
     name: String,
     is_user: bool,
@@ -93,7 +95,7 @@ struct Principal {
 }
 
 impl Grant {
-    /// Whether it is about this database: its own, all (an empty name), or a prefix.
+    /// Whether it covers this database: by its name, by a prefix, or as a grant on all (an empty name).
     fn covers(&self, database: &str) -> bool {
         match self.database.strip_suffix('*') {
             Some(prefix) => database.starts_with(prefix),
@@ -110,7 +112,7 @@ impl Grant {
 impl Principal {
     fn may(&self, kinds: &[&str], database: &str) -> bool {
         let covering = |grant: &&Grant| grant.is(kinds) && grant.covers(database);
-        // A revoke of the whole database, under a grant on all, takes it away.
+        // A revoke of the whole database removes it from a grant on all.
         let revoked = self
             .grants
             .iter()
@@ -181,7 +183,7 @@ async fn principals(target: &Target) -> Result<(Vec<Principal>, Vec<User>), Stor
     Ok((principals.collect(), users))
 }
 
-/// Everything that an account or a role has.
+/// Collects all grants of an account or a role.
 fn follow(is_user: bool, name: String, grants: &[Grant], memberships: &[Membership]) -> Principal {
     let given_to = |is_user: bool, name: &str| {
         let of = |membership: &&Membership| if is_user { membership.user == name } else { membership.role == name };
@@ -213,7 +215,7 @@ fn judge(principals: &[Principal], users: &[User], lists: &Lists, findings: &mut
             let evidence = format!("{called} reads {} and {}", telemetry.join(", "), zones.join(", "));
             findings.add("access-both", [evidence]);
         }
-        // A role of a service account is judged by whoever else has it.
+        // A role that only service accounts have is not examined by itself.
         let others = principals.iter().any(|other| {
             other.is_user && !lists.service.contains(&other.name) && other.roles.contains(&principal.name)
         });
@@ -239,7 +241,7 @@ fn judge(principals: &[Principal], users: &[User], lists: &Lists, findings: &mut
     }
 }
 
-/// The policies of the vault's databases, and the tables that need one: those of the vault, and what is behind them.
+/// The row policies of the vault's databases, and the tables that need one: those of the vault, and those behind them.
 async fn policies(target: &Target, lists: &Lists) -> Result<(Vec<Policy>, Vec<Place>), StoreError> {
     let sql = format!(
         "SELECT short_name AS name, ifNull(database, '') AS database, table, ifNull(select_filter, '') AS filter, is_restrictive AS restrictive, \
@@ -259,7 +261,7 @@ async fn policies(target: &Target, lists: &Lists) -> Result<(Vec<Policy>, Vec<Pl
     Ok((policies, places))
 }
 
-/// Each table needs a policy that no other can weaken, that nobody is spared, and that names every identified role.
+/// Each table needs a policy that no other policy weakens, that applies to everybody, and that names every identified role.
 fn judge_policies(policies: &[Policy], places: &[Place], lists: &Lists) -> Vec<String> {
     let mut evidence = Vec::new();
     for Place { database, table } in places {
@@ -281,7 +283,7 @@ fn judge_policies(policies: &[Policy], places: &[Place], lists: &Lists) -> Vec<S
             evidence.push(match about.first() {
                 None => format!("{database}.{table} has no row policy"),
                 Some(policy) => format!(
-                    "{database}.{table}: {} is not the wall: it must be restrictive, for all, and throw for identified roles",
+                    "{database}.{table}: {} is not the wall: it must be restrictive, apply to all, and throw for identified roles",
                     policy.name
                 ),
             });
@@ -292,9 +294,9 @@ fn judge_policies(policies: &[Policy], places: &[Place], lists: &Lists) -> Vec<S
     evidence
 }
 
-/// What a query says that is made with a probe's account: it must fail.
+/// The verdict on a query with the probe's account: it must fail.
 pub(super) fn judge_probe(answer: Result<Vec<serde_json::Value>, StoreError>, findings: &mut Findings) {
-    /// FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: the wall's own sentence; ACCESS_DENIED: no grant at all.
+    /// FUNCTION_THROW_IF_VALUE_IS_NON_ZERO is the wall's error; ACCESS_DENIED means that there is no grant.
     const STOPPED: [u32; 2] = [395, 497];
     match answer {
         Ok(_) => findings.add("policy-effective", [format!("the probe's account read {VAULT}.events")]),
@@ -303,5 +305,5 @@ pub(super) fn judge_probe(answer: Result<Vec<serde_json::Value>, StoreError>, fi
     }
 }
 
-/// The question that the probe asks; it returns rows when nothing stops it.
+/// The query of the probe. It returns rows if nothing stops it.
 pub(super) const PROBE: &str = "SELECT 'read' AS evidence FROM events LIMIT 1";

@@ -1,18 +1,18 @@
-//! The tables as they should be: read from `schema/structure.sql`, which a test holds against fresh databases.
+//! The expected tables, from `schema/structure.sql`; a test compares that file with fresh databases.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 const STRUCTURE: &str = include_str!("../../schema/structure.sql");
 
-/// One table as it should be.
+/// One expected table.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     /// Its columns, in order, each with its type.
     pub(super) columns: Vec<(String, String)>,
     /// The columns of its sorting key.
     pub(super) key: Vec<String>,
-    /// Whether its rows end by themselves.
+    /// Whether it has a TTL.
     pub(super) has_ttl: bool,
 }
 
@@ -23,7 +23,7 @@ pub(super) fn tables(database: &str) -> &'static BTreeMap<String, Table> {
     TABLES.get(database).unwrap_or(&NONE)
 }
 
-/// Days after which a table's rows end, by the expression of its TTL: `… + toIntervalDay(9)`, `… + toIntervalMonth(25)`.
+/// The days of a table's TTL, from its expression: `… + toIntervalDay(9)`, `… + toIntervalMonth(25)`.
 pub(super) fn ttl_days(create: &str) -> Option<u64> {
     let ttl = create.split("TTL ").nth(1)?;
     let number = |unit: &str| -> Option<u64> {
@@ -42,7 +42,7 @@ fn parse(structure: &str) -> BTreeMap<String, BTreeMap<String, Table>> {
         for line in lines {
             if let Some((column, rest)) = line.strip_prefix("    `").and_then(|rest| rest.split_once("` ")) {
                 let end = [" COMMENT ", " CODEC(", " DEFAULT ", ","].iter().filter_map(|word| rest.find(word)).min();
-                // A type may hold commas in brackets: the comment comes after it in every column of ours.
+                // A type may contain commas in brackets. In every column of the product the comment comes after the type.
                 let after = [" DEFAULT ", " COMMENT "].iter().filter_map(|word| rest.find(word)).min();
                 let end = after.or(end).unwrap_or(rest.len());
                 table.columns.push((column.to_owned(), rest[..end].trim().to_owned()));

@@ -1,15 +1,17 @@
-//! Does everything that is published keep the publishing rules, whoever wrote it? Read from the stats store as anyone may.
+//! Checks that all published rows keep the publishing rules, also rows that something else wrote into the stats store.
 
 use serde::Deserialize;
 
-use super::{Findings, Target, catalog};
+use super::catalog;
+use super::findings::Findings;
+use super::subject::Target;
 use crate::store::{STATS, StoreError};
 
-/// Of fewer nothing is shown, and the step of rounding; with what `publish::rules` draws no number is below either.
+/// The smallest published number (k-anonymity), and the step of rounding.
 const FEW: u64 = 10;
 const STEP: u64 = 5;
 
-/// Tables of the stats store that are no counts.
+/// Tables of the stats store without counts.
 const NO_COUNTS: [&str; 2] = ["publications", "schema_migrations"];
 
 #[derive(Deserialize)]
@@ -42,11 +44,13 @@ pub(super) async fn examine(target: &Target, findings: &mut Findings) {
     }
 }
 
-/// A row that is being published has no line in the ledger yet; so windows are compared with those that have.
+/// Rows that are just being published are not in the ledger yet, so windows are compared with those in the ledger.
 async fn count(target: &Target, table: &str, key: &[String], measures: &[(&str, bool)]) -> Result<Count, StoreError> {
     let any = |condition: &str| {
         let each = measures.iter().map(|(name, is_map)| match is_map {
-            true => format!("arrayExists(told -> {}, mapValues(`{name}`))", condition.replace('?', "ifNull(told, 0)")),
+            true => {
+                format!("arrayExists(number -> {}, mapValues(`{name}`))", condition.replace('?', "ifNull(number, 0)"))
+            }
             false => condition.replace('?', &format!("ifNull(`{name}`, 0)")),
         });
         each.collect::<Vec<_>>().join(" OR ")
@@ -68,6 +72,6 @@ async fn count(target: &Target, table: &str, key: &[String], measures: &[(&str, 
         class: crate::store::Class::NeedsOperator,
         code: None,
         name: "answer",
-        message: format!("{}: counting answered nothing", target.store.place()),
+        message: format!("{}: the query for counts returned no row", target.store.place()),
     })
 }

@@ -1,33 +1,24 @@
-//! The rules of this machine: keys, audit log, files, and where the configuration sends data.
+//! The rules of this machine: keys, audit log, files, and the addresses in the configuration.
 
 use std::collections::HashMap;
 use std::fs;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::{Findings, Subject};
+use super::findings::Findings;
+use super::subject::Subject;
 use crate::audit;
 use crate::config::is_loopback_name;
 use crate::privacy::keys::KeyRing;
 
-/// What the rules of this machine need to know.
-pub struct Host {
-    /// The folder of the day keys.
-    pub keys_dir: PathBuf,
-    /// The lasting key of cookies.
-    pub cookie_key: PathBuf,
-    /// The country of an address, by the configured GeoIP files; empty when unknown.
-    pub country: Box<dyn Fn(IpAddr) -> String + Send + Sync>,
-}
-
-/// A key may be looked at in the moment in which it is destroyed.
+/// A key may be examined just while it is destroyed.
 const SWEEP_SLACK_S: i64 = 60;
 
-/// Looks at this machine. Returns the audit log's head.
+/// Examines this machine. Returns the chain head of the audit log.
 pub(super) fn examine(subject: &Subject<'_>, findings: &mut Findings) -> String {
     keys(subject, findings);
     files(subject, findings);
@@ -35,7 +26,7 @@ pub(super) fn examine(subject: &Subject<'_>, findings: &mut Findings) -> String 
     match audit::verify(&subject.audit, None, &[]) {
         Ok(verified) => {
             findings.add("audit", verified.fault.as_ref().map(ToString::to_string));
-            // As the file of heads has it, so that a report can be given to `tamga audit verify --heads`.
+            // In the format of the file of heads, so that a report can be given to `tamga audit verify --heads`.
             format!("{} {}", verified.lines.saturating_sub(1), verified.head)
         }
         Err(error) => {
@@ -49,7 +40,7 @@ fn keys(subject: &Subject<'_>, findings: &mut Findings) {
     let dir = &subject.host.keys_dir;
     let zone = |site: &crate::config::Site| Some((site.domain.as_str().into(), TimeZone::get(&site.time_zone).ok()?));
     let zones: HashMap<Arc<str>, TimeZone> = subject.config.sites.iter().filter_map(zone).collect();
-    // Opening makes the folder; looking should not.
+    // KeyRing::open creates the folder; an examination must not.
     if !dir.exists() {
         findings.not_here("keys-memory", "no key folder is there yet");
         findings.not_here("keys-age", "no key is there");
@@ -91,15 +82,15 @@ fn keys(subject: &Subject<'_>, findings: &mut Findings) {
     findings.add("keys-apart", evidence);
 }
 
-/// Evidence when somebody else may read it.
+/// Evidence if other accounts of this machine can read the path.
 fn closed_to_others(path: &Path) -> Option<String> {
     let mode = fs::metadata(path).ok()?.mode() & 0o777;
-    (mode & 0o077 != 0).then(|| format!("{} has mode {mode:03o}: others may look", path.display()))
+    (mode & 0o077 != 0).then(|| format!("{} has mode {mode:03o}: other accounts can read it", path.display()))
 }
 
 fn files(subject: &Subject<'_>, findings: &mut Findings) {
     let data = &subject.config.data.dir;
-    // What is behind a closed door is closed.
+    // If nobody else can open the folder, nobody else can read its files.
     if closed_to_others(data).is_none() {
         findings.add("files", []);
         return;
@@ -161,7 +152,7 @@ fn addresses(subject: &Subject<'_>, findings: &mut Findings) {
     }
 }
 
-/// Addresses that no map has: they are wherever the operator's own network is.
+/// Addresses that GeoIP files do not have: they are in the operator's own network.
 fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_private() || address.is_loopback() || address.is_link_local(),

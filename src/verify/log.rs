@@ -1,14 +1,15 @@
-//! What was asked of the stores: the query log of a ClickHouse server, or the one of the same shape that an embedded
-//! engine writes. Evidence is who and when, and which tables; never the text of a query.
+//! The query log of a ClickHouse server, or the log with the same columns that an embedded engine writes. Evidence names the
+//! account, the time and the tables, and never the text of a query.
 
-use super::{Findings, Lists, Target};
+use super::findings::Findings;
+use super::subject::{Lists, Target};
 
-/// Days that are looked back: as long as the log is kept in the configuration that we ship.
+/// How many days are examined: as long as the shipped configuration keeps the log.
 const DAYS: u32 = 9;
-/// A text of this length is longer than any question, and so is likely to bring values along.
+/// A query of this length is longer than any analysis, so it probably contains a list of values.
 const LONG_BYTES: u32 = 4096;
 
-/// By rule: what a line of evidence adds, and which lines of the log are evidence.
+/// By rule: the details of a line of evidence, and the condition for lines of the log that are evidence.
 const RULES: [(&str, &str, &str); 6] = [
     (
         "log-joined",
@@ -51,7 +52,7 @@ const RULES: [(&str, &str, &str); 6] = [
 
 pub(super) async fn examine(target: &Target, lists: &Lists, findings: &mut Findings) {
     let log = &target.query_log;
-    // A log that is not there, or that may not be read, is what an intruder would want.
+    // A missing or unreadable log is a breach: an intruder would want it.
     let there = target.evidence(lists, &format!("SELECT 'x' AS evidence FROM {log} LIMIT 0")).await;
     if let Err(error) = there {
         let evidence = match error.code {
@@ -62,7 +63,7 @@ pub(super) async fn examine(target: &Target, lists: &Lists, findings: &mut Findi
             Some(_) => findings.add("log-kept", [evidence]),
             None => findings.unknown("log-kept", evidence),
         }
-        RULES.iter().for_each(|(rule, ..)| findings.unknown(rule, format!("there is no {log} to look at")));
+        RULES.iter().for_each(|(rule, ..)| findings.unknown(rule, format!("there is no {log} to examine")));
         return;
     }
     findings.add("log-kept", []);

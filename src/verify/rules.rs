@@ -1,4 +1,4 @@
-//! What must hold, as a table: a name, a sentence, the clause of a published policy that asks for it, and the remedy.
+//! The rules as a table: a name, a sentence, the clause of a published policy that requires the rule, and the remedy.
 
 use serde::Serialize;
 
@@ -7,11 +7,11 @@ use serde::Serialize;
 pub struct Rule {
     /// A short stable name.
     pub name: &'static str,
-    /// What holds when it is kept.
+    /// The rule in one sentence.
     pub says: &'static str,
-    /// Which clause asks for it.
+    /// The clause that requires it.
     pub clause: &'static str,
-    /// What to do when it is broken.
+    /// The remedy for a breach.
     pub remedy: &'static str,
 }
 
@@ -34,30 +34,30 @@ pub const RULES: &[Rule] = &[
     // Who may read what.
     rule("access-both", "No account or role can read telemetry and an identified zone", NOT_MATCHED,
         "Revoke one of the two: give the person two accounts for two purposes, or take the role away."),
-    rule("access-vault", "Nobody but service accounts reaches the vault", NEEDED_ONLY,
-        "Revoke the grant. For a fault that needs a look at rows there is `tamga vault query`, which is recorded."),
-    rule("access-write", "Nobody but service accounts changes the stores", NEEDED_ONLY,
+    rule("access-vault", "Only service accounts reach the vault", NEEDED_ONLY,
+        "Revoke the grant. For an emergency there is `tamga vault query`, which is recorded in the audit log."),
+    rule("access-write", "Only service accounts change the stores", NEEDED_ONLY,
         "Revoke all but SELECT on tamga_stats."),
     rule("access-sources", "No account that reads telemetry reads or writes files, URLs or other systems from SQL", NOT_MERGED,
         "Revoke the grants on sources (FILE, URL, REMOTE, S3, MYSQL …) and CREATE TEMPORARY TABLE."),
-    rule("access-open", "Every account that reads telemetry proves who it is", NEEDED_ONLY,
+    rule("access-open", "Every account that reads telemetry authenticates", NEEDED_ONLY,
         "Give the account a password or a certificate: ALTER USER … IDENTIFIED WITH …."),
-    rule("policy-present", "Every vault table fails the query of whoever bears an identified role", NOT_MATCHED,
+    rule("policy-present", "Every vault table refuses queries of sessions with an identified role", NOT_MATCHED,
         "Run `tamga wall init` with the identified roles, and apply what it prints."),
-    rule("policy-effective", "The wall stops a query that is made to try it", NOT_MATCHED,
+    rule("policy-effective", "The wall stops the query of the probe", NOT_MATCHED,
         "The probe's account could read the vault: look at its grants, and apply `tamga wall init`."),
     // What stands beside the rows.
-    rule("apart-databases", "Beside the stores there is nothing but what the configuration names", SEPARATE,
+    rule("apart-databases", "Beside the stores there are only databases that the configuration names", SEPARATE,
         "Move the database to another server, or name it in [wall] identified_databases or other_databases."),
-    rule("apart-stores", "Vault and stats store are where the configuration has them, and nowhere else", SEPARATE,
+    rule("apart-stores", "Vault and stats store are only where the configuration says", SEPARATE,
         "Drop the database that is not in its place."),
     rule("foreign-engines", "No table of the stores lives in another system", NOT_MERGED,
-        "Drop the table; nothing of the product makes one."),
-    rule("dictionaries", "No dictionary stands beside telemetry", NOT_MERGED,
+        "Drop the table; the product makes no such table."),
+    rule("dictionaries", "No dictionary is beside telemetry", NOT_MERGED,
         "Drop the dictionary, or move it to the server of the zone that it serves."),
     rule("named-collections", "No credentials of other systems are stored beside telemetry", NOT_MERGED,
         "DROP NAMED COLLECTION …."),
-    rule("views", "No view carries telemetry anywhere", NOT_MERGED,
+    rule("views", "No view copies telemetry to another place", NOT_MERGED,
         "Drop the view. Telemetry leaves the vault through the publisher alone."),
     rule("copies", "No table elsewhere has telemetry's columns", NOT_MATCHED,
         "Drop the copy, and find out who made it: the query log and the audit log have the time."),
@@ -70,7 +70,7 @@ pub const RULES: &[Rule] = &[
         "Drop the column, and find out what writes to it."),
     rule("values", "No stored text looks like an identifier", NO_NAMES,
         "Name the path or term in the site's templates, so that it folds; drop the partition that holds it."),
-    rule("ttl", "Every table ends by itself", NO_LONGER,
+    rule("ttl", "Every table has a TTL", NO_LONGER,
         "Run `tamga migrate`; if the table was altered by hand, ALTER TABLE … MODIFY TTL as in schema/structure.sql."),
     rule("overdue-vault", "Nothing in the vault is older than its deadline", NO_LONGER,
         "ALTER TABLE … DROP PARTITION; then see why the publisher does not run."),
@@ -83,19 +83,19 @@ pub const RULES: &[Rule] = &[
         "Ask the account's owner at once; revoke the grant that made it possible; write the incident down."),
     rule("log-external", "No query brought a table of its own to telemetry", NOT_MATCHED,
         "Ask the account's owner; set http_max_multipart_form_data_size = 1 and close the native port."),
-    rule("log-functions", "No query used a foreign function beside telemetry", NOT_MERGED,
+    rule("log-functions", "No query used a table function or dictionary with telemetry", NOT_MERGED,
         "Ask the account's owner; revoke the source, dictGet or joinGet that was used."),
-    rule("log-denied", "Nobody tried what they may not", LOGGED,
+    rule("log-denied", "Nobody tried a query without a grant", LOGGED,
         "Ask the account's owner what they were looking for."),
     rule("log-lists", "No query brought a long list of values to telemetry", NOT_MATCHED,
         "Ask the account's owner where the list came from; lower max_query_size."),
-    rule("log-people", "No account but service accounts queried the vault", NEEDED_ONLY,
+    rule("log-people", "Only service accounts queried the vault", NEEDED_ONLY,
         "Ask the account's owner; revoke the grant; use `tamga vault query`."),
     // Keys, log, places.
-    rule("keys-memory", "Day keys are in memory, for their owner alone", NO_NAMES,
+    rule("keys-memory", "Day keys are in memory, and only their owner can read them", NO_NAMES,
         "Put [keys] dir on /run or /dev/shm, mode 0700."),
     rule("keys-apart", "Keys share no volume with spool, stores or audit log", SEPARATE,
-        "Give [keys] dir and [cookie] key_file places outside of [data] dir, on another volume."),
+        "Move [keys] dir and [cookie] key_file out of [data] dir, to another volume."),
     rule("keys-age", "No key outlives its day", NO_NAMES,
         "`tamga keys destroy`; then see why the collector does not run."),
     rule("audit", "The audit log is whole", LOGGED,
@@ -109,12 +109,12 @@ pub const RULES: &[Rule] = &[
     rule("tls", "Every hop that leaves this machine is encrypted", "Nomapay §3.2, AITU-Sauda §3.4: TLS 1.2 or later",
         "Use https in [vault] and [stats] url."),
     // What is published.
-    rule("cells-few", "No published number stands for fewer than ten", NO_NAMES,
+    rule("cells-few", "No published number is from 1 to 9", NO_NAMES,
         "Delete the row from the stats store; compare with the publisher's rules in docs/publishing.md."),
     rule("cells-rounded", "Every published number is a multiple of five", NO_NAMES,
         "Delete the row: something else than the publisher wrote it."),
     rule("cells-once", "Nothing is published twice", NO_NAMES,
         "Delete the second; two versions of a number can be subtracted."),
     rule("cells-windows", "Windows of a site do not overlap", NO_NAMES,
-        "Delete the finer windows; two granularities can be subtracted."),
+        "Delete the shorter windows; two granularities can be subtracted."),
 ];

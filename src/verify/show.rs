@@ -1,5 +1,4 @@
-//! A report as people read it: a table for a terminal, and a page that prints on paper and can be filed. As JSON it is what
-//! its `Serialize` says.
+//! A report for people: a table for a terminal, and an HTML page that can be printed and filed. JSON comes from `Serialize`.
 
 use std::fmt::Write as _;
 
@@ -17,14 +16,14 @@ fn word(verdict: &Verdict) -> (&'static str, usize, &[String]) {
     }
 }
 
-/// One sentence over all.
+/// The summary in one sentence.
 fn summary(report: &Report) -> String {
     let (all, broken, unknown) = (report.rules.len(), report.broken(), report.unknown());
     match (broken, unknown) {
         (0, 0) => format!("The wall is whole: {all} rules, none broken."),
-        (0, _) => format!("The wall was not seen whole: {unknown} of {all} rules could not be looked at."),
+        (0, _) => format!("The wall could not be examined completely: {unknown} of {all} rules could not be examined."),
         (_, 0) => format!("THE WALL IS NOT WHOLE: {broken} of {all} rules are broken."),
-        _ => format!("THE WALL IS NOT WHOLE: {broken} of {all} rules are broken, {unknown} could not be looked at."),
+        _ => format!("THE WALL IS NOT WHOLE: {broken} of {all} rules are broken, {unknown} could not be examined."),
     }
 }
 
@@ -49,7 +48,7 @@ pub fn text(report: &Report, colours: bool) -> String {
     out
 }
 
-/// Names come from a server that may be in wrong hands: no control character reaches a terminal.
+/// Names come from a server that an attacker may control: no control character reaches a terminal.
 fn plain(line: &str) -> String {
     line.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
@@ -61,7 +60,7 @@ const STYLE: &str = "body{font:15px/1.45 Georgia,serif;max-width:60rem;margin:2r
     @media print{body{margin:0;max-width:none;font-size:11px}tr{break-inside:avoid}\
     .broken,.unknown{print-color-adjust:exact;-webkit-print-color-adjust:exact}}";
 
-/// For paper: one page of HTML that loads nothing.
+/// For paper: one HTML page that loads no other file.
 pub fn html(report: &Report) -> String {
     let mut rows = String::new();
     for examined in &report.rules {
@@ -84,11 +83,11 @@ pub fn html(report: &Report) -> String {
     }
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Tamga: the wall, {at}</title>\n\
-         <style>{STYLE}</style>\n<h1>Is telemetry apart from identified data?</h1>\n<p><b>{summary}</b></p>\n\
+         <style>{STYLE}</style>\n<h1>Is telemetry separate from identified data?</h1>\n<p><b>{summary}</b></p>\n\
          <p>Examined {at} by Tamga {version}.<br>Sites: {sites}.<br>Stores: {stores}.</p>\n\
          <table><thead><tr><th>State</th><th>Rule, clause, evidence</th><th>Name</th></tr></thead>\n<tbody>\n{rows}</tbody></table>\n\
-         <p>Head of the audit log: <code>{head}</code>. Keep this page: <code>tamga audit verify --heads</code> tells whether the \
-         log is still the one of this day.</p>\n<p>Date and signature:</p>\n</html>\n",
+         <p>Head of the audit log: <code>{head}</code>. Keep this page: <code>tamga audit verify --heads</code> checks whether the \
+         log is still the same.</p>\n<p>Date and signature:</p>\n</html>\n",
         at = escape(&report.at),
         version = report.version,
         summary = escape(&summary(report)),

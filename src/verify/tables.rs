@@ -1,22 +1,24 @@
-//! What the stores hold, and what stands beside them: databases, tables, columns, values, and how old they are.
+//! The contents of the stores, and what is beside them: databases, tables, columns, values, and their age.
 
 use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::{Findings, Lists, Subject, Target, catalog};
+use super::catalog;
+use super::findings::Findings;
+use super::subject::{Lists, Subject, Target};
 use crate::store::{STATS, StoreError, VAULT};
 
-/// Days within which the vault's rows end, whatever happens, by its tables' TTL.
+/// The TTL of the vault's tables, in days.
 const VAULT_DAYS: u64 = 9;
-/// Three years, the longest that any configuration may keep a published number, in days.
+/// Three years in days: the longest retention of published numbers that a configuration may have.
 const STATS_DAYS: u64 = 3 * 366;
-/// What a partition may be late: a day begins and ends by the site's clock.
+/// How many days a partition may be late: a day begins and ends by the site's time zone.
 const SLACK_DAYS: i64 = 1;
-/// Rows of a table whose texts are looked at.
+/// How many rows of a table are sampled for their texts.
 const SAMPLE_ROWS: u32 = 20_000;
 
-/// What an identifier looks like, as RE2; the name is for the evidence. Digits are taken with what people put between them.
+/// The patterns of identifiers, as RE2, each with a name for the evidence. Digits may have separators between them.
 const LOOKS: [(&str, &str); 6] = [
     ("an e-mail address", r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}"),
     ("an IPv4 address", r"(^|[^0-9.])(\d{1,3}\.){3}\d{1,3}($|[^0-9.])"),
@@ -26,7 +28,7 @@ const LOOKS: [(&str, &str); 6] = [
     ("a long token", r"\b[A-Za-z0-9+/_-]*\d[A-Za-z0-9+/_-]{30,}\b"),
 ];
 
-/// What a column must not be called, whole or as a part between underscores.
+/// Forbidden names of columns, as a whole or as a part between underscores.
 const IDENTIFIERS: &str = "^(.*_)?(e?mail|phone|tel|ip|ipv4|ipv6|address|addr|iin|bin|passport|login|username|user|user_id|\
     userid|account|customer|client_id|card|pan|iban|surname|firstname|lastname|fullname|birth|birthday|cookie|token|session_id|\
     user_agent|ua|url|referer|fingerprint)(_.*)?$";
@@ -60,8 +62,8 @@ struct Seen {
     rows: u64,
 }
 
-/// What stands beside the stores, by rule: queries whose rows are evidence. `{tables}` and the like are the server's own
-/// tables; `own`, `identified` and `others` are lists of databases.
+/// Rules about what is beside the stores, each with a query whose rows are evidence. `{tables}` and the like are system tables;
+/// `own`, `identified` and `others` are lists of databases.
 const BESIDE: [(&str, &str); 6] = [
     (
         "apart-databases",
@@ -110,7 +112,7 @@ pub(super) async fn examine(target: &Target, lists: &Lists, subject: &Subject<'_
     match columns(target, lists).await {
         Ok(mut columns) => {
             judge_columns(target, &columns, findings);
-            // What is behind a table is read through it.
+            // Tables behind other tables are read through them.
             columns.retain(|column| column.database == target.store.database());
             findings.take("values", values(target, &columns).await);
         }
@@ -124,7 +126,8 @@ pub(super) async fn examine(target: &Target, lists: &Lists, subject: &Subject<'_
     findings.take(rule, overdue(target, lists, today).await);
 }
 
-/// Each store is in its place: an engine has its own database only, a server has the other's only if both are there.
+/// Each store is where it should be: an engine has only its own database, and a server has the other one only if it is
+/// configured for both.
 async fn apart(target: &Target, lists: &Lists, subject: &Subject<'_>) -> Result<Vec<String>, StoreError> {
     let other = if target.is_vault() { STATS } else { VAULT };
     let [vault, stats] = &subject.targets;
@@ -139,7 +142,7 @@ async fn apart(target: &Target, lists: &Lists, subject: &Subject<'_>) -> Result<
     target.evidence(lists, &sql).await
 }
 
-/// The tables of the server's own about the databases of a store.
+/// Runs a query of a system table for the databases of a store.
 async fn about<T: serde::de::DeserializeOwned + Send>(
     target: &Target,
     lists: &Lists,
@@ -173,21 +176,21 @@ fn judge_columns(target: &Target, columns: &[Column], findings: &mut Findings) {
                 Some(_) => (),
             },
         }
-        let is_ours = listed.is_some_and(|listed| listed.columns.iter().any(|(known, _)| known == name));
-        if !is_ours && identifier.is_match(&name.to_ascii_lowercase()) {
+        let is_listed = listed.is_some_and(|listed| listed.columns.iter().any(|(known, _)| known == name));
+        if !is_listed && identifier.is_match(&name.to_ascii_lowercase()) {
             findings.add("columns-named", [format!("{database}.{table}.{name}")]);
         }
     }
 }
 
-/// Columns whose sampled texts look like an identifier, with how many rows; never the text.
+/// Columns whose sampled texts look like an identifier, with the number of rows; never the text.
 async fn values(target: &Target, columns: &[Column]) -> Result<Vec<String>, StoreError> {
     let mut evidence = Vec::new();
     let mut tables: Vec<&str> = columns.iter().map(|column| column.table.as_str()).collect();
     tables.dedup();
     for table in tables.into_iter().filter(|table| *table != "schema_migrations") {
         let texts = columns.iter().filter(|column| column.table == table && is_text(&column.kind));
-        // A node's name is the operator's, not a visitor's.
+        // The name of a node comes from the operator, not from a visitor.
         let texts = texts.filter(|column| column.name != "node");
         let quoted: Vec<_> = texts.map(|column| format!("`{}`", column.name)).collect();
         let pairs: Vec<_> =
@@ -219,7 +222,7 @@ fn is_text(kind: &str) -> bool {
     kind.contains("String") && !kind.contains("FixedString")
 }
 
-/// Of a table in a cluster, the one behind it is what keeps rows.
+/// In a cluster the rows are in the table behind the distributed one.
 async fn ttl(target: &Target, lists: &Lists) -> Result<Vec<String>, StoreError> {
     let system = target.system("tables");
     let sql =
@@ -276,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn partitions_are_over_when_their_last_day_is() {
+    fn a_partition_is_over_when_its_last_day_is() {
         assert_eq!(last_day("('a.kz','2026-11-20')"), Some(date(2026, 11, 20)));
         assert_eq!(last_day("202602"), Some(date(2026, 2, 28)));
         assert_eq!(last_day("tuple()"), None);
@@ -285,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_someone_is_known_by_its_name() {
+    fn identifiers_are_recognised_by_the_name_of_their_column() {
         let pattern = regex::Regex::new(IDENTIFIERS).unwrap();
         for name in ["email", "user_email", "phone", "client_ip", "iin", "user_id", "card_pan", "cookie"] {
             assert!(pattern.is_match(name), "{name}");

@@ -1,5 +1,6 @@
-//! What a report says of itself, and how it looks.
+//! The verdicts of findings, and the output of a report.
 
+use super::findings::EVIDENCE_MAX;
 use super::*;
 
 fn report(verdicts: &[(usize, Verdict)]) -> Report {
@@ -17,7 +18,7 @@ fn report(verdicts: &[(usize, Verdict)]) -> Report {
 }
 
 #[test]
-fn a_rule_that_nothing_looked_at_is_not_kept() {
+fn a_rule_that_was_not_examined_is_not_kept() {
     let mut findings = Findings::default();
     assert!(matches!(findings.verdict(&RULES[0]), Verdict::Unknown(_)));
     findings.not_here(RULES[0].name, "nothing there");
@@ -32,14 +33,14 @@ fn a_rule_that_nothing_looked_at_is_not_kept() {
 }
 
 #[test]
-fn names_of_rules_are_unlike_and_every_rule_says_what_to_do() {
+fn names_of_rules_are_unique_and_every_rule_has_a_remedy() {
     let names: std::collections::BTreeSet<_> = RULES.iter().map(|rule| rule.name).collect();
     assert_eq!(names.len(), RULES.len());
     assert!(RULES.iter().all(|rule| rule.says.len() > 20 && rule.clause.contains('§') && rule.remedy.ends_with('.')));
 }
 
 #[test]
-fn a_report_shows_clause_evidence_and_remedy_and_lets_nothing_through() {
+fn a_report_shows_clause_evidence_and_remedy_and_escapes_them() {
     let hostile = "<script>\u{1b}[2J & co".to_owned();
     let broken = report(&[(0, Verdict::Broken(vec![hostile])), (2, Verdict::Unknown(vec!["away".into()]))]);
     assert_eq!((broken.broken(), broken.unknown(), broken.is_whole()), (1, 1, false));
