@@ -137,7 +137,7 @@ pub(crate) fn on_rows(
 /// What is published of one field: by day, the count of each value.
 pub(crate) type Published = Vec<HashMap<String, f64>>;
 
-/// The published counts that bear on the secret facts, by field.
+/// The published counts of the secret facts, by field.
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(crate) fields: BTreeMap<&'static str, Published>,

@@ -1,8 +1,8 @@
-//! Differencing and linear programming: everything that is published of a day, as bounds on its true cells, and whether those
-//! prove of a cell that somebody is in it and fewer than ten are.
+//! Differencing by linear programming: everything that is published of a day gives bounds on its exact cells. Do the bounds prove
+//! that somebody is in a cell and fewer than ten are?
 //!
-//! The attacker is given the names of all cells and how far a published number may be from the true one; cells are visits by
-//! channel, source and landing page, of which three tables and the total tell different sums.
+//! The attacker knows the names of all cells and the maximum error of a published number. Cells are visits by channel, source and
+//! landing page; three tables and the total are different sums of them.
 
 use serde_json::Value;
 use tamga::publish::noise::{CELL_NOISE, EXTRA_NOISE, Noise, TOTAL_NOISE};
@@ -15,7 +15,7 @@ use crate::world::World;
 #[path = "../it/disclosure/attack.rs"]
 mod programs;
 
-/// How far from the truth published numbers may be.
+/// The maximum errors of published numbers.
 const OF_TOTALS: u64 = Noise::max_error(&[TOTAL_NOISE]);
 const OF_PEOPLE: u64 = Noise::max_error(&[CELL_NOISE]);
 const OF_OTHERS: u64 = Noise::max_error(&[CELL_NOISE, EXTRA_NOISE]);
@@ -37,9 +37,9 @@ pub(crate) async fn attack(collector: &Collector, world: &World) -> anyhow::Resu
     let total = table("site").await?;
     let Some(total) = total.first() else { return Ok((0, 0)) };
     let mut bounds = programs::Bounds::of(cells);
-    bounds.told(&table("landings").await?, &["channel", "source", "path"], &[0, 1, 2], "visits", OF_PEOPLE);
-    bounds.told(&table("entries").await?, &["channel", "source"], &[0, 1], "visits", OF_PEOPLE);
-    bounds.told(&table("pages").await?, &["path"], &[2], "entries", OF_OTHERS);
+    bounds.add_table(&table("landings").await?, &["channel", "source", "path"], &[0, 1, 2], "visits", OF_PEOPLE);
+    bounds.add_table(&table("entries").await?, &["channel", "source"], &[0, 1], "visits", OF_PEOPLE);
+    bounds.add_table(&table("pages").await?, &["path"], &[2], "entries", OF_OTHERS);
     bounds.total(&total["visits"], OF_TOTALS);
     bounds.check();
     Ok(bounds.attack(CELLS))

@@ -1,9 +1,8 @@
-//! The site developer who colludes: whose pages know who is signed in, and who would have that travel along.
+//! The colluding site developer: the pages know who is signed in and try to send it along.
 //!
-//! Of each target a mark of its own is put wherever a page has a say (path, referrer, campaign, source, search, name of an
-//! event, variant, error, link out, view identifier), one per target; then every published table and `/metrics` are searched
-//! for marks. A second attack reads `/metrics` before and after each beacon, on a collector that has nothing else to do, and
-//! says whether its visitor refuses.
+//! The pages put a mark of each target wherever a page decides (path, referrer, campaign, source, search, name of an event,
+//! variant, error, outbound link, view id). Then every published table and `/metrics` are searched for marks. A second attack
+//! reads `/metrics` before and after each beacon, on a collector without other traffic, and guesses whether its visitor refuses.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +15,7 @@ use crate::world::{Agent, DAY_MS, Dice, beacon};
 
 pub(crate) const SITE: &str = "colluder.kz";
 const TARGETS: usize = 1_000;
-/// Rounds of the attack on `/metrics`: of the first so many the developer is both visitors.
+/// Rounds of the attack on `/metrics`. In the first ones the developer plays both visitors, to learn.
 const ROUNDS: i64 = 120;
 const OWN_ROUNDS: i64 = 40;
 fn sent(at: i64, browser: u64, body: String, refuses: bool) -> Beacon {
@@ -33,7 +32,7 @@ pub(crate) fn beacons() -> Vec<Beacon> {
         let first = beacon(SITE, (5 << 60) + target as u64, "/", "", None);
         out.push(sent(at, target as u64, first, false));
         let mark = format!("mark{target}x");
-        // The view's identifier: the mark, filled up to 22 letters of which the last bears two bits.
+        // The view's identifier: the mark, filled up to 22 letters; the last has two bits.
         let view = format!("{mark:A<21}A");
         let url = format!("https://{SITE}/docs/{mark}?utm_source={mark}&utm_medium=cpc&utm_campaign={mark}");
         let events = format!(
@@ -49,21 +48,21 @@ pub(crate) fn beacons() -> Vec<Beacon> {
     out
 }
 
-/// Targets whose mark is anywhere where the developer reads.
+/// Targets whose mark is in anything that the developer can read.
 pub(crate) async fn markers(collector: &Collector) -> anyhow::Result<Rate> {
     let mut text = collector.metrics().await?;
     let mut rows = 0;
     let of_items = data_map().item.values().flat_map(|item| &item.published).map(String::as_str);
     for table in of_items.chain(["quality", "publications"]).collect::<BTreeSet<_>>() {
-        let told: Vec<Value> = collector.analyst(&format!("SELECT * FROM {table} WHERE site = '{SITE}'")).await?;
-        rows += told.len();
-        told.iter().for_each(|row| text += &row.to_string());
+        let published: Vec<Value> = collector.analyst(&format!("SELECT * FROM {table} WHERE site = '{SITE}'")).await?;
+        rows += published.len();
+        published.iter().for_each(|row| text += &row.to_string());
     }
     anyhow::ensure!(rows > 20, "the colluder's site shows {rows} rows");
     Ok(Rate::of((0..TARGETS).map(|target| text.contains(&format!("mark{target}x")))))
 }
 
-/// Whether a beacon's visitor refuses, by what `/metrics` says before and after it: true less false positives.
+/// Whether a beacon's visitor refuses, by what `/metrics` shows before and after it: true positives minus false positives.
 pub(crate) async fn metrics(collector: &Collector, days: usize) -> anyhow::Result<(f64, f64)> {
     let mut dice = Dice(0x6d65_7472);
     let (mut jars, mut learnt) = (Default::default(), Vec::<(Vec<String>, bool)>::new());

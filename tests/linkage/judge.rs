@@ -1,4 +1,4 @@
-//! Rates with their intervals, and what an attack is worth beyond chance.
+//! Rates with their intervals, and the advantage of an attack over chance.
 
 /// Successes of a number of tries. An attacker who picks one of n alike has 1/n of a success.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,20 +43,20 @@ impl Rate {
     }
 }
 
-/// What a rate is beyond that of a control group, as a share of what could be gained; with its interval's half.
+/// The advantage of a rate over a control group, as a share of the possible gain; and half of its interval.
 pub(crate) fn advantage(main: Rate, control: Rate) -> (f64, f64) {
     let remaining = (1.0 - control.share()).max(1e-9);
     let (gain, half) = apart(main, control);
     (gain / remaining, half / remaining)
 }
 
-/// True less false positives; with its interval's half.
+/// True positives minus false positives; and half of its interval.
 pub(crate) fn apart(yes: Rate, no: Rate) -> (f64, f64) {
     let variance = |rate: Rate| rate.share() * (1.0 - rate.share()) / rate.of.max(1.0);
     (yes.share() - no.share(), 1.96 * (variance(yes) + variance(no)).sqrt())
 }
 
-/// True positives less false positives of the best threshold on the first half, measured on the second.
+/// True positives minus false positives: the threshold is the best of the first half, measured on the second.
 pub(crate) fn advantage_of_scores(scores: &[(f64, bool)]) -> (f64, f64) {
     let (training, test): (Vec<_>, Vec<_>) = scores.iter().enumerate().partition(|(at, _)| at % 2 == 0);
     let rates = |of: &[(usize, &(f64, bool))], threshold: f64, sign: f64| {

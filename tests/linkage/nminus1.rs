@@ -1,10 +1,10 @@
-//! The sender of fake visitors: n of its own open a page that hardly anybody knows, and what is published tells whether one
-//! more did. Half of the pages are opened by one more person; the attacker does not know which.
+//! The n − 1 attack: n fake visitors open a page that hardly anybody knows, and the attacker uses the published numbers to decide
+//! whether one more visitor did. Half of the pages are opened by one more visitor; the attacker does not know which.
 //!
-//! The attacker knows the publishing rules, every view but the one, and all that is published. Two attacks are made. One
-//! weighs how likely everything that shows of a page is with and without the one more (in `pages` with all its numbers, and
-//! on the way to it in `transitions`), which is the best test there is for what is drawn cell by cell. The other learns from
-//! pages of its own on the same sites, where it plays the one more too, how each look came about.
+//! The attacker knows the publishing rules, every other view, and everything that is published. There are two attacks. One
+//! compares the likelihood of all published numbers of a page with and without the one more visitor (in `pages`, and the
+//! transition to it in `transitions`). This is the best test for noise that is independent per cell. The other learns the
+//! possible outputs from its own pages on the same sites, where it also plays the one more visitor.
 
 use std::collections::HashMap;
 
@@ -14,9 +14,9 @@ use crate::collector::{Beacon, Collector};
 use crate::judge::Rate;
 use crate::world::{Agent, Dice, beacon};
 
-/// Sites, each with draws of its own: what one window would tell by luck, others do not.
+/// Sites, each with its own noise, so that luck in one window does not decide.
 const SITES: usize = 60;
-/// Pages of each kind of attack on a site. On the first the sender plays the one more visitor too; the others are in earnest.
+/// Pages of each kind of attack on a site. On the first ones the sender also plays the one more visitor, to learn.
 const PAGES: usize = 24;
 const OWN_PAGES: usize = 4;
 /// Ten minutes.
@@ -35,7 +35,7 @@ const fn kind(fakes: usize, networks: usize, entering: usize, pages: usize) -> K
     Kind { fakes, networks, entering, pages }
 }
 
-/// Where a page never shows, where its showing depends on the draw, where it always shows, and where a subset shows too.
+/// A page that is never published, one that depends on its offset, one that is always published, and one with a subset.
 const KINDS: [Kind; 7] = [
     kind(9, 1, 0, PAGES),
     kind(22, 1, 0, PAGES),
@@ -47,11 +47,11 @@ const KINDS: [Kind; 7] = [
 ];
 
 pub(crate) struct Trap {
-    /// Of each site, kind and page, whether one more was there.
+    /// Site, kind, page, and whether the one more visitor was there.
     truth: Vec<(usize, usize, usize, bool)>,
 }
 
-/// What came out for one kind of attack: the advantage and half of its interval, by weighing and by learning.
+/// The result of one kind of attack: the advantage and half of its interval, by weighing and by learning.
 pub(crate) struct TrapResult {
     pub(crate) kind: Kind,
     pub(crate) tries: usize,
@@ -60,7 +60,7 @@ pub(crate) struct TrapResult {
     pub(crate) learnt: (f64, f64),
 }
 
-/// What shows of a page: its visitors, views and entries, each if it is told; and the visits on the way to it.
+/// The published numbers of a page: its visitors, views and entries, unless suppressed; and the visits of the transition to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Look {
     page: Option<[Option<i64>; 3]>,
@@ -90,7 +90,7 @@ impl Trap {
         (0..SITES).map(site).collect()
     }
 
-    /// Fakes are confirmed first: each shows its cookie once before it goes to work.
+    /// Fakes are confirmed first: each sends its cookie back once before the attack.
     pub(crate) fn beacons(&self) -> Vec<Beacon> {
         let agent = Agent { browser: "Chrome", major: 150, os: "Windows" }.text();
         let mut out = Vec::new();
@@ -116,7 +116,7 @@ impl Trap {
                         if kind.entering == 0 {
                             send(2 + page as i64, of, browser, network, path, true);
                         } else {
-                            // Half an hour and more apart, so that each is a visit by itself.
+                            // At least half an hour apart, so that each is a separate visit.
                             let slot = 6 + 5 * page as i64;
                             if fake >= kind.entering {
                                 send(slot - 1, of, browser, network, "/".to_owned(), false);
@@ -159,7 +159,7 @@ impl Trap {
             let way = ways.get(&key).and_then(|numbers| numbers[0]);
             Look { page: pages.get(&key).map(|numbers| [numbers[0], numbers[1], numbers[2]]), way }
         };
-        let mut told = Vec::new();
+        let mut results = Vec::new();
         for (number, kind) in KINDS.into_iter().enumerate() {
             let of_kind = || self.truth.iter().filter(|(_, of, ..)| *of == number);
             let mut learnt: HashMap<Look, [u32; 2]> = HashMap::new();
@@ -182,15 +182,15 @@ impl Trap {
                 tries += 1;
             }
             let [weighed, weighed_both, learnt] = rates.map(advantage);
-            told.push(TrapResult { kind, tries, weighed, weighed_both, learnt });
+            results.push(TrapResult { kind, tries, weighed, weighed_both, learnt });
         }
-        Ok(told)
+        Ok(results)
     }
 }
 
-/// True positives less false positives, whichever way round is more.
+/// True positives minus false positives.
 fn advantage([no, yes]: [Rate; 2]) -> (f64, f64) {
-    // One try more, of which half is a success, so that no rate is thought to be certain.
+    // One more try that is half a success, so that no rate counts as certain.
     let variance = |rate: Rate| {
         let share = (rate.hits + 0.5) / (rate.of + 1.0);
         share * (1.0 - share) / rate.of.max(1.0)
@@ -198,50 +198,51 @@ fn advantage([no, yes]: [Rate; 2]) -> (f64, f64) {
     (yes.share() - no.share(), 1.96 * (variance(yes) + variance(no)).sqrt())
 }
 
-// What the attacker knows of the rules: how many values a draw has, and with how many people and draw a cell shows.
+// The attacker knows the rules: how many values an offset has, and from which sum of visitors and offset a cell is published.
 const OWN: i64 = noise::CELL_NOISE as i64;
-const FURTHER: i64 = noise::EXTRA_NOISE as i64;
-const SHOWS: i64 = (noise::K_MIN + noise::CELL_NOISE) as i64 - 1;
+const EXTRA: i64 = noise::EXTRA_NOISE as i64;
+const THRESHOLD: i64 = (noise::K_MIN + noise::CELL_NOISE) as i64 - 1;
 
 fn nearest_five(number: i64) -> i64 {
     (number + 2).div_euclid(5) * 5
 }
 
-/// Of people on so many networks, three of each count.
+/// Three visitors of each network count.
 fn weight(people: i64, kind: Kind, more: i64) -> i64 {
     people.min(3 * kind.networks as i64) + more
 }
 
-/// How likely a page looks so.
+/// The likelihood of a page's published numbers.
 fn chance_of_page(kind: Kind, more: i64, seen: Option<[Option<i64>; 3]>) -> f64 {
     let people = kind.fakes as i64 + more;
     let counts = weight(kind.fakes as i64, kind, more);
-    let draws = (0..OWN).map(|draw| {
-        let shows = counts + draw >= SHOWS;
-        let Some([visitors, views, entries]) = seen else { return f64::from(u8::from(!shows)) };
-        if !shows || visitors.is_some_and(|told| told != nearest_five(people + draw - OWN / 2)) {
+    let offsets = (0..OWN).map(|offset| {
+        let is_published = counts + offset >= THRESHOLD;
+        let Some([visitors, views, entries]) = seen else { return f64::from(u8::from(!is_published)) };
+        if !is_published || visitors.is_some_and(|published| published != nearest_five(people + offset - OWN / 2)) {
             return 0.0;
         }
-        // The one more does not enter by it; that entries show is next to certain or next to impossible, and is not weighed.
-        let of_views = views.map_or(1.0, |told| blurred(people, draw, told.max(10)));
-        of_views * entries.map_or(1.0, |told| blurred(kind.entering as i64, draw, told))
+        // The one more visitor does not enter by this page. Whether entries are published is almost certain either way, so it is
+        // not weighed.
+        let of_views = views.map_or(1.0, |published| likelihood_with_extra_noise(people, offset, published.max(10)));
+        of_views * entries.map_or(1.0, |published| likelihood_with_extra_noise(kind.entering as i64, offset, published))
     });
-    draws.sum::<f64>() / OWN as f64
+    offsets.sum::<f64>() / OWN as f64
 }
 
-/// How likely a number with a draw of its own is told as this, given the cell's draw.
-fn blurred(truth: i64, draw: i64, told: i64) -> f64 {
-    let fits = |further: &i64| nearest_five(truth + draw - OWN / 2 + further - FURTHER / 2).max(10) == told;
-    (0..FURTHER).filter(fits).count() as f64 / FURTHER as f64
+/// The likelihood of a published number with extra noise, given the cell's offset.
+fn likelihood_with_extra_noise(truth: i64, offset: i64, published: i64) -> f64 {
+    let fits = |extra: &i64| nearest_five(truth + offset - OWN / 2 + extra - EXTRA / 2).max(10) == published;
+    (0..EXTRA).filter(fits).count() as f64 / EXTRA as f64
 }
 
-/// How likely the way to it, from the home page, looks so.
+/// The likelihood of the published transition from the home page.
 fn chance_of_way(kind: Kind, more: i64, seen: Option<i64>) -> f64 {
     let fakes = (kind.fakes - kind.entering) as i64;
     let counts = weight(fakes, kind, more);
-    let fits = |draw: &i64| {
-        let told = (counts + draw >= SHOWS).then(|| nearest_five(fakes + more + draw - OWN / 2));
-        told == seen
+    let fits = |offset: &i64| {
+        let published = (counts + offset >= THRESHOLD).then(|| nearest_five(fakes + more + offset - OWN / 2));
+        published == seen
     };
     (0..OWN).filter(fits).count() as f64 / OWN as f64
 }

@@ -296,13 +296,13 @@ pub(crate) fn path(number: usize) -> String {
 /// The beacon of a view; the first of a visit says where it came from.
 pub(crate) fn beacon(site: &str, view: u64, path: &str, referrer: &str, out: Option<&str>) -> String {
     let mut id = String::new();
-    // Sixteen bytes as a snippet would draw them.
+    // Sixteen random bytes, as the snippet sends them.
     let mut dice = Dice(view);
     for _ in 0..22 {
         const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         id.push(LETTERS[dice.below(64)] as char);
     }
-    // The last letter bears two bits only.
+    // The last letter has two bits only.
     id.pop();
     id.push('A');
     let referrer = if referrer.is_empty() { String::new() } else { format!(r#","referrer":"https://{referrer}/""#) };

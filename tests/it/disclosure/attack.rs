@@ -1,8 +1,7 @@
-//! What a reader of all tables can find out about a small cell: everything published of a window as linear bounds on the true
-//! cells, and the smallest and largest value that those leave a cell, by linear programming.
+//! A differencing attack by linear programming: everything that is published of a window gives linear bounds on the exact cells,
+//! and the attack computes the smallest and the largest value that the bounds allow a small cell.
 //!
-//! The reader is given more than any has: the names of all cells, also of those that are folded, and how far from the true
-//! number a published one may be.
+//! The attacker knows more than any reader: the names of all cells, also of folded ones, and the maximum error of a number.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +10,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use tamga::store::Store;
 
-/// Who are fewer than this are to be found by nobody.
+/// Nobody may find a group of fewer visitors than this.
 pub(crate) const FEW: u64 = 10;
 
-/// A true cell: where it is, its count, and the confirmed visitors behind it.
+/// An exact cell: its dimensions, its count, and its confirmed visitors.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Cell {
     pub(crate) place: Vec<String>,
@@ -22,8 +21,15 @@ pub(crate) struct Cell {
     pub(crate) people: u64,
 }
 
-/// Cells by their table.
-pub(crate) async fn truth(vault: &Store, site: &str, day: &str, keys: &str, count: &str, only: &str) -> Vec<Cell> {
+/// The exact cells of a table.
+pub(crate) async fn exact_cells(
+    vault: &Store,
+    site: &str,
+    day: &str,
+    keys: &str,
+    count: &str,
+    only: &str,
+) -> Vec<Cell> {
     let sql = format!(
         "SELECT arrayMap(key -> toString(key), [{keys}]) AS place, {count} AS count,
             uniqExactIf(visitor, visitor IN (SELECT visitor FROM events
@@ -33,7 +39,7 @@ pub(crate) async fn truth(vault: &Store, site: &str, day: &str, keys: &str, coun
     vault.rows(&sql, &[("site", site.to_owned()), ("day", day.to_owned())]).await.unwrap()
 }
 
-/// The published row that a cell is in: its own, that of what is folded within its parent, or that of all that is folded.
+/// The published row that a cell is in: its own, its parent's `(other)`, or the table's `(other)`.
 pub(crate) fn row_of<'a>(rows: &'a [Value], columns: &[&str], place: &[String]) -> Option<&'a Value> {
     let fits = |row: &&Value, kept: usize| {
         columns
@@ -45,10 +51,10 @@ pub(crate) fn row_of<'a>(rows: &'a [Value], columns: &[&str], place: &[String]) 
     (0..=columns.len()).rev().find_map(|kept| rows.iter().find(|row| fits(row, kept)))
 }
 
-/// One system of bounds: the true cells of a table, and what is told of sums of them.
+/// One system of bounds: the exact cells of a table, and bounds on sums of them.
 pub(crate) struct Bounds {
     cells: Vec<Cell>,
-    /// Cells, and between which numbers their sum is.
+    /// Cells, with the lower and the upper bound of their sum.
     sums: Vec<(Vec<usize>, f64, f64)>,
 }
 
@@ -57,38 +63,41 @@ impl Bounds {
         Self { cells, sums: Vec::new() }
     }
 
-    /// Takes in a published table: each of its rows is the sum of the cells that are in it. `at` says which parts of a
-    /// cell's place the table's columns are. All rows together are all cells.
-    pub(crate) fn told(&mut self, rows: &[Value], columns: &[&str], at: &[usize], measure: &str, blur: u64) {
+    /// Adds a published table: each of its rows is the sum of its cells, and all rows together are all cells. `at` has the
+    /// index of each table column in the dimensions of a cell.
+    pub(crate) fn add_table(&mut self, rows: &[Value], columns: &[&str], at: &[usize], measure: &str, max_error: u64) {
         let mut sums: BTreeMap<String, (Vec<usize>, f64)> = BTreeMap::new();
         for (index, cell) in self.cells.iter().enumerate() {
             let place: Vec<String> = at.iter().map(|&at| cell.place[at].clone()).collect();
             let Some(row) = row_of(rows, columns, &place) else { continue };
-            let Some(told) = row[measure].as_u64() else { continue };
-            sums.entry(row.to_string()).or_insert_with(|| (Vec::new(), told as f64)).0.push(index);
+            let Some(published) = row[measure].as_u64() else { continue };
+            sums.entry(row.to_string()).or_insert_with(|| (Vec::new(), published as f64)).0.push(index);
         }
-        let blur = blur as f64;
-        self.sums.extend(sums.into_values().map(|(cells, told)| (cells, (told - blur).max(0.0), told + blur)));
+        let max_error = max_error as f64;
+        self.sums.extend(
+            sums.into_values()
+                .map(|(cells, published)| (cells, (published - max_error).max(0.0), published + max_error)),
+        );
     }
 
-    /// Takes in a published total.
-    pub(crate) fn total(&mut self, told: &Value, blur: u64) {
-        if let Some(told) = told.as_u64() {
-            let (told, blur) = (told as f64, blur as f64);
-            self.sums.push(((0..self.cells.len()).collect(), told - blur, told + blur));
+    /// Adds a published total.
+    pub(crate) fn total(&mut self, published: &Value, max_error: u64) {
+        if let Some(published) = published.as_u64() {
+            let (published, max_error) = (published as f64, max_error as f64);
+            self.sums.push(((0..self.cells.len()).collect(), published - max_error, published + max_error));
         }
     }
 
-    /// The bounds hold for the truth itself; otherwise the attack would prove nothing.
+    /// The exact cells must keep the bounds; otherwise the attack would prove nothing.
     pub(crate) fn check(&self) {
         for (cells, from, to) in &self.sums {
-            let true_sum = cells.iter().map(|&cell| self.cells[cell].count).sum::<u64>() as f64;
-            assert!((from - 1e-9..=to + 1e-9).contains(&true_sum), "{true_sum} is not between {from} and {to}");
+            let exact_sum = cells.iter().map(|&cell| self.cells[cell].count).sum::<u64>() as f64;
+            assert!((from - 1e-9..=to + 1e-9).contains(&exact_sum), "{exact_sum} is not between {from} and {to}");
         }
     }
 
-    /// Attacks up to so many of the cells behind which few people stand; returns how many, and of how many it could prove
-    /// that somebody is in them and fewer than ten are.
+    /// Attacks up to so many of the cells with few visitors. Returns how many, and for how many the bounds prove that somebody
+    /// is in the cell and fewer than ten are.
     pub(crate) fn attack(&self, most: usize) -> (usize, usize) {
         let few = |cell: &Cell| cell.people < FEW && cell.count > 0 && cell.count < FEW;
         let small: Vec<usize> = (0..self.cells.len()).filter(|&at| few(&self.cells[at])).collect();
@@ -108,7 +117,7 @@ impl Bounds {
     }
 
     fn bound(&self, target: usize, direction: OptimizationDirection) -> f64 {
-        // Cells that are in the same sums and are not looked at can be taken for one.
+        // Cells that are in the same sums and are not the target are combined into one variable.
         let mut member: Vec<Vec<usize>> = vec![Vec::new(); self.cells.len()];
         for (number, (cells, ..)) in self.sums.iter().enumerate() {
             cells.iter().for_each(|&cell| member[cell].push(number));
@@ -129,9 +138,9 @@ impl Bounds {
         match problem.solve() {
             Ok(SolveOutcome::Solution(solution)) => solution.objective(),
             Ok(SolveOutcome::Interrupted(_)) => panic!("no limit was set"),
-            // What has no largest value is not bounded.
+            // Without a largest value there is no upper bound.
             Err(microlp::Error::Unbounded) => f64::INFINITY,
-            Err(error) => panic!("the bounds that the truth keeps can be kept: {error}"),
+            Err(error) => panic!("the exact cells keep the bounds, so there is a solution: {error}"),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Can whoever reads all tables find a small group in them? Days of traffic are published as the product does it; then no row
-//! may stand for a few, and no difference of rows, nor all bounds together, may tell that somebody is in a small cell.
+//! Can a reader of all tables find a small group in them? Days of traffic are published as the product does it. Then no row may
+//! count only a few visitors, and neither a difference of rows nor all bounds together may prove that somebody is in a small cell.
 //!
 //! The long run has thirty million events: `make scale`.
 
@@ -16,12 +16,12 @@ use tamga::publish::noise::{CELL_NOISE, EXTRA_NOISE, Noise, TOTAL_NOISE};
 use tamga::publish::{PublishedSite, Publisher, Schedule, Window};
 use tamga::store::{self, Limits, STATS, Store, VAULT};
 
-use self::attack::{Bounds, FEW, row_of, truth};
+use self::attack::{Bounds, FEW, exact_cells, row_of};
 use crate::support::engine::{Engine, PASSWORD, USER};
 use crate::support::traffic;
 
 const ZONE: &str = "Asia/Almaty";
-/// How far from the truth what is published may be: totals, the people of a cell or its one number, all else.
+/// The maximum errors: of totals, of the visitors of a cell or its only number, of all other numbers.
 const OF_TOTALS: u64 = Noise::max_error(&[TOTAL_NOISE]);
 const OF_PEOPLE: u64 = Noise::max_error(&[CELL_NOISE]);
 const OF_OTHERS: u64 = Noise::max_error(&[CELL_NOISE, EXTRA_NOISE]);
@@ -93,11 +93,11 @@ impl World {
     }
 
     async fn cells(&self, site: &str, day: &Window, keys: &str, count: &str, only: &str) -> Vec<attack::Cell> {
-        truth(&self.vault, site, &day.first_day.to_string(), keys, count, only).await
+        exact_cells(&self.vault, site, &day.first_day.to_string(), keys, count, only).await
     }
 }
 
-/// Tables, their columns, and the true cells: keys, what is counted, of which rows; whether columns are a chain of one value.
+/// Tables, their columns, and the queries of their exact cells: keys, count, condition.
 const TABLES: [(&str, &[&str], &str, &str, &str); 10] = [
     ("pages", &["path"], "path", "count()", "type = 'view'"),
     ("hours", &["hour"], "formatDateTime(hour, '%H', 'Asia/Almaty')", "count()", "type = 'view'"),
@@ -117,13 +117,13 @@ const TABLES: [(&str, &[&str], &str, &str, &str); 10] = [
     ("devices", &["device", "os"], "device, os", "uniqExact(visitor)", "true"),
 ];
 
-/// What a look at one published day of a site found.
+/// The result for one published day of a site.
 #[derive(Debug, Default)]
 struct Found {
     rows: usize,
-    /// Rows that stand for few.
+    /// Rows that count only a few visitors.
     small_rows: usize,
-    /// Cells that were attacked, and those that were found.
+    /// Cells that were attacked; those that were found.
     attacked: usize,
     found: usize,
 }
@@ -144,7 +144,7 @@ async fn look(world: &World, site: &str, day: &Window, most: usize) -> Found {
                 .sum();
             found.small_rows += usize::from(people < FEW);
         }
-        // What is left when all rows of a table but the folded are subtracted: the folded themselves.
+        // The total minus all rows except `(other)` is the folded cells.
         let folded: u64 = cells
             .iter()
             .filter(|cell| {
@@ -157,20 +157,20 @@ async fn look(world: &World, site: &str, day: &Window, most: usize) -> Found {
             landings = cells;
         }
     }
-    // Visits by source and page: three tables and a total tell of the same cells.
+    // Visits by source and page: three tables and a total are sums of the same cells.
     let site_row = world.published("site", site, day.start).await;
     let Some(total) = site_row.first() else { return found };
     let mut bounds = Bounds::of(landings);
     let table = |name: &'static str| world.published(name, site, day.start);
-    bounds.told(&table("landings").await, &["channel", "source", "path"], &[0, 1, 2], "visits", OF_PEOPLE);
-    bounds.told(&table("entries").await, &["channel", "source"], &[0, 1], "visits", OF_PEOPLE);
-    bounds.told(&table("pages").await, &["path"], &[2], "entries", OF_OTHERS);
+    bounds.add_table(&table("landings").await, &["channel", "source", "path"], &[0, 1, 2], "visits", OF_PEOPLE);
+    bounds.add_table(&table("entries").await, &["channel", "source"], &[0, 1], "visits", OF_PEOPLE);
+    bounds.add_table(&table("pages").await, &["path"], &[2], "entries", OF_OTHERS);
     bounds.total(&total["visits"], OF_TOTALS);
     bounds.check();
     let (attacked, proved) = bounds.attack(most);
     found.attacked += attacked;
     found.found += proved;
-    // Views, and visitors: each table by itself, and the total that they share.
+    // Views and visitors: each table by itself, with the total.
     for (table_name, columns, keys, count, only, measure, whole) in [
         ("pages", &["path"][..], "path", "count()", "type = 'view'", "views", "views"),
         ("hours", &["hour"], "formatDateTime(hour, '%H', 'Asia/Almaty')", "count()", "type = 'view'", "views", "views"),
@@ -180,7 +180,7 @@ async fn look(world: &World, site: &str, day: &Window, most: usize) -> Found {
     ] {
         let mut bounds = Bounds::of(world.cells(site, day, keys, count, only).await);
         let at: Vec<usize> = (0..columns.len()).collect();
-        bounds.told(
+        bounds.add_table(
             &table(table_name).await,
             columns,
             &at,
@@ -200,7 +200,7 @@ async fn look(world: &World, site: &str, day: &Window, most: usize) -> Found {
 async fn nobody_finds_a_small_group_in_what_is_published_of_a_day() {
     let world = World::new().await;
     let day = world.day();
-    // The last figure: how many rows show at least; of the smallest site 29 to 36 were seen.
+    // The last figure is the minimum of published rows; the smallest site had 29 to 36.
     let sites = [("a.kz", 500, 20), ("b.kz", 1_000, 30), ("c.kz", 4_000, 30)];
     for (domain, visits, _) in sites {
         traffic::day(&world.vault, domain, &day, visits).await;

@@ -15,7 +15,7 @@ use super::*;
 const SITES: [(&str, u32); 4] = [("s500.kz", 500), ("s2k.kz", 2_000), ("s20k.kz", 20_000), ("s200k.kz", 200_000)];
 /// Sites of the same sizes that publish by the week.
 const WEEKLY: [(&str, u32); 3] = [("w500.kz", 500), ("w2k.kz", 2_000), ("w20k.kz", 20_000)];
-const MARKS: [&str; 4] = ["new_day", "new_week", "new_month", "new_ever"];
+const FLAGS: [&str; 4] = ["new_day", "new_week", "new_month", "new_ever"];
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -27,22 +27,22 @@ struct Totals {
     views: u64,
     visits: u64,
     visitors: u64,
-    marks: [u64; 4],
+    flags: [u64; 4],
 }
 
 async fn totals(world: &World, site: &str, day: &Window) -> Totals {
     let confirmed = "SELECT visitor FROM events WHERE site = {site:String} AND day = {day:Date} AND confirmed";
-    let marks = MARKS.map(|mark| format!("uniqExactIf(visitor, {mark} AND visitor IN ({confirmed}))")).join(", ");
+    let flags = FLAGS.map(|flag| format!("uniqExactIf(visitor, {flag} AND visitor IN ({confirmed}))")).join(", ");
     let sql = format!(
         "SELECT count() AS events, countIf(type = 'view') AS views, uniqExact(visit) AS visits,
-            uniqExactIf(visitor, visitor IN ({confirmed})) AS visitors, [{marks}] AS marks
+            uniqExactIf(visitor, visitor IN ({confirmed})) AS visitors, [{flags}] AS flags
          FROM events WHERE site = {{site:String}} AND day = {{day:Date}}"
     );
     let parameters = [("site", site.to_owned()), ("day", day.first_day.to_string())];
     world.vault.rows::<Totals>(&sql, &parameters).await.unwrap().remove(0)
 }
 
-/// Bytes on disk, and rows, of tables of a store, merged as far as they ever will be.
+/// Bytes on disk and rows of a store's tables, completely merged.
 async fn bytes(store: &Store, merge: &[&str]) -> (u64, u64) {
     #[derive(Deserialize)]
     struct Size {
@@ -83,22 +83,22 @@ async fn thirty_days_of_four_sites() {
         publisher.pass().await;
         publishing += began.elapsed();
         for (name, _) in SITES {
-            let truth = totals(&world, name, &day).await;
-            events += truth.events;
+            let exact = totals(&world, name, &day).await;
+            events += exact.events;
             let rows = world.published("site", name, day.start).await;
             let [row] = &rows[..] else { panic!("{name} of {} is published once: {rows:?}", day.first_day) };
-            for (column, truth) in [("views", truth.views), ("visits", truth.visits), ("visitors", truth.visitors)] {
+            for (column, exact) in [("views", exact.views), ("visits", exact.visits), ("visitors", exact.visitors)] {
                 assert!(
-                    row[column].as_u64().unwrap().abs_diff(truth) <= OF_TOTALS,
-                    "{name} {column}: {row} but {truth}"
+                    row[column].as_u64().unwrap().abs_diff(exact) <= OF_TOTALS,
+                    "{name} {column}: {row} but {exact}"
                 );
             }
             let sums = sums.entry(name).or_default();
-            for (at, mark) in MARKS.iter().enumerate() {
-                sums.0[at] += row[*mark].as_u64().unwrap_or_default();
-                sums.1[at] += if row[*mark].is_u64() { truth.marks[at] } else { 0 };
+            for (at, flag) in FLAGS.iter().enumerate() {
+                sums.0[at] += row[*flag].as_u64().unwrap_or_default();
+                sums.1[at] += if row[*flag].is_u64() { exact.flags[at] } else { 0 };
             }
-            // The attack takes long: on every day of the small sites, on some of the large.
+            // The attack is slow: it runs on every day of the small sites and on some days of the large ones.
             let (every, most) = if *name == *"s200k.kz" {
                 (15, 10)
             } else if *name == *"s20k.kz" {
@@ -118,10 +118,14 @@ async fn thirty_days_of_four_sites() {
         }
         println!("day {number}: {events} events so far, {} s of publishing; {found:?}", publishing.as_secs());
     }
-    for (name, (told, truth)) in &sums {
-        println!("FIGURES {name}: sums of {MARKS:?} are {told:?}, {truth:?} in truth");
+    for (name, (published, exact)) in &sums {
+        println!("FIGURES {name}: sums of {FLAGS:?} are {published:?}, {exact:?} in exact");
         for at in 0..4 {
-            assert!(told[at].abs_diff(truth[at]) <= OF_TOTALS * days, "{name}: {} {told:?} but {truth:?}", MARKS[at]);
+            assert!(
+                published[at].abs_diff(exact[at]) <= OF_TOTALS * days,
+                "{name}: {} {published:?} but {exact:?}",
+                FLAGS[at]
+            );
         }
     }
     weekly(&world).await;
@@ -143,7 +147,7 @@ async fn thirty_days_of_four_sites() {
     }
 }
 
-/// What each choice of `publish_every` would show of a day, by size of site.
+/// What each choice of `publish_every` would publish of a day, by size of site.
 async fn previews(world: &World) {
     for (name, _) in &SITES[..3] {
         let choices = preview::of_yesterday(&world.vault, &site(name, 24 * 60), world.clock.now()).await.unwrap();
@@ -159,7 +163,7 @@ async fn previews(world: &World) {
     }
 }
 
-/// What the sites that publish by the week show.
+/// What the sites with windows of 7 days publish.
 async fn weekly(world: &World) {
     for (name, _) in WEEKLY {
         #[derive(Deserialize)]
@@ -173,7 +177,7 @@ async fn weekly(world: &World) {
     }
 }
 
-/// Waits until parts are merged as far as they would be of a day that came within a day, and not within a minute.
+/// Waits until parts are merged as if the day had arrived within a day and not within a minute.
 async fn merged(store: &Store) {
     #[derive(Deserialize)]
     struct Merges {
@@ -194,7 +198,7 @@ async fn a_day_of_ten_million_events_is_published_while_more_come() {
     merged(&world.vault).await;
     let size = bytes(&world.vault, &[]).await;
     world.end(&day).await;
-    // A batch of a hundred visits every half second goes on coming, of the next day.
+    // Meanwhile a batch of a hundred visits of the next day arrives every half second.
     let (stop, came) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let coming = tokio::spawn({
         let (vault, stop, came, next) = (world.vault.clone(), stop.clone(), came.clone(), world.day());
@@ -226,7 +230,7 @@ async fn a_day_of_ten_million_events_is_published_while_more_come() {
     );
 }
 
-/// Seconds of processor that the engine has used.
+/// Processor time of the engine, in seconds.
 fn processor(world: &World) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", world.engine.pid())).unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();

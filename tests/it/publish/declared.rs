@@ -1,10 +1,10 @@
-//! What operators declared, and what devices and programs tell, as it is published.
+//! Declared items, attributes of devices, and automation, as they are published.
 
 use super::*;
 
-pub(super) async fn what_was_declared_is_told(world: &World) {
-    let truth = world
-        .truth(
+pub(super) async fn declared_items_are_published(world: &World) {
+    let exact = world
+        .exact(
             "SELECT 'order' AS name, uniqExact(visit) AS number FROM events WHERE events.name = 'paid' AND suspect = ''
              UNION ALL SELECT 'top', uniqExact(visit) FROM events WHERE path = '/0' AND suspect = ''
              UNION ALL SELECT 'a', uniqExact(visit) FROM events WHERE variant = 'a' AND suspect = ''
@@ -17,39 +17,39 @@ pub(super) async fn what_was_declared_is_told(world: &World) {
     for goal in ["order", "top"] {
         for table in ["entries", "landings", "campaigns"] {
             let rows = world.published(table).await;
-            let told: Vec<_> = rows.iter().filter_map(|row| row["goals"][goal].as_u64()).collect();
-            let sum: u64 = told.iter().sum();
-            let worst = OF_OTHERS * rows.len() as u64;
-            let near = sum.abs_diff(truth[goal]) <= worst;
+            let published: Vec<_> = rows.iter().filter_map(|row| row["goals"][goal].as_u64()).collect();
+            let sum: u64 = published.iter().sum();
+            let max_error = OF_OTHERS * rows.len() as u64;
+            let near = sum.abs_diff(exact[goal]) <= max_error;
             assert!(
-                near || told.len() < rows.len() && sum <= truth[goal] + worst,
+                near || published.len() < rows.len() && sum <= exact[goal] + max_error,
                 "{table}: {goal} {sum} but {}",
-                truth[goal]
+                exact[goal]
             );
         }
     }
     let experiments = world.published("experiments").await;
     let variant = |name: &str| experiments.iter().find(|row| row["variant"] == name && row["goal"] == "order").unwrap();
-    assert!(number(variant("a"), "visits").abs_diff(truth["a"]) <= OF_PEOPLE, "{}", variant("a"));
+    assert!(number(variant("a"), "visits").abs_diff(exact["a"]) <= OF_PEOPLE, "{}", variant("a"));
     assert!(number(variant("a"), "converted") > 0 && number(variant(""), "visits") > number(variant("a"), "visits"));
 
     let steps = world.published("funnels").await;
     let step = |number: u64| steps.iter().find(|row| row["step"] == number).unwrap();
     assert_eq!((&step(1)["funnel"], &step(1)["name"]), (&Value::from("buy"), &Value::from("/0")));
-    assert!(number(step(1), "visits").abs_diff(truth["top"]) <= OF_PEOPLE, "{} but {}", step(1), truth["top"]);
-    assert!(number(step(2), "visits").abs_diff(truth["step 2"]) <= OF_PEOPLE, "{} but {}", step(2), truth["step 2"]);
+    assert!(number(step(1), "visits").abs_diff(exact["top"]) <= OF_PEOPLE, "{} but {}", step(1), exact["top"]);
+    assert!(number(step(2), "visits").abs_diff(exact["step 2"]) <= OF_PEOPLE, "{} but {}", step(2), exact["step 2"]);
 
     let moves = world.published("transitions").await;
     assert!(moves.len() > 10, "{moves:?}");
     for row in moves.iter().filter(|row| row["to_path"] != "(other)") {
         let name = format!("{}>{}", row["from_path"].as_str().unwrap(), row["to_path"].as_str().unwrap());
-        assert!(number(row, "visits").abs_diff(truth[&name]) <= OF_PEOPLE, "{row} but {}", truth[&name]);
+        assert!(number(row, "visits").abs_diff(exact[&name]) <= OF_PEOPLE, "{row} but {}", exact[&name]);
     }
 }
 
-pub(super) async fn what_devices_and_programs_tell_is_told_apart(world: &World) {
-    let truth = world
-        .truth(
+pub(super) async fn attributes_and_automation_are_published_separately(world: &World) {
+    let exact = world
+        .exact(
             "SELECT concat(attribute, '=', value) AS name, uniqExact(visitor) AS number FROM attributes
                 WHERE confirmed GROUP BY attribute, value",
         )
@@ -57,19 +57,20 @@ pub(super) async fn what_devices_and_programs_tell_is_told_apart(world: &World) 
     let attributes = world.published("attributes").await;
     for row in &attributes {
         let name = format!("{}={}", row["attribute"].as_str().unwrap(), row["value"].as_str().unwrap());
-        if let (Some(truth), Some(told)) = (truth.get(&name), row["visitors"].as_u64()) {
-            assert!(told.abs_diff(*truth) <= OF_PEOPLE, "{row} but {truth}");
+        if let (Some(exact), Some(published)) = (exact.get(&name), row["visitors"].as_u64()) {
+            assert!(published.abs_diff(*exact) <= OF_PEOPLE, "{row} but {exact}");
         }
     }
     let has = |name: &str, value: &str| attributes.iter().any(|row| row["attribute"] == name && row["value"] == value);
     assert!(has("time_zone", "Asia/Almaty") && has("languages", "ru") && has("canvas", "noised"), "{attributes:?}");
-    // A digest of many devices is told apart from those of one; a list has no `(other)`, since its values share people.
+    // A digest of many devices is published as `reused`; a list has no `(other)`, since its values share visitors.
     assert!(has("canvas", "normal") && has("canvas", "reused") && !has("languages", "(other)"), "{attributes:?}");
 
     let automation = world.published("automation").await;
     let reasons: Vec<_> = automation.iter().map(|row| row["reason"].as_str().unwrap()).collect();
     assert_eq!(reasons, ["bot:search", "detector:webdriver", "odd"]);
     let quality = world.published("quality").await;
-    let told: Vec<_> = quality.iter().map(|row| (row["outcome"].as_str().unwrap(), number(row, "count"))).collect();
-    assert!(matches!(told[..], [("accepted", 186..=214), ("duplicate", 186..=214)]), "{told:?}");
+    let published: Vec<_> =
+        quality.iter().map(|row| (row["outcome"].as_str().unwrap(), number(row, "count"))).collect();
+    assert!(matches!(published[..], [("accepted", 186..=214), ("duplicate", 186..=214)]), "{published:?}");
 }

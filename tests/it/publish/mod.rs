@@ -1,5 +1,5 @@
-//! What does the publisher make of a vault, on the real engine? Visible numbers are those of the vault, none stands for a few
-//! visitors, and each window is written once, whenever the publisher dies.
+//! The publisher on the real engine: published numbers are those of the vault, none counts only a few visitors, and each window
+//! is written once, at whatever call the publisher is killed.
 
 mod declared;
 
@@ -22,13 +22,13 @@ use tamga::store::{self, Limits, STATS, Store, StoreError, VAULT};
 use crate::support::engine::{Engine, PASSWORD, USER};
 
 const SITE: &str = "shop.kz";
-/// How far from the truth what is published may be: totals, people of a cell, all else.
+/// The maximum errors: of totals, of the visitors of a cell, of all other numbers.
 const OF_TOTALS: u64 = Noise::max_error(&[TOTAL_NOISE]);
 const OF_PEOPLE: u64 = Noise::max_error(&[CELL_NOISE]);
 const OF_OTHERS: u64 = Noise::max_error(&[CELL_NOISE, EXTRA_NOISE]);
 const ZONE: &str = "Asia/Almaty";
 
-/// An engine with both databases, and a clock that stands at the end of yesterday in the site's zone.
+/// An engine with both databases, and a clock at the end of yesterday in the site's time zone.
 struct World {
     _engine: Engine,
     vault: Store,
@@ -58,7 +58,7 @@ impl World {
         Schedule::new(ZONE, 24 * 60).unwrap().containing(Timestamp::from_second(now.as_second() - 1).unwrap())
     }
 
-    /// Fills yesterday with visits of one to seven views each; of every ten visitors nine are confirmed, some are suspect.
+    /// Fills yesterday with visits of one to seven views. Nine of ten visitors are confirmed, and some are suspects.
     async fn visits(&self, count: u32) {
         let day = self.day();
         let sql = "INSERT INTO events SELECT 1, {site:String}, {day:Date},
@@ -84,7 +84,7 @@ impl World {
             ("count", count.to_string()),
         ];
         self.vault.execute(sql, &parameters).await.unwrap();
-        // What some of them do beside that: orders, an experiment, links out, searches, failures, what their devices tell.
+        // Some visits also have orders, an experiment, outbound links, searches, errors, and a device part.
         let more = "INSERT INTO events (batch, site, day, hour, visitor, visit, view, confirmed, network, new_day, new_week, type,
                 step, country, browser, device, os, exit_domain, name, variant, search_term, suspect)
             SELECT 2, {site:String}, {day:Date}, toDateTime({start:UInt32} + 3600 * (cityHash64(v, 1) % 24), 'UTC'),
@@ -170,8 +170,8 @@ impl World {
         self.stats.rows(&format!("SELECT * FROM {table} ORDER BY ALL"), &[]).await.unwrap()
     }
 
-    /// Numbers of the vault by a name.
-    async fn truth(&self, sql: &str) -> BTreeMap<String, u64> {
+    /// Exact numbers of the vault, by name.
+    async fn exact(&self, sql: &str) -> BTreeMap<String, u64> {
         #[derive(Deserialize)]
         struct Row {
             name: String,
@@ -187,7 +187,7 @@ fn number(row: &Value, column: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn what_is_published_is_the_vault_s_truth_and_stands_for_many() {
+async fn published_numbers_are_those_of_the_vault_and_count_many_visitors() {
     let world = World::new(24 * 60).await;
     world.visits(10_000).await;
     let mut publisher = world.publisher(world.vault.clone(), world.stats.clone());
@@ -197,7 +197,7 @@ async fn what_is_published_is_the_vault_s_truth_and_stands_for_many() {
     let confirmed = "visitor IN (SELECT visitor FROM events WHERE confirmed AND suspect = '')";
     let site = &world.published("site").await[0];
     let sums = world
-        .truth(&format!(
+        .exact(&format!(
             "SELECT 'views' AS name, countIf(type = 'view') AS number FROM events WHERE suspect = ''
              UNION ALL SELECT 'visits', uniqExact(visit) FROM events WHERE suspect = ''
              UNION ALL SELECT 'visitors', uniqExactIf(visitor, {confirmed}) FROM events WHERE suspect = ''
@@ -209,27 +209,27 @@ async fn what_is_published_is_the_vault_s_truth_and_stands_for_many() {
         ))
         .await;
     for column in ["views", "visits", "visitors", "new_week"] {
-        let truth = &sums[column];
-        assert!(number(site, column).abs_diff(*truth) <= OF_TOTALS, "{column}: {site} but {truth}");
+        let exact = &sums[column];
+        assert!(number(site, column).abs_diff(*exact) <= OF_TOTALS, "{column}: {site} but {exact}");
     }
 
-    let truth = world
-        .truth(&format!(
+    let exact = world
+        .exact(&format!(
             "SELECT path AS name, uniqExactIf(visitor, {confirmed}) AS number FROM events
              WHERE type = 'view' AND suspect = '' GROUP BY path"
         ))
         .await;
     let pages = world.published("pages").await;
-    assert!(pages.len() > 20, "most of the pages show: {}", pages.len());
+    assert!(pages.len() > 20, "most pages are published: {}", pages.len());
     for row in pages.iter().filter(|row| row["path"] != "(other)") {
-        let visitors = truth[row["path"].as_str().unwrap()];
-        assert!(visitors >= 10, "{row} stands for {visitors}");
+        let visitors = exact[row["path"].as_str().unwrap()];
+        assert!(visitors >= 10, "{row} counts {visitors}");
         assert!(
             row["visitors"].is_null() || number(row, "visitors").abs_diff(visitors) <= OF_PEOPLE,
             "{row} but {visitors}"
         );
     }
-    let hidden: Vec<_> = truth.iter().filter(|(path, _)| pages.iter().all(|row| row["path"] != **path)).collect();
+    let hidden: Vec<_> = exact.iter().filter(|(path, _)| pages.iter().all(|row| row["path"] != **path)).collect();
     assert!(!hidden.is_empty(), "the test has small pages");
 
     for (table, column, total) in [
@@ -256,9 +256,9 @@ async fn what_is_published_is_the_vault_s_truth_and_stands_for_many() {
         ("errors", "count", "errors"),
     ] {
         let rows = world.published(table).await;
-        assert!(!rows.is_empty(), "{table} shows");
+        assert!(!rows.is_empty(), "{table} is published");
         if rows.iter().all(|row| row[column].is_u64()) {
-            // An experiment has its visits once per goal.
+            // An experiment has its visits once for each goal.
             let rows: Vec<_> = rows.iter().filter(|row| row.get("goal").is_none_or(|goal| goal == "order")).collect();
             let sum: u64 = rows.iter().map(|row| number(row, column)).sum();
             assert!(
@@ -270,8 +270,8 @@ async fn what_is_published_is_the_vault_s_truth_and_stands_for_many() {
         let numbers = rows.iter().flat_map(|row| row.as_object().unwrap().values()).filter_map(Value::as_u64);
         assert!(numbers.clone().all(|number| number % 5 == 0 && (number == 0 || number >= 10)), "{table}");
     }
-    declared::what_was_declared_is_told(&world).await;
-    declared::what_devices_and_programs_tell_is_told_apart(&world).await;
+    declared::declared_items_are_published(&world).await;
+    declared::attributes_and_automation_are_published_separately(&world).await;
     let ledger = &world.published("publications").await[0];
     assert_eq!(ledger["complete"], true);
     let share = ledger["folded_share"].as_f64().unwrap();
@@ -289,18 +289,18 @@ async fn a_week_counts_each_visitor_on_its_first_day() {
     world.vault.insert_json("leases", &["node", "complete_until", "written_at"], &[lease], None).await.unwrap();
     let mut publisher = world.publisher(world.vault.clone(), world.stats.clone());
     assert_eq!(publisher.advance(0).await.unwrap(), Progress::Published(week));
-    let truth = world
-        .truth(
+    let exact = world
+        .exact(
             "SELECT 'visitors' AS name, uniqExact(visitor) AS number FROM events WHERE confirmed AND new_week AND suspect = ''",
         )
         .await["visitors"];
     let site = &world.published("site").await[0];
-    assert!(number(site, "visitors").abs_diff(truth) <= OF_TOTALS, "{site} but {truth}");
+    assert!(number(site, "visitors").abs_diff(exact) <= OF_TOTALS, "{site} but {exact}");
     assert_eq!(site["visitors"], site["new_week"]);
     assert!(world.published("pages").await.len() > 10);
 }
 
-/// A store that is cut off after some calls, the last of which may still take effect.
+/// A store whose connection is cut after some calls. The last call may still take effect.
 #[derive(Clone)]
 struct Cut {
     store: Store,
@@ -355,10 +355,10 @@ impl Tables for Cut {
 }
 
 #[tokio::test]
-async fn cut_off_at_many_a_call_each_window_is_published_once() {
+async fn after_a_cut_at_many_calls_each_window_is_published_once() {
     let world = World::new(120).await;
     world.visits(6_000).await;
-    // A window takes about ninety calls; the tests with stores in memory cut off at each of them.
+    // A window takes about ninety calls; the tests with stores in memory cut at each of them.
     for (window, calls) in (0..12).zip((0..).step_by(7)) {
         let left = Arc::new(AtomicI64::new(calls));
         let cut = |store: &Store| Cut { store: store.clone(), left: left.clone(), takes_effect: window % 2 == 0 };
@@ -391,7 +391,7 @@ async fn cut_off_at_many_a_call_each_window_is_published_once() {
         assert_eq!(rows[0].number, 0, "{table}");
         assert!(!world.published(table).await.is_empty(), "{table}");
     }
-    assert_eq!(world.truth("SELECT 'seeds' AS name, count() AS number FROM seeds").await["seeds"], 0);
+    assert_eq!(world.exact("SELECT 'seeds' AS name, count() AS number FROM seeds").await["seeds"], 0);
 }
 
 #[tokio::test]
@@ -404,9 +404,9 @@ async fn a_day_is_dropped_a_day_after_its_publication() {
     let retention_worker = world.retention_worker();
     world.clock.advance_to(Timestamp::from_second(published_at + 86_300).unwrap());
     retention_worker.pass().await.unwrap();
-    assert!(world.truth(events).await["events"] > 0);
+    assert!(world.exact(events).await["events"] > 0);
     world.clock.advance_to(Timestamp::from_second(published_at + 86_430).unwrap());
     retention_worker.pass().await.unwrap();
-    assert_eq!(world.truth(events).await["events"], 0);
+    assert_eq!(world.exact(events).await["events"], 0);
     assert_eq!(world.published("site").await.len(), 1);
 }

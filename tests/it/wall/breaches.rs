@@ -1,4 +1,4 @@
-//! The breaches: what is done, and which rules must say so. Nothing else may.
+//! The breaches: what is done, and which rules must be broken by it. No other rule may be.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -148,7 +148,7 @@ pub(super) const BREACHES: &[Breach] = &[
         fs::write(log, kept).unwrap();
     }),
     machine("keys on a disk, beside the data", &["keys-memory", "keys-apart"], |world| {
-        // Of the build's folder it is known that it is on a disk.
+        // The build folder is on a disk.
         let base = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("wall-{}", std::process::id()));
         fs::create_dir_all(base.join("data")).unwrap();
         for entry in fs::read_dir(&world.config.data.dir).unwrap() {

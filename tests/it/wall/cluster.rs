@@ -1,4 +1,4 @@
-//! On a cluster the vault's rows are behind its tables, in a database of their own: is what is wrong there found, too?
+//! On a cluster the vault's rows are in a second database, behind its tables. Breaches there are found too.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use tamga::verify;
 
 use super::world::World;
 
-/// What a cluster changes in a server's own tables.
+/// How a cluster changes a server's system tables.
 const CLUSTER: [&str; 6] = [
     "INSERT INTO standin.databases VALUES ('tamga_vault_local')",
     "INSERT INTO standin.tables SELECT 'tamga_vault_local', name, concat('Replicated', engine), create_table_query \
@@ -20,7 +20,7 @@ const CLUSTER: [&str; 6] = [
      apply_to_except FROM standin.row_policies WHERE table IN (SELECT name FROM standin.tables WHERE database = 'tamga_vault_local')",
 ];
 
-/// What is done, how it is undone, and the rules that must say so.
+/// A breach, how it is undone, and the rules that it must break.
 const BREACHES: [(&str, &str, &[&str]); 7] = [
     (
         "ALTER TABLE standin.tables UPDATE create_table_query = replaceOne(create_table_query, 'TTL ', 'NO ') \
@@ -63,12 +63,12 @@ const BREACHES: [(&str, &str, &[&str]); 7] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_behind_the_tables_of_a_cluster_is_examined() {
+async fn the_tables_behind_those_of_a_cluster_are_examined() {
     let mut world = World::new().await;
     for sql in CLUSTER {
         world.engine.sql(sql).await;
     }
-    // On one server nobody should have made such a database.
+    // On a single server this database should not exist.
     let found = verify::examine(&world.subject()).await.names_of_broken();
     assert!(found.contains(&"apart-databases"), "{found:?}");
 

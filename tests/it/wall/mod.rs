@@ -1,4 +1,4 @@
-//! Does `tamga verify` find every breach of the wall, name it, and keep silent when there is none?
+//! `tamga verify` finds and names every breach of the wall, and reports nothing if there is none.
 //!
 //! Breaches that only a ClickHouse server can hold are planted in a stand-in of its `system` tables; the others in real
 //! tables, files and settings.
@@ -16,8 +16,8 @@ use crate::support::programs;
 use breaches::{BREACHES, Breach, Plant};
 use world::World;
 
-/// Breaches that are planted together: no two of the same rule, so that each rule's evidence is of one breach. With
-/// `TAMGA_ONE_BY_ONE=1` each alone, which takes minutes.
+/// Groups of breaches that are planted together. No two break the same rule, so a rule's evidence comes from one breach. With
+/// `TAMGA_ONE_BY_ONE=1` each breach is planted alone, which takes minutes.
 fn waves() -> Vec<Vec<&'static Breach>> {
     let alone = std::env::var_os("TAMGA_ONE_BY_ONE").is_some();
     let mut waves: Vec<Vec<&Breach>> = Vec::new();
@@ -32,7 +32,7 @@ fn waves() -> Vec<Vec<&'static Breach>> {
     waves
 }
 
-/// What changes this machine or the query log's place is undone as a whole.
+/// Breaches of this machine or of the query log's name are undone together.
 fn fits(one: &Breach, other: &Breach) -> bool {
     let is_whole =
         |breach: &Breach| !matches!(breach.plant, Plant::Server(..) | Plant::Store(..)) || breach.rules == ["log-kept"];
@@ -56,7 +56,7 @@ async fn every_planted_breach_is_found_and_named_and_nothing_else_is() {
         if found != expected {
             wrong.push(format!("{what:?}: {found:?}\n{}", verify::text(&report, false)));
         }
-        // Evidence is who, where and when: never what a visitor's browser sent.
+        // Evidence names accounts, tables and times, and never data of a visitor.
         let shown = verify::text(&report, false) + &verify::html(&report) + &serde_json::to_string(&report).unwrap();
         assert!(!shown.contains(breaches::PLANTED), "{what:?}: {shown}");
         for breach in &wave {
@@ -74,7 +74,7 @@ async fn every_planted_breach_is_found_and_named_and_nothing_else_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_cannot_be_looked_at_is_told_and_is_not_whole() {
+async fn a_store_that_cannot_be_examined_is_reported_as_unknown() {
     let mut world = World::new().await;
     world.plant(&Plant::Away).await;
     let report = verify::examine(&world.subject()).await;
@@ -84,9 +84,9 @@ async fn a_store_that_cannot_be_looked_at_is_told_and_is_not_whole() {
     assert_eq!(seen("audit"), Verdict::Kept);
 }
 
-/// The system tables of the engine, which are ClickHouse's own, have the columns that are read.
+/// The engine has ClickHouse's own system tables, and they have the columns that the checks read.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_read_of_a_server_is_there() {
+async fn the_system_tables_that_are_read_exist() {
     let world = World::new().await;
     for table in world::SYSTEM_TABLES {
         let known = world
@@ -105,9 +105,9 @@ async fn what_is_read_of_a_server_is_there() {
     }
 }
 
-/// What an engine writes down of a statement is what was asked of it, without its values.
+/// The engine logs each statement without its values.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_engine_writes_down_who_asked_what() {
+async fn an_engine_logs_queries_with_their_account() {
     let engine = crate::support::engine::Engine::start_for_analysts();
     engine.sql("CREATE DATABASE tamga_stats").await;
     engine.sql("CREATE TABLE tamga_stats.site (site String) ENGINE = MergeTree ORDER BY site").await;
@@ -153,7 +153,7 @@ fn the_wall_is_whole_where_nothing_was_done_and_the_verbs_say_what_they_do() {
     let shown = ground.run(&["audit", "show", "--act", "verify"], &[]);
     assert_eq!(String::from_utf8_lossy(&shown.stdout).matches("by=verb  not_seen=0").count(), 3);
 
-    // Whoever has the log forged is found out.
+    // A forged log is noticed.
     let log = ground.data().join("audit.jsonl");
     let forged = std::fs::read_to_string(&log).unwrap().replacen("\"verb\"", "\"nobody\"", 1);
     std::fs::write(&log, forged).unwrap();

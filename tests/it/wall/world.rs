@@ -1,4 +1,4 @@
-//! A clean installation as a server would have it: real tables on an engine, and a stand-in of the server's system tables.
+//! A clean installation on a server: real tables on an engine, and a stand-in for the server's system tables.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::breaches::Plant;
 use crate::support::engine::{Engine, PASSWORD, USER};
 
-/// What is read of a server's own tables, but for the query log, which no engine has before it is switched on.
+/// The system tables that are read, except for the query log, which an engine has only after it is switched on.
 pub(super) const SYSTEM_TABLES: [&str; 10] = [
     "databases",
     "tables",
@@ -28,7 +28,7 @@ pub(super) const SYSTEM_TABLES: [&str; 10] = [
     "row_policies",
 ];
 
-/// How each is made, and what a clean server has in it.
+/// How each table is created, and its rows on a clean server.
 const STANDIN: [(&str, &str, &str); 11] = [
     (
         "databases",
@@ -115,7 +115,7 @@ country = "KZ"
 pub(super) struct World {
     pub(super) engine: Arc<Engine>,
     stores: [Store; 2],
-    /// For breaches of this machine, which need no store: ones that say at once that they are not there.
+    /// For breaches of this machine, which need no store: stores that refuse connections at once.
     away: [Store; 2],
     is_away: bool,
     pub(super) config: Config,
@@ -173,7 +173,7 @@ impl World {
         world
     }
 
-    /// Files and settings as a clean installation has them.
+    /// Files and settings of a clean installation.
     fn settings(&mut self) {
         use std::os::unix::fs::PermissionsExt as _;
         let data = self.folder.path().join("data");
