@@ -15,7 +15,7 @@
 //! Why threshold and noise share one offset: adding one visitor, who does everything once, has the same effect as taking the
 //! next offset. So the rows with that visitor and the rows without are distinguished with probability 1 in 55 at most,
 //! whatever the other visitors do. No other cell uses this offset, so nothing is learnt about it elsewhere.
-//! `docs/publishing.md` says what more visitors add, or a visitor who does things twice or is in several tables.
+//! `docs/publishing.md` says what more visitors add, or a visitor who is counted twice or in several tables.
 //!
 //! Not hidden: that a published cell exists, and what follows from large numbers alone. Measures count all views and visits,
 //! also those of unconfirmed browsers; only confirmed visitors count for the threshold.
