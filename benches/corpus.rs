@@ -1,7 +1,7 @@
-//! What browsers would send: the same for every server and stage that is measured, made from a counter.
+//! Requests as browsers send them, made from a counter. Every measured server and stage gets the same ones.
 //!
-//! No two requests have the same view id, so that none is a duplicate; agents, networks, cookies and pages repeat as they do
-//! on a site. The site is the one of [`CONFIG`].
+//! No two requests have the same view id, so that none is a duplicate; agents, networks, cookies and pages repeat as
+//! they do on a site. The site is the one of [`CONFIG`].
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ use tamga::privacy::cookie::{CookieSeal, LocalTime, advance};
 use tamga::privacy::pseudonym::DayKey;
 use tamga::secret::Secret;
 
-/// The configuration of whatever is measured. The limits are counted and never reached.
+/// The configuration of every measurement. The rate limits are checked and never reached.
 pub(crate) const CONFIG: &str = r#"
 [server]
 trusted_proxies = ["127.0.0.0/8"]
@@ -34,11 +34,11 @@ events = ["pay.started", "pay.done"]
 variants = ["a", "b"]
 "#;
 
-/// The lasting key under which cookies are sealed here.
+/// The key that seals the cookies.
 pub(crate) const COOKIE_KEY: [u8; 32] = [0x5a; 32];
 
 const SITE: &str = "jetpay.kz";
-/// Visitors who come back.
+/// How many visitors come back.
 const VISITORS: usize = 500;
 const PAGES: [&str; 6] = ["/", "/tariffs", "/pay/000123", "/docs/start", "/docs/api/keys", "/about"];
 const AGENTS: [&str; 6] = [
@@ -61,7 +61,8 @@ static COOKIES: LazyLock<Vec<String>> = LazyLock::new(|| {
     (0..VISITORS).map(cookie).collect()
 });
 
-/// A day before the one on which cookies come back: their identity changes on arrival, as most do on a first visit of a day.
+/// A day before the one on which cookies come back: their identity changes on arrival, as most do on a first visit of a
+/// day.
 #[expect(clippy::disallowed_methods, reason = "the server that is measured follows the machine's clock")]
 fn yesterday() -> Date {
     jiff::Zoned::now().date().yesterday().expect("in range")
@@ -83,7 +84,7 @@ pub(crate) fn address(number: u64) -> [u8; 4] {
     [198, 18 + (spread & 1) as u8, (spread >> 1) as u8, (spread >> 9) as u8 | 1]
 }
 
-/// A body with so many events.
+/// A body with `events` events.
 pub(crate) fn body(number: u64, events: usize) -> String {
     let mut view = [0xa5; 16];
     view[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());

@@ -1,24 +1,25 @@
-//! The items of the published policies, as switches: what a site's policy does not list is neither asked for nor stored.
+//! The items of the published policies, as switches. An item that a site's policy does not list is neither requested
+//! nor stored.
 //!
-//! The lists come from `schema/data-map.toml`, which also names the columns, the purposes and where each item is
-//! published; a test holds the map against [`crate::record::columns`].
+//! The lists come from `schema/data-map.toml`, which also names the columns, the purposes and the published tables of
+//! each item. A test compares the map with [`crate::record::columns`].
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// The map as it stands in the repository.
+/// The text of `schema/data-map.toml`.
 pub const DATA_MAP: &str = include_str!("../schema/data-map.toml");
 
-/// The data map.
+/// The parsed data map.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataMap {
     pub item: BTreeMap<String, ItemEntry>,
     /// Item keys by profile.
     pub profile: BTreeMap<String, Vec<String>>,
-    /// What columns without an item are for: table, column, sentence.
+    /// The purpose of columns without an item: table, column, sentence.
     pub technical: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -26,21 +27,21 @@ pub struct DataMap {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ItemEntry {
-    /// Number in the design's list.
+    /// Its number, as `Tamga-Device` requests it.
     pub number: Option<u8>,
-    /// What the policies call it.
+    /// Its name in the policies.
     pub policy: String,
-    /// Fields and headers that carry it.
+    /// Fields and headers that contain it.
     pub wire: Vec<String>,
     /// `table.column` in the vault.
     pub columns: Vec<String>,
-    /// What it is kept for.
+    /// Why it is kept.
     pub purpose: String,
     /// Tables of the stats store.
     pub published: Vec<String>,
 }
 
-/// The map, read once.
+/// The data map, parsed once.
 pub fn data_map() -> &'static DataMap {
     static MAP: LazyLock<DataMap> =
         LazyLock::new(|| toml::from_str(DATA_MAP).expect("a unit test reads the embedded map"));
@@ -56,7 +57,7 @@ macro_rules! items {
         }
 
         impl Items {
-            /// The keys that this program has a switch for.
+            /// The keys of all switches.
             pub const KEYS: &[&str] = &[$($key),*];
 
             /// Whether the policy lists the item of this key.
@@ -108,7 +109,7 @@ items! {
 }
 
 impl Items {
-    /// The numbers of the items that only the browser can tell, as `Tamga-Device` asks for them: `10,13,14`.
+    /// The numbers of the listed items that only the browser knows, as `Tamga-Device` requests them: `10,13,14`.
     pub fn device_numbers(&self) -> String {
         let of_the_browser = |entry: &ItemEntry| entry.wire.iter().any(|field| field.starts_with("device."));
         let listed = data_map().item.iter().filter(|(key, entry)| self.lists(key) && of_the_browser(entry));
@@ -117,7 +118,7 @@ impl Items {
         numbers.iter().map(u8::to_string).collect::<Vec<_>>().join(",")
     }
 
-    /// The items of a profile or of an own list; exactly one of the two must be given. The error is a sentence.
+    /// The items of a profile or of a list. Exactly one of the two must be given. The error is a sentence.
     pub fn of(profile: Option<&str>, own: Option<&[String]>) -> Result<Self, String> {
         let map = data_map();
         let keys = match (profile, own) {

@@ -1,13 +1,14 @@
 //! Every metric, with its name, unit, labels and help text, in the OpenMetrics text format.
 //!
 //! No metric has a label for a site, an address or a value that a client sent: reasons are closed lists. Events are
-//! counted so that `received = accepted + dropped + rejected`. [`Counted`] guarantees this: events without a named outcome
-//! are rejected as `abandoned` when the guard is dropped. Rows are counted so that `found + accepted = spooled + stored +
-//! dead_lettered + erased + expired + lost` in every answer: all of them are copied from the spool at one moment
-//! ([`RowCounts`]).
+//! counted so that `received = accepted + dropped + rejected`. [`Counted`] guarantees this: events without a named
+//! outcome are rejected as `abandoned` when the guard is dropped. Rows are counted so that `found + accepted = spooled
+//! + stored + dead_lettered + erased + expired + lost` in every answer: all of them are copied from the spool at one
+//! moment ([`RowCounts`]).
 //!
-//! A number that can fall is a gauge: `stored` falls when an erasure arrives, and `dead_lettered` when rows are replayed. A
-//! number that only rises within a process is a counter, `_total`. `found` is a gauge, since it is a state at the start.
+//! A number that can fall is a gauge: `stored` falls when an erasure arrives, and `dead_lettered` when rows are
+//! replayed. A number that only rises within a process is a counter, `_total`. `found` is a gauge, since it is a state
+//! at the start.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -147,7 +148,7 @@ impl Metrics {
         all.add("events_accepted", None, None, "Events that were kept", self.accepted.clone());
         all.add("events_dropped", None, reason, "Events that were not kept, by reason", self.dropped.clone());
         all.add("events_rejected", None, reason, "Events that were refused, by reason", self.rejected.clone());
-        let help = "Events of suspects, kept or dropped, by the sign of automation";
+        let help = "Events whose sender is a suspect, kept or dropped, by the sign of automation";
         all.add("events_suspect", None, reason, help, self.suspect.clone());
         let help = "Fields of device parts that this version does not know";
         all.add("fields_unknown", None, None, help, self.unknown_fields.clone());
@@ -227,8 +228,8 @@ impl Metrics {
         self.engine_restarts.get_or_create(&[("store", store)]).inner().store(restarts, Ordering::Relaxed);
     }
 
-    /// Sets the result of an examination of the wall at `at_s`, in seconds since 1970. A rule has its name, whether it is
-    /// broken, and whether it could not be checked.
+    /// Sets the result of an examination of the wall at `at_s`, in seconds since 1970. A rule has its name, whether it
+    /// is broken, and whether it could not be checked.
     pub fn set_wall(&self, at_s: i64, rules: impl IntoIterator<Item = (&'static str, bool, bool)>) {
         for (rule, broken, unknown) in rules {
             self.wall_broken.get_or_create(&[("rule", rule)]).set(broken.into());

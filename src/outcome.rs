@@ -1,37 +1,38 @@
-//! What became of each event: the closed lists of reasons, and the one place that maps a rejection to its HTTP status.
+//! Outcomes of events: the closed lists of reasons, and the HTTP status of each rejection.
 //!
-//! `received = accepted + dropped + rejected`, counted in events; a beacon that could not be decoded is one rejected event.
-//! Reasons are for the operator's metrics. The sender learns only the status or the outcome's first word.
+//! `received = accepted + dropped + rejected`, counted in events. A beacon that cannot be decoded is one rejected event.
+//! Reasons appear in the operator's metrics. The sender gets only the status, or the word of [`Answer`].
 
-/// The signs of a request's head by which a sender that declares nothing may be a program. They flag, and drop only where a site says so.
+/// The signs of automation in the header fields of a request. They flag a suspect; events are dropped only if the site
+/// says so.
 pub const SUSPICIONS: [&str; 5] = ["no_agent", "headless", "no_language", "no_fetch_metadata", "platform_mismatch"];
 
 /// Why an event was not kept although nothing was wrong with the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DropReason {
-    /// A beacon with this view and number was seen within 30 minutes: a retry whose first try had arrived.
+    /// A beacon with this view id and number was accepted within 30 minutes before: this one is a retry.
     Duplicate,
     /// The user agent says that it is a bot.
     DeclaredBot,
-    /// `Sec-GPC: 1` (or DNT, if configured): one count for the site-day and nothing else.
+    /// `Sec-GPC: 1` (or DNT, if configured): the view is counted for the site and day, and nothing else is kept.
     CountOnly,
     /// The visitor objected: the cookie `…-off=1`, or an `object` event.
     Objection,
-    /// A type of event that this version does not know, or that is not one of the site's.
+    /// This version does not know the type of the event, or the site does not declare its name.
     UnknownEvent,
-    /// A URL that belongs to another host than the site's origins.
+    /// The host of the page is not one of the site's origins.
     ForeignPage,
-    /// A followed link that stayed on the site.
+    /// The followed link stayed on the site.
     InternalExit,
-    /// The site's policy does not list what the event tells.
+    /// The site's policy does not list the item that the event belongs to.
     NotInPolicy,
     /// The visitor refused consent in the same beacon.
     NoConsent,
-    /// The sender shows a sign of automation that drops on this site, or the event has no place for the flag.
+    /// The site drops suspects with this sign of automation, or the event has no column for the flag.
     Suspect,
-    /// The visitor has sent more than one does.
+    /// The visitor has reached its rate limit.
     VisitorLimit,
-    /// A search or a failure that says nothing once it is a template.
+    /// The text of a search or an error is empty after scrubbing.
     EmptyAfterScrub,
 }
 
@@ -80,25 +81,25 @@ pub enum Rejection {
     OutOfBounds,
     /// A beacon version that this collector does not speak.
     UnknownVersion,
-    /// The site is not one of the configured.
+    /// No such site is configured.
     UnknownSite,
-    /// The `Origin` is not one of the site's.
+    /// The site does not list the `Origin`.
     ForeignOrigin,
     /// The body is larger than 64 KiB.
     TooLarge,
     /// Neither `text/plain` nor `application/json`.
     MediaType,
-    /// The spool has no room. The sender is asked to come back.
+    /// The spool is full. The sender should retry later.
     SpoolFull,
     /// The spool cannot write.
     SpoolBroken,
     /// The body did not arrive in time.
     TooSlow,
-    /// The same beacon is being written right now; the sender is asked to come back and hear how it went.
+    /// Another request is writing the same beacon now. The sender should retry to learn its outcome.
     InFlight,
-    /// There is no key for the site's day.
+    /// The key of the site's day cannot be read or made.
     NoKey,
-    /// The request ended before its outcome was known, because the client went away.
+    /// The client went away before the outcome was known.
     Abandoned,
     /// More requests from one network than are allowed.
     NetworkLimit,
@@ -161,7 +162,7 @@ impl Rejection {
         }
     }
 
-    /// One sentence for whoever sent the request.
+    /// One sentence for the sender of the request.
     pub fn public_message(self) -> &'static str {
         match self {
             Self::Malformed => "The body is not a beacon: it must be the JSON object that schema/wire describes.",
@@ -180,12 +181,12 @@ impl Rejection {
     }
 }
 
-/// What the header `Tamga-Outcome` says of a beacon that was understood.
+/// The value of the header `Tamga-Outcome`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// At least one event was kept.
     Accepted,
-    /// No event was kept; the reason is in the metrics.
+    /// No event was kept. The reason is in the metrics.
     Dropped,
     /// The visitor objected: the snippet stops.
     Off,

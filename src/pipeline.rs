@@ -1,8 +1,8 @@
-//! The journey of one beacon: from what a browser sent to what may be kept.
+//! The journey of one beacon: from the decoded events to the rows that may be kept.
 //!
-//! Pure: no I/O, no clock, no await; the caller brings the time, the key and the lookups. So it can be tested by example,
-//! by property and by fuzzing, and a reader can hold it on one screen. After [`privacy::pseudonymise`] nothing in this
-//! program can say who sent the beacon.
+//! It is pure: no I/O, no clock, no await. The caller passes the time, the key and the lookups. So it can be tested by
+//! example, by property and by fuzzing. After [`privacy::pseudonymise`] nothing in this program can identify the
+//! sender.
 
 use crate::decode::{self, beacon::Addressed};
 use crate::enrich::{self, Ended, Enriched, Lookups, SiteEnrich};
@@ -16,45 +16,45 @@ use crate::privacy::daily_address::{self, Seen};
 use crate::privacy::pseudonym::DayKey;
 use crate::privacy::{self, SiteRules, SiteTime};
 
-/// What the journey must know of a site.
+/// The part of a site's configuration that the journey needs.
 pub struct SiteStages {
-    /// Its hosts, campaigns and events.
+    /// Hosts, campaigns and declared events.
     pub enrich: SiteEnrich,
-    /// Its day, policy and paths.
+    /// Time zone, policy and paths.
     pub rules: SiteRules,
-    /// The signs of automation that drop.
+    /// The signs of automation whose events are dropped.
     pub drop_suspects: Vec<String>,
 }
 
-/// What a browser shows of who it is.
+/// What a request presents to recognise the visitor.
 pub enum Presented {
-    /// The site's cookie, if it came back.
+    /// The site's cookie, if the browser sent it back.
     Cookie(Option<Cookie>),
-    /// On a site without a cookie: its network and agent.
+    /// On a site without a cookie: network and user agent.
     Address(daily_address::Presented),
-    /// Nothing, by the site's choice or because a picture was asked for: its rows bear a pseudonym of the view alone.
+    /// Nothing: the site wants no identity, or the request is a pixel. Its rows have a pseudonym of this view alone.
     Nothing,
 }
 
-/// What became of a beacon.
+/// The result for one beacon.
 #[derive(Default)]
 pub struct Processed {
-    /// What may be kept.
+    /// The rows that may be kept.
     pub kept: PseudonymousBeacon,
-    /// The cookie to set; none after an objection or a declared bot.
+    /// The cookie to set; `None` after an objection and for a declared bot.
     pub cookie: Option<Cookie>,
-    /// On a site without a cookie, what to remember of the visitor.
+    /// On a site without a cookie: what this process remembers of the visitor.
     pub seen: Option<Seen>,
-    /// The visitor refused consent in this beacon: the cookie is to be taken back.
+    /// The visitor refused consent in this beacon, so its cookie is deleted.
     pub refused: bool,
     pub accepted: u32,
-    /// Events not kept, by reason.
+    /// How many events are not kept, by reason.
     pub dropped: Vec<(DropReason, u32)>,
-    /// The sign of automation that its sender shows, and how many events came with it.
+    /// The sender's sign of automation, and the number of its events.
     pub suspected: Option<(&'static str, u32)>,
     /// The visitor objected in this beacon.
     pub objected: bool,
-    /// A visit of somebody who can be told from others begins: its device may be asked.
+    /// A visit of a recognisable visitor begins, so the device part may be requested.
     pub begins_visit: bool,
 }
 
@@ -165,7 +165,7 @@ fn views(beacon: &ReceivedBeacon) -> u32 {
 }
 
 impl SiteStages {
-    /// Why a sender is dropped as a program, and what that is counted as for the site's day.
+    /// Why the events of an automated sender are dropped, and the reason of their tally.
     fn bot(&self, automation: Automation) -> Option<(DropReason, String)> {
         match automation {
             Automation::Declared(class) => Some((DropReason::DeclaredBot, format!("bot:{class}"))),
@@ -230,7 +230,7 @@ impl Processed {
         visitor
     }
 
-    /// Keeps counts alone of what would be kept.
+    /// Drops all events that would be kept. Tallies stay.
     pub fn discard(&mut self, reason: DropReason) {
         let kept = std::mem::take(&mut self.kept);
         let events = kept.accepted;
@@ -245,8 +245,8 @@ impl Processed {
         }
     }
 
-    /// Takes what a beacon says of consent out of it and counts it by the policy's version, without a pseudonym. The last
-    /// word counts: whether consent is given, or `None` if nothing is said.
+    /// Removes the consent events of a beacon and counts them by the policy's version, without a pseudonym. Returns
+    /// whether the last one grants consent, or `None` if there is none.
     fn consent(&mut self, beacon: &mut ReceivedBeacon, rules: &SiteRules, time: SiteTime) -> Option<bool> {
         let mut last = None;
         let mut said = [0; 2];

@@ -1,9 +1,9 @@
-//! The generator of load: keep-alive connections on one core, closed loop (as fast as answers come) or open loop (at a given
-//! rate, whatever the answers do).
+//! The generator of load: keep-alive connections on one core, closed loop (as fast as answers come) or open loop (at a
+//! given rate, whatever the answers do).
 //!
-//! In the open loop each connection has a schedule of its own. Latency is counted from the moment at which a request was due
-//! if its connection was still busy then, else from its sending: a late server is charged for what waited behind, and the
-//! generator is not for being woken late.
+//! In the open loop each connection has a schedule of its own. Latency is counted from the moment at which a request
+//! was due if its connection was still busy then, else from its sending: a late server is charged for what waited
+//! behind, and the generator is not for being woken late.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -1,8 +1,9 @@
 //! `make bench`: how fast the edge is beside nginx and a bare handler, in one run, and what it takes.
 //!
-//! The servers have one core, the generator the other. Targets are interleaved, so that what else the machine does hits all
-//! alike; the first figure is events per second of the *server's own* processor time, which neither the generator nor a
-//! neighbour changes much. Every answer must be 2xx. The results go to `docs/benchmarks.md` and `docs/benchmarks.svg`.
+//! The servers have one core, the generator the other. Targets are interleaved, so that what else the machine does hits
+//! all alike; the first figure is events per second of the *server's own* processor time, which neither the generator
+//! nor a neighbour changes much. Every answer must be 2xx. The results go to `docs/benchmarks.md` and
+//! `docs/benchmarks.svg`.
 //!
 //! `TAMGA_BENCH_ROUNDS` (5) and `TAMGA_BENCH_SECONDS` (3) say how long; `TAMGA_BENCH_ADDRESS=HOST:PORT`, with `TAMGA_BENCH_PID` if
 //! it runs here, adds your own server that answers `POST /v1/beacon`.
@@ -43,7 +44,7 @@ pub(crate) type Latency = [f64; 3];
 /// All that was measured of one server.
 pub(crate) struct Measured {
     pub(crate) name: &'static str,
-    pub(crate) is_ours: bool,
+    pub(crate) is_local: bool,
     pub(crate) by_size: [Figures; 3],
     pub(crate) latency: [Latency; 3],
     pub(crate) loaded_bytes: u64,
@@ -102,7 +103,7 @@ fn load(address: &str, rate: &str, seconds: &str) {
 async fn measure(servers: &[Server], rounds: u64, lasts: Duration) -> Vec<Measured> {
     let blank = |server: &Server| Measured {
         name: server.name,
-        is_ours: server.is_ours(),
+        is_local: server.is_local(),
         by_size: std::array::from_fn(|_| Figures::default()),
         latency: [[f64::NAN; 3]; 3],
         loaded_bytes: 0,
@@ -129,7 +130,7 @@ async fn measure(servers: &[Server], rounds: u64, lasts: Duration) -> Vec<Measur
                 let used = server.cpu_seconds() - before;
                 let figures = &mut measured[at].by_size[size];
                 figures.requests_per_second.push(answered.requests as f64 / answered.seconds);
-                if server.is_ours() {
+                if server.is_local() {
                     figures.events_per_cpu_second.push(answered.requests as f64 * events as f64 / used);
                 }
                 eprintln!(
@@ -150,7 +151,7 @@ async fn measure(servers: &[Server], rounds: u64, lasts: Duration) -> Vec<Measur
     }
     for (server, measured) in servers.iter().zip(&mut measured) {
         measured.loaded_bytes = server.resident_bytes();
-        if server.is_ours() {
+        if server.is_local() {
             let before = server.resident_bytes();
             let kept = generator::idle(load(server, 1, None, lasts, IDLE)).await;
             measured.idle_bytes = (server.resident_bytes() as f64 - before as f64) / kept.len() as f64;

@@ -83,7 +83,7 @@ fn page(measured: &[Measured], rounds: u64, seconds: u64) -> String {
         }
     }
     out += "\n## Memory\n\n| server | resident after all of it, MiB | an idle connection, kB |\n|---|--:|--:|\n";
-    for of in measured.iter().filter(|of| of.is_ours) {
+    for of in measured.iter().filter(|of| of.is_local) {
         let (mib, kb) = (of.loaded_bytes as f64 / f64::from(1 << 20), of.idle_bytes / 1e3);
         let _ = writeln!(out, "| {} | {mib:.0} | {kb:.1} |", of.name);
     }
@@ -130,7 +130,7 @@ fn machine() -> String {
 fn picture(measured: &[Measured]) -> String {
     const COLOURS: [&str; 5] = ["#8a8f98", "#b9a06a", "#2f6f4f", "#86b39a", "#7a5c8e"];
     const WIDTH: f64 = 440.0;
-    let known: Vec<_> = measured.iter().filter(|of| of.is_ours).collect();
+    let known: Vec<_> = measured.iter().filter(|of| of.is_local).collect();
     let figure = |of: &Measured, size: usize| median(&of.by_size[size].events_per_cpu_second);
     let mut out = String::new();
     let mut y = 8.0;

@@ -1,5 +1,5 @@
-//! The servers that are measured, each a process of its own on a core of its own: nginx, a bare axum handler, Tamga, and
-//! whatever else an address is given of. What they use is read from `/proc`.
+//! The servers that are measured, each a process of its own on a core of its own: nginx, a bare axum handler, Tamga,
+//! and whatever else an address is given of. What they use is read from `/proc`.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -126,7 +126,7 @@ fn children(parent: u32) -> Vec<u32> {
 
 impl Server {
     /// Whether its use of the processor is known.
-    pub(crate) fn is_ours(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         !self.pids.is_empty()
     }
 

@@ -1,8 +1,9 @@
-//! The stages of the journey inside one process: nanoseconds each, and the instructions that `scripts/instructions` counts.
+//! The stages of the journey in one process: nanoseconds of each, and the instructions that `scripts/instructions`
+//! counts.
 //!
 //! `cargo run --release --example stages` prints times. With `--count` each stage is run [`COUNTED`] times and nothing is
-//! printed; under callgrind the functions named `stage_…` then show what one run costs, which no neighbour changes. Caches
-//! are warm: everything has been done once before.
+//! printed. Under callgrind the functions `stage_…` then show the cost of one run, which other programs on the machine do not
+//! change. Caches are warm, because every stage has run once before.
 #![allow(missing_docs, clippy::print_stdout, reason = "a program that measures and prints")]
 
 #[path = "../corpus.rs"]
@@ -153,7 +154,7 @@ fn main() {
     let runs = 40_000;
     println!("{:<28} {:>10} {:>14}", "stage", "ns", "ns per event");
     for (name, events, stage) in STAGES {
-        // The best of five: what disturbs only ever adds.
+        // The best of five: a disturbance only makes a run slower.
         let best = (0..5)
             .map(|_| {
                 let since = Instant::now();

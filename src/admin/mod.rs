@@ -1,8 +1,8 @@
-//! The operations' listener: whether the process lives, whether it is ready and if not why, and its figures.
+//! The admin listener: liveness, readiness with reasons, and metrics.
 //!
-//! It is for a trusted network: by default loopback. Nothing it says names a site's visitor, an address or a reason finer
-//! than the closed lists of `outcome`. Being ready means that beacons can be made durable; the vault may be away while the
-//! spool has room, which is told but does not make a node unready.
+//! It is meant for a trusted network; the default is loopback. Its answers contain no visitor, no address, and only
+//! reasons from the closed lists of `outcome`. Ready means that beacons can be made durable. An unreachable vault is a
+//! warning and not a reason to be unready, as long as the spool has space.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
 
-/// What the process says of itself when asked.
+/// The state of the process, as the admin listener shows it.
 pub trait Watch: Send + Sync + 'static {
-    /// Why beacons cannot be taken now, a sentence each; empty when they can.
+    /// Why beacons cannot be accepted now, one sentence per reason. Empty if they can.
     fn not_ready(&self) -> Vec<String>;
-    /// What is not as it should be although beacons are taken, a sentence each.
+    /// Problems that do not stop beacons, one sentence each.
     fn warnings(&self) -> Vec<String>;
-    /// The metrics of this moment, in the OpenMetrics text format.
+    /// The current metrics, in the OpenMetrics text format.
     fn metrics(&self) -> String;
 }
 
-/// Every route of the operations' listener.
+/// Every route of the admin listener.
 pub fn router(watch: Arc<dyn Watch>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "alive\n" }))

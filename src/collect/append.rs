@@ -1,7 +1,8 @@
 //! The last step of ingest: makes rows durable in the spool, and then counts their beacon.
 //!
 //! The future continues if the client goes away. Otherwise rows that become durable a moment later would be counted as
-//! refused, and the client's retry would be stored a second time. The spool's queue bounds how many such futures there are.
+//! refused, and the client's retry would be stored a second time. The spool's queue bounds how many such futures there
+//! are.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -92,7 +93,7 @@ impl Append {
         processed
     }
 
-    /// Nothing is stored: the beacon may be sent again, and the counts wait for the next one.
+    /// Nothing is stored: the beacon may be sent again, and its counts wait for the next beacon.
     fn failed(mut self, extra: Extra, rejection: Rejection) -> Rejection {
         if let Some(counts) = extra.pending {
             self.collector.outcome_counts.restore(counts, extra.now_ms);

@@ -1,11 +1,11 @@
-//! Whose address a request came from, seen through the proxies that the operator trusts.
+//! The client's address behind trusted proxies.
 //!
-//! A header counts only when the peer is a trusted proxy, and only the one that `[server] client_address_header` names: a
-//! proxy that writes one of them may pass on another as the client sent it. A list (`X-Forwarded-For`, `Forwarded` of RFC
-//! 7239) is read from the right, over trusted hops, to the first address that is not trusted; what stands left of it was
-//! written by somebody unknown. An entry that is no address ends the walk at the last hop that was understood. Any other
-//! header holds one address, and given twice it holds none. The result feeds lookups in memory only; nothing of a
-//! request's body is ever an address.
+//! A forwarding header is believed only if the peer is a trusted proxy, and only the header that `[server]
+//! client_address_header` names: a proxy that writes one header may pass on another one as the client sent it. A list
+//! (`X-Forwarded-For`, or `Forwarded` of RFC 7239) is read from the right, over trusted hops, to the first address that
+//! is not trusted. Entries to the left of it come from unknown writers. An entry that is no address ends the walk at
+//! the last hop that was understood. Any other header holds one address; if it is sent twice, it is ignored. The
+//! address is used for lookups in memory only. Nothing in a request's body is ever used as an address.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,10 +16,10 @@ use crate::secret::Personal;
 
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// Hops that are looked at; a longer chain is nobody's real one.
+/// How many hops are read. No real chain of proxies is longer.
 const HOPS_MAX: usize = 32;
 
-/// The networks whose word counts, and where they write it.
+/// The networks of trusted proxies, and the header that they write.
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
     header: HeaderName,
@@ -42,7 +42,8 @@ impl TrustedProxies {
         if !self.trusts(peer) {
             return Personal::new(peer);
         }
-        // As bytes: one that is not ASCII spoils the entry that it stands in, and not what a proxy wrote behind it.
+        // Read as bytes: a byte that is not ASCII spoils its own entry, but not the entries that a proxy wrote after
+        // it.
         let mut lines = headers.get_all(&self.header).iter().map(HeaderValue::as_bytes);
         let client = if self.header == FORWARDED_FOR {
             self.walk(peer, lines.rev().flat_map(|line| line.rsplit(|byte| *byte == b',')).map(address))
@@ -54,7 +55,7 @@ impl TrustedProxies {
         Personal::new(client)
     }
 
-    /// From the peer to the left, as long as whoever is reached is trusted and has named an address.
+    /// Goes from the peer to the left while the current hop is trusted and has named an address.
     fn walk(&self, peer: IpAddr, hops: impl Iterator<Item = Option<IpAddr>>) -> IpAddr {
         let mut client = peer;
         for hop in hops.take(HOPS_MAX) {
@@ -67,7 +68,8 @@ impl TrustedProxies {
     }
 }
 
-/// A network of mapped addresses (`::ffff:10.0.0.0/104`) as the IPv4 network that it is, since addresses are compared so.
+/// Turns a network of mapped addresses (`::ffff:10.0.0.0/104`) into its IPv4 network, because addresses are compared as
+/// IPv4.
 fn canonical(network: IpNet) -> IpNet {
     match network.addr().to_canonical() {
         IpAddr::V4(address) if network.prefix_len() >= 96 && matches!(network, IpNet::V6(_)) => {
@@ -107,8 +109,8 @@ fn unescaped(quoted: &[u8]) -> Vec<u8> {
     quoted.iter().copied().filter(kept).collect()
 }
 
-/// The parts between separators that stand outside of quotes, the last one first. Read from the right, because a quote that a
-/// client left open at the left must not swallow what a proxy wrote behind it.
+/// The parts between separators outside of quotes, the last part first. It reads from the right, so that a quote that a
+/// client left open does not hide the part that a proxy wrote after it.
 fn pieces_from_right(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
@@ -232,7 +234,7 @@ mod tests {
                 let joined = format!("{forged}, {wrote}");
                 let lines: &[&str] = if on_a_line_of_its_own { &[&forged, &wrote] } else { &[&joined] };
                 let found = client(header, &["127.0.0.1/32"], "127.0.0.1", lines);
-                // One's own loopback address would be a further trusted hop.
+                // The machine's loopback address would be a further trusted hop.
                 prop_assert!(found == seen.to_string() || seen.is_loopback(), "{found} of {lines:?}");
             }
         }

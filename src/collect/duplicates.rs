@@ -1,9 +1,9 @@
 //! Deduplication: a retry of a beacon that was already accepted is answered, and counted, as a duplicate.
 //!
 //! This node remembers a beacon's (site, view, seq) for 30 minutes. It stores only a hash under a key that this process
-//! alone has, and no value that the client chose. Memory is bounded by two generations of hashes. The older generation is
-//! dropped as a whole after 30 minutes, or earlier if the younger one is full. A hash collision would make a new beacon a
-//! duplicate; the chance is about one in 10¹³.
+//! alone has, and no value that the client chose. Memory is bounded by two generations of hashes. The older generation
+//! is dropped as a whole after 30 minutes, or earlier if the younger one is full. A hash collision would make a new
+//! beacon a duplicate; the chance is about one in 10¹³.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};

@@ -1,4 +1,4 @@
-//! What is read from a request's head, and what is not: cookies other than our own and `Authorization` are never looked at.
+//! Reads the header fields of a request. Cookies of others and `Authorization` are never read.
 
 use std::net::IpAddr;
 
@@ -9,19 +9,19 @@ use jiff::Timestamp;
 use crate::event::Sender;
 use crate::secret::Personal;
 
-/// Cookies that are looked through for our own; browsers keep fewer than 200 of a site.
+/// How many cookies are searched for Tamga's. Browsers keep fewer than 200 per site.
 const COOKIES_MAX: usize = 200;
-/// Bytes of a header that are looked at; the rest says nothing that is kept.
+/// How many bytes of a header are read. The rest would not be kept.
 const TEXT_MAX: usize = 1024;
 
 const BRANDS: HeaderName = HeaderName::from_static("sec-ch-ua");
 const PLATFORM: HeaderName = HeaderName::from_static("sec-ch-ua-platform");
 const MOBILE: HeaderName = HeaderName::from_static("sec-ch-ua-mobile");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// `Sec-GPC`: the browser asks not to be measured.
+/// `Sec-GPC`: the browser asks to be counted only.
 pub(super) const GPC: HeaderName = HeaderName::from_static("sec-gpc");
 
-/// Who sent a request, as far as its head tells.
+/// The sender of a request, as its header fields describe it.
 pub(super) fn sender(headers: &HeaderMap, address: Personal<IpAddr>, arrived_at: Timestamp) -> Sender {
     let personal = |name: &HeaderName| Personal::new(text(headers, name).to_owned());
     Sender {
@@ -43,13 +43,13 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     &value[..value.len().min(TEXT_MAX)]
 }
 
-/// The value of our cookie of this name.
+/// The first value of Tamga's cookie of this name.
 pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &'a str) -> Option<&'a str> {
     cookies(headers, name).next()
 }
 
-/// The values of our cookie of this name. More than one come where it bears no `__Host-`: a page of the site can then put
-/// one of the same name before it.
+/// All values of Tamga's cookie of this name. Without the prefix `__Host-` there may be several, because a page of the
+/// site can set a cookie of the same name.
 pub(super) fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).take(COOKIES_MAX);
@@ -58,16 +58,16 @@ pub(super) fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterato
 
 /// Names and attributes of the cookies that a site's collector sets.
 pub(super) struct CookieNames {
-    /// The one with the identity.
+    /// The name of the cookie with the identity.
     pub(super) identity: String,
-    /// The one that says that the visitor objected.
+    /// The name of the cookie with the objection.
     pub(super) off: String,
     attributes: &'static str,
 }
 
 impl CookieNames {
-    /// On https the names bear `__Host-`, so that no other host can set or see them; plain http is for loopback only and
-    /// cannot have it.
+    /// On https the names begin with `__Host-`, so that no other host can set or read the cookies. Plain http is for
+    /// loopback only; browsers refuse the prefix there.
     pub(super) fn new(site: &str, secure: bool) -> Self {
         let prefix = if secure { "__Host-" } else { "" };
         Self {
@@ -81,14 +81,14 @@ impl CookieNames {
         }
     }
 
-    /// `Set-Cookie` for a cookie of ours.
+    /// The value of `Set-Cookie` for one of Tamga's cookies.
     pub(super) fn set(&self, name: &str, value: &str, max_age_s: i64) -> HeaderValue {
         let line = format!("{name}={value}; Max-Age={max_age_s}{}", self.attributes);
         HeaderValue::try_from(line).expect("names are domains, values base64url")
     }
 }
 
-/// Adds what a page of an allowed origin needs to read an answer.
+/// Adds the fields that let a page of an allowed origin read the answer.
 pub(super) fn allow_origin(headers: &mut HeaderMap, origin: &HeaderValue) {
     const EXPOSED: HeaderValue = HeaderValue::from_static("Tamga-Outcome, Tamga-Device, Retry-After");
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -100,7 +100,7 @@ pub(super) fn allow_origin(headers: &mut HeaderMap, origin: &HeaderValue) {
 /// `Tamga-Device`: the numbers of the items that the device is asked for.
 pub(super) const DEVICE: HeaderName = HeaderName::from_static("tamga-device");
 
-/// `Tamga-Outcome`.
+/// `Tamga-Outcome`: how the beacon ended.
 pub(super) const OUTCOME: HeaderName = HeaderName::from_static("tamga-outcome");
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_own_cookie_is_found() {
+    fn only_the_named_cookie_is_found() {
         let mut headers = HeaderMap::new();
         headers.append(header::COOKIE, HeaderValue::from_static("session=secret; xtamga-a.kz=no;tamga-a.kz=yes"));
         headers.append(header::COOKIE, HeaderValue::from_static("tamga-off=1"));

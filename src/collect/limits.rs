@@ -1,12 +1,12 @@
-//! How much may come from one network, for one site and of one visitor: a hostile sender costs its own beacons, not others'.
+//! Rate limits for networks, sites and visitors: a hostile sender loses its own beacons and nobody else's.
 //!
-//! Each is a rate with a burst, kept as one number per key: when what it has sent will be paid off. The keys are networks
-//! (/24, /48), sites and pseudonyms, as a hash under a key that only this process has. Memory is fixed: a key whose debt is
-//! paid is as good as unknown, so its place is free, and when all places of a key are taken, the one that owes least loses
-//! its debt. Time is the clock's; one that went back forgives.
+//! Each limit is a token bucket with a rate and a burst. One number per key is stored: the time when the bucket will be
+//! full again. Keys are networks (/24, /48), sites and pseudonyms, hashed under a key that only this process has.
+//! Memory is fixed: the slot of a full bucket is free, because a full bucket equals an unknown key. If all slots of a
+//! key are taken, the fullest bucket is replaced. If the clock goes back, the buckets count as full.
 //!
-//! An address of this machine itself is not limited: it is a proxy that was not named in `trusted_proxies` or that names
-//! nobody, and its limit would be everybody's.
+//! Loopback addresses have no limit. Such an address belongs to a proxy that `trusted_proxies` does not name, or that
+//! does not name its client, and all clients would share its limit.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
@@ -16,97 +16,99 @@ use crate::config;
 use crate::event::Pseudonym;
 use crate::privacy::network_prefix;
 
-/// Places of a table: 1 MiB each.
-const PLACES: usize = 1 << 16;
-/// Neighbouring places that a key may take.
+/// Slots of one table, which takes 1 MiB.
+const SLOTS: usize = 1 << 16;
+/// How many neighbouring slots a key may use.
 const WAYS: usize = 8;
-/// What may come at once, in seconds of the rate. People come in waves, and whole offices behind one address.
+/// The size of a bucket, in seconds of its rate. Visitors come in waves, and a whole office may share one address.
 const BURST_S: u64 = 10;
 const NANOSECONDS: u64 = 1_000_000_000;
 
 /// The three limits.
 pub(super) struct Limits {
-    network: Limiter,
-    site: Limiter,
-    visitor: Limiter,
+    network: TokenBuckets,
+    site: TokenBuckets,
+    visitor: TokenBuckets,
 }
 
 impl Limits {
-    /// From the configuration; 0 is no limit.
+    /// Reads the configuration. A rate of 0 means no limit.
     pub(super) fn new(config: &config::Limits) -> Self {
         Self {
-            network: Limiter::new(config.network_per_s.into(), NANOSECONDS, BURST_S * NANOSECONDS),
-            site: Limiter::new(config.site_per_s.into(), NANOSECONDS, BURST_S * NANOSECONDS),
-            // An hour's worth may come at once: a page may be the kind on which much happens.
-            visitor: Limiter::new(config.visitor_events_per_h.into(), 3_600 * NANOSECONDS, 3_600 * NANOSECONDS),
+            network: TokenBuckets::new(config.network_per_s.into(), NANOSECONDS, BURST_S * NANOSECONDS),
+            site: TokenBuckets::new(config.site_per_s.into(), NANOSECONDS, BURST_S * NANOSECONDS),
+            // The bucket holds an hour's events, because much may happen on one page.
+            visitor: TokenBuckets::new(config.visitor_events_per_h.into(), 3_600 * NANOSECONDS, 3_600 * NANOSECONDS),
         }
     }
 
-    /// Whether a request from this address may go on.
+    /// Takes a token for a request from this address; `false` if there is none.
     pub(super) fn admit_network(&self, client: IpAddr, now_ms: i64) -> bool {
-        client.is_loopback() || self.network.admits(network_prefix(client), 1, now_ms)
+        client.is_loopback() || self.network.take(network_prefix(client), 1, now_ms)
     }
 
-    /// Whether a request for this site may go on.
+    /// Takes a token for a request for this site; `false` if there is none.
     pub(super) fn admit_site(&self, site: &str, now_ms: i64) -> bool {
-        self.site.admits(site, 1, now_ms)
+        self.site.take(site, 1, now_ms)
     }
 
-    /// Whether so many events of a visitor may be kept.
+    /// Takes a token for each of the visitor's events; `false` if there are too few.
     pub(super) fn admit_visitor(&self, visitor: &Pseudonym, events: u32, now_ms: i64) -> bool {
-        self.visitor.admits(visitor, events, now_ms)
+        self.visitor.take(visitor, events, now_ms)
     }
 }
 
-struct Limiter {
-    /// Nanoseconds that one costs; 0 is no limit.
-    cost_ns: u64,
+/// Token buckets of one rate, by key.
+struct TokenBuckets {
+    /// Nanoseconds until one token comes back; 0 means no limit.
+    token_ns: u64,
+    /// Nanoseconds until an empty bucket is full.
     burst_ns: u64,
     hasher: RandomState,
-    places: Mutex<Box<[Place]>>,
+    slots: Mutex<Box<[Bucket]>>,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Place {
+struct Bucket {
     hash: u64,
-    /// When the debt is paid, in nanoseconds since 1970. In the past: the place is free.
-    paid_ns: u64,
+    /// When the bucket is full, in nanoseconds since 1970. If this is in the past, the slot is free.
+    full_at_ns: u64,
 }
 
-impl Limiter {
+impl TokenBuckets {
     fn new(rate: u64, per_ns: u64, burst_ns: u64) -> Self {
-        let places = if rate == 0 { 0 } else { PLACES };
+        let slots = if rate == 0 { 0 } else { SLOTS };
         Self {
-            cost_ns: per_ns.checked_div(rate).map_or(0, |cost| cost.max(1)),
+            token_ns: per_ns.checked_div(rate).map_or(0, |cost| cost.max(1)),
             burst_ns,
             hasher: RandomState::new(),
-            places: Mutex::new(vec![Place::default(); places].into()),
+            slots: Mutex::new(vec![Bucket::default(); slots].into()),
         }
     }
 
-    fn admits(&self, key: impl Hash, amount: u32, now_ms: i64) -> bool {
-        if self.cost_ns == 0 {
+    fn take(&self, key: impl Hash, amount: u32, now_ms: i64) -> bool {
+        if self.token_ns == 0 {
             return true;
         }
         let hash = self.hasher.hash_one(key);
         let now_ns = u64::try_from(now_ms).unwrap_or(0).saturating_mul(1_000_000);
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = hash as usize % (PLACES / WAYS) * WAYS;
-        let set = &mut places[start..start + WAYS];
-        let place = match set.iter().position(|place| place.hash == hash) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = hash as usize % (SLOTS / WAYS) * WAYS;
+        let set = &mut slots[start..start + WAYS];
+        let bucket = match set.iter().position(|bucket| bucket.hash == hash) {
             Some(at) => &mut set[at],
             None => {
-                let least = set.iter_mut().min_by_key(|place| place.paid_ns).expect("a key has places");
-                *least = Place { hash, paid_ns: 0 };
-                least
+                let fullest = set.iter_mut().min_by_key(|bucket| bucket.full_at_ns).expect("a key has slots");
+                *fullest = Bucket { hash, full_at_ns: 0 };
+                fullest
             }
         };
-        // More than a burst ahead is a clock that went back.
-        let owed_ns = place.paid_ns.saturating_sub(now_ns);
-        let owed_ns = if owed_ns > self.burst_ns { 0 } else { owed_ns };
-        let debt_ns = owed_ns.saturating_add(self.cost_ns.saturating_mul(amount.into()));
-        let admits = debt_ns <= self.burst_ns;
-        place.paid_ns = now_ns + if admits { debt_ns } else { owed_ns };
+        // A bucket that needs longer than a burst was stored before the clock went back.
+        let missing_ns = bucket.full_at_ns.saturating_sub(now_ns);
+        let missing_ns = if missing_ns > self.burst_ns { 0 } else { missing_ns };
+        let after_ns = missing_ns.saturating_add(self.token_ns.saturating_mul(amount.into()));
+        let admits = after_ns <= self.burst_ns;
+        bucket.full_at_ns = now_ns + if admits { after_ns } else { missing_ns };
         admits
     }
 }
@@ -135,7 +137,7 @@ mod tests {
         assert_eq!(admitted(500, || network("2001:db8:7::1", at)), 100);
         assert!(!network("2001:db8:7:ffff::2", at), "the same /48");
         assert_eq!(admitted(5_000, || network("127.0.0.1", at)), 5_000, "a proxy that was not named");
-        assert_eq!(admitted(500, || network("198.18.0.9", at + 60_000)), 100, "all is paid");
+        assert_eq!(admitted(500, || network("198.18.0.9", at + 60_000)), 100, "the bucket is full again");
         assert_eq!(admitted(500, || network("198.18.0.9", at - 3_600_000)), 100, "the clock went back");
     }
 
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_networks_does_not_forgive_the_one_that_owes_most() {
+    fn a_flood_of_networks_does_not_refill_the_emptiest_bucket() {
         let limits = limits();
         let worst = [198, 18, 0, 9].into();
         assert_eq!(admitted(100, || limits.admit_network(worst, 0)), 100);

@@ -1,8 +1,8 @@
-//! The edge: the only room that browsers reach. HTTP comes in, pseudonymous frames go to the spool.
+//! The edge: the only module that browsers reach. It takes HTTP requests and appends pseudonymous frames to the spool.
 //!
-//! Every route and every layer is listed in [`router`], which [`Edge`] shortens for beacons. A beacon is answered `202` only
-//! once its rows are on the disk. No answer says why an event was not kept, and no header of an answer identifies anyone but
-//! the cookie itself.
+//! [`router`] lists every route; [`Edge`] serves beacons without a route lookup. [`ingest`] lists the steps of a
+//! request. A beacon is answered `202` only after its rows are durable. No answer gives the reason why an event was not
+//! kept. The identity cookie is the only header of an answer that identifies a browser.
 
 mod append;
 mod arrival;
@@ -55,7 +55,7 @@ use crate::privacy::keys::KeyRing;
 use crate::privacy::scrub::PathRules;
 use crate::spool::Writer;
 
-/// What the handlers share.
+/// The state that all handlers share.
 pub struct Collector {
     sites: HashMap<String, Site>,
     origins: Vec<HeaderValue>,
@@ -73,11 +73,11 @@ pub struct Collector {
     scripts: Scripts,
     outcome_counts: outcome_counts::OutcomeCounts,
     clock: Clock,
-    /// The last append failed, and it was said so.
+    /// The last append failed, and this was logged.
     refusing: AtomicBool,
 }
 
-/// A site, made ready.
+/// A configured site.
 struct Site {
     stages: SiteStages,
     origins: Vec<HeaderValue>,
@@ -85,14 +85,14 @@ struct Site {
     streams: streams::StreamKeys,
     identity: Identification,
     dnt: bool,
-    /// The items that a device is asked for; none when the policy lists none.
+    /// The items that the device is asked for; `None` if the policy lists none.
     device: Option<HeaderValue>,
 }
 
-/// What a collector is made of, beside the configuration.
+/// The parts of a collector, beside its configuration.
 pub struct Parts {
     pub lookups: Lookups,
-    /// The seal of cookies.
+    /// The key that seals identity cookies.
     pub seal: CookieSeal,
     pub keys: Arc<KeyRing>,
     pub spool: Writer,
@@ -112,7 +112,7 @@ pub fn router(collector: Arc<Collector>) -> Router {
         .with_state(collector)
 }
 
-/// What a listener serves: the routes, of which that of beacons needs no looking up.
+/// The service of the public listener: all routes, and a direct way for beacons.
 #[derive(Clone)]
 pub struct Edge {
     collector: Arc<Collector>,
@@ -120,7 +120,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// The edge of a collector.
+    /// Serves this collector.
     pub fn new(collector: Arc<Collector>) -> Self {
         Self { routes: router(collector.clone()), collector }
     }
@@ -145,11 +145,11 @@ impl Service<Request<Incoming>> for Edge {
     }
 }
 
-/// Where beacons are sent.
+/// The path of beacons.
 const BEACON: &str = "/v1/beacon";
 
 impl Collector {
-    /// Puts a collector together. The configuration has been checked.
+    /// Builds a collector from a checked configuration.
     pub fn new(config: &Config, parts: Parts) -> Arc<Self> {
         let sites: HashMap<_, _> = config.sites.iter().map(|site| (site.domain.clone(), Site::new(site))).collect();
         let mut origins: Vec<_> = sites.values().flat_map(|site| site.origins.iter().cloned()).collect();
@@ -198,7 +198,7 @@ impl Site {
     }
 }
 
-/// What the pure journey must know of a site, from its configuration, which has been checked.
+/// The part of a site's checked configuration that [`crate::pipeline`] needs.
 pub fn stages(site: &config::Site) -> SiteStages {
     let zone = TimeZone::get(&site.time_zone).expect("the configuration was checked");
     let items = Items::of(site.profile.as_deref(), site.items.as_deref()).expect("the configuration was checked");

@@ -1,8 +1,8 @@
 //! Outcomes of events, counted by site and stored as tallies once a minute.
 //!
-//! The counts are stored together with the rows of the next beacon. Memory and writes are bounded: a site has at most one
-//! row per outcome and minute. The counts of the last minute are lost when the process dies. Analysts use them to judge
-//! the quality of the other numbers, so they need not be exact.
+//! The counts are stored together with the rows of the next beacon. Memory and writes are bounded: a site has at most
+//! one row per outcome and minute. The counts of the last minute are lost when the process dies. They show analysts how
+//! good the other numbers are, so they need not be exact.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! A rejection as an HTTP answer: problem JSON (RFC 9457) that says what is wrong and never repeats what was sent.
+//! A rejection as an HTTP answer: problem JSON (RFC 9457) with the reason, and without anything from the request.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::outcome::Rejection;
 
-/// Seconds after which a sender that was told 429 or 503 should come back.
+/// Seconds after which a sender should retry that got 429 or 503.
 const RETRY_AFTER_S: &str = "5";
 
 /// The answer to a rejected request.

@@ -1,9 +1,9 @@
-//! The browser's part, as built from `collector-js`: `/tamga.js`, and `/tamga-device.js`, which it loads.
+//! The served scripts: the snippet `/tamga.js`, and `/tamga-device.js`, which the snippet loads.
 //!
-//! Each is also served under a path with its content's hash, `/js/<hash>/tamga.js`, which never changes and can be pinned by
-//! a page with the hash that `tamga snippet` prints (Subresource Integrity). What a page has pinned is still served after
-//! an update: the folder of scripts keeps the versions of before. A file whose content is not what its folder's name says
-//! is not served.
+//! Each script is also served under a path with the hash of its content, `/js/<hash>/tamga.js`. That path never
+//! changes, so a page can pin it with the hash that `tamga snippet` prints (Subresource Integrity). A pinned version is
+//! served after an update too, because the folder of scripts keeps earlier versions. A file is not served if its
+//! content does not match the hash in its folder's name.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -28,35 +28,35 @@ const CURRENT: [(&str, &[u8]); 2] = [
     ("tamga.js", include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga.js"))),
     ("tamga-device.js", include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga-device.js"))),
 ];
-/// The snippet with a screen that tells a site's developer whether the installation works.
+/// The snippet with a screen that shows a site's developer whether the installation works.
 const CHECKER: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga-check.js"));
-/// Where it is: the only query that a script's path may have to a purpose.
+/// The path of the checker: the only query of a script that has a meaning.
 const CHECKER_PATH: &str = "/tamga.js?check";
-/// Versions of a file that are kept beside the current one: a page that has pinned one has as many updates of time.
+/// How many earlier versions of a file are kept. A pinned page must follow within as many updates.
 const KEPT: usize = 8;
-/// Bytes of a kept file; ours have a tenth of it. A larger one is none of ours.
+/// The largest kept file, in bytes: ten times the size of the scripts. A larger file is not a script of Tamga.
 const FILE_MAX: u64 = 256 << 10;
 
-/// What is served: by path, with how long it may be kept.
+/// The served scripts, by path.
 pub struct Scripts(HashMap<String, Script>);
 
 #[derive(Clone)]
 struct Script {
     body: Bytes,
     tag: HeaderValue,
-    /// Its path has its hash.
+    /// The path contains the hash, so browsers may keep the script for ever.
     fixed: bool,
 }
 
-/// Where this version of a file is served for ever, and the value of `integrity` that goes with it.
+/// The path of this version of a file, and its value of `integrity`. `None` if there is no such file.
 pub fn pinned(file: &str) -> Option<(String, String)> {
     let (name, body) = CURRENT.iter().find(|(name, _)| *name == file)?;
     let integrity = format!("sha384-{}", STANDARD.encode(digest(&SHA384, body)));
     Some((format!("/js/{}/{name}", hash(body)), integrity))
 }
 
-/// The lines of HTML that the site's pages need: the tag, by the current path and by the pinned one, with the options that
-/// the site's policy allows.
+/// The lines of HTML that the site's pages need: the tag, by the current path and by the pinned one, with the options
+/// that the site's policy allows.
 pub fn installation(site: &Site) -> String {
     let (path, integrity) = pinned("tamga.js").expect("the snippet is one of the scripts");
     let url = site.public_url.trim_end_matches('/');
@@ -84,7 +84,7 @@ fn hash(body: &[u8]) -> String {
 }
 
 impl Scripts {
-    /// Those of this version alone.
+    /// Only the scripts of this version.
     pub fn current() -> Self {
         let mut scripts = Self(HashMap::new());
         for (name, body) in CURRENT {
@@ -98,7 +98,8 @@ impl Scripts {
         scripts
     }
 
-    /// With those that the folder keeps of versions before; the current ones are added to it, the oldest removed.
+    /// The scripts of this version and of earlier ones in the folder. Adds the current ones to the folder, and removes
+    /// the oldest.
     pub fn keeping(folder: &Path) -> io::Result<Self> {
         let mut scripts = Self::current();
         for (name, body) in CURRENT {
@@ -135,7 +136,7 @@ impl Scripts {
                 if path.parent().and_then(Path::file_name).is_some_and(|of| *of == *hash(&body)) {
                     scripts.add(name, body.into());
                 } else {
-                    tracing::warn!("a kept script is not what its folder's name says; it is not served");
+                    tracing::warn!("a kept script does not match the hash in its folder's name; it is not served");
                 }
             }
         }
@@ -158,7 +159,7 @@ pub(super) async fn get(State(collector): State<Arc<Collector>>, uri: Uri, reque
         *response.status_mut() = StatusCode::NOT_FOUND;
         return response;
     };
-    let known = request.get_all(header::IF_NONE_MATCH).iter().any(|list| names(list, &script.tag));
+    let known = request.get_all(header::IF_NONE_MATCH).iter().any(|list| contains_tag(list, &script.tag));
     let mut response = Response::new(if known { Body::empty() } else { Body::from(script.body.clone()) });
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -174,10 +175,11 @@ pub(super) async fn get(State(collector): State<Arc<Collector>>, uri: Uri, reque
     response
 }
 
-/// Whether a list of entity tags names ours. Compared weakly (RFC 9110, 13.1.2): a proxy that compresses makes tags weak.
-fn names(list: &HeaderValue, ours: &HeaderValue) -> bool {
-    let (Ok(list), Ok(ours)) = (list.to_str(), ours.to_str()) else { return false };
-    list.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == ours)
+/// Whether a list of entity tags contains `tag`. The comparison is weak (RFC 9110, 13.1.2), because a compressing proxy
+/// makes tags weak.
+fn contains_tag(list: &HeaderValue, tag: &HeaderValue) -> bool {
+    let (Ok(list), Ok(tag)) = (list.to_str(), tag.to_str()) else { return false };
+    list.split(',').map(str::trim).any(|listed| listed == "*" || listed.strip_prefix("W/").unwrap_or(listed) == tag)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! The accept loop: HTTP/1.1 on a listener, with deadlines that fire, a cap on connections, and an orderly stop.
 //!
-//! It is our own because a request's head must arrive in time on every connection, a first one and an idle one alike, and
-//! the usual ways to serve a router set no such timer. A connection beyond the cap waits in the kernel's queue; running out
-//! of file descriptors makes the loop pause, not end. A door with TLS shakes hands within the time that a head is given, in
-//! the connection's own task: a slow hand holds up nobody. The fewer places are left, the less time a new connection gets, so
-//! that connections which only wait cannot take all of them for long.
+//! `axum::serve` sets no deadline for the header fields of a request. This loop sets one, for the first request of a
+//! connection and for later ones. A connection beyond the cap waits in the kernel's queue. If file descriptors run out, the
+//! loop pauses and does not end. A TLS handshake has the same deadline and runs in the connection's own task, so a slow
+//! handshake delays nobody else. The fewer connections are free, the less time a new one gets, so that idle connections
+//! cannot hold all of them for long.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -24,20 +24,20 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
-/// Bytes of a request's head; a longer one is answered 431 by the protocol library.
+/// The largest request line and header fields, in bytes. hyper answers 431 to more.
 const HEAD_MAX: usize = 16 * 1024;
-/// Shorter than any deadline of a connection.
+/// Shorter than any deadline of a connection; see [`serve`].
 const TICK: Duration = Duration::from_millis(500);
-/// Header fields of a request.
+/// The most header fields of a request.
 const FIELDS_MAX: usize = 64;
 
 /// The peer of a connection, in a request's extensions.
 #[derive(Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// A listener, and the TLS that it speaks, if it does.
+/// A listener, with TLS or without.
 pub struct Endpoint {
-    /// Where connections come in.
+    /// The socket that accepts connections.
     pub listener: TcpListener,
     pub tls: Option<TlsAcceptor>,
 }
@@ -48,18 +48,19 @@ impl From<TcpListener> for Endpoint {
     }
 }
 
-/// What a listener allows.
+/// The limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub connections: usize,
-    /// Time for a request's head, idle time before it included; also for the other side to take what was sent to it.
+    /// Time for the header fields of a request, including idle time before it. Also the time for a client to receive
+    /// sent data.
     pub head_deadline: Duration,
-    /// Time for requests under way when stopping.
+    /// Time for running requests when the server stops.
     pub stop_grace: Duration,
 }
 
 impl Limits {
-    /// From the configuration.
+    /// The limits of the configuration.
     pub fn from_config(server: &crate::config::Server) -> Self {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         Self {
@@ -69,14 +70,15 @@ impl Limits {
         }
     }
 
-    /// The head's deadline of a new connection: the whole of it while half of the places are free, a tenth for the last.
+    /// The deadline of a new connection: the whole one while half of the connections are free, a tenth of it for the
+    /// last.
     fn patience(&self, free: usize) -> Duration {
         let share = 2.0 * free as f64 / self.connections.max(1) as f64;
         self.head_deadline.mul_f64(share.clamp(0.1, 1.0))
     }
 }
 
-/// Serves until told to stop; returns when the last request under way is answered or the grace is over.
+/// Serves until `shutdown`. Returns when the running requests are answered, or when `stop_grace` is over.
 pub async fn serve<S, B>(endpoint: impl Into<Endpoint>, service: S, limits: Limits, shutdown: CancellationToken)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -88,7 +90,7 @@ where
     let Endpoint { listener, tls } = endpoint.into();
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
-    // While some timer is due before those of connections, setting one of theirs takes no call of the system.
+    // This timer always expires before those of connections. So setting a connection's timer needs no system call.
     let mut ticks = tokio::time::interval(TICK);
     loop {
         let accepted = tokio::select! {
@@ -100,8 +102,8 @@ where
         let limits = Limits { head_deadline: limits.patience(slots.available_permits()), ..limits };
         forbid_stalling(&stream, limits.head_deadline);
         let (service, watcher) = (service.clone(), graceful.watcher());
-        // Each kind of connection is a task of its own kind: one for both would have the size of the larger. Its end, or
-        // its error, is the client's affair: it went away, was too slow or spoke no HTTP.
+        // TLS and plain connections are different tasks: a common task would have the size of the larger one. Errors of
+        // a connection are ignored: the client went away, was too slow or did not speak HTTP.
         let Some(tls) = tls.clone() else {
             tokio::spawn(watcher.watch(conversation(stream, service, peer, limits, slot)));
             continue;
@@ -124,7 +126,7 @@ where
     }
 }
 
-/// A connection whose requests are answered; it keeps its slot until it ends.
+/// A connection that answers requests. It holds its slot until it ends.
 fn conversation<I, S, B>(
     stream: I,
     service: S,
@@ -151,7 +153,8 @@ where
         let answer = service.clone().oneshot(request);
         async move {
             let mut answer = answer.await?;
-            // Whoever stands between may have counted this body otherwise: what follows it is nobody's request.
+            // A proxy may have read the length of this body differently. So the connection ends, and the bytes after
+            // the body cannot become a request.
             if is_chunked {
                 answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
@@ -166,11 +169,11 @@ where
         .serve_connection(TokioIo::new(stream), handler)
 }
 
-/// Lets the kernel end a connection whose other side takes nothing of what is sent to it: who asks for much and reads
-/// nothing would otherwise keep a place for ever.
+/// Lets the kernel end a connection whose client receives nothing. Otherwise a client that requests much and reads
+/// nothing would hold its connection for ever.
 fn forbid_stalling(stream: &tokio::net::TcpStream, deadline: Duration) {
     let deadline_ms = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
-    // Only a kernel without the option refuses it.
+    // Only a kernel without this option returns an error.
     let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, deadline_ms);
 }
 
@@ -196,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fewer_places_are_left_the_less_time_a_connection_gets() {
+    fn a_new_connection_gets_less_time_if_few_are_free() {
         let second = Duration::from_secs(1);
         let limits = Limits { connections: 100, head_deadline: 10 * second, stop_grace: second };
         for (free, expected) in [(99, 10), (50, 10), (25, 5), (5, 1), (0, 1)] {

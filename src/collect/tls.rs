@@ -1,8 +1,8 @@
-//! TLS on the public listener: versions 1.2 and 1.3, one certificate, read anew when its files change.
+//! TLS on the public listener: versions 1.2 and 1.3, with one certificate that is reloaded when its files change.
 //!
-//! No session is ever resumed: what a browser would bring back to resume one is a name for it, and the only name that a
-//! browser has here is its cookie. The cost is a whole handshake for each connection. A new certificate that cannot be used
-//! is told once, and the old one stays; connections under way keep the one they began with.
+//! Sessions are never resumed: a resumption ticket would identify a browser, and only the cookie may do that. The cost
+//! is a full handshake for each connection. A new certificate that cannot be used is logged once, and the old one
+//! stays. Open connections keep the certificate that they began with.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,21 +19,21 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{Error as RustlsError, ServerConfig};
 use tokio_util::sync::CancellationToken;
 
-/// How often the files are looked at.
+/// How often the files are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// A certificate that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file that is not there or is not what it should be.
+    /// A file is missing or is not PEM.
     #[error("cannot read {path} as PEM: {cause}; name the certificate chain and its key in [server] certificate_file and key_file", path = path.display())]
     Unreadable { path: PathBuf, cause: PemError },
-    /// Certificate and key do not fit each other or TLS.
+    /// Certificate and key do not match, or TLS cannot use them.
     #[error("the certificate of [server] certificate_file cannot be used: {0}")]
     Unusable(#[from] RustlsError),
 }
 
-/// The files and what was read from them.
+/// The certificate, its key, and the files that they are read from.
 pub struct Tls {
     certificate: PathBuf,
     key: PathBuf,
@@ -45,14 +45,14 @@ pub struct Tls {
 type Stamp = [Option<(SystemTime, u64)>; 2];
 
 impl Tls {
-    /// Reads the files.
+    /// Reads both files.
     pub fn open(certificate: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let current = ArcSwap::from_pointee(read(certificate, key, &provider)?);
         Ok(Arc::new(Self { certificate: certificate.to_owned(), key: key.to_owned(), provider, current }))
     }
 
-    /// What begins connections with the certificate of the moment.
+    /// The handshake with the current certificate.
     pub fn acceptor(self: &Arc<Self>) -> Result<TlsAcceptor, TlsError> {
         let mut config = ServerConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&TLS13, &TLS12])?
@@ -64,7 +64,7 @@ impl Tls {
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
-    /// Looks at the files until told to stop.
+    /// Reloads changed files until `shutdown`.
     pub async fn watch(self: Arc<Self>, shutdown: CancellationToken) {
         let mut known = self.stamp();
         let mut refused = None;
@@ -77,7 +77,7 @@ impl Tls {
             if stamp == known {
                 continue;
             }
-            // A change is two files one after the other: what does not fit now may in a moment.
+            // The two files change one after the other, so a mismatch may end in a moment.
             match self.reload() {
                 Ok(()) => {
                     tracing::info!("took the new certificate");
@@ -92,7 +92,7 @@ impl Tls {
         }
     }
 
-    /// Reads the files anew; an error leaves everything as it is.
+    /// Reads the files again. After an error the old certificate stays.
     pub fn reload(&self) -> Result<(), TlsError> {
         self.current.store(Arc::new(read(&self.certificate, &self.key, &self.provider)?));
         Ok(())
@@ -117,7 +117,7 @@ fn read(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Cer
     Ok(CertifiedKey::from_der(chain, key, provider)?)
 }
 
-/// Whatever name a client asks for, there is one certificate.
+/// Gives the same certificate for every server name.
 struct Current(Arc<Tls>);
 
 impl ResolvesServerCert for Current {

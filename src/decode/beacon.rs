@@ -1,9 +1,8 @@
 //! The wire format of beacons, version 1: `schema/wire/beacon.v1.schema.json` in Rust.
 //!
-//! Strict in values, lenient in what is new: every limit of the schema is held here, while fields and event types that
-//! this version does not know are discarded unread and counted, so that a newer snippet loses nothing else.
-//! A beacon is parsed once, borrowed from the body; what the fields of an event hold is judged once its type is known, so
-//! that an unknown type's fields may hold anything.
+//! Every limit of the schema is checked here. Fields and event types that this version does not know are counted and
+//! not read, so that a newer snippet loses nothing else. A beacon is parsed once and borrows from the body. The fields
+//! of an event are checked after its type is known, so the fields of an unknown type may contain anything.
 
 use std::borrow::Cow;
 
@@ -19,23 +18,23 @@ use crate::event::{PageUrl, ReceivedBeacon, ReceivedEvent};
 use crate::outcome::Rejection;
 use crate::secret::Personal;
 
-/// Bytes of a body: what browsers let a page send while it goes away (Fetch standard, keepalive quota).
+/// The largest body, in bytes: browsers let a closing page send no more (Fetch standard, keepalive quota).
 pub const BODY_MAX: usize = 64 * 1024;
-/// Events of a beacon.
+/// The most events of a beacon.
 const EVENTS_MAX: usize = 100;
-/// Beacons of a view.
+/// The most beacons of a view.
 const SEQ_MAX: u32 = 10_000;
-/// Milliseconds that a view may last: a day, after which its key is gone.
+/// The longest view, in milliseconds: one day. Its key is destroyed soon after.
 const MS_MAX: u64 = 86_400_000;
-/// Bytes of a site's name.
+/// The longest name of a site, in bytes.
 const SITE_MAX: usize = 253;
-/// Characters of a search term and of an error's message.
+/// The longest search term and error message, in characters.
 const QUERY_MAX: usize = 256;
 const MESSAGE_MAX: usize = 1024;
 
 /// A beacon and the site that it names.
 pub struct Addressed {
-    /// `site`, as sent; not yet known to be one of ours.
+    /// `site`, as sent. It may be no configured site.
     pub site: String,
     pub beacon: ReceivedBeacon,
 }
@@ -64,9 +63,9 @@ pub fn parse(body: &[u8]) -> Result<Addressed, Rejection> {
     if wire.v != 1 {
         return Err(Rejection::UnknownVersion);
     }
-    // A beacon may be all device and no event.
-    let says_nothing = wire.events.is_empty() && wire.device.is_none();
-    if wire.seq > SEQ_MAX || says_nothing || wire.events.len() > EVENTS_MAX || !is_site(&wire.site) {
+    // A beacon may consist of the device part alone.
+    let is_empty = wire.events.is_empty() && wire.device.is_none();
+    if wire.seq > SEQ_MAX || is_empty || wire.events.len() > EVENTS_MAX || !is_site(&wire.site) {
         return Err(Rejection::OutOfBounds);
     }
     let view = URL_SAFE_NO_PAD.decode(wire.view.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
@@ -94,7 +93,7 @@ fn is_site(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'))
 }
 
-/// One event; `None` when its type is not one that is kept.
+/// Parses one event; `None` if its type is unknown.
 fn event(fields: Fields<'_>) -> Result<Option<ReceivedEvent>, Rejection> {
     let Fields { kind, at, url, referrer, engaged_ms, name, variant, query, message, state } = fields;
     let kind = kind.text()?;
@@ -107,7 +106,7 @@ fn event(fields: Fields<'_>) -> Result<Option<ReceivedEvent>, Rejection> {
             if referrer.as_ref().is_some_and(|text| text.len() > url::MAX_URL_BYTES) {
                 return Err(Rejection::OutOfBounds);
             }
-            // Browsers know referrers that are no web addresses (`about:client`): such a view has none.
+            // Some referrers are no web addresses (`about:client`). They count as no referrer.
             let referrer = referrer.and_then(|text| url::parse(&text).ok());
             ReceivedEvent::View { page: address(&url)?, referrer }
         }
@@ -139,7 +138,7 @@ fn event(fields: Fields<'_>) -> Result<Option<ReceivedEvent>, Rejection> {
     Ok(Some(event))
 }
 
-/// Free text of at least one and at most so many characters.
+/// Free text of 1 to `most` characters.
 fn text(text: Cow<'_, str>, most: usize) -> Result<Personal<String>, Rejection> {
     let characters = text.chars().take(most + 1).count();
     if (1..=most).contains(&characters) { Ok(Personal::new(text.into_owned())) } else { Err(Rejection::OutOfBounds) }
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_beacon_is_read_and_what_is_new_is_counted() {
+    fn a_beacon_is_parsed_and_unknown_events_are_counted() {
         let body = beacon(
             r#"{"type":"view","at":0,"url":"https://a.kz/x?utm_source=b","referrer":"about:client","new":{"url":1}},
                {"type":"engage","at":5000,"engaged_ms":4000},{"type":"telepathy","at":1,"url":7},
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_or_out_of_bounds_is_told_apart() {
+    fn malformed_and_out_of_bounds_are_distinguished() {
         for body in ["", "[]", "{}", "{\"v\":1}", "\u{0}"] {
             assert_eq!(refused(body), Rejection::Malformed, "{body}");
         }

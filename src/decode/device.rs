@@ -1,7 +1,7 @@
-//! The device part of a beacon: one field per signal, a value or why there is none.
+//! The device part of a beacon: one field per signal, with a value or the reason why there is none.
 //!
-//! Every limit of `schema/wire` is held here; a field that breaks its shape refuses the whole beacon. Fields that this
-//! version does not know are discarded unread and counted.
+//! Every limit of `schema/wire` is checked here. If one field is wrong, the whole beacon is refused. Fields that this
+//! version does not know are counted and not read.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -29,14 +29,14 @@ const TAG_MAX: usize = 35;
 /// Characters of the graphics card's vendor and of its name.
 const VENDOR_MAX: usize = 128;
 const RENDERER_MAX: usize = 256;
-/// Devices of a kind that are told apart.
+/// The most devices of one kind that are distinguished.
 const DEVICES_MAX: u8 = 4;
 /// Pixels of an edge, bits of a pixel, hundredths of a device pixel: far beyond any screen.
 const EDGE_MAX: u32 = 100_000;
 const DEPTH_MAX: u32 = 64;
 const RATIO_MAX: u32 = 10_000;
 
-/// A field as it comes: absent with a reason, or of its shape.
+/// A field as sent: absent with a reason, or a value.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Field<T> {
@@ -79,40 +79,42 @@ struct WireScreen {
     window: String,
 }
 
-/// The device part, and how many of its fields are not known.
+/// Parses the device part. Returns it with the number of its unknown fields.
 pub(super) fn parse(raw: &RawValue) -> Result<(ReceivedDevice, u32), Rejection> {
     let fields: BTreeMap<Cow<'_, str>, &RawValue> =
         serde_json::from_str(raw.get()).map_err(|_| Rejection::OutOfBounds)?;
     let (mut device, mut unknown) = (ReceivedDevice::default(), 0);
     for (name, raw) in fields {
         match name.as_ref() {
-            "time_zone" => device.time_zone = told(raw, |zone| bounded(zone, ZONE_MAX))?,
-            "canvas" => device.canvas = told(raw, canvas)?,
-            "fonts" => device.fonts = told(raw, |names| list(names, FONTS_MAX, |name| is_within(name, NAME_MAX)))?,
-            "plugins" => device.plugins = told(raw, |names| list(names, NAMES_MAX, |name| is_within(name, NAME_MAX)))?,
-            "webgl" => device.webgl = told(raw, webgl)?,
-            "media_devices" => device.media_devices = told(raw, media_devices)?,
-            "active_x" => device.active_x = told(raw, Some)?,
-            "languages" => device.languages = told(raw, languages)?,
-            "cpu" => device.cpu = told(raw, cpu)?,
-            "screen" => device.screen = told(raw, screen)?,
-            "automation" => device.automation = told(raw, |names| list(names, NAMES_MAX, is_detector))?,
+            "time_zone" => device.time_zone = reported(raw, |zone| bounded(zone, ZONE_MAX))?,
+            "canvas" => device.canvas = reported(raw, canvas)?,
+            "fonts" => device.fonts = reported(raw, |names| list(names, FONTS_MAX, |name| is_within(name, NAME_MAX)))?,
+            "plugins" => {
+                device.plugins = reported(raw, |names| list(names, NAMES_MAX, |name| is_within(name, NAME_MAX)))?
+            }
+            "webgl" => device.webgl = reported(raw, webgl)?,
+            "media_devices" => device.media_devices = reported(raw, media_devices)?,
+            "active_x" => device.active_x = reported(raw, Some)?,
+            "languages" => device.languages = reported(raw, languages)?,
+            "cpu" => device.cpu = reported(raw, cpu)?,
+            "screen" => device.screen = reported(raw, screen)?,
+            "automation" => device.automation = reported(raw, |names| list(names, NAMES_MAX, is_detector))?,
             _ => unknown += 1,
         }
     }
     Ok((device, unknown))
 }
 
-/// One field; `within` says what its value is, or `None` when it breaks a limit.
-fn told<'a, W: Deserialize<'a>, T>(
+/// Parses one field. `within` converts its value, or returns `None` if the value breaks a limit.
+fn reported<'a, W: Deserialize<'a>, T>(
     raw: &'a RawValue,
     within: impl FnOnce(W) -> Option<T>,
 ) -> Result<Option<Told<T>>, Rejection> {
-    let told = match serde_json::from_str(raw.get()).map_err(|_| Rejection::OutOfBounds)? {
+    let reported = match serde_json::from_str(raw.get()).map_err(|_| Rejection::OutOfBounds)? {
         Field::Absent { absent } => Absence::ALL.into_iter().find(|reason| reason.name() == absent).map(Told::Absent),
         Field::Value(value) => within(value).map(Told::Value),
     };
-    told.map(Some).ok_or(Rejection::OutOfBounds)
+    reported.map(Some).ok_or(Rejection::OutOfBounds)
 }
 
 fn is_within(text: &str, characters: usize) -> bool {
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn every_signal_is_read_or_absent_and_what_is_new_is_counted() {
+    fn every_signal_is_parsed_or_absent_and_unknown_ones_are_counted() {
         let digest = "AAAAAAAAAAAAAAAAAAAAAA";
         let (device, unknown) = read(&format!(
             r#"{{"time_zone":"Asia/Almaty","canvas":{{"digest":"{digest}","state":"noised","more":1}},"fonts":["Arial"],

@@ -1,7 +1,7 @@
-//! The fields of an event as they come, in whichever order, before its type says which of them count and what they must hold.
+//! The fields of an event in any order, before its type decides which of them are needed.
 //!
-//! Reading them fails on bytes that are no JSON alone. A field that does not count may hold anything, also twice; one that
-//! counts must be there once and hold what it should, else the beacon is malformed.
+//! Parsing them fails only if the bytes are no JSON. A field that is not needed may have any value, also twice. A
+//! needed field must be there once with a value of its type; otherwise the beacon is malformed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,16 +11,16 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use crate::outcome::Rejection;
 
-/// What a field holds.
+/// The value of a field.
 #[derive(Debug, Default)]
 pub(super) enum Held<'a> {
-    /// It is not there.
+    /// The field is missing.
     #[default]
     Nothing,
     Null,
     Text(Cow<'a, str>),
     Number(u64),
-    /// Something else, or it is there twice.
+    /// Another type of value, or the field is there twice.
     Other,
 }
 
@@ -42,7 +42,7 @@ impl<'a> Held<'a> {
     }
 }
 
-/// The fields of an event; all empty of what is no object.
+/// The fields of an event. All are missing if the event is no object.
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {
     pub(super) kind: Held<'a>,
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_counts_must_be_there_once_and_the_rest_may_be_anything() {
+    fn needed_fields_must_be_there_once_and_others_may_be_anything() {
         let of = read(
             r#"{"new":[{}],"url":7,"at":5,"name":{"a":[1]},"type":"v\u0069ew","query":"a","query":"a","state":null}"#,
         );

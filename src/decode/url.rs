@@ -1,8 +1,9 @@
-//! A URL as a browser reports it, taken apart into the few pieces that may travel on.
+//! Splits a URL of a browser into the few parts that are processed further.
 //!
-//! The parser is the WHATWG one, so that a URL means here what it meant in the browser. Kept are the host, the path and
-//! three campaign parameters; scheme, port, user info, fragment and every other parameter end here. The working copy is
-//! overwritten before [`parse`] returns; allocations that the parser itself has freed are not. Nothing here can panic.
+//! The parser follows the WHATWG standard, so that a URL means the same here as in the browser. Host, path and three
+//! campaign parameters are kept. Scheme, port, user info, fragment and every other parameter are discarded. The working
+//! copy is overwritten before [`parse`] returns; allocations that the parser freed itself are not. Nothing here can
+//! panic.
 
 use std::borrow::Cow;
 
@@ -11,10 +12,10 @@ use url::{Url, form_urlencoded};
 use crate::event::{CampaignParameters, PageUrl};
 use crate::secret::Personal;
 
-/// The longest URL that is looked at, in bytes.
+/// The longest URL that is parsed, in bytes.
 pub const MAX_URL_BYTES: usize = 2048;
 
-/// The longest campaign word that is kept, in bytes; a longer one is cut at a character's border.
+/// The longest campaign word that is kept, in bytes. A longer one is cut between two characters.
 pub const MAX_CAMPAIGN_BYTES: usize = 128;
 
 /// Parameters that advertising networks add to the links of paid clicks. `fbclid` and `ysclid` are not among them: they
@@ -36,7 +37,7 @@ const PAID_CLICK_PARAMETERS: [&str; 14] = [
     "rb_clickid",
 ];
 
-/// Why a string is not a URL that Tamga reads. None of the reasons quotes it.
+/// Why a text is no URL that Tamga accepts. No reason quotes the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Longer than [`MAX_URL_BYTES`].
@@ -53,7 +54,7 @@ pub enum UrlError {
     Host,
 }
 
-/// Takes a URL apart. Pages are `http` or `https`; a referrer may also be `android-app://<application id>`, whose host
+/// Splits a URL. Pages are `http` or `https`; a referrer may also be `android-app://<application id>`, whose host
 /// becomes [`PageUrl::APP_PREFIX`] and the id in lower case.
 ///
 /// The path stays percent-encoded, which makes it at most three times as long as the URL was.
@@ -66,7 +67,7 @@ pub fn parse(raw: &str) -> Result<PageUrl, UrlError> {
     }
     let url = Url::parse(raw).map_err(|_| UrlError::Malformed)?;
     let parts = take_apart(&url);
-    // The parser's copy of the whole URL is overwritten, not only freed.
+    // Overwrites the parser's copy of the whole URL.
     drop(Personal::new(String::from(url)));
     parts
 }
@@ -83,7 +84,7 @@ fn take_apart(url: &Url) -> Result<PageUrl, UrlError> {
     Ok(page(host, url.path(), url.query()))
 }
 
-/// A page of a plain address, which is one that the parser would leave as it is; nearly all are. `None` of any other.
+/// The page of a plain URL, which the parser would not change. Nearly all URLs are plain. `None` for any other.
 fn plain(raw: &str) -> Option<PageUrl> {
     let rest = raw.strip_prefix("https://").or_else(|| raw.strip_prefix("http://"))?;
     let bytes = rest.as_bytes();
@@ -98,13 +99,13 @@ fn plain(raw: &str) -> Option<PageUrl> {
         .then(|| page(rest[..host].to_owned(), &rest[host..path], rest[path..query].strip_prefix('?')))
 }
 
-/// Lower-case labels, none of them in Punycode, the last of which is not a number.
+/// Lower-case labels without Punycode. The last label begins with a letter, so it is no number.
 fn is_plain_host(host: &[u8]) -> bool {
     let (mut before, mut label) = (b'.', 0);
     for (at, byte) in host.iter().enumerate() {
         match byte {
             b'a'..=b'z' | b'0'..=b'9' => (),
-            // Neither may begin or end a label, nor follow itself.
+            // Neither character may begin or end a label, or follow itself.
             b'.' if !matches!(before, b'.' | b'-') => label = at + 1,
             b'-' if !matches!(before, b'.' | b'-') => (),
             _ => return false,
@@ -114,7 +115,7 @@ fn is_plain_host(host: &[u8]) -> bool {
     host.len() <= 253 && !matches!(before, b'.' | b'-') && host[label].is_ascii_lowercase()
 }
 
-/// Nothing that the parser encodes, and no segment that it resolves.
+/// No character that the parser would encode, and no segment that it would resolve.
 fn is_plain_path(path: &[u8]) -> bool {
     let mut before = 0;
     path.iter().all(|byte| {
@@ -147,13 +148,13 @@ fn page(host: String, path: &str, query: Option<&str>) -> PageUrl {
     PageUrl { host: Personal::new(host), path: Personal::new(path.to_owned()), campaign, paid_click }
 }
 
-/// Application ids are Java package names; anything else is no application.
+/// Application ids are Java package names. Any other text is no application.
 fn app_host(id: &str) -> Option<String> {
     let is_id = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
     is_id.then(|| format!("{}{}", PageUrl::APP_PREFIX, id.to_ascii_lowercase()))
 }
 
-/// Of a repeated parameter the first that says something counts.
+/// The first value of a repeated parameter that is not empty is kept.
 fn keep_first(slot: &mut Option<Personal<String>>, value: Cow<'_, str>) {
     let value = value.trim();
     if slot.is_none() && !value.is_empty() {
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn host_and_path_are_all_that_is_left_of_a_url() {
+    fn only_host_and_path_of_a_url_are_kept() {
         for (raw, host, path) in [
             ("https://JetPay.KZ/Tariffs", "jetpay.kz", "/Tariffs"),
             ("https://user:secret@jetpay.kz:8443/a?token=1#part", "jetpay.kz", "/a"),
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_page_is_refused_by_name() {
+    fn a_text_that_is_no_page_has_its_reason() {
         assert_eq!(error("jetpay.kz/a"), Some(UrlError::Malformed));
         assert_eq!(error(""), Some(UrlError::Malformed));
         assert_eq!(error("https://"), Some(UrlError::Malformed));
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_click_id_leaves_only_the_fact_that_it_was_there() {
+    fn only_the_presence_of_a_click_id_is_kept() {
         for (raw, paid) in [
             ("https://jetpay.kz/?gclid=abc", true),
             ("https://jetpay.kz/?a=1&GCLID=abc", true),

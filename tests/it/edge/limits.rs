@@ -40,7 +40,7 @@ async fn an_objection_is_honoured_whatever_the_network_sends() {
 }
 
 #[tokio::test]
-async fn a_flood_at_one_site_leaves_the_other_its_room() {
+async fn a_flood_at_one_site_does_not_use_up_the_limit_of_another() {
     let edge = edge("[limits]\nsite_per_s = 1").await;
     let from = |network: u32| format!("198.18.{network}.9");
     let mut statuses = Vec::new();
@@ -93,8 +93,8 @@ async fn a_sign_of_automation_counts_and_drops_only_where_the_site_says_so() {
         assert_eq!((rows.len(), rows.tallies.len()), (expected, expected));
         assert!(rows.tallies.iter().all(|tally| tally.reason == "suspect:no_language"));
     }
-    let driven = at_strict(1).header("Sec-CH-UA", "\"HeadlessChrome\";v=\"150\"").send().await;
-    assert_eq!(driven.outcome(), "accepted", "another sign");
+    let automated = at_strict(1).header("Sec-CH-UA", "\"HeadlessChrome\";v=\"150\"").send().await;
+    assert_eq!(automated.outcome(), "accepted", "another sign");
     assert_eq!(edge.figure("tamga_events_suspect_total"), 3);
     assert_eq!(edge.reason("dropped", "suspect"), 1);
 }

@@ -1,4 +1,4 @@
-//! Are the visitor's wishes honoured: objection, `Sec-GPC`; and are programs told from people?
+//! Are an objection and `Sec-GPC` honoured? Are bots distinguished from people?
 
 use crate::support::collector::{Edge, beacon_of, view_of};
 use crate::support::http::raw;

@@ -59,10 +59,10 @@ async fn views_of_the_picture_are_nobody_s() {
     assert!(rows.iter().all(|row| !row.confirmed && row.visitor != visitor));
     assert!(rows[0].visitor != rows[1].visitor, "each view a random pseudonym");
 
-    for wish in [("Cookie", "__Host-tamga-off=1"), ("Sec-GPC", "1")] {
-        edge.call("GET", &target).header(wish.0, wish.1).send().await;
+    for opt_out in [("Cookie", "__Host-tamga-off=1"), ("Sec-GPC", "1")] {
+        edge.call("GET", &target).header(opt_out.0, opt_out.1).send().await;
         let rows = edge.rows().await;
-        assert_eq!((rows.events.len(), rows.tallies.len()), (0, usize::from(wish.0 == "Sec-GPC")));
+        assert_eq!((rows.events.len(), rows.tallies.len()), (0, usize::from(opt_out.0 == "Sec-GPC")));
     }
     edge.counts();
 }
