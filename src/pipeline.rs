@@ -5,15 +5,15 @@
 //! sender.
 
 use crate::decode::{self, beacon::Addressed};
-use crate::enrich::{self, Ended, Enriched, Lookups, SiteEnrich};
+use crate::enrich::{self, Enriched, Lookups, SiteEnrich};
 use crate::event::{
-    Automation, BY_DEVICE, EnrichedBeacon, EnrichedEvent, PseudonymousBeacon, ReceivedBeacon, ReceivedEvent, Sender,
-    Tally,
+    Automation, BY_DEVICE, EnrichedBeacon, EnrichedEvent, ReceivedBeacon, ReceivedEvent, Sender, Tally,
 };
 use crate::outcome::DropReason;
 use crate::privacy::cookie::{self, Cookie};
 use crate::privacy::daily_address::{self, Seen};
 use crate::privacy::pseudonym::DayKey;
+use crate::privacy::pseudonymous::PseudonymousBeacon;
 use crate::privacy::{self, SiteRules, SiteTime};
 
 /// The part of a site's configuration that the journey needs.
@@ -79,7 +79,7 @@ pub fn process(
         return out;
     }
     let Enriched { beacon: enriched, ended } = enrich::beacon(addressed.beacon, sender, lookups, &site.enrich);
-    out.ended(ended);
+    ended.into_iter().for_each(|(reason, count)| out.drop(reason, count));
     let (count, device) = (enriched.events.len() as u32, u32::from(enriched.device.is_some()));
     if let Automation::Suspect(sign) = enriched.automation {
         out.suspected = Some((sign, count + device));
@@ -93,11 +93,11 @@ pub fn process(
     let tallies = std::mem::take(&mut out.kept.tallies);
     out.kept = privacy::pseudonymise(enriched, sender, &site.rules, key, time, &visitor);
     out.kept.tallies.extend(tallies);
-    let PseudonymousBeacon { accepted, says_nothing, of_suspects, .. } = out.kept;
+    let PseudonymousBeacon { accepted, empty_after_scrub, from_suspects, .. } = out.kept;
     out.accepted += accepted;
-    out.drop(DropReason::EmptyAfterScrub, says_nothing);
-    out.drop(DropReason::Suspect, of_suspects);
-    out.drop(DropReason::NotInPolicy, count + device - accepted - says_nothing - of_suspects);
+    out.drop(DropReason::EmptyAfterScrub, empty_after_scrub);
+    out.drop(DropReason::Suspect, from_suspects);
+    out.drop(DropReason::NotInPolicy, count + device - accepted - empty_after_scrub - from_suspects);
     out
 }
 
@@ -187,15 +187,6 @@ impl Processed {
         out
     }
 
-    /// Counts the events that ended in enrichment. All fields are named, so a new reason cannot be forgotten here.
-    fn ended(&mut self, ended: Ended) {
-        let Ended { unknown_event, foreign_page, internal_exit, objection } = ended;
-        self.drop(DropReason::UnknownEvent, unknown_event);
-        self.drop(DropReason::ForeignPage, foreign_page);
-        self.drop(DropReason::InternalExit, internal_exit);
-        self.drop(DropReason::Objection, objection);
-    }
-
     /// Recognises the visitor, and notes what its browser or this process remembers for the next beacon.
     fn identify(
         &mut self,
@@ -224,8 +215,8 @@ impl Processed {
         };
         self.begins_visit = is_recognisable && views > 0 && visitor.visit.views == 0 && beacon.device.is_none();
         if beacon.automation == Automation::Suspect(BY_DEVICE) {
-            self.cookie.iter_mut().for_each(Cookie::mark_driven);
-            self.seen.iter_mut().for_each(Seen::mark_driven);
+            self.cookie.iter_mut().for_each(Cookie::mark_automated);
+            self.seen.iter_mut().for_each(Seen::mark_automated);
         }
         visitor
     }

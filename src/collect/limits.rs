@@ -13,8 +13,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use crate::config;
-use crate::event::Pseudonym;
 use crate::privacy::network_prefix;
+use crate::privacy::pseudonymous::Pseudonym;
 
 /// Slots of one table, which takes 1 MiB.
 const SLOTS: usize = 1 << 16;
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_visitor_s_events_count_each() {
         let limits = limits();
-        let visitor = |byte| Pseudonym([byte; 16]);
+        let visitor = |byte| Pseudonym::made_up([byte; 16]);
         assert!(limits.admit_visitor(&visitor(1), 50, 0));
         assert!(!limits.admit_visitor(&visitor(1), 11, 0) && limits.admit_visitor(&visitor(1), 10, 0));
         assert!(limits.admit_visitor(&visitor(2), 60, 0) && !limits.admit_visitor(&visitor(2), 1, 0));

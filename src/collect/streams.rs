@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::civil::Date;
 
-use crate::event::PseudonymousBeacon;
+use crate::privacy::pseudonymous::PseudonymousBeacon;
 use crate::record::{self, LaneOf, Table};
 use crate::spool::{Frame, Lane};
 

@@ -17,6 +17,7 @@ pub use self::site::{SiteEnrich, SiteWords};
 
 use self::referrer::{OTHER, entry, registrable_domain};
 use crate::event::{Automation, BY_DEVICE, EnrichedBeacon, EnrichedEvent, ReceivedBeacon, ReceivedEvent, Sender};
+use crate::outcome::DropReason;
 use crate::secret::Personal;
 
 /// The tables that enrichment looks things up in; one for the process.
@@ -34,74 +35,58 @@ impl Lookups {
     }
 }
 
-/// A beacon after enrichment, and how many of its events ended here.
+/// A beacon after enrichment, and the outcome of each event that ended here.
 pub struct Enriched {
     /// The events that go on.
     pub beacon: EnrichedBeacon,
-    /// The events that do not.
-    pub ended: Ended,
+    /// How many events ended here, by the reason of each. An event is in `beacon` or in here: [`enriched`] returns one of both.
+    pub ended: Vec<(DropReason, u32)>,
 }
 
-/// Events that ended in enrichment, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ended {
-    /// Of an unknown type (already counted by `decode`), or with a name that the site does not list.
-    pub unknown_event: u32,
-    /// Views of pages whose host is not one of the site's.
-    pub foreign_page: u32,
-    /// Exits that led to the site itself.
-    pub internal_exit: u32,
-    /// Objections, which are obeyed before enrichment and carry nothing further.
-    pub objection: u32,
-}
-
-impl Ended {
-    /// All of them.
-    pub fn total(&self) -> u32 {
-        self.unknown_event + self.foreign_page + self.internal_exit + self.objection
-    }
-}
-
-/// Adds to a beacon what the server can know. `ReceivedEvent::Object` and `Consent` are expected to have been obeyed before.
+/// Adds to a beacon what the server can know. Objections and consents are expected to have ended before.
 pub fn beacon(received: ReceivedBeacon, sender: &Sender, lookups: &Lookups, site: &SiteEnrich) -> Enriched {
-    let ReceivedBeacon { view, seq, events, unknown_events, device, .. } = received;
-    let mut ended = Ended { unknown_event: unknown_events, ..Ended::default() };
+    let ReceivedBeacon { view, seq, events, unknown_events, device, unknown_fields: _ } = received;
+    let mut ended = Vec::new();
+    if unknown_events > 0 {
+        ended.push((DropReason::UnknownEvent, unknown_events));
+    }
     let mut kept = Vec::with_capacity(events.len());
-    kept.extend(events.into_iter().filter_map(|event| enriched(event, site, &mut ended)));
+    for event in events {
+        match enriched(event, site) {
+            Ok(event) => kept.push(event),
+            Err(reason) => ended.push((reason, 1)),
+        }
+    }
     let (client, mut automation) = lookups.clients.classify(sender);
     let device = device.map(device::classes);
-    if automation == Automation::None && device.as_ref().is_some_and(|device| device.driven) {
+    if automation == Automation::None && device.as_ref().is_some_and(|device| device.automated) {
         automation = Automation::Suspect(BY_DEVICE);
     }
     let place = lookups.geo.lookup(*sender.address.expose());
     Enriched { beacon: EnrichedBeacon { view, seq, events: kept, place, client, automation, device }, ended }
 }
 
-fn enriched(event: ReceivedEvent, site: &SiteEnrich, ended: &mut Ended) -> Option<EnrichedEvent> {
-    let reason = match event {
+/// The event with what the server can know of it, or the reason for which it ends here.
+fn enriched(event: ReceivedEvent, site: &SiteEnrich) -> Result<EnrichedEvent, DropReason> {
+    match event {
         ReceivedEvent::View { page, referrer } if site.owns(page.host.expose()) => {
             let entry = entry(&page, referrer.as_ref(), site);
             let previous_path = referrer.filter(|referrer| site.owns(referrer.host.expose())).map(|page| page.path);
-            return Some(EnrichedEvent::View { path: page.path, previous_path, entry });
+            Ok(EnrichedEvent::View { path: page.path, previous_path, entry })
         }
-        ReceivedEvent::View { .. } => &mut ended.foreign_page,
-        ReceivedEvent::Engage { engaged_ms } => return Some(EnrichedEvent::Engage { engaged_ms }),
-        ReceivedEvent::Exit { to } if site.owns(to.host.expose()) => &mut ended.internal_exit,
+        ReceivedEvent::View { .. } => Err(DropReason::ForeignPage),
+        ReceivedEvent::Engage { engaged_ms } => Ok(EnrichedEvent::Engage { engaged_ms }),
+        ReceivedEvent::Exit { to } if site.owns(to.host.expose()) => Err(DropReason::InternalExit),
         ReceivedEvent::Exit { to } => {
             let domain = registrable_domain(to.host.expose()).unwrap_or(OTHER).to_owned();
-            return Some(EnrichedEvent::Exit { domain });
+            Ok(EnrichedEvent::Exit { domain })
         }
-        ReceivedEvent::Named { name, variant } => match listed(name, variant, site) {
-            Some(event) => return Some(event),
-            None => &mut ended.unknown_event,
-        },
-        ReceivedEvent::Search { query } => return Some(EnrichedEvent::Search { query }),
-        ReceivedEvent::Error { message } => return Some(EnrichedEvent::Error { message }),
-        // Both are obeyed before; should they come here, they carry nothing on.
-        ReceivedEvent::Object | ReceivedEvent::Consent { .. } => &mut ended.objection,
-    };
-    *reason += 1;
-    None
+        ReceivedEvent::Named { name, variant } => listed(name, variant, site).ok_or(DropReason::UnknownEvent),
+        ReceivedEvent::Search { query } => Ok(EnrichedEvent::Search { query }),
+        ReceivedEvent::Error { message } => Ok(EnrichedEvent::Error { message }),
+        ReceivedEvent::Object => Err(DropReason::Objection),
+        ReceivedEvent::Consent { .. } => Err(DropReason::NoConsent),
+    }
 }
 
 /// A name that the site does not list may be anything, so it is overwritten on its way out.
@@ -163,7 +148,7 @@ mod tests {
         assert_eq!(&*beacon.place.provider, "Kazakhtelecom");
         assert_eq!((beacon.client.browser, beacon.client.browser_major), ("Firefox", 143));
         assert_eq!(beacon.automation, Automation::None);
-        assert_eq!(ended, Ended { unknown_event: 2, ..Ended::default() });
+        assert_eq!(ended, [(DropReason::UnknownEvent, 2)]);
         let [EnrichedEvent::View { path, previous_path, entry }, EnrichedEvent::Engage { engaged_ms: 900 }] =
             &beacon.events[..]
         else {
@@ -205,8 +190,9 @@ mod tests {
             named("login", None),
             ReceivedEvent::Object,
         ]);
-        assert_eq!(ended, Ended { unknown_event: 3, foreign_page: 2, internal_exit: 1, objection: 1 });
-        assert_eq!(ended.total() as usize + beacon.events.len(), 10 + 2);
+        use DropReason::{ForeignPage, InternalExit, Objection, UnknownEvent};
+        let one_each = [ForeignPage, ForeignPage, InternalExit, UnknownEvent, Objection].map(|reason| (reason, 1));
+        assert_eq!(ended, [&[(UnknownEvent, 2)], &one_each[..]].concat());
         let kept: Vec<String> = beacon
             .events
             .iter()

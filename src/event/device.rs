@@ -91,7 +91,7 @@ pub struct EnrichedDevice {
     /// What its security signals say.
     pub signs: Vec<Sign>,
     /// The detectors say that a program drives the browser: a strong one, or two.
-    pub driven: bool,
+    pub automated: bool,
 }
 
 /// One thing that a device is like.

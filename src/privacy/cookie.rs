@@ -3,14 +3,14 @@
 //! Content, authenticated by a lasting key that links nothing, then base64url without padding:
 //!
 //! ```text
-//! version 1 │ identity 16 │ day 2 │ marks 1 │ visits 1 │ first week 2 │ expiry day 2 │ start 2 │ last 2 │ views 1 │ MAC 16
-//! day, expiry day: days since 1970; first week: the Monday's;  marks: bit 0 day, 1 week, 2 month, 3 ever, 4 came back
+//! version 1 │ identity 16 │ day 2 │ first_visit 1 │ visits 1 │ first week 2 │ expiry day 2 │ start 2 │ last 2 │ views 1 │ MAC 16
+//! day, expiry day: days since 1970; first week: the Monday's;  first_visit: bit 0 day, 1 week, 2 month, 3 ever, 4 came back
 //! visits: number of visits, at most 21;  start, last: minutes since local midnight;  views: at most 30,
 //! bit 7: the visit's device says that a program drives it
 //! MAC = keyed_hash(derive_key("tamga 2026-11-22 cookie v1", lasting key), length-prefixed site, content)[..16]
 //! ```
 //!
-//! [`advance`] is pure: identity and marks follow from the presented cookie and the day alone, so parallel tabs agree; only
+//! [`advance`] is pure: identity and first_visit follow from the presented cookie and the day alone, so parallel tabs agree; only
 //! the running visit's three values may race, by one beacon. A cookie that is forged, cut, of another site, of another
 //! version, from the future or past its fixed expiry (13 months after it was first set) is treated as absent.
 
@@ -20,7 +20,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, ToSpan};
 
 use super::pseudonym::{DayKey, derive, hash};
-use crate::event::Marks;
+use super::pseudonymous::FirstVisitFlags;
 use crate::event::day::{days_between, epoch_date, epoch_days};
 use crate::secret::{Personal, Secret};
 
@@ -78,7 +78,7 @@ fn widen(mac: &[u8]) -> [u8; 32] {
 pub struct Cookie {
     identity: Personal<[u8; 16]>,
     day: Date,
-    marks: Marks,
+    first_visit: FirstVisitFlags,
     /// It was set in answer to a cookie, so its browser keeps cookies and has been counted as a visitor.
     came_back: bool,
     visits: u8,
@@ -97,7 +97,7 @@ pub struct Visit {
     /// How many views it had, at most 30.
     pub views: u8,
     /// Its device says that a program drives the browser.
-    pub driven: bool,
+    pub automated: bool,
 }
 
 /// When a beacon arrived, in the site's own time.
@@ -116,7 +116,7 @@ pub struct Identity {
     /// The cookie had come back.
     pub confirmed: bool,
     /// The periods of which this is the first day.
-    pub marks: Marks,
+    pub first_visit: FirstVisitFlags,
     /// `1`, `2`, `3-5`, `6-20`, `21+`; empty where nobody knows.
     pub visit_number: &'static str,
     /// Days since the day of the visit before in buckets, or `never`; empty but on the first beacon of a day.
@@ -137,28 +137,28 @@ pub fn advance(
     views: u8,
 ) -> (Identity, Cookie) {
     let fresh = Visit::begin(now.minute);
-    let (id, marks, visit, before, first_week, expiry) = match &presented {
+    let (id, first_visit, visit, before, first_week, expiry) = match &presented {
         Some(cookie) if cookie.day == now.day => {
             let idle = cookie.visit.is_idle(now.minute);
             let (visit, before) = if idle { (fresh, cookie.visits) } else { (cookie.visit, cookie.visits - 1) };
-            (*cookie.identity.expose(), cookie.marks, visit, before, cookie.first_week, cookie.expiry)
+            (*cookie.identity.expose(), cookie.first_visit, visit, before, cookie.first_week, cookie.expiry)
         }
         Some(cookie) => {
             // A browser that showed itself once and left was not counted then: this is the first day it counts on.
             let counted = cookie.came_back;
-            let marks = Marks {
+            let first_visit = FirstVisitFlags {
                 new_day: true,
                 new_week: !counted || monday(cookie.day) != monday(now.day),
                 new_month: !counted || cookie.day.first_of_month() != now.day.first_of_month(),
                 new_ever: !counted,
             };
             let id = key.next_identity(cookie.identity.expose());
-            (id, marks, fresh, cookie.visits, cookie.first_week, cookie.expiry)
+            (id, first_visit, fresh, cookie.visits, cookie.first_week, cookie.expiry)
         }
         None => {
-            let marks = Marks { new_day: true, new_week: true, new_month: true, new_ever: true };
+            let first_visit = FirstVisitFlags { new_day: true, new_week: true, new_month: true, new_ever: true };
             let expiry = now.day.saturating_add(LIFE_MONTHS.months());
-            (key.first_identity(site, view), marks, fresh, 0, monday(now.day), expiry)
+            (key.first_identity(site, view), first_visit, fresh, 0, monday(now.day), expiry)
         }
     };
     let visits = before.saturating_add(1).min(VISITS_MAX);
@@ -166,7 +166,7 @@ pub fn advance(
     let cookie = Cookie {
         identity: Personal::new(id),
         day: now.day,
-        marks,
+        first_visit,
         came_back: presented.is_some(),
         visits,
         first_week,
@@ -181,7 +181,7 @@ pub fn advance(
     let identity = Identity {
         id: Personal::new(id),
         confirmed: presented.is_some(),
-        marks,
+        first_visit,
         absence,
         cohort: bucket(&COHORTS, days_between(first_week, monday(now.day)) / 7),
         visit_number: match visits {
@@ -216,7 +216,7 @@ fn monday(day: Date) -> Date {
 impl Visit {
     /// A visit that begins now.
     pub(super) fn begin(minute: u16) -> Self {
-        Self { start_minute: minute, last_minute: minute, views: 0, driven: false }
+        Self { start_minute: minute, last_minute: minute, views: 0, automated: false }
     }
 
     /// Whether it has ended by now. A beacon of another tab may have been a minute ahead: no negative idle time.
@@ -235,8 +235,8 @@ impl Visit {
 
 impl Cookie {
     /// The running visit's device says that a program drives the browser.
-    pub fn mark_driven(&mut self) {
-        self.visit.driven = true;
+    pub fn mark_automated(&mut self) {
+        self.visit.automated = true;
     }
 
     /// Seconds from the beginning of `today` until the fixed expiry.
@@ -254,18 +254,18 @@ impl Cookie {
         put(&[1]);
         put(self.identity.expose());
         put(&epoch_days(self.day).to_le_bytes());
-        let marks = self.marks;
-        put(&[u8::from(marks.new_day)
-            | u8::from(marks.new_week) << 1
-            | u8::from(marks.new_month) << 2
-            | u8::from(marks.new_ever) << 3
+        let first_visit = self.first_visit;
+        put(&[u8::from(first_visit.new_day)
+            | u8::from(first_visit.new_week) << 1
+            | u8::from(first_visit.new_month) << 2
+            | u8::from(first_visit.new_ever) << 3
             | u8::from(self.came_back) << 4]);
         put(&[self.visits]);
         put(&epoch_days(self.first_week).to_le_bytes());
         put(&epoch_days(self.expiry).to_le_bytes());
         put(&self.visit.start_minute.to_le_bytes());
         put(&self.visit.last_minute.to_le_bytes());
-        put(&[self.visit.views | u8::from(self.visit.driven) << 7]);
+        put(&[self.visit.views | u8::from(self.visit.automated) << 7]);
         out
     }
 
@@ -274,17 +274,17 @@ impl Cookie {
         if content.len() != CONTENT || content[0] != 1 || content[20] == 0 {
             return None;
         }
-        let marks = content[19];
+        let first_visit = content[19];
         Some(Self {
             identity: Personal::new(content[1..17].try_into().ok()?),
             day: epoch_date(u16_at(17)),
-            marks: Marks {
-                new_day: marks & 1 != 0,
-                new_week: marks & 2 != 0,
-                new_month: marks & 4 != 0,
-                new_ever: marks & 8 != 0,
+            first_visit: FirstVisitFlags {
+                new_day: first_visit & 1 != 0,
+                new_week: first_visit & 2 != 0,
+                new_month: first_visit & 4 != 0,
+                new_ever: first_visit & 8 != 0,
             },
-            came_back: marks & 16 != 0,
+            came_back: first_visit & 16 != 0,
             visits: content[20],
             first_week: epoch_date(u16_at(21)),
             expiry: epoch_date(u16_at(23)),
@@ -292,7 +292,7 @@ impl Cookie {
                 start_minute: u16_at(25),
                 last_minute: u16_at(27),
                 views: content[29] & 0x7f,
-                driven: content[29] & 0x80 != 0,
+                automated: content[29] & 0x80 != 0,
             },
         })
     }
@@ -330,11 +330,11 @@ mod tests {
         let (first, cookie) = advance(None, SITE, &key(1), at(today, 60), &VIEW, 1);
         let (retry, _) = advance(None, SITE, &key(1), at(today, 61), &VIEW, 1);
         assert!(first.id.expose() == retry.id.expose() && !first.confirmed);
-        assert!(first.marks.new_ever && first.marks.new_week && first.visit_number == "1");
+        assert!(first.first_visit.new_ever && first.first_visit.new_week && first.visit_number == "1");
         let (second, cookie) = advance(back(&cookie, today), SITE, &key(1), at(today, 70), &VIEW, 1);
-        assert!(second.id.expose() == first.id.expose() && second.confirmed && second.marks == first.marks);
+        assert!(second.id.expose() == first.id.expose() && second.confirmed && second.first_visit == first.first_visit);
         assert_eq!(second.visit.views, 1);
-        assert_eq!(cookie.visit, Visit { start_minute: 60, last_minute: 70, views: 2, driven: false });
+        assert_eq!(cookie.visit, Visit { start_minute: 60, last_minute: 70, views: 2, automated: false });
     }
 
     #[test]
@@ -345,7 +345,10 @@ mod tests {
         let (tab, _) = advance(back(&cookie, tomorrow), SITE, &key(2), at(tomorrow, 1), &[1; 16], 1);
         let (other, _) = advance(back(&cookie, tomorrow), SITE, &key(2), at(tomorrow, 9), &[2; 16], 1);
         assert!(tab.id.expose() != first.id.expose() && tab.id.expose() == other.id.expose());
-        assert_eq!(tab.marks, Marks { new_day: true, new_week: false, new_month: true, new_ever: false });
+        assert_eq!(
+            tab.first_visit,
+            FirstVisitFlags { new_day: true, new_week: false, new_month: true, new_ever: false }
+        );
         assert_eq!((tab.visit_number, tab.visit.start_minute), ("2", 1));
     }
 
@@ -353,11 +356,14 @@ mod tests {
     fn a_browser_that_was_seen_once_counts_from_the_day_it_comes_back() {
         let (monday, wednesday, friday) = (date(2026, 11, 23), date(2026, 11, 25), date(2026, 11, 27));
         let (once, cookie) = advance(None, SITE, &key(1), at(monday, 60), &VIEW, 1);
-        assert!(once.marks.new_week && !once.confirmed);
+        assert!(once.first_visit.new_week && !once.confirmed);
         let (again, cookie) = advance(back(&cookie, wednesday), SITE, &key(2), at(wednesday, 60), &VIEW, 1);
-        assert!(again.marks == once.marks && again.confirmed);
+        assert!(again.first_visit == once.first_visit && again.confirmed);
         let (third, _) = advance(back(&cookie, friday), SITE, &key(3), at(friday, 60), &VIEW, 1);
-        assert_eq!(third.marks, Marks { new_day: true, new_week: false, new_month: false, new_ever: false });
+        assert_eq!(
+            third.first_visit,
+            FirstVisitFlags { new_day: true, new_week: false, new_month: false, new_ever: false }
+        );
     }
 
     #[test]

@@ -15,8 +15,9 @@ use jiff::civil::Date;
 
 use super::cookie::{Identity, LocalTime, Visit};
 use super::pseudonym::DayKey;
+use super::pseudonymous::FirstVisitFlags;
 use super::{SiteRules, network_prefix};
-use crate::event::{Marks, Sender};
+use crate::event::Sender;
 use crate::secret::Personal;
 
 /// Visitors of a day, over all sites: about 50 MiB.
@@ -70,8 +71,8 @@ impl Visitors {
 
 impl Seen {
     /// The visit's device says that a program drives the browser.
-    pub fn mark_driven(&mut self) {
-        self.visit.driven = true;
+    pub fn mark_automated(&mut self) {
+        self.visit.automated = true;
     }
 }
 
@@ -83,7 +84,7 @@ pub fn advance(presented: Presented, now: LocalTime, views: u8) -> (Identity, Se
     let identity = Identity {
         id,
         confirmed: running.is_some(),
-        marks: Marks { new_day: true, ..Marks::default() },
+        first_visit: FirstVisitFlags { new_day: true, ..FirstVisitFlags::default() },
         visit_number: "",
         absence: "",
         cohort: "",
@@ -112,7 +113,9 @@ mod tests {
         let (visitors, key) = (Visitors::default(), DayKey::new(Secret::new([1; 32])));
         let at = |minute| LocalTime { day: date(2026, 11, 22), minute };
         let first = beacon(&visitors, &key, "198.18.7.9", at(60));
-        assert!(!first.confirmed && first.marks == Marks { new_day: true, ..Marks::default() });
+        assert!(
+            !first.confirmed && first.first_visit == FirstVisitFlags { new_day: true, ..FirstVisitFlags::default() }
+        );
         let second = beacon(&visitors, &key, "198.18.7.200", at(70));
         assert!(second.confirmed && second.id.expose() == first.id.expose());
         assert_eq!((second.visit.start_minute, second.visit.views), (60, 1));

@@ -4,7 +4,8 @@
 //! nothing in two rows says that they are of one device. The browser's digests are hashed again, under the same domain.
 
 use super::pseudonym::{DayKey, Purpose};
-use crate::event::{Attribute, Bearer, EnrichedDevice, PseudonymousBeacon, Signal};
+use super::pseudonymous::{Attribute, Pseudonymous, PseudonymousBeacon, RowSubject, Signal};
+use crate::event::EnrichedDevice;
 use crate::items::Items;
 
 /// Adds what the policy lists; returns whether anything was. Of a suspect only the detectors are kept.
@@ -13,7 +14,7 @@ pub(super) fn keep(
     items: Items,
     key: &DayKey,
     is_suspect: bool,
-    of: impl Fn(&Purpose<'_>, &str) -> Bearer,
+    subject: impl Fn(&Purpose<'_>, &str) -> RowSubject,
     kept: &mut PseudonymousBeacon,
 ) -> bool {
     let before = kept.attributes.len() + kept.signals.len();
@@ -23,11 +24,9 @@ pub(super) fn keep(
             continue;
         }
         key.purpose(&format!("attribute {item}"), |purpose| {
-            kept.attributes.extend(list.iter().map(|one| Attribute {
-                of: of(purpose, one.entry.map_or("", |_| one.value)),
-                attribute: item,
-                entry: one.entry,
-                value: one.value.into(),
+            kept.attributes.extend(list.iter().map(|one| {
+                let subject = subject(purpose, one.entry.map_or("", |_| one.value));
+                Pseudonymous::new(Attribute { subject, attribute: item, entry: one.entry, value: one.value.into() })
             }));
         });
     }
@@ -36,13 +35,13 @@ pub(super) fn keep(
             continue;
         }
         let signal = key.purpose(&format!("signal {}", sign.item), |purpose| Signal {
-            of: of(purpose, sign.entry.map_or("", |_| sign.state)),
+            subject: subject(purpose, sign.entry.map_or("", |_| sign.state)),
             signal: sign.item,
             entry: sign.entry,
             state: sign.state,
             digest: sign.digest.map_or([0; 16], |digest| purpose.digest(digest.expose())),
         });
-        kept.signals.push(signal);
+        kept.signals.push(Pseudonymous::new(signal));
     }
     kept.attributes.len() + kept.signals.len() > before
 }

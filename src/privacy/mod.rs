@@ -1,74 +1,30 @@
-//! The last place that sees who. What leaves it may be kept.
+//! The last module that knows who sent a beacon. Everything that leaves it may be kept.
 //!
-//! Only this room builds a [`PseudonymousEvent`]: from an enriched beacon it takes what the site's policy lists, makes
-//! templates of paths and buckets of durations, and puts keyed hashes in the place of what identifies. It logs no value that
-//! it holds.
+//! It takes an enriched beacon. It keeps what the site's policy lists, makes templates of paths and buckets of durations,
+//! and replaces what identifies by keyed hashes. The results are [`pseudonymous`]: no other module can make one. This module
+//! logs no value that it holds.
 
 pub mod cookie;
 pub mod daily_address;
 mod device;
 pub mod keys;
 pub mod pseudonym;
+pub mod pseudonymous;
 pub mod scrub;
+mod site;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use jiff::tz::TimeZone;
-use jiff::{RoundMode, Timestamp, Unit, ZonedRound};
-
-use crate::event::{
-    Attribute, Automation, BY_DEVICE, Bearer, Client, EnrichedBeacon, EnrichedEvent, Entry, Failure, Kind,
-    PseudonymousBeacon, PseudonymousEvent, Sender,
-};
+use crate::event::{Automation, BY_DEVICE, Client, EnrichedBeacon, EnrichedEvent, Entry, Place, Sender};
 use crate::items::Items;
-use cookie::{Identity, LocalTime};
+use cookie::Identity;
 use pseudonym::{DayKey, Purpose};
-use scrub::PathRules;
+use pseudonymous::{
+    Attribute, Event, EventKind, Failure, Pseudonym, Pseudonymous, PseudonymousBeacon, PseudonymousEvent, RowSubject,
+};
+pub use site::{SiteRules, SiteTime};
 
-/// What this room must know of a site.
-pub struct SiteRules {
-    /// Its domain as configured.
-    pub site: Arc<str>,
-    /// Its zone.
-    pub zone: TimeZone,
-    /// What its policy lists.
-    pub items: Items,
-    /// The version of the policy that consent is given to; empty when the operator does not say.
-    pub policy_version: String,
-    /// How its paths become templates.
-    pub paths: PathRules,
-}
-
-/// A moment in the site's own time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SiteTime {
-    /// Day and minute.
-    pub local: LocalTime,
-    /// The start of the site-local hour, in seconds since 1970.
-    pub hour: i64,
-}
-
-impl SiteRules {
-    /// A moment in the site's own time.
-    pub fn time(&self, at: Timestamp) -> SiteTime {
-        let offset = self.zone.to_offset(at);
-        let local = offset.to_datetime(at);
-        let past_hour = i64::from(local.minute()) * 60 + i64::from(local.second());
-        let floor = Timestamp::from_second(at.as_second() - past_hour).unwrap_or(at);
-        // Only where the zone's offset changes within this very hour is its start more than a subtraction.
-        let hour = if self.zone.to_offset(floor) == offset {
-            floor.as_second()
-        } else {
-            let round = ZonedRound::new().smallest(Unit::Hour).mode(RoundMode::Trunc);
-            at.to_zoned(self.zone.clone()).round(round).map_or(at.as_second(), |hour| hour.timestamp().as_second())
-        };
-        let minute = i16::from(local.hour()) * 60 + i16::from(local.minute());
-        SiteTime { local: LocalTime { day: local.date(), minute: minute.unsigned_abs() }, hour }
-    }
-}
-
-/// What may be kept of a beacon.
+/// Returns what may be kept of a beacon.
 pub fn pseudonymise(
     beacon: EnrichedBeacon,
     sender: &Sender,
@@ -77,113 +33,193 @@ pub fn pseudonymise(
     time: SiteTime,
     who: &Identity,
 ) -> PseudonymousBeacon {
+    let EnrichedBeacon { view, seq: _, events, place, client, automation, device } = beacon;
     let items = rules.items;
-    let id = who.id.expose();
-    let prefix = network_prefix(*sender.address.expose());
-    let word = |listed: bool, word: &'static str| if listed { word } else { "" };
-    let name = |listed: bool, name: &Arc<str>| if listed { name.clone() } else { Arc::default() };
-    let client = Client {
-        browser: word(items.browser, beacon.client.browser),
-        browser_major: if items.browser { beacon.client.browser_major } else { 0 },
-        os: word(items.os, beacon.client.os),
-        device: word(items.browser, beacon.client.device),
-    };
-    let suspect = match beacon.automation {
+    let suspect = match automation {
         Automation::Suspect(reason) if items.automation => reason,
-        _ if who.visit.driven && items.automation => BY_DEVICE,
+        _ if who.visit.automated && items.automation => BY_DEVICE,
         _ => "",
     };
-    let of = |purpose: &Purpose<'_>, entry: &str| {
-        let (visitor, network) = purpose.bearer(entry, id, &prefix);
-        let (site, day, hour) = (rules.site.clone(), time.local.day, time.hour);
-        Bearer { site, day, hour, visitor, network, confirmed: who.confirmed, new_week: who.marks.new_week }
-    };
-    let minutes = time.local.minute.saturating_sub(who.visit.start_minute);
-    // The same for all events of the beacon.
-    let (visitor, visit) = (key.visitor(id), key.visit(id, who.visit.start_minute));
-    let (view, network) = (key.view(beacon.view.expose()), key.network(&prefix));
-    let row = |kind, step: u8| PseudonymousEvent {
-        site: rules.site.clone(),
-        day: time.local.day,
-        hour: time.hour,
-        visitor,
-        visit,
-        view,
-        confirmed: who.confirmed,
-        network,
-        marks: who.marks,
-        visit_number: who.visit_number,
-        kind,
-        step: step.max(1),
-        duration_s: if items.duration { duration_bucket_s(u32::from(minutes) * 60) } else { 0 },
-        country: name(items.country, &beacon.place.country),
-        region: name(items.region, &beacon.place.region),
-        client,
+    let provider = place.provider.clone();
+    let rows = Rows {
+        pseudonyms: Pseudonyms::new(key, who, view.expose(), network_prefix(*sender.address.expose())),
+        client: listed_client(items, client),
+        place: listed_place(items, place),
+        rules,
+        key,
+        time,
+        who,
         suspect,
-        absence: if items.identifier { who.absence } else { "" },
-        cohort: if items.identifier { who.cohort } else { "" },
     };
-    let mut step = who.visit.views;
     let mut kept = PseudonymousBeacon::default();
-    kept.events.reserve_exact(beacon.events.len());
-    for event in beacon.events {
-        let kind = match event {
-            EnrichedEvent::View { path, previous_path, entry } => {
-                step = step.saturating_add(1).min(30);
-                let begins = step == 1;
-                let previous = previous_path.filter(|_| items.movement);
-                Kind::View {
-                    path: rules.paths.template(path.expose()),
-                    previous_path: previous.map_or_else(String::new, |path| rules.paths.template(path.expose())),
-                    entry: (items.entry && begins).then(|| entry_of_visit(entry)),
-                }
-            }
-            EnrichedEvent::Engage { .. } if !items.duration => continue,
-            EnrichedEvent::Engage { engaged_ms } => Kind::Engage { engaged_s: duration_bucket_s(engaged_ms / 1000) },
-            EnrichedEvent::Exit { .. } if !items.exit => continue,
-            EnrichedEvent::Exit { domain } => Kind::Exit { domain: scrub::domain(domain) },
-            EnrichedEvent::Named { .. } if !items.events => continue,
-            EnrichedEvent::Named { name, variant } => Kind::Named { name, variant },
-            EnrichedEvent::Search { .. } if !items.search => continue,
-            EnrichedEvent::Search { query } => match scrub::search_term(query.expose()) {
-                Some(term) => Kind::Search { term },
-                None => {
-                    kept.says_nothing += 1;
-                    continue;
-                }
-            },
-            EnrichedEvent::Error { .. } if !items.errors => continue,
-            EnrichedEvent::Error { .. } if !suspect.is_empty() => {
-                kept.of_suspects += 1;
-                continue;
-            }
-            EnrichedEvent::Error { message } => {
-                let template = scrub::error_template(message.expose());
-                if template.is_empty() {
-                    kept.says_nothing += 1;
-                    continue;
-                }
-                let of = key.purpose("errors", |purpose| of(purpose, ""));
-                kept.failures.push(Failure { of, template, browser: client.browser });
-                continue;
-            }
-        };
-        kept.events.push(row(kind, step));
+    kept.events.reserve_exact(events.len());
+    let mut step = who.visit.views;
+    for event in events {
+        rows.keep_event(event, &mut step, &mut kept);
     }
     kept.accepted = (kept.events.len() + kept.failures.len()) as u32;
-    let holds_view = kept.events.iter().any(|event| matches!(event.kind, Kind::View { .. }));
-    if items.provider && holds_view && suspect.is_empty() && !beacon.place.provider.is_empty() {
-        let of = key.purpose("attribute provider", |purpose| of(purpose, ""));
-        let value = beacon.place.provider.clone();
-        kept.attributes.push(Attribute { of, attribute: "provider", entry: None, value });
+    let holds_view = kept.events.iter().any(|event| matches!(event.kind, EventKind::View { .. }));
+    if items.provider && holds_view && suspect.is_empty() && !provider.is_empty() {
+        let subject = key.purpose("attribute provider", |purpose| rows.subject(purpose, ""));
+        kept.attributes.push(Pseudonymous::new(Attribute {
+            subject,
+            attribute: "provider",
+            entry: None,
+            value: provider,
+        }));
     }
-    if let Some(device) = beacon.device {
-        kept.accepted += u32::from(device::keep(device, items, key, !suspect.is_empty(), of, &mut kept));
-        if beacon.automation == Automation::Suspect(suspect) && suspect == BY_DEVICE && kept.events.is_empty() {
-            kept.events.push(row(Kind::Device, step));
+    if let Some(device) = device {
+        let subject = |purpose: &Purpose<'_>, entry: &str| rows.subject(purpose, entry);
+        kept.accepted += u32::from(device::keep(device, items, key, !suspect.is_empty(), subject, &mut kept));
+        // The flag needs a row, and there is no other event that could carry it.
+        if automation == Automation::Suspect(suspect) && suspect == BY_DEVICE && kept.events.is_empty() {
+            kept.events.push(rows.event(EventKind::Device, step));
         }
     }
     kept
+}
+
+/// The browser class and device, without what the site's policy does not list.
+fn listed_client(items: Items, client: Client) -> Client {
+    let word = |listed: bool, word: &'static str| if listed { word } else { "" };
+    Client {
+        browser: word(items.browser, client.browser),
+        browser_major: if items.browser { client.browser_major } else { 0 },
+        os: word(items.os, client.os),
+        device: word(items.browser, client.device),
+    }
+}
+
+/// Country and region, without what the site's policy does not list.
+fn listed_place(items: Items, place: Place) -> Place {
+    Place {
+        country: if items.country { place.country } else { Default::default() },
+        region: if items.region { place.region } else { Default::default() },
+        provider: Default::default(),
+    }
+}
+
+/// The pseudonyms that all events of a beacon share.
+struct Pseudonyms {
+    visitor: Pseudonym,
+    visit: Pseudonym,
+    view: Pseudonym,
+    network: u8,
+    prefix: Vec<u8>,
+}
+
+impl Pseudonyms {
+    fn new(key: &DayKey, who: &Identity, view: &[u8; 16], prefix: Vec<u8>) -> Self {
+        let id = who.id.expose();
+        Self {
+            visitor: key.visitor(id),
+            visit: key.visit(id, who.visit.start_minute),
+            view: key.view(view),
+            network: key.network(&prefix),
+            prefix,
+        }
+    }
+}
+
+/// Makes the rows of one beacon.
+struct Rows<'a> {
+    rules: &'a SiteRules,
+    key: &'a DayKey,
+    time: SiteTime,
+    who: &'a Identity,
+    pseudonyms: Pseudonyms,
+    place: Place,
+    client: Client,
+    suspect: &'static str,
+}
+
+impl Rows<'_> {
+    /// Whose row it is, under the key domain of the row's purpose.
+    fn subject(&self, purpose: &Purpose<'_>, entry: &str) -> RowSubject {
+        let (visitor, network) = purpose.subject(entry, self.who.id.expose(), &self.pseudonyms.prefix);
+        RowSubject {
+            site: self.rules.site.clone(),
+            day: self.time.local.day,
+            hour: self.time.hour,
+            visitor,
+            network,
+            confirmed: self.who.confirmed,
+            new_week: self.who.first_visit.new_week,
+        }
+    }
+
+    fn event(&self, kind: EventKind, step: u8) -> PseudonymousEvent {
+        let (items, who, of) = (self.rules.items, self.who, &self.pseudonyms);
+        let minutes = self.time.local.minute.saturating_sub(who.visit.start_minute);
+        Pseudonymous::new(Event {
+            site: self.rules.site.clone(),
+            day: self.time.local.day,
+            hour: self.time.hour,
+            visitor: of.visitor,
+            visit: of.visit,
+            view: of.view,
+            confirmed: who.confirmed,
+            network: of.network,
+            first_visit: who.first_visit,
+            visit_number: who.visit_number,
+            kind,
+            step: step.max(1),
+            duration_s: if items.duration { duration_bucket_s(u32::from(minutes) * 60) } else { 0 },
+            country: self.place.country.clone(),
+            region: self.place.region.clone(),
+            client: self.client,
+            suspect: self.suspect,
+            absence: if items.identifier { who.absence } else { "" },
+            cohort: if items.identifier { who.cohort } else { "" },
+        })
+    }
+
+    /// Keeps what the policy lists of one event. `step` is the number of views in the visit so far.
+    fn keep_event(&self, event: EnrichedEvent, step: &mut u8, kept: &mut PseudonymousBeacon) {
+        let (items, rules) = (self.rules.items, self.rules);
+        let kind = match event {
+            EnrichedEvent::View { path, previous_path, entry } => {
+                *step = step.saturating_add(1).min(30);
+                let previous = previous_path.filter(|_| items.movement);
+                Some(EventKind::View {
+                    path: rules.paths.template(path.expose()),
+                    previous_path: previous.map_or_else(String::new, |path| rules.paths.template(path.expose())),
+                    entry: (items.entry && *step == 1).then(|| entry_of_visit(entry)),
+                })
+            }
+            EnrichedEvent::Engage { engaged_ms } => {
+                items.duration.then(|| EventKind::Engage { engaged_s: duration_bucket_s(engaged_ms / 1000) })
+            }
+            EnrichedEvent::Exit { domain } => items.exit.then(|| EventKind::Exit { domain: scrub::domain(domain) }),
+            EnrichedEvent::Named { name, variant } => items.events.then_some(EventKind::Named { name, variant }),
+            EnrichedEvent::Search { query } if items.search => {
+                let term = scrub::search_term(query.expose());
+                kept.empty_after_scrub += u32::from(term.is_none());
+                term.map(|term| EventKind::Search { term })
+            }
+            EnrichedEvent::Error { message } if items.errors => {
+                self.keep_failure(message.expose(), kept);
+                None
+            }
+            EnrichedEvent::Search { .. } | EnrichedEvent::Error { .. } => None,
+        };
+        kept.events.extend(kind.map(|kind| self.event(kind, *step)));
+    }
+
+    /// Keeps a failed script. A suspect's failure is not kept, since the row has no column for the flag.
+    fn keep_failure(&self, message: &str, kept: &mut PseudonymousBeacon) {
+        if !self.suspect.is_empty() {
+            kept.from_suspects += 1;
+            return;
+        }
+        let template = scrub::error_template(message);
+        if template.is_empty() {
+            kept.empty_after_scrub += 1;
+            return;
+        }
+        let subject = self.key.purpose("errors", |purpose| self.subject(purpose, ""));
+        kept.failures.push(Pseudonymous::new(Failure { subject, template, browser: self.client.browser }));
+    }
 }
 
 /// A visit that begins with a view from the site's own pages (its cookie was new, or it was idle) came from nowhere else.
@@ -213,19 +249,20 @@ pub(crate) fn network_prefix(address: IpAddr) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::civil::date;
+    use jiff::tz::TimeZone;
 
     use super::cookie::advance;
+    use super::scrub::PathRules;
     use super::*;
     use crate::event::Place;
     use crate::secret::{Personal, Secret};
 
-    /// A site and somebody at an address, for the other tests of this room.
+    /// A site and somebody at an address, for the other tests of this module.
     pub(super) fn site_and_sender(address: &str) -> (SiteRules, Sender) {
         (rules("jetpay"), sender(address))
     }
 
-    fn rules(profile: &str) -> SiteRules {
+    pub(super) fn rules(profile: &str) -> SiteRules {
         SiteRules {
             site: "jetpay.kz".into(),
             zone: TimeZone::get("Asia/Almaty").expect("bundled"),
@@ -270,43 +307,16 @@ mod tests {
         pseudonymise(beacon, &sender, &rules, &key, time, &who)
     }
 
-    proptest::proptest! {
-        #[test]
-        fn an_hour_begins_where_the_calendar_says(second in 1_700_000_000..1_900_000_000_i64, zone in 0..5_usize, near in -7200..7200_i64) {
-            let names = ["Asia/Almaty", "Asia/Kathmandu", "Australia/Lord_Howe", "America/New_York", "Africa/Casablanca"];
-            let zone = TimeZone::get(names[zone]).expect("a zone");
-            let at = Timestamp::from_second(second).expect("in range");
-            // Near a change of the zone's offset, where there is one.
-            let change = zone.following(at).next().map_or(second, |change| change.timestamp().as_second());
-            for at in [second, change + near] {
-                let at = Timestamp::from_second(at).expect("in range");
-                let zoned = at.to_zoned(zone.clone());
-                let round = ZonedRound::new().smallest(Unit::Hour).mode(RoundMode::Trunc);
-                let time = SiteRules { zone: zone.clone(), ..rules("jetpay") }.time(at);
-                proptest::prop_assert_eq!(time.hour, zoned.round(round).expect("in range").timestamp().as_second());
-                proptest::prop_assert_eq!(time.local.day, zoned.date());
-                proptest::prop_assert_eq!(time.local.minute, zoned.hour() as u16 * 60 + zoned.minute() as u16);
-            }
-        }
-    }
-
-    #[test]
-    fn the_site_s_day_and_hour_are_its_own() {
-        let time = rules("jetpay").time("2026-11-22T19:59:59Z".parse().expect("a time"));
-        assert_eq!(time.local, LocalTime { day: date(2026, 11, 23), minute: 59 });
-        assert_eq!(Timestamp::from_second(time.hour).expect("in range").to_string(), "2026-11-22T19:00:00Z");
-    }
-
     #[test]
     fn a_view_keeps_templates_and_buckets() {
         let kept = run("jetpay", "198.18.7.9");
         let view = &kept.events[0];
-        let Kind::View { path, previous_path, entry } = &view.kind else { panic!("a view") };
+        let EventKind::View { path, previous_path, entry } = &view.kind else { panic!("a view") };
         assert_eq!((path.as_str(), previous_path.as_str()), ("/pay/:order", "/:x"));
         assert_eq!(entry.as_ref().map(|entry| entry.channel), Some("direct"));
-        assert!(matches!(kept.events[1].kind, Kind::Engage { engaged_s: 60 }));
+        assert!(matches!(kept.events[1].kind, EventKind::Engage { engaged_s: 60 }));
         assert_eq!((view.step, kept.events[1].step), (1, 1));
-        assert!(kept.attributes[0].of.visitor != view.visitor);
+        assert!(kept.attributes[0].subject.visitor != view.visitor);
     }
 
     #[test]
@@ -316,7 +326,7 @@ mod tests {
         let view = &kept.events[0];
         assert_eq!((&*view.country, &*view.region), ("", ""));
         assert_eq!(view.client.browser, "Chrome");
-        assert!(matches!(&view.kind, Kind::View { previous_path, entry: None, .. } if previous_path.is_empty()));
+        assert!(matches!(&view.kind, EventKind::View { previous_path, entry: None, .. } if previous_path.is_empty()));
         assert!(kept.attributes.is_empty());
     }
 

@@ -13,7 +13,7 @@
 
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::event::Pseudonym;
+use super::pseudonymous::Pseudonym;
 use crate::secret::{Locked, Secret, scrub_stack};
 
 /// The domains that are derived when a day's key is made: what identifies, then the purposes beside visits.
@@ -84,17 +84,17 @@ impl DayKey {
 
     /// The visitor's pseudonym in `events`.
     pub(super) fn visitor(&self, identity: &[u8; 16]) -> Pseudonym {
-        Pseudonym(hash(self.domain("visitor"), &[identity]))
+        Pseudonym::new(hash(self.domain("visitor"), &[identity]))
     }
 
     /// The pseudonym of the visit that began at this minute of the day.
     pub(super) fn visit(&self, identity: &[u8; 16], start_minute: u16) -> Pseudonym {
-        Pseudonym(hash(self.domain("visit"), &[identity, &start_minute.to_le_bytes()]))
+        Pseudonym::new(hash(self.domain("visit"), &[identity, &start_minute.to_le_bytes()]))
     }
 
     /// The pseudonym of a page view.
     pub(super) fn view(&self, view: &[u8; 16]) -> Pseudonym {
-        Pseudonym(hash(self.domain("view"), &[view]))
+        Pseudonym::new(hash(self.domain("view"), &[view]))
     }
 
     /// One byte for the network of an address: 256 classes, so that it points at nobody.
@@ -125,12 +125,12 @@ pub(super) struct Purpose<'a>(&'a [u8; 32]);
 
 impl Purpose<'_> {
     /// The visitor's pseudonym and network byte, of a list for this entry alone; the entry is empty elsewhere.
-    pub(super) fn bearer(&self, entry: &str, identity: &[u8; 16], prefix: &[u8]) -> (Pseudonym, u8) {
+    pub(super) fn subject(&self, entry: &str, identity: &[u8; 16], prefix: &[u8]) -> (Pseudonym, u8) {
         let of = |what: &[u8], value: &[u8]| match entry {
             "" => hash(self.0, &[what, value]),
             entry => hash(self.0, &[what, entry.as_bytes(), value]),
         };
-        (Pseudonym(of(b"visitor", identity)), of(b"network", prefix)[0])
+        (Pseudonym::new(of(b"visitor", identity)), of(b"network", prefix)[0])
     }
 
     /// What is kept of a digest that the browser made.
@@ -204,7 +204,7 @@ mod tests {
     fn the_documentation_has_the_bytes_of_a_known_key() {
         let key = DayKey::new(Secret::new([7; 32]));
         let (id, view, network) = ([1; 16], [2; 16], [198, 18, 7]);
-        let of = |purpose: &str, entry: &str| key.purpose(purpose, |purpose| purpose.bearer(entry, &id, &network));
+        let of = |purpose: &str, entry: &str| key.purpose(purpose, |purpose| purpose.subject(entry, &id, &network));
         let (provider, network_of_provider) = of("attribute provider", "");
         let digest = key.purpose("signal canvas", |purpose| purpose.digest(&id));
         let documented = include_str!("../../PRIVACY.md");
@@ -250,8 +250,8 @@ mod tests {
     fn domains_do_not_share_pseudonyms() {
         let key = DayKey::new(Secret::new([9; 32]));
         let id = [3; 16];
-        let of = |purpose: &str, entry: &str| key.purpose(purpose, |purpose| purpose.bearer(entry, &id, b"").0);
-        let digest = Pseudonym(key.purpose("signal canvas", |purpose| purpose.digest(&id)));
+        let of = |purpose: &str, entry: &str| key.purpose(purpose, |purpose| purpose.subject(entry, &id, b"").0);
+        let digest = Pseudonym::new(key.purpose("signal canvas", |purpose| purpose.digest(&id)));
         let all = [
             key.visitor(&id),
             key.view(&id),

@@ -13,7 +13,10 @@ mod row;
 use jiff::civil::Date;
 
 pub(crate) use crate::event::day::epoch_date;
-use crate::event::{Attribute, Bearer, Entry, Failure, Kind, PseudonymousBeacon, PseudonymousEvent, Signal, Tally};
+use crate::event::{Entry, Tally};
+use crate::privacy::pseudonymous::{
+    Attribute, EventKind, Failure, PseudonymousBeacon, PseudonymousEvent, RowSubject, Signal,
+};
 use row::Row;
 
 /// The version of the columns below; it stands in every spool segment's header.
@@ -176,21 +179,21 @@ impl LaneOf<'_> {
 /// Shows the rows of a beacon one by one, those of a lane in order.
 pub fn rows<'a>(beacon: &'a PseudonymousBeacon, mut show: impl FnMut(LaneOf<'a>, &[u8])) {
     let mut row = Row::default();
-    let of = |table, of: &'a Bearer, name, entry| LaneOf { table, site: &of.site, day: of.day, name, entry };
+    let of = |table, of: &'a RowSubject, name, entry| LaneOf { table, site: &of.site, day: of.day, name, entry };
     for event in &beacon.events {
         let lane = LaneOf { table: Table::Events, site: &event.site, day: event.day, name: "", entry: None };
         show(lane, row.begun(|row| event_row(row, event)));
     }
     for item in &beacon.attributes {
-        let lane = of(Table::Attributes, &item.of, item.attribute, item.entry);
+        let lane = of(Table::Attributes, &item.subject, item.attribute, item.entry);
         show(lane, row.begun(|row| attribute_row(row, item)));
     }
     for signal in &beacon.signals {
-        let lane = of(Table::Signals, &signal.of, signal.signal, signal.entry);
+        let lane = of(Table::Signals, &signal.subject, signal.signal, signal.entry);
         show(lane, row.begun(|row| signal_row(row, signal)));
     }
     for failure in &beacon.failures {
-        show(of(Table::Errors, &failure.of, "", None), row.begun(|row| failure_row(row, failure)));
+        show(of(Table::Errors, &failure.subject, "", None), row.begun(|row| failure_row(row, failure)));
     }
     for tally in &beacon.tallies {
         let lane = LaneOf { table: Table::Tallies, site: &tally.site, day: tally.day, name: "", entry: None };
@@ -226,23 +229,23 @@ fn event_row(row: &mut Row, event: &PseudonymousEvent) {
     let empty = Entry::default();
     let mut search_term = "";
     let (kind, path, previous_path, engaged_s, entry, exit_domain, name, variant) = match &event.kind {
-        Kind::View { path, previous_path, entry } => {
+        EventKind::View { path, previous_path, entry } => {
             ("view", path.as_str(), previous_path.as_str(), 0, entry.as_ref().unwrap_or(&empty), "", "", "")
         }
-        Kind::Engage { engaged_s } => ("engage", "", "", *engaged_s, &empty, "", "", ""),
-        Kind::Exit { domain } => ("exit", "", "", 0, &empty, domain.as_str(), "", ""),
-        Kind::Named { name, variant } => ("event", "", "", 0, &empty, "", &**name, &**variant),
-        Kind::Search { term } => {
+        EventKind::Engage { engaged_s } => ("engage", "", "", *engaged_s, &empty, "", "", ""),
+        EventKind::Exit { domain } => ("exit", "", "", 0, &empty, domain.as_str(), "", ""),
+        EventKind::Named { name, variant } => ("event", "", "", 0, &empty, "", &**name, &**variant),
+        EventKind::Search { term } => {
             search_term = term;
             ("search", "", "", 0, &empty, "", "", "")
         }
-        Kind::Device => ("device", "", "", 0, &empty, "", "", ""),
+        EventKind::Device => ("device", "", "", 0, &empty, "", "", ""),
     };
     row.text(&event.site).day(event.day).time(event.hour);
     row.bytes(event.visitor.bytes()).half(event.visit).half(event.view);
     row.bool(event.confirmed).byte(event.network);
-    let marks = event.marks;
-    row.bool(marks.new_day).bool(marks.new_week).bool(marks.new_month).bool(marks.new_ever);
+    let first_visit = event.first_visit;
+    row.bool(first_visit.new_day).bool(first_visit.new_week).bool(first_visit.new_month).bool(first_visit.new_ever);
     row.text(event.visit_number).text(kind).text(path).text(previous_path);
     row.byte(event.step).u16(event.duration_s).u16(engaged_s);
     row.text(entry.channel).text(&entry.source).text(&entry.medium).text(&entry.campaign).text(exit_domain);
@@ -253,15 +256,15 @@ fn event_row(row: &mut Row, event: &PseudonymousEvent) {
 }
 
 fn attribute_row(row: &mut Row, item: &Attribute) {
-    row.moment(&item.of).text(item.attribute).text(&item.value).bearer(&item.of);
+    row.moment(&item.subject).text(item.attribute).text(&item.value).subject(&item.subject);
 }
 
 fn signal_row(row: &mut Row, item: &Signal) {
-    row.moment(&item.of).text(item.signal).text(item.state).bytes(&item.digest).bearer(&item.of);
+    row.moment(&item.subject).text(item.signal).text(item.state).bytes(&item.digest).subject(&item.subject);
 }
 
 fn failure_row(row: &mut Row, item: &Failure) {
-    row.moment(&item.of).text(&item.template).text(item.browser).bearer(&item.of);
+    row.moment(&item.subject).text(&item.template).text(item.browser).subject(&item.subject);
 }
 
 fn tally_row(row: &mut Row, tally: &Tally) {
@@ -275,7 +278,8 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::event::{Client, Marks, Pseudonym};
+    use crate::event::Client;
+    use crate::privacy::pseudonymous::{Event, FirstVisitFlags, Pseudonym, Pseudonymous};
 
     #[test]
     fn a_lane_survives_its_label() {
@@ -312,28 +316,30 @@ mod tests {
 
     #[test]
     fn what_one_device_has_never_shares_a_lane() {
-        let of = || Bearer {
+        let subject = || RowSubject {
             site: "a.kz".into(),
             day: date(2026, 1, 1),
             hour: 0,
-            visitor: Pseudonym([1; 16]),
+            visitor: Pseudonym::made_up([1; 16]),
             confirmed: true,
             network: 0,
             new_week: false,
         };
-        let attribute = |attribute, entry| Attribute { of: of(), attribute, entry, value: "".into() };
-        let event = PseudonymousEvent {
+        let attribute = |attribute, entry| {
+            Pseudonymous::made_up(Attribute { subject: subject(), attribute, entry, value: "".into() })
+        };
+        let event = Event {
             site: "a.kz".into(),
             day: date(2026, 1, 1),
             hour: 0,
-            visitor: Pseudonym([0; 16]),
-            visit: Pseudonym([0; 16]),
-            view: Pseudonym([0; 16]),
+            visitor: Pseudonym::made_up([0; 16]),
+            visit: Pseudonym::made_up([0; 16]),
+            view: Pseudonym::made_up([0; 16]),
             confirmed: false,
             network: 0,
-            marks: Marks::default(),
+            first_visit: FirstVisitFlags::default(),
             visit_number: "1",
-            kind: Kind::Engage { engaged_s: 10 },
+            kind: EventKind::Engage { engaged_s: 10 },
             step: 1,
             duration_s: 0,
             country: "".into(),
@@ -344,10 +350,16 @@ mod tests {
             cohort: "",
         };
         let beacon = PseudonymousBeacon {
-            events: vec![event],
+            events: vec![Pseudonymous::made_up(event)],
             attributes: vec![attribute("provider", None), attribute("fonts", Some(1)), attribute("fonts", Some(2))],
-            signals: vec![Signal { of: of(), signal: "canvas", entry: None, state: "normal", digest: [0; 16] }],
-            failures: vec![Failure { of: of(), template: String::new(), browser: "" }],
+            signals: vec![Pseudonymous::made_up(Signal {
+                subject: subject(),
+                signal: "canvas",
+                entry: None,
+                state: "normal",
+                digest: [0; 16],
+            })],
+            failures: vec![Pseudonymous::made_up(Failure { subject: subject(), template: String::new(), browser: "" })],
             ..Default::default()
         };
         assert_eq!(encode(&beacon).len(), 6);

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use crate::event::day::epoch_days;
-use crate::event::{Bearer, Pseudonym};
+use crate::privacy::pseudonymous::{Pseudonym, RowSubject};
 
 /// What a row seldom exceeds, in bytes.
 const ROW: usize = 256;
@@ -26,12 +26,12 @@ impl Row {
     }
 
     /// Where and when.
-    pub(super) fn moment(&mut self, of: &Bearer) -> &mut Self {
+    pub(super) fn moment(&mut self, of: &RowSubject) -> &mut Self {
         self.text(&of.site).day(of.day).time(of.hour)
     }
 
     /// By whom, as far as the publishing rules ask.
-    pub(super) fn bearer(&mut self, of: &Bearer) -> &mut Self {
+    pub(super) fn subject(&mut self, of: &RowSubject) -> &mut Self {
         self.bytes(of.visitor.bytes()).bool(of.confirmed).byte(of.network).bool(of.new_week)
     }
 

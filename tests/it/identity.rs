@@ -154,10 +154,10 @@ impl World {
             truth[..8].copy_from_slice(&browser.to_le_bytes());
             let week = now.day.checked_sub(Span::new().days(now.day.weekday().to_monday_zero_offset())).unwrap();
             let periods = [
-                (self.out.days.entry(now.day).or_default(), who.marks.new_day),
-                (self.out.weeks.entry(week).or_default(), who.marks.new_week),
-                (self.out.months.entry(now.day.first_of_month()).or_default(), who.marks.new_month),
-                (&mut self.out.ever, who.marks.new_ever),
+                (self.out.days.entry(now.day).or_default(), who.first_visit.new_day),
+                (self.out.weeks.entry(week).or_default(), who.first_visit.new_week),
+                (self.out.months.entry(now.day.first_of_month()).or_default(), who.first_visit.new_month),
+                (&mut self.out.ever, who.first_visit.new_ever),
             ];
             for ([counted, true_ones], marked) in periods {
                 if marked {

@@ -62,7 +62,7 @@ async fn a_site_by_address_sets_and_reads_no_cookie_and_confirms_by_the_second_b
     assert!(!first.confirmed && second.confirmed && !third.confirmed);
     assert!(first.visitor == second.visitor && first.visit == second.visit && second.step == 2);
     assert!(third.visitor != first.visitor);
-    assert_eq!((first.marks, second.marks), ([true, false, false, false], [true, false, false, false]));
+    assert_eq!((first.first_visit, second.first_visit), ([true, false, false, false], [true, false, false, false]));
     assert_eq!(first.visit_number, "");
     // Another day is another visitor, unconfirmed.
     edge.wait_minutes(24 * 60);

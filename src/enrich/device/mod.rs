@@ -180,7 +180,7 @@ impl EnrichedDevice {
         let mut found: Vec<usize> = names.iter().filter_map(known).collect();
         found.sort_unstable();
         found.dedup();
-        self.driven = found.len() >= 2 || found.iter().any(|at| DETECTORS[*at].1);
+        self.automated = found.len() >= 2 || found.iter().any(|at| DETECTORS[*at].1);
         if found.is_empty() {
             self.sign("automation", None, NONE, None);
         }
@@ -279,11 +279,12 @@ mod tests {
 
     #[test]
     fn a_strong_detector_is_enough_and_of_weak_ones_it_takes_two() {
-        let driven =
-            |found: &[&str]| classes(ReceivedDevice { automation: names(found), ..ReceivedDevice::default() }).driven;
-        assert!(driven(&["webdriver"]) && driven(&["no_window", "electron"]));
-        assert!(!driven(&["no_window"]) && !driven(&["no_window", "no_window"]) && !driven(&[]));
-        assert!(!driven(&["aigerim", "no_window"]), "a name that nobody knows weighs nothing");
+        let automated = |found: &[&str]| {
+            classes(ReceivedDevice { automation: names(found), ..ReceivedDevice::default() }).automated
+        };
+        assert!(automated(&["webdriver"]) && automated(&["no_window", "electron"]));
+        assert!(!automated(&["no_window"]) && !automated(&["no_window", "no_window"]) && !automated(&[]));
+        assert!(!automated(&["aigerim", "no_window"]), "a name that nobody knows weighs nothing");
     }
 
     #[test]

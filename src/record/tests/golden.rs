@@ -7,40 +7,43 @@ use std::path::Path;
 
 use jiff::civil::date;
 
-use crate::event::{
-    Attribute, Bearer, Client, Entry, Failure, Kind, Marks, Pseudonym, PseudonymousBeacon, PseudonymousEvent, Signal,
-    Tally,
+use crate::event::{Client, Entry, Tally};
+use crate::privacy::pseudonymous::{
+    Attribute, Event, EventKind, Failure, FirstVisitFlags, Pseudonym, Pseudonymous, PseudonymousBeacon, RowSubject,
+    Signal,
 };
 use crate::record;
 
 fn beacon() -> PseudonymousBeacon {
     let day = date(2026, 11, 22);
-    let event = |number: u8, kind| PseudonymousEvent {
-        site: "jetpay.kz".into(),
-        day,
-        hour: 1_795_338_000,
-        visitor: Pseudonym([0x11; 16]),
-        visit: Pseudonym([0x22; 16]),
-        view: Pseudonym([number; 16]),
-        confirmed: true,
-        network: 255,
-        marks: Marks { new_day: true, new_week: false, new_month: true, new_ever: false },
-        visit_number: "3-5",
-        kind,
-        step: 30,
-        duration_s: 65_535,
-        country: "KZ".into(),
-        region: "Алматы".into(),
-        client: Client { browser: "Firefox", browser_major: 145, os: "Linux", device: "desktop" },
-        suspect: "",
-        absence: "2-3",
-        cohort: "5-8",
+    let event = |number: u8, kind| {
+        Pseudonymous::made_up(Event {
+            site: "jetpay.kz".into(),
+            day,
+            hour: 1_795_338_000,
+            visitor: Pseudonym::made_up([0x11; 16]),
+            visit: Pseudonym::made_up([0x22; 16]),
+            view: Pseudonym::made_up([number; 16]),
+            confirmed: true,
+            network: 255,
+            first_visit: FirstVisitFlags { new_day: true, new_week: false, new_month: true, new_ever: false },
+            visit_number: "3-5",
+            kind,
+            step: 30,
+            duration_s: 65_535,
+            country: "KZ".into(),
+            region: "Алматы".into(),
+            client: Client { browser: "Firefox", browser_major: 145, os: "Linux", device: "desktop" },
+            suspect: "",
+            absence: "2-3",
+            cohort: "5-8",
+        })
     };
-    let of = |number: u8| Bearer {
+    let subject = |number: u8| RowSubject {
         site: "jetpay.kz".into(),
         day,
         hour: 1_795_338_000,
-        visitor: Pseudonym([number; 16]),
+        visitor: Pseudonym::made_up([number; 16]),
         confirmed: false,
         network: 7,
         new_week: true,
@@ -49,15 +52,30 @@ fn beacon() -> PseudonymousBeacon {
         Entry { channel: "search", source: "google.com".into(), medium: "cpc".into(), campaign: "spring".into() };
     PseudonymousBeacon {
         events: vec![
-            event(1, Kind::View { path: "/pay/:order".into(), previous_path: "/".into(), entry: Some(entry) }),
-            event(2, Kind::Engage { engaged_s: 300 }),
-            event(3, Kind::Exit { domain: "kaspi.kz".into() }),
-            event(4, Kind::Named { name: "paid".into(), variant: "b".into() }),
-            event(5, Kind::Search { term: "тариф".into() }),
+            event(1, EventKind::View { path: "/pay/:order".into(), previous_path: "/".into(), entry: Some(entry) }),
+            event(2, EventKind::Engage { engaged_s: 300 }),
+            event(3, EventKind::Exit { domain: "kaspi.kz".into() }),
+            event(4, EventKind::Named { name: "paid".into(), variant: "b".into() }),
+            event(5, EventKind::Search { term: "тариф".into() }),
         ],
-        attributes: vec![Attribute { of: of(0x33), attribute: "provider", entry: None, value: "x".repeat(200).into() }],
-        signals: vec![Signal { of: of(0x44), signal: "canvas", entry: None, state: "noised", digest: [0x55; 16] }],
-        failures: vec![Failure { of: of(0x66), template: "cannot read :x of null".into(), browser: "Firefox" }],
+        attributes: vec![Pseudonymous::made_up(Attribute {
+            subject: subject(0x33),
+            attribute: "provider",
+            entry: None,
+            value: "x".repeat(200).into(),
+        })],
+        signals: vec![Pseudonymous::made_up(Signal {
+            subject: subject(0x44),
+            signal: "canvas",
+            entry: None,
+            state: "noised",
+            digest: [0x55; 16],
+        })],
+        failures: vec![Pseudonymous::made_up(Failure {
+            subject: subject(0x66),
+            template: "cannot read :x of null".into(),
+            browser: "Firefox",
+        })],
         tallies: vec![Tally {
             site: "jetpay.kz".into(),
             day,

@@ -52,7 +52,7 @@ async fn the_cookie_that_comes_back_confirms_and_a_forged_one_counts_for_nothing
     assert_eq!(confirmed, [false, true, true, false]);
     assert!(rows[..3].iter().all(|row| row.visitor == rows[0].visitor && row.visit == rows[0].visit));
     assert_ne!(rows[3].visitor, rows[0].visitor);
-    assert!(rows.iter().all(|row| row.marks == [true; 4] && row.visit_number == "1"));
+    assert!(rows.iter().all(|row| row.first_visit == [true; 4] && row.visit_number == "1"));
     let steps: Vec<_> = rows.iter().map(|row| row.step).collect();
     assert_eq!(steps, [1, 2, 2, 1], "the session's views race by one where the newer cookie was not sent");
 }
@@ -103,9 +103,9 @@ async fn midnight_at_the_site_changes_the_identity_and_the_marks_follow_the_cale
     assert_eq!(rows[2].visitor, rows[3].visitor, "parallel tabs agree");
     assert_eq!(rows[3].visitor, rows[4].visitor);
     assert_eq!(rows[2].visit_number, "3-5", "midnight ends a visit");
-    let marks: Vec<_> = rows.iter().map(|row| row.marks).collect();
-    assert_eq!(marks[2..5], [[true, true, false, false]; 3], "Monday is a new week of the same month");
-    assert_eq!(marks[5], [true, true, true, false]);
+    let first_visit: Vec<_> = rows.iter().map(|row| row.first_visit).collect();
+    assert_eq!(first_visit[2..5], [[true, true, false, false]; 3], "Monday is a new week of the same month");
+    assert_eq!(first_visit[5], [true, true, true, false]);
     assert!(rows[1..].iter().all(|row| row.confirmed));
 }
 

@@ -218,7 +218,7 @@ async fn a_visit_ends_with_the_day() {
     assert_eq!(rows.iter().map(|row| row.step).collect::<Vec<_>>(), [1, 2, 1, 2]);
     assert_eq!(rows.iter().map(|row| row.visit_number.as_str()).collect::<Vec<_>>(), ["1", "1", "2", "2"]);
     // A Monday begins at this midnight, and no month.
-    assert_eq!((first.marks, third.marks), ([true; 4], [true, true, false, false]));
+    assert_eq!((first.first_visit, third.first_visit), ([true; 4], [true, true, false, false]));
     assert!(third.confirmed, "the cookie came back");
 }
 

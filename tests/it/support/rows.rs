@@ -14,7 +14,7 @@ pub(crate) struct EventRow {
     pub(crate) confirmed: bool,
     pub(crate) network: u8,
     /// Day, week, month, ever.
-    pub(crate) marks: [bool; 4],
+    pub(crate) first_visit: [bool; 4],
     pub(crate) visit_number: String,
     pub(crate) kind: String,
     pub(crate) path: String,
@@ -167,7 +167,7 @@ impl Bytes<'_> {
             view: self.take(),
             confirmed: self.bool(),
             network: self.u8(),
-            marks: [self.bool(), self.bool(), self.bool(), self.bool()],
+            first_visit: [self.bool(), self.bool(), self.bool(), self.bool()],
             visit_number: self.text(),
             kind: self.text(),
             path: self.text(),

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use tamga::clock::Clock;
-use tamga::event::{PseudonymousBeacon, Tally};
+use tamga::event::Tally;
+use tamga::privacy::pseudonymous::PseudonymousBeacon;
 use tamga::record::{self, SCHEMA_VERSION};
 use tamga::spool::{self, Frame, Lane, Options, Reader, RoundLimits, Writer};
 use tamga::store::{Limits, ShipStatus, Shipper, Store, VAULT};
