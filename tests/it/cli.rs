@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::support::collector::view_of;
 use crate::support::program::{Ground, Program};
+use crate::support::programs;
 
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -59,6 +60,19 @@ fn help_names_every_verb_and_fits_a_terminal() {
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("'serve'"), "it guesses what was meant");
     assert_eq!(ground.run(&[], &[]).status.code(), Some(2));
+}
+
+#[test]
+fn the_program_contains_neither_the_demo_nor_its_fixtures() {
+    // Names of the shop, a page, the GeoIP files' description, an option.
+    let texts = ["demo.localhost", "felt-slippers", "invented assignments", "list-beacons"];
+    let [product, demo] = [programs::tamga(), programs::demo()].map(|program| std::fs::read(program).unwrap());
+    for text in texts {
+        let pattern = regex::bytes::Regex::new(&regex::escape(text)).unwrap();
+        assert!(pattern.is_match(&demo), "tamga-demo contains {text:?}");
+        assert!(!pattern.is_match(&product), "tamga contains {text:?}");
+    }
+    assert_eq!(Ground::new().run(&["demo"], &[]).status.code(), Some(2), "there is no such verb");
 }
 
 #[test]

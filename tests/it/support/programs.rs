@@ -32,7 +32,15 @@ fn built(name: &str) -> PathBuf {
         "debug" => "dev",
         other => other,
     };
-    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // Cargo describes this test's package to it. `ring` is built again when such a variable changes, and so is everything
+    // that depends on it: once by this cargo, and once by the next one that starts the tests.
+    for (name, _) in std::env::vars().filter(|(name, _)| {
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "OUT_DIR"].iter().any(|prefix| name.starts_with(prefix))
+    }) {
+        command.env_remove(name);
+    }
+    let status = command
         .args(["build", "--quiet", "--bin", name, "--profile", profile, "--target-dir"])
         .arg(folder.parent().unwrap())
         .current_dir(env!("CARGO_MANIFEST_DIR"))
