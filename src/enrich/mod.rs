@@ -10,12 +10,14 @@ mod device;
 pub mod geoip;
 pub mod referrer;
 pub mod site;
+mod version;
 
 pub use self::client::Clients;
 pub use self::geoip::{GeoError, GeoIp};
 pub use self::site::{SiteEnrich, SiteWords};
 
-use self::referrer::{OTHER, entry, registrable_domain};
+use self::referrer::{entry, registrable_domain};
+use self::site::OTHER;
 use crate::event::{Automation, BY_DEVICE, EnrichedBeacon, EnrichedEvent, ReceivedBeacon, ReceivedEvent, Sender};
 use crate::outcome::DropReason;
 use crate::secret::Personal;

@@ -6,8 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::referrer::OTHER;
 use crate::secret::Personal;
+
+/// Written in the place of a source, a word or a variant that is not kept.
+pub const OTHER: &str = "other";
 
 /// The lists as the configuration gives them; upper and lower case are the same.
 #[derive(Clone, Debug, Default)]

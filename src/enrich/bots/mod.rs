@@ -7,6 +7,7 @@
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
+use super::version::chromium_major;
 use crate::event::{Automation, Sender};
 
 const PATTERNS: &str = include_str!("patterns.txt");
@@ -58,7 +59,7 @@ pub(super) fn suspicion(agent: &str, sender: &Sender, os: &str) -> Automation {
         Automation::Suspect("headless")
     } else if !sender.has_language {
         Automation::Suspect("no_language")
-    } else if !sender.has_fetch_metadata && super::client::chromium_major(agent) >= CHROMIUM_WITH_FETCH_METADATA {
+    } else if !sender.has_fetch_metadata && chromium_major(agent) >= CHROMIUM_WITH_FETCH_METADATA {
         Automation::Suspect("no_fetch_metadata")
     } else if platform_contradicts(sender.platform.expose(), os) {
         Automation::Suspect("platform_mismatch")

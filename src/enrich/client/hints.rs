@@ -3,6 +3,8 @@
 //! Only names of a fixed list are ever returned: the header is the client's, its words are not kept. The made-up brand
 //! that Chromium adds (`Not)A;Brand`) is in no list and so falls away.
 
+use super::super::version::leading_number;
+
 /// Brand, family. The first entry that the header holds decides: every derivative also names Chromium.
 const BRANDS: [(&str, &str); 15] = [
     ("Microsoft Edge WebView2", "Edge WebView"),
@@ -40,7 +42,7 @@ fn entries(header: &str) -> impl Iterator<Item = (&str, u16)> {
         let (_, after) = after.split_once("v=\"")?;
         let (version, after) = after.split_once('"')?;
         rest = after;
-        Some((brand, super::leading_number(version)))
+        Some((brand, leading_number(version)))
     })
     .take(16)
 }

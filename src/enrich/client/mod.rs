@@ -11,10 +11,11 @@
 mod cache;
 mod hints;
 #[cfg(test)]
-mod table;
+mod tests;
 
 use self::cache::Cache;
 use super::bots::{self, Bots};
+use super::version::{chromium_major, leading_number, number_after};
 use crate::event::{Automation, Client, Sender};
 
 /// Of a longer agent only the beginning is read; the longest of common browsers has about 400 bytes.
@@ -188,21 +189,6 @@ impl Clients {
 /// At most `limit` bytes, cut at a character's border.
 fn beginning(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
-}
-
-/// The version of Chromium's engine that the agent claims; 0 when it claims none.
-pub(super) fn chromium_major(agent: &str) -> u16 {
-    number_after(agent, "Chrome/")
-}
-
-fn number_after(text: &str, token: &str) -> u16 {
-    text.split_once(token).map_or(0, |(_, rest)| leading_number(rest))
-}
-
-/// The number that the text begins with; 0 when it begins with none, or with one that no browser's version has reached.
-fn leading_number(text: &str) -> u16 {
-    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
-    text[..end].parse().ok().filter(|number| *number < 10_000).unwrap_or(0)
 }
 
 fn browser(agent: &str, parsed: Option<&woothee::parser::WootheeResult<'_>>) -> (&'static str, u16) {

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use tables::{DEPTHS, GPUS, KINDS, LANGUAGES, PLUGINS, RATIOS, SIZES, WINDOWS};
 
-use super::referrer::OTHER;
+use super::site::OTHER;
 use crate::event::{Digest, EnrichedDevice, ReceivedDevice, Screen, Sign, Told, Trait};
 use crate::secret::Personal;
 

@@ -12,11 +12,8 @@ use std::sync::LazyLock;
 
 use psl::{List, Psl, Type};
 
-use super::site::{SiteEnrich, allowed};
+use super::site::{OTHER, SiteEnrich, allowed};
 use crate::event::{Entry, PageUrl};
-
-/// What stands for a source, a word or a variant that is not kept.
-pub const OTHER: &str = "other";
 
 struct Known {
     channel: &'static str,

@@ -22,6 +22,7 @@ mod paths;
 mod routes;
 mod rules;
 mod scans;
+mod segment;
 mod text;
 mod token;
 

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use super::decode::{self, Canonical};
 use super::routes::{self, is_day, is_year};
 use super::rules;
+use super::segment::{DIGITS_MAX, Segment, digits};
 
 /// Segments beyond this are folded together.
 const SEGMENTS_MAX: usize = 8;
@@ -18,12 +19,8 @@ const SEGMENTS_MAX: usize = 8;
 const PATH_MAX: usize = 3 * 2048;
 /// A longer segment is folded, behind `*` and without templates.
 const SEGMENT_MAX_CHARS: usize = 64;
-/// Digits that a path may have outside the configured segments: fewer than a telephone number; and where all of them are a
-/// date's or stand beside words, fewer than an IIN.
-const DIGITS_MAX: usize = 9;
+/// The same limit where all digits belong to a date or stand beside words: fewer than an IIN has.
 const DIGITS_MAX_BESIDE_WORDS: usize = 11;
-/// A segment with more digits is folded for itself; were it counted, its neighbours would always be folded with it.
-pub(super) const PIECE_DIGITS_MAX: usize = DIGITS_MAX;
 /// What a folded segment becomes.
 const FOLDED: &str = ":x";
 /// A path that could not be decoded, or that is not one.
@@ -46,25 +43,6 @@ enum Part {
     },
     One,
     Rest,
-}
-
-/// What becomes of a segment.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Segment<'a> {
-    /// Written in the configuration.
-    Listed(&'a str),
-    /// The visitor's address has it, and nobody listed it.
-    Free(&'a str),
-    /// So was this, but it is not kept.
-    Folded(&'a str),
-}
-
-impl<'a> Segment<'a> {
-    fn text(self) -> &'a str {
-        match self {
-            Self::Listed(text) | Self::Free(text) | Self::Folded(text) => text,
-        }
-    }
 }
 
 impl PathRules {
@@ -170,11 +148,7 @@ fn may_stay(segment: &str) -> bool {
         return false;
     }
     let Canonical { ascii, hid, .. } = Canonical::of(segment);
-    !hid && digits(&ascii) <= PIECE_DIGITS_MAX && !rules::any(&ascii)
-}
-
-pub(super) fn digits(text: &str) -> usize {
-    text.bytes().filter(u8::is_ascii_digit).count()
+    !hid && digits(&ascii) <= DIGITS_MAX && !rules::any(&ascii)
 }
 
 /// What no segment shows alone: an identifier that is cut up over several of them.
@@ -198,7 +172,7 @@ fn judge_together(kept: &mut [Segment<'_>]) {
         pieces.iter().flat_map(|segment| segment.chars().filter(char::is_ascii_alphanumeric)).collect::<String>();
     let whole =
         canonical.iter().any(|(_, look)| look.contains('@')) || (pieces.len() > 1 && rules::any_joined(&joined));
-    let count: usize = pieces.iter().map(|segment| digits(segment)).filter(|count| *count <= PIECE_DIGITS_MAX).sum();
+    let count: usize = pieces.iter().map(|segment| digits(segment)).filter(|count| *count <= DIGITS_MAX).sum();
     let bare = |segment: &&&str| {
         let letters = segment.bytes().filter(u8::is_ascii_alphabetic).count();
         digits(segment) > 0 && letters < if digits(segment) <= 2 { 1 } else { 3 }

@@ -7,13 +7,13 @@
 //! top of them.
 
 use super::decode::Canonical;
-use super::paths::{PIECE_DIGITS_MAX, Segment, digits};
+use super::segment::{DIGITS_MAX, Segment, digits};
 use super::{identifies, rules};
 
 /// The longest segment that stays.
 const ROUTE_MAX_CHARS: usize = 64;
 /// Digits that any word may have.
-const DIGITS_MAX: usize = 2;
+const WORD_DIGITS_MAX: usize = 2;
 /// Digits of a number beside a word.
 const NUMBER_MAX: usize = 5;
 /// Digits that such numbers may have in all of a path: fewer than a telephone number.
@@ -85,7 +85,7 @@ fn number_in(segment: &str, before: &[&str]) -> Option<usize> {
         numbered_people |= is_people(word);
         match (digits, letters) {
             (0, 1..) if is_word(word) => named |= letters >= 2,
-            (1..=DIGITS_MAX, _) if is_numbered(word) => (),
+            (1..=WORD_DIGITS_MAX, _) if is_numbered(word) => (),
             (4, 0) if is_year(word) => (),
             (1..=NUMBER_MAX, _) if letters == 0 || is_model(word) => {
                 number = digits;
@@ -95,7 +95,7 @@ fn number_in(segment: &str, before: &[&str]) -> Option<usize> {
         }
     }
     let in_all = digits(segment);
-    let fits = in_all <= PIECE_DIGITS_MAX && (numbers == 0 || (numbers == 1 && named));
+    let fits = in_all <= DIGITS_MAX && (numbers == 0 || (numbers == 1 && named));
     let hid = !segment.is_ascii() && Canonical::of(segment).hid;
     let names = in_all > 0 && numbered_people;
     let stays = fits && !hid && !names && !identifies(segment);

@@ -1,0 +1,29 @@
+//! One segment of a path, and whether it is kept.
+
+/// Digits that a path may have outside of the configured segments: fewer than a telephone number has. A single segment with
+/// more digits is folded by itself. If it counted, its neighbours would always be folded with it.
+pub(super) const DIGITS_MAX: usize = 9;
+
+/// What is done with a segment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Segment<'a> {
+    /// Written in the configuration.
+    Listed(&'a str),
+    /// The visitor's address has it, and nobody listed it.
+    Free(&'a str),
+    /// So was this, but it is not kept.
+    Folded(&'a str),
+}
+
+impl<'a> Segment<'a> {
+    pub(super) fn text(self) -> &'a str {
+        match self {
+            Self::Listed(text) | Self::Free(text) | Self::Folded(text) => text,
+        }
+    }
+}
+
+/// The number of ASCII digits.
+pub(super) fn digits(text: &str) -> usize {
+    text.bytes().filter(u8::is_ascii_digit).count()
+}
