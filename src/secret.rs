@@ -168,7 +168,7 @@ pub(crate) fn scrub_stack<const DEPTH: usize>() {
 
 /// From here on a panic says where it happened, and not what it was about: the message of an index out of bounds, of a
 /// failed comparison or of an error that was expected never to be can quote a visitor's text.
-pub fn withhold_panics() {
+pub fn hide_panic_messages() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
         let about = "what it was about is withheld; it is a fault in tamga, please report the place";

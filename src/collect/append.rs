@@ -59,7 +59,7 @@ impl Append {
     /// Adds the tallies that wait for the site: that a day key was lost, and the outcomes of the last minute.
     fn add_tallies(&mut self, site: Arc<str>, now_ms: i64) -> Extra {
         let SiteTime { local, hour } = self.time;
-        let loss = self.collector.keys.untold_loss(&site, local.day);
+        let loss = self.collector.keys.unreported_loss(&site, local.day);
         let has_key_loss = loss.is_some();
         let tally = |reason| Tally { site: site.clone(), day: local.day, hour, reason, count: 1 };
         let tallies = &mut self.processed.kept.tallies;
@@ -87,7 +87,7 @@ impl Append {
             collector.visitors.remember(&site, seen);
         }
         if has_key_loss {
-            collector.keys.loss_told(&site, time.local.day);
+            collector.keys.loss_reported(&site, time.local.day);
         }
         claim.into_iter().for_each(Claim::durable);
         processed

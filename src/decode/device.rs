@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::event::{Absence, Digest, ReceivedDevice, Screen, Told};
+use crate::event::{Absence, Digest, ReceivedDevice, Reported, Screen};
 use crate::outcome::Rejection;
 use crate::secret::Personal;
 
@@ -109,10 +109,12 @@ pub(super) fn parse(raw: &RawValue) -> Result<(ReceivedDevice, u32), Rejection> 
 fn reported<'a, W: Deserialize<'a>, T>(
     raw: &'a RawValue,
     within: impl FnOnce(W) -> Option<T>,
-) -> Result<Option<Told<T>>, Rejection> {
+) -> Result<Option<Reported<T>>, Rejection> {
     let reported = match serde_json::from_str(raw.get()).map_err(|_| Rejection::OutOfBounds)? {
-        Field::Absent { absent } => Absence::ALL.into_iter().find(|reason| reason.name() == absent).map(Told::Absent),
-        Field::Value(value) => within(value).map(Told::Value),
+        Field::Absent { absent } => {
+            Absence::ALL.into_iter().find(|reason| reason.name() == absent).map(Reported::Absent)
+        }
+        Field::Value(value) => within(value).map(Reported::Value),
     };
     reported.map(Some).ok_or(Rejection::OutOfBounds)
 }
@@ -209,16 +211,16 @@ mod tests {
         ))
         .unwrap_or_else(|_| panic!("within the limits"));
         assert_eq!(unknown, 1);
-        assert!(matches!(device.time_zone, Some(Told::Value(_))));
-        assert!(matches!(device.canvas, Some(Told::Value((_, true)))));
-        assert!(matches!(&device.plugins, Some(Told::Value(plugins)) if plugins.is_empty()));
-        assert!(matches!(device.media_devices, Some(Told::Value([4, 0, 1]))));
-        assert!(matches!(device.cpu, Some(Told::Value(("arm", None)))));
-        assert!(matches!(&device.languages, Some(Told::Value(tags)) if tags.len() == 2));
+        assert!(matches!(device.time_zone, Some(Reported::Value(_))));
+        assert!(matches!(device.canvas, Some(Reported::Value((_, true)))));
+        assert!(matches!(&device.plugins, Some(Reported::Value(plugins)) if plugins.is_empty()));
+        assert!(matches!(device.media_devices, Some(Reported::Value([4, 0, 1]))));
+        assert!(matches!(device.cpu, Some(Reported::Value(("arm", None)))));
+        assert!(matches!(&device.languages, Some(Reported::Value(tags)) if tags.len() == 2));
         for reason in Absence::ALL {
             let (device, _) =
                 read(&format!(r#"{{"webgl":{{"absent":"{}"}}}}"#, reason.name())).unwrap_or_else(|_| panic!("absent"));
-            assert!(matches!(device.webgl, Some(Told::Absent(why)) if why == reason));
+            assert!(matches!(device.webgl, Some(Reported::Absent(why)) if why == reason));
             assert!(device.fonts.is_none());
         }
     }

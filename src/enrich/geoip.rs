@@ -1,10 +1,10 @@
 //! Where an address is: country, region and provider, from MaxMind DB files that the operator supplies.
 //!
-//! Three record shapes are in use and told apart by trying them: MaxMind's nested one, the flat one of DB-IP and
+//! Three record shapes are in use, and the reader tries each: MaxMind's nested one, the flat one of DB-IP and
 //! ip-location-db, and IPinfo's. A file that no shape reads would silently answer nothing for ever, so it is refused when
 //! it is opened. Files are read into memory, not mapped: a mapped file that is replaced in place ends the process. Several
 //! files may share the work (one for IPv4, one for IPv6); the first that knows an address answers. A lookup never fails:
-//! what cannot be told is empty. No message of this module names an address.
+//! what is unknown is empty. No message of this module names an address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -289,7 +289,7 @@ fn name(raw: &str) -> Option<String> {
             && !matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
     };
     let mut kept = String::new();
-    // Twice the bound leaves room for what is taken out, and bounds the work on a file that somebody else made.
+    // Twice the bound leaves space for what is taken out, and bounds the work on a file that somebody else made.
     for word in raw.chars().take(2 * MAX_NAME_CHARS).collect::<String>().split_whitespace() {
         let word: String = word.chars().filter(prints).collect();
         if !kept.is_empty() && !word.is_empty() {

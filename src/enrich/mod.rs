@@ -1,8 +1,8 @@
-//! What the server can know of a beacon: where its sender is, what it uses, whether a program sent it, how a visit began.
+//! Adds what the server can know: where the sender is, what it uses, whether it is a program, and how the visit began.
 //!
 //! [`beacon`] is pure: it reads no clock, no file and no network, and the same input gives the same answer. All tables
-//! are in memory, in [`Lookups`]. It drops what is not the site's (pages of other hosts, exits that lead nowhere else,
-//! events that the configuration does not list) and counts each. It does not decide what becomes of a bot: it names it.
+//! are in memory, in [`Lookups`]. It drops what does not belong to the site (pages of other hosts, exits that stay on the
+//! site, events that the configuration does not list) and gives the reason of each. It names bots and does not drop them.
 
 mod bots;
 pub mod client;
@@ -22,7 +22,7 @@ use crate::event::{Automation, BY_DEVICE, EnrichedBeacon, EnrichedEvent, Receive
 use crate::outcome::DropReason;
 use crate::secret::Personal;
 
-/// The tables that enrichment looks things up in; one for the process.
+/// The tables of enrichment; one for the process.
 pub struct Lookups {
     /// Where addresses are.
     pub geo: GeoIp,

@@ -3,7 +3,7 @@
 use crate::secret::Personal;
 
 /// A signal's value, or why there is none.
-pub enum Told<T> {
+pub enum Reported<T> {
     /// It was read.
     Value(T),
     /// It was not.
@@ -45,27 +45,27 @@ pub type Digest = Personal<[u8; 16]>;
 #[derive(Default)]
 pub struct ReceivedDevice {
     /// Item 10: a name of the IANA database, if it is one.
-    pub time_zone: Option<Told<Personal<String>>>,
+    pub time_zone: Option<Reported<Personal<String>>>,
     /// Item 13: the digest of a drawing, and whether the browser falsifies what is drawn.
-    pub canvas: Option<Told<(Digest, bool)>>,
+    pub canvas: Option<Reported<(Digest, bool)>>,
     /// Item 14.
-    pub fonts: Option<Told<Vec<Personal<String>>>>,
+    pub fonts: Option<Reported<Vec<Personal<String>>>>,
     /// Item 15.
-    pub plugins: Option<Told<Vec<Personal<String>>>>,
+    pub plugins: Option<Reported<Vec<Personal<String>>>>,
     /// Item 16: renderer, and the digest of all parameters.
-    pub webgl: Option<Told<(Personal<String>, Digest)>>,
+    pub webgl: Option<Reported<(Personal<String>, Digest)>>,
     /// Item 17: microphones, loudspeakers, cameras; at most 4 of each.
-    pub media_devices: Option<Told<[u8; 3]>>,
+    pub media_devices: Option<Reported<[u8; 3]>>,
     /// Item 18.
-    pub active_x: Option<Told<bool>>,
+    pub active_x: Option<Reported<bool>>,
     /// Item 19: BCP 47 tags.
-    pub languages: Option<Told<Vec<Personal<String>>>>,
+    pub languages: Option<Reported<Vec<Personal<String>>>>,
     /// Item 20: `x86`, `arm` or `other`, and bits where they are known.
-    pub cpu: Option<Told<(&'static str, Option<u8>)>>,
+    pub cpu: Option<Reported<(&'static str, Option<u8>)>>,
     /// Item 22.
-    pub screen: Option<Told<Screen>>,
+    pub screen: Option<Reported<Screen>>,
     /// Item 23: names of detectors.
-    pub automation: Option<Told<Vec<Personal<String>>>>,
+    pub automation: Option<Reported<Vec<Personal<String>>>>,
 }
 
 /// A screen, and how much of it the window takes.

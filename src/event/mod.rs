@@ -14,9 +14,9 @@ use jiff::civil::Date;
 
 use crate::secret::Personal;
 
-pub use device::{Absence, Digest, EnrichedDevice, ReceivedDevice, Screen, Sign, Told, Trait};
+pub use device::{Absence, Digest, EnrichedDevice, ReceivedDevice, Reported, Screen, Sign, Trait};
 
-/// Who sent a request, as far as the transport tells.
+/// Who sent a request, as far as the transport shows.
 pub struct Sender {
     /// When the request arrived. No client clock is trusted.
     pub arrived_at: Timestamp,
@@ -38,7 +38,7 @@ pub struct Sender {
 
 /// A beacon that is well-formed and within its limits, still identifying.
 pub struct ReceivedBeacon {
-    /// The random value that the page view bears, 128 bits.
+    /// The view id: 128 random bits.
     pub view: Personal<[u8; 16]>,
     /// The beacon's number within its view, from 0.
     pub seq: u16,
@@ -126,7 +126,7 @@ pub struct CampaignParameters {
     pub campaign: Option<Personal<String>>,
 }
 
-/// Where a sender is, as far as the GeoIP data tells. Empty strings when unknown.
+/// Where a sender is, by the GeoIP data. Empty strings when unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// ISO 3166-1 alpha-2, upper case, or empty.

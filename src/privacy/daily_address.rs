@@ -1,12 +1,12 @@
-//! Sites that set no cookie: a visitor is the /24 or /48 of an address and an agent, for one day.
+//! Sites that set no cookie: a visitor is the /24 or /48 of an address together with an agent, for one day.
 //!
-//! The identity is a keyed hash of both under a key domain of its own, in memory alone; it dies with the day's key. Several
-//! people behind one network with one browser are one visitor, and one person who changes networks is two, so numbers are
-//! coarser than with a cookie. A visitor is confirmed by a second beacon. Which day of a week or month is a visitor's first
-//! nobody can know: rows bear the mark of the day alone.
+//! The identity is a keyed hash of both, under its own key domain. It exists in memory only and cannot be computed again once
+//! the day key is destroyed. Several people in one network with the same browser are one visitor, and one person in two
+//! networks is two. So numbers are coarser than with a cookie. A second beacon confirms a visitor. Nobody can know whether
+//! a day is a visitor's first of the week or month, so rows have the first-visit flag of the day only.
 //!
-//! Running visits are kept here, since no cookie carries them: bounded, of the current day, and lost with the process. Beyond
-//! the bound, and of beacons that reach different nodes, visitors stay unconfirmed.
+//! Running visits are kept here, because there is no cookie to hold them. They are bounded, of the current day, and lost
+//! with the process. Beyond the bound, or when beacons reach different nodes, visitors stay unconfirmed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -7,9 +7,9 @@
 //! pseudonym  = BLAKE3 keyed_hash(domain key, part*)[..16]       part = length as u64 little-endian ‖ bytes
 //! ```
 //!
-//! Every part is length-prefixed, so that no two different lists of parts hash alike. A pseudonym says nothing without its
-//! key; with it, whoever can guess the input can check the guess. That is why keys die and why the input is a random
-//! 128-bit identifier, never an address alone.
+//! Every part is length-prefixed, so that no two different lists of parts hash alike. Without its key a pseudonym says
+//! nothing. A person who has the key and can guess the input can check the guess. That is why keys are destroyed, and why the
+//! input is a random 128-bit identity and never an address alone.
 
 use zeroize::{Zeroize, Zeroizing};
 

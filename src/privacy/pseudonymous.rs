@@ -195,7 +195,7 @@ pub enum EventKind {
         /// What for, as a template.
         term: String,
     },
-    /// The device's detectors say that a program drives the browser, and no other event is there to bear it.
+    /// The device's detectors say that a program controls the browser, and no other event could carry the flag.
     Device,
 }
 
@@ -225,7 +225,7 @@ pub struct Attribute {
     pub subject: RowSubject,
     /// Its name, which is also its key domain: `provider` …; of a list the value is part of the domain too.
     pub attribute: &'static str,
-    /// Of a list, the number of the entry, which has a lane of its own.
+    /// Of a list, the number of the entry, which has its own stream.
     pub entry: Option<u16>,
     /// Its value, or the reason of its absence.
     pub value: Arc<str>,
@@ -237,7 +237,7 @@ pub struct Signal {
     pub subject: RowSubject,
     /// Its name: `canvas`, `webgl`, `automation`.
     pub signal: &'static str,
-    /// Of a list, the number of the entry, which has a lane of its own.
+    /// Of a list, the number of the entry, which has its own stream.
     pub entry: Option<u16>,
     /// What was found, or the reason of its absence.
     pub state: &'static str,

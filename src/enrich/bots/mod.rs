@@ -1,8 +1,8 @@
-//! Programs that say what they are, and the signs of those that do not.
+//! Declared bots, and the signs of programs that declare nothing.
 //!
-//! The declarations come from `patterns.txt`, which `scripts/update-bots` makes from the list crawler-user-agents (MIT,
-//! see `LICENSE` beside it). The signs are this file's: each is one header that every current browser sends and a plain
-//! HTTP client or a driven browser tends not to. A sign is a reason to flag, never to drop, because each can be wrong:
+//! The declarations are in `patterns.txt`. `scripts/update-bots` makes it from the list crawler-user-agents (MIT, see
+//! `LICENSE` beside it). The signs are in this file. Each sign is one header that every current browser sends, and that an
+//! HTTP client or an automated browser often lacks. A sign is a reason to flag and never to drop, because each can be wrong:
 //! a filtering proxy strips headers, and on a plain-http site no browser sends `Sec-Fetch-*`.
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
@@ -39,7 +39,7 @@ impl Bots {
     /// The class that the agent declares, by the first pattern of the list that finds it. `parsed_as_crawler` is the
     /// browser parser's opinion; the list has the first word because it knows more, and by class.
     pub(super) fn declared(&self, agent: &str, parsed_as_crawler: bool) -> Option<&'static str> {
-        // Asking whether any matches is far cheaper than asking which, and most agents match none.
+        // Most agents match no pattern. Whether any matches is far cheaper to find out than which one.
         if self.set.is_match(agent.as_bytes()) {
             return self.set.matches(agent.as_bytes()).iter().next().map(|index| self.classes[index]);
         }

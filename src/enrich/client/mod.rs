@@ -1,12 +1,12 @@
-//! What a sender uses: browser family, operating system, kind of device; and whether a program sent it.
+//! Classifies a sender: browser family, operating system, kind of device, and whether it is a program.
 //!
-//! `woothee` reads the classic agents. Before it stands an overlay for what it does not know (in-app browsers, browsers
-//! built on Chromium, tablets, televisions, HarmonyOS), after it the client hints. Every word that comes out is one of
-//! this folder's own: nothing of a header is copied, but one number. Versions are majors of the browser only, because
-//! agents freeze the system's (Windows says 10, macOS 10.15.7, Android 10).
+//! First an overlay of this folder looks for what `woothee` does not know (in-app browsers, browsers built on Chromium,
+//! tablets, televisions, HarmonyOS). Then `woothee` reads the classic agents. Last come the client hints. Every word of the
+//! result is from a list of this folder; of a header nothing is copied but one number. Versions are major versions of the
+//! browser only, because agents freeze the system's version (Windows says 10, macOS 10.15.7, Android 10).
 //!
-//! Not promised: an iPad that asks for desktop pages, as iPads do by default, cannot be told from a Mac by its headers,
-//! and Brave, by its headers, often not from Chrome.
+//! Not promised: the headers of an iPad that asks for desktop pages (the default) are those of a Mac. The headers of Brave
+//! are often those of Chrome.
 
 mod cache;
 mod hints;

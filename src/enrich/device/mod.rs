@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use tables::{DEPTHS, GPUS, KINDS, LANGUAGES, PLUGINS, RATIOS, SIZES, WINDOWS};
 
 use super::site::OTHER;
-use crate::event::{Digest, EnrichedDevice, ReceivedDevice, Screen, Sign, Told, Trait};
+use crate::event::{Digest, EnrichedDevice, ReceivedDevice, Reported, Screen, Sign, Trait};
 use crate::secret::Personal;
 
 const NONE: &str = "none";
@@ -71,12 +71,12 @@ pub(super) fn classes(device: ReceivedDevice) -> EnrichedDevice {
     });
     out.each("screen", device.screen, |screen| screen_classes(&screen));
     match device.webgl {
-        Some(Told::Value((renderer, digest))) => {
+        Some(Reported::Value((renderer, digest))) => {
             let family = GPUS.iter().find(|(part, _)| renderer.expose().contains(part)).map_or(OTHER, |(_, gpu)| gpu);
             out.traits.push(Trait { item: "webgl", entry: None, value: family });
             out.sign("webgl", None, "normal", Some(digest));
         }
-        Some(Told::Absent(why)) => {
+        Some(Reported::Absent(why)) => {
             out.traits.push(Trait { item: "webgl", entry: None, value: why.name() });
             out.sign("webgl", None, why.name(), None);
         }
@@ -84,9 +84,9 @@ pub(super) fn classes(device: ReceivedDevice) -> EnrichedDevice {
     }
     match device.canvas {
         // Of a falsified drawing the digest says nothing but how it was falsified.
-        Some(Told::Value((_, true))) => out.sign("canvas", None, "noised", None),
-        Some(Told::Value((digest, false))) => out.sign("canvas", None, "normal", Some(digest)),
-        Some(Told::Absent(why)) => out.sign("canvas", None, why.name(), None),
+        Some(Reported::Value((_, true))) => out.sign("canvas", None, "noised", None),
+        Some(Reported::Value((digest, false))) => out.sign("canvas", None, "normal", Some(digest)),
+        Some(Reported::Absent(why)) => out.sign("canvas", None, why.name(), None),
         None => {}
     }
     out.automation(device.automation);
@@ -126,11 +126,11 @@ fn screen_classes(screen: &Screen) -> Vec<(u16, &'static str)> {
 
 impl EnrichedDevice {
     /// A signal with one value.
-    fn one<T>(&mut self, item: &'static str, told: Option<Told<T>>, class: impl FnOnce(T) -> &'static str) {
-        let Some(told) = told else { return };
-        let value = match told {
-            Told::Value(value) => class(value),
-            Told::Absent(why) => why.name(),
+    fn one<T>(&mut self, item: &'static str, reported: Option<Reported<T>>, class: impl FnOnce(T) -> &'static str) {
+        let Some(reported) = reported else { return };
+        let value = match reported {
+            Reported::Value(value) => class(value),
+            Reported::Absent(why) => why.name(),
         };
         self.traits.push(Trait { item, entry: None, value });
     }
@@ -139,13 +139,13 @@ impl EnrichedDevice {
     fn each<T>(
         &mut self,
         item: &'static str,
-        told: Option<Told<T>>,
+        reported: Option<Reported<T>>,
         classes: impl FnOnce(T) -> Vec<(u16, &'static str)>,
     ) {
-        let Some(told) = told else { return };
-        let mut found = match told {
-            Told::Value(value) => classes(value),
-            Told::Absent(why) => return self.traits.push(Trait { item, entry: None, value: why.name() }),
+        let Some(reported) = reported else { return };
+        let mut found = match reported {
+            Reported::Value(value) => classes(value),
+            Reported::Absent(why) => return self.traits.push(Trait { item, entry: None, value: why.name() }),
         };
         found.sort_unstable();
         found.dedup();
@@ -159,10 +159,10 @@ impl EnrichedDevice {
     fn list(
         &mut self,
         item: &'static str,
-        told: Option<Told<Vec<Personal<String>>>>,
+        reported: Option<Reported<Vec<Personal<String>>>>,
         known: impl Fn(&str) -> Option<(u16, &'static str)>,
     ) {
-        self.each(item, told, |names| names.iter().filter_map(|name| known(name.expose())).collect());
+        self.each(item, reported, |names| names.iter().filter_map(|name| known(name.expose())).collect());
     }
 
     fn sign(&mut self, item: &'static str, entry: Option<u16>, state: &'static str, digest: Option<Digest>) {
@@ -170,11 +170,11 @@ impl EnrichedDevice {
     }
 
     /// Which detectors found something, and what that weighs: one strong, or two.
-    fn automation(&mut self, told: Option<Told<Vec<Personal<String>>>>) {
-        let names = match told {
+    fn automation(&mut self, reported: Option<Reported<Vec<Personal<String>>>>) {
+        let names = match reported {
             None => return,
-            Some(Told::Absent(why)) => return self.sign("automation", None, why.name(), None),
-            Some(Told::Value(names)) => names,
+            Some(Reported::Absent(why)) => return self.sign("automation", None, why.name(), None),
+            Some(Reported::Value(names)) => names,
         };
         let known = |name: &Personal<String>| DETECTORS.iter().position(|(known, _)| known == name.expose());
         let mut found: Vec<usize> = names.iter().filter_map(known).collect();
@@ -197,8 +197,8 @@ mod tests {
     use super::*;
     use crate::event::Absence;
 
-    fn names(names: &[&str]) -> Option<Told<Vec<Personal<String>>>> {
-        Some(Told::Value(names.iter().map(|name| Personal::new((*name).to_owned())).collect()))
+    fn names(names: &[&str]) -> Option<Reported<Vec<Personal<String>>>> {
+        Some(Reported::Value(names.iter().map(|name| Personal::new((*name).to_owned())).collect()))
     }
 
     fn values(device: ReceivedDevice) -> Vec<&'static str> {
@@ -209,7 +209,7 @@ mod tests {
     fn what_is_on_no_list_becomes_other_or_nothing() {
         let zone = |name: &str| {
             values(ReceivedDevice {
-                time_zone: Some(Told::Value(Personal::new(name.to_owned()))),
+                time_zone: Some(Reported::Value(Personal::new(name.to_owned()))),
                 ..ReceivedDevice::default()
             })
         };
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn cards_fall_into_families() {
         let family = |renderer: &str| {
-            let webgl = Some(Told::Value((Personal::new(renderer.to_owned()), Personal::new([1; 16]))));
+            let webgl = Some(Reported::Value((Personal::new(renderer.to_owned()), Personal::new([1; 16]))));
             values(ReceivedDevice { webgl, ..ReceivedDevice::default() })[0]
         };
         for (renderer, expected) in [
@@ -290,10 +290,10 @@ mod tests {
     #[test]
     fn absence_is_kept_and_a_falsified_digest_is_not() {
         let device = ReceivedDevice {
-            canvas: Some(Told::Value((Personal::new([7; 16]), true))),
-            webgl: Some(Told::Absent(Absence::Blocked)),
-            screen: Some(Told::Absent(Absence::Timeout)),
-            automation: Some(Told::Absent(Absence::Error)),
+            canvas: Some(Reported::Value((Personal::new([7; 16]), true))),
+            webgl: Some(Reported::Absent(Absence::Blocked)),
+            screen: Some(Reported::Absent(Absence::Timeout)),
+            automation: Some(Reported::Absent(Absence::Error)),
             ..ReceivedDevice::default()
         };
         let out = classes(device);

@@ -1,7 +1,7 @@
 //! The words that devices are described by.
 //!
-//! A list's order is the number of its entries in lanes, which live for a round of the spool: it may change from one version
-//! to the next. Tokens of graphics cards and plugins are looked for in order, the first that is found decides.
+//! The position in a list is the entry's number in its stream key. Streams live for one delivery batch, so the order may
+//! change from one version to the next. Tokens of graphics cards and plugins are tried in order; the first match decides.
 
 /// Part of a plugin's name, class. Browsers of today name five PDF viewers or none; the others are of the past.
 pub(super) const PLUGINS: &[(&str, &str)] = &[

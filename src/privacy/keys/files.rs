@@ -1,4 +1,4 @@
-//! Key files: `<site>.<day>.key`, 32 bytes, made by whoever is first and read by all others whole or not at all.
+//! Key files: `<site>.<day>.key`, 32 bytes, made by the first process that needs it. All others read it whole or not at all.
 //!
 //! A key is written as a draft and linked into place, so that the first writer wins and nobody reads half a key. It is
 //! destroyed by being renamed, overwritten and removed; a reader believes what it read only if the file still has its name
@@ -21,7 +21,7 @@ const DRAFT_MAX: Duration = Duration::from_secs(10);
 /// How often a file that changes while it is read is read again.
 const READ_ATTEMPTS: u32 = 8;
 
-/// Which file this is: its inode and when it was written. It tells two keys of a day apart and nothing of either.
+/// Which file this is: its inode and when it was written. It distinguishes two keys of a day and says nothing about either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) struct Stamp {
     inode: u64,

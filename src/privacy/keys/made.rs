@@ -1,7 +1,7 @@
-//! Which key files this node has seen, so that a lost key is told from a first one.
+//! Which key files this node has seen. Without this list a key that replaces a lost one would look like a first one.
 //!
 //! Kept as a file on a disk, where it survives the keys; it holds sites, days and the stamps of files, and no key material.
-//! A day's entry is written before the key is used and changed only once the loss has been told durably, so that no crash
+//! A day's entry is written before the key is used, and changed only once the loss is reported durably, so that no crash
 //! can hide a loss. If the file itself is lost, so is the knowledge: then a new key counts as the first.
 
 use std::collections::BTreeMap;

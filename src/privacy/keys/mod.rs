@@ -2,8 +2,8 @@
 //!
 //! A key exists only as a file of 32 bytes in `[keys] dir` ([`files`]), and in locked memory of running collectors. Several
 //! nodes may share the folder; a node that finds a key's file gone or replaced forgets its copy within half a second. When a
-//! key is lost within its day (a reboot, an emptied folder), a new one is made and the loss is told: to the log, and through
-//! [`KeyRing::untold_loss`] in a tally, since the day's visitors are then counted twice. What destroying cannot reach:
+//! key is lost within its day (a reboot, an emptied folder), a new one is made. The loss is reported in the log, and through
+//! [`KeyRing::unreported_loss`] in a tally, since the day's visitors are then counted twice. What destroying cannot reach:
 //! copies that others made of the folder, and tmpfs pages that the kernel swapped out before.
 
 mod files;
@@ -69,7 +69,7 @@ type SiteDay = (Arc<str>, Date);
 pub struct KeyRing {
     files: KeyFiles,
     state: Mutex<State>,
-    /// Whether some loss is untold, so that nobody need look otherwise.
+    /// Whether some loss is unreported, so that nobody need look otherwise.
     losses: AtomicBool,
 }
 
@@ -78,7 +78,7 @@ struct State {
     held: HashMap<SiteDay, (Arc<DayKey>, Stamp)>,
     made: Made,
     /// Keys that replaced a lost one, of which the vault does not know yet.
-    untold: HashMap<SiteDay, Stamp>,
+    unreported: HashMap<SiteDay, Stamp>,
     /// Likewise, for the next sweep to return.
     lost: Vec<SiteDay>,
     /// Days whose key was found gone, so that it is said once.
@@ -144,7 +144,7 @@ impl KeyRing {
             Some(seen) if seen == stamp => (),
             Some(_) => {
                 tracing::warn!(site = &**site, %day, "the key of a site's day was lost and replaced: its visitors split in two");
-                state.untold.insert((site.clone(), day), stamp);
+                state.unreported.insert((site.clone(), day), stamp);
                 state.lost.push((site.clone(), day));
                 self.losses.store(true, Ordering::Release);
             }
@@ -156,7 +156,7 @@ impl KeyRing {
 
     /// The reason of a tally that must become durable with the next rows of a site-day, because its key replaced a lost
     /// one: `key_lost:` and a tag by which two nodes' tallies of one loss are known to be of one.
-    pub fn untold_loss(&self, site: &Arc<str>, day: Date) -> Option<String> {
+    pub fn unreported_loss(&self, site: &Arc<str>, day: Date) -> Option<String> {
         if !self.losses.load(Ordering::Acquire) {
             return None;
         }
@@ -164,17 +164,17 @@ impl KeyRing {
         let of = (site.clone(), day);
         let (key, stamp) = state.held.get(&of)?;
         let [a, b] = key.loss_tag();
-        (state.untold.get(&of) == Some(stamp)).then(|| format!("{LOST}{a:02x}{b:02x}"))
+        (state.unreported.get(&of) == Some(stamp)).then(|| format!("{LOST}{a:02x}{b:02x}"))
     }
 
     /// The tally of a loss is durable.
-    pub fn loss_told(&self, site: &Arc<str>, day: Date) {
+    pub fn loss_reported(&self, site: &Arc<str>, day: Date) {
         let mut state = self.state();
-        let Some(stamp) = state.untold.remove(&(site.clone(), day)) else { return };
+        let Some(stamp) = state.unreported.remove(&(site.clone(), day)) else { return };
         if let Err(error) = state.made.note(site, day, stamp) {
-            tracing::error!(%error, "the list of keys seen cannot be written; the loss is told again after a restart");
+            tracing::error!(%error, "the list of keys seen cannot be written; the loss is reported again after a restart");
         }
-        self.losses.store(!state.untold.is_empty(), Ordering::Release);
+        self.losses.store(!state.unreported.is_empty(), Ordering::Release);
     }
 
     /// Destroys the keys of days that ended more than 30 minutes before `now`; of a site that is not among `zones`, another
@@ -184,7 +184,7 @@ impl KeyRing {
         let dead = |site: &str, day: Date| dies_at(site, day, zones) <= now;
         let mut state = self.state();
         state.held.retain(|(site, day), _| !dead(site, *day));
-        state.untold.retain(|(site, day), _| !dead(site, *day));
+        state.unreported.retain(|(site, day), _| !dead(site, *day));
         state.vanished.retain(|(site, day)| !dead(site, *day));
         state.made.forget(dead)?;
         let mut swept = Swept::default();
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_key_is_told_from_a_first_one_until_it_is_durably_told() {
+    fn a_lost_key_is_distinguished_from_a_first_one_until_the_loss_is_durably_reported() {
         let (keys, data) = (folder(), folder());
         let site: Arc<str> = "a.kz".into();
         let day = date(2026, 11, 22);
@@ -328,11 +328,14 @@ mod tests {
         let zones = HashMap::from([(site.clone(), TimeZone::UTC)]);
         let one = ring(&keys, &data);
         one.day_key(&site, day).expect("key");
-        assert_eq!(one.untold_loss(&site, day), None, "the first of the day");
+        assert_eq!(one.unreported_loss(&site, day), None, "the first of the day");
         // A restart finds the same key.
         let two = ring(&keys, &data);
         two.day_key(&site, day).expect("key");
-        assert_eq!((two.untold_loss(&site, day), two.sweep(noon, &zones).expect("sweeps")), (None, Swept::default()));
+        assert_eq!(
+            (two.unreported_loss(&site, day), two.sweep(noon, &zones).expect("sweeps")),
+            (None, Swept::default())
+        );
         // The folder is emptied under a running collector: it forgets its copy, and makes a new key.
         fs::remove_file(keys.path().join("a.kz.2026-11-22.key")).expect("removes");
         let vanished = vec![("a.kz".to_owned(), day)];
@@ -340,19 +343,19 @@ mod tests {
         assert_eq!(two.sweep(noon, &zones).expect("sweeps"), expected);
         assert_eq!(two.sweep(noon, &zones).expect("sweeps"), Swept::default(), "said once");
         two.day_key(&site, day).expect("key");
-        let told = two.untold_loss(&site, day).expect("a loss");
-        assert!(told.starts_with(LOST) && told.len() == LOST.len() + 4);
+        let reported = two.unreported_loss(&site, day).expect("a loss");
+        assert!(reported.starts_with(LOST) && reported.len() == LOST.len() + 4);
         assert_eq!(two.sweep(noon, &zones).expect("sweeps").lost, vanished);
         // A crash before the tally is durable, and a second node that shares the folder: both tell the same.
         let three = ring(&keys, &data);
         three.day_key(&site, day).expect("key");
-        assert_eq!(three.untold_loss(&site, day).as_ref(), Some(&told));
-        three.loss_told(&site, day);
-        assert_eq!(three.untold_loss(&site, day), None);
+        assert_eq!(three.unreported_loss(&site, day).as_ref(), Some(&reported));
+        three.loss_reported(&site, day);
+        assert_eq!(three.unreported_loss(&site, day), None);
         assert_eq!(ring(&keys, &data).day_key(&site, day).map(|_| ()).ok(), Some(()));
         let four = ring(&keys, &data);
         four.day_key(&site, day).expect("key");
-        assert_eq!(four.untold_loss(&site, day), None, "told is told");
+        assert_eq!(four.unreported_loss(&site, day), None, "a loss is reported once");
     }
 
     #[test]
@@ -367,7 +370,7 @@ mod tests {
         one.sweep("2026-11-22T12:00:00Z".parse().expect("a time"), &HashMap::new()).expect("sweeps");
         let now = *one.day_key(&site, day).expect("key").visitor(&[1; 16]).bytes();
         assert!(now == after && now != before);
-        assert!(one.untold_loss(&site, day).is_some());
+        assert!(one.unreported_loss(&site, day).is_some());
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn has_control_digit(digits: &[u8; 12]) -> bool {
 }
 
 /// An individual's number in Kazakhstan: date of birth, century and sex (0 is reported for foreigners), control digit.
-/// A date in the future passes: this room has no clock, and in doubt folds.
+/// A date in the future passes: this module has no clock, and folds in doubt.
 pub(super) fn is_iin(digits: &[u8]) -> bool {
     let Ok(all) = <&[u8; 12]>::try_from(digits) else { return false };
     let (year, month, day) = (number(&all[..2]), number(&all[2..4]), number(&all[4..6]));

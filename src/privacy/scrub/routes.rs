@@ -181,7 +181,7 @@ mod tests {
             ("/c/AbCdEf", "/c/:x"),
             ("/c/41____41____22_1aig1____22_1aig1_1e", "/c/:x"),
             ("/users/aigerim/edit", "/users/:x/edit"),
-            ("/users/view/house-4821", "/users/:x/:x"),
+            ("/users/view/villa-4821", "/users/:x/:x"),
             ("/users/settings", "/users/settings"),
             ("/users/Aigerim", "/users/:x"),
             ("/Users/aigerim", "/Users/:x"),

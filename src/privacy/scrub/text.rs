@@ -10,7 +10,7 @@ use super::rules::{self, Found};
 
 /// The longest text that is looked at, in bytes; what is beyond is not kept.
 const INPUT_MAX: usize = 4096;
-/// The longest search term, in characters: whoever types more is not looking for a page.
+/// The longest search term, in characters. A longer text is not a search for a page.
 const TERM_MAX: usize = 96;
 /// The longest template of an error message, in characters.
 const ERROR_MAX: usize = 256;
@@ -83,8 +83,8 @@ fn only_percent_signs(raw: &str) -> Option<std::borrow::Cow<'_, str>> {
 fn hides_when_joined(canonical: &Canonical) -> bool {
     let bytes = canonical.ascii.as_bytes();
     let short = bytes.split(|byte| *byte == b' ').filter(|word| (1..=12).contains(&word.len())).count();
-    let telling = bytes.iter().any(|byte| byte.is_ascii_digit()) || bytes.iter().any(u8::is_ascii_uppercase);
-    if short < 2 || !telling {
+    let distinctive = bytes.iter().any(|byte| byte.is_ascii_digit()) || bytes.iter().any(u8::is_ascii_uppercase);
+    if short < 2 || !distinctive {
         return false;
     }
     let joined: String = canonical.ascii.split_whitespace().collect();

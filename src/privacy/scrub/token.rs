@@ -1,7 +1,7 @@
 //! Tokens: text that nobody wrote, and text that is written in base64 or hexadecimal.
 //!
 //! A run of letters and digits is taken for a word when enough of its neighbouring letters are neighbours in words, too
-//! (English, and Russian and Kazakh in Latin letters). Entropy over so few characters tells less: a long English word has as
+//! (English, and Russian and Kazakh in Latin letters). Entropy over so few characters says less: a long English word has as
 //! many bits per letter as a short session id. What is left of the doubt: of random runs of 16 small letters one in five
 //! passes for a word; with digits or both cases, about one in a hundred.
 

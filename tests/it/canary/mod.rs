@@ -240,7 +240,7 @@ async fn nothing_of_a_visitor_rests_when_the_process_is_struck_down_under_load()
 #[test]
 #[ignore = "panics, on behalf of another test"]
 fn panics_over_a_secret() {
-    tamga::secret::withhold_panics();
+    tamga::secret::hide_panic_messages();
     let secret = "kanarischer-\u{44f}-wert".to_owned();
     assert_eq!(&secret[..13], "", "text is quoted by a slice that cuts a character in two");
 }

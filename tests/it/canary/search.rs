@@ -1,4 +1,4 @@
-//! Looks for secrets in bytes, in whatever dress: plain, percent-encoded, base64 at any offset, hexadecimal, UTF-16, LZ4.
+//! Looks for secrets in bytes, in any encoding: plain, percent-encoded, base64 at any offset, hexadecimal, UTF-16, LZ4.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -15,9 +15,9 @@ impl Needles {
         let mut needles = Vec::new();
         for secret in secrets {
             let bytes = secret.as_bytes();
-            let mut add = |dress, needle: Vec<u8>| {
-                assert!(needle.len() >= 6, "{secret} is too short to be told from chance");
-                needles.push(((*secret).to_owned(), dress, needle));
+            let mut add = |encoding, needle: Vec<u8>| {
+                assert!(needle.len() >= 6, "{secret} is too short: chance would find it");
+                needles.push(((*secret).to_owned(), encoding, needle));
             };
             add("plain", bytes.to_vec());
             add("lower case", secret.to_lowercase().into_bytes());
@@ -25,9 +25,9 @@ impl Needles {
             add("percent-encoded", percent.into_bytes());
             let usual: String = url::form_urlencoded::byte_serialize(bytes).collect();
             add("percent-encoded where needed", usual.into_bytes());
-            for (dress, upper) in [("hexadecimal", false), ("hexadecimal in capitals", true)] {
+            for (encoding, upper) in [("hexadecimal", false), ("hexadecimal in capitals", true)] {
                 let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                add(dress, if upper { hex.to_uppercase() } else { hex }.into_bytes());
+                add(encoding, if upper { hex.to_uppercase() } else { hex }.into_bytes());
             }
             add("UTF-16", secret.encode_utf16().flat_map(u16::to_le_bytes).collect());
             for offset in 0..3 {
@@ -51,9 +51,9 @@ impl Needles {
     fn find(&self, bytes: &[u8]) -> Option<(&str, &'static str)> {
         for (at, first) in bytes.iter().enumerate() {
             for index in &self.by_first[usize::from(*first)] {
-                let (secret, dress, needle) = &self.needles[*index];
+                let (secret, encoding, needle) = &self.needles[*index];
                 if bytes[at..].starts_with(needle) {
-                    return Some((secret, dress));
+                    return Some((secret, encoding));
                 }
             }
         }
@@ -68,16 +68,16 @@ impl Needles {
     }
 
     pub(crate) fn assert_absent(&self, place: &str, bytes: &[u8]) {
-        if let Some((secret, dress)) = self.find(bytes) {
-            panic!("{secret} rests in {place}, {dress}");
+        if let Some((secret, encoding)) = self.find(bytes) {
+            panic!("{secret} rests in {place}, {encoding}");
         }
     }
 
     /// The first secret in these bytes, or in one of these blocks that were unpacked from them.
     pub(crate) fn find_in(&self, bytes: &[u8], blocks: &[Vec<u8>]) -> Option<String> {
-        let plain = self.find(bytes).map(|(secret, dress)| format!("{secret}, {dress}"));
+        let plain = self.find(bytes).map(|(secret, encoding)| format!("{secret}, {encoding}"));
         let unpacked = || blocks.iter().find_map(|block| self.find(block));
-        plain.or_else(|| unpacked().map(|(secret, dress)| format!("{secret}, {dress}, unpacked")))
+        plain.or_else(|| unpacked().map(|(secret, encoding)| format!("{secret}, {encoding}, unpacked")))
     }
 }
 
@@ -96,7 +96,7 @@ fn unpack_block(checksum: [u8; 16], bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn a_secret_is_found_in_every_dress() {
+fn a_secret_is_found_in_every_encoding() {
     let secret = "canary-7f3a@example.kz";
     let needles = Needles::new(&[secret]);
     let found = |bytes: &[u8]| needles.find(bytes).is_some();

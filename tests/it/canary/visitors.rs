@@ -167,7 +167,7 @@ pub(crate) fn requests(product: &Program, round: u8) -> Vec<Vec<u8>> {
         bytes
     };
     let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let (shown, told) = (encode(&page), encode(&referrer));
+    let (shown, reported) = (encode(&page), encode(&referrer));
     vec![
         laden(&good).bytes(),
         laden(&good).bytes(),
@@ -203,7 +203,7 @@ pub(crate) fn requests(product: &Program, round: u8) -> Vec<Vec<u8>> {
         route(&format!("DELETE /v1/beacon?{EMAIL}")),
         route("OPTIONS /v1/beacon"),
         route(&format!("GET /tamga.js?{EMAIL}")),
-        picture(&format!("/v1/count.gif?site=jetpay.kz&url={shown}&ref={told}&{PARAMETER}={EMAIL}")),
+        picture(&format!("/v1/count.gif?site=jetpay.kz&url={shown}&ref={reported}&{PARAMETER}={EMAIL}")),
         picture(&format!("/v1/count.gif?site={SITE}&url={shown}")),
         picture("/v1/count.gif?site=jetpay.kz"),
         // No HTTP at all, or cut in the middle.

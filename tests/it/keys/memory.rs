@@ -170,7 +170,7 @@ async fn a_destroyed_key_is_nowhere() {
     product.until("the key is forgotten", Duration::from_secs(10), gone).await;
     assert_eq!(hits_in_files(&ports.keys(), &needles) + hits_in_files(folder.path(), &needles), 0);
 
-    // Life goes on under a new key, the loss is counted and told, and the old key does not come back.
+    // Life goes on under a new key, the loss is counted and reported, and the old key does not come back.
     load(ports, 100_000).await;
     assert_ne!(key_files(&ports.keys())[0].1, keys[0].1);
     assert_eq!(hits_in_memory(product.pid(), &needles), Some(0));
@@ -189,7 +189,7 @@ async fn memory_is_not_dumped_when_the_collector_crashes() {
     let limits = fs::read_to_string(format!("/proc/{}/limits", product.pid())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_ascii_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
-    // Files of a process that must not be dumped belong to root, whoever runs it.
+    // Files of a process that must not be dumped belong to root, under any account.
     let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(format!("/proc/{}/mem", product.pid())).unwrap());
     assert_eq!(owner, 0);
     if rustix::process::getuid().is_root() {

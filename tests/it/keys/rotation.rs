@@ -1,5 +1,5 @@
-//! What happens at the site's midnight: each record under one key, that of its own day, although connections are many and
-//! the collector's process is replaced in the middle; and what yesterday's records are to whoever has today's key.
+//! Midnight at the site: each record is under the key of its own day, although there are many connections and the
+//! collector's process is replaced in the middle. Today's key does not open yesterday's records.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -77,7 +77,7 @@ impl Machine {
 }
 
 impl Process {
-    /// Stops without a word, as far as a process within this one can: nothing is flushed, nothing is told.
+    /// Stops without a word, as far as a process within this one can: nothing is flushed, nothing is reported.
     async fn crash(self) {
         drop(self.router);
         let writer = self.writer;

@@ -60,7 +60,7 @@ impl Words {
         let (mut years, mut products) = (0, 0);
         let mut last = String::new();
         for _ in 0..=random.below(4) {
-            // What follows one of these is somebody, whatever it looks like, unless it is a page of theirs.
+            // A segment after one of these names a person, unless it is the name of a page.
             let somebody = PEOPLE.contains(&last.as_str());
             let segment = if somebody {
                 random.pick(&["list", "new", "history", "search"]).to_owned()
