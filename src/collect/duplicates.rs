@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::generations::Generations;
 use crate::secret::AsItIs;
 
 const REMEMBERED_MS: i64 = 30 * 60 * 1000;
@@ -19,20 +20,22 @@ const GENERATION_MAX: usize = (1 << 20) / 8 * 7;
 #[derive(Default)]
 pub(super) struct Duplicates {
     hasher: RandomState,
-    hashes: Mutex<Generations>,
+    hashes: Mutex<Hashes>,
 }
 
-#[derive(Default)]
-struct Generations {
+struct Hashes {
     /// Beacons that are being written now.
-    writing: Hashes,
-    young: Hashes,
-    old: Hashes,
-    /// When `young` was started, in milliseconds since 1970.
+    writing: HashSet<u64, AsItIs>,
+    durable: Generations<()>,
+    /// When the younger generation was started, in milliseconds since 1970.
     started_at_ms: i64,
 }
 
-type Hashes = HashSet<u64, AsItIs>;
+impl Default for Hashes {
+    fn default() -> Self {
+        Self { writing: HashSet::default(), durable: Generations::new(GENERATION_MAX), started_at_ms: 0 }
+    }
+}
 
 /// The result of [`Duplicates::check`].
 pub(super) enum Dedup {
@@ -56,11 +59,11 @@ impl Duplicates {
     pub(super) fn check(self: &Arc<Self>, site: &str, view: &[u8; 16], seq: u16, now_ms: i64) -> Dedup {
         let hash = self.hasher.hash_one((view, seq, site));
         let mut hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
-        if now_ms - hashes.started_at_ms >= REMEMBERED_MS || hashes.young.len() >= GENERATION_MAX {
-            hashes.old = std::mem::take(&mut hashes.young);
+        if now_ms - hashes.started_at_ms >= REMEMBERED_MS {
+            hashes.durable.age();
             hashes.started_at_ms = now_ms;
         }
-        if hashes.young.contains(&hash) || hashes.old.contains(&hash) {
+        if hashes.durable.get(hash).is_some() {
             Dedup::Duplicate
         } else if hashes.writing.insert(hash) {
             Dedup::New(Claim { duplicates: self.clone(), hash, durable: false })
@@ -82,7 +85,7 @@ impl Drop for Claim {
         let mut hashes = self.duplicates.hashes.lock().unwrap_or_else(PoisonError::into_inner);
         hashes.writing.remove(&self.hash);
         if self.durable {
-            hashes.young.insert(self.hash);
+            hashes.durable.insert(self.hash, ());
         }
     }
 }

@@ -1,24 +1,17 @@
-//! A bounded memory of what agents turned out to be, so that the common ones are read once and not per beacon.
+//! A bounded memory of classified agents, so that a common agent is read once and not for each beacon.
 //!
-//! The key is a hash of 8 bytes (SipHash) under a key that this process drew at its start and keeps to itself: no agent
-//! can be read back from here, and nobody can make two that hash alike. Each shard keeps two generations of
-//! at most [`GENERATION`] entries; a full younger one becomes the older, which is forgotten. What is in use survives,
-//! and a flood of made-up agents costs the forgetting of the others, never memory.
+//! The key is a hash of 8 bytes (SipHash) under a key that this process made at its start: no agent can be read back from
+//! here, and nobody can make two that hash alike.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 
-use crate::secret::AsItIs;
+use crate::generations::Generations;
 
 const SHARDS: usize = 8;
 
 /// Entries of one generation of one shard: 8 × 2 × 1,024 entries of about 100 bytes are the most that is held.
 const GENERATION: usize = 1_024;
-
-type Key = u64;
-
-type Known<V> = HashMap<Key, V, AsItIs>;
 
 /// See the module.
 pub(super) struct Cache<V> {
@@ -26,15 +19,10 @@ pub(super) struct Cache<V> {
     shards: [Mutex<Generations<V>>; SHARDS],
 }
 
-struct Generations<V> {
-    young: Known<V>,
-    old: Known<V>,
-}
-
 impl<V: Copy> Cache<V> {
     pub(super) fn new() -> Self {
-        let empty = || Mutex::new(Generations { young: Known::default(), old: Known::default() });
-        Self { hasher: RandomState::new(), shards: std::array::from_fn(|_| empty()) }
+        let shards = std::array::from_fn(|_| Mutex::new(Generations::new(GENERATION)));
+        Self { hasher: RandomState::new(), shards }
     }
 
     /// What was remembered for `parts`, else what `make` says, which is then remembered.
@@ -43,34 +31,24 @@ impl<V: Copy> Cache<V> {
         let shard = &self.shards[(key >> 32) as usize % SHARDS];
         // A panic while the lock was held cannot leave a half-written map: inserting is the last act.
         let lock = || shard.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = {
-            let generations = lock();
-            if let Some(value) = generations.young.get(&key) {
-                return *value;
-            }
-            generations.old.get(&key).copied()
-        };
-        // Made outside the lock, so that a slow agent holds up nobody.
-        let value = found.unwrap_or_else(make);
-        let mut generations = lock();
-        if generations.young.len() >= GENERATION {
-            generations.old = std::mem::take(&mut generations.young);
+        if let Some(value) = lock().young(key) {
+            return value;
         }
-        generations.young.insert(key, value);
+        let found = lock().get(key);
+        // Made outside of the lock, so that a slow agent delays nobody.
+        let value = found.unwrap_or_else(make);
+        lock().insert(key, value);
         value
     }
 
     /// Slices are hashed with their lengths, so that none can borrow bytes from its neighbour.
-    fn hash(&self, parts: &[&[u8]]) -> Key {
+    fn hash(&self, parts: &[&[u8]]) -> u64 {
         self.hasher.hash_one(parts)
     }
 
     #[cfg(test)]
     fn len(&self) -> usize {
-        let count = |shard: &Mutex<Generations<V>>| {
-            let generations = shard.lock().expect("no test panics under the lock");
-            generations.young.len() + generations.old.len()
-        };
+        let count = |shard: &Mutex<Generations<V>>| shard.lock().expect("no test panics under the lock").len();
         self.shards.iter().map(count).sum()
     }
 }
