@@ -1,5 +1,5 @@
-//! Recovery: over any damage a spool opens, takes rows again (where it has grown beyond its quota, once it is drained), and
-//! hands out no row that was not appended.
+//! Recovery: over any damage a spool opens, takes rows again (where it has grown beyond its quota, once it is drained),
+//! and hands out no row that was not appended.
 
 use std::collections::HashSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use tamga::spool::{self, AppendError, Appended, Disk, Frame, Lane, Options, Reader, RoundLimits, Writer};
+use tamga::spool::{self, AppendError, Appended, DeliveryLimits, Disk, Frame, Options, Reader, StreamKey, Writer};
 use tokio::runtime::{Builder, Runtime};
 
 /// What the spool may take, in bytes.
@@ -18,7 +18,7 @@ const APPEND: u64 = 2_048;
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_current_thread().enable_time().build().expect("a runtime"));
 
-/// The files of a spool with frames of two lanes, an unfinished round among them.
+/// The files of a spool with frames of two streams, an unfinished delivery batch among them.
 static SOUND: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
     let folder = tempfile::tempdir_in("/dev/shm").expect("a folder in memory");
     let (writer, mut reader, _) = open(folder.path());
@@ -27,8 +27,8 @@ static SOUND: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
             let append = writer.enter(i64::from(number)).append(vec![frame(number)]);
             append.await.expect("there is room");
             if number == 5 {
-                let limits = RoundLimits { linger: Duration::ZERO, max_rows: 4, ..RoundLimits::default() };
-                reader.next_round(&limits).await.expect("readable").expect("there are rows");
+                let limits = DeliveryLimits { linger: Duration::ZERO, max_rows: 4, ..DeliveryLimits::default() };
+                reader.next_delivery(&limits).await.expect("readable").expect("there are rows");
             }
         }
     });
@@ -85,10 +85,10 @@ async fn append(writer: &Writer) -> Result<Appended, AppendError> {
     writer.enter(0).append(vec![frame(99)]).await
 }
 
-/// Takes all that is there; whether the row that was appended last is in it. What turns out to be lost is settled without a
-/// round, so that waiting for one must end when nothing is pending.
+/// Takes all that is there; whether the row that was appended last is in it. What turns out to be lost is settled
+/// without a delivery batch, so that waiting for one must end when nothing is pending.
 async fn drain(writer: &Writer, reader: &mut Reader, known: &HashSet<Vec<u8>>) -> bool {
-    let limits = RoundLimits { linger: Duration::ZERO, ..RoundLimits::default() };
+    let limits = DeliveryLimits { linger: Duration::ZERO, ..DeliveryLimits::default() };
     let emptied = async || {
         while writer.usage().pending_frames > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -96,16 +96,16 @@ async fn drain(writer: &Writer, reader: &mut Reader, known: &HashSet<Vec<u8>>) -
     };
     let mut seen = false;
     loop {
-        let round = tokio::select! {
+        let delivery = tokio::select! {
             biased;
             () = emptied() => return seen,
-            round = reader.next_round(&limits) => round.expect("memory can be read").expect("it is open"),
+            delivery = reader.next_delivery(&limits) => delivery.expect("memory can be read").expect("it is open"),
         };
-        for row in round.batches.iter().flat_map(|batch| batch.iter()) {
+        for row in delivery.batches.iter().flat_map(|batch| batch.iter()) {
             assert!(known.contains(row), "a row that nobody appended");
             seen |= row == rows(99)[0];
         }
-        reader.finish(&round).await.expect("the round is open");
+        reader.finish(&delivery).await.expect("the delivery is open");
     }
 }
 
@@ -119,8 +119,8 @@ fn rows(number: u8) -> Vec<Vec<u8>> {
 }
 
 fn frame(number: u8) -> Frame {
-    let lane = if number.is_multiple_of(2) { "events" } else { "attributes" };
-    let mut frame = Frame::new(Lane::new(lane).expect("a short name"));
+    let stream = if number.is_multiple_of(2) { "events" } else { "attributes" };
+    let mut frame = Frame::new(StreamKey::new(stream).expect("a short name"));
     rows(number).iter().for_each(|row| frame.push(row));
     frame
 }

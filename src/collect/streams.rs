@@ -8,12 +8,12 @@ use std::sync::{Mutex, PoisonError};
 use jiff::civil::Date;
 
 use crate::privacy::pseudonymous::PseudonymousBeacon;
-use crate::record::{self, LaneOf, Table};
-use crate::spool::{Frame, Lane};
+use crate::record::{self, StreamRef, Table};
+use crate::spool::{Frame, StreamKey};
 
 /// The stream keys of one day of a site. Their number is bounded by the attributes that policies can list.
 #[derive(Default)]
-pub(super) struct StreamKeys(Mutex<(Date, HashMap<Within, Lane>)>);
+pub(super) struct StreamKeys(Mutex<(Date, HashMap<Within, StreamKey>)>);
 
 /// What distinguishes a stream within its site and day.
 type Within = (Table, &'static str, Option<u16>);
@@ -21,17 +21,17 @@ type Within = (Table, &'static str, Option<u16>);
 impl StreamKeys {
     /// The rows of a beacon of this site: one frame per stream.
     pub(super) fn frames(&self, kept: &PseudonymousBeacon) -> Vec<Frame> {
-        let frames = record::by_lane(kept, |of| Frame::new(self.key(of)), Frame::push);
+        let frames = record::by_stream(kept, |of| Frame::new(self.key(of)), Frame::push);
         frames.into_iter().map(|(_, frame)| frame).collect()
     }
 
-    fn key(&self, of: LaneOf<'_>) -> Lane {
+    fn key(&self, of: StreamRef<'_>) -> StreamKey {
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (day, known) = &mut *keys;
         if *day != of.day {
             (*day, *known) = (of.day, HashMap::new());
         }
-        let made = || Lane::new(&of.lane().label()).expect("labels of checked domains have under 256 bytes");
+        let made = || StreamKey::new(&of.stream().label()).expect("labels of checked domains have under 256 bytes");
         known.entry((of.table, of.name, of.entry)).or_insert_with(made).clone()
     }
 }
@@ -55,7 +55,7 @@ mod tests {
             assert_eq!(frames.iter().map(Frame::rows).collect::<Vec<_>>(), [2, 1]);
         }
         for day in [22, 23, 22] {
-            let of = LaneOf { table: Table::Tallies, site: "a.kz", day: date(2026, 11, day), name: "", entry: None };
+            let of = StreamRef { table: Table::Tallies, site: "a.kz", day: date(2026, 11, day), name: "", entry: None };
             assert_eq!(keys.key(of).as_str(), format!("tallies|a.kz|2026-11-{day}|"));
         }
     }

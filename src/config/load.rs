@@ -6,7 +6,7 @@ use super::{Config, Identification, Retention, Site, is_event_name, is_loopback_
 use crate::items::Items;
 use crate::outcome::SUSPICIONS;
 
-/// Bytes of a site's domain: with day and attribute it fits a lane's 255.
+/// Bytes of a site's domain: with day and attribute it fits a stream's 255.
 const DOMAIN_MAX: usize = 200;
 
 /// A configuration that cannot be used, and what to do about it.

@@ -1,9 +1,10 @@
 //! What may be kept, as bytes: each pseudonymous shape becomes one row of one vault table in ClickHouse's RowBinary.
 //!
 //! A row is encoded without the column `batch`, which the shipper puts before it. Rows are grouped into frames by
-//! [`Lane`]: one table, one site and one of its days, for attributes and signals one of them, and of a list one entry, so
-//! that neither a frame nor the column `batch` ties together what one device has. [`SCHEMA_VERSION`] names the columns; spools of an
-//! older version are still understood as long as [`columns`] knows them: a column that is added goes to the end.
+//! [`Stream`]: one table, one site and one of its days, for attributes and signals one of them, and of a list one
+//! entry, so that neither a frame nor the column `batch` ties together what one device has. [`SCHEMA_VERSION`] names
+//! the columns; spools of an older version are still understood as long as [`columns`] knows them: a column that is
+//! added goes to the end.
 //!
 //! RowBinary: integers little-endian, `Bool` one byte, `Date` days since 1970 as u16, `DateTime` seconds as u32,
 //! `String` and `LowCardinality(String)` a LEB128 length and the bytes, `FixedString(16)` the bytes.
@@ -57,7 +58,8 @@ impl Table {
     }
 }
 
-/// The columns of a table in the order of a row's bytes, after `batch`; `None` for a version this program does not know.
+/// The columns of a table in the order of a row's bytes, after `batch`; `None` for a version this program does not
+/// know.
 pub fn columns(table: Table, schema_version: u32) -> Option<&'static [&'static str]> {
     let columns: &[&str] = match table {
         Table::Events => &[
@@ -120,7 +122,7 @@ pub fn columns(table: Table, schema_version: u32) -> Option<&'static [&'static s
 
 /// Where rows go: a table, a site's day, and for attributes and signals which one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Lane {
+pub struct Stream {
     /// The table.
     pub table: Table,
     /// The site's domain.
@@ -131,13 +133,13 @@ pub struct Lane {
     pub attribute: String,
 }
 
-impl Lane {
-    /// The lane as the spool knows it: `events|jetpay.kz|2026-11-22|`.
+impl Stream {
+    /// The stream as the spool knows it: `events|jetpay.kz|2026-11-22|`.
     pub fn label(&self) -> String {
         format!("{}|{}|{}|{}", self.table.name(), self.site, self.day, self.attribute)
     }
 
-    /// The lane that a label names.
+    /// The stream that a label names.
     pub fn parse(label: &str) -> Option<Self> {
         let mut parts = label.split('|');
         let table = Table::from_name(parts.next()?)?;
@@ -153,9 +155,9 @@ impl Lane {
     }
 }
 
-/// A lane, as a row names it.
+/// A stream, as a row names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LaneOf<'a> {
+pub struct StreamRef<'a> {
     /// The table.
     pub table: Table,
     /// The site's domain.
@@ -168,61 +170,61 @@ pub struct LaneOf<'a> {
     pub entry: Option<u16>,
 }
 
-impl LaneOf<'_> {
+impl StreamRef<'_> {
     /// As it is kept.
-    pub fn lane(&self) -> Lane {
+    pub fn stream(&self) -> Stream {
         let attribute = self.entry.map_or_else(|| self.name.to_owned(), |number| format!("{}:{number}", self.name));
-        Lane { table: self.table, site: self.site.to_owned(), day: self.day, attribute }
+        Stream { table: self.table, site: self.site.to_owned(), day: self.day, attribute }
     }
 }
 
-/// Shows the rows of a beacon one by one, those of a lane in order.
-pub fn rows<'a>(beacon: &'a PseudonymousBeacon, mut show: impl FnMut(LaneOf<'a>, &[u8])) {
+/// Shows the rows of a beacon one by one, those of a stream in order.
+pub fn rows<'a>(beacon: &'a PseudonymousBeacon, mut show: impl FnMut(StreamRef<'a>, &[u8])) {
     let mut row = Row::default();
-    let of = |table, of: &'a RowSubject, name, entry| LaneOf { table, site: &of.site, day: of.day, name, entry };
+    let of = |table, of: &'a RowSubject, name, entry| StreamRef { table, site: &of.site, day: of.day, name, entry };
     for event in &beacon.events {
-        let lane = LaneOf { table: Table::Events, site: &event.site, day: event.day, name: "", entry: None };
-        show(lane, row.begun(|row| event_row(row, event)));
+        let stream = StreamRef { table: Table::Events, site: &event.site, day: event.day, name: "", entry: None };
+        show(stream, row.begun(|row| event_row(row, event)));
     }
     for item in &beacon.attributes {
-        let lane = of(Table::Attributes, &item.subject, item.attribute, item.entry);
-        show(lane, row.begun(|row| attribute_row(row, item)));
+        let stream = of(Table::Attributes, &item.subject, item.attribute, item.entry);
+        show(stream, row.begun(|row| attribute_row(row, item)));
     }
     for signal in &beacon.signals {
-        let lane = of(Table::Signals, &signal.subject, signal.signal, signal.entry);
-        show(lane, row.begun(|row| signal_row(row, signal)));
+        let stream = of(Table::Signals, &signal.subject, signal.signal, signal.entry);
+        show(stream, row.begun(|row| signal_row(row, signal)));
     }
     for failure in &beacon.failures {
         show(of(Table::Errors, &failure.subject, "", None), row.begun(|row| failure_row(row, failure)));
     }
     for tally in &beacon.tallies {
-        let lane = LaneOf { table: Table::Tallies, site: &tally.site, day: tally.day, name: "", entry: None };
-        show(lane, row.begun(|row| tally_row(row, tally)));
+        let stream = StreamRef { table: Table::Tallies, site: &tally.site, day: tally.day, name: "", entry: None };
+        show(stream, row.begun(|row| tally_row(row, tally)));
     }
 }
 
-/// The rows of a beacon gathered by lane, in the order in which lanes first appear: what `begin` makes for a lane, with each
-/// of its rows added.
-pub fn by_lane<'a, T>(
+/// The rows of a beacon gathered by stream, in the order in which streams first appear: what `begin` makes for a
+/// stream, with each of its rows added.
+pub fn by_stream<'a, T>(
     beacon: &'a PseudonymousBeacon,
-    mut begin: impl FnMut(LaneOf<'a>) -> T,
+    mut begin: impl FnMut(StreamRef<'a>) -> T,
     mut add: impl FnMut(&mut T, &[u8]),
-) -> Vec<(LaneOf<'a>, T)> {
-    let mut lanes: Vec<(LaneOf<'a>, T)> = Vec::with_capacity(2);
-    rows(beacon, |lane, row| {
-        let at = lanes.iter().position(|(known, _)| *known == lane).unwrap_or_else(|| {
-            lanes.push((lane, begin(lane)));
-            lanes.len() - 1
+) -> Vec<(StreamRef<'a>, T)> {
+    let mut streams: Vec<(StreamRef<'a>, T)> = Vec::with_capacity(2);
+    rows(beacon, |stream, row| {
+        let at = streams.iter().position(|(known, _)| *known == stream).unwrap_or_else(|| {
+            streams.push((stream, begin(stream)));
+            streams.len() - 1
         });
-        add(&mut lanes[at].1, row);
+        add(&mut streams[at].1, row);
     });
-    lanes
+    streams
 }
 
-/// The rows of a beacon by lane, as they are.
-pub fn encode(beacon: &PseudonymousBeacon) -> Vec<(Lane, Vec<Vec<u8>>)> {
-    let lanes = by_lane(beacon, |_| Vec::new(), |rows, row| rows.push(row.to_vec()));
-    lanes.into_iter().map(|(lane, rows)| (lane.lane(), rows)).collect()
+/// The rows of a beacon by stream, as they are.
+pub fn encode(beacon: &PseudonymousBeacon) -> Vec<(Stream, Vec<Vec<u8>>)> {
+    let streams = by_stream(beacon, |_| Vec::new(), |rows, row| rows.push(row.to_vec()));
+    streams.into_iter().map(|(stream, rows)| (stream.stream(), rows)).collect()
 }
 
 fn event_row(row: &mut Row, event: &PseudonymousEvent) {
@@ -282,14 +284,14 @@ mod tests {
     use crate::privacy::pseudonymous::{Event, FirstVisitFlags, Pseudonym, Pseudonymous};
 
     #[test]
-    fn a_lane_survives_its_label() {
+    fn a_stream_survives_its_label() {
         for (table, attribute) in [(Table::Events, ""), (Table::Attributes, "fonts:12"), (Table::Errors, "")] {
-            let lane =
-                Lane { table, site: "jetpay.kz".into(), day: date(2026, 11, 22), attribute: attribute.to_owned() };
-            assert_eq!(Lane::parse(&lane.label()), Some(lane));
+            let stream =
+                Stream { table, site: "jetpay.kz".into(), day: date(2026, 11, 22), attribute: attribute.to_owned() };
+            assert_eq!(Stream::parse(&stream.label()), Some(stream));
         }
         for label in ["", "events", "events|a|2026-13-01|", "people|a|2026-11-22|", "events|a|2026-11-22||x"] {
-            assert_eq!(Lane::parse(label), None, "{label}");
+            assert_eq!(Stream::parse(label), None, "{label}");
         }
     }
 
@@ -306,8 +308,8 @@ mod tests {
             ..Default::default()
         };
         let rows = encode(&beacon);
-        let (lane, rows) = rows.first().expect("one lane");
-        assert_eq!(lane.label(), "tallies|a.kz|1970-01-03|");
+        let (stream, rows) = rows.first().expect("one stream");
+        assert_eq!(stream.label(), "tallies|a.kz|1970-01-03|");
         let mut expected = b"\x04a.kz\x02\x00\x10\x0e\x00\x00\xc8\x01".to_vec();
         expected.extend_from_slice("x".repeat(200).as_bytes());
         expected.extend_from_slice(&[7, 0, 0, 0]);
@@ -315,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_device_has_never_shares_a_lane() {
+    fn what_one_device_has_never_shares_a_stream() {
         let subject = || RowSubject {
             site: "a.kz".into(),
             day: date(2026, 1, 1),

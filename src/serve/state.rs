@@ -86,22 +86,22 @@ impl admin::Watch for State {
         for (name, engine) in self.engines() {
             self.metrics.set_engine_restarts(name, engine.restarts());
         }
-        self.metrics.encode(&row_counts(&usage.books))
+        self.metrics.encode(&row_counts(&usage.accounting))
     }
 }
 
-/// The books as the metrics name them.
-fn row_counts(books: &spool::Books) -> RowCounts {
-    let settled = &books.settled;
+/// The row accounting as the metrics name them.
+fn row_counts(accounting: &spool::RowAccounting) -> RowCounts {
+    let settled = &accounting.settled;
     RowCounts {
-        found: books.found,
-        accepted: books.accepted,
-        spooled: books.spooled,
+        found: accounting.found,
+        accepted: accounting.accepted,
+        spooled: accounting.spooled,
         stored: settled.stored,
         dead_lettered: settled.dead_lettered,
         erased: settled.erased,
         expired: settled.expired,
         lost: settled.lost,
-        erased_elsewhere: books.erased_elsewhere,
+        erased_elsewhere: accounting.erased_elsewhere,
     }
 }

@@ -1,9 +1,10 @@
-//! The writer's thread: everything that waits becomes one write and one `fdatasync`, then all are answered.
+//! Group commit: one thread writes all requests that wait in one write and one `fdatasync`, then answers them all.
 //!
-//! There is no timer: while one commit is synced the next collects itself, and the first to wait lets the other requests
-//! that are there be read before it calls the writer (`writer.rs`). So an idle spool answers after one sync and a busy one
-//! shares it. A write or sync that failed is never repeated on its file: the segment is sealed at the last
-//! point that was durable, a new one is begun, whose header says so, and those who waited are answered with an error.
+//! There is no timer. While one commit is synced the next group collects in the queue. The first request of a group
+//! lets other ready requests join before it signals the flush (`writer.rs`). So an idle spool answers after one sync,
+//! and a busy spool shares each sync. A failed write or sync is never repeated on its file: the segment is sealed at
+//! its last durable byte and a new segment begins. The header of the new one says so, and the requests of the group get
+//! an error.
 
 use std::io;
 use std::sync::Arc;
@@ -12,9 +13,9 @@ use std::time::{Duration, Instant};
 use super::Health;
 use super::frame::{MAX_APPEND_BYTES, MAX_COMMIT_FRAMES, SegmentId};
 use super::io::{File, is_full};
-use super::ledger::{Request, Segment, Shared, lock};
+use super::reply::{AppendError, Appended, ReplyFanout};
 use super::segment::{FRAMES_AT, Header, file_name};
-use super::writer::{AppendError, Appended, Others};
+use super::shared::{Request, Segment, Shared, lock};
 
 /// A commit that has this much takes no further request: what comes later shares the next sync.
 const COMMIT_BYTES: usize = 4 << 20;
@@ -75,7 +76,7 @@ impl Committer {
     fn wait(&self) -> Work {
         let mut queue = lock(&self.shared.queue);
         loop {
-            if (queue.due || queue.closing)
+            if (queue.flush_requested || queue.closing)
                 && let Some(first) = queue.waiting.pop_front()
             {
                 let (mut bytes, mut frames) = (first.bytes, first.frames.len());
@@ -87,7 +88,7 @@ impl Committer {
                     }
                     requests.extend(queue.waiting.pop_front());
                 }
-                queue.due = !queue.waiting.is_empty();
+                queue.flush_requested = !queue.waiting.is_empty();
                 return Work::Commit(requests);
             }
             if queue.closing {
@@ -124,14 +125,14 @@ impl Committer {
         let answers: Vec<_> = match self.write(&requests, bytes as u64) {
             Ok(answers) => answers.into_iter().map(Ok).collect(),
             Err(error) => {
-                lock(&self.shared.ledger).failed_commits += 1;
+                lock(&self.shared.inventory).failed_commits += 1;
                 let mut arrivals = lock(&self.shared.arrivals);
                 requests.iter().for_each(|request| arrivals.leave(request.counted_ms));
                 vec![Err(error); requests.len()]
             }
         };
         lock(&self.shared.queue).unanswered -= bytes;
-        Others::new(requests.into_iter().map(|request| request.reply).zip(answers)).answer_one();
+        ReplyFanout::new(requests.into_iter().map(|request| request.reply).zip(answers)).wake_one();
         if self.buffer.capacity() > COMMIT_BYTES + MAX_APPEND_BYTES + ZEROED as usize {
             self.buffer = Vec::new();
         }
@@ -178,12 +179,13 @@ impl Committer {
             }
         }
         {
-            let mut ledger = lock(&self.shared.ledger);
-            (ledger.last, ledger.commits) = (last, ledger.commits + 1);
-            ledger.rows_end += rows;
-            ledger.books.accept(rows);
-            let rows_end = ledger.rows_end;
-            let segment = ledger.segments.back_mut().expect("the active segment is in the ledger until it is sealed");
+            let mut inventory = lock(&self.shared.inventory);
+            (inventory.last, inventory.commits) = (last, inventory.commits + 1);
+            inventory.rows_end += rows;
+            inventory.accounting.accept(rows);
+            let rows_end = inventory.rows_end;
+            let segment =
+                inventory.segments.back_mut().expect("the active segment is in the inventory until it is sealed");
             (segment.last, segment.rows_end, segment.bytes) = (last, rows_end, active.bytes);
         }
         lock(&self.shared.queue).used += bytes;
@@ -216,7 +218,7 @@ impl Committer {
         let Some(active) = self.active.take() else { return };
         // If this fails the file stays larger than it needs to be; what lies behind its durable end is never read.
         let _ = active.file.set_len(active.bytes);
-        if let Some(segment) = lock(&self.shared.ledger).segments.back_mut() {
+        if let Some(segment) = lock(&self.shared.inventory).segments.back_mut() {
             segment.sealed = true;
         }
         self.shared.reclaim();
@@ -239,7 +241,7 @@ impl Committer {
                 }
             }
         };
-        lock(&self.shared.ledger).health = health;
+        lock(&self.shared.inventory).health = health;
         result
     }
 
@@ -249,8 +251,8 @@ impl Committer {
         getrandom::fill(&mut id)
             .map_err(|error| failure("ask the system for random bytes", &io::Error::other(error)))?;
         let (acknowledged_before, rows_before) = {
-            let ledger = lock(&self.shared.ledger);
-            (ledger.last, ledger.rows_end)
+            let inventory = lock(&self.shared.inventory);
+            (inventory.last, inventory.rows_end)
         };
         let schema_version = self.shared.options.schema_version;
         let header = Header { schema_version, first: self.next_sequence, acknowledged_before, id, rows_before };
@@ -264,7 +266,7 @@ impl Committer {
             let _ = io.remove(&path);
             return Err(failure("begin a segment", &error));
         }
-        lock(&self.shared.ledger).segments.push_back(Segment {
+        lock(&self.shared.inventory).segments.push_back(Segment {
             path,
             header,
             last: header.first - 1,

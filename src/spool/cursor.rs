@@ -7,9 +7,9 @@ use std::io;
 use std::sync::Arc;
 
 use super::io::is_damage;
-use super::ledger::{Segment, Shared, lock};
 use super::quarantine::copy_aside;
 use super::segment::{Found, Scan, Scanned};
+use super::shared::{Segment, Shared, lock};
 
 /// After this many failures in a row a sector that cannot be read is given up.
 const PATIENCE: u32 = 5;
@@ -21,8 +21,8 @@ pub(super) struct Cursor {
     after: u64,
     /// The sequence that should come next.
     expected: u64,
-    /// The position behind the frames that were yielded or stepped over. Rows of damaged frames are unknown until the end of
-    /// their segment, whose position is known; there it catches up.
+    /// The position behind the frames that were yielded or stepped over. Rows of damaged frames are unknown until the
+    /// end of their segment, whose position is known; there it catches up.
     rows: u64,
     /// The first sequence of the segment that is being read or was read last; 0 before the first.
     segment: u64,
@@ -124,8 +124,8 @@ impl Cursor {
     fn open_next(&mut self) -> io::Result<bool> {
         loop {
             let next = {
-                let ledger = lock(&self.shared.ledger);
-                ledger.segments.iter().find(|segment| segment.header.first > self.segment).cloned()
+                let inventory = lock(&self.shared.inventory);
+                inventory.segments.iter().find(|segment| segment.header.first > self.segment).cloned()
             };
             let Some(segment) = next else { return Ok(false) };
             // Acknowledged once, and in no file that is here.
@@ -149,8 +149,8 @@ impl Cursor {
     }
 
     fn current(&self) -> Option<Segment> {
-        let ledger = lock(&self.shared.ledger);
-        ledger.segments.iter().find(|segment| segment.header.first == self.segment).cloned()
+        let inventory = lock(&self.shared.inventory);
+        inventory.segments.iter().find(|segment| segment.header.first == self.segment).cloned()
     }
 
     /// Keeps a copy of damaged bytes and counts the frames that were in them.
@@ -163,16 +163,16 @@ impl Cursor {
         let Some(scan) = self.scan.as_mut().filter(|_| length > 0) else { return };
         let raw = scan.raw(offset, length);
         let copied = copy_aside(self.shared.io.as_ref(), &self.shared.dir, &segment.path, offset, &raw);
-        let mut ledger = lock(&self.shared.ledger);
-        ledger.damaged_bytes += bytes;
+        let mut inventory = lock(&self.shared.inventory);
+        inventory.damaged_bytes += bytes;
         match copied {
             Ok(new) => {
-                ledger.quarantined_files += u64::from(new);
-                ledger.quarantined_bytes += if new { bytes } else { 0 };
+                inventory.quarantined_files += u64::from(new);
+                inventory.quarantined_bytes += if new { bytes } else { 0 };
             }
             // The disk may be full, and delivery must go on: then the file itself is kept in the end.
             Err(_) => {
-                let damaged = ledger.segments.iter_mut().find(|kept| kept.header.first == segment.header.first);
+                let damaged = inventory.segments.iter_mut().find(|kept| kept.header.first == segment.header.first);
                 damaged.into_iter().for_each(|segment| segment.keep = true);
             }
         }
@@ -182,7 +182,7 @@ impl Cursor {
         let first = first.max(self.counted + 1).max(self.after + 1);
         if last >= first {
             self.counted = last;
-            lock(&self.shared.ledger).lost_frames += last - first + 1;
+            lock(&self.shared.inventory).lost_frames += last - first + 1;
         }
     }
 }

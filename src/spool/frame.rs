@@ -1,4 +1,4 @@
-//! One frame: rows of one lane, or a tombstone, with what is needed to find it again and to trust it.
+//! One frame: rows of one stream, or a tombstone, with what is needed to find it again and to trust it.
 //!
 //! ```text
 //!  0  4  length      of the whole frame, this header included
@@ -7,8 +7,8 @@
 //! 16  4  rows        (of a void: sequences that it stands for)
 //! 20  2  position    within the commit that wrote it: 0 begins a commit
 //! 22  1  kind        1 rows · 2 tombstone · 3 void
-//! 23  1  lane length
-//! 24  n  lane        UTF-8
+//! 23  1  stream length
+//! 24  n  stream        UTF-8
 //!  …     payload     rows: per row its length (4 bytes), then its bytes
 //! ```
 //!
@@ -19,7 +19,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Bytes before the lane.
+/// Bytes before the stream.
 pub(super) const HEADER: usize = 24;
 
 /// The largest append, all frames together. A beacon is at most 64 KiB; this leaves two orders of magnitude.
@@ -33,9 +33,9 @@ pub(super) type SegmentId = [u8; 16];
 
 /// Where rows go, in the words of the caller. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Lane(Arc<str>);
+pub struct StreamKey(Arc<str>);
 
-impl Lane {
+impl StreamKey {
     /// A name of 1 to 255 bytes; `None` otherwise.
     pub fn new(name: &str) -> Option<Self> {
         (1..=usize::from(u8::MAX)).contains(&name.len()).then(|| Self(name.into()))
@@ -47,7 +47,7 @@ impl Lane {
     }
 }
 
-impl fmt::Debug for Lane {
+impl fmt::Debug for StreamKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
@@ -73,7 +73,7 @@ impl Kind {
 
 /// A frame to append. It has no `Debug`: what it holds is not for logs.
 pub struct Frame {
-    pub(super) lane: Lane,
+    pub(super) stream: StreamKey,
     pub(super) kind: Kind,
     pub(super) rows: u32,
     pub(super) payload: Vec<u8>,
@@ -81,13 +81,13 @@ pub struct Frame {
 
 impl Frame {
     /// A frame for rows; add them with [`Frame::push`].
-    pub fn new(lane: Lane) -> Self {
-        Self { lane, kind: Kind::Rows, rows: 0, payload: Vec::new() }
+    pub fn new(stream: StreamKey) -> Self {
+        Self { stream, kind: Kind::Rows, rows: 0, payload: Vec::new() }
     }
 
     /// An order to erase, which the consumer meets after everything appended before it.
-    pub fn tombstone(lane: Lane, payload: Vec<u8>) -> Self {
-        Self { lane, kind: Kind::Tombstone, rows: 0, payload }
+    pub fn tombstone(stream: StreamKey, payload: Vec<u8>) -> Self {
+        Self { stream, kind: Kind::Tombstone, rows: 0, payload }
     }
 
     /// Adds one row to a frame made by [`Frame::new`].
@@ -107,7 +107,7 @@ impl Frame {
 
     /// What it takes in the spool.
     pub fn encoded_len(&self) -> usize {
-        HEADER + self.lane.0.len() + self.payload.len()
+        HEADER + self.stream.0.len() + self.payload.len()
     }
 
     /// Writes it behind what `out` holds. The caller has checked [`MAX_APPEND_BYTES`].
@@ -120,8 +120,8 @@ impl Frame {
         out.extend_from_slice(&self.rows.to_le_bytes());
         out.extend_from_slice(&position.to_le_bytes());
         out.push(self.kind as u8);
-        out.push(u8::try_from(self.lane.0.len()).expect("a lane has at most 255 bytes"));
-        out.extend_from_slice(self.lane.0.as_bytes());
+        out.push(u8::try_from(self.stream.0.len()).expect("a stream has at most 255 bytes"));
+        out.extend_from_slice(self.stream.0.as_bytes());
         out.extend_from_slice(&self.payload);
         let checksum = checksum(id, &out[start..]);
         out[start + 4..start + 8].copy_from_slice(&checksum.to_le_bytes());
@@ -156,7 +156,7 @@ pub(super) struct Head {
     pub(super) rows: u32,
     pub(super) position: u16,
     pub(super) kind: Kind,
-    lane_length: usize,
+    stream_length: usize,
 }
 
 impl Head {
@@ -168,19 +168,19 @@ impl Head {
         let rows = word(16)?;
         let position = u16::from_le_bytes(bytes.get(20..22)?.try_into().ok()?);
         let kind = Kind::from_byte(*bytes.get(22)?)?;
-        let lane_length = usize::from(*bytes.get(23)?);
-        let plausible = length >= HEADER + lane_length
+        let stream_length = usize::from(*bytes.get(23)?);
+        let plausible = length >= HEADER + stream_length
             && length <= HEADER + MAX_APPEND_BYTES
-            && (lane_length == 0) == (kind == Kind::Void)
+            && (stream_length == 0) == (kind == Kind::Void)
             && (kind == Kind::Void) <= (rows > 0);
-        plausible.then_some(Self { length, sequence, rows, position, kind, lane_length })
+        plausible.then_some(Self { length, sequence, rows, position, kind, stream_length })
     }
 }
 
 /// A frame that was read and found whole.
 pub(super) struct Decoded<'a> {
     pub(super) head: Head,
-    pub(super) lane: &'a str,
+    pub(super) stream: &'a str,
     pub(super) payload: &'a [u8],
 }
 
@@ -191,8 +191,8 @@ pub(super) fn decode<'a>(id: &SegmentId, bytes: &'a [u8]) -> Option<Decoded<'a>>
     if checksum(id, whole).to_le_bytes() != whole[4..8] {
         return None;
     }
-    let (lane, payload) = whole[HEADER..].split_at(head.lane_length);
-    let decoded = Decoded { head, lane: std::str::from_utf8(lane).ok()?, payload };
+    let (stream, payload) = whole[HEADER..].split_at(head.stream_length);
+    let decoded = Decoded { head, stream: std::str::from_utf8(stream).ok()?, payload };
     match head.kind {
         Kind::Rows => (count_rows(payload) == Some(head.rows)).then_some(decoded),
         Kind::Tombstone | Kind::Void => Some(decoded),
@@ -229,8 +229,8 @@ mod tests {
 
     const ID: SegmentId = *b"0123456789abcdef";
 
-    fn rows(lane: &str, rows: &[Vec<u8>]) -> Frame {
-        let mut frame = Frame::new(Lane::new(lane).unwrap());
+    fn rows(stream: &str, rows: &[Vec<u8>]) -> Frame {
+        let mut frame = Frame::new(StreamKey::new(stream).unwrap());
         rows.iter().for_each(|row| frame.push(row));
         frame
     }
@@ -255,10 +255,10 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_is_bounded() {
-        assert!(Lane::new("").is_none());
-        assert!(Lane::new(&"x".repeat(255)).is_some());
-        assert!(Lane::new(&"x".repeat(256)).is_none());
+    fn a_stream_is_bounded() {
+        assert!(StreamKey::new("").is_none());
+        assert!(StreamKey::new(&"x".repeat(255)).is_some());
+        assert!(StreamKey::new(&"x".repeat(256)).is_none());
     }
 
     #[test]
@@ -284,19 +284,19 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_encoded_is_decoded(
-            lane in "[a-z/.0-9]{1,40}",
+            stream in "[a-z/.0-9]{1,40}",
             data in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..8),
             sequence: u64, position: u16, behind in prop::collection::vec(any::<u8>(), 0..9),
         ) {
             let mut bytes = Vec::new();
-            let frame = rows(&lane, &data);
+            let frame = rows(&stream, &data);
             frame.encode(&ID, sequence, position, &mut bytes);
             prop_assert_eq!(bytes.len(), frame.encoded_len());
             bytes.extend(behind);
             let decoded = decode(&ID, &bytes).unwrap();
             prop_assert_eq!(decoded.head.sequence, sequence);
             prop_assert_eq!(decoded.head.position, position);
-            prop_assert_eq!(decoded.lane, lane);
+            prop_assert_eq!(decoded.stream, stream);
             prop_assert_eq!(Rows(decoded.payload).map(<[u8]>::to_vec).collect::<Vec<_>>(), data);
         }
 

@@ -151,8 +151,8 @@ impl Io for Disk {
     }
 }
 
-/// A locked file. It is unlocked in so many words: a process that is just being started has a copy of the handle until it
-/// becomes its own program, and merely closing ours would leave the lock to it for that long.
+/// A locked file. It is unlocked in so many words: a process that is just being started has a copy of the handle until
+/// it becomes its own program, and merely closing ours would leave the lock to it for that long.
 struct Locked(fs::File);
 
 impl Drop for Locked {

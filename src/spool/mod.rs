@@ -3,19 +3,20 @@
 //! # Constraints
 //!
 //! - One process per directory (a lock holds that), any number of writers, one reader.
-//! - Memory is flat however long the store is away: appends wait in a bounded queue, the reader holds one round, and
-//!   everything else is on the disk, up to a quota.
-//! - No time of arrival rests on the disk, and finished segments are unlinked, so that nothing outlives its purpose here.
+//! - Memory is flat however long the store is away: appends wait in a bounded queue, the reader holds one delivery
+//!   batch, and everything else is on the disk, up to a quota.
+//! - No time of arrival rests on the disk, and finished segments are unlinked, so that nothing outlives its purpose
+//!   here.
 //! - Every call that touches the disk goes through [`Io`].
 //!
 //! # What lies on the disk
 //!
 //! ```text
 //! lock                          held while the spool is open
-//! state-0  state-1              cursor and open round, written in turn (state.rs)
+//! state-0  state-1              cursor and open delivery batch, written in turn (state.rs)
 //! 00000000000000000001.seg      named for the first sequence in it
 //!   │ header │ header │ frame │ frame │ …  │ zeros, reserved            (segment.rs)
-//!                       └ length · CRC32C · sequence · rows · position · kind · lane · payload   (frame.rs)
+//!                       └ length · CRC32C · sequence · rows · position · kind · stream · payload   (frame.rs)
 //! quarantine/                   copies of damaged bytes, files that were not understood (quarantine.rs)
 //! ```
 //!
@@ -25,51 +26,53 @@
 //!
 //! [`Ticket::append`] returns `Ok` after `fdatasync` of the frames and, before that, of the segment's header and of its
 //! name in the directory. The frames then survive `kill -9` and a power cut, are delivered in order, and come again
-//! until the round that holds them is finished. It does not promise to survive the loss of the disk, or a disk that
-//! lies about `fdatasync`. An error promises that nothing is counted, not that nothing is there: after a crash, frames
-//! of a failed or unanswered append may be delivered, once.
+//! until the delivery batch that holds them is finished. It does not promise to survive the loss of the disk, or a disk
+//! that lies about `fdatasync`. An error promises that nothing is counted, not that nothing is there: after a crash,
+//! frames of a failed or unanswered append may be delivered, once.
 //!
 //! A write or sync that fails is never repeated on that file. The segment is sealed at its last durable point and a new
 //! one is begun, whose header says what had been acknowledged; when that fails too, appends are refused until it works.
 //!
-//! # Rounds
+//! # Delivery batches
 //!
-//! The reader hands out consecutive frames as a [`Round`]: one batch per lane, with boundaries, a random value and a
-//! deduplication token that are on the disk before the consumer sees them. After a crash the same round comes again,
-//! bytes and all, and says that it is `resumed`: the consumer counts before it believes or sends. That is how "delivered
-//! at least once" here becomes "stored exactly once" there.
+//! The reader hands out consecutive frames as a [`DeliveryBatch`]: one batch per stream, with boundaries, a random
+//! value and a deduplication token that are on the disk before the consumer sees them. After a crash the same delivery
+//! batch comes again, bytes and all, and says that it is `resumed`: the consumer counts before it believes or sends.
+//! That is how "delivered at least once" here becomes "stored exactly once" there.
 //!
 //! # Recovery
 //!
 //! A torn commit at the end of the newest segment was never acknowledged and is cut off. Damage elsewhere is copied to
-//! quarantine, counted and stepped over at the frame. A file that cannot be understood is moved to quarantine. None of this
-//! keeps the spool from opening ([`Recovery`]). With one state file damaged the other, one step older, counts; with both,
-//! delivery begins again at the oldest segment, and what that segment had already delivered comes a second time.
+//! quarantine, counted and stepped over at the frame. A file that cannot be understood is moved to quarantine. None of
+//! this keeps the spool from opening ([`Recovery`]). With one state file damaged the other, one step older, counts;
+//! with both, delivery begins again at the oldest segment, and what that segment had already delivered comes a second
+//! time.
 //!
 //! # Rows
 //!
-//! Rows are counted through all of this ([`Books`]): `found + accepted` is at every moment the sum of what is spooled and
-//! what has left, by outcome.
+//! Rows are counted through all of this ([`RowAccounting`]): `found + accepted` is at every moment the sum of what is
+//! spooled and what has left, by outcome.
 //!
 //! # Tombstones
 //!
-//! An erasure is appended like rows ([`Frame::tombstone`]) and is as durable. A round ends with its tombstones: all rows
-//! in it are older than they are, and everything appended after them comes in a later round. To obey them is the consumer's
-//! part, before it finishes the round.
+//! An erasure is appended like rows ([`Frame::tombstone`]) and is as durable. A delivery batch ends with its
+//! tombstones: all rows in it are older than they are, and everything appended after them comes in a later delivery
+//! batch. To obey them is the consumer's part, before it finishes the delivery batch.
 
-mod arrivals;
-mod books;
+mod accounting;
 mod commit;
 mod cursor;
+mod delivery;
 mod frame;
 mod io;
-mod ledger;
 mod quarantine;
 mod reader;
 mod recovery;
-mod round;
+mod reply;
 mod segment;
+mod shared;
 mod state;
+mod watermark;
 mod writer;
 
 #[cfg(test)]
@@ -79,15 +82,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-pub use books::{Books, Outcomes};
-pub use frame::{Frame, Lane, MAX_APPEND_BYTES, Rows};
+pub use accounting::{Outcomes, RowAccounting};
+pub use delivery::{DeliveryBatch, DeliveryLimits, StreamBatch, Tombstone};
+pub use frame::{Frame, MAX_APPEND_BYTES, Rows, StreamKey};
 pub use io::{Disk, Entry, File, Io, Lock};
 pub use reader::{Idle, Quarantine, ReadError, Reader, hold};
 pub use recovery::Recovery;
-pub use round::{Batch, Round, RoundLimits, Tombstone};
-pub use writer::{AppendError, Appended, Ticket, Writer};
+pub use reply::{AppendError, Appended};
+pub use writer::{Ticket, Writer};
 
-use ledger::{Durable, Ledger, Queue, Shared};
+use shared::{Durable, Inventory, Queue, Shared};
 
 /// The directory for what is damaged.
 const QUARANTINE: &str = "quarantine";
@@ -131,13 +135,13 @@ pub struct Usage {
     pub quota_bytes: u64,
     /// Files.
     pub segments: u64,
-    /// Durable, and not in a finished round.
+    /// Durable, and not in a finished delivery batch.
     pub pending_frames: u64,
     /// Rows by what became of them.
-    pub books: Books,
+    pub accounting: RowAccounting,
     /// The last durable sequence.
     pub last_sequence: u64,
-    /// Everything up to this sequence is in finished rounds.
+    /// Everything up to this sequence is in finished delivery batches.
     pub finished_sequence: u64,
     /// Commits that succeeded since the start.
     pub commits: u64,
@@ -210,12 +214,12 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
     let quarantined = io.list(&dir.join(QUARANTINE)).map_err(attempt("list the quarantine of"))?;
     let finished = recovered.state.cursor;
     let pending_rows = recovered.rows_end.saturating_sub(recovered.state.rows);
-    let ledger = Ledger {
+    let inventory = Inventory {
         leftovers: Vec::new(),
         finished,
         last: recovered.last,
         rows_end: recovered.rows_end,
-        books: Books { found: pending_rows, spooled: pending_rows, ..Books::default() },
+        accounting: RowAccounting { found: pending_rows, spooled: pending_rows, ..RowAccounting::default() },
         health: Health::Healthy,
         lost_frames: 0,
         damaged_bytes: 0,
@@ -225,14 +229,14 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
         failed_commits: 0,
         segments: recovered.segments.into(),
     };
-    let used = ledger.segments.iter().map(|segment| segment.bytes).sum();
+    let used = inventory.segments.iter().map(|segment| segment.bytes).sum();
     let shared = Arc::new(Shared {
         dir: dir.to_owned(),
         options,
         queue: Mutex::new(Queue { used, ..Queue::default() }),
         work: Condvar::new(),
-        ledger: Mutex::new(ledger),
-        arrivals: Mutex::new(arrivals::Arrivals::new(recovered.state.watermark, finished, recovered.last)),
+        inventory: Mutex::new(inventory),
+        arrivals: Mutex::new(watermark::Arrivals::new(recovered.state.watermark, finished, recovered.last)),
         durable: tokio::sync::watch::Sender::new(Durable { last: recovered.last, ..Durable::default() }),
         io,
         _lock: held,

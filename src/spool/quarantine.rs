@@ -1,8 +1,8 @@
 //! The folder for what is damaged: files that were not understood, and copies of bytes that were stepped over.
 //!
-//! Nothing is read back from it; it is for somebody who wants to know what the disk has done. It holds pseudonymous rows
-//! like the segments themselves, so it keeps them no longer than the vault would: by the time at which a file was last
-//! written, which a move to quarantine leaves as it is and a copy takes over.
+//! Nothing is read back from it; it is for somebody who wants to know what the disk has done. It holds pseudonymous
+//! rows like the segments themselves, so it keeps them no longer than the vault would: by the time at which a file was
+//! last written, which a move to quarantine leaves as it is and a copy takes over.
 
 use std::io;
 use std::path::Path;

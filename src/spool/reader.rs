@@ -1,7 +1,8 @@
-//! The consumer's side: rounds.
+//! The consumer's side: delivery batches.
 //!
-//! There is one consumer. It takes a round, settles every batch and obeys every tombstone, finishes the round, takes the next.
-//! The boundaries of a round are on the disk before it is handed out; until it is finished, the same round comes again.
+//! There is one consumer. It takes a delivery batch, settles every batch and obeys every tombstone, finishes the
+//! delivery batch, takes the next. The boundaries of a delivery batch are on the disk before it is handed out; until it
+//! is finished, the same delivery batch comes again.
 
 use std::io;
 use std::path::Path;
@@ -10,15 +11,15 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::books::{Books, Outcomes};
+use super::accounting::{Outcomes, RowAccounting};
 use super::cursor::Cursor;
+use super::delivery::{DeliveryBatch, DeliveryBatchBuilder, DeliveryLimits, token};
 use super::io::{Io, Lock};
-use super::ledger::{Durable, Shared, lock};
-use super::round::{Forming, Round, RoundLimits, token};
 use super::segment::Scanned;
+use super::shared::{Durable, Shared, lock};
 use super::state::{Slots, State};
 
-/// Why a round could not be handed out or finished. Nothing is lost: call again, after a while.
+/// Why a delivery batch could not be handed out or finished. Nothing is lost: call again, after a while.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The frames cannot be read. What stays unreadable is stepped over after a few attempts, and counted.
@@ -27,8 +28,8 @@ pub enum ReadError {
     /// The boundaries or the cursor cannot be persisted.
     #[error("cannot write the spool's state: look at its disk, and at the room on it")]
     State(#[source] io::Error),
-    /// The round to finish is not the one that was handed out last.
-    #[error("this round is not open: finish the one that was handed out last, once")]
+    /// The delivery batch to finish is not the one that was handed out last.
+    #[error("this delivery is not open: finish the one that was handed out last, once")]
     NotOpen,
 }
 
@@ -46,11 +47,11 @@ struct Core {
     state: State,
     slots: Slots,
     cursor: Cursor,
-    /// A frame that did not fit into the round before it.
+    /// A frame that did not fit into the delivery batch before it.
     lookahead: Option<Scanned>,
     /// What was durable when everything had been read.
     seen: Durable,
-    /// More is there than the last round took.
+    /// More is there than the last delivery batch took.
     more: bool,
 }
 
@@ -63,12 +64,12 @@ impl Reader {
         Self { core: Arc::new(Mutex::new(core)), durable, waiting_since: None }
     }
 
-    /// The next round; `None` once the spool is closed.
+    /// The next delivery batch; `None` once the spool is closed.
     ///
-    /// A round that was handed out and not finished, by this process or a former one, comes again exactly as it was. A
-    /// new one is formed once the limits are reached or frames have waited for `linger`, and its boundaries are synced
-    /// before this returns. Dropping the future loses nothing.
-    pub async fn next_round(&mut self, limits: &RoundLimits) -> Result<Option<Round>, ReadError> {
+    /// A delivery batch that was handed out and not finished, by this process or a former one, comes again exactly as
+    /// it was. A new one is formed once the limits are reached or frames have waited for `linger`, and its boundaries
+    /// are synced before this returns. Dropping the future loses nothing.
+    pub async fn next_delivery(&mut self, limits: &DeliveryLimits) -> Result<Option<DeliveryBatch>, ReadError> {
         loop {
             let now = *self.durable.borrow_and_update();
             if now.closed {
@@ -76,9 +77,9 @@ impl Reader {
             }
             if self.ready(now, limits) {
                 let (core, limits) = (Arc::clone(&self.core), *limits);
-                if let Some(round) = blocking(move || lock(&core).round(&limits)).await? {
+                if let Some(delivery) = blocking(move || lock(&core).delivery(&limits)).await? {
                     self.waiting_since = None;
-                    return Ok(Some(round));
+                    return Ok(Some(delivery));
                 }
                 self.waiting_since = None;
                 continue;
@@ -94,20 +95,27 @@ impl Reader {
         }
     }
 
-    /// Everything in the round is settled: syncs the cursor past it, then unlinks the segments that lie behind it.
+    /// Everything in the delivery batch is settled: syncs the cursor past it, then unlinks the segments that lie behind
+    /// it.
     ///
-    /// The books say that its rows were stored; [`Reader::settle`] says otherwise. After an error the round is still
-    /// open; finishing it again is right.
-    pub async fn finish(&mut self, round: &Round) -> Result<(), ReadError> {
-        let lost = round.batches.iter().map(|batch| batch.lost_rows).sum();
-        let rows = round.batches.iter().map(|batch| batch.rows).sum::<u64>();
-        self.settle(round, Outcomes { stored: rows - lost, lost, ..Outcomes::default() }, 0).await
+    /// The row accounting says that its rows were stored; [`Reader::settle`] says otherwise. After an error the
+    /// delivery batch is still open; finishing it again is right.
+    pub async fn finish(&mut self, delivery: &DeliveryBatch) -> Result<(), ReadError> {
+        let lost = delivery.batches.iter().map(|batch| batch.lost_rows).sum();
+        let rows = delivery.batches.iter().map(|batch| batch.rows).sum::<u64>();
+        self.settle(delivery, Outcomes { stored: rows - lost, lost, ..Outcomes::default() }, 0).await
     }
 
     /// The same, with what became of the rows of its batches. Rows that `outcomes` leaves out are lost rows.
-    /// `erased_in_store` are rows that its tombstones erased in the store, whichever round had brought them there.
-    pub async fn settle(&mut self, round: &Round, outcomes: Outcomes, erased_in_store: u64) -> Result<(), ReadError> {
-        let (core, span) = (Arc::clone(&self.core), (round.first_sequence, round.last_sequence));
+    /// `erased_in_store` are rows that its tombstones erased in the store, whichever delivery batch had brought them
+    /// there.
+    pub async fn settle(
+        &mut self,
+        delivery: &DeliveryBatch,
+        outcomes: Outcomes,
+        erased_in_store: u64,
+    ) -> Result<(), ReadError> {
+        let (core, span) = (Arc::clone(&self.core), (delivery.first_sequence, delivery.last_sequence));
         blocking(move || lock(&core).finish(span, &outcomes, erased_in_store)).await
     }
 
@@ -117,20 +125,20 @@ impl Reader {
         lock(&shared.arrivals).watermark(now_ms)
     }
 
-    /// Whether everything that is durable is in finished rounds.
+    /// Whether everything that is durable is in finished delivery batches.
     pub fn is_drained(&self) -> bool {
         let shared = Arc::clone(&lock(&self.core).shared);
-        let ledger = lock(&shared.ledger);
-        ledger.finished >= ledger.last
+        let inventory = lock(&shared.inventory);
+        inventory.finished >= inventory.last
     }
 
-    /// The books of this moment.
-    pub fn books(&self) -> Books {
+    /// The row accounting of this moment.
+    pub fn accounting(&self) -> RowAccounting {
         let shared = Arc::clone(&lock(&self.core).shared);
-        lock(&shared.ledger).books
+        lock(&shared.inventory).accounting
     }
 
-    /// The tokens of the batches of the round that is not finished; none when there is no such round.
+    /// The tokens of the batches of the delivery batch that is not finished; none when there is no such delivery batch.
     pub fn open_tokens(&self) -> Vec<String> {
         tokens(&lock(&self.core).state)
     }
@@ -138,7 +146,7 @@ impl Reader {
     /// So many rows of dead letters have been stored after all, and so many have become too old.
     pub fn replayed(&self, stored: u64, expired: u64) {
         let shared = Arc::clone(&lock(&self.core).shared);
-        lock(&shared.ledger).books.revive(stored, expired);
+        lock(&shared.inventory).accounting.revive(stored, expired);
     }
 
     /// A handle on what lies in quarantine.
@@ -146,7 +154,7 @@ impl Reader {
         Quarantine(Arc::clone(&lock(&self.core).shared))
     }
 
-    fn ready(&mut self, now: Durable, limits: &RoundLimits) -> bool {
+    fn ready(&mut self, now: Durable, limits: &DeliveryLimits) -> bool {
         let core = lock(&self.core);
         if core.state.open.is_some() || core.more || core.lookahead.is_some() {
             return true;
@@ -167,7 +175,7 @@ fn tokens(state: &State) -> Vec<String> {
 
 /// A spool that nobody works on, held so that nobody begins to.
 pub struct Idle {
-    /// The tokens of the batches of the round that is not finished.
+    /// The tokens of the batches of the delivery batch that is not finished.
     pub open_tokens: Vec<String>,
     _held: Lock,
 }
@@ -201,39 +209,39 @@ async fn blocking<T: Send + 'static>(
 }
 
 impl Core {
-    fn round(&mut self, limits: &RoundLimits) -> Result<Option<Round>, ReadError> {
+    fn delivery(&mut self, limits: &DeliveryLimits) -> Result<Option<DeliveryBatch>, ReadError> {
         let result = if self.state.open.is_some() { self.resume().map(Some) } else { self.form(limits) };
         if result.is_err() {
-            self.rewind(); // Frames that were taken for this round come again.
+            self.rewind(); // Frames that were taken for this delivery batch come again.
         }
         result
     }
 
-    /// The open round once more, from its boundaries.
-    fn resume(&mut self) -> Result<Round, ReadError> {
+    /// The open delivery batch once more, from its boundaries.
+    fn resume(&mut self) -> Result<DeliveryBatch, ReadError> {
         self.rewind();
         let open = self.state.open.clone().expect("the caller has looked");
-        let mut forming = Forming::default();
+        let mut builder = DeliveryBatchBuilder::default();
         while let Some(frame) = self.next_frame()? {
             if frame.sequence > open.last {
-                // Damage since then may hide rows of the round, but not how many they were.
+                // Damage since then may hide rows of the delivery batch, but not how many they were.
                 self.cursor.at_least(open.rows_end + u64::from(frame.rows));
                 self.lookahead = Some(frame);
                 break;
             }
-            forming.add(frame);
+            builder.add(frame);
         }
         self.cursor.at_least(open.rows_end);
-        Ok(forming.into_round(&open, true))
+        Ok(builder.into_delivery(&open, true))
     }
 
-    fn form(&mut self, limits: &RoundLimits) -> Result<Option<Round>, ReadError> {
+    fn form(&mut self, limits: &DeliveryLimits) -> Result<Option<DeliveryBatch>, ReadError> {
         let durable = *self.shared.durable.borrow();
-        let mut forming = Forming::default();
+        let mut builder = DeliveryBatchBuilder::default();
         self.more = false;
         loop {
             match self.next_frame()? {
-                Some(frame) if forming.admits(&frame, limits) => forming.add(frame),
+                Some(frame) if builder.admits(&frame, limits) => builder.add(frame),
                 Some(frame) => {
                     self.lookahead = Some(frame);
                     break;
@@ -248,13 +256,13 @@ impl Core {
             Some(frame) => (frame.sequence - 1, self.cursor.rows() - u64::from(frame.rows)),
             None => (self.cursor.passed(), self.cursor.rows()),
         };
-        let open = forming
+        let open = builder
             .boundaries(passed, rows, getrandom::u64)
             .map_err(|error| ReadError::State(io::Error::other(error)))?;
         match open {
             Some(open) => {
                 self.save(State { open: Some(open.clone()), ..self.state.clone() })?;
-                Ok(Some(forming.into_round(&open, false)))
+                Ok(Some(builder.into_delivery(&open, false)))
             }
             // Nothing but frames without rows, or damage: it is settled as it is.
             None => {

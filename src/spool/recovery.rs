@@ -1,7 +1,7 @@
 //! Opening a spool that may have seen a crash, a power cut, a failing disk or an operator with `mv`.
 //!
-//! Only the newest segment is read through: the ones before it were sealed, or examined by an earlier recovery, and what
-//! is damaged in them is found when it is read. The newest may end in a commit that nobody was told of. What is
+//! Only the newest segment is read through: the ones before it were sealed, or examined by an earlier recovery, and
+//! what is damaged in them is found when it is read. The newest may end in a commit that nobody was told of. What is
 //! missing of that commit was never acknowledged and is cut off or voided; what is missing before it is damage, and is
 //! left for the reader to step over and to report. No file makes the opening fail: one that is not understood is moved
 //! to quarantine.
@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use super::OpenError;
 use super::frame::{HEADER, void_header};
 use super::io::{Io, is_damage, read_or_zero};
-use super::ledger::Segment;
 use super::quarantine::{copy_aside, set_aside};
 use super::segment::{FRAMES_AT, Found, Header, Scan, parse_file_name};
+use super::shared::Segment;
 use super::state::{Slots, State};
 
 /// What was found on opening.
@@ -22,7 +22,7 @@ use super::state::{Slots, State};
 pub struct Recovery {
     /// Segments that hold frames to deliver.
     pub segments: u64,
-    /// Frames to deliver, those of an open round included.
+    /// Frames to deliver, those of an open delivery batch included.
     pub pending_frames: u64,
     /// Rows in them, as far as damage lets them be counted.
     pub pending_rows: u64,
@@ -32,11 +32,11 @@ pub struct Recovery {
     pub torn_frames: u64,
     /// Files moved to quarantine, or parts copied there.
     pub quarantined: u64,
-    /// Neither state file was whole, though segments exist: delivery begins again with the oldest segment. What had been
-    /// delivered from it before comes a second time, under new boundaries, so that counting cannot tell.
+    /// Neither state file was whole, though segments exist: delivery begins again with the oldest segment. What had
+    /// been delivered from it before comes a second time, under new boundaries, so that counting cannot tell.
     pub state_lost: bool,
-    /// The first round is one that a former process had begun.
-    pub resumes_round: bool,
+    /// The first delivery batch is one that a former process had begun.
+    pub resumes_delivery: bool,
     /// The newest segment could not be synced: until its frames are delivered, a power cut may take them.
     pub unsynced: bool,
 }
@@ -97,7 +97,7 @@ pub(super) fn recover(dir: &Path, io: &dyn Io) -> Result<Recovered, OpenError> {
         let rows = unique.first().map_or(0, |(header, ..)| header.rows_before);
         State { cursor, watermark: i64::MIN, rows, open: None }
     });
-    report.resumes_round = state.open.is_some();
+    report.resumes_delivery = state.open.is_some();
     let delivered = state.open.as_ref().map_or(state.cursor, |open| open.last.max(state.cursor));
     // Where the rows were counted last; from there on they are counted by reading.
     let known = state.open.as_ref().map_or((state.cursor, state.rows), |open| (open.last, open.rows_end));
@@ -194,9 +194,9 @@ fn repair_end(
             report.torn_bytes += bytes;
         }
     }
-    // After `kill -9` the frames may be in the page cache only; nothing may be delivered that a power cut could take. If the
-    // former process's sync had failed, a further one would say yes and write nothing, so the last commit is written again;
-    // the ones before it were synced, or there would be no later one in this file.
+    // After `kill -9` the frames may be in the page cache only; nothing may be delivered that a power cut could take.
+    // If the former process's sync had failed, a further one would say yes and write nothing, so the last commit is
+    // written again; the ones before it were synced, or there would be no later one in this file.
     let mut again = vec![0; usize::try_from(end - commit_at).unwrap_or(0)];
     if damaged || read_or_zero(scan.file(), &mut again, commit_at).is_err() {
         again.clear(); // What cannot be read must not be written.

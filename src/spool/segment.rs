@@ -16,7 +16,7 @@
 
 use std::io;
 
-use super::frame::{self, HEADER, Head, Kind, Lane, SegmentId};
+use super::frame::{self, HEADER, Head, Kind, SegmentId, StreamKey};
 use super::io::{File, is_damage, read_or_zero};
 
 /// Where the frames begin.
@@ -32,7 +32,7 @@ const SUFFIX: &str = ".seg";
 const CHUNK: usize = 256 << 10;
 /// The unit in which a file that gives read errors is salvaged, and in which runs of zeros are passed over.
 const BLOCK: usize = 4096;
-/// The smallest frame: a lane of one byte, no payload.
+/// The smallest frame: a stream of one byte, no payload.
 const MIN_FRAME: u64 = HEADER as u64 + 1;
 
 /// What a segment says of itself.
@@ -101,7 +101,7 @@ pub(super) struct Scanned {
     pub(super) schema_version: u32,
     pub(super) kind: Kind,
     pub(super) rows: u32,
-    pub(super) lane: Lane,
+    pub(super) stream: StreamKey,
     pub(super) payload: Vec<u8>,
 }
 
@@ -217,14 +217,14 @@ impl Scan {
         let Some(head) = self.head_at(at, expected..=expected)? else { return Ok(None) };
         let bytes = self.bytes(at, head.length)?.expect("head_at has looked at all of these bytes");
         let decoded = frame::decode(&header.id, bytes).expect("head_at has decoded the same bytes");
-        let found = match Lane::new(decoded.lane) {
-            Some(lane) => Found::Frame(
+        let found = match StreamKey::new(decoded.stream) {
+            Some(stream) => Found::Frame(
                 Scanned {
                     sequence: head.sequence,
                     schema_version: header.schema_version,
                     kind: head.kind,
                     rows: head.rows,
-                    lane,
+                    stream,
                     payload: decoded.payload.to_vec(),
                 },
                 head.position,

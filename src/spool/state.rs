@@ -1,22 +1,22 @@
-//! How far the consumer has come, and the boundaries of the round it is working on.
+//! How far the consumer has come, and the boundaries of the delivery batch it is working on.
 //!
-//! Two files, `state-0` and `state-1`, are overwritten in turn, each write with a higher generation; the highest that is
-//! whole counts. A power cut in the middle of a write leaves the one before it. Their blocks are reserved at the start,
-//! so that a full disk can still be drained, which a temporary file and a rename would not allow.
+//! Two files, `state-0` and `state-1`, are overwritten in turn, each write with a higher generation; the highest that
+//! is whole counts. A power cut in the middle of a write leaves the one before it. Their blocks are reserved at the
+//! start, so that a full disk can still be drained, which a temporary file and a rename would not allow.
 //!
 //! ```text
 //!  0  8  magic "TAMGASTA"       32  8  watermark, milliseconds
-//!  8  4  format version         40  8  position behind the cursor, in rows (books.rs)
-//! 12  4  length, CRC included   48  1  1 if a round is open, and then:
+//!  8  4  format version         40  8  position behind the cursor, in rows (accounting.rs)
+//! 12  4  length, CRC included   48  1  1 if a delivery batch is open, and then:
 //! 16  8  generation             first 8 · last 8 · position behind it 8 · schema version 4 · batches 4, and per batch:
-//! 24  8  cursor                   lane length 1 · lane · value 8 · rows 8 · first 8 · last 8
+//! 24  8  cursor                   stream length 1 · stream · value 8 · rows 8 · first 8 · last 8
 //!                                …  4  CRC32C of all before it
 //! ```
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::frame::Lane;
+use super::frame::StreamKey;
 use super::io::{File, Io, is_damage, read_or_zero};
 
 const MAGIC: &[u8; 8] = b"TAMGASTA";
@@ -24,7 +24,7 @@ const FORMAT_VERSION: u32 = 1;
 const FIXED_BYTES: usize = 49;
 /// Reserved per file: some 200 batches. More is allowed, but needs room on the disk at that moment.
 const RESERVED_BYTES: u64 = 64 << 10;
-/// A round has at most this many batches, so that reading a state is bounded too.
+/// A delivery batch has at most this many batches, so that reading a state is bounded too.
 pub(super) const MAX_BATCHES: usize = 4096;
 const MAX_BYTES: usize = FIXED_BYTES + 36 + MAX_BATCHES * (256 + 32);
 
@@ -37,13 +37,13 @@ pub(super) struct State {
     pub(super) watermark: i64,
     /// The position behind the cursor: rows ever made durable up to there.
     pub(super) rows: u64,
-    /// The round that is being worked on.
-    pub(super) open: Option<OpenRound>,
+    /// The delivery batch that is being worked on.
+    pub(super) open: Option<OpenDelivery>,
 }
 
-/// The boundaries of a round.
+/// The boundaries of a delivery batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct OpenRound {
+pub(super) struct OpenDelivery {
     pub(super) first: u64,
     pub(super) last: u64,
     /// The position behind `last`.
@@ -52,10 +52,10 @@ pub(super) struct OpenRound {
     pub(super) batches: Vec<Boundary>,
 }
 
-/// The boundaries of a batch: the rows frames of `lane` from `first` to `last`.
+/// The boundaries of a batch: the rows frames of `stream` from `first` to `last`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Boundary {
-    pub(super) lane: Lane,
+    pub(super) stream: StreamKey,
     pub(super) value: u64,
     pub(super) rows: u64,
     pub(super) first: u64,
@@ -79,9 +79,9 @@ fn encode(state: &State, generation: u64) -> Vec<u8> {
         out.extend_from_slice(&open.schema_version.to_le_bytes());
         out.extend_from_slice(&u32::try_from(open.batches.len()).expect("at most MAX_BATCHES").to_le_bytes());
         for batch in &open.batches {
-            let lane = batch.lane.as_str().as_bytes();
-            out.push(u8::try_from(lane.len()).expect("a lane has at most 255 bytes"));
-            out.extend_from_slice(lane);
+            let stream = batch.stream.as_str().as_bytes();
+            out.push(u8::try_from(stream.len()).expect("a stream has at most 255 bytes"));
+            out.extend_from_slice(stream);
             for number in [batch.value, batch.rows, batch.first, batch.last] {
                 out.extend_from_slice(&number.to_le_bytes());
             }
@@ -118,18 +118,18 @@ fn decode(bytes: &[u8]) -> Option<(State, u64)> {
             let count = take(&mut rest).map(u32::from_le_bytes)?;
             let mut batches = Vec::new();
             for _ in 0..count {
-                let [lane_length] = take::<1>(&mut rest)?;
-                let (lane, behind) = rest.split_at_checked(usize::from(lane_length))?;
+                let [stream_length] = take::<1>(&mut rest)?;
+                let (stream, behind) = rest.split_at_checked(usize::from(stream_length))?;
                 rest = behind;
                 batches.push(Boundary {
-                    lane: Lane::new(std::str::from_utf8(lane).ok()?)?,
+                    stream: StreamKey::new(std::str::from_utf8(stream).ok()?)?,
                     value: long(&mut rest)?,
                     rows: long(&mut rest)?,
                     first: long(&mut rest)?,
                     last: long(&mut rest)?,
                 });
             }
-            Some(OpenRound { first, last, rows_end, schema_version, batches })
+            Some(OpenDelivery { first, last, rows_end, schema_version, batches })
         }
     };
     rest.is_empty().then_some((State { cursor, watermark, rows, open }, generation))
@@ -156,9 +156,10 @@ pub(super) struct Slots {
 impl Slots {
     /// Reads the newest state that is whole. What the disk cannot deliver counts as damaged.
     ///
-    /// What is read may be in the page cache only: its process may have been killed before its sync, or after one that had
-    /// failed, and then a further one would say yes and write nothing. So the newest state is written once more before the
-    /// other file, which is older but on the disk, may be overwritten. The bytes are the same: torn or not, they do no harm.
+    /// What is read may be in the page cache only: its process may have been killed before its sync, or after one that
+    /// had failed, and then a further one would say yes and write nothing. So the newest state is written once more
+    /// before the other file, which is older but on the disk, may be overwritten. The bytes are the same: torn or not,
+    /// they do no harm.
     pub(super) fn load(dir: &Path, io: &dyn Io) -> io::Result<(Self, Option<State>)> {
         let mut slots = Self { dir: dir.to_owned(), files: [None, None], generation: 0 };
         let mut best: Option<(State, u64)> = None;
@@ -185,7 +186,8 @@ impl Slots {
             let written =
                 file.map(|file| file.write_all_at(&encode(state, *generation), 0).and_then(|()| file.sync_data()));
             if !matches!(written, Some(Ok(()))) {
-                // Nobody knows whether it is on the disk: the next state takes its place, and not that of the other one.
+                // Nobody knows whether it is on the disk: the next state takes its place, and not that of the other
+                // one.
                 slots.files[slot(*generation)] = None;
                 slots.generation += 1;
             }
@@ -249,10 +251,15 @@ mod tests {
     use super::*;
 
     fn sample(cursor: u64) -> State {
-        let boundary =
-            |lane: &str, value| Boundary { lane: Lane::new(lane).unwrap(), value, rows: 3, first: 5, last: 9 };
+        let boundary = |stream: &str, value| Boundary {
+            stream: StreamKey::new(stream).unwrap(),
+            value,
+            rows: 3,
+            first: 5,
+            last: 9,
+        };
         let batches = vec![boundary("events", 1), boundary("errors", 2)];
-        let open = OpenRound { first: 5, last: 9, rows_end: 20, schema_version: 2, batches };
+        let open = OpenDelivery { first: 5, last: 9, rows_end: 20, schema_version: 2, batches };
         State { cursor, watermark: -7, rows: 14, open: Some(open) }
     }
 

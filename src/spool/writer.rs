@@ -1,7 +1,7 @@
-//! The writer's side: tickets, room, and the wait for the commit.
+//! The writer's side: tickets, backpressure, and the wait for the group commit.
 //!
-//! A request takes a [`Ticket`] when it arrives and trades it for a durable append. The bytes travel through a bounded
-//! queue to one thread (`commit.rs`), which writes and syncs them for all that wait.
+//! A request takes a [`Ticket`] when it arrives and exchanges it for a durable append. The bytes go through a bounded
+//! queue to one thread (`commit.rs`). That thread writes and syncs them for all requests that wait.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -10,42 +10,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::frame::{Frame, MAX_APPEND_BYTES, MAX_COMMIT_FRAMES};
-use super::ledger::{Request, Shared, lock};
+use super::reply::{AppendError, Appended, Reply};
+use super::shared::{Request, Shared, lock};
 use super::{Health, Usage};
-
-/// Sequences that an append was given. They are in order and have no hole between them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// Of its first frame.
-    pub first_sequence: u64,
-    /// Of its last frame.
-    pub last_sequence: u64,
-}
-
-/// Why an append was not acknowledged. Nothing of it counts; after a power cut some of it may still be delivered, once.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AppendError {
-    /// The quota or the disk has no room.
-    #[error("the spool is full: it takes appends again once the store has caught up or the disk has room")]
-    Full,
-    /// More waits for the disk than may wait.
-    #[error("the spool's disk is slower than what arrives: try again")]
-    Overloaded,
-    /// No append can be so large.
-    #[error("an append of more than {MAX_APPEND_BYTES} bytes or {MAX_COMMIT_FRAMES} frames: send less at once")]
-    TooLarge,
-    /// There was nothing to append.
-    #[error("an append without frames")]
-    Empty,
-    /// The disk failed. The spool tries a new segment twice a second.
-    #[error(
-        "the spool cannot write ({0}): look at the disk; appends work again as soon as a new segment can be written"
-    )]
-    Broken(Arc<str>),
-    /// The spool is shutting down.
-    #[error("the spool is closed")]
-    Closed,
-}
 
 /// The handle of every request. Cheap to clone. When the last one is dropped the spool closes.
 #[derive(Clone)]
@@ -79,8 +46,8 @@ impl Writer {
         Self(Arc::new(Handle { shared, thread: std::sync::Mutex::new(Some(thread)) }))
     }
 
-    /// Says that a request which arrived at `arrived_ms` is under way. Until its append is in a finished round, has
-    /// failed, or the ticket is dropped, the watermark does not pass that time.
+    /// Says that a request which arrived at `arrived_ms` is under way. Until its append is in a finished delivery
+    /// batch, has failed, or the ticket is dropped, the watermark does not pass that time.
     #[must_use]
     pub fn enter(&self, arrived_ms: i64) -> Ticket {
         let counted_ms = lock(&self.0.shared.arrivals).enter(arrived_ms);
@@ -89,7 +56,9 @@ impl Writer {
 
     /// Whether an append of this size would be taken now; a cheap look before the work. It reserves nothing.
     pub fn has_room(&self, bytes: usize) -> bool {
-        matches!(lock(&self.0.shared.ledger).health, Health::Healthy) && admit(&self.0.shared, bytes).is_ok()
+        let shared = &self.0.shared;
+        let is_healthy = matches!(lock(&shared.inventory).health, Health::Healthy);
+        is_healthy && lock(&shared.queue).admit(&shared.options, bytes).is_ok()
     }
 
     /// The figures of this moment.
@@ -97,7 +66,8 @@ impl Writer {
         self.0.shared.usage()
     }
 
-    /// The greatest time, not after `now_ms`, such that every append that arrived before it is in a finished round.
+    /// The greatest time, not after `now_ms`, such that every append that arrived before it is in a finished delivery
+    /// batch.
     ///
     /// Exact, except that after a backlog of more than a few thousand appends it may be earlier by the grain in which
     /// they are remembered, and that after a restart it stands still until all that was found is settled. It never goes
@@ -108,7 +78,7 @@ impl Writer {
     }
 
     /// Takes no more appends, commits those that wait, and returns when the writer's thread has ended. Blocks for at
-    /// most the commits that are queued. The reader then says that there are no more rounds.
+    /// most the commits that are queued. The reader then says that there are no more delivery batches.
     pub fn close(&self) {
         self.0.close();
     }
@@ -143,18 +113,19 @@ impl Ticket {
     pub fn append(self, frames: Vec<Frame>) -> impl Future<Output = Result<Appended, AppendError>> + Send + use<> {
         let queued = self.queue(frames);
         async move {
-            let (answer, call) = queued?;
-            if let Some(call) = call {
-                call.gather().await;
-                drop(call);
+            let (answer, signal) = queued?;
+            if let Some(signal) = signal {
+                signal.collect_group().await;
+                drop(signal);
             }
-            // The other answers of the commit go out as this one is taken apart.
+            // Dropping the reply sends the other answers of the group.
             answer.await.map_or(Err(AppendError::Closed), |reply| reply.answer)
         }
     }
 
-    /// Puts frames into the queue: where the answer comes, and for the first who waits the call that is its to make.
-    fn queue(mut self, frames: Vec<Frame>) -> Result<(oneshot::Receiver<Reply>, Option<Call>), AppendError> {
+    /// Puts frames into the queue. Returns the receiver of the answer, and for the first request of a group the flush
+    /// signal.
+    fn queue(mut self, frames: Vec<Frame>) -> Result<(oneshot::Receiver<Reply>, Option<FlushSignal>), AppendError> {
         if frames.is_empty() {
             return Err(AppendError::Empty);
         }
@@ -168,73 +139,35 @@ impl Ticket {
             if queue.closing || queue.stopped {
                 return Err(AppendError::Closed);
             }
-            admit_to(&self.shared, &queue, bytes)?;
+            queue.admit(&self.shared.options, bytes)?;
             queue.unanswered += bytes;
             queue.waiting.push_back(Request { frames, bytes, counted_ms: self.counted_ms, reply });
-            let is_called = queue.called || queue.due;
-            queue.called |= !is_called;
-            !is_called
+            let has_signal = queue.flush_pending || queue.flush_requested;
+            queue.flush_pending |= !has_signal;
+            !has_signal
         };
         self.handed_over = true;
-        Ok((answer, is_first.then(|| Call(Arc::clone(&self.shared)))))
+        Ok((answer, is_first.then(|| FlushSignal(Arc::clone(&self.shared)))))
     }
 }
 
-type Answer = Result<Appended, AppendError>;
+/// Asks the writer's thread to commit what waits. It does so when it is dropped, also when the request is cancelled.
+struct FlushSignal(Arc<Shared>);
 
-/// The answer to one append, and those that are to be handed on.
-///
-/// The writer's thread wakes one of those who wait, who wakes the others: each waking of one's own is a call of the system,
-/// and on a core that both share the one who wakes would lose it each time.
-pub(super) struct Reply {
-    answer: Answer,
-    others: Others,
-}
+/// This many requests are worth a sync. Waiting for more would leave the disk idle.
+const GROUP_SIZE_MAX: usize = 32;
+/// The longest wait for further requests.
+const GROUP_WAIT_MAX: Duration = Duration::from_millis(1);
 
-/// Answers on their way. However they go, each comes to whoever waits for it, if anybody still does.
-#[derive(Default)]
-pub(super) struct Others(Vec<(oneshot::Sender<Reply>, Answer)>);
-
-impl Others {
-    pub(super) fn new(answers: impl Iterator<Item = (oneshot::Sender<Reply>, Answer)>) -> Self {
-        Self(answers.collect())
-    }
-
-    /// Gives all of them to the last who waits still.
-    pub(super) fn answer_one(mut self) {
-        while let Some((reply, answer)) = self.0.pop() {
-            let others = Self(std::mem::take(&mut self.0));
-            let Err(mut returned) = reply.send(Reply { answer, others }) else { return };
-            // Whoever asked has gone; the frames are there all the same.
-            self.0 = std::mem::take(&mut returned.others.0);
-        }
-    }
-}
-
-impl Drop for Others {
-    fn drop(&mut self) {
-        for (reply, answer) in self.0.drain(..) {
-            let _ = reply.send(Reply { answer, others: Self::default() });
-        }
-    }
-}
-
-/// The duty to call the writer, which is done when it is dropped, even by somebody who goes away.
-struct Call(Arc<Shared>);
-
-/// Enough for a commit to be worth its sync: a call that waits for more would leave the disk idle.
-const GATHERED: usize = 32;
-/// How long a call waits for others at most.
-const GATHERING: Duration = Duration::from_millis(1);
-
-impl Call {
-    /// Lets those that are ready come along, turn by turn of the runtime, as long as each turn brings some.
-    async fn gather(&self) {
+impl FlushSignal {
+    /// Lets other tasks that are ready join the group commit. It yields to the runtime as long as each yield adds
+    /// requests.
+    async fn collect_group(&self) {
         let (since, mut known) = (Instant::now(), 1);
         loop {
             tokio::task::yield_now().await;
             let waiting = lock(&self.0.queue).waiting.len();
-            if waiting <= known || waiting >= GATHERED || since.elapsed() >= GATHERING {
+            if waiting <= known || waiting >= GROUP_SIZE_MAX || since.elapsed() >= GROUP_WAIT_MAX {
                 return;
             }
             known = waiting;
@@ -242,23 +175,8 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for FlushSignal {
     fn drop(&mut self) {
-        self.0.call_writer();
+        self.0.request_flush();
     }
-}
-
-fn admit(shared: &Shared, bytes: usize) -> Result<(), AppendError> {
-    admit_to(shared, &lock(&shared.queue), bytes)
-}
-
-fn admit_to(shared: &Shared, queue: &super::ledger::Queue, bytes: usize) -> Result<(), AppendError> {
-    let unanswered = queue.unanswered + bytes;
-    if queue.used.saturating_add(unanswered as u64) > shared.options.quota_bytes {
-        return Err(AppendError::Full);
-    }
-    if queue.unanswered > 0 && unanswered > shared.options.queue_bytes {
-        return Err(AppendError::Overloaded);
-    }
-    Ok(())
 }

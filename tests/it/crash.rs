@@ -104,7 +104,7 @@ async fn acknowledged_events_survive_kills_of_every_process_exactly_once() {
 
     let journal = load.end().await;
     let (scrapes, found) = scrapes.end().await;
-    println!("the books balanced in {scrapes} scrapes; a restarted collector found up to {found} rows");
+    println!("the accounting balanced in {scrapes} scrapes; a restarted collector found up to {found} rows");
     assert!(scrapes > 10 * rounds && found > 0, "{scrapes} scrapes, {found} rows found");
     let since = Instant::now();
     let stored = all_that_was_received(&mut product).await;

@@ -50,7 +50,7 @@ async fn a_running_shipper_replays_a_dead_letter_on_command_and_moves_its_rows_i
     append(&writer, today(), "good", 3..5).await;
     let ship = Ship::start(&vault, folder.path(), reader);
     ship.settled(&writer).await;
-    assert_eq!(writer.usage().books.settled.dead_lettered, 3);
+    assert_eq!(writer.usage().accounting.settled.dead_lettered, 3);
     let name = dead_letters(folder.path()).remove(0);
     let list = admin(folder.path()).list().unwrap();
     assert!(list.contains(&name) && list.contains("CANNOT_PARSE_INPUT_ASSERTION_FAILED"), "{list}");
@@ -70,9 +70,9 @@ async fn a_running_shipper_replays_a_dead_letter_on_command_and_moves_its_rows_i
     assert_eq!(said, "3 rows stored, 0 refused again, 0 too old to keep");
     assert_eq!(vault.counts(), [0, 1, 2, 3, 4]);
     assert!(dead_letters(folder.path()).is_empty());
-    let books = writer.usage().books;
-    assert!(books.balance());
-    assert_eq!((books.settled.stored, books.settled.dead_lettered), (5, 0));
+    let accounting = writer.usage().accounting;
+    assert!(accounting.is_balanced());
+    assert_eq!((accounting.settled.stored, accounting.settled.dead_lettered), (5, 0));
     let none = admin(folder.path()).show("../spool/lock").unwrap_err();
     assert!(none.to_string().contains("`tamga dead-letters list` shows those that are there"), "{none}");
     ship.stop().await;

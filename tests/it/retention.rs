@@ -9,7 +9,7 @@ use tamga::config::Retention;
 use tamga::items::Items;
 use tamga::publish::{PublishedSite, RetentionWorker, Schedule};
 use tamga::record::{self, Table};
-use tamga::spool::{Frame, Lane};
+use tamga::spool::{Frame, StreamKey};
 use tamga::store::{self, STATS, STATS_MIGRATIONS, Store};
 
 use crate::row_accounting::event;
@@ -172,11 +172,12 @@ async fn an_erased_pseudonym_is_in_no_file_of_the_vault_and_in_no_statement() {
     let folder = tempfile::tempdir().unwrap();
     let canary: [u8; 16] = *b"canary of erase!";
     let text: String = canary.iter().map(|byte| format!("{byte:02x}")).collect();
-    let lane = record::Lane { table: Table::Events, site: "jetpay.kz".into(), day: today(), attribute: String::new() };
-    let lane = Lane::new(&lane.label()).unwrap();
+    let stream =
+        record::Stream { table: Table::Events, site: "jetpay.kz".into(), day: today(), attribute: String::new() };
+    let stream = StreamKey::new(&stream.label()).unwrap();
     let (writer, reader) = open(folder.path());
     let ship = Ship::start_with(vault.clone(), folder.path(), reader);
-    let mut frame = Frame::new(lane.clone());
+    let mut frame = Frame::new(stream.clone());
     for visitor in [canary, [2; 16], canary] {
         frame.push(&event(visitor));
     }
@@ -186,7 +187,7 @@ async fn an_erased_pseudonym_is_in_no_file_of_the_vault_and_in_no_statement() {
     let needles: [&[u8]; 3] = [&canary, text.as_bytes(), text.to_uppercase().leak().as_bytes()];
     assert!(!holding(&data, &needles).is_empty(), "the search finds what is there");
 
-    writer.enter(0).append(vec![Frame::tombstone(lane, canary.to_vec())]).await.unwrap();
+    writer.enter(0).append(vec![Frame::tombstone(stream, canary.to_vec())]).await.unwrap();
     ship.settled(&writer).await;
     assert_eq!(number(&vault, "SELECT count() AS number FROM events").await, 1);
     assert_eq!(number(&vault, "SELECT count() AS number FROM erasures").await, 0);

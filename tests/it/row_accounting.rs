@@ -1,22 +1,23 @@
-//! Do the books of rows balance at every scrape, through faults, kills and erasures, and say what the vault says?
+//! Do the row accounting of rows balance at every scrape, through faults, kills and erasures, and say what the vault
+//! says?
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tamga::record::{self, SCHEMA_VERSION, Table};
-use tamga::spool::{Books, Frame, Lane, Writer};
+use tamga::spool::{Frame, RowAccounting, StreamKey, Writer};
 
 use crate::support::fake_vault::{FAULTS, FakeVault};
 use crate::support::product::get;
 use crate::support::ship::{Ship, append, open, today};
 use crate::support::vault::{EngineFixture, number};
 
-/// Looks at the books all the time, until it is ended.
+/// Looks at the row accounting all the time, until it is ended.
 struct Watch {
     stop: Arc<AtomicBool>,
     looks: Arc<AtomicU64>,
-    thread: std::thread::JoinHandle<Books>,
+    thread: std::thread::JoinHandle<RowAccounting>,
 }
 
 impl Watch {
@@ -26,11 +27,11 @@ impl Watch {
         let thread = std::thread::spawn(move || {
             loop {
                 let stopping = stopped.load(Ordering::Relaxed);
-                let books = writer.usage().books;
-                assert!(books.balance(), "{books:?}");
+                let accounting = writer.usage().accounting;
+                assert!(accounting.is_balanced(), "{accounting:?}");
                 looked.fetch_add(1, Ordering::Relaxed);
                 if stopping {
-                    return books;
+                    return accounting;
                 }
                 std::thread::sleep(Duration::from_micros(200));
             }
@@ -47,7 +48,7 @@ impl Watch {
     }
 
     /// The last look.
-    fn end(self) -> Books {
+    fn end(self) -> RowAccounting {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
     }
@@ -61,7 +62,7 @@ async fn no_scrape_finds_a_row_in_no_state_or_in_two() {
     let (mut next, mut left) = (0, 0);
     for life in 0..12_u32 {
         let (writer, reader) = open(folder.path());
-        assert_eq!(writer.usage().books.found, left, "what the process before had not settled");
+        assert_eq!(writer.usage().accounting.found, left, "what the process before had not settled");
         let watch = Watch::begin(&writer);
         vault.plan((0..6).map(|index| FAULTS[((life * 5 + index * 3) % 8) as usize]));
         let ship = Ship::start(&vault, folder.path(), reader);
@@ -77,9 +78,9 @@ async fn no_scrape_finds_a_row_in_no_state_or_in_two() {
             ship.settled(&writer).await;
         }
         ship.kill().await;
-        let books = watch.end();
-        assert_eq!(books.accepted, 8 * 9);
-        left = books.spooled;
+        let accounting = watch.end();
+        assert_eq!(accounting.accepted, 8 * 9);
+        left = accounting.spooled;
     }
     assert_eq!(left, 0);
     let landed = vault.counts();
@@ -142,14 +143,15 @@ async fn what_an_order_erases_is_counted_once_and_a_crash_behind_it_does_not_sta
     let fixture = EngineFixture::start().await;
     let vault = fixture.vault().await;
     let folder = tempfile::tempdir().unwrap();
-    let lane = record::Lane { table: Table::Events, site: "jetpay.kz".into(), day: today(), attribute: String::new() };
-    let lane = Lane::new(&lane.label()).unwrap();
+    let stream =
+        record::Stream { table: Table::Events, site: "jetpay.kz".into(), day: today(), attribute: String::new() };
+    let stream = StreamKey::new(&stream.label()).unwrap();
     let frame = |visitors: &[u8]| {
-        let mut frame = Frame::new(lane.clone());
+        let mut frame = Frame::new(stream.clone());
         visitors.iter().for_each(|visitor| frame.push(&event([*visitor; 16])));
         frame
     };
-    let erase = |visitor: u8| Frame::tombstone(lane.clone(), vec![visitor; 16]);
+    let erase = |visitor: u8| Frame::tombstone(stream.clone(), vec![visitor; 16]);
 
     let (writer, reader) = open(folder.path());
     let ship = Ship::start_with(vault.clone(), folder.path(), reader);
@@ -157,17 +159,21 @@ async fn what_an_order_erases_is_counted_once_and_a_crash_behind_it_does_not_sta
     ship.settled(&writer).await;
     writer.enter(0).append(vec![frame(&[1, 3]), erase(1)]).await.unwrap();
     ship.settled(&writer).await;
-    let books = writer.usage().books;
-    assert_eq!((books.settled.stored, books.settled.erased, books.accepted), (2, 3, 5), "{books:?}");
+    let accounting = writer.usage().accounting;
+    assert_eq!(
+        (accounting.settled.stored, accounting.settled.erased, accounting.accepted),
+        (2, 3, 5),
+        "{accounting:?}"
+    );
     assert_eq!(number(&vault, "SELECT count() AS number FROM events").await, 2);
 
-    // Stored and erased by a process that dies before its round is finished.
+    // Stored and erased by a process that dies before its delivery batch is finished.
     ship.stop().await;
     drop(writer);
     let (writer, mut reader) = open(folder.path());
     writer.enter(0).append(vec![frame(&[3, 4, 4]), erase(3)]).await.unwrap();
-    let round = reader.next_round(&tamga::spool::RoundLimits::default()).await.unwrap().unwrap();
-    let batch = &round.batches[0];
+    let delivery = reader.next_delivery(&tamga::spool::DeliveryLimits::default()).await.unwrap().unwrap();
+    let batch = &delivery.batches[0];
     let mut body = Vec::new();
     for row in batch.iter() {
         body.extend_from_slice(&batch.value.to_le_bytes());
@@ -183,9 +189,9 @@ async fn what_an_order_erases_is_counted_once_and_a_crash_behind_it_does_not_sta
     let (writer, reader) = open(folder.path());
     let ship = Ship::start_with(vault.clone(), folder.path(), reader);
     ship.settled(&writer).await;
-    let books = writer.usage().books;
-    assert!(books.balance());
-    assert_eq!((books.found, books.settled.stored, books.settled.erased), (3, 2, 1), "{books:?}");
+    let accounting = writer.usage().accounting;
+    assert!(accounting.is_balanced());
+    assert_eq!((accounting.found, accounting.settled.stored, accounting.settled.erased), (3, 2, 1), "{accounting:?}");
     assert_eq!(number(&vault, "SELECT count() AS number FROM events").await, 3);
     ship.stop().await;
     fixture.stop().await;

@@ -170,7 +170,7 @@ async fn a_clean_stop_drains_the_spool_and_says_so_in_a_last_lease() {
     let took = ship.stop().await;
     assert!(took < Duration::from_secs(3), "{took:?}");
     assert_eq!(vault.counts(), (0..20).collect::<Vec<_>>());
-    assert_eq!(writer.usage().books.spooled, 0);
+    assert_eq!(writer.usage().accounting.spooled, 0);
     let noon = clock().now_ms() / 1000;
     assert!(vault.last_lease().contains(&format!("\"complete_until\":\"{noon}.000\"")), "{}", vault.last_lease());
 }

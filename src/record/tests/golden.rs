@@ -1,6 +1,6 @@
-//! One row of each kind, as hex in `tests/fixtures/rows`. Integration tests insert these rows into a real vault: they cannot
-//! make pseudonyms themselves. This test compares the files with the rows that `record` encodes; `UPDATE_EXPECT=1` writes
-//! them anew.
+//! One row of each kind, as hex in `tests/fixtures/rows`. Integration tests insert these rows into a real vault: they
+//! cannot make pseudonyms themselves. This test compares the files with the rows that `record` encodes;
+//! `UPDATE_EXPECT=1` writes them anew.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -90,8 +90,8 @@ fn beacon() -> PseudonymousBeacon {
 #[test]
 fn the_rows_of_the_fixtures_are_the_rows_that_are_encoded() {
     let mut files: BTreeMap<&str, String> = BTreeMap::new();
-    for (lane, rows) in record::encode(&beacon()) {
-        let text = files.entry(lane.table.name()).or_default();
+    for (stream, rows) in record::encode(&beacon()) {
+        let text = files.entry(stream.table.name()).or_default();
         for row in rows {
             row.iter().for_each(|byte| text.push_str(&format!("{byte:02x}")));
             text.push('\n');

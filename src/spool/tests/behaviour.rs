@@ -34,52 +34,52 @@ async fn what_64_tasks_append_is_all_there_in_few_commits() {
 }
 
 #[tokio::test]
-async fn a_round_has_one_batch_per_lane_and_ends_at_the_limits() {
+async fn a_delivery_batch_has_one_batch_per_stream_and_ends_at_the_limits() {
     let sim = Sim::default();
     let (writer, mut reader, _) = open_sim(&sim);
     for number in 0..6 {
         let frames = vec![frame("a", &[&format!("a{number}"), "+"]), frame("b", &[&format!("b{number}")])];
         writer.enter(0).append(frames).await.unwrap();
     }
-    let round = next(&mut reader, &RoundLimits { max_rows: 5, ..limits() }).await;
-    let lanes: Vec<_> = round.batches.iter().map(|batch| (batch.lane.as_str(), batch.rows)).collect();
-    assert_eq!(lanes, [("a", 4), ("b", 2)]);
-    assert_eq!(rows(&round), ["a0", "+", "a1", "+", "b0", "b1"]);
-    assert_ne!(round.batches[0].token, round.batches[1].token);
-    assert_ne!(round.batches[0].value, round.batches[1].value);
-    assert_eq!((round.first_sequence, round.last_sequence, round.schema_version), (1, 4, 1));
-    reader.finish(&round).await.unwrap();
-    let round = next(&mut reader, &RoundLimits { max_batches: 1, ..limits() }).await;
-    assert_eq!(rows(&round), ["a2", "+"]);
-    reader.finish(&round).await.unwrap();
-    let round = next(&mut reader, &RoundLimits { max_bytes: 1, ..limits() }).await;
-    assert_eq!(rows(&round), ["b2"], "a frame beyond the limit makes a round of its own");
-    reader.finish(&round).await.unwrap();
+    let delivery = next(&mut reader, &DeliveryLimits { max_rows: 5, ..limits() }).await;
+    let streams: Vec<_> = delivery.batches.iter().map(|batch| (batch.stream.as_str(), batch.rows)).collect();
+    assert_eq!(streams, [("a", 4), ("b", 2)]);
+    assert_eq!(rows(&delivery), ["a0", "+", "a1", "+", "b0", "b1"]);
+    assert_ne!(delivery.batches[0].token, delivery.batches[1].token);
+    assert_ne!(delivery.batches[0].value, delivery.batches[1].value);
+    assert_eq!((delivery.first_sequence, delivery.last_sequence, delivery.schema_version), (1, 4, 1));
+    reader.finish(&delivery).await.unwrap();
+    let delivery = next(&mut reader, &DeliveryLimits { max_batches: 1, ..limits() }).await;
+    assert_eq!(rows(&delivery), ["a2", "+"]);
+    reader.finish(&delivery).await.unwrap();
+    let delivery = next(&mut reader, &DeliveryLimits { max_bytes: 1, ..limits() }).await;
+    assert_eq!(rows(&delivery), ["b2"], "a frame beyond the limit makes a delivery of its own");
+    reader.finish(&delivery).await.unwrap();
     assert_eq!(drain(&writer, &mut reader).await.len(), 9);
 }
 
 #[tokio::test]
-async fn a_round_ends_with_its_tombstones() {
+async fn a_delivery_batch_ends_with_its_tombstones() {
     let sim = Sim::default();
     let (writer, mut reader, _) = open_sim(&sim);
-    let stone = |order: &str| Frame::tombstone(Lane::new("events").unwrap(), order.as_bytes().to_vec());
+    let stone = |order: &str| Frame::tombstone(StreamKey::new("events").unwrap(), order.as_bytes().to_vec());
     let frames = vec![frame("a", &["1"]), stone("first"), stone("second"), frame("a", &["2"]), stone("third")];
     writer.enter(0).append(frames).await.unwrap();
     for (expected, orders) in [("1", vec!["first", "second"]), ("2", vec!["third"])] {
         for resumed in [false, true] {
-            let round = next(&mut reader, &limits()).await;
-            assert_eq!((rows(&round), round.resumed), (vec![expected.to_owned()], resumed));
-            let found: Vec<_> = round.tombstones.iter().map(|stone| stone.payload.clone()).collect();
+            let delivery = next(&mut reader, &limits()).await;
+            assert_eq!((rows(&delivery), delivery.resumed), (vec![expected.to_owned()], resumed));
+            let found: Vec<_> = delivery.tombstones.iter().map(|stone| stone.payload.clone()).collect();
             assert_eq!(found, orders.iter().map(|order| order.as_bytes().to_vec()).collect::<Vec<_>>());
             if resumed {
-                reader.finish(&round).await.unwrap();
+                reader.finish(&delivery).await.unwrap();
             }
         }
     }
 }
 
 #[tokio::test]
-async fn a_new_schema_begins_a_new_round() {
+async fn a_new_schema_begins_a_new_delivery_batch() {
     let sim = Sim::default();
     for schema_version in [1, 2] {
         let options = Options { schema_version, ..options() };
@@ -89,9 +89,9 @@ async fn a_new_schema_begins_a_new_round() {
     let (_writer, mut reader, recovery) = open_sim(&sim);
     assert_eq!((recovery.segments, recovery.pending_frames), (2, 2));
     for schema_version in [1, 2] {
-        let round = next(&mut reader, &limits()).await;
-        assert_eq!((round.schema_version, rows(&round)), (schema_version, vec![schema_version.to_string()]));
-        reader.finish(&round).await.unwrap();
+        let delivery = next(&mut reader, &limits()).await;
+        assert_eq!((delivery.schema_version, rows(&delivery)), (schema_version, vec![schema_version.to_string()]));
+        reader.finish(&delivery).await.unwrap();
     }
 }
 
@@ -100,18 +100,18 @@ async fn the_reader_waits_for_company_but_no_longer_than_linger() {
     let sim = Sim::default();
     let (writer, mut reader, _) = open_sim(&sim);
     let linger = Duration::from_secs(1);
-    let limits = RoundLimits { linger, max_rows: 3, ..limits() };
+    let limits = DeliveryLimits { linger, max_rows: 3, ..limits() };
     for (frames, at_once) in [(1, false), (3, true)] {
         let since = Instant::now();
-        let (round, ()) = tokio::join!(next(&mut reader, &limits), async {
+        let (delivery, ()) = tokio::join!(next(&mut reader, &limits), async {
             for _ in 0..frames {
                 append(&writer, "events", "row").await.unwrap();
             }
         });
-        assert_eq!(rows(&round).len(), frames);
+        assert_eq!(rows(&delivery).len(), frames);
         assert_eq!(since.elapsed() < linger, at_once, "{:?}", since.elapsed());
         assert!(since.elapsed() < linger * 4);
-        reader.finish(&round).await.unwrap();
+        reader.finish(&delivery).await.unwrap();
     }
 }
 
@@ -153,7 +153,7 @@ async fn an_append_whose_caller_goes_away_still_counts() {
 }
 
 #[tokio::test]
-async fn closing_commits_what_waits_and_ends_the_rounds() {
+async fn closing_commits_what_waits_and_ends_the_delivery_batches() {
     let sim = Sim::default();
     let (writer, mut reader, _) = open_sim(&sim);
     let other = writer.clone();
@@ -162,7 +162,7 @@ async fn closing_commits_what_waits_and_ends_the_rounds() {
     writer.close();
     assert!(waiting.await.unwrap().is_ok());
     assert_eq!(append(&writer, "events", "late").await, Err(AppendError::Closed));
-    assert!(reader.next_round(&limits()).await.unwrap().is_none());
+    assert!(reader.next_delivery(&limits()).await.unwrap().is_none());
     drop((writer, reader));
     let (writer, mut reader, _) = open_sim(&sim);
     assert_eq!(drain(&writer, &mut reader).await, ["row"]);

@@ -106,8 +106,8 @@ fn every_cut_and_every_flip_in_a_64_kib_segment_costs_at_most_a_frame() {
     cut_and_flip(1, 1);
 }
 
-/// Opens and empties a spool whose one segment was cut at each `cuts`-th byte of its last 4 KiB, and whose each `flips`-th
-/// bit was flipped.
+/// Opens and empties a spool whose one segment was cut at each `cuts`-th byte of its last 4 KiB, and whose each
+/// `flips`-th bit was flipped.
 fn cut_and_flip(cuts: usize, flips: usize) {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let begun = std::time::Instant::now();
@@ -164,8 +164,8 @@ async fn damaged_bytes_are_kept_and_counted_once() {
     {
         let (writer, mut reader, _) = open_sim(&sim);
         for _ in 0..3 {
-            let round = next(&mut reader, &limits()).await;
-            assert_eq!(rows(&round), [&all[..3], &all[5..]].concat());
+            let delivery = next(&mut reader, &limits()).await;
+            assert_eq!(rows(&delivery), [&all[..3], &all[5..]].concat());
         }
         let usage = writer.usage();
         assert_eq!((usage.lost_frames, usage.damaged_bytes), (2, range.len() as u64));
@@ -175,13 +175,13 @@ async fn damaged_bytes_are_kept_and_counted_once() {
     assert_eq!(sim.contents(&kept), bytes[range]);
     let sim = sim.kill();
     let (writer, mut reader, recovery) = open_sim(&sim);
-    assert!(recovery.resumes_round);
+    assert!(recovery.resumes_delivery);
     assert_eq!(drain(&writer, &mut reader).await.len(), 8);
     assert_eq!(writer.usage().quarantined_files, 1);
 }
 
 #[tokio::test]
-async fn a_resumed_round_says_what_damage_took_from_it() {
+async fn a_resumed_delivery_batch_says_what_damage_took_from_it() {
     let (sim, path, _) = written(5, 50).await;
     let before = {
         let (_writer, mut reader, _) = open_sim(&sim);
@@ -192,12 +192,12 @@ async fn a_resumed_round_says_what_damage_took_from_it() {
     bytes[length - 10] ^= 1;
     bytes[1024 + 10] ^= 1;
     let (writer, mut reader, _) = open_sim(&with(&sim, &path, &bytes));
-    let round = next(&mut reader, &limits()).await;
-    let batch = &round.batches[0];
-    assert!(round.resumed);
+    let delivery = next(&mut reader, &limits()).await;
+    let batch = &delivery.batches[0];
+    assert!(delivery.resumed);
     assert_eq!((batch.value, &batch.token), (before.batches[0].value, &before.batches[0].token));
     assert_eq!((batch.rows, batch.lost_rows, batch.iter().count()), (5, 2, 3));
-    reader.finish(&round).await.unwrap();
+    reader.finish(&delivery).await.unwrap();
     let usage = writer.usage();
     assert_eq!((usage.pending_frames, usage.quarantined_files), (0, 2));
 }
@@ -244,11 +244,11 @@ async fn a_renamed_segment_is_read_and_a_missing_one_is_counted() {
 #[tokio::test]
 async fn one_state_file_suffices_and_without_any_delivery_begins_again() {
     let (sim, _, all) = written(6, 10).await;
-    let two = RoundLimits { max_rows: 2, ..limits() };
-    let open_round = {
+    let two = DeliveryLimits { max_rows: 2, ..limits() };
+    let open_delivery = {
         let (_writer, mut reader, _) = open_sim(&sim);
-        let round = next(&mut reader, &two).await;
-        reader.finish(&round).await.unwrap();
+        let delivery = next(&mut reader, &two).await;
+        reader.finish(&delivery).await.unwrap();
         next(&mut reader, &two).await
     };
     let states = [0, 1].map(|number| Path::new(DIR).join(format!("state-{number}")));
@@ -256,9 +256,9 @@ async fn one_state_file_suffices_and_without_any_delivery_begins_again() {
         let sim = with(&sim, damaged, b"noise");
         let (_writer, mut reader, recovery) = open_sim(&sim);
         assert!(!recovery.state_lost);
-        let round = next(&mut reader, &two).await;
-        // The newer file holds the open round; without it, the cursor of the older one still stands.
-        assert_eq!((round.first_sequence, rows(&round)), (open_round.first_sequence, all[2..4].to_vec()));
+        let delivery = next(&mut reader, &two).await;
+        // The newer file holds the open delivery batch; without it, the cursor of the older one still stands.
+        assert_eq!((delivery.first_sequence, rows(&delivery)), (open_delivery.first_sequence, all[2..4].to_vec()));
     }
     let sim = with(&with(&sim, &states[0], b""), &states[1], b"noise");
     let (writer, mut reader, recovery) = open_sim(&sim);

@@ -122,7 +122,7 @@ async fn a_disk_that_is_full_at_the_start_is_drained_all_the_same() {
         let sim = sim.kill();
         sim.limit(sim.used());
         let (writer, mut reader, recovery) = open_sim(&sim);
-        assert!(recovery.resumes_round);
+        assert!(recovery.resumes_delivery);
         assert_eq!(drain(&writer, &mut reader).await, ["first", "second"]);
     }
 }
@@ -156,15 +156,15 @@ async fn boundaries_and_cursor_that_cannot_be_written_are_tried_again() {
     let (writer, mut reader, _) = open_sim(&sim);
     append(&writer, "events", "row").await.unwrap();
     sim.fail(Op::Sync, 0, Errno::IO, false);
-    assert!(matches!(reader.next_round(&limits()).await, Err(ReadError::State(_))));
-    let round = next(&mut reader, &limits()).await;
-    assert_eq!((rows(&round), round.resumed), (vec!["row".to_owned()], false));
+    assert!(matches!(reader.next_delivery(&limits()).await, Err(ReadError::State(_))));
+    let delivery = next(&mut reader, &limits()).await;
+    assert_eq!((rows(&delivery), delivery.resumed), (vec!["row".to_owned()], false));
     sim.fail(Op::Write, 0, Errno::IO, false);
-    assert!(matches!(reader.finish(&round).await, Err(ReadError::State(_))));
+    assert!(matches!(reader.finish(&delivery).await, Err(ReadError::State(_))));
     assert_eq!(writer.usage().pending_frames, 1);
-    reader.finish(&round).await.unwrap();
+    reader.finish(&delivery).await.unwrap();
     assert_eq!(writer.usage().pending_frames, 0);
-    assert!(matches!(reader.finish(&round).await, Err(ReadError::NotOpen)));
+    assert!(matches!(reader.finish(&delivery).await, Err(ReadError::NotOpen)));
 }
 
 #[tokio::test]
@@ -192,11 +192,11 @@ async fn a_sector_that_stays_unreadable_is_given_up_after_some_attempts() {
     append(&writer, "events", "row").await.unwrap();
     sim.fail(Op::Read, 1, Errno::IO, true); // The file opens, reading it fails.
     for _ in 0..5 {
-        assert!(matches!(reader.next_round(&limits()).await, Err(ReadError::Read(_))));
+        assert!(matches!(reader.next_delivery(&limits()).await, Err(ReadError::Read(_))));
         sim.heal();
         sim.fail(Op::Read, 1, Errno::IO, true);
     }
-    let gone = tokio::time::timeout(Duration::from_millis(300), reader.next_round(&limits())).await;
+    let gone = tokio::time::timeout(Duration::from_millis(300), reader.next_delivery(&limits())).await;
     assert!(gone.is_err(), "there is nothing left to deliver");
     sim.heal();
     assert_eq!((writer.usage().lost_frames, writer.usage().pending_frames), (1, 0));

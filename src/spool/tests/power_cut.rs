@@ -1,6 +1,6 @@
-//! Power cuts and kills at any operation, on disks that now and then fail or are full, with a consumer that counts before it
-//! believes: what was acknowledged is stored exactly once, what was not at most once, in order, and nothing is mistaken for
-//! damage.
+//! Power cuts and kills at any operation, on disks that now and then fail or are full, with a consumer that counts
+//! before it believes: what was acknowledged is stored exactly once, what was not at most once, in order, and nothing
+//! is mistaken for damage.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -57,26 +57,26 @@ async fn a_kill_at_any_moment_and_a_power_cut_later_lose_nothing() {
         sim.die_after(operations);
         if let Ok((writer, mut reader, _)) = open(Path::new(DIR), options(), Arc::new(sim.clone())) {
             let _ = append(&writer, "events", "unanswered").await;
-            let _ = tokio::time::timeout(Duration::from_millis(20), reader.next_round(&limits())).await;
+            let _ = tokio::time::timeout(Duration::from_millis(20), reader.next_delivery(&limits())).await;
         }
         let sim = sim.kill();
-        let mut rounds = 0;
+        let mut deliveries = 0;
         {
             let (writer, mut reader, _) = open_sim(&sim);
             for row in ["first", "second", "third"] {
                 append(&writer, "events", row).await.unwrap();
-                let round = next(&mut reader, &limits()).await;
-                rounds = round.last_sequence;
+                let delivery = next(&mut reader, &limits()).await;
+                deliveries = delivery.last_sequence;
                 if row != "third" {
-                    reader.finish(&round).await.unwrap();
+                    reader.finish(&delivery).await.unwrap();
                 }
             }
         }
         let sim = sim.power_cut_sparing(0, &mut Rng::new(1));
         let (writer, mut reader, recovery) = open_sim(&sim);
-        assert!(!recovery.state_lost && recovery.resumes_round, "after {operations} operations");
-        let round = next(&mut reader, &limits()).await;
-        assert_eq!((round.last_sequence, rows(&round).pop()), (rounds, Some("third".to_owned())));
+        assert!(!recovery.state_lost && recovery.resumes_delivery, "after {operations} operations");
+        let delivery = next(&mut reader, &limits()).await;
+        assert_eq!((delivery.last_sequence, rows(&delivery).pop()), (deliveries, Some("third".to_owned())));
         assert_eq!(writer.usage().lost_frames, 0);
     }
 }
@@ -89,20 +89,21 @@ async fn a_state_file_whose_name_was_not_synced_is_not_relied_upon() {
         let (writer, mut reader, _) = open_sim(&sim);
         append(&writer, "events", "first").await.unwrap();
         sim.fail(Op::Sync, 0, rustix::io::Errno::IO, false);
-        assert!(reader.next_round(&limits()).await.is_err(), "the state file is given up");
+        assert!(reader.next_delivery(&limits()).await.is_err(), "the state file is given up");
         sim.fail(Op::SyncDir, 0, rustix::io::Errno::IO, false);
-        assert!(reader.next_round(&limits()).await.is_err(), "the new one has no durable name");
+        assert!(reader.next_delivery(&limits()).await.is_err(), "the new one has no durable name");
     }
     let sim = sim.kill();
     let (_writer, mut reader, _) = open_sim(&sim);
-    let round = next(&mut reader, &limits()).await;
-    reader.finish(&round).await.unwrap();
+    let delivery = next(&mut reader, &limits()).await;
+    reader.finish(&delivery).await.unwrap();
     let sim = sim.power_cut_sparing(0, &mut Rng::new(1));
     assert_eq!(open_sim(&sim).2.pending_frames, 0);
 }
 
-/// A finished round whose cursor is in the page cache only, a kill, and a power cut while the next process saves its state:
-/// then neither of the two newest states may reach the disk, and the one before them knows nothing of the round.
+/// A finished delivery batch whose cursor is in the page cache only, a kill, and a power cut while the next process
+/// saves its state: then neither of the two newest states may reach the disk, and the one before them knows nothing of
+/// the delivery batch.
 #[tokio::test]
 async fn a_state_that_was_not_synced_is_not_built_upon() {
     for seed in 0..300 {
@@ -111,13 +112,13 @@ async fn a_state_that_was_not_synced_is_not_built_upon() {
         let value = {
             let (writer, mut reader, _) = open_sim(&sim);
             append(&writer, "events", "first").await.unwrap();
-            let round = next(&mut reader, &limits()).await;
-            reader.finish(&round).await.unwrap();
+            let delivery = next(&mut reader, &limits()).await;
+            reader.finish(&delivery).await.unwrap();
             append(&writer, "events", "second").await.unwrap();
-            let round = next(&mut reader, &limits()).await;
+            let delivery = next(&mut reader, &limits()).await;
             sim.die_after(1); // It is written, and never synced.
-            assert!(reader.finish(&round).await.is_err());
-            round.batches[0].value
+            assert!(reader.finish(&delivery).await.is_err());
+            delivery.batches[0].value
         };
         let sim = sim.kill();
         if rng.chance(30) {
@@ -128,14 +129,17 @@ async fn a_state_that_was_not_synced_is_not_built_upon() {
         let sim = sim.power_cut_sparing(50, &mut rng);
         let (writer, mut reader, _) = open_sim(&sim);
         if writer.usage().pending_frames > 0 {
-            let round = next(&mut reader, &limits()).await;
-            assert!(round.resumed && round.batches[0].value == value, "seed {seed}: rows come under a second value");
+            let delivery = next(&mut reader, &limits()).await;
+            assert!(
+                delivery.resumed && delivery.batches[0].value == value,
+                "seed {seed}: rows come under a second value"
+            );
         }
     }
 }
 
-/// After a failed sync the kernel may call pages clean that it never wrote. A new process that found them there and synced
-/// them in vain would deliver what a power cut then takes.
+/// After a failed sync the kernel may call pages clean that it never wrote. A new process that found them there and
+/// synced them in vain would deliver what a power cut then takes.
 #[tokio::test]
 async fn what_a_failed_sync_left_in_the_page_cache_is_written_again() {
     let sim = Sim::default();
@@ -165,17 +169,17 @@ struct World {
     obeyed: BTreeMap<u64, u64>,
     /// The highest id that was ever delivered.
     highest: u64,
-    /// The round that was handed out and is not known to be finished, and whether finishing it was tried.
+    /// The delivery batch that was handed out and is not known to be finished, and whether finishing it was tried.
     open: Option<(Seen, bool)>,
-    /// An opening could not sync what a killed process had left in the page cache, unanswered: a power cut that takes it is
-    /// counted as a loss, to be on the safe side.
+    /// An opening could not sync what a killed process had left in the page cache, unanswered: a power cut that takes
+    /// it is counted as a loss, to be on the safe side.
     unsynced: bool,
 }
 
-/// Lane, value, token, rows as persisted, and the rows themselves.
-type SeenBatch = (Lane, u64, String, u64, Vec<Vec<u8>>);
+/// Stream, value, token, rows as persisted, and the rows themselves.
+type SeenBatch = (StreamKey, u64, String, u64, Vec<Vec<u8>>);
 
-/// Everything about a round that must be the same the next time.
+/// Everything about a delivery batch that must be the same the next time.
 #[derive(Clone, PartialEq, Eq)]
 struct Seen {
     span: (u64, u64),
@@ -187,9 +191,9 @@ struct Seen {
 impl std::fmt::Debug for Seen {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{:?}", self.span)?;
-        for (lane, value, _, rows, data) in &self.batches {
+        for (stream, value, _, rows, data) in &self.batches {
             let ids: Vec<_> = data.iter().map(|row| id(row)).collect();
-            write!(formatter, " {lane:?} {value:x} {rows} {ids:?}")?;
+            write!(formatter, " {stream:?} {value:x} {rows} {ids:?}")?;
         }
         let stones: Vec<_> = self.tombstones.iter().map(|(sequence, payload)| (*sequence, id(payload))).collect();
         write!(formatter, " tombstones {stones:?}")
@@ -197,29 +201,29 @@ impl std::fmt::Debug for Seen {
 }
 
 impl Seen {
-    /// The same round again, from which a disk that cannot sync may have taken rows.
+    /// The same delivery batch again, from which a disk that cannot sync may have taken rows.
     fn is(&self, before: &Self) -> bool {
         let boundaries = |seen: &Self| -> Vec<_> {
             seen.batches
                 .iter()
-                .map(|(lane, value, token, rows, _)| (lane.clone(), *value, token.clone(), *rows))
+                .map(|(stream, value, token, rows, _)| (stream.clone(), *value, token.clone(), *rows))
                 .collect()
         };
         let lost = self.batches.iter().any(|(.., rows, data)| *rows > data.len() as u64);
         self == before || (lost && self.span == before.span && boundaries(self) == boundaries(before))
     }
 
-    fn of(round: &Round, unsynced: bool) -> Self {
-        let batch = |batch: &Batch| {
+    fn of(delivery: &DeliveryBatch, unsynced: bool) -> Self {
+        let batch = |batch: &StreamBatch| {
             assert_eq!(batch.rows - batch.lost_rows, batch.iter().count() as u64);
             assert!(batch.lost_rows == 0 || unsynced);
             let rows = batch.iter().map(<[u8]>::to_vec).collect();
-            (batch.lane.clone(), batch.value, batch.token.clone(), batch.rows, rows)
+            (batch.stream.clone(), batch.value, batch.token.clone(), batch.rows, rows)
         };
         Self {
-            span: (round.first_sequence, round.last_sequence),
-            batches: round.batches.iter().map(batch).collect(),
-            tombstones: round.tombstones.iter().map(|stone| (stone.sequence, stone.payload.clone())).collect(),
+            span: (delivery.first_sequence, delivery.last_sequence),
+            batches: delivery.batches.iter().map(batch).collect(),
+            tombstones: delivery.tombstones.iter().map(|stone| (stone.sequence, stone.payload.clone())).collect(),
         }
     }
 }
@@ -239,14 +243,14 @@ impl World {
     fn frames(&mut self, rng: &mut Rng) -> (Vec<u64>, Vec<Frame>) {
         let (mut ids, mut frames) = (Vec::new(), Vec::new());
         for _ in 0..=rng.below(3) {
-            let lane = Lane::new(["events", "errors", "attributes/screen"][rng.below(3) as usize]).unwrap();
+            let stream = StreamKey::new(["events", "errors", "attributes/screen"][rng.below(3) as usize]).unwrap();
             if rng.chance(10) {
                 let (id, payload) = self.row(rng);
                 ids.push(id);
-                frames.push(Frame::tombstone(lane, payload));
+                frames.push(Frame::tombstone(stream, payload));
                 continue;
             }
-            let mut frame = Frame::new(lane);
+            let mut frame = Frame::new(stream);
             for _ in 0..=rng.below(3) {
                 let (id, row) = self.row(rng);
                 ids.push(id);
@@ -273,21 +277,21 @@ impl World {
         fine
     }
 
-    /// Takes a round, stores some or all of it, and perhaps finishes it; `false` when the disk is gone.
+    /// Takes a delivery batch, stores some or all of it, and perhaps finishes it; `false` when the disk is gone.
     async fn consume(&mut self, writer: &Writer, reader: &mut Reader, rng: &mut Rng) -> bool {
         if writer.usage().pending_frames == 0 {
             return true;
         }
-        let limits = RoundLimits { max_rows: 1 + rng.below(20), max_bytes: 1 + rng.below(9000), ..limits() };
-        let round = tokio::time::timeout(Duration::from_secs(20), reader.next_round(&limits)).await;
-        let Ok(Some(round)) = round.expect("a round was due") else { return false };
-        let seen = Seen::of(&round, self.unsynced);
+        let limits = DeliveryLimits { max_rows: 1 + rng.below(20), max_bytes: 1 + rng.below(9000), ..limits() };
+        let delivery = tokio::time::timeout(Duration::from_secs(20), reader.next_delivery(&limits)).await;
+        let Ok(Some(delivery)) = delivery.expect("a delivery was due") else { return false };
+        let seen = Seen::of(&delivery, self.unsynced);
         let mut tried = false;
         match self.open.take() {
             Some((before, false)) => assert!(seen.is(&before), "what was handed out comes again: {seen:?} {before:?}"),
             // Finishing it failed, so it may be finished or not; then the next one may even have been drawn unseen.
             Some((before, true)) if seen.span.0 <= before.span.1 => {
-                assert!(round.resumed && seen.is(&before), "{seen:?} {before:?}");
+                assert!(delivery.resumed && seen.is(&before), "{seen:?} {before:?}");
                 tried = true; // The failed attempt may still turn out to have reached the disk.
             }
             _ => {}
@@ -312,10 +316,10 @@ impl World {
         let (first_stone, last_row) = (stones.clone().min(), ids.clone().max());
         assert!(first_stone.is_none_or(|stone| last_row.is_none_or(|row| row < stone)), "rows come before tombstones");
         let lowest = ids.clone().chain(stones.clone()).min().unwrap();
-        assert!(round.resumed || lowest > self.highest, "rounds come in order");
+        assert!(delivery.resumed || lowest > self.highest, "deliveries come in order");
         self.highest = self.highest.max(ids.chain(stones).max().unwrap());
         self.open = Some((seen, true));
-        if reader.finish(&round).await.is_err() {
+        if reader.finish(&delivery).await.is_err() {
             return false;
         }
         self.open = None;
@@ -329,7 +333,8 @@ impl World {
     }
 }
 
-/// One operation soon goes wrong, once. Reading is left out: what cannot be read is damage, which other tests are about.
+/// One operation soon goes wrong, once. Reading is left out: what cannot be read is damage, which other tests are
+/// about.
 fn trouble(sim: &Sim, rng: &mut Rng) {
     let op = [Op::Create, Op::Write, Op::Sync, Op::SyncDir, Op::Remove][rng.below(5) as usize];
     let errno = [rustix::io::Errno::IO, rustix::io::Errno::NOSPC][rng.below(2) as usize];

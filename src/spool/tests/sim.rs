@@ -58,7 +58,8 @@ struct World {
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, usize>,
     durable_names: BTreeMap<PathBuf, usize>,
-    /// Changes of names since the last sync of their directory: a name and what it then meant, several at once for a rename.
+    /// Changes of names since the last sync of their directory: a name and what it then meant, several at once for a
+    /// rename.
     changes: Vec<Vec<(PathBuf, Option<usize>)>>,
     capacity: Option<usize>,
     failures: Vec<(Op, u32, i32, bool)>,

@@ -8,7 +8,7 @@
 //! all rows that were accepted before it are settled, so no older row can be stored behind it. A second erasure erases
 //! nothing more. So an erasure can be repeated after a crash.
 
-use crate::record::{Lane, Table};
+use crate::record::{Stream, Table};
 use crate::spool::Tombstone;
 use crate::store::StoreError;
 use crate::store::backoff::Backoff;
@@ -39,18 +39,18 @@ impl Inserter {
             let message = "the spool holds an erasure that this program does not know: run the newer one again";
             Cause::needs_operator("newer_spool", message.to_owned())
         };
-        let lane = Lane::parse(tombstone.lane.as_str()).ok_or_else(unknown)?;
-        if tombstone.payload.len() != 16 || lane.table == Table::Tallies {
+        let stream = Stream::parse(tombstone.stream.as_str()).ok_or_else(unknown)?;
+        if tombstone.payload.len() != 16 || stream.table == Table::Tallies {
             return Err(unknown());
         }
-        let narrower = match lane.table {
+        let narrower = match stream.table {
             Table::Attributes => " AND attribute = {name:String}",
             Table::Signals => " AND signal = {name:String}",
             _ => "",
         };
-        let mut params = vec![("site", lane.site.clone()), ("day", lane.day.to_string())];
+        let mut params = vec![("site", stream.site.clone()), ("day", stream.day.to_string())];
         if !narrower.is_empty() {
-            params.push(("name", lane.name().to_owned()));
+            params.push(("name", stream.name().to_owned()));
         }
         let attempt = getrandom::u64().map_err(|_| StoreError::setup("no random numbers".to_owned()))?;
         let mut row = attempt.to_le_bytes().to_vec();
@@ -63,7 +63,7 @@ impl Inserter {
              AND visitor IN (SELECT visitor FROM {}.erasures WHERE attempt = {attempt})",
             self.store.database()
         );
-        let done = self.erase_rows(lane.table.name(), &which, &params, found).await;
+        let done = self.erase_rows(stream.table.name(), &which, &params, found).await;
         // If this fails, the table's time to live removes the row.
         let dropped = self.store.execute(&format!("ALTER TABLE erasures DROP PARTITION {attempt}"), &[]).await;
         done.and(dropped.map_err(Cause::from))

@@ -15,8 +15,8 @@ use bytes::Bytes;
 use jiff::civil::Date;
 
 use super::status::Topic;
-use crate::record::{self, Lane, Table};
-use crate::spool::Batch;
+use crate::record::{self, Stream, Table};
+use crate::spool::StreamBatch;
 
 /// Bytes of the column `batch`.
 const VALUE_BYTES: usize = 8;
@@ -50,20 +50,20 @@ pub(super) struct Identity {
 }
 
 /// The batches of a delivery batch by insert, in the order of the first of each. It follows from the boundaries alone.
-pub(super) fn group_by_insert(batches: &[Batch]) -> Vec<Vec<&Batch>> {
-    let mut inserts: Vec<(Option<Lane>, u64, Vec<&Batch>)> = Vec::new();
+pub(super) fn group_by_insert(batches: &[StreamBatch]) -> Vec<Vec<&StreamBatch>> {
+    let mut inserts: Vec<(Option<Stream>, u64, Vec<&StreamBatch>)> = Vec::new();
     for batch in batches {
         // A stream that this program does not know stays alone; the shipper waits with it.
-        let lane = Lane::parse(batch.lane.as_str()).map(|lane| Lane { attribute: String::new(), ..lane });
-        let fits = |(known, rows, _): &&mut (Option<Lane>, u64, Vec<&Batch>)| {
-            lane.is_some() && *known == lane && *rows + batch.rows <= GROUP_ROWS_MAX
+        let stream = Stream::parse(batch.stream.as_str()).map(|stream| Stream { attribute: String::new(), ..stream });
+        let fits = |(known, rows, _): &&mut (Option<Stream>, u64, Vec<&StreamBatch>)| {
+            stream.is_some() && *known == stream && *rows + batch.rows <= GROUP_ROWS_MAX
         };
         match inserts.iter_mut().find(fits) {
             Some((_, rows, batches)) => {
                 *rows += batch.rows;
                 batches.push(batch);
             }
-            None => inserts.push((lane, batch.rows, vec![batch])),
+            None => inserts.push((stream, batch.rows, vec![batch])),
         }
     }
     inserts.into_iter().map(|(.., batches)| batches).collect()
@@ -80,13 +80,13 @@ pub(super) enum PrepareError {
 
 impl InsertBatch {
     /// The rows of batches of one group.
-    pub(super) fn new(batches: &[&Batch], schema_version: u32, has_erasures: bool) -> Result<Self, PrepareError> {
+    pub(super) fn new(batches: &[&StreamBatch], schema_version: u32, has_erasures: bool) -> Result<Self, PrepareError> {
         let first = batches.first().ok_or(PrepareError::Stream)?;
-        let lane = Lane::parse(first.lane.as_str()).ok_or(PrepareError::Stream)?;
+        let stream = Stream::parse(first.stream.as_str()).ok_or(PrepareError::Stream)?;
         // The spool keeps four bytes for the length of a row. They pay for half of its batch value here.
         let bytes: usize = batches.iter().map(|batch| batch.bytes()).sum();
         let rows = batches.iter().flat_map(|batch| batch.iter().map(|row| (batch.value, row)));
-        let target = (lane.table, lane.site.as_str(), lane.day, schema_version);
+        let target = (stream.table, stream.site.as_str(), stream.day, schema_version);
         let prepared =
             Self::of_rows(target, first.token.clone(), bytes + bytes / 8, rows).ok_or(PrepareError::Schema)?;
         Ok(Self { announced: batches.iter().map(|batch| batch.rows).sum(), has_erasures, ..prepared })
@@ -246,7 +246,7 @@ pub(super) mod tests {
 
     #[test]
     fn streams_of_one_table_and_day_share_an_insert_up_to_a_size() {
-        let batch = |lane: &str, rows| Batch::without_rows(lane, rows);
+        let batch = |stream: &str, rows| StreamBatch::without_rows(stream, rows);
         let batches = [
             batch("attributes|a.kz|2026-11-22|fonts:1", 3),
             batch("events|a.kz|2026-11-22|", 9),

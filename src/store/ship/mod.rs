@@ -39,7 +39,7 @@ use super::Store;
 use super::backoff::Backoff;
 use super::lease::Lease;
 use crate::clock::Clock;
-use crate::spool::{Batch, Outcomes, ReadError, Reader, Round, RoundLimits};
+use crate::spool::{DeliveryBatch, DeliveryLimits, Outcomes, ReadError, Reader, StreamBatch};
 
 /// Inserts under way at once.
 const IN_FLIGHT: usize = 4;
@@ -58,7 +58,7 @@ type OnErasures = dyn Fn(u64, u64) + Send + Sync;
 pub struct Shipper {
     inserter: Inserter,
     lease: Lease,
-    limits: RoundLimits,
+    limits: DeliveryLimits,
     on_replay: Option<Box<OnReplay>>,
     on_erasures: Option<Box<OnErasures>>,
 }
@@ -79,12 +79,12 @@ impl Shipper {
         let lease = Lease::new(vault.clone(), node, clock.clone());
         let dead_letters = DeadLetters::new(dead_letters);
         let inserter = Inserter { store: vault, clock, dead_letters, status: Arc::default(), stop, wake };
-        Self { inserter, lease, limits: RoundLimits::default(), on_replay: None, on_erasures: None }
+        Self { inserter, lease, limits: DeliveryLimits::default(), on_replay: None, on_erasures: None }
     }
 
     /// The same with other limits for a delivery batch. `max_rows` is at most what one insert may hold.
-    pub fn with_limits(mut self, limits: RoundLimits) -> Self {
-        self.limits = RoundLimits { max_rows: limits.max_rows.min(super::MAX_INSERT_ROWS as u64), ..limits };
+    pub fn with_limits(mut self, limits: DeliveryLimits) -> Self {
+        self.limits = DeliveryLimits { max_rows: limits.max_rows.min(super::MAX_INSERT_ROWS as u64), ..limits };
         self
     }
 
@@ -139,10 +139,10 @@ impl Shipper {
     /// watermark are in the vault. It does not promise to send nothing later: after a restart the node accepts beacons before
     /// it can reach the vault to withdraw such a promise.
     async fn drain(&mut self, reader: &mut Reader) {
-        let limits = RoundLimits { linger: Duration::ZERO, ..self.limits };
+        let limits = DeliveryLimits { linger: Duration::ZERO, ..self.limits };
         while !reader.is_drained() {
-            let Ok(Some(round)) = reader.next_round(&limits).await else { return };
-            if self.ship(reader, round).await.is_err() {
+            let Ok(Some(delivery)) = reader.next_delivery(&limits).await else { return };
+            if self.ship(reader, delivery).await.is_err() {
                 return;
             }
         }
@@ -159,11 +159,11 @@ impl Shipper {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut backoff = Backoff::for_requests();
         loop {
-            let (begun, before) = (Instant::now(), reader.books());
-            let round = tokio::select! {
+            let (begun, before) = (Instant::now(), reader.accounting());
+            let delivery = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                round = reader.next_round(&self.limits) => round,
+                delivery = reader.next_delivery(&self.limits) => delivery,
                 _ = tick.tick() => {
                     tokio::select! {
                         () = stop.cancelled() => return Ok(()),
@@ -171,11 +171,11 @@ impl Shipper {
                     }
                 }
             };
-            let settled = match round {
+            let settled = match delivery {
                 Ok(None) => return Ok(()),
-                Ok(Some(round)) => {
+                Ok(Some(delivery)) => {
                     backoff.reset();
-                    self.ship(reader, round).await
+                    self.ship(reader, delivery).await
                 }
                 Err(error) => self.spool_failed(&error, &mut backoff).await,
             };
@@ -184,7 +184,7 @@ impl Shipper {
                 () = stop.cancelled() => return Ok(()),
                 () = self.look_after(reader) => {}
             }
-            let rest = pace::rest(&before, &reader.books(), begun.elapsed());
+            let rest = pace::rest(&before, &reader.accounting(), begun.elapsed());
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(rest) => {}
@@ -192,8 +192,8 @@ impl Shipper {
         }
     }
 
-    /// Settles a round and finishes it.
-    async fn ship(&self, reader: &mut Reader, round: Round) -> Result<(), Stopped> {
+    /// Settles a delivery batch and finishes it.
+    async fn ship(&self, reader: &mut Reader, delivery: DeliveryBatch) -> Result<(), Stopped> {
         let counts = &self.inserter.status.counts;
         let mut under_way: JoinSet<Result<Delivered, Stopped>> = JoinSet::new();
         let (mut outcomes, mut stored_in_pieces) = (Outcomes::default(), Vec::new());
@@ -201,35 +201,36 @@ impl Shipper {
             outcomes.add(&delivered.outcomes);
             stored_in_pieces.extend(delivered.stored_in_pieces);
         };
-        for batches in group_by_insert(&round.batches) {
+        for batches in group_by_insert(&delivery.batches) {
             while under_way.len() >= IN_FLIGHT {
                 joined(&mut under_way).await?.map(&mut note);
             }
-            let erases = |batch: &&Batch| round.tombstones.iter().any(|tombstone| tombstone.lane == batch.lane);
-            let insert = self.prepare(&batches, round.schema_version, batches.iter().any(erases)).await?;
+            let erases =
+                |batch: &&StreamBatch| delivery.tombstones.iter().any(|tombstone| tombstone.stream == batch.stream);
+            let insert = self.prepare(&batches, delivery.schema_version, batches.iter().any(erases)).await?;
             ShipCounts::add(&counts.lost, batches.iter().map(|batch| batch.lost_rows).sum());
-            let (inserter, resumed) = (self.inserter.clone(), round.resumed);
+            let (inserter, resumed) = (self.inserter.clone(), delivery.resumed);
             under_way.spawn(async move { inserter.deliver(insert, resumed).await });
         }
         while let Some(delivered) = joined(&mut under_way).await? {
             note(delivered);
         }
         let mut erased = 0;
-        for tombstone in &round.tombstones {
+        for tombstone in &delivery.tombstones {
             erased += self.inserter.erase(tombstone).await?;
         }
         if let Some(on_erasures) = &self.on_erasures
-            && !round.tombstones.is_empty()
+            && !delivery.tombstones.is_empty()
         {
-            on_erasures(round.tombstones.len() as u64, erased);
+            on_erasures(delivery.tombstones.len() as u64, erased);
         }
         let mut backoff = Backoff::for_requests();
         // Rows that have no outcome are lost; the spool counts them.
-        while let Err(error) = reader.settle(&round, outcomes, erased).await {
+        while let Err(error) = reader.settle(&delivery, outcomes, erased).await {
             self.spool_failed(&error, &mut backoff).await?;
         }
         self.inserter.status.clear(Topic::Spool);
-        ShipCounts::add(&counts.rounds, 1);
+        ShipCounts::add(&counts.deliveries, 1);
         for insert in stored_in_pieces {
             self.inserter.tidy(&insert).await?;
         }
@@ -239,7 +240,7 @@ impl Shipper {
     /// Prepares an insert batch. Waits while this program does not know the stream or the schema: a newer one has written it.
     async fn prepare(
         &self,
-        batches: &[&Batch],
+        batches: &[&StreamBatch],
         schema_version: u32,
         has_erasures: bool,
     ) -> Result<Arc<InsertBatch>, Stopped> {

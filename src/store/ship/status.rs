@@ -8,9 +8,9 @@ use std::time::Instant;
 use crate::store::{Class, StoreError};
 
 /// Counts of rows and requests since the start. A delivery batch that is repeated after a crash or a stop counts again, and
-/// an unfinished one counts already. The counts that balance are the spool's row accounting ([`Books`]).
+/// an unfinished one counts already. The counts that balance are the spool's row accounting ([`RowAccounting`]).
 ///
-/// [`Books`]: crate::spool::Books
+/// [`RowAccounting`]: crate::spool::RowAccounting
 #[derive(Debug, Default)]
 pub struct ShipCounts {
     /// Rows known to be in the vault.
@@ -26,7 +26,7 @@ pub struct ShipCounts {
     /// Erasures that were carried out.
     pub erasures: AtomicU64,
     /// Delivery batches that were finished.
-    pub rounds: AtomicU64,
+    pub deliveries: AtomicU64,
 }
 
 impl ShipCounts {

@@ -203,10 +203,10 @@ async fn nothing_that_is_stored_joins_two_things_of_one_device() {
     pseudonyms.extend(rows.signals.iter().flat_map(|row| [row.visitor, row.digest]).filter(|bytes| *bytes != [0; 16]));
     assert_eq!(pseudonyms.iter().collect::<BTreeSet<_>>().len(), pseudonyms.len(), "each is of one row alone");
     assert!(pseudonyms.len() > 20);
-    // A lane is an insert, and an insert is a value of `batch`: no two rows of one device share one.
-    let mut lanes: Vec<&str> = rows.attributes.iter().map(|row| row.lane.as_str()).collect();
-    lanes.extend(rows.signals.iter().map(|row| row.lane.as_str()).filter(|lane| *lane != "webgl"));
-    assert_eq!(lanes.iter().collect::<BTreeSet<_>>().len(), lanes.len(), "{lanes:?}");
+    // A stream is an insert, and an insert is a value of `batch`: no two rows of one device share one.
+    let mut streams: Vec<&str> = rows.attributes.iter().map(|row| row.stream.as_str()).collect();
+    streams.extend(rows.signals.iter().map(|row| row.stream.as_str()).filter(|stream| *stream != "webgl"));
+    assert_eq!(streams.iter().collect::<BTreeSet<_>>().len(), streams.len(), "{streams:?}");
     // One byte for the network, but not the same one in every row.
     let networks: BTreeSet<u8> = rows.attributes.iter().map(|row| row.network).collect();
     assert!(networks.len() > 8, "{networks:?}");

@@ -171,7 +171,7 @@ async fn the_collector_dies_between_commit_and_cursor() {
         let mut collector = laboratory.collector(Some(&orders));
         collector.dead().await;
         assert_eq!(orders.done(Call::StateWrite), 1);
-        if laboratory.look_into_spool().resumes_round {
+        if laboratory.look_into_spool().resumes_delivery {
             resumed += 1;
             let after = laboratory.vault.number("SELECT count() AS number FROM events").await;
             committed += u32::from(skip == 3 && mode == Mode::KillBefore && after > before);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tamga::record::SCHEMA_VERSION;
-use tamga::spool::{self, Frame, Lane};
+use tamga::spool::{self, Frame, StreamKey};
 
 use super::laboratory::{Laboratory, Stores};
 use super::load::Load;
@@ -76,11 +76,11 @@ const ROW: u64 = 324;
 async fn fill(laboratory: &Laboratory, bytes: u64) {
     let options = spool::Options::new(4 << 30, SCHEMA_VERSION);
     let (writer, _reader, _) = spool::open(&laboratory.data.join("spool"), options, Arc::new(spool::Disk)).unwrap();
-    let lane = Lane::new("events/shop.kz/2026-11-22").unwrap();
-    let row = vec![b'x'; (ROW - 24 - 4) as usize - lane.as_str().len()];
+    let stream = StreamKey::new("events/shop.kz/2026-11-22").unwrap();
+    let row = vec![b'x'; (ROW - 24 - 4) as usize - stream.as_str().len()];
     let batch = || {
         let frames = (0..2000).map(|_| {
-            let mut frame = Frame::new(lane.clone());
+            let mut frame = Frame::new(stream.clone());
             frame.push(&row);
             frame
         });

@@ -18,7 +18,7 @@ use tamga::privacy::cookie::CookieSeal;
 use tamga::privacy::keys::KeyRing;
 use tamga::record::SCHEMA_VERSION;
 use tamga::secret::Secret;
-use tamga::spool::{self, Options, Reader, RoundLimits, Writer};
+use tamga::spool::{self, DeliveryLimits, Options, Reader, Writer};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
@@ -86,11 +86,11 @@ impl Process {
 
     async fn rows(&mut self) -> Rows {
         let mut rows = Rows::default();
-        let limits = RoundLimits { linger: Duration::ZERO, ..RoundLimits::default() };
+        let limits = DeliveryLimits { linger: Duration::ZERO, ..DeliveryLimits::default() };
         while self.writer.usage().pending_frames > 0 {
-            let round = self.reader.next_round(&limits).await.unwrap().unwrap();
-            rows.add(&round);
-            self.reader.finish(&round).await.unwrap();
+            let delivery = self.reader.next_delivery(&limits).await.unwrap().unwrap();
+            rows.add(&delivery);
+            self.reader.finish(&delivery).await.unwrap();
         }
         rows
     }

@@ -15,7 +15,7 @@ use tamga::privacy::cookie::CookieSeal;
 use tamga::privacy::keys::KeyRing;
 use tamga::record::SCHEMA_VERSION;
 use tamga::secret::Secret;
-use tamga::spool::{self, Options, Reader, RoundLimits, Writer};
+use tamga::spool::{self, DeliveryLimits, Options, Reader, Writer};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -166,11 +166,11 @@ impl Edge {
     pub(crate) async fn rows(&self) -> Rows {
         let mut rows = Rows::default();
         let mut reader = self.reader.lock().await;
-        let limits = RoundLimits { linger: Duration::ZERO, ..RoundLimits::default() };
+        let limits = DeliveryLimits { linger: Duration::ZERO, ..DeliveryLimits::default() };
         while self.writer.usage().pending_frames > 0 {
-            let round = reader.next_round(&limits).await.unwrap().unwrap();
-            rows.add(&round);
-            reader.finish(&round).await.unwrap();
+            let delivery = reader.next_delivery(&limits).await.unwrap().unwrap();
+            rows.add(&delivery);
+            reader.finish(&delivery).await.unwrap();
         }
         rows
     }
@@ -200,7 +200,7 @@ impl Edge {
     }
 
     pub(crate) fn rows_accepted(&self) -> u64 {
-        self.writer.usage().books.accepted
+        self.writer.usage().accounting.accepted
     }
 
     /// Stops it in order. Returns how long that took.

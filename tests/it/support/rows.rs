@@ -1,7 +1,7 @@
 //! Decodes rows of the spool. This reader of RowBinary is independent of the product's writer.
 
-use tamga::record::{Lane, Table};
-use tamga::spool::Round;
+use tamga::record::{Stream, Table};
+use tamga::spool::DeliveryBatch;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EventRow {
@@ -41,8 +41,8 @@ pub(crate) struct EventRow {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AttributeRow {
-    /// The lane's own part: the attribute, and of a list the number of the entry.
-    pub(crate) lane: String,
+    /// The stream's own part: the attribute, and of a list the number of the entry.
+    pub(crate) stream: String,
     pub(crate) attribute: String,
     pub(crate) value: String,
     pub(crate) visitor: [u8; 16],
@@ -53,7 +53,7 @@ pub(crate) struct AttributeRow {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SignalRow {
-    pub(crate) lane: String,
+    pub(crate) stream: String,
     pub(crate) signal: String,
     pub(crate) state: String,
     pub(crate) digest: [u8; 16],
@@ -86,19 +86,19 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    pub(crate) fn add(&mut self, round: &Round) {
-        for batch in &round.batches {
-            let lane = Lane::parse(batch.lane.as_str()).unwrap();
+    pub(crate) fn add(&mut self, delivery: &DeliveryBatch) {
+        for batch in &delivery.batches {
+            let stream = Stream::parse(batch.stream.as_str()).unwrap();
             for row in batch.iter() {
                 let mut bytes = Bytes(row);
-                match lane.table {
+                match stream.table {
                     Table::Events => self.events.push(bytes.event()),
-                    Table::Attributes => self.attributes.push(bytes.attribute(&lane.attribute)),
+                    Table::Attributes => self.attributes.push(bytes.attribute(&stream.attribute)),
                     Table::Tallies => self.tallies.push(bytes.tally()),
-                    Table::Signals => self.signals.push(bytes.signal(&lane.attribute)),
+                    Table::Signals => self.signals.push(bytes.signal(&stream.attribute)),
                     Table::Errors => self.errors.push(bytes.error()),
                 }
-                assert!(bytes.0.is_empty(), "a row of {} is longer than its columns", lane.label());
+                assert!(bytes.0.is_empty(), "a row of {} is longer than its columns", stream.label());
             }
         }
     }
@@ -191,10 +191,10 @@ impl Bytes<'_> {
         }
     }
 
-    fn attribute(&mut self, lane: &str) -> AttributeRow {
+    fn attribute(&mut self, stream: &str) -> AttributeRow {
         let _site_day_hour = (self.text(), self.u16(), self.u32());
         AttributeRow {
-            lane: lane.to_owned(),
+            stream: stream.to_owned(),
             attribute: self.text(),
             value: self.text(),
             visitor: self.take(),
@@ -204,11 +204,11 @@ impl Bytes<'_> {
         }
     }
 
-    fn signal(&mut self, lane: &str) -> SignalRow {
+    fn signal(&mut self, stream: &str) -> SignalRow {
         let _site_day_hour = (self.text(), self.u16(), self.u32());
         let (signal, state, digest, visitor) = (self.text(), self.text(), self.take(), self.take());
         let (_confirmed, network, _new_week) = (self.bool(), self.u8(), self.bool());
-        SignalRow { lane: lane.to_owned(), signal, state, digest, visitor, network }
+        SignalRow { stream: stream.to_owned(), signal, state, digest, visitor, network }
     }
 
     fn error(&mut self) -> ErrorRow {

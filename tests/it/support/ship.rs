@@ -11,7 +11,7 @@ use tamga::clock::Clock;
 use tamga::event::Tally;
 use tamga::privacy::pseudonymous::PseudonymousBeacon;
 use tamga::record::{self, SCHEMA_VERSION};
-use tamga::spool::{self, Frame, Lane, Options, Reader, RoundLimits, Writer};
+use tamga::spool::{self, DeliveryLimits, Frame, Options, Reader, StreamKey, Writer};
 use tamga::store::{Limits, ShipStatus, Shipper, Store, VAULT};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
@@ -46,7 +46,7 @@ pub(crate) fn open(folder: &Path) -> (Writer, Reader) {
     }
 }
 
-/// Appends one tally per number, in the day's lane.
+/// Appends one tally per number, in the day's stream.
 pub(crate) async fn append(writer: &Writer, day: Date, reason: &str, numbers: Range<u32>) {
     let tallies = numbers
         .map(|count| Tally { site: "a.kz".into(), day, hour: 1_763_800_000, reason: reason.to_owned(), count })
@@ -54,8 +54,8 @@ pub(crate) async fn append(writer: &Writer, day: Date, reason: &str, numbers: Ra
     let beacon = PseudonymousBeacon { tallies, ..Default::default() };
     let frames = record::encode(&beacon)
         .into_iter()
-        .map(|(lane, rows)| {
-            let mut frame = Frame::new(Lane::new(&lane.label()).unwrap());
+        .map(|(stream, rows)| {
+            let mut frame = Frame::new(StreamKey::new(&stream.label()).unwrap());
             rows.iter().for_each(|row| frame.push(row));
             frame
         })
@@ -104,7 +104,7 @@ impl Ship {
             }
         });
         let stop = CancellationToken::new();
-        let limits = RoundLimits { linger: Duration::from_millis(5), max_rows: 40, ..RoundLimits::default() };
+        let limits = DeliveryLimits { linger: Duration::from_millis(5), max_rows: 40, ..DeliveryLimits::default() };
         let shipper =
             Shipper::new(store, "node", clock(), &folder.join("dead-letters"), news, stop.clone()).with_limits(limits);
         Self { status: shipper.status(), task: runtime.spawn(shipper.run(reader)), stop, runtime: Some(runtime) }

@@ -1,4 +1,4 @@
-//! Do the books balance at every moment, and do they say what is really there?
+//! Do the row accounting balance at every moment, and do they say what is really there?
 
 use proptest::prelude::*;
 
@@ -12,8 +12,8 @@ enum Step {
     Append(Vec<u8>),
     /// A write and the sync of the next append fail.
     FailedAppend,
-    /// Takes a round of at most so many rows, and finishes it or not.
-    Round { max_rows: u8, finish: bool },
+    /// Takes a delivery batch of at most so many rows, and finishes it or not.
+    DeliveryBatch { max_rows: u8, finish: bool },
     /// `kill -9`, or the power goes.
     Restart { power: bool, seed: u64 },
     /// A byte of a file changes.
@@ -24,16 +24,16 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => prop::collection::vec(0u8..5, 1..6).prop_map(Step::Append),
         1 => Just(Step::FailedAppend),
-        3 => (1u8..12, any::<bool>()).prop_map(|(max_rows, finish)| Step::Round { max_rows, finish }),
+        3 => (1u8..12, any::<bool>()).prop_map(|(max_rows, finish)| Step::DeliveryBatch { max_rows, finish }),
         1 => (any::<bool>(), any::<u64>()).prop_map(|(power, seed)| Step::Restart { power, seed }),
         1 => (any::<usize>(), any::<usize>()).prop_map(|(file, at)| Step::Damage { file, at }),
     ]
 }
 
 fn frames(rows: &[u8]) -> Vec<Frame> {
-    let lanes = ["events", "tallies"];
+    let streams = ["events", "tallies"];
     let frame_of =
-        |(index, count): (usize, &u8)| frame(lanes[index % 2], &vec!["x".repeat(90).as_str(); (*count).into()]);
+        |(index, count): (usize, &u8)| frame(streams[index % 2], &vec!["x".repeat(90).as_str(); (*count).into()]);
     rows.iter().enumerate().map(frame_of).collect()
 }
 
@@ -44,26 +44,26 @@ fn change(sim: &Sim, path: &Path, at: usize, byte: u8) {
     file.sync_data().unwrap();
 }
 
-/// Settles a round in a mixture of ways. Returns how many rows it says have left.
-async fn settle(reader: &mut Reader, round: &Round) -> u64 {
-    let lost: u64 = round.batches.iter().map(|batch| batch.lost_rows).sum();
-    let here = rows(round).len() as u64;
+/// Settles a delivery batch in a mixture of ways. Returns how many rows it says have left.
+async fn settle(reader: &mut Reader, delivery: &DeliveryBatch) -> u64 {
+    let lost: u64 = delivery.batches.iter().map(|batch| batch.lost_rows).sum();
+    let here = rows(delivery).len() as u64;
     let (expired, dead_lettered) = (here / 3, here / 4);
     let outcomes = Outcomes { stored: here - expired - dead_lettered, dead_lettered, erased: 0, expired, lost };
-    reader.settle(round, outcomes, here / 5).await.unwrap();
+    reader.settle(delivery, outcomes, here / 5).await.unwrap();
     here + lost
 }
 
-/// Takes rounds until there are none. Returns how many rows came.
+/// Takes delivery batches until there are none. Returns how many rows came.
 async fn empty(writer: &Writer, reader: &mut Reader) -> u64 {
     let mut came = 0;
     while writer.usage().pending_frames > 0 {
-        match tokio::time::timeout(Duration::from_millis(200), reader.next_round(&limits())).await {
-            Ok(round) => {
-                let round = round.unwrap().unwrap();
-                came += rows(&round).len() as u64;
-                settle(reader, &round).await;
-                assert!(writer.usage().books.balance(), "{:?}", writer.usage().books);
+        match tokio::time::timeout(Duration::from_millis(200), reader.next_delivery(&limits())).await {
+            Ok(delivery) => {
+                let delivery = delivery.unwrap().unwrap();
+                came += rows(&delivery).len() as u64;
+                settle(reader, &delivery).await;
+                assert!(writer.usage().accounting.is_balanced(), "{:?}", writer.usage().accounting);
             }
             Err(_) => continue,
         }
@@ -76,44 +76,50 @@ async fn live(steps: Vec<Step>) {
     let mut damaged = false;
     let (mut writer, mut reader, _) = open_sim(&sim);
     for step in steps {
-        let before = writer.usage().books;
+        let before = writer.usage().accounting;
         match step {
             Step::Append(counts) => {
                 let rows: u64 = counts.iter().map(|count| u64::from(*count)).sum();
                 let durable = writer.enter(0).append(frames(&counts)).await.is_ok();
                 let expected = if durable { rows } else { 0 };
-                let books = writer.usage().books;
-                assert_eq!((books.accepted, books.spooled), (before.accepted + expected, before.spooled + expected));
+                let accounting = writer.usage().accounting;
+                assert_eq!(
+                    (accounting.accepted, accounting.spooled),
+                    (before.accepted + expected, before.spooled + expected)
+                );
             }
             Step::FailedAppend => {
                 sim.fail(Op::Sync, 0, rustix::io::Errno::IO, false);
                 let _ = writer.enter(0).append(frames(&[3])).await;
                 sim.heal();
             }
-            Step::Round { max_rows, finish } => {
+            Step::DeliveryBatch { max_rows, finish } => {
                 if before.spooled == 0 && writer.usage().pending_frames == 0 {
                     continue;
                 }
-                let limits = RoundLimits { max_rows: max_rows.into(), ..limits() };
-                let Ok(round) = tokio::time::timeout(Duration::from_millis(50), reader.next_round(&limits)).await
+                let limits = DeliveryLimits { max_rows: max_rows.into(), ..limits() };
+                let Ok(delivery) = tokio::time::timeout(Duration::from_millis(50), reader.next_delivery(&limits)).await
                 else {
                     continue;
                 };
-                let round = round.unwrap().unwrap();
-                assert!(damaged || writer.usage().books == before, "to take a round moves nothing");
+                let delivery = delivery.unwrap().unwrap();
+                assert!(damaged || writer.usage().accounting == before, "to take a delivery moves nothing");
                 if finish {
-                    let left = settle(&mut reader, &round).await;
-                    let books = writer.usage().books;
-                    assert!(damaged || books.spooled + left == before.spooled, "{before:?} {left} {books:?}");
+                    let left = settle(&mut reader, &delivery).await;
+                    let accounting = writer.usage().accounting;
+                    assert!(damaged || accounting.spooled + left == before.spooled, "{before:?} {left} {accounting:?}");
                 }
             }
             Step::Restart { power, seed } => {
                 drop((writer, reader));
                 sim = if power { sim.power_cut(&mut Rng::new(seed)) } else { sim.kill() };
                 (writer, reader, _) = open_sim(&sim);
-                let books = writer.usage().books;
-                assert!(damaged || books.found == before.spooled, "{before:?} {books:?}");
-                assert_eq!(books, Books { found: books.found, spooled: books.found, ..Books::default() });
+                let accounting = writer.usage().accounting;
+                assert!(damaged || accounting.found == before.spooled, "{before:?} {accounting:?}");
+                assert_eq!(
+                    accounting,
+                    RowAccounting { found: accounting.found, spooled: accounting.found, ..RowAccounting::default() }
+                );
             }
             Step::Damage { file, at } => {
                 let files = segments(&sim);
@@ -125,14 +131,14 @@ async fn live(steps: Vec<Step>) {
                 damaged = true;
             }
         }
-        assert!(writer.usage().books.balance(), "{:?}", writer.usage().books);
+        assert!(writer.usage().accounting.is_balanced(), "{:?}", writer.usage().accounting);
     }
-    let before = writer.usage().books;
+    let before = writer.usage().accounting;
     let came = empty(&writer, &mut reader).await;
-    let books = writer.usage().books;
-    assert!(books.balance() && books.spooled == 0, "{books:?}");
-    assert_eq!(came + books.settled.lost - before.settled.lost, before.spooled + books.found - before.found);
-    assert!(damaged || (books.settled.lost == 0 && books.found == before.found), "{books:?}");
+    let accounting = writer.usage().accounting;
+    assert!(accounting.is_balanced() && accounting.spooled == 0, "{accounting:?}");
+    assert_eq!(came + accounting.settled.lost - before.settled.lost, before.spooled + accounting.found - before.found);
+    assert!(damaged || (accounting.settled.lost == 0 && accounting.found == before.found), "{accounting:?}");
 }
 
 proptest! {
@@ -157,27 +163,30 @@ async fn rows_of_a_damaged_frame_are_counted_as_lost() {
     let at = sim.contents(&path).windows(5).position(|window| window == b"first").unwrap();
     change(&sim, &path, at, b'g');
     assert_eq!(empty(&writer, &mut reader).await, 4);
-    let books = writer.usage().books;
-    assert_eq!((books.accepted, books.spooled, books.settled.lost), (6, 0, 2));
-    assert!(books.balance());
+    let accounting = writer.usage().accounting;
+    assert_eq!((accounting.accepted, accounting.spooled, accounting.settled.lost), (6, 0, 2));
+    assert!(accounting.is_balanced());
 }
 
 #[test]
 fn an_erasure_moves_what_was_stored_here_and_counts_the_rest_beside() {
-    let mut books = Books { found: 10, spooled: 10, ..Books::default() };
-    books.settle(4, &Outcomes { stored: 4, ..Outcomes::default() }, 0);
-    books.settle(2, &Outcomes { stored: 2, ..Outcomes::default() }, 9);
-    assert_eq!((books.settled.stored, books.settled.erased, books.erased_elsewhere, books.spooled), (0, 6, 3, 4));
-    assert!(books.balance());
-    books.settle(2, &Outcomes { dead_lettered: 2, ..Outcomes::default() }, 0);
-    books.revive(1, 5);
-    assert_eq!((books.settled.stored, books.settled.dead_lettered, books.settled.expired), (1, 0, 1));
-    assert!(books.balance());
+    let mut accounting = RowAccounting { found: 10, spooled: 10, ..RowAccounting::default() };
+    accounting.settle(4, &Outcomes { stored: 4, ..Outcomes::default() }, 0);
+    accounting.settle(2, &Outcomes { stored: 2, ..Outcomes::default() }, 9);
+    assert_eq!(
+        (accounting.settled.stored, accounting.settled.erased, accounting.erased_elsewhere, accounting.spooled),
+        (0, 6, 3, 4)
+    );
+    assert!(accounting.is_balanced());
+    accounting.settle(2, &Outcomes { dead_lettered: 2, ..Outcomes::default() }, 0);
+    accounting.revive(1, 5);
+    assert_eq!((accounting.settled.stored, accounting.settled.dead_lettered, accounting.settled.expired), (1, 0, 1));
+    assert!(accounting.is_balanced());
 }
 
 /// Scrapes while 16 tasks append and a consumer finishes: there is no moment at which a row is in no state or in two.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn the_books_balance_at_every_scrape_under_load() {
+async fn the_row_accounting_balances_at_every_scrape_under_load() {
     let sim = Sim::default();
     let (writer, mut reader, _) = open_sim(&sim);
     let mut tasks = tokio::task::JoinSet::new();
@@ -194,18 +203,18 @@ async fn the_books_balance_at_every_scrape_under_load() {
     let scrapes = std::thread::spawn(move || {
         let mut scrapes = 0;
         while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
-            let books = other.usage().books;
-            assert!(books.balance(), "{books:?}");
+            let accounting = other.usage().accounting;
+            assert!(accounting.is_balanced(), "{accounting:?}");
             scrapes += 1;
         }
         scrapes
     });
-    while writer.usage().books.settled.total() < 16 * 40 * 3 {
-        let round = next(&mut reader, &limits()).await;
-        settle(&mut reader, &round).await;
+    while writer.usage().accounting.settled.total() < 16 * 40 * 3 {
+        let delivery = next(&mut reader, &limits()).await;
+        settle(&mut reader, &delivery).await;
     }
     tasks.join_all().await;
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     assert!(scrapes.join().unwrap() > 100);
-    assert_eq!(writer.usage().books.accepted, 16 * 40 * 3);
+    assert_eq!(writer.usage().accounting.accepted, 16 * 40 * 3);
 }

@@ -1,8 +1,8 @@
 //! Up to which time everything that arrived is settled: the watermark behind the publisher's lease.
 //!
-//! An arrival is counted from [`Arrivals::enter`] until its append has failed or is in a finished round. Arrival times
-//! live in memory only: none rests on the disk, where it would tell when a row came. So after a restart the watermark stands
-//! where it stood until everything that was found on the disk is settled.
+//! An arrival is counted from [`Arrivals::enter`] until its append has failed or is in a finished delivery batch.
+//! Arrival times live in memory only: none rests on the disk, where it would tell when a row came. So after a restart
+//! the watermark stands where it stood until everything that was found on the disk is settled.
 
 use std::collections::{BTreeMap, VecDeque};
 

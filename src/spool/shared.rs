@@ -1,6 +1,6 @@
-//! What writer and reader share: the segments that exist, the room that is left, and who waits for what.
+//! The state that writer and reader share: the queue of appends, the inventory of segments, the arrivals.
 //!
-//! Three locks, never held across I/O, and never two at once: the queue of appends, the ledger of segments, the arrivals.
+//! Each has a lock. No lock is held across I/O, and no two are held at once.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -8,13 +8,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{oneshot, watch};
 
-use super::arrivals::Arrivals;
-use super::books::{Books, Outcomes};
+use super::accounting::{Outcomes, RowAccounting};
 use super::frame::Frame;
 use super::io::{Io, Lock};
 use super::quarantine::{purge, set_aside};
+use super::reply::{AppendError, Reply};
 use super::segment::Header;
-use super::writer::Reply;
+use super::watermark::Arrivals;
 use super::{Health, Options, Usage};
 
 /// One append, waiting for its commit.
@@ -26,14 +26,14 @@ pub(super) struct Request {
     pub(super) reply: oneshot::Sender<Reply>,
 }
 
-/// Appends that wait, and the room that is taken.
+/// Appends that wait, and the bytes that are used.
 #[derive(Default)]
 pub(super) struct Queue {
     pub(super) waiting: VecDeque<Request>,
-    /// Somebody who waits will say soon that a commit is due.
-    pub(super) called: bool,
-    /// What waits is to be committed.
-    pub(super) due: bool,
+    /// A request holds the flush signal: it will ask for a commit soon.
+    pub(super) flush_pending: bool,
+    /// The requests that wait are to be committed now.
+    pub(super) flush_requested: bool,
     /// The writer's thread sleeps.
     pub(super) asleep: bool,
     /// Bytes of requests that are not answered yet, the commit that is under way included.
@@ -41,8 +41,22 @@ pub(super) struct Queue {
     /// Bytes of all segments.
     pub(super) used: u64,
     pub(super) closing: bool,
-    /// The writer's thread has ended: nobody would answer.
+    /// The writer's thread has ended: an append would get no answer.
     pub(super) stopped: bool,
+}
+
+impl Queue {
+    /// Backpressure: refuses an append of this size when the quota or the queue has no space for it.
+    pub(super) fn admit(&self, options: &Options, bytes: usize) -> Result<(), AppendError> {
+        let unanswered = self.unanswered + bytes;
+        if self.used.saturating_add(unanswered as u64) > options.quota_bytes {
+            return Err(AppendError::Full);
+        }
+        if self.unanswered > 0 && unanswered > options.queue_bytes {
+            return Err(AppendError::Overloaded);
+        }
+        Ok(())
+    }
 }
 
 /// A segment that exists.
@@ -52,7 +66,7 @@ pub(super) struct Segment {
     pub(super) header: Header,
     /// The last sequence that is durable in it; one less than the first when there is none.
     pub(super) last: u64,
-    /// The position (`books.rs`) behind the last row that is durable in it.
+    /// The position (`accounting.rs`) behind the last row that is durable in it.
     pub(super) rows_end: u64,
     /// Up to where it may be read.
     pub(super) bytes: u64,
@@ -63,7 +77,7 @@ pub(super) struct Segment {
 }
 
 /// The segments, oldest first, and counts for the operator.
-pub(super) struct Ledger {
+pub(super) struct Inventory {
     pub(super) segments: VecDeque<Segment>,
     /// Segments that could not be unlinked yet.
     pub(super) leftovers: Vec<Segment>,
@@ -71,7 +85,7 @@ pub(super) struct Ledger {
     pub(super) last: u64,
     /// The position behind the last durable row.
     pub(super) rows_end: u64,
-    pub(super) books: Books,
+    pub(super) accounting: RowAccounting,
     pub(super) health: Health,
     pub(super) lost_frames: u64,
     pub(super) damaged_bytes: u64,
@@ -96,7 +110,7 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) queue: Mutex<Queue>,
     pub(super) work: Condvar,
-    pub(super) ledger: Mutex<Ledger>,
+    pub(super) inventory: Mutex<Inventory>,
     pub(super) arrivals: Mutex<Arrivals>,
     pub(super) durable: watch::Sender<Durable>,
     pub(super) io: Arc<dyn Io>,
@@ -110,14 +124,14 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    /// Has what waits committed.
-    pub(super) fn call_writer(&self) {
+    /// Asks the writer's thread to commit the requests that wait.
+    pub(super) fn request_flush(&self) {
         let wake = {
             let mut queue = lock(&self.queue);
-            (queue.called, queue.due) = (false, true);
+            (queue.flush_pending, queue.flush_requested) = (false, true);
             std::mem::take(&mut queue.asleep)
         };
-        // To wake is a call of the system, and a thread that works looks by itself.
+        // A wake costs a system call. A thread that is awake looks at the queue by itself.
         if wake {
             self.work.notify_one();
         }
@@ -126,25 +140,25 @@ impl Shared {
     /// The cursor has been synced past this sequence, which moved it by so many rows.
     pub(super) fn finish(&self, sequence: u64, progress: u64, outcomes: &Outcomes, erased_in_store: u64) {
         {
-            let mut ledger = lock(&self.ledger);
-            ledger.finished = sequence;
-            ledger.books.settle(progress, outcomes, erased_in_store);
+            let mut inventory = lock(&self.inventory);
+            inventory.finished = sequence;
+            inventory.accounting.settle(progress, outcomes, erased_in_store);
         }
         lock(&self.arrivals).finish(sequence);
         self.reclaim();
     }
 
-    /// Removes sealed segments that lie wholly behind the cursor, which has been synced. What cannot be removed is tried
-    /// again next time, and goes on counting towards the quota.
+    /// Removes sealed segments that lie wholly behind the cursor, which has been synced. What cannot be removed is
+    /// tried again next time, and goes on counting towards the quota.
     pub(super) fn reclaim(&self) {
         let mut doomed = {
-            let mut ledger = lock(&self.ledger);
-            let mut doomed = std::mem::take(&mut ledger.leftovers);
-            while let Some(front) = ledger.segments.front() {
-                if !front.sealed || front.last > ledger.finished {
+            let mut inventory = lock(&self.inventory);
+            let mut doomed = std::mem::take(&mut inventory.leftovers);
+            while let Some(front) = inventory.segments.front() {
+                if !front.sealed || front.last > inventory.finished {
                     break;
                 }
-                doomed.extend(ledger.segments.pop_front());
+                doomed.extend(inventory.segments.pop_front());
             }
             doomed
         };
@@ -165,10 +179,10 @@ impl Shared {
             !gone
         });
         {
-            let mut ledger = lock(&self.ledger);
-            ledger.leftovers.extend(doomed);
-            ledger.quarantined_files += kept.0;
-            ledger.quarantined_bytes += kept.1;
+            let mut inventory = lock(&self.inventory);
+            inventory.leftovers.extend(doomed);
+            inventory.quarantined_files += kept.0;
+            inventory.quarantined_bytes += kept.1;
         }
         let mut queue = lock(&self.queue);
         queue.used = queue.used.saturating_sub(freed);
@@ -177,9 +191,9 @@ impl Shared {
     /// Deletes what has been in quarantine for too long. Returns how many files.
     pub(super) fn purge_quarantine(&self, before_ms: i64) -> std::io::Result<u64> {
         let (files, bytes) = purge(self.io.as_ref(), &self.dir, before_ms)?;
-        let mut ledger = lock(&self.ledger);
-        ledger.quarantined_files = ledger.quarantined_files.saturating_sub(files);
-        ledger.quarantined_bytes = ledger.quarantined_bytes.saturating_sub(bytes);
+        let mut inventory = lock(&self.inventory);
+        inventory.quarantined_files = inventory.quarantined_files.saturating_sub(files);
+        inventory.quarantined_bytes = inventory.quarantined_bytes.saturating_sub(bytes);
         Ok(files)
     }
 
@@ -189,24 +203,24 @@ impl Shared {
             let queue = lock(&self.queue);
             (queue.used, queue.unanswered as u64)
         };
-        let ledger = lock(&self.ledger);
-        let pending = |segment: &Segment| segment.last.saturating_sub(ledger.finished.max(segment.header.first - 1));
+        let inventory = lock(&self.inventory);
+        let pending = |segment: &Segment| segment.last.saturating_sub(inventory.finished.max(segment.header.first - 1));
         Usage {
             bytes,
             queued_bytes,
             quota_bytes: self.options.quota_bytes,
-            segments: ledger.segments.len() as u64,
-            pending_frames: ledger.segments.iter().map(pending).sum(),
-            books: ledger.books,
-            last_sequence: ledger.last,
-            finished_sequence: ledger.finished,
-            commits: ledger.commits,
-            failed_commits: ledger.failed_commits,
-            lost_frames: ledger.lost_frames,
-            damaged_bytes: ledger.damaged_bytes,
-            quarantined_files: ledger.quarantined_files,
-            quarantined_bytes: ledger.quarantined_bytes,
-            health: ledger.health.clone(),
+            segments: inventory.segments.len() as u64,
+            pending_frames: inventory.segments.iter().map(pending).sum(),
+            accounting: inventory.accounting,
+            last_sequence: inventory.last,
+            finished_sequence: inventory.finished,
+            commits: inventory.commits,
+            failed_commits: inventory.failed_commits,
+            lost_frames: inventory.lost_frames,
+            damaged_bytes: inventory.damaged_bytes,
+            quarantined_files: inventory.quarantined_files,
+            quarantined_bytes: inventory.quarantined_bytes,
+            health: inventory.health.clone(),
         }
     }
 }
