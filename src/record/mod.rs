@@ -1,14 +1,11 @@
-//! What may be kept, as bytes: each pseudonymous shape becomes one row of one vault table in ClickHouse's RowBinary.
+//! Pseudonymous shapes as bytes: each shape becomes one row of one vault table in ClickHouse's RowBinary.
 //!
-//! A row is encoded without the column `batch`, which the shipper puts before it. Rows are grouped into frames by
-//! [`Stream`]: one table, one site and one of its days, for attributes and signals one of them, and of a list one
-//! entry, so that neither a frame nor the column `batch` ties together what one device has. [`SCHEMA_VERSION`] names
-//! the columns; spools of an older version are still understood as long as [`columns`] knows them: a column that is
-//! added goes to the end.
-//!
-//! RowBinary: integers little-endian, `Bool` one byte, `Date` days since 1970 as u16, `DateTime` seconds as u32,
-//! `String` and `LowCardinality(String)` a LEB128 length and the bytes, `FixedString(16)` the bytes.
+//! A row is encoded without the column `batch`; the shipper puts it before the row. Rows are grouped into frames by
+//! [`Stream`]: one table, one site and one of its days, for attributes and signals one of them, and of a list one entry.
+//! So neither a frame nor the column `batch` links the rows of one device. [`columns`](columns()) has the columns of each
+//! table and of each schema version, so rows in spools of an older version are still understood.
 
+mod columns;
 mod row;
 
 use jiff::civil::Date;
@@ -18,10 +15,8 @@ use crate::event::{Entry, Tally};
 use crate::privacy::pseudonymous::{
     Attribute, EventKind, Failure, PseudonymousBeacon, PseudonymousEvent, RowSubject, Signal,
 };
+pub use columns::{ColumnType, SCHEMA_VERSION, column_type, columns};
 use row::Row;
-
-/// The version of the columns below; it stands in every spool segment's header.
-pub const SCHEMA_VERSION: u32 = 3;
 
 /// A vault table that rows are shipped to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,68 +51,6 @@ impl Table {
     fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|table| table.name() == name)
     }
-}
-
-/// The columns of a table in the order of a row's bytes, after `batch`; `None` for a version this program does not
-/// know.
-pub fn columns(table: Table, schema_version: u32) -> Option<&'static [&'static str]> {
-    let columns: &[&str] = match table {
-        Table::Events => &[
-            "site",
-            "day",
-            "hour",
-            "visitor",
-            "visit",
-            "view",
-            "confirmed",
-            "network",
-            "new_day",
-            "new_week",
-            "new_month",
-            "new_ever",
-            "visit_number",
-            "type",
-            "path",
-            "previous_path",
-            "step",
-            "duration_s",
-            "engaged_s",
-            "entry_channel",
-            "entry_source",
-            "entry_medium",
-            "entry_campaign",
-            "exit_domain",
-            "country",
-            "region",
-            "browser",
-            "browser_major",
-            "os",
-            "device",
-            "name",
-            "variant",
-            "suspect",
-            "search_term",
-            "absence",
-            "cohort",
-        ],
-        Table::Attributes => {
-            &["site", "day", "hour", "attribute", "value", "visitor", "confirmed", "network", "new_week"]
-        }
-        Table::Tallies => &["site", "day", "hour", "reason", "count"],
-        Table::Signals => {
-            &["site", "day", "hour", "signal", "state", "digest", "visitor", "confirmed", "network", "new_week"]
-        }
-        Table::Errors => &["site", "day", "hour", "template", "browser", "visitor", "confirmed", "network", "new_week"],
-    };
-    // Columns that each table has gained since a version.
-    let gained = match (schema_version, table) {
-        (2, Table::Events) => 2,
-        (SCHEMA_VERSION | 2, _) | (1, Table::Tallies) => 0,
-        (1, Table::Attributes) => 1,
-        (1, Table::Events) => 3,
-        _ => return None,
-    };
-    columns.get(..columns.len() - gained)
 }
 
 /// Where rows go: a table, a site's day, and for attributes and signals which one.
@@ -365,17 +298,5 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(encode(&beacon).len(), 6);
-    }
-
-    #[test]
-    fn a_row_of_version_1_is_a_row_of_today_without_its_end() {
-        for table in Table::ALL {
-            let now = columns(table, SCHEMA_VERSION).expect("the current version");
-            match columns(table, 1) {
-                Some(then) => assert!(now.starts_with(then), "{}", table.name()),
-                None => assert!(matches!(table, Table::Signals | Table::Errors)),
-            }
-            assert_eq!(columns(table, SCHEMA_VERSION + 1), None);
-        }
     }
 }

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::record::epoch_date;
+use crate::record::{ColumnType, column_type, epoch_date};
 
-/// The columns of a row and their values as text; `None` when the bytes are not a row of these columns, or a column's type is
-/// not known here. Text is quoted and escaped, since a refused row can hold anything.
+/// The columns of a row and their values as text; `None` when the bytes are not a row of these columns, or when no table has a column
+/// of such a name. Text is quoted and escaped, since a refused row can hold anything.
 pub(super) fn decode(columns: &[&str], row: &[u8]) -> Option<Vec<(String, String)>> {
     let mut rest = row;
     let mut shown = Vec::with_capacity(columns.len());
@@ -16,23 +16,19 @@ pub(super) fn decode(columns: &[&str], row: &[u8]) -> Option<Vec<(String, String
 }
 
 fn value(column: &str, rest: &mut &[u8]) -> Option<String> {
-    Some(match column {
-        "day" => epoch_date(u16::from_le_bytes(take(rest)?)).to_string(),
-        "hour" => Timestamp::from_second(u32::from_le_bytes(take(rest)?).into()).ok()?.to_string(),
-        "visitor" | "visit" | "view" | "digest" => hex(&take::<16>(rest)?),
-        "confirmed" | "new_day" | "new_week" | "new_month" | "new_ever" => match take::<1>(rest)? {
+    Some(match column_type(column)? {
+        ColumnType::Date => epoch_date(u16::from_le_bytes(take(rest)?)).to_string(),
+        ColumnType::DateTime => Timestamp::from_second(u32::from_le_bytes(take(rest)?).into()).ok()?.to_string(),
+        ColumnType::Bytes16 => hex(&take::<16>(rest)?),
+        ColumnType::Bool => match take::<1>(rest)? {
             [0] => "false".to_owned(),
             [1] => "true".to_owned(),
             [other] => format!("not a truth value: {other}"),
         },
-        "network" | "step" => take::<1>(rest)?[0].to_string(),
-        "duration_s" | "engaged_s" | "browser_major" => u16::from_le_bytes(take(rest)?).to_string(),
-        "count" => u32::from_le_bytes(take(rest)?).to_string(),
-        "site" | "visit_number" | "type" | "path" | "previous_path" | "entry_channel" | "entry_source"
-        | "entry_medium" | "entry_campaign" | "exit_domain" | "country" | "region" | "browser" | "os" | "device"
-        | "name" | "variant" | "suspect" | "search_term" | "attribute" | "value" | "reason" | "signal" | "state"
-        | "template" | "absence" | "cohort" => text(rest)?,
-        _ => return None,
+        ColumnType::U8 => take::<1>(rest)?[0].to_string(),
+        ColumnType::U16 => u16::from_le_bytes(take(rest)?).to_string(),
+        ColumnType::U32 => u32::from_le_bytes(take(rest)?).to_string(),
+        ColumnType::Text => text(rest)?,
     })
 }
 
