@@ -1,10 +1,9 @@
-//! Opening a spool that may have seen a crash, a power cut, a failing disk or an operator with `mv`.
+//! Opens a spool after a crash, a power cut, a disk error, or files that an operator moved.
 //!
-//! Only the newest segment is read through: the ones before it were sealed, or examined by an earlier recovery, and
-//! what is damaged in them is found when it is read. The newest may end in a commit that nobody was told of. What is
-//! missing of that commit was never acknowledged and is cut off or voided; what is missing before it is damage, and is
-//! left for the reader to step over and to report. No file makes the opening fail: one that is not understood is moved
-//! to quarantine.
+//! Only the newest segment is read to its end. Older segments were sealed or were examined by an earlier recovery;
+//! damage in them is found when they are read. The newest segment may end in a commit that was never acknowledged. Missing
+//! parts of that commit are cut off or voided. Missing bytes before it are damage: the reader steps over them and
+//! reports them. No file makes the opening fail: a file that is not understood goes to quarantine.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -54,157 +53,210 @@ pub(super) struct Recovered {
     pub(super) report: Recovery,
 }
 
-/// Reads what is there and repairs the end. The caller holds the lock.
+/// A segment file whose header is whole: the header, the path, the length in bytes.
+type SegmentFile = (Header, PathBuf, u64);
+
+/// Names the spool in an error of the system.
+fn attempt(dir: &Path, what: &'static str) -> impl FnOnce(io::Error) -> OpenError {
+    move |source| OpenError::Io { what, dir: dir.to_owned(), source }
+}
+
+/// Reads the state and the segments, and repairs the end of the newest segment. The caller holds the lock.
 pub(super) fn recover(dir: &Path, io: &dyn Io) -> Result<Recovered, OpenError> {
-    let attempt = |what: &'static str| move |source| OpenError::Io { what, dir: dir.to_owned(), source };
     let mut report = Recovery::default();
     // A former process may have died between creating a file and syncing its name.
-    io.sync_dir(dir).map_err(attempt("sync"))?;
-    let (mut slots, loaded) = Slots::load(dir, io).map_err(attempt("read the state of"))?;
-    let mut next_sequence = 1;
-    let mut found = Vec::new();
-    for entry in io.list(dir).map_err(attempt("list"))? {
-        let Some(named) = parse_file_name(&entry.name) else { continue };
-        let path = dir.join(&entry.name);
-        match read_header(io, &path).map_err(attempt("read a segment of"))? {
-            Some(header) => found.push((header, path, entry.bytes)),
-            None if is_blank(io, &path, entry.bytes) => {
-                io.remove(&path).map_err(attempt("remove an empty segment of"))?; // It was never used.
-            }
-            None => {
-                // How many sequences it used is unknown; this many at most.
-                next_sequence = next_sequence.max(named.saturating_add(entry.bytes / HEADER as u64));
-                report.quarantined += 1;
-                set_aside(io, dir, &path).map_err(attempt("move a damaged segment of"))?;
-            }
-        }
-    }
-    found.sort_by(|a, b| (a.0.first, &a.1).cmp(&(b.0.first, &b.1)));
-    // A copy under a second name.
-    let mut unique: Vec<(Header, PathBuf, u64)> = Vec::new();
-    for (header, path, bytes) in found {
-        match unique.last() {
-            Some((before, ..)) if before.first == header.first => {
-                report.quarantined += 1;
-                set_aside(io, dir, &path).map_err(attempt("move a duplicate segment of"))?;
-            }
-            _ => unique.push((header, path, bytes)),
-        }
-    }
+    io.sync_dir(dir).map_err(attempt(dir, "sync"))?;
+    let (mut slots, loaded) = Slots::load(dir, io).map_err(attempt(dir, "read the state of"))?;
+    let (files, mut next_sequence) = segment_files(dir, io, &mut report)?;
     let state = loaded.unwrap_or_else(|| {
-        report.state_lost = !unique.is_empty();
-        let cursor = unique.first().map_or(0, |(header, ..)| header.first - 1);
-        let rows = unique.first().map_or(0, |(header, ..)| header.rows_before);
+        report.state_lost = !files.is_empty();
+        let cursor = files.first().map_or(0, |(header, ..)| header.first - 1);
+        let rows = files.first().map_or(0, |(header, ..)| header.rows_before);
         State { cursor, watermark: i64::MIN, rows, open: None }
     });
     report.resumes_delivery = state.open.is_some();
-    let delivered = state.open.as_ref().map_or(state.cursor, |open| open.last.max(state.cursor));
-    // Where the rows were counted last; from there on they are counted by reading.
-    let known = state.open.as_ref().map_or((state.cursor, state.rows), |open| (open.last, open.rows_end));
+    let known = Known::of(&state);
 
-    let mut segments = Vec::with_capacity(unique.len());
-    let (mut last, mut rows_end) = (delivered, known.1);
-    let count = unique.len();
-    let next: Vec<Header> = unique.iter().skip(1).map(|(header, ..)| *header).collect();
-    for (index, (header, path, bytes)) in unique.into_iter().enumerate() {
-        let (last_before, rows_before) = (header.first - 1, header.rows_before);
-        let mut segment =
-            Segment { path, header, last: last_before, rows_end: rows_before, bytes, sealed: true, keep: false };
-        if index + 1 < count {
-            segment.last = next[index].acknowledged_before.max(segment.last);
-            segment.rows_end = next[index].rows_before;
+    let mut segments = Vec::with_capacity(files.len());
+    let (mut last, mut rows_end) = (known.delivered, known.rows);
+    let mut files = files.into_iter().peekable();
+    while let Some((header, path, bytes)) = files.next() {
+        let (before, rows) = (header.first - 1, header.rows_before);
+        let mut segment = Segment { path, header, last: before, rows_end: rows, bytes, sealed: true, keep: false };
+        if let Some((next, ..)) = files.peek() {
+            segment.last = next.acknowledged_before.max(segment.last);
+            segment.rows_end = next.rows_before;
         } else {
-            repair_end(&mut segment, delivered, known, io, dir, &mut report)
-                .map_err(attempt("examine the newest segment of"))?;
+            repair_end(&mut segment, &known, io, dir, &mut report)
+                .map_err(attempt(dir, "examine the newest segment of"))?;
         }
-        // A segment without frames says nothing of what was acknowledged but what its header says.
+        // In a segment without frames only the header says what was acknowledged.
         last = last.max(if segment.last < header.first { header.acknowledged_before } else { segment.last });
         rows_end = rows_end.max(segment.rows_end);
         next_sequence = next_sequence.max(header.first + 1);
         segments.push(segment);
     }
     next_sequence = next_sequence.max(last + 1);
-    // What was read may have been in the page cache only, and segments are unlinked on the strength of it. A second
-    // attempt takes a new file.
-    slots.save(&state, io).or_else(|_| slots.save(&state, io)).map_err(attempt("write the state of"))?;
+    // The state that was read may have been in the page cache only, and segments are unlinked because of it. So it is
+    // written again. A second attempt uses a new file.
+    slots.save(&state, io).or_else(|_| slots.save(&state, io)).map_err(attempt(dir, "write the state of"))?;
     if !slots.complete() {
-        // Both are needed before the disk is full. If it already is, the other one is tried again when its turn comes.
+        // Both files are needed before the disk is full. If it is full already, the next save tries the other one again.
         let _ = slots.save(&state, io);
     }
     Ok(Recovered { state, slots, segments, last, rows_end, next_sequence, report })
 }
 
-/// Finds the end of the newest segment, cuts off what is behind it, and voids what else of the last commit is torn.
-/// `known` is the last sequence whose position is known, and that position.
-fn repair_end(
-    segment: &mut Segment,
+/// The segments of the directory by first sequence, and the lowest sequence that surely was never used by a file that
+/// is not understood. Such files and copies go to quarantine. Files that were never used are removed.
+fn segment_files(dir: &Path, io: &dyn Io, report: &mut Recovery) -> Result<(Vec<SegmentFile>, u64), OpenError> {
+    let mut next_sequence = 1;
+    let mut found = Vec::new();
+    for entry in io.list(dir).map_err(attempt(dir, "list"))? {
+        let Some(named) = parse_file_name(&entry.name) else { continue };
+        let path = dir.join(&entry.name);
+        match read_header(io, &path).map_err(attempt(dir, "read a segment of"))? {
+            Some(header) => found.push((header, path, entry.bytes)),
+            None if is_blank(io, &path, entry.bytes) => {
+                io.remove(&path).map_err(attempt(dir, "remove an empty segment of"))?;
+            }
+            None => {
+                // The number of sequences in the file is unknown. This is the most it can hold.
+                next_sequence = next_sequence.max(named.saturating_add(entry.bytes / HEADER as u64));
+                report.quarantined += 1;
+                set_aside(io, dir, &path).map_err(attempt(dir, "move a damaged segment of"))?;
+            }
+        }
+    }
+    found.sort_by(|a, b| (a.0.first, &a.1).cmp(&(b.0.first, &b.1)));
+    let mut unique: Vec<SegmentFile> = Vec::new();
+    for (header, path, bytes) in found {
+        match unique.last() {
+            // A copy under a second name.
+            Some((before, ..)) if before.first == header.first => {
+                report.quarantined += 1;
+                set_aside(io, dir, &path).map_err(attempt(dir, "move a duplicate segment of"))?;
+            }
+            _ => unique.push((header, path, bytes)),
+        }
+    }
+    Ok((unique, next_sequence))
+}
+
+/// The facts that the state file gives about the frames.
+struct Known {
+    /// Frames up to this sequence were handed to the consumer, so they were acknowledged.
     delivered: u64,
-    known: (u64, u64),
-    io: &dyn Io,
-    dir: &Path,
-    report: &mut Recovery,
-) -> io::Result<()> {
+    /// The last sequence whose position is known. Rows behind it are counted by reading.
+    sequence: u64,
+    /// The position of that sequence, in rows.
+    rows: u64,
+}
+
+impl Known {
+    fn of(state: &State) -> Self {
+        let (sequence, rows) =
+            state.open.as_ref().map_or((state.cursor, state.rows), |open| (open.last, open.rows_end));
+        Self { delivered: sequence.max(state.cursor), sequence, rows }
+    }
+}
+
+/// Bytes between two whole frames that are no frame, and the sequences that are missing there.
+struct Gap {
+    offset: u64,
+    bytes: u64,
+    first: u64,
+    last: u64,
+    /// The position, within its commit, of the frame behind the gap.
+    next_position: u16,
+}
+
+/// The result of reading the newest segment to its end.
+struct End {
+    gaps: Vec<Gap>,
+    /// The first sequence of the last commit, and the offset at which the commit begins.
+    last_commit: u64,
+    commit_at: u64,
+    /// How many bytes that are not zero lie behind the last whole frame.
+    tail: u64,
+}
+
+/// Finds the end of the newest segment, cuts off the bytes behind it, and voids other torn parts of the last commit.
+fn repair_end(segment: &mut Segment, known: &Known, io: &dyn Io, dir: &Path, report: &mut Recovery) -> io::Result<()> {
     let file = io.open(&segment.path)?;
     let size = file.size()?;
     let mut scan = Scan::new(file, segment.header, size);
     scan.salvage = true;
-    if known.0 >= segment.header.first {
-        segment.rows_end = known.1;
+    let found = find_end(&mut scan, segment, known)?;
+    let end = scan.offset;
+    if found.tail > 0 && known.delivered > segment.last {
+        // The reader had met frames here, so they were acknowledged: this is damage, not a torn write.
+        let bytes = scan.raw(end, usize::try_from(found.tail).unwrap_or(usize::MAX));
+        report.quarantined += u64::from(copy_aside(io, dir, &segment.path, end, &bytes)?);
+    } else {
+        report.torn_bytes += found.tail;
     }
-    let mut gaps = Vec::new();
-    let (mut last_commit, mut commit_at, mut whole_until) = (0, FRAMES_AT, FRAMES_AT);
-    let tail = loop {
+    void_torn(&mut scan, segment, &found, known.delivered, report)?;
+    // After `kill -9` the frames may be in the page cache only, and a power cut could take frames that were delivered.
+    // If the former process's sync had failed, a further sync would succeed and write nothing. So the last commit is
+    // written again. The commits before it were synced, or this file would have no later commit.
+    let mut again = vec![0; usize::try_from(end - found.commit_at).unwrap_or(0)];
+    if !found.gaps.is_empty() || read_or_zero(scan.file(), &mut again, found.commit_at).is_err() {
+        again.clear(); // Bytes that cannot be read must not be written.
+    }
+    let written = scan.file().set_len(end).and_then(|()| scan.file().write_all_at(&again, found.commit_at));
+    let synced = written.and_then(|()| scan.file().sync_data());
+    report.unsynced = synced.is_err();
+    segment.bytes = if synced.is_ok() { end } else { size };
+    Ok(())
+}
+
+/// Reads the segment to its end, and sets its last sequence and its position.
+fn find_end(scan: &mut Scan, segment: &mut Segment, known: &Known) -> io::Result<End> {
+    if known.sequence >= segment.header.first {
+        segment.rows_end = known.rows;
+    }
+    let mut end = End { gaps: Vec::new(), last_commit: 0, commit_at: FRAMES_AT, tail: 0 };
+    let mut whole_until = FRAMES_AT;
+    loop {
         match scan.next()? {
             Found::Frame(frame, position) => {
                 segment.last = frame.sequence;
-                if frame.sequence > known.0 {
+                if frame.sequence > known.sequence {
                     segment.rows_end += u64::from(frame.rows);
                 }
                 let commit = frame.sequence.saturating_sub(u64::from(position));
-                if commit != last_commit {
-                    (last_commit, commit_at) = (commit, whole_until);
+                if commit != end.last_commit {
+                    (end.last_commit, end.commit_at) = (commit, whole_until);
                 }
                 whole_until = scan.offset;
             }
             Found::Void => (segment.last, whole_until) = (scan.expected - 1, scan.offset),
             Found::Gap { offset, bytes, first, last, next_position } => {
-                gaps.push((offset, bytes, first, last, next_position));
+                end.gaps.push(Gap { offset, bytes, first, last, next_position });
             }
-            Found::End { bytes } => break bytes,
+            Found::End { bytes } => {
+                end.tail = bytes;
+                return Ok(end);
+            }
         }
-    };
-    let end = scan.offset;
-    if tail > 0 && delivered > segment.last {
-        // The reader had met frames here, so they were acknowledged: this is damage, not a torn write.
-        let bytes = scan.raw(end, usize::try_from(tail).unwrap_or(usize::MAX));
-        report.quarantined += u64::from(copy_aside(io, dir, &segment.path, end, &bytes)?);
-    } else {
-        report.torn_bytes += tail;
     }
-    let damaged = !gaps.is_empty();
-    for (offset, bytes, first, last, next_position) in gaps {
-        let sequences = (last + 1).saturating_sub(first);
-        let (Ok(count), Ok(length)) = (u32::try_from(sequences), usize::try_from(bytes)) else { continue };
-        let never_acknowledged = first >= last_commit && first > delivered && count > 0 && length > HEADER;
+}
+
+/// Turns gaps in the last commit into voids, if the commit was never acknowledged.
+fn void_torn(scan: &mut Scan, segment: &Segment, end: &End, delivered: u64, report: &mut Recovery) -> io::Result<()> {
+    for gap in &end.gaps {
+        let sequences = (gap.last + 1).saturating_sub(gap.first);
+        let (Ok(count), Ok(length)) = (u32::try_from(sequences), usize::try_from(gap.bytes)) else { continue };
+        let never_acknowledged = gap.first >= end.last_commit && gap.first > delivered && count > 0 && length > HEADER;
         if never_acknowledged {
-            let position = next_position.saturating_sub(u16::try_from(count).unwrap_or(u16::MAX));
-            let header = void_header(&segment.header.id, &scan.raw(offset, length), first, count, position);
-            scan.file().write_all_at(&header, offset)?;
+            let position = gap.next_position.saturating_sub(u16::try_from(count).unwrap_or(u16::MAX));
+            let header = void_header(&segment.header.id, &scan.raw(gap.offset, length), gap.first, count, position);
+            scan.file().write_all_at(&header, gap.offset)?;
             report.torn_frames += sequences;
-            report.torn_bytes += bytes;
+            report.torn_bytes += gap.bytes;
         }
     }
-    // After `kill -9` the frames may be in the page cache only; nothing may be delivered that a power cut could take.
-    // If the former process's sync had failed, a further one would say yes and write nothing, so the last commit is
-    // written again; the ones before it were synced, or there would be no later one in this file.
-    let mut again = vec![0; usize::try_from(end - commit_at).unwrap_or(0)];
-    if damaged || read_or_zero(scan.file(), &mut again, commit_at).is_err() {
-        again.clear(); // What cannot be read must not be written.
-    }
-    let written = scan.file().set_len(end).and_then(|()| scan.file().write_all_at(&again, commit_at));
-    let synced = written.and_then(|()| scan.file().sync_data());
-    report.unsynced = synced.is_err();
-    segment.bytes = if synced.is_ok() { end } else { size };
     Ok(())
 }
 
