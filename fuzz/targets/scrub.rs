@@ -1,4 +1,4 @@
-//! URLs and free text: what is kept of them is bounded and has no room for an identifier made of digits.
+//! URLs and free text: the text that is kept is bounded and cannot hold an identifier made of digits.
 
 use std::sync::LazyLock;
 

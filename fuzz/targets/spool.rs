@@ -25,7 +25,7 @@ static SOUND: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
     RUNTIME.block_on(async {
         for number in 0..12_u8 {
             let append = writer.enter(i64::from(number)).append(vec![frame(number)]);
-            append.await.expect("there is room");
+            append.await.expect("there is space");
             if number == 5 {
                 let limits = DeliveryLimits { linger: Duration::ZERO, max_rows: 4, ..DeliveryLimits::default() };
                 reader.next_delivery(&limits).await.expect("readable").expect("there are rows");
@@ -59,7 +59,7 @@ pub(crate) fn run(data: &[u8]) {
     }
     let folder = tempfile::tempdir_in("/dev/shm").expect("a folder in memory");
     for (name, bytes) in &files {
-        fs::write(folder.path().join(name), bytes).expect("room in memory");
+        fs::write(folder.path().join(name), bytes).expect("space in memory");
     }
     let (writer, mut reader, _) = open(folder.path());
     let known: HashSet<Vec<u8>> = (0..12).chain([99]).flat_map(rows).collect();
@@ -69,7 +69,7 @@ pub(crate) fn run(data: &[u8]) {
         assert!(appended != Err(AppendError::Full) || taken as u64 + APPEND > QUOTA, "full of what nobody wrote");
         let began = Instant::now();
         while appended == Err(AppendError::Full) && began.elapsed() < Duration::from_secs(10) {
-            // The files have grown beyond the quota; there is room soon after they have been gone through.
+            // The files have grown beyond the quota; there is space soon after they have been read.
             drain(&writer, &mut reader, &known).await;
             tokio::time::sleep(Duration::from_millis(1)).await;
             appended = append(&writer).await;

@@ -8,7 +8,7 @@ use crate::privacy::pseudonymous::{Pseudonym, RowSubject};
 /// What a row seldom exceeds, in bytes.
 const ROW: usize = 256;
 
-/// One row under construction, in the room of the row before it.
+/// One row under construction. Its buffer is reused for the next row.
 pub(super) struct Row(Vec<u8>);
 
 impl Default for Row {
@@ -40,7 +40,7 @@ impl Row {
         self
     }
 
-    /// A pseudonym within a visitor's own few: half of it tells them apart as well, and zeroes take no room on a disk.
+    /// A pseudonym among the few of one visitor: eight bytes distinguish them, and zeroes compress to nothing.
     pub(super) fn half(&mut self, value: Pseudonym) -> &mut Self {
         self.bytes(&value.bytes()[..8]).bytes(&[0; 8])
     }

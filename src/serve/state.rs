@@ -58,7 +58,7 @@ impl admin::Watch for State {
             spool::Health::DiskFull => reasons.push("the spool's disk is full; free some room".to_owned()),
             spool::Health::Broken(how) => reasons.push(format!("the spool's disk fails: {how}")),
         }
-        if !self.spool.has_room(collect::BODY_MAX) {
+        if !self.spool.has_space(collect::BODY_MAX) {
             reasons.push("the spool is at its quota; bring the vault back, or raise [data] spool_quota_mib".to_owned());
         }
         reasons

@@ -1,29 +1,28 @@
-//! The row accounting: how many rows there are, and what became of those that left.
+//! Row accounting: how many rows there are, and the outcome of those that left the spool.
 //!
 //! ```text
 //! found + accepted = spooled + stored + dead_lettered + erased + expired + lost
 //! ```
 //!
-//! `found` are the rows that lay here when the spool was opened; everything else counts from then on. The row
-//! accounting lives under the inventory's lock and changes in two places only: a commit adds its rows to `accepted` and
-//! `spooled` at once, and a finished delivery batch takes its rows out of `spooled` and into their outcomes at once. So
-//! no reader of the row accounting sees a row in no state, or in two. What a consumer has done with a delivery batch
-//! that it has not finished is not in the row accounting: those rows are `spooled`, and a process that takes over finds
-//! them so.
+//! `found` are the rows that were in the spool when it was opened. All other counts start from then. The counts are
+//! under the inventory's lock and change in two places only. A commit adds its rows to `accepted` and to `spooled` at
+//! once. A finished delivery batch moves its rows from `spooled` to their outcomes at once. So a reader never finds a
+//! row in no state or in two states. Rows of an unfinished delivery batch are `spooled`, whatever the consumer has done
+//! with them, and a process that takes over finds them so.
 //!
-//! How many rows a delivery batch moves is known twice: as the sum of its batches, and as the distance between two
+//! The rows of a delivery batch are known twice: as the sum of its stream batches, and as the distance between two
 //! positions. A position is the number of rows that were ever made durable up to a sequence. It is persisted with the
-//! cursor, with an open delivery batch and in the header of each segment; so rows whose frames are damaged beyond
-//! counting show as the difference between the two, and are `lost`.
+//! cursor, with an open delivery batch, and in the header of each segment. If damage hides how many rows a frame had,
+//! the two differ, and the difference is `lost`.
 
-/// What became of rows that left the spool.
+/// Rows that left the spool, by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcomes {
-    /// In the store, and not erased by an order that came through here.
+    /// In the store, and not erased by a tombstone of this spool.
     pub stored: u64,
     /// Refused by the store and kept in a dead-letter file.
     pub dead_lettered: u64,
-    /// Stored, then erased by an order.
+    /// Stored, then erased by a tombstone.
     pub erased: u64,
     /// Too old to keep, never sent.
     pub expired: u64,
@@ -56,7 +55,7 @@ pub struct RowAccounting {
     pub accepted: u64,
     /// In the spool now: durable, and not in a finished delivery batch.
     pub spooled: u64,
-    /// Left since, by what became of them.
+    /// Left since, by outcome.
     pub settled: Outcomes,
     /// Erased by an order that came through here, though stored before the spool was opened or by another node. Beside
     /// the equation, since those rows are in other row accounting.

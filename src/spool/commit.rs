@@ -140,8 +140,8 @@ impl Committer {
 
     /// Makes the requests durable and visible to the reader.
     fn write(&mut self, requests: &[Request], bytes: u64) -> Result<Vec<Appended>, AppendError> {
-        self.make_room(bytes)?;
-        let active = self.active.as_ref().expect("make_room leaves an active segment");
+        self.make_space(bytes)?;
+        let active = self.active.as_ref().expect("make_space leaves an active segment");
         self.buffer.clear();
         let mut answers = Vec::with_capacity(requests.len());
         let (mut sequence, mut position, mut rows) = (self.next_sequence, 0, 0);
@@ -198,7 +198,7 @@ impl Committer {
     }
 
     /// Leaves an active segment into which this much fits. Only an empty one may grow beyond its size.
-    fn make_room(&mut self, bytes: u64) -> Result<(), AppendError> {
+    fn make_space(&mut self, bytes: u64) -> Result<(), AppendError> {
         if let Some((since, error)) = &self.broken
             && since.elapsed() < PROBE_EVERY
         {
@@ -258,7 +258,7 @@ impl Committer {
         let header = Header { schema_version, first: self.next_sequence, acknowledged_before, id, rows_before };
         let path = self.shared.dir.join(file_name(header.first));
         let file = io.create(&path).map_err(|error| failure("create a segment", &error))?;
-        // Reserved blocks halve the time of a sync. A disk that has no room for them may still have room for frames.
+        // Reserved blocks halve the time of a sync. A disk without space for them may still have space for frames.
         let segment_bytes = self.shared.options.segment_bytes;
         let reserved = file.allocate(segment_bytes).map_or(0, |()| segment_bytes);
         let durable = file.write_all_at(&header.encode(), 0).and_then(|()| file.sync_data());

@@ -11,7 +11,7 @@ use super::quarantine::copy_aside;
 use super::segment::{Found, Scan, Scanned};
 use super::shared::{Segment, Shared, lock};
 
-/// After this many failures in a row a sector that cannot be read is given up.
+/// After this many failures in a row the reader gives up a sector.
 const PATIENCE: u32 = 5;
 
 /// A place in the spool.

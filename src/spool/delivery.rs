@@ -48,7 +48,7 @@ pub struct DeliveryBatch {
 
 /// The rows of one stream in one delivery batch.
 pub struct StreamBatch {
-    /// Where they go.
+    /// The stream of the rows.
     pub stream: StreamKey,
     /// A random number, not zero, persisted with the boundary: the column by which the store's rows are counted.
     pub value: u64,
@@ -72,7 +72,7 @@ impl StreamBatch {
         self.payload.len()
     }
 
-    /// As a boundary says, with no row here.
+    /// A batch with the rows of a boundary all lost.
     #[cfg(test)]
     pub(crate) fn without_rows(stream: &str, rows: u64) -> Self {
         let stream = StreamKey::new(stream).expect("a stream's label");
@@ -91,13 +91,13 @@ impl StreamBatch {
     }
 }
 
-/// An order to erase.
+/// A tombstone: an erasure that the consumer carries out.
 pub struct Tombstone {
     /// Its sequence.
     pub sequence: u64,
-    /// What it concerns.
+    /// The stream of the rows to erase.
     pub stream: StreamKey,
-    /// The order, in the consumer's own words.
+    /// The payload, in the consumer's format.
     pub payload: Vec<u8>,
 }
 
@@ -111,7 +111,7 @@ pub(super) fn token(boundary: &Boundary) -> String {
     hasher.finalize().to_hex()[..32].to_owned()
 }
 
-/// A delivery batch in the making: first frames are added, then its boundaries are drawn.
+/// Builds a delivery batch: frames are added, then the boundaries get their random values.
 #[derive(Default)]
 pub(super) struct DeliveryBatchBuilder {
     streams: HashMap<StreamKey, usize>,

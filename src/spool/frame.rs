@@ -1,4 +1,4 @@
-//! One frame: rows of one stream, or a tombstone, with what is needed to find it again and to trust it.
+//! One frame: rows of one stream, or a tombstone, with the fields that find it again and verify it.
 //!
 //! ```text
 //!  0  4  length      of the whole frame, this header included
@@ -13,8 +13,8 @@
 //! ```
 //!
 //! All numbers are little-endian. The id in the checksum means that bytes of another segment, or bytes that a visitor
-//! sent in the shape of a frame, do not validate: the id never leaves the machine. A void stands where a commit that
-//! was never acknowledged had been torn; recovery writes it, nobody else.
+//! sent in the shape of a frame, do not validate: the id never leaves the machine. A void replaces a torn
+//! commit that was never acknowledged. Only recovery writes it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(super) const MAX_COMMIT_FRAMES: usize = u16::MAX as usize;
 /// The random id of a segment.
 pub(super) type SegmentId = [u8; 16];
 
-/// Where rows go, in the words of the caller. Cheap to clone.
+/// The name of a stream, as the caller spells it. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamKey(Arc<str>);
 
@@ -59,7 +59,7 @@ impl fmt::Debug for StreamKey {
 pub(super) enum Kind {
     /// Length-prefixed rows.
     Rows = 1,
-    /// An erasure, obeyed in order; the payload is the consumer's.
+    /// An erasure, carried out in order; the payload is the consumer's.
     Tombstone = 2,
     /// The remains of a commit that was never acknowledged.
     Void = 3,
@@ -85,7 +85,7 @@ impl Frame {
         Self { stream, kind: Kind::Rows, rows: 0, payload: Vec::new() }
     }
 
-    /// An order to erase, which the consumer meets after everything appended before it.
+    /// A tombstone. The consumer gets it after everything that was appended before it.
     pub fn tombstone(stream: StreamKey, payload: Vec<u8>) -> Self {
         Self { stream, kind: Kind::Tombstone, rows: 0, payload }
     }
@@ -235,7 +235,7 @@ mod tests {
         frame
     }
 
-    /// Held so that a release can always read what the one before it wrote.
+    /// So a release can always read the frames of the release before it.
     #[test]
     fn the_format_is_these_bytes() {
         let mut bytes = Vec::new();
@@ -306,7 +306,7 @@ mod tests {
             let _ = Rows(&bytes).count();
         }
 
-        /// With a header that looks right, only the checksum stands between noise and the store.
+        /// When the header is plausible, only the checksum keeps noise out of the store.
         #[test]
         fn a_changed_byte_is_noticed(at in 0_usize..60, change in 1_u8..) {
             let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! The disk as the spool sees it: a dozen calls, so that a test can stand in for the hardware.
+//! The disk as the spool uses it: a dozen calls, so that tests can simulate the hardware.
 //!
 //! Everything the spool does to a file or directory goes through [`Io`] and [`File`]. [`Disk`] is the real one. The
 //! simulated one (tests only) forgets what was not synced, tears writes at sector boundaries and fails on demand. The
@@ -210,7 +210,7 @@ pub(super) fn read_or_zero(file: &dyn File, buffer: &mut [u8], offset: u64) -> i
     Ok(())
 }
 
-/// Whether the device has no room, as opposed to no working order.
+/// Whether the error says that the disk is full. Other errors say that it does not work.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

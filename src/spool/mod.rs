@@ -57,7 +57,7 @@
 //!
 //! An erasure is appended like rows ([`Frame::tombstone`]) and is as durable. A delivery batch ends with its
 //! tombstones: all rows in it are older than they are, and everything appended after them comes in a later delivery
-//! batch. To obey them is the consumer's part, before it finishes the delivery batch.
+//! batch. The consumer carries the erasures out before it finishes the delivery batch.
 
 mod accounting;
 mod commit;
@@ -96,10 +96,10 @@ use shared::{Durable, Inventory, Queue, Shared};
 /// The directory for what is damaged.
 const QUARANTINE: &str = "quarantine";
 
-/// How large things may become.
+/// Limits of the spool.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// A segment that has reached this is sealed. At most a quarter of the quota, so that room is given back in steps.
+    /// A segment that has reached this is sealed. At most a quarter of the quota, so that space is freed in steps.
     pub segment_bytes: u64,
     /// All segments together; appends beyond are refused. Reserved blocks may exceed it by one segment.
     pub quota_bytes: u64,
@@ -145,7 +145,7 @@ pub struct Usage {
     pub finished_sequence: u64,
     /// Commits that succeeded since the start.
     pub commits: u64,
-    /// Commits that failed since the start, and whose requests were told so.
+    /// Commits that failed since the start. Their requests got an error.
     pub failed_commits: u64,
     /// Acknowledged frames found damaged or missing since the start. Not zero means that the disk lost something.
     pub lost_frames: u64,
@@ -164,9 +164,9 @@ pub struct Usage {
 pub enum Health {
     /// As far as is known.
     Healthy,
-    /// The disk has no room; tried again twice a second.
+    /// The disk is full. The spool tries again twice a second.
     DiskFull,
-    /// The disk fails, and how; tried again twice a second.
+    /// The disk fails; the text says how. The spool tries again twice a second.
     Broken(Arc<str>),
 }
 

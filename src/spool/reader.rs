@@ -1,6 +1,6 @@
 //! The consumer's side: delivery batches.
 //!
-//! There is one consumer. It takes a delivery batch, settles every batch and obeys every tombstone, finishes the
+//! There is one consumer. It takes a delivery batch, settles every batch and carries out every tombstone, finishes the
 //! delivery batch, takes the next. The boundaries of a delivery batch are on the disk before it is handed out; until it
 //! is finished, the same delivery batch comes again.
 
@@ -26,7 +26,7 @@ pub enum ReadError {
     #[error("cannot read the spool: look at its disk")]
     Read(#[source] io::Error),
     /// The boundaries or the cursor cannot be persisted.
-    #[error("cannot write the spool's state: look at its disk, and at the room on it")]
+    #[error("cannot write the spool's state: look at its disk, and at the free space on it")]
     State(#[source] io::Error),
     /// The delivery batch to finish is not the one that was handed out last.
     #[error("this delivery is not open: finish the one that was handed out last, once")]
@@ -37,11 +37,11 @@ pub enum ReadError {
 pub struct Reader {
     core: Arc<Mutex<Core>>,
     durable: watch::Receiver<Durable>,
-    /// Since when frames wait for company.
+    /// Since when frames wait for further frames.
     waiting_since: Option<Instant>,
 }
 
-/// What survives a dropped future.
+/// The state that survives a dropped future.
 struct Core {
     shared: Arc<Shared>,
     state: State,
@@ -173,7 +173,7 @@ fn tokens(state: &State) -> Vec<String> {
     state.open.iter().flat_map(|open| &open.batches).map(token).collect()
 }
 
-/// A spool that nobody works on, held so that nobody begins to.
+/// A spool that no process has open. Holding it keeps other processes from opening it.
 pub struct Idle {
     /// The tokens of the batches of the delivery batch that is not finished.
     pub open_tokens: Vec<String>,

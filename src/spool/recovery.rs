@@ -1,9 +1,9 @@
 //! Opens a spool after a crash, a power cut, a disk error, or files that an operator moved.
 //!
 //! Only the newest segment is read to its end. Older segments were sealed or were examined by an earlier recovery;
-//! damage in them is found when they are read. The newest segment may end in a commit that was never acknowledged. Missing
-//! parts of that commit are cut off or voided. Missing bytes before it are damage: the reader steps over them and
-//! reports them. No file makes the opening fail: a file that is not understood goes to quarantine.
+//! damage in them is found when they are read. The newest segment may end in a commit that was never acknowledged.
+//! Missing parts of that commit are cut off or voided. Missing bytes before it are damage: the reader steps over them
+//! and reports them. No file makes the opening fail: a file that is not understood goes to quarantine.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -101,7 +101,8 @@ pub(super) fn recover(dir: &Path, io: &dyn Io) -> Result<Recovered, OpenError> {
     // written again. A second attempt uses a new file.
     slots.save(&state, io).or_else(|_| slots.save(&state, io)).map_err(attempt(dir, "write the state of"))?;
     if !slots.complete() {
-        // Both files are needed before the disk is full. If it is full already, the next save tries the other one again.
+        // Both files are needed before the disk is full. If it is full already, the next save tries the other one
+        // again.
         let _ = slots.save(&state, io);
     }
     Ok(Recovered { state, slots, segments, last, rows_end, next_sequence, report })

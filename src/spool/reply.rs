@@ -18,8 +18,8 @@ pub struct Appended {
 /// Why an append was not acknowledged. Nothing of it counts; after a power cut some of it may still be delivered, once.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// The quota or the disk has no room.
-    #[error("the spool is full: it takes appends again once the store has caught up or the disk has room")]
+    /// The quota or the disk is full.
+    #[error("the spool is full: it takes appends again once the store has caught up or the disk has space")]
     Full,
     /// More waits for the disk than may wait.
     #[error("the spool's disk is slower than what arrives: try again")]

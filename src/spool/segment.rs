@@ -35,7 +35,7 @@ const BLOCK: usize = 4096;
 /// The smallest frame: a stream of one byte, no payload.
 const MIN_FRAME: u64 = HEADER as u64 + 1;
 
-/// What a segment says of itself.
+/// The header of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) schema_version: u32,
@@ -95,7 +95,7 @@ pub(super) fn parse_file_name(name: &str) -> Option<u64> {
     (digits.len() == 20).then(|| digits.parse().ok())?
 }
 
-/// A frame, taken out of its file.
+/// A frame that was read from its file.
 pub(super) struct Scanned {
     pub(super) sequence: u64,
     pub(super) schema_version: u32,
@@ -105,7 +105,7 @@ pub(super) struct Scanned {
     pub(super) payload: Vec<u8>,
 }
 
-/// What lies next in a segment.
+/// The next part of a segment.
 pub(super) enum Found {
     /// A frame, and its position within its commit.
     Frame(Scanned, u16),
@@ -195,7 +195,7 @@ impl Scan {
         Ok(Found::End { bytes: last_written - start })
     }
 
-    /// Gives up on the rest: the next frame, if any, is at `end` and bears this sequence.
+    /// Gives up on the rest: the next frame, if any, is at `end` and has this sequence.
     pub(super) fn skip_to_end(&mut self, expected: u64) {
         (self.offset, self.expected) = (self.end, expected);
     }
@@ -211,7 +211,7 @@ impl Scan {
         raw
     }
 
-    /// The frame at `offset`, if it is whole and the one that is due; steps over it.
+    /// The frame at `offset`, if it is whole and has the expected sequence; steps over it.
     fn frame_here(&mut self) -> io::Result<Option<Found>> {
         let (at, expected, header) = (self.offset, self.expected, self.header);
         let Some(head) = self.head_at(at, expected..=expected)? else { return Ok(None) };

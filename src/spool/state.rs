@@ -1,4 +1,4 @@
-//! How far the consumer has come, and the boundaries of the delivery batch it is working on.
+//! The persisted state: the cursor, and the boundaries of the open delivery batch.
 //!
 //! Two files, `state-0` and `state-1`, are overwritten in turn, each write with a higher generation; the highest that
 //! is whole counts. A power cut in the middle of a write leaves the one before it. Their blocks are reserved at the
@@ -22,7 +22,7 @@ use super::io::{File, Io, is_damage, read_or_zero};
 const MAGIC: &[u8; 8] = b"TAMGASTA";
 const FORMAT_VERSION: u32 = 1;
 const FIXED_BYTES: usize = 49;
-/// Reserved per file: some 200 batches. More is allowed, but needs room on the disk at that moment.
+/// Reserved per file: some 200 batches. More is allowed, but needs free space on the disk at that moment.
 const RESERVED_BYTES: u64 = 64 << 10;
 /// A delivery batch has at most this many batches, so that reading a state is bounded too.
 pub(super) const MAX_BATCHES: usize = 4096;
@@ -31,7 +31,7 @@ const MAX_BYTES: usize = FIXED_BYTES + 36 + MAX_BATCHES * (256 + 32);
 /// What survives a restart besides the frames themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct State {
-    /// Everything up to this sequence is settled.
+    /// All frames up to this sequence are settled.
     pub(super) cursor: u64,
     /// The latest watermark that was handed out before this was written.
     pub(super) watermark: i64,
@@ -233,7 +233,7 @@ impl Slots {
         let _ = file.allocate(RESERVED_BYTES);
         let written = file.write_all_at(bytes, 0).and_then(|()| file.sync_data()).and_then(|()| io.rename(&new, &path));
         if written.is_err() {
-            let _ = io.remove(&new); // It may hold the last of the room.
+            let _ = io.remove(&new); // It may hold the last free blocks.
         }
         written?;
         io.sync_dir(&self.dir)?;

@@ -1,12 +1,12 @@
-//! Up to which time everything that arrived is settled: the watermark behind the publisher's lease.
+//! The watermark: every row that arrived before it is settled. The node's lease publishes it.
 //!
-//! An arrival is counted from [`Arrivals::enter`] until its append has failed or is in a finished delivery batch.
-//! Arrival times live in memory only: none rests on the disk, where it would tell when a row came. So after a restart
-//! the watermark stands where it stood until everything that was found on the disk is settled.
+//! An arrival counts from [`Arrivals::enter`] until its append has failed or is in a finished delivery batch. Arrival
+//! times are in memory only: on the disk they would show when a row arrived. So after a restart the watermark stays at
+//! its old value until all rows that were found on the disk are settled.
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// How many appends are told apart. Beyond that, appends that arrived close together share the earliest arrival: six
+/// How many appends are distinguished. Beyond that, appends that arrived close together share the earliest arrival: six
 /// hours of outage at a grain of some five seconds. The memory stays flat and the watermark errs on the early side.
 const MAX_PENDING: usize = 4096;
 

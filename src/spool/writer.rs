@@ -55,7 +55,7 @@ impl Writer {
     }
 
     /// Whether an append of this size would be taken now; a cheap look before the work. It reserves nothing.
-    pub fn has_room(&self, bytes: usize) -> bool {
+    pub fn has_space(&self, bytes: usize) -> bool {
         let shared = &self.0.shared;
         let is_healthy = matches!(lock(&shared.inventory).health, Health::Healthy);
         is_healthy && lock(&shared.queue).admit(&shared.options, bytes).is_ok()

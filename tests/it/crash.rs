@@ -213,7 +213,7 @@ async fn count(product: &Product, sql: &str) -> u64 {
 // ---------------------------------------------------------------------------------------------------------------------
 // The load
 
-/// Connections that send beacons until they are told to stop.
+/// Connections that send beacons until the test stops them.
 struct Load {
     stop: Arc<AtomicBool>,
     connections: Vec<tokio::task::JoinHandle<Vec<(String, bool)>>>,

@@ -45,7 +45,7 @@ fn no_changed_cookie_opens() {
 }
 
 #[test]
-fn no_text_leaves_room_for_an_identifier() {
+fn no_kept_text_can_hold_an_identifier() {
     replay("fuzz/corpus/scrub", scrub::run);
 }
 

@@ -151,7 +151,7 @@ proptest! {
     }
 }
 
-/// A frame that is damaged hides how many rows it had; the end of its segment tells.
+/// A damaged frame hides how many rows it had. The position at the end of its segment shows it.
 #[tokio::test]
 async fn rows_of_a_damaged_frame_are_counted_as_lost() {
     let sim = Sim::default();

@@ -96,7 +96,7 @@ async fn a_flipped_bit_costs_at_most_its_frame() {
 /// A sample of what the exhaustive run tries.
 #[test]
 fn cuts_and_flips_in_a_64_kib_segment_cost_at_most_a_frame() {
-    cut_and_flip(97, 997);
+    cut_and_flip(389, 3989);
 }
 
 /// `cargo test --lib spool -- --ignored`

@@ -67,12 +67,12 @@ async fn a_broken_disk_refuses_everyone_until_it_works_again() {
         for _ in 0..3 {
             assert!(matches!(append(&writer, "events", "refused").await, Err(AppendError::Broken(_))), "{op:?}");
         }
-        assert!(!writer.has_room(1), "readiness says so too");
+        assert!(!writer.has_space(1), "readiness says so too");
         assert!(matches!(writer.usage().health, Health::Broken(_)));
         sim.heal();
         // Nobody needs to try: the spool does.
         tokio::time::timeout(Duration::from_secs(3), async {
-            while !writer.has_room(1) {
+            while !writer.has_space(1) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         })
@@ -103,8 +103,8 @@ async fn a_full_disk_refuses_keeps_draining_and_recovers_by_itself() {
     };
     assert_eq!(refused, AppendError::Full);
     assert_eq!(writer.usage().health, Health::DiskFull);
-    assert_eq!(drain(&writer, &mut reader).await, acknowledged, "draining needs no room");
-    assert!(until_it_works(&writer, "after").await < Duration::from_secs(2), "draining gave room back");
+    assert_eq!(drain(&writer, &mut reader).await, acknowledged, "draining needs no space");
+    assert!(until_it_works(&writer, "after").await < Duration::from_secs(2), "draining freed space");
     assert_eq!(drain(&writer, &mut reader).await, ["after"]);
 }
 
@@ -141,11 +141,11 @@ async fn a_quota_refuses_before_it_writes_and_recovers_after_finishing() {
         }
     };
     assert_eq!(refused, AppendError::Full);
-    assert!(!writer.has_room(1100) && acknowledged > 40);
+    assert!(!writer.has_space(1100) && acknowledged > 40);
     let usage = writer.usage();
     assert!(usage.bytes <= usage.quota_bytes && usage.health == Health::Healthy);
     assert_eq!(drain(&writer, &mut reader).await.len(), acknowledged);
-    assert!(writer.has_room(1100));
+    assert!(writer.has_space(1100));
     append(&writer, "events", &row).await.unwrap();
     assert!(writer.usage().bytes < 10_000, "finished segments are gone: {:?}", writer.usage());
 }

@@ -244,7 +244,7 @@ impl World {
         self.changes.push(change);
     }
 
-    fn room_for(&self, bytes: usize) -> bool {
+    fn has_space_for(&self, bytes: usize) -> bool {
         let used: usize = self.names.values().map(|inode| self.inodes[*inode].visible.len()).sum();
         self.capacity.is_none_or(|capacity| used + bytes <= capacity)
     }
@@ -350,7 +350,7 @@ impl File for SimFile {
         let mut world = self.sim.world();
         let offset = offset as usize;
         let grows = (offset + bytes.len()).saturating_sub(world.inodes[self.inode].visible.len());
-        if !world.room_for(grows) {
+        if !world.has_space_for(grows) {
             return Err(error(rustix::io::Errno::NOSPC));
         }
         // A write that fails, or during which the power goes, has happened in part.
@@ -398,7 +398,7 @@ impl File for SimFile {
     fn allocate(&self, bytes: u64) -> io::Result<()> {
         let mut world = self.sim.begin(Op::Write)?;
         let grows = (bytes as usize).saturating_sub(world.inodes[self.inode].visible.len());
-        if !world.room_for(grows) {
+        if !world.has_space_for(grows) {
             return Err(error(rustix::io::Errno::NOSPC));
         }
         let length = world.inodes[self.inode].visible.len() + grows;

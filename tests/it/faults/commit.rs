@@ -69,8 +69,8 @@ async fn committed_and_never_heard_of() {
     );
 }
 
-/// The engine remembers a token before the rows are in place. Killed in between, it answers yes to the same insert and stores
-/// nothing.
+/// The engine remembers a token before the rows are in place. Killed in between, it answers yes to the same insert and
+/// stores nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_engine_dies_between_remembering_and_storing() {
     engine_dies("engine", times(1, 25), false).await;

@@ -1,7 +1,7 @@
 //! Does a disk that fails make the collector refuse, never acknowledge, and go on when it works again?
 //!
-//! The calls of the real program fail, by preloading; what each of them does to the spool is tried on a simulated disk in
-//! `src/spool/tests/faults.rs`.
+//! The calls of the real program fail, by preloading; what each of them does to the spool is tried on a simulated disk
+//! in `src/spool/tests/faults.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ async fn no_acknowledgement_after_a_call_has_failed() {
     let load = Load::start(laboratory.port, 16, &journal);
     let (mut failed, mut slowest) = (0, Duration::ZERO);
     for errno in (0..rounds).flat_map(|_| [Errno::IO, Errno::NOSPC]).map(Errno::raw_os_error) {
-        // Once: the segment is given up, whoever waited for it is told, and the next beacon is taken.
+        // Once: the segment is given up, its requests get an error, and the next beacon is accepted.
         for call in [Call::SegmentWrite, Call::SegmentSync, Call::StateWrite] {
             let refused = journal.refused();
             orders.give(call, Mode::FailOnce, 0, errno);
@@ -34,7 +34,7 @@ async fn no_acknowledgement_after_a_call_has_failed() {
             if call != Call::StateWrite {
                 let refused_by = Instant::now() + Duration::from_secs(5);
                 while journal.refused() == refused {
-                    assert!(Instant::now() < refused_by, "{call:?} failed and nobody was told");
+                    assert!(Instant::now() < refused_by, "{call:?} failed and no request got an error");
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             }

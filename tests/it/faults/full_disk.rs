@@ -30,7 +30,7 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Waits until this many more refusals were told.
+/// Waits until this many more beacons were refused.
 async fn refused(journal: &Journal, more: u64) {
     let (before, begun) = (journal.refused(), Instant::now());
     while journal.refused() < before + more {
@@ -75,7 +75,7 @@ async fn a_full_disk_refuses_drains_and_recovers() {
     let recovered = taken_again(&journal).await;
     assert!(in_time(recovered, Duration::from_secs(2)), "{recovered:?}");
 
-    // Full once more, for a new process too; now the vault comes back, and nothing else makes room.
+    // Full once more, for a new process too; now the vault comes back, and nothing else frees space.
     refused(&journal, 50).await;
     collector.kill();
     let collector = laboratory.collector(None);

@@ -1,4 +1,5 @@
-//! The programs under test: a vault's engine that can be killed and started again on the same port, and a collector before it.
+//! The programs under test: a vault's engine that can be killed and started again on the same port, and a collector
+//! before it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -54,7 +55,7 @@ impl Vault {
             .stdout(Stdio::null())
             .stderr(File::options().append(true).create(true).open(self.folder.join("engine.log")).unwrap());
         if let Some(orders) = orders {
-            orders.obeyed_by(&mut command);
+            orders.attach_to(&mut command);
         }
         self.child = Some(command.spawn().unwrap());
     }
@@ -196,7 +197,7 @@ impl Laboratory {
             .stdout(Stdio::null())
             .stderr(File::options().append(true).create(true).open(&log).unwrap());
         if let Some(orders) = orders {
-            orders.obeyed_by(&mut command);
+            orders.attach_to(&mut command);
         }
         Collector { started: Instant::now(), child: command.spawn().unwrap(), log }
     }

@@ -1,7 +1,7 @@
-//! Beacons, and a journal of what became of them.
+//! Beacons, and a journal of their answers.
 //!
-//! A beacon bears an id twice, as the words of two paths, so that a row that was altered shows. Ids are letters: nothing that
-//! looks like an identifier passes the collector.
+//! A beacon has an id twice, as the words of two paths, so that an altered row is noticed. Ids are letters: nothing
+//! that looks like an identifier passes the collector.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -78,7 +78,7 @@ fn letters(id: u64) -> String {
     (0..8).map(|at| char::from(b'a' + (id >> (28 - 4 * at) & 15) as u8)).collect()
 }
 
-/// The other form in which a beacon bears its id.
+/// The second form of the id of a beacon.
 fn mask(id: u64) -> u64 {
     (id ^ 0x5a5a_5a5a).wrapping_mul(0x9e37_79b1) & 0xffff_ffff
 }
@@ -144,8 +144,8 @@ impl Journal {
         self.kept.lock().unwrap().refused
     }
 
-    /// Compares the vault with the journal. How many rows the vault has; those beyond the acknowledged ones were under way
-    /// when a program died.
+    /// Compares the vault with the journal. How many rows the vault has; those beyond the acknowledged ones were under
+    /// way when a program died.
     pub(super) async fn compare(&self, vault: &Store) -> u64 {
         #[derive(Deserialize)]
         struct Row {
@@ -178,7 +178,7 @@ impl Journal {
         }
         let rows =
             vault.rows::<serde_json::Value>("SELECT toUInt32(count()) AS number FROM events", &[]).await.unwrap();
-        altered += rows[0]["number"].as_u64().unwrap() - stored; // Paths that end in no letter of ours.
+        altered += rows[0]["number"].as_u64().unwrap() - stored; // Paths that no beacon of the test has.
         assert_eq!(
             (missing.len(), twice, altered),
             (0, 0, 0),
@@ -210,7 +210,7 @@ impl Load {
                     while !stop.load(Ordering::Relaxed) {
                         let (id, body) = journal.beacon();
                         match connection.send(&body).await {
-                            // One that is told to come back later does so a little later.
+                            // After a 503 the beacon is sent again a little later.
                             Ok(status) if !journal.answered(id, status) => {
                                 tokio::time::sleep(Duration::from_millis(5)).await;
                             }

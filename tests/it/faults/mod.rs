@@ -1,9 +1,10 @@
 //! The fault laboratory: is what was acknowledged stored exactly once, whatever breaks?
 //!
-//! The real programs run here, on a real disk, and are killed, filled up, cut off and stopped, while a load of beacons keeps
-//! a journal of what it was told. In the end the vault is compared with the journal: nothing lost, nothing twice, nothing
-//! altered. The short version is part of `make test`; `make faults` (`TAMGA_FAULTS=long`) is the long one, whose figures
-//! are in `docs/faults.md`. What is tried on simulated disks is in `src/spool/tests`, on a simulated vault in `ship.rs`.
+//! The real programs run here, on a real disk, and are killed, filled up, cut off and stopped, while a load of beacons
+//! keeps a journal of its answers. In the end the vault is compared with the journal: nothing lost, nothing twice,
+//! nothing altered. The short version is part of `make test`; `make faults` (`TAMGA_FAULTS=long`) is the long one,
+//! whose figures are in `docs/faults.md`. What is tried on simulated disks is in `src/spool/tests`, on a simulated
+//! vault in `ship.rs`.
 //!
 //! `TAMGA_FAULTS_PROGRAM` names another collector than the one of this build: the optimised one, for figures.
 

@@ -46,8 +46,8 @@ impl Orders {
         Self { path, file }
     }
 
-    /// The program will obey.
-    pub(super) fn obeyed_by<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+    /// The program will follow these orders.
+    pub(super) fn attach_to<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.env("LD_PRELOAD", shim()).env("TAMGA_FAULTS_ORDERS", &self.path)
     }
 

@@ -1,8 +1,10 @@
-//! Does the collector's memory stay flat while the vault is away for hours, and does the backlog drain while beacons go on?
+//! Does the collector's memory stay flat while the vault is away for hours, and does the backlog drain while beacons go
+//! on?
 //!
-//! Hours are told in rows: 36 million are one hour of 10,000 a second. They are sent as fast as they are taken, because no
-//! memory of the collector depends on how long a row has waited, except the watermark's (bounded, see `spool/arrivals.rs`).
-//! What remembers beacons for 30 minutes is filled first: it is bounded too, by two million, and would pass for a slope.
+//! Hours are given in rows: 36 million are one hour of 10,000 a second. They are sent as fast as they are taken,
+//! because no memory of the collector depends on how long a row has waited, except the watermark's (bounded, see
+//! `spool/watermark.rs`). What remembers beacons for 30 minutes is filled first: it is bounded too, by two million, and
+//! would pass for a slope.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -58,7 +60,8 @@ impl Source {
         }
     }
 
-    /// Sends [`ARRIVAL`] events a second, ten in a beacon, until told to stop. The times from when each was due to its answer.
+    /// Sends [`ARRIVAL`] events a second, ten in a beacon, until `stop`. The times from when each was due to its
+    /// answer.
     fn trickle(self: &Arc<Self>, stop: &Arc<AtomicBool>) -> JoinSet<Vec<Duration>> {
         let mut tasks = JoinSet::new();
         for number in 0..CONNECTIONS {
@@ -105,7 +108,7 @@ impl Source {
     }
 }
 
-/// Tells them to stop, and sorts what all of them took.
+/// Stops the tasks, and sorts the times of all of them.
 async fn took(mut tasks: JoinSet<Vec<Duration>>, stop: &AtomicBool) -> Vec<Duration> {
     stop.store(true, Ordering::Relaxed);
     let mut all = Vec::new();

@@ -1,5 +1,5 @@
-//! Do rows that the real engine refuses go to the dead letters, the others land, and nothing stall? And are rows kept that
-//! it refuses for a reason of its own?
+//! Do rows that the real engine refuses go to the dead letters, the others land, and nothing stall? And are rows kept
+//! that it refuses for a reason of its own?
 //!
 //! How a batch is cut, also when the shipper dies in the middle, is tried on a simulated vault in `ship.rs`.
 
@@ -65,7 +65,7 @@ async fn held_while_the_real_engine_takes_nothing() {
     ship.settled(&writer).await;
     let mut next = 30;
     for _ in 0..rounds {
-        for (error, class, broken, mended) in OBSTACLES {
+        for (error, class, broken, repaired) in OBSTACLES {
             store.execute(broken, &[]).await.unwrap();
             append(&writer, today(), "good", next..next + 30).await;
             next += 30;
@@ -74,9 +74,9 @@ async fn held_while_the_real_engine_takes_nothing() {
                 assert!(waited.elapsed() < Duration::from_secs(30), "{error} is not met: {:?}", ship.status.trouble());
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            // It is tried many times meanwhile: the test's shipper is told all the time that the vault may be back.
+            // It is tried many times meanwhile: the test signals all the time that the vault may be back.
             tokio::time::sleep(Duration::from_millis(100)).await;
-            store.execute(mended, &[]).await.unwrap();
+            store.execute(repaired, &[]).await.unwrap();
             ship.settled(&writer).await;
             assert!(ship.status.trouble().is_none());
         }
@@ -93,7 +93,7 @@ async fn held_while_the_real_engine_takes_nothing() {
     );
 }
 
-/// What the engine says, whose turn it is then, how to bring it about, and how to mend it.
+/// The error of the engine, its class, the statement that causes it, and the statement that repairs it.
 const OBSTACLES: [(&str, Class, &str, &str); 3] = [
     (
         "TOO_MANY_PARTS",

@@ -7,7 +7,7 @@ use super::laboratory::{Laboratory, Stores};
 use super::load::Load;
 use super::{figures, in_time, long, times};
 
-/// With the engines that the collector starts itself, as most run it: they are told to stop, too.
+/// With the engines that the collector starts itself, as most run it: they are stopped, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopped_in_order_under_load() {
     let (begun, rounds) = (Instant::now(), times(3, 50));
