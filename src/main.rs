@@ -33,7 +33,7 @@ use tamga::{collect, serve};
         \x20 TAMGA__SECTION__KEY    any scalar of the configuration, such as TAMGA__SERVER__LISTEN\n\
         \x20 TAMGA_LOG              what is logged: error, warn, info (the default), debug\n\n\
         EXIT STATUS\n\
-        \x20 0 done, 1 it could not be done and the last line says why, 2 the command line is wrong"
+        \x20 0 done, 1 not done: the last lines, with `tamga:`, say why, 2 the command line is wrong"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -121,7 +121,7 @@ struct ConfigFile {
 
 #[derive(Subcommand)]
 enum ConfigVerb {
-    /// Say whether a configuration is sound, and if not, where
+    /// Check a configuration; every error is printed, with its place and remedy
     Check(ConfigFile),
     /// Print the smallest useful configuration
     Example,
@@ -291,7 +291,9 @@ fn main() -> ExitCode {
     match run(cli.verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "tamga: {error:#}");
+            for line in format!("{error:#}").lines() {
+                let _ = writeln!(std::io::stderr(), "tamga: {line}");
+            }
             ExitCode::FAILURE
         }
     }

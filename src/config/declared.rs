@@ -1,7 +1,9 @@
-//! What an operator declares beside the events: goals, funnels, experiments, and pairs of dimensions. Only what is declared
-//! here is counted and published so, and under these names; there is no way for a page to add one.
+//! What an operator declares beside the events: goals, funnels, experiments, and pairs of dimensions. Only these are
+//! counted and published, under these names. A page cannot add one.
 
-use super::{Site, is_event_name};
+use super::Site;
+use super::error::Errors;
+use super::names::is_event_name;
 use crate::items::Items;
 
 /// Goals per site. Each is a measure in three tables, so that more would hide one another.
@@ -30,70 +32,67 @@ pub const DIMENSIONS: [Dimension; 12] = [
     ("duration", |items| items.duration),
 ];
 
-/// The first declaration of a site that does not fit, as its key and what to do.
-pub(super) fn unsound(site: &Site) -> Option<(&'static str, String)> {
-    let items = Items::of(site.profile.as_deref(), site.items.as_deref()).unwrap_or_default();
-    let at = |key: &'static str, message: &str| Some((key, message.to_owned()));
-    for (key, well_named) in [
-        ("goals", site.goals.keys().all(|name| is_event_name(name))),
-        ("funnels", site.funnels.keys().all(|name| is_event_name(name))),
-    ] {
-        if !well_named {
-            return at(key, "a name has 1 to 64 of the characters a-z 0-9 _ . -");
-        }
-    }
-    if site.goals.len() > GOALS_MAX {
-        return at("goals", "there are at most 8 goals");
-    }
-    for (key, count) in
-        [("funnels", site.funnels.len()), ("experiments", site.experiments.len()), ("pairs", site.pairs.len())]
-    {
-        if count > OTHERS_MAX {
-            return at(key, "there are at most 8 of them");
-        }
-    }
-    let known = |what: &String| {
-        if what.starts_with('/') {
-            items.pages && what.len() <= 512
-        } else {
-            items.events && site.events.contains(what)
-        }
+/// Checks what a site declares. Without `items`, because the site's policy is wrong itself, every item counts as listed.
+pub(super) fn check(site: &Site, items: Option<&Items>, errors: &mut Errors<'_>) {
+    check_sizes(site, errors);
+    let lists = |item: fn(&Items) -> bool| items.is_none_or(item);
+    let is_event = |name: &String| lists(|items| items.events) && site.events.contains(name);
+    let is_known = |what: &String| {
+        if what.starts_with('/') { lists(|items| items.pages) && what.len() <= 512 } else { is_event(what) }
     };
     const WHAT: &str =
         "is neither a path that begins with / nor one of the site's `events`, or its policy lists no such item";
-    if let Some((name, _)) = site.goals.iter().find(|(_, what)| !known(what)) {
-        return Some(("goals", format!("what reaches `{name}` {WHAT}")));
+    for (name, what) in &site.goals {
+        errors.require(is_known(what), "goals", &format!("what reaches `{name}` {WHAT}"));
     }
     for (name, steps) in &site.funnels {
-        if !STEPS.contains(&steps.len()) {
-            return Some(("funnels", format!("`{name}` needs 2 to 12 steps")));
-        }
-        if !steps.iter().all(known) {
-            return Some(("funnels", format!("a step of `{name}` {WHAT}")));
-        }
+        errors.require(STEPS.contains(&steps.len()), "funnels", &format!("`{name}` needs 2 to 12 steps"));
+        errors.require(steps.iter().all(is_known), "funnels", &format!("a step of `{name}` {WHAT}"));
     }
-    if !site.experiments.is_empty() && site.goals.is_empty() {
-        return at("experiments", "an experiment compares how many visits reach a goal; declare `goals` first");
-    }
-    if !site.experiments.iter().all(|name| items.events && site.events.contains(name)) {
-        return at("experiments", "give names of the site's `events`, whose variants are compared");
-    }
+    errors.require(
+        site.experiments.is_empty() || !site.goals.is_empty(),
+        "experiments",
+        "an experiment compares how many visits reach a goal; declare `goals` first",
+    );
+    errors.require(
+        site.experiments.iter().all(is_event),
+        "experiments",
+        "give names of the site's `events`, whose variants are compared",
+    );
     for pair in &site.pairs {
-        let [first, second] = pair.as_slice() else {
-            return at("pairs", "a pair has two dimensions, no fewer and no more");
-        };
-        let listed = |name: &String| DIMENSIONS.iter().find(|known| known.0 == name).map(|known| known.1(&items));
-        match (listed(first), listed(second)) {
-            (None, _) | (_, None) => {
-                let names: Vec<_> = DIMENSIONS.iter().map(|known| known.0).collect();
-                return Some(("pairs", format!("the dimensions of a pair are two of {}", names.join(", "))));
-            }
-            _ if first == second => return at("pairs", "a pair has two different dimensions"),
-            (Some(true), Some(true)) => {}
-            _ => return at("pairs", "the site's policy does not list what one of the dimensions tells"),
-        }
+        check_pair(pair, lists, errors);
     }
-    None
+}
+
+/// Checks how many declarations there are, and their names.
+fn check_sizes(site: &Site, errors: &mut Errors<'_>) {
+    for (key, are_names) in [
+        ("goals", site.goals.keys().all(|name| is_event_name(name))),
+        ("funnels", site.funnels.keys().all(|name| is_event_name(name))),
+    ] {
+        errors.require(are_names, key, "a name has 1 to 64 of the characters a-z 0-9 _ . -");
+    }
+    errors.require(site.goals.len() <= GOALS_MAX, "goals", "there are at most 8 goals");
+    for (key, count) in
+        [("funnels", site.funnels.len()), ("experiments", site.experiments.len()), ("pairs", site.pairs.len())]
+    {
+        errors.require(count <= OTHERS_MAX, key, "there are at most 8 of them");
+    }
+}
+
+fn check_pair(pair: &[String], lists: impl Fn(fn(&Items) -> bool) -> bool, errors: &mut Errors<'_>) {
+    let [first, second] = pair else {
+        return errors.require(false, "pairs", "a pair has two dimensions, no fewer and no more");
+    };
+    let dimension = |name: &String| DIMENSIONS.iter().find(|known| known.0 == name);
+    let (Some(one), Some(other)) = (dimension(first), dimension(second)) else {
+        let names: Vec<_> = DIMENSIONS.iter().map(|known| known.0).collect();
+        let message = format!("the dimensions of a pair are two of {}", names.join(", "));
+        return errors.require(false, "pairs", &message);
+    };
+    errors.require(first != second, "pairs", "a pair has two different dimensions");
+    let are_listed = lists(one.1) && lists(other.1);
+    errors.require(are_listed, "pairs", "the site's policy does not list the item of one of the dimensions");
 }
 
 #[cfg(test)]

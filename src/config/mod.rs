@@ -4,8 +4,11 @@
 //! as files. It is read once, checked as a whole, and handed down in parts. [`Config::example`] is the smallest useful one,
 //! and a test loads it.
 
+mod check;
 pub mod declared;
+mod error;
 mod load;
+mod names;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,7 +17,8 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-pub use load::{ConfigError, is_sql_name};
+pub use error::ConfigError;
+pub use names::{is_event_name, is_loopback_name, is_sql_name};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -435,16 +439,4 @@ impl Site {
             }
         }
     }
-}
-
-/// Whether a name of an event or a variant has the allowed form.
-pub fn is_event_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'-'))
-}
-
-/// Whether a host, with or without a port, is this machine by its name alone.
-pub fn is_loopback_name(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    name == "localhost" || name.ends_with(".localhost") || name == "127.0.0.1" || name == "[::1]"
 }

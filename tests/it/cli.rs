@@ -76,7 +76,7 @@ fn the_program_contains_neither_the_demo_nor_its_fixtures() {
 }
 
 #[test]
-fn a_wrong_configuration_is_one_sentence_with_its_place() {
+fn each_error_of_a_configuration_is_one_sentence_with_its_place() {
     let ground = Ground::new();
     let cases: [(&str, &str, &[&str]); 14] = [
         ("admin_listen", "admin_lissen", &["wrong.toml", "line 3", "unknown field `admin_lissen`", "`admin_listen`"]),
@@ -100,6 +100,17 @@ fn a_wrong_configuration_is_one_sentence_with_its_place() {
         ground.write("wrong.toml", &text.replacen(from, to, 1));
         assert_says(&ground.run(&["config", "check", "--config", "wrong.toml"], &[]), words);
     }
+    let wrong =
+        ground.config().replace("Asia/Almaty", "Asia/Nowhere").replace("head_deadline_s = 1", "head_deadline_s = 0");
+    ground.write("wrong.toml", &wrong);
+    let all = ground.run(&["config", "check", "--config", "wrong.toml"], &[("TAMGA__LISTEN", "1")]);
+    let (text, places) =
+        (String::from_utf8_lossy(&all.stderr), ["TAMGA__LISTEN", "head_deadline_s", "site[0].time_zone"]);
+    assert_eq!((all.status.code(), text.lines().count()), (Some(1), places.len()), "{text}");
+    assert!(
+        text.lines().zip(places).all(|(line, place)| line.starts_with("tamga: ") && line.contains(place)),
+        "{text}"
+    );
     ground.write("empty.toml", "site = []\n[server]\n");
     assert_says(&ground.run(&["serve", "--config", "empty.toml"], &[]), &["[[site]]", "tamga config example"]);
     let missing = ground.run(&["serve", "--config", "missing.toml"], &[]);

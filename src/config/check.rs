@@ -1,0 +1,241 @@
+//! The checks of a configuration whose values have the right types. Each check adds its error to the list, so that
+//! `tamga config check` shows all of them.
+
+use super::error::Errors;
+use super::names::{is_domain, is_event_name, is_loopback_name, is_origin, is_sql_name};
+use super::{Config, Identification, Retention, Site, declared};
+use crate::items::Items;
+use crate::outcome::SUSPICIONS;
+
+/// More MiB than any disk has: their bytes still fit an i64.
+const SPOOL_QUOTA_MIB: std::ops::Range<u64> = 1..1 << 43;
+
+/// Checks all keys, each by itself and with the others.
+pub(super) fn check(config: &Config, errors: &mut Errors<'_>) {
+    check_server(config, errors);
+    check_stores(config, errors);
+    check_retention(config, errors);
+    check_wall(config, errors);
+    errors.require(
+        !config.sites.is_empty(),
+        "site",
+        "at least one [[site]] is needed; `tamga config example` prints one",
+    );
+    for (index, site) in config.sites.iter().enumerate() {
+        errors.prefix = format!("site[{index}].");
+        let is_new = config.sites[..index].iter().all(|other| other.domain != site.domain);
+        errors.require(is_new, "domain", "two sites have the same domain; give each its own");
+        check_site(site, errors);
+    }
+}
+
+fn check_server(config: &Config, errors: &mut Errors<'_>) {
+    let server = &config.server;
+    for (key, value) in [
+        ("server.max_connections", server.max_connections),
+        ("server.head_deadline_s", server.head_deadline_s),
+        ("server.body_deadline_s", server.body_deadline_s),
+    ] {
+        errors.require(value > 0, key, "with 0 nobody could be served; leave the key out for its default");
+    }
+    errors.require(
+        server.client_address_header.parse::<http::HeaderName>().is_ok(),
+        "server.client_address_header",
+        "a header's name is expected, such as X-Forwarded-For",
+    );
+    errors.require(
+        server.certificate_file.is_some() == server.key_file.is_some(),
+        "server.certificate_file",
+        "TLS needs both certificate_file and key_file; without TLS give neither",
+    );
+    errors.require(
+        server.listen != server.admin_listen || server.listen.port() == 0,
+        "server.admin_listen",
+        "it is also [server] listen; give the operations' listener another port",
+    );
+    errors.require(
+        SPOOL_QUOTA_MIB.contains(&config.data.spool_quota_mib),
+        "data.spool_quota_mib",
+        "give the MiB that the spool may take, at least 1; 1024 is the default",
+    );
+}
+
+fn check_stores(config: &Config, errors: &mut Errors<'_>) {
+    for (key, store) in [("vault.cluster", &config.vault), ("stats.cluster", &config.stats)] {
+        let name = store.as_ref().and_then(|store| store.cluster.as_deref());
+        errors.require(
+            name.is_none_or(|name| is_event_name(&name.to_ascii_lowercase())),
+            key,
+            "a cluster's name has 1 to 64 of the characters A-Z a-z 0-9 _ . -",
+        );
+    }
+    let engine = &config.engine;
+    for (key, address) in [("engine.vault_listen", engine.vault_listen), ("engine.stats_listen", engine.stats_listen)] {
+        errors.require(
+            address.ip().is_loopback(),
+            key,
+            "the embedded engines listen on loopback only, such as 127.0.0.1:8123",
+        );
+    }
+    errors.require(
+        engine.vault_listen != engine.stats_listen || engine.vault_listen.port() == 0,
+        "engine.stats_listen",
+        "it is also [engine] vault_listen; give each engine a port of its own",
+    );
+}
+
+fn check_retention(config: &Config, errors: &mut Errors<'_>) {
+    errors.require(
+        (1..=Retention::MOST_STATS_MONTHS).contains(&config.retention.stats_months),
+        "retention.stats_months",
+        "published numbers stay 1 to 36 months; no policy allows more than three years",
+    );
+    errors.require(
+        config.retention.vault_hours <= Retention::MOST_VAULT_HOURS,
+        "retention.vault_hours",
+        "a published day stays in the vault for at most 72 hours",
+    );
+}
+
+fn check_wall(config: &Config, errors: &mut Errors<'_>) {
+    let wall = &config.wall;
+    for (key, names) in [
+        ("wall.identified_databases", &wall.identified_databases),
+        ("wall.identified_roles", &wall.identified_roles),
+        ("wall.other_databases", &wall.other_databases),
+        ("wall.service_accounts", &wall.service_accounts),
+    ] {
+        let are_names = names.iter().all(|name| is_sql_name(name));
+        errors.require(are_names, key, "a name has 1 to 64 of the characters a-z A-Z 0-9 _ . -");
+    }
+    errors.require(
+        wall.query_log.split('.').all(is_sql_name),
+        "wall.query_log",
+        "a table is expected, such as system.query_log",
+    );
+}
+
+fn check_site(site: &Site, errors: &mut Errors<'_>) {
+    check_addresses(site, errors);
+    errors.require(
+        jiff::tz::TimeZone::get(&site.time_zone).is_ok(),
+        "time_zone",
+        "an IANA time zone is expected, such as Asia/Almaty",
+    );
+    errors.require(
+        site.publish_minutes().is_some(),
+        "publish_every",
+        "1h, 2h, 3h, 4h, 6h, 8h, 12h, 24h or 7d is expected",
+    );
+    errors.require(
+        site.identity == Identification::Cookie || site.publish_every != "7d",
+        "publish_every",
+        "without a cookie nobody knows a visitor's first day of a week, so 7d would show nothing; give 24h or less",
+    );
+    errors.require(
+        site.policy_version.as_deref().is_none_or(is_event_name),
+        "policy_version",
+        "a version has 1 to 64 of the characters a-z 0-9 _ . -",
+    );
+    for unknown in site.drop_suspects.iter().filter(|sign| !SUSPICIONS.contains(&sign.as_str())) {
+        let message = format!("there is no sign {unknown:?}; there are {}", SUSPICIONS.join(", "));
+        errors.require(false, "drop_suspects", &message);
+    }
+    for (key, names) in [("events", &site.events), ("variants", &site.variants)] {
+        let are_names = names.iter().all(|name| is_event_name(name));
+        errors.require(are_names, key, "a name has 1 to 64 of the characters a-z 0-9 _ . -");
+    }
+    errors.require(
+        site.paths.iter().all(|path| path.starts_with('/') && path.len() <= 512),
+        "paths",
+        "a path template begins with / and has at most 512 characters, such as /pay/:order",
+    );
+    let items = Items::of(site.profile.as_deref(), site.items.as_deref());
+    if let Err(message) = &items {
+        errors.require(false, if site.items.is_some() { "items" } else { "profile" }, message);
+    }
+    declared::check(site, items.ok().as_ref(), errors);
+}
+
+fn check_addresses(site: &Site, errors: &mut Errors<'_>) {
+    errors.require(is_domain(&site.domain), "domain", "a lower-case domain name is expected, such as jetpay.kz");
+    let public = site.public_host();
+    errors.require(
+        public.is_some(),
+        "public_url",
+        "an http or https URL without a path is expected, such as https://t.jetpay.kz",
+    );
+    errors.require(
+        site.public_url.starts_with("https://") || public.is_none_or(|host| is_loopback_name(&host)),
+        "public_url",
+        "plain http is for loopback only; use https",
+    );
+    errors.require(
+        !site.origins.is_empty(),
+        "origins",
+        "list the origins of the site's pages, such as \"https://jetpay.kz\"",
+    );
+    errors.require(
+        site.origins.iter().all(|origin| is_origin(origin)),
+        "origins",
+        "give each as browsers write it, such as \"https://jetpay.kz\": a scheme, a host in lower case, a port if it is \
+         not the scheme's default, and nothing after it",
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::{Config, ConfigError};
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, Path::new("dir/tamga.toml"), std::iter::empty())
+    }
+
+    #[test]
+    fn an_error_names_its_key() {
+        for (from, to, key) in [
+            ("Asia/Almaty", "Asia/Nowhere", "site[0].time_zone"),
+            ("https://t.jetpay.kz", "http://t.jetpay.kz", "site[0].public_url"),
+            ("[\"https://jetpay.kz\"]", "[\"https://jetpay.kz/\"]", "site[0].origins"),
+            ("[\"https://jetpay.kz\"]", "[\"https://JetPay.kz\"]", "site[0].origins"),
+            ("[\"https://jetpay.kz\"]", "[\"https://jetpay.kz:443\"]", "site[0].origins"),
+            ("admin_listen = \"127.0.0.1:9090\"", "admin_listen = \"127.0.0.1:8080\"", "server.admin_listen"),
+            ("[server]", "[server]\nmax_connections = 0", "server.max_connections"),
+            ("[server]", "[server]\nbody_deadline_s = 0", "server.body_deadline_s"),
+            ("[server]", "[server]\nclient_address_header = \"X Real\"", "server.client_address_header"),
+            ("[server]", "[server]\nkey_file = \"key.pem\"", "server.certificate_file"),
+            ("[data]", "[data]\nspool_quota_mib = 0", "data.spool_quota_mib"),
+            ("[data]", "[engine]\nvault_listen = \"127.0.0.1:8124\"\n[data]", "engine.stats_listen"),
+            (
+                "[data]",
+                "[stats]\nurl = \"http://a:1\"\nuser = \"u\"\npassword_file = \"p\"\ncluster = \"a'b\"\n[data]",
+                "stats.cluster",
+            ),
+            ("[data]", "[retention]\nstats_months = 37\n[data]", "retention.stats_months"),
+            ("[data]", "[retention]\nstats_months = 0\n[data]", "retention.stats_months"),
+            ("[data]", "[retention]\nvault_hours = 73\n[data]", "retention.vault_hours"),
+            ("\"jetpay\"", "\"jetpy\"", "site[0].profile"),
+            ("profile =", "drop_suspects = [\"headles\"]\nprofile =", "site[0].drop_suspects"),
+            ("domain = \"jetpay.kz\"", "domain = \"Jetpay.kz\"", "site[0].domain"),
+        ] {
+            let error = parse(&Config::example().replace(from, to)).expect_err(key).to_string();
+            assert!(error.contains(&format!("is not right: {key}: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn all_errors_are_reported_at_once() {
+        let text = Config::example()
+            .replace("[server]", "[server]\nmax_connections = 0")
+            .replace("Asia/Almaty", "Asia/Nowhere")
+            .replace("\"jetpay\"", "\"jetpy\"\ngoals = { order = \"unknown\" }\npairs = [[\"os\", \"os\"]]");
+        let errors = parse(&text).expect_err("five errors").to_string();
+        let keys = ["server.max_connections", "site[0].time_zone", "site[0].profile", "site[0].goals", "site[0].pairs"];
+        assert_eq!(errors.lines().count(), keys.len(), "{errors}");
+        for (line, key) in errors.lines().zip(keys) {
+            assert!(line.starts_with(&format!("the configuration dir/tamga.toml is not right: {key}: ")), "{line}");
+        }
+    }
+}
