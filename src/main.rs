@@ -66,8 +66,9 @@ enum Verb {
         there already is compared and left alone; cut short, it is run again."
     )]
     MoveStats(ConfigFile),
-    /// Say which share of each table every choice of publish_every would show of yesterday
-    Publish(serve::DryRun),
+    /// Preview what would be published
+    #[command(subcommand)]
+    Publish(PublishVerb),
     /// Look at a configuration
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -117,6 +118,12 @@ struct ConfigFile {
     /// The configuration; `tamga config example` prints the smallest useful one
     #[arg(long, value_name = "FILE", default_value = "tamga.toml", env = "TAMGA_CONFIG")]
     config: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum PublishVerb {
+    /// Print the share of each table that every choice of publish_every would show of yesterday
+    Preview(serve::PreviewOptions),
 }
 
 #[derive(Subcommand)]
@@ -314,7 +321,7 @@ fn run(verb: Verb) -> Result<()> {
             print(&runtime()?.block_on(serve::migrate(&config, &access))?)
         }
         Verb::MoveStats(file) => print(&runtime()?.block_on(serve::move_stats(&Config::load(&file.config)?))?),
-        Verb::Publish(only) => print(&runtime()?.block_on(serve::outlook(&only))?),
+        Verb::Publish(PublishVerb::Preview(options)) => print(&runtime()?.block_on(serve::preview(&options))?),
         Verb::Config(ConfigVerb::Check(file)) => {
             let config = Config::load(&file.config)?;
             print(&format!("{} is sound: {} site(s).\n", file.config.display(), config.sites.len()))

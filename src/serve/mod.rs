@@ -11,7 +11,7 @@ pub mod dead_letters;
 mod keys;
 mod listen;
 mod log;
-mod outlook;
+mod preview;
 mod reach;
 mod schema;
 mod signals;
@@ -50,7 +50,7 @@ use crate::{admin, record, spool};
 
 pub use keys::{destroy as destroy_keys, keys_dir, status as keys_status};
 pub use log::log_to_stderr;
-pub use outlook::{DryRun, outlook};
+pub use preview::{PreviewOptions, preview};
 pub use reach::Stores;
 pub use schema::{Access, migrate, move_stats};
 
