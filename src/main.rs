@@ -179,17 +179,17 @@ enum AuditVerb {
         #[arg(long, value_name = "FILE")]
         heads: Vec<PathBuf>,
     },
-    /// Print the log, a line per act
+    /// Print the log, a line per entry
     Show {
         #[command(flatten)]
         config: ConfigFile,
-        /// Acts of this kind only, such as publish
-        #[arg(long, value_name = "ACT")]
-        act: Option<String>,
-        /// Acts from this moment on, such as 2026-11-22T00:00:00Z
+        /// Only entries of this action, such as publish
+        #[arg(long, value_name = "ACTION")]
+        action: Option<String>,
+        /// Only entries from this moment on, such as 2026-11-22T00:00:00Z
         #[arg(long, value_name = "TIME")]
         since: Option<jiff::Timestamp>,
-        /// The lines as they are
+        /// Print the lines unchanged
         #[arg(long)]
         json: bool,
     },
@@ -373,8 +373,8 @@ fn audit(verb: AuditVerb) -> Result<String> {
         AuditVerb::Verify { config, moved, heads } => {
             serve::audit::verify(&Config::load(&config.config)?, moved.as_deref(), &heads)
         }
-        AuditVerb::Show { config, act, since, json } => {
-            serve::audit::show(&Config::load(&config.config)?, act.as_deref(), since, json)
+        AuditVerb::Show { config, action, since, json } => {
+            serve::audit::show(&Config::load(&config.config)?, action.as_deref(), since, json)
         }
         AuditVerb::Heads { config, all } => serve::audit::heads(&Config::load(&config.config)?, all),
     }

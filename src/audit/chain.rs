@@ -1,4 +1,4 @@
-//! One line of the audit log: how it is written, read, and hung onto the one before; and how old logs are named.
+//! One line of the audit log: how it is written, read, and chained to the line before. Also the names of full logs.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ impl Head {
         format!("{} {}\n", self.next.saturating_sub(1), self.hash.to_hex())
     }
 
-    /// Reads such a line, without its end; `None` if a byte of it is not as [`Head::write`] makes it.
+    /// Reads such a line, without its end. `None` if a byte differs from what [`Head::write`] makes.
     pub(super) fn read(line: &[u8]) -> Option<Self> {
         let (seq, hash) = std::str::from_utf8(line).ok()?.split_once(' ')?;
         let head = Self { next: seq.parse::<u64>().ok()?.checked_add(1)?, hash: blake3::Hash::from_hex(hash).ok()? };
@@ -44,12 +44,12 @@ pub(super) struct Line<'a> {
 struct Parsed<'a> {
     seq: u64,
     #[serde(borrow)]
-    #[expect(dead_code, reason = "a line without them is not one of ours")]
+    #[expect(dead_code, reason = "a line without them is not an entry")]
     detail: &'a RawValue,
     #[expect(dead_code, reason = "likewise")]
     at: &'a str,
-    #[expect(dead_code, reason = "likewise; an act may have been written with escapes")]
-    act: std::borrow::Cow<'a, str>,
+    #[expect(dead_code, reason = "likewise; an action may have been written with escapes")]
+    action: std::borrow::Cow<'a, str>,
     previous: &'a str,
     hash: &'a str,
 }
@@ -64,7 +64,7 @@ impl<'a> Line<'a> {
         Some(Self { seq: parsed.seq, previous: blake3::Hash::from_hex(parsed.previous).ok()?, hash, body })
     }
 
-    /// Whether it is the one that comes after `head`.
+    /// Whether it is the line after `head`.
     pub(super) fn follows(&self, head: &Head) -> bool {
         self.seq == head.next && self.previous == head.hash && self.hash == hash(&head.hash, self.body)
     }
@@ -75,11 +75,11 @@ impl<'a> Line<'a> {
     }
 }
 
-/// A line after `head`, its end included. Act and detail are JSON.
-pub(super) fn write(head: &Head, at: &str, act: &str, detail: &str) -> (String, Head) {
+/// A line after `head`, its end included. Action and detail are JSON.
+pub(super) fn write(head: &Head, at: &str, action: &str, detail: &str) -> (String, Head) {
     let Head { next, hash: previous } = head;
     let previous_hex = previous.to_hex();
-    let body = format!(r#"{{"seq":{next},"at":"{at}","act":{act},"detail":{detail},"previous":"{previous_hex}""#);
+    let body = format!(r#"{{"seq":{next},"at":"{at}","action":{action},"detail":{detail},"previous":"{previous_hex}""#);
     let hash = hash(previous, &body);
     (format!("{body},\"hash\":\"{}\"}}\n", hash.to_hex()), Head { next: next + 1, hash })
 }
@@ -88,7 +88,7 @@ fn hash(previous: &blake3::Hash, body: &str) -> blake3::Hash {
     blake3::Hasher::new().update(previous.as_bytes()).update(body.as_bytes()).finalize()
 }
 
-/// The chain's end after a log's text; `None` if no line of it is one of ours.
+/// The chain's end after a log's text; `None` if no line of it is an entry.
 pub(super) fn last_head(text: &[u8]) -> Option<Head> {
     text.split_inclusive(|byte| *byte == b'\n').rev().find_map(|line| Line::read(line).map(|line| line.head()))
 }
@@ -98,7 +98,7 @@ pub(super) fn first_seq(text: &[u8]) -> Option<u64> {
     text.split_inclusive(|byte| *byte == b'\n').find_map(|line| Line::read(line).map(|line| line.seq))
 }
 
-/// What a full log is renamed to.
+/// The new name of a full log.
 pub(super) fn archive_name(log: &Path, first: u64) -> PathBuf {
     log.with_file_name(format!("audit-{first:012}.jsonl"))
 }
@@ -119,7 +119,7 @@ pub(super) fn archives_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
             found.push(path);
         }
     }
-    // As numbers, which are padded, they sort like their names.
+    // The numbers are padded, so they sort like the names.
     found.sort_by_key(|path| path.file_name().map(std::ffi::OsStr::to_owned));
     Ok(found)
 }

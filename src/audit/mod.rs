@@ -1,18 +1,18 @@
-//! The audit log: every administrative act, one JSON object a line, chained by hashes.
+//! The audit log: every administrative action is an entry, one JSON object a line, chained by hashes.
 //!
 //! ```text
-//! {"seq":3,"at":"2026-11-22T00:00:00Z","act":"publish","detail":{"site":"jetpay.kz"},"previous":"<hex>","hash":"<hex>"}
+//! {"seq":3,"at":"2026-11-22T00:00:00Z","action":"publish","detail":{"site":"jetpay.kz"},"previous":"<hex>","hash":"<hex>"}
 //! hash = BLAKE3(previous's 32 bytes ‖ the line's bytes before `,"hash"`)
 //! ```
 //!
-//! A line that is changed, removed, inserted or moved breaks the chain ([`verify`]). Cutting off the end, or writing the whole
-//! anew, does not: so each line's hash, its *head*, is kept in a second file as well, which may lie on another volume.
-//! Who can write both files can forge both; whoever shall be able to notice keeps a copy of the heads elsewhere.
+//! A line that is changed, removed, inserted or moved breaks the chain ([`verify`]). Cutting off the end, or writing a new
+//! log, does not. So each line's hash, its *head*, is also kept in a second file, which may lie on another volume.
+//! Somebody who can write both files can forge both: a copy of the heads, kept elsewhere, shows the forgery.
 //!
-//! Promised: a line is on disk before its act is reported as done; a line torn by a crash is cut off by the next writer,
-//! which says so in a line of its own; a full disk is met with room that was set aside, and beyond that acts wait in
-//! memory and are written, with their own time, when there is room again. Several processes of one machine may write one
-//! log: each line is appended under a lock. A log of 4 MiB is renamed to `audit-<first seq>.jsonl` and a new one goes on.
+//! Promised: a line is on disk before its action is reported as done. A crash can tear the last line: the next writer cuts
+//! it off and adds an entry that says so. Space is reserved for a full disk. When that is used up, entries wait in memory
+//! and are written, with their original time, when there is space again. Several processes of one machine may write one
+//! log: each line is appended under a lock. A log of 4 MiB is renamed to `audit-<first seq>.jsonl` and a new one begins.
 //!
 //! Details name sites, tables, days, counts and operators' reasons: never a value that a visitor's browser sent.
 
@@ -37,24 +37,24 @@ use chain::{Head, Line};
 
 pub use verify::{Fault, Verified, lines, verify};
 
-/// From this size on a log is renamed and a new one begun: some 12,000 acts, which an editor still opens.
+/// A log of this size is renamed and a new one begins: some 12,000 entries, which an editor still opens.
 const ROTATE_BYTES: u64 = 4 << 20;
-/// Room that is set aside behind the end, so that a full disk stops the acts and not their record: some 200 acts.
+/// Bytes that are reserved behind the end, so that a full disk stops the actions and not their entries: some 200 entries.
 const RESERVE_BYTES: u64 = 64 << 10;
-/// Acts that wait in memory while the disk takes nothing at all.
+/// The maximum of entries that wait in memory while the disk accepts nothing.
 const WAITING_MAX: usize = 1000;
 
 /// Where a log and its heads are.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// The log that is written now; older ones lie beside it.
+    /// The log that is written now; full logs lie beside it.
     pub log: PathBuf,
-    /// Its heads.
+    /// The file of heads.
     pub heads: PathBuf,
 }
 
 impl Place {
-    /// `audit.jsonl` in the data folder, and its heads beside it unless they have a place of their own.
+    /// `audit.jsonl` in the data folder, and its heads beside it unless `heads` names another place.
     pub fn new(data: &Path, heads: Option<&Path>) -> Self {
         let heads = heads.map_or_else(|| data.join("audit.heads"), Path::to_owned);
         Self { log: data.join("audit.jsonl"), heads }
@@ -72,26 +72,26 @@ pub struct Audit {
 struct Tail {
     log: File,
     heads: File,
-    /// Up to where the log has been read or written by us.
+    /// Up to where this process has read or written the log.
     len: u64,
     /// The last line.
     head: Head,
     /// Heads that are not in their file yet.
     headless: Vec<Head>,
-    /// Acts that are not in the log yet, and how many of them were too many to keep.
-    waiting: VecDeque<Act>,
+    /// Entries that are not in the log yet.
+    waiting: VecDeque<Entry>,
+    /// How many entries were dropped because too many waited.
     forgotten: u64,
 }
 
-struct Act {
+struct Entry {
     at: String,
-    act: String,
+    action: String,
     detail: String,
 }
 
 impl Audit {
-    /// Opens or begins a log. A broken chain does not keep it from going on: the break stays where it is, for [`verify`] to
-    /// show.
+    /// Opens or begins a log. A log with a broken chain goes on: the break stays in it, and [`verify`] shows it.
     pub fn open(place: &Place, clock: Clock) -> io::Result<Self> {
         Self::open_with(place, clock, ROTATE_BYTES)
     }
@@ -101,7 +101,7 @@ impl Audit {
         let tail = Tail {
             log,
             heads,
-            // No log has this length, so the first append reads what is there.
+            // No log has this length, so the first append reads the file.
             len: u64::MAX,
             head: Head::genesis(),
             headless: Vec::new(),
@@ -109,42 +109,44 @@ impl Audit {
             forgotten: 0,
         };
         let audit = Self { place: place.clone(), clock, rotate_bytes, tail: Mutex::new(tail) };
-        audit.look()?;
+        audit.repair()?;
         Ok(audit)
     }
 
-    /// Reads what is there; mends what a crash left.
-    fn look(&self) -> io::Result<()> {
+    /// Reads the log and repairs what a crash left.
+    fn repair(&self) -> io::Result<()> {
         let mut tail = self.tail();
         self.locked(&mut tail, |_| Ok(()))
     }
 
-    /// Writes one act. Returns once it is on disk; an error means that it is not in the log, and should not be done.
-    pub fn record(&self, act: &str, detail: &impl Serialize) -> io::Result<()> {
-        let act = self.act(act, detail)?;
+    /// Writes an entry before its action is done. Returns once the entry is on disk. After an error the entry is not in the
+    /// log, and the action must not be done.
+    pub fn record(&self, action: &str, detail: &impl Serialize) -> io::Result<()> {
+        let entry = self.entry(action, detail)?;
         let mut tail = self.tail();
         self.locked(&mut tail, |tail| {
             self.write_waiting(tail)?;
-            self.append(tail, &act)
+            self.append(tail, &entry)
         })
     }
 
-    /// Writes one act that has happened already. When the disk takes nothing it waits in memory, and the log says so.
-    pub fn note(&self, act: &str, detail: &impl Serialize) {
-        let Ok(written) = self.act(act, detail) else { return };
+    /// Writes an entry after its action was done. While the disk accepts nothing, the entry waits in memory, and that is
+    /// logged.
+    pub fn note(&self, action: &str, detail: &impl Serialize) {
+        let Ok(entry) = self.entry(action, detail) else { return };
         let mut tail = self.tail();
         if tail.waiting.len() < WAITING_MAX {
-            tail.waiting.push_back(written);
+            tail.waiting.push_back(entry);
         } else {
             tail.forgotten += 1;
         }
         if let Err(error) = self.locked(&mut tail, |tail| self.write_waiting(tail)) {
             let path = self.place.log.display();
-            tracing::error!(act, %error, %path, "cannot write the audit log; free its disk. The act waits in memory");
+            tracing::error!(action, %error, %path, "cannot write the audit log; free its disk. The entry waits in memory");
         }
     }
 
-    /// Tries again to write what waits. Returns how many acts still do.
+    /// Tries again to write the entries that wait. Returns how many still wait.
     pub fn flush(&self) -> usize {
         let mut tail = self.tail();
         if !tail.waiting.is_empty() || tail.forgotten > 0 || !tail.headless.is_empty() {
@@ -164,19 +166,19 @@ impl Audit {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn act(&self, act: &str, detail: &impl Serialize) -> io::Result<Act> {
-        let (act, detail) = (serde_json::to_string(act)?, serde_json::to_string(detail)?);
-        Ok(Act { at: self.clock.now().to_string(), act, detail })
+    fn entry(&self, action: &str, detail: &impl Serialize) -> io::Result<Entry> {
+        let (action, detail) = (serde_json::to_string(action)?, serde_json::to_string(detail)?);
+        Ok(Entry { at: self.clock.now().to_string(), action, detail })
     }
 
-    /// Does something while no other process writes, knowing the log's end.
+    /// Does `work` while no other process writes. The log's end is known then.
     fn locked(&self, tail: &mut Tail, work: impl FnOnce(&mut Tail) -> io::Result<()>) -> io::Result<()> {
         loop {
             flock(&tail.log, FlockOperation::LockExclusive)?;
             if is_at(&tail.log, &self.place.log)? {
                 break;
             }
-            // Another process has renamed it, or somebody has taken it away.
+            // Another process has renamed it, or somebody has removed it.
             let next = open(&self.place.log)?;
             tail.log = next;
             tail.len = u64::MAX;
@@ -186,7 +188,7 @@ impl Audit {
         outcome.and(unlocked.map_err(Into::into))
     }
 
-    /// Reads what others wrote, or what was there before us.
+    /// Reads the lines that other processes wrote.
     fn catch_up(&self, tail: &mut Tail) -> io::Result<()> {
         if tail.log.metadata()?.len() == tail.len {
             return Ok(());
@@ -200,7 +202,7 @@ impl Audit {
         let known = self.known_heads(tail)?;
         tail.headless.clear();
         for line in text[..whole].split_inclusive(|byte| *byte == b'\n') {
-            // A line that is not one of ours is counted, so that those after it keep their numbers.
+            // A line that is not an entry is counted, so that the lines after it keep their numbers.
             head = Line::read(line).map_or(Head { next: head.next + 1, ..head }, |line| line.head());
             if head.next > known {
                 tail.headless.push(head);
@@ -210,13 +212,13 @@ impl Audit {
         let torn = text.len() - whole;
         if torn > 0 {
             tail.log.set_len(tail.len)?;
-            let mended = self.act("mend audit log", &json!({ "torn_bytes": torn }))?;
-            self.append(tail, &mended)?;
+            let entry = self.entry("repair audit log", &json!({ "torn_bytes": torn }))?;
+            self.append(tail, &entry)?;
         }
         Ok(())
     }
 
-    /// Up to which line heads are in their file. A torn one is cut off.
+    /// The number of lines whose heads are in their file. A torn head is cut off.
     fn known_heads(&self, tail: &Tail) -> io::Result<u64> {
         let text = fs::read(&self.place.heads)?;
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -229,34 +231,34 @@ impl Audit {
 
     fn write_waiting(&self, tail: &mut Tail) -> io::Result<()> {
         if tail.forgotten > 0 {
-            let act = self.act("acts not written", &json!({ "count": tail.forgotten }))?;
-            self.append(tail, &act)?;
+            let entry = self.entry("entries not written", &json!({ "count": tail.forgotten }))?;
+            self.append(tail, &entry)?;
             tail.forgotten = 0;
         }
-        while let Some(act) = tail.waiting.pop_front() {
-            if let Err(error) = self.append(tail, &act) {
-                tail.waiting.push_front(act);
+        while let Some(entry) = tail.waiting.pop_front() {
+            if let Err(error) = self.append(tail, &entry) {
+                tail.waiting.push_front(entry);
                 return Err(error);
             }
         }
         write_heads(tail)
     }
 
-    fn append(&self, tail: &mut Tail, act: &Act) -> io::Result<()> {
+    fn append(&self, tail: &mut Tail, entry: &Entry) -> io::Result<()> {
         if tail.len >= self.rotate_bytes {
             self.rotate(tail)?;
         }
-        let (line, head) = chain::write(&tail.head, &act.at, &act.act, &act.detail);
-        set_aside(&tail.log, tail.len);
+        let (line, head) = chain::write(&tail.head, &entry.at, &entry.action, &entry.detail);
+        reserve(&tail.log, tail.len);
         if let Err(error) = tail.log.write_all_at(line.as_bytes(), tail.len).and_then(|()| tail.log.sync_data()) {
-            // What of it got there goes, so that the next line begins where a line begins.
+            // Cut off the part that was written, so that the next line begins at a line's start.
             let _ = tail.log.set_len(tail.len);
             return Err(error);
         }
         tail.len += line.len() as u64;
         tail.head = head;
         tail.headless.push(head);
-        // The act is in the log; a head that cannot be written now is with the next one.
+        // The entry is in the log. A head that cannot be written now is written with the next one.
         if let Err(error) = write_heads(tail) {
             let path = self.place.heads.display();
             tracing::error!(%error, %path, "cannot write the audit log's heads; free their disk");
@@ -269,7 +271,7 @@ impl Audit {
         let first = chain::first_seq(&fs::read(&self.place.log)?).unwrap_or(tail.head.next);
         fs::rename(&self.place.log, chain::archive_name(&self.place.log, first))?;
         let next = open(&self.place.log)?;
-        // Before the old one's lock goes with its file: nobody may write to the new one without its own.
+        // Lock the new file before the old file and its lock are dropped, so that no other process writes to it first.
         flock(&next, FlockOperation::LockExclusive)?;
         tail.log = next;
         tail.len = 0;
@@ -283,7 +285,7 @@ fn write_heads(tail: &mut Tail) -> io::Result<()> {
     }
     let text: String = tail.headless.iter().map(Head::write).collect();
     let end = tail.heads.metadata()?.len();
-    set_aside(&tail.heads, end);
+    reserve(&tail.heads, end);
     if let Err(error) = tail.heads.write_all_at(text.as_bytes(), end).and_then(|()| tail.heads.sync_data()) {
         let _ = tail.heads.set_len(end);
         return Err(error);
@@ -292,9 +294,8 @@ fn write_heads(tail: &mut Tail) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes sure that some room behind the end is ours. Where the file system cannot do that, or is full, nothing is lost
-/// but the reserve.
-fn set_aside(file: &File, end: u64) {
+/// Reserves space behind the file's end. If the file system cannot do that, or is full, only the reserve is missing.
+fn reserve(file: &File, end: u64) {
     let allocated = file.metadata().map_or(u64::MAX, |data| data.blocks() * 512);
     if allocated < end + RESERVE_BYTES / 2 {
         let _ = fallocate(file, FallocateFlags::KEEP_SIZE, end, RESERVE_BYTES);
@@ -315,7 +316,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Whether the open file is the one that the path names now.
+/// Whether the path still names the open file.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let open = file.metadata()?;
     match fs::metadata(path) {

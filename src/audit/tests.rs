@@ -1,4 +1,4 @@
-//! Does the log notice whatever is done to it, and survive what happens to it?
+//! Is every tampering with the log noticed, and does the log survive crashes and full disks?
 
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
@@ -52,7 +52,8 @@ fn a_log_goes_on_after_a_restart_and_after_a_torn_line() {
     assert_eq!((verified.lines, verified.head), audit.head());
     assert_eq!((verified.lines, verified.fault), (3, None));
     assert!(
-        lines(&ground.place, None).expect("reads")[1].contains(r#""act":"mend audit log","detail":{"torn_bytes":12}"#)
+        lines(&ground.place, None).expect("reads")[1]
+            .contains(r#""action":"repair audit log","detail":{"torn_bytes":12}"#)
     );
 }
 
@@ -108,19 +109,19 @@ fn a_log_that_is_written_anew_with_its_heads_is_found_out_by_a_copy_of_the_heads
     fs::remove_file(&ground.place.heads).expect("removes");
     let audit = ground.open();
     (0..9).for_each(|_| audit.record("forged", &json!({})).expect("writes"));
-    assert_eq!(ground.verify().fault, None, "nothing inside tells");
+    assert_eq!(ground.verify().fault, None, "nothing inside shows it");
     let verified = verify(&ground.place, None, &[&copy]).expect("reads");
     assert_eq!(verified.fault, Some(Fault::Replaced { seq: 0 }));
 }
 
 #[test]
-fn acts_wait_in_memory_while_nothing_can_be_written_and_keep_their_time() {
+fn entries_wait_in_memory_while_nothing_can_be_written_and_keep_their_time() {
     let ground = Ground::new();
     let start = jiff::Timestamp::from_second(1_800_000_000).expect("in range");
     let clock = Clock::simulated(start);
     let audit = Audit::open(&ground.place, clock.clone()).expect("opens");
     audit.record("before", &json!({})).expect("writes");
-    // A handle that cannot write stands for a disk that takes nothing.
+    // A handle that cannot write simulates a disk that accepts nothing.
     let read_only = OpenOptions::new().read(true).mode(0o600).open(&ground.place.log).expect("opens");
     let writable = std::mem::replace(&mut audit.tail().log, read_only);
     assert!(audit.record("refused", &json!({})).is_err());
@@ -132,7 +133,7 @@ fn acts_wait_in_memory_while_nothing_can_be_written_and_keep_their_time() {
     assert_eq!(audit.flush(), 0);
     assert_eq!(ground.verify(), Verified { lines: 1 + 1 + WAITING_MAX as u64, head: audit.head().1, fault: None });
     let text = lines(&ground.place, None).expect("reads");
-    assert!(text[1].contains(r#""act":"acts not written","detail":{"count":5}"#), "{}", text[1]);
+    assert!(text[1].contains(r#""action":"entries not written","detail":{"count":5}"#), "{}", text[1]);
     assert!(text[2].contains(&start.to_string()), "{}", text[2]);
 }
 
@@ -164,7 +165,7 @@ fn tamper(files: &mut [Vec<u8>], dice: &mut Dice) -> String {
         6 => lines.swap(line, other),
         7 => lines.truncate(line),
         _ => {
-            // A number within a line, as someone would who wants it to say something else.
+            // Changes a digit within a line, as a forger would.
             let digit = file.iter().skip(at).position(u8::is_ascii_digit).map(|found| found + at);
             if let Some(digit) = digit {
                 file[digit] = b'0' + (file[digit] - b'0' + 1) % 10;
@@ -208,7 +209,7 @@ fn every_tampering_is_noticed() {
         if files == clean {
             continue;
         }
-        // Losing the newest head alone is what a crash leaves; the next writer writes it again, from the same line.
+        // A crash can lose the newest head alone; the next writer writes it again, from the same line.
         let last_head_gone = files[..names.len()] == clean[..names.len()]
             && clean[names.len()].starts_with(&files[names.len()])
             && files[names.len()].iter().filter(|byte| **byte == b'\n').count() + 1 == 24

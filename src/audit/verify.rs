@@ -35,7 +35,7 @@ pub enum Fault {
     },
     /// The last line has no end.
     #[error(
-        "the last line of {file} is not whole: a crash tore it, which the next start mends and writes down, or it was cut"
+        "the last line of {file} is not whole: a crash tore it, or it was cut; the next start repairs the log and adds an entry about it"
     )]
     Torn {
         /// Which file.
@@ -77,7 +77,7 @@ pub fn verify(place: &Place, moved: Option<&Path>, copies: &[&Path]) -> io::Resu
     flock(&log, FlockOperation::LockShared)?;
     let files = all(place, moved)?;
     let heads = fs::read(&place.heads).or_else(|error| match error.kind() {
-        // Without it every line is headless, which is told.
+        // Without the file every line is headless, which is reported.
         io::ErrorKind::NotFound => Ok(Vec::new()),
         _ => Err(error),
     })?;

@@ -1,5 +1,5 @@
-//! The audit log in a running collector and for operators: where it is, what of the configuration has changed, and the verbs
-//! that look at it.
+//! The audit log in a running collector and for operators: its place, its entries about changes of the configuration, and
+//! the verbs that read it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -29,21 +29,21 @@ pub fn open(config: &Config, clock: Clock) -> Result<Audit> {
     })
 }
 
-/// A line of the log, as far as its readers here need it.
+/// The parts of an entry that this file reads.
 #[derive(Deserialize)]
 struct Line {
     seq: u64,
     at: String,
-    act: String,
+    action: String,
     detail: Value,
 }
 
-/// Writes down which parts of the configuration differ from those of the last start. Of their content only a hash is kept.
+/// Records which parts of the configuration differ from the last start. Only a hash of each part is kept.
 pub(super) fn note_configuration(audit: &Audit, config: &Config) -> Result<()> {
     let parts = fingerprints(config);
     let lines = audit::lines(&place(config), None)?;
-    let mut acts = lines.iter().rev().filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    let last = acts.find(|line| line.act == "configuration").map(|line| line.detail["parts"].clone());
+    let mut entries = lines.iter().rev().filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    let last = entries.find(|line| line.action == "configuration").map(|line| line.detail["parts"].clone());
     let known: BTreeMap<String, String> = last.and_then(|parts| serde_json::from_value(parts).ok()).unwrap_or_default();
     let names = parts.keys().chain(known.keys());
     let changed: BTreeSet<_> = names.filter(|name| parts.get(*name) != known.get(*name)).collect();
@@ -57,7 +57,7 @@ pub(super) fn note_configuration(audit: &Audit, config: &Config) -> Result<()> {
 fn fingerprints(config: &Config) -> BTreeMap<String, String> {
     let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex()[..16].to_owned();
     let mut texts: Vec<(String, String)> = Vec::new();
-    // In this form every part begins with its key, indented once; so none can be forgotten here.
+    // In this form every part begins with its key, indented once. So no part can be forgotten here.
     for line in format!("{config:#?}").lines() {
         let key = line.strip_prefix("    ").filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
         match (key.and_then(|rest| rest.split_once(':')), texts.last_mut()) {
@@ -84,7 +84,7 @@ pub fn verify(config: &Config, moved: Option<&Path>, copies: &[PathBuf]) -> Resu
     Ok(format!("{path}: {} lines, unbroken; head {}\n", verified.lines, verified.head))
 }
 
-/// `tamga audit show`: a line per act; `json` leaves them as they are.
+/// `tamga audit show`: a line per entry; `json` prints the entries unchanged.
 pub fn show(config: &Config, only: Option<&str>, since: Option<jiff::Timestamp>, json: bool) -> Result<String> {
     let place = place(config);
     let lines = audit::lines(&place, None).with_context(|| format!("cannot read {}", place.log.display()))?;
@@ -95,13 +95,13 @@ pub fn show(config: &Config, only: Option<&str>, since: Option<jiff::Timestamp>,
             continue;
         };
         let is_later = since.is_none_or(|since| read.at.parse::<jiff::Timestamp>().is_ok_and(|at| at >= since));
-        if !is_later || only.is_some_and(|act| act != read.act) {
+        if !is_later || only.is_some_and(|action| action != read.action) {
             continue;
         }
         if json {
             said.push_str(&line);
         } else {
-            let _ = write!(said, "{:>6}  {:<24}  {:<20}", read.seq, read.at, read.act);
+            let _ = write!(said, "{:>6}  {:<24}  {:<20}", read.seq, read.at, read.action);
             for (name, value) in read.detail.as_object().into_iter().flatten() {
                 match value {
                     Value::String(text) => drop(write!(said, "  {name}={text}")),
@@ -114,7 +114,7 @@ pub fn show(config: &Config, only: Option<&str>, since: Option<jiff::Timestamp>,
     Ok(said)
 }
 
-/// `tamga audit heads`: the last head, or all, to be kept elsewhere. The export is an act of its own.
+/// `tamga audit heads`: the last head, or all, to be kept elsewhere. The export is an entry too.
 pub fn heads(config: &Config, all: bool) -> Result<String> {
     let place = place(config);
     let audit = open(config, Clock::machine())?;
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_of_the_configuration_is_written_down_by_its_part_and_without_its_content() {
+    fn a_change_of_the_configuration_is_recorded_by_its_part_and_without_its_content() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut config = Config::parse(Config::example(), "t.toml".as_ref(), std::iter::empty()).expect("sound");
         config.data.dir = folder.path().to_owned();

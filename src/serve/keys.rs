@@ -44,9 +44,9 @@ pub(super) fn sweep(
                     metrics.keys_lost.inc_by(swept.lost.len() as u64);
                     let said =
                         [("destroy key", swept.destroyed), ("key gone", swept.vanished), ("key lost", swept.lost)];
-                    for (act, keys) in said {
+                    for (action, keys) in said {
                         for (site, day) in keys {
-                            audit.note(act, &json!({ "site": site, "day": day.to_string() }));
+                            audit.note(action, &json!({ "site": site, "day": day.to_string() }));
                         }
                     }
                 }

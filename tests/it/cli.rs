@@ -252,7 +252,7 @@ async fn a_full_disk_is_said_and_got_over() {
     assert_eq!(code, Some(0), "{log}");
     let (verified, shown) = (ground.run(&["audit", "verify"], &[]), ground.run(&["audit", "show"], &[]));
     assert!(verified.status.success() && stdout(&verified).contains("unbroken"));
-    assert!(["start", "configuration", "export heads", "stop"].iter().all(|act| stdout(&shown).contains(act)));
+    assert!(["start", "configuration", "export heads", "stop"].iter().all(|action| stdout(&shown).contains(action)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

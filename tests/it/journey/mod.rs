@@ -60,10 +60,10 @@ fn the_wall_is_whole_while_it_plays_and_afterwards(demo: &Product) {
     };
     let verified = run(&["verify"]);
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
-    let acts = run(&["audit", "show", "--act", "verify"]);
-    let acts = String::from_utf8_lossy(&acts.stdout).into_owned();
-    assert!(acts.contains("by=collector") && acts.contains("by=verb"), "{acts}");
-    assert!(acts.lines().all(|act| act.contains("broken=[]") && act.contains("not_seen=0")), "{acts}");
+    let entries = run(&["audit", "show", "--action", "verify"]);
+    let entries = String::from_utf8_lossy(&entries.stdout).into_owned();
+    assert!(entries.contains("by=collector") && entries.contains("by=verb"), "{entries}");
+    assert!(entries.lines().all(|entry| entry.contains("broken=[]") && entry.contains("not_seen=0")), "{entries}");
 }
 
 /// One with other settings would begin anew, and empty the folder first.

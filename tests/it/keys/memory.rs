@@ -177,7 +177,7 @@ async fn a_destroyed_key_is_nowhere() {
     let lost = async |product: &Product| (product.metric("tamga_keys_lost_total").await == Some(1)).then_some(());
     product.until("the loss is counted", Duration::from_secs(5), lost).await;
     let audit = fs::read_to_string(product.data.join("audit.jsonl")).unwrap();
-    assert!(audit.contains(r#""act":"key gone""#) && audit.contains(r#""act":"key lost""#), "{audit}");
+    assert!(audit.contains(r#""action":"key gone""#) && audit.contains(r#""action":"key lost""#), "{audit}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

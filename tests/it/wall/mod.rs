@@ -150,7 +150,7 @@ fn the_wall_is_whole_where_nothing_was_done_and_the_verbs_say_what_they_do() {
     let json = ground.run(&["verify", "--json"], &[]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert!(json["rules"].as_array().unwrap().iter().all(|rule| rule["clause"].as_str().unwrap().contains('§')));
-    let shown = ground.run(&["audit", "show", "--act", "verify"], &[]);
+    let shown = ground.run(&["audit", "show", "--action", "verify"], &[]);
     assert_eq!(String::from_utf8_lossy(&shown.stdout).matches("by=verb  not_seen=0").count(), 3);
 
     // A forged log is noticed.
@@ -184,8 +184,8 @@ fn the_wall_is_whole_where_nothing_was_done_and_the_verbs_say_what_they_do() {
             rows_expected => assert_eq!((done, rows.as_str()), (true, rows_expected)),
         }
     }
-    let acts = ground.run(&["audit", "show"], &[]);
-    assert!(String::from_utf8_lossy(&acts.stdout).contains("query=SELECT count() AS rows FROM events"));
+    let entries = ground.run(&["audit", "show"], &[]);
+    assert!(String::from_utf8_lossy(&entries.stdout).contains("query=SELECT count() AS rows FROM events"));
 
     let printed = ground.run(&["wall", "init", "--identified-database", "pay", "--identified-role", "pay_reader"], &[]);
     assert!(String::from_utf8_lossy(&printed.stdout).contains("There is no wall to build"));
