@@ -1,4 +1,4 @@
-//! Walks from segment to segment and yields the frames behind the cursor, stepping over what is damaged.
+//! Reads the frames behind the cursor, segment by segment, and steps over damage.
 //!
 //! The walk reads from the disk, one segment at a time; it holds one frame and a read buffer. What it steps over is
 //! copied to quarantine and counted once per process, however often it walks the same way.

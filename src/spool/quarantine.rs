@@ -1,8 +1,8 @@
-//! The folder for what is damaged: files that were not understood, and copies of bytes that were stepped over.
+//! Quarantine: the folder for damage. It holds files that were not understood, and copies of damaged bytes.
 //!
-//! Nothing is read back from it; it is for somebody who wants to know what the disk has done. It holds pseudonymous
-//! rows like the segments themselves, so it keeps them no longer than the vault would: by the time at which a file was
-//! last written, which a move to quarantine leaves as it is and a copy takes over.
+//! The spool never reads these files. They are for an operator who examines what the disk has done. They hold
+//! pseudonymous rows like the segments, so they are kept no longer than the vault would keep the rows. Their age counts
+//! from the last write: a move to quarantine keeps that time, and a copy takes the time of its segment.
 
 use std::io;
 use std::path::Path;

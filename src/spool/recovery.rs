@@ -16,7 +16,7 @@ use super::segment::{FRAMES_AT, Found, Header, Scan, parse_file_name};
 use super::shared::Segment;
 use super::state::{Slots, State};
 
-/// What was found on opening.
+/// The report of an opening.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// Segments that hold frames to deliver.
