@@ -72,7 +72,7 @@ async fn a_site_by_address_sets_and_reads_no_cookie_and_confirms_by_the_second_b
 }
 
 #[tokio::test]
-async fn a_site_that_tells_nobody_apart_has_a_pseudonym_per_view() {
+async fn a_site_that_distinguishes_nobody_has_a_pseudonym_per_view() {
     let edge = edge().await;
     for number in 1..=3 {
         let answer = view(&edge, "nobody.kz", number).await;
@@ -118,7 +118,7 @@ async fn consent_is_counted_by_the_policy_s_version_and_a_refusal_keeps_nothing(
     assert_eq!((rows.events.len(), rows.attributes.len(), rows.tallies.len()), (0, 0, 1));
     assert_eq!(rows.tallies[0].reason, "consent:denied");
     assert_eq!(edge.reason("dropped", "no_consent"), 1);
-    // Whoever asks not to be measured is not counted by consent either.
+    // The one who asks not to be measured is not counted by consent either.
     let gpc = call(&edge, "nobody.kz", 3, &consent("granted")).header("Sec-GPC", "1").send().await;
     assert_eq!(gpc.outcome(), "dropped");
     assert!(edge.rows().await.tallies.iter().all(|tally| tally.reason == "count_only"));

@@ -1,4 +1,4 @@
-//! Are the weak spots of well-known collectors ours, too? Ten of them, a test each. Most have a longer test elsewhere; here is
+//! Are the weak spots of well-known collectors Tamga's, too? Ten of them, a test each. Most have a longer test elsewhere; here is
 //! the shortest one that fails if the spot comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,22 +138,22 @@ fn no_key_is_where_analysts_read() {
     for (name, statement) in tables().iter().filter(|(name, _)| name.starts_with("tamga_stats.")) {
         for column in statement.lines().filter_map(|line| line.trim().strip_prefix('`')) {
             let (column, kind) = column.split_once("` ").unwrap();
-            let telling = ["key", "salt", "seed", "secret", "hash", "digest", "token", "visitor", "view"];
-            assert!(!telling.contains(&column), "{name}.{column}");
+            let speaking = ["key", "salt", "seed", "secret", "hash", "digest", "token", "visitor", "view"];
+            assert!(!speaking.contains(&column), "{name}.{column}");
             assert!(!kind.starts_with("FixedString"), "{name}.{column} could hold a key or a pseudonym");
         }
     }
 }
 
-/// A reset leaves the rows of some tables. Every table that bears a pseudonym can be named in an order to erase, and no view
+/// A reset leaves the rows of some tables. Every table that has a pseudonym can be named in an order to erase, and no view
 /// keeps a copy.
 #[test]
-fn an_erasure_can_reach_every_table_that_bears_a_pseudonym() {
-    let bears = |(name, statement): (&'static str, &str)| {
+fn an_erasure_can_reach_every_table_that_has_a_pseudonym() {
+    let pseudonymous = |(name, statement): (&'static str, &str)| {
         statement.contains("`visitor` FixedString").then(|| name.trim_start_matches("tamga_vault."))
     };
-    let mut with_pseudonyms: BTreeSet<&str> = tables().into_iter().filter_map(bears).collect();
-    assert!(with_pseudonyms.remove("erasures"), "an order itself, while it is obeyed");
+    let mut with_pseudonyms: BTreeSet<&str> = tables().into_iter().filter_map(pseudonymous).collect();
+    assert!(with_pseudonyms.remove("erasures"), "an order itself, while it is followed");
     let erasable = Table::ALL.into_iter().filter(|table| *table != Table::Tallies).map(Table::name);
     assert_eq!(with_pseudonyms, erasable.collect());
 }
@@ -164,10 +164,10 @@ async fn a_beacon_does_not_say_who_sent_it_or_when() {
     let edge = Edge::start().await;
     assert_eq!(edge.view(1, 0, None).await.outcome(), "accepted");
     let honest = edge.rows().await.event().clone();
-    let told = r#""ip":"198.18.99.1","userAgent":"curl/8","timestamp":1,"country":"US","session":"x""#;
-    let body = view_of(2, 0, "/tariffs").replace("\"at\":0", &format!("\"at\":0,{told}")).replacen(
+    let claims = r#""ip":"198.18.99.1","userAgent":"curl/8","timestamp":1,"country":"US","session":"x""#;
+    let body = view_of(2, 0, "/tariffs").replace("\"at\":0", &format!("\"at\":0,{claims}")).replacen(
         '{',
-        &format!("{{{told},"),
+        &format!("{{{claims},"),
         1,
     );
     assert_eq!(edge.beacon(body).send().await.outcome(), "accepted");

@@ -1,5 +1,5 @@
 //! What becomes of a device: is it asked once per visit, is only what the policy lists stored, and does nothing that is stored
-//! join two things of one device?
+//! join two rows of one device?
 
 use std::collections::BTreeSet;
 
@@ -99,7 +99,7 @@ async fn a_device_is_asked_once_per_visit() {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_who_objects_is_a_bot_or_cannot_be_told_from_others() {
+async fn nobody_is_asked_who_objects_is_a_bot_or_cannot_be_distinguished() {
     let edge = edge().await;
     let asked = |call: Call| async move { call.send().await.header("tamga-device").map(str::to_owned) };
     assert_eq!(asked(edge.beacon(view_of(1, 0, "/")).header("Sec-GPC", "1")).await, None);
@@ -195,7 +195,7 @@ async fn values_are_classes_and_digests_are_not_those_of_the_browser() {
 }
 
 #[tokio::test]
-async fn nothing_that_is_stored_joins_two_things_of_one_device() {
+async fn nothing_that_is_stored_joins_two_rows_of_one_device() {
     let edge = edge().await;
     let rows = device_on(&edge, SITE, 1).await;
     let mut pseudonyms: Vec<[u8; 16]> = vec![rows.event().visitor, rows.event().visit, rows.event().view];
@@ -214,7 +214,7 @@ async fn nothing_that_is_stored_joins_two_things_of_one_device() {
 }
 
 #[tokio::test]
-async fn a_driven_browser_is_a_suspect_from_then_on_and_leaves_no_attributes() {
+async fn an_automated_browser_is_a_suspect_from_then_on_and_leaves_no_attributes() {
     let edge = edge().await;
     let first = edge.view(1, 0, None).await;
     assert_eq!(edge.rows().await.event().suspect, "");

@@ -119,8 +119,8 @@ async fn thirty_quiet_minutes_end_a_visit() {
     }
     let rows = edge.rows().await.events;
     assert!(rows[0].visit == rows[1].visit && rows[1].visit == rows[2].visit && rows[2].visit != rows[3].visit);
-    let told: Vec<_> = rows.iter().map(|row| (row.step, row.duration_s, row.visit_number.as_str())).collect();
-    assert_eq!(told, [(1, 0, "1"), (2, 1800, "1"), (3, 1800, "1"), (1, 0, "2")]);
+    let shown: Vec<_> = rows.iter().map(|row| (row.step, row.duration_s, row.visit_number.as_str())).collect();
+    assert_eq!(shown, [(1, 0, "1"), (2, 1800, "1"), (3, 1800, "1"), (1, 0, "2")]);
     assert!(rows.iter().all(|row| row.visitor == rows[0].visitor));
 }
 

@@ -114,7 +114,7 @@ async fn a_spool_at_its_quota_is_503_and_nothing_that_was_acknowledged_is_missin
     let gpc = edge.beacon(view_of(9, 0, "/")).header("Sec-GPC", "1").send().await;
     assert_eq!(gpc.status, 503, "a count is a row like others");
     assert_eq!(edge.rows().await.events.len(), accepted as usize);
-    assert_eq!(edge.view(1, accepted, None).await.outcome(), "accepted", "there is room again");
+    assert_eq!(edge.view(1, accepted, None).await.outcome(), "accepted", "there is space again");
 }
 
 #[tokio::test]
