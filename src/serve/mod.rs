@@ -1,8 +1,8 @@
 //! The running product: everything that `tamga serve` starts, watches and stops, in order.
 //!
-//! Beacons are taken as soon as the spool is open, before the engines are up; what arrives meanwhile waits there. An engine
-//! that never starts ends the process with its sentence; one that dies later is started again. Stopping goes from the edge
-//! inwards: no new requests, those under way answered, the spool drained as far as a few seconds allow and closed, the
+//! Beacons are taken as soon as the spool is open, before the engines are up; what arrives meanwhile waits there. Only what
+//! the edge itself needs can end the process at its start: the configuration, the spool, the keys, the listeners. What lies
+//! behind the spool is tried again for ever ([`stores`]). Stopping goes from the edge inwards: no new requests, those under way answered, the spool drained as far as a few seconds allow and closed, the
 //! engines told to end. Nothing depends on that order for safety: whatever was acknowledged is on the disk.
 
 pub mod audit;
@@ -28,7 +28,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use serde_json::json;
@@ -46,6 +46,7 @@ use crate::enrich::{GeoIp, Lookups};
 use crate::metrics::Metrics;
 use crate::privacy::cookie::CookieSeal;
 use crate::privacy::keys::KeyRing;
+use crate::publish::PublishedSite;
 use crate::{admin, record, spool};
 
 pub use keys::{destroy as destroy_keys, keys_dir, status as keys_status};
@@ -69,8 +70,7 @@ pub struct Running {
     /// Cancelled when nothing is appended to the spool any more.
     edge_closed: CancellationToken,
     edge: Vec<JoinHandle<()>>,
-    /// Gone once its end has been told.
-    inner: Option<JoinHandle<Result<()>>>,
+    inner: JoinHandle<()>,
 }
 
 /// Starts everything. Returns once beacons are taken.
@@ -94,12 +94,8 @@ where
     let data = config.data.dir.clone();
     make_data_folder(&data)?;
     let metrics = Arc::new(Metrics::default());
-    let quota = config.data.spool_quota_mib << 20;
-    let options = spool::Options::new(quota, record::SCHEMA_VERSION);
-    // First: whoever has the spool's lock is the one that runs here.
-    let (writer, reader, recovery) = spool::open(&data.join("spool"), options, Arc::new(spool::Disk))?;
-    metrics.spool_quota_bytes.set(quota as i64);
-    tracing::info!(pending_frames = recovery.pending_frames, segments = recovery.segments, "opened the spool");
+    // First: the holder of the spool's lock is the one that runs here.
+    let (writer, reader) = open_spool(&config, &metrics).await?;
     let audit = Arc::new(audit::open(&config, clock.clone())?);
     let tls = match (&config.server.certificate_file, &config.server.key_file) {
         (Some(certificate), Some(key)) => Some(Tls::open(certificate, key)?),
@@ -110,6 +106,7 @@ where
     let admin_listener = inherited.or_bind(1, config.server.admin_listen, "[server] admin_listen").await?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
 
+    let sites = PublishedSite::all(&config)?;
     let geo = GeoIp::open(&config.geo.place, &config.geo.provider)?;
     let keys = Arc::new(KeyRing::open(&keys_dir(&config))?.remembering(&data.join("keys-seen.json"))?);
     let seal = CookieSeal::new(&keys::cookie_key(&config)?);
@@ -119,12 +116,12 @@ where
         keys: keys.clone(),
         spool: writer.clone(),
         metrics: metrics.clone(),
-        scripts: collect::Scripts::keeping(&data.join("scripts")).context("keeping the browser's part")?,
+        scripts: scripts(&data.join("scripts")),
         clock: clock.clone(),
     };
     let edge = collect::Edge::new(Collector::new(&config, parts));
-    audit.record("start", &json!({ "version": env!("CARGO_PKG_VERSION"), "sites": config.sites.len() }))?;
-    audit::note_configuration(&audit, &config)?;
+    audit.note("start", &json!({ "version": env!("CARGO_PKG_VERSION"), "sites": config.sites.len() }));
+    audit::note_configuration(&audit, &config);
 
     let (shutdown, edge_closed) = (CancellationToken::new(), CancellationToken::new());
     let state = State::new(metrics, writer);
@@ -138,6 +135,7 @@ where
     edge.extend(tls.map(|tls| tokio::spawn(tls.watch(shutdown.clone()))));
     let inner = Inner {
         config,
+        sites,
         clock,
         audit: audit.clone(),
         state: state.clone(),
@@ -146,7 +144,26 @@ where
     };
     let inner = tokio::spawn(inner.run(reader));
     tracing::info!(%address, %admin_address, "taking beacons");
-    Ok(Running { address, admin_address, state, audit, shutdown, edge_closed, edge, inner: Some(inner) })
+    Ok(Running { address, admin_address, state, audit, shutdown, edge_closed, edge, inner })
+}
+
+async fn open_spool(config: &Config, metrics: &Metrics) -> Result<(spool::Writer, spool::Reader)> {
+    let quota = config.data.spool_quota_mib << 20;
+    let (folder, options) = (config.data.dir.join("spool"), spool::Options::new(quota, record::SCHEMA_VERSION));
+    let opened = tokio::task::spawn_blocking(move || spool::open(&folder, options, Arc::new(spool::Disk)));
+    let (writer, reader, recovery) = opened.await??;
+    metrics.spool_quota_bytes.set(quota as i64);
+    tracing::info!(pending_frames = recovery.pending_frames, segments = recovery.segments, "opened the spool");
+    Ok((writer, reader))
+}
+
+/// The scripts of this version, and of earlier ones if they can be kept.
+fn scripts(folder: &Path) -> collect::Scripts {
+    collect::Scripts::keeping(folder).unwrap_or_else(|error| {
+        let folder = folder.display();
+        tracing::warn!(%error, %folder, "cannot keep the browser's part for the next version; only this one is served");
+        collect::Scripts::current()
+    })
 }
 
 fn make_data_folder(data: &Path) -> Result<()> {
@@ -157,18 +174,17 @@ fn make_data_folder(data: &Path) -> Result<()> {
 // === impl Running ===
 
 impl Running {
-    /// Waits until the stores answer and their schema is current; an error says why they never will.
+    /// Waits until the stores answer and their schema is current. An error says why they do not; they are tried again.
     pub async fn stores(&mut self) -> Result<Stores> {
-        let mut stores = self.state.stores.subscribe();
-        let inner = self.inner.as_mut().context("it has ended")?;
-        let ended = tokio::select! {
-            ready = stores.wait_for(Option::is_some) => {
-                return ready.ok().and_then(|stores| stores.clone()).context("the stores are gone");
+        let (mut stores, mut missing) = (self.state.stores.subscribe(), self.state.missing.subscribe());
+        tokio::select! {
+            ready = stores.wait_for(Option::is_some) => ready?.clone().context("the stores are gone"),
+            missing = missing.wait_for(|missing| !missing.is_empty()) => {
+                let reasons: Vec<_> = missing?.values().cloned().collect();
+                bail!("{}", reasons.join("; "))
             }
-            ended = inner => ended,
-        };
-        self.inner = None;
-        Err(ended?.err().unwrap_or_else(|| anyhow::anyhow!("it was stopped")))
+            () = self.shutdown.cancelled() => bail!("it was stopped"),
+        }
     }
 
     /// Lets signals stop it.
@@ -181,23 +197,22 @@ impl Running {
         self.shutdown.cancelled().await;
     }
 
-    /// Runs until it is stopped or cannot go on, then stops the rest.
+    /// Runs until it is stopped, then stops the rest.
     pub async fn wait(mut self) -> Result<()> {
-        let mut outcome = None;
-        if let Some(inner) = &mut self.inner {
-            tokio::select! {
-                ended = inner => outcome = Some(ended?),
-                () = self.shutdown.cancelled() => {}
-            }
+        let mut ended = None;
+        tokio::select! {
+            // Only a fault of this program ends it before.
+            early = &mut self.inner => ended = Some(early),
+            () = self.shutdown.cancelled() => {}
         }
         self.shutdown.cancel();
         for task in self.edge {
             task.await?;
         }
         self.edge_closed.cancel();
-        let outcome = match (outcome, self.inner) {
-            (None, Some(inner)) => inner.await?,
-            (outcome, _) => outcome.unwrap_or(Ok(())),
+        let ended = match ended {
+            Some(ended) => ended,
+            None => self.inner.await,
         };
         let writer = self.state.spool.clone();
         tokio::task::spawn_blocking(move || writer.close()).await?;
@@ -210,7 +225,7 @@ impl Running {
         }
         ending.join_all().await;
         self.audit.note("stop", &json!({}));
-        outcome
+        Ok(ended?)
     }
 
     /// Stops in order.

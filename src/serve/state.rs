@@ -1,5 +1,6 @@
 //! What operations are told: whether beacons can be taken, what is not as it should be, and the figures of this moment.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -16,13 +17,38 @@ pub(super) struct State {
     pub(super) stores: watch::Sender<Option<Stores>>,
     shipped: Mutex<Option<Arc<ShipStatus>>>,
     engines: Mutex<Vec<(&'static str, Arc<Supervisor>)>>,
+    /// The parts behind the spool that cannot be used, with the last reason.
+    pub(super) missing: watch::Sender<BTreeMap<&'static str, String>>,
 }
 
 impl State {
     /// Before the stores are there.
     pub(super) fn new(metrics: Arc<Metrics>, spool: spool::Writer) -> Arc<Self> {
         let stores = watch::Sender::new(None);
-        Arc::new(Self { metrics, spool, stores, shipped: Mutex::default(), engines: Mutex::default() })
+        let (shipped, engines, missing) = (Mutex::default(), Mutex::default(), watch::Sender::default());
+        Arc::new(Self { metrics, spool, stores, shipped, engines, missing })
+    }
+
+    /// A part behind the spool cannot be used. Whether that is news.
+    pub(super) fn is_missing(&self, part: &'static str, reason: String) -> bool {
+        self.missing.send_if_modified(|missing| missing.insert(part, reason.clone()).is_none_or(|last| last != reason))
+    }
+
+    /// A part behind the spool can be used.
+    pub(super) fn is_there(&self, part: &'static str) {
+        if self.missing.send_if_modified(|missing| missing.remove(part).is_some()) {
+            tracing::info!("{part}: works again");
+        }
+    }
+
+    /// The engine of a store, if one was started.
+    pub(super) fn engine(&self, name: &str) -> Option<Arc<Supervisor>> {
+        self.engines().into_iter().find(|(known, _)| *known == name).map(|(_, engine)| engine)
+    }
+
+    /// An engine has given up.
+    pub(super) fn remove_engine(&self, name: &str) {
+        self.engines.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _)| *known != name);
     }
 
     /// An engine was started.
@@ -65,9 +91,15 @@ impl admin::Watch for State {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<_> = self.engines().iter().filter_map(|(_, engine)| engine.trouble()).collect();
-        if self.stores.borrow().is_none() {
-            warnings.push("the stores are not there yet; rows wait in the spool".to_owned());
+        let missing = self.missing.borrow().clone();
+        let told = |trouble: &String| !missing.values().any(|reason| reason.contains(trouble));
+        let mut warnings: Vec<_> =
+            self.engines().iter().filter_map(|(_, engine)| engine.trouble()).filter(told).collect();
+        for (part, reason) in &missing {
+            warnings.push(format!("{part} cannot be used, and is tried again: {reason}"));
+        }
+        if self.shipped().is_none() {
+            warnings.push("the vault is not there yet; rows wait in the spool".to_owned());
         }
         if let Some(trouble) = self.shipped().and_then(|status| status.trouble()) {
             let since = trouble.since.elapsed().as_secs();

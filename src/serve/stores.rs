@@ -1,4 +1,8 @@
 //! What lies behind the spool: the stores on their servers or engines, their schema, the shipper and the publisher.
+//!
+//! Nothing here ends the process. A store that cannot be used, for whatever reason, is tried again for ever, with its
+//! configuration's files read anew. Meanwhile the edge takes beacons into the spool, and readyz and the log say which
+//! store it is and why. The vault does not wait for the stats store: rows reach it as soon as it is there itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,14 +22,12 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::publish::{PublishedSite, Publisher, RetentionWorker};
 use crate::spool;
-use crate::store::{Class, EngineOptions, Limits, MigrateError, STATS, Shipper, Store, Supervisor, VAULT};
-
-/// How long a server that is away is left alone before migrations are tried again.
-const MIGRATE_EVERY: Duration = Duration::from_secs(5);
+use crate::store::{Backoff, EngineOptions, Limits, STATS, Shipper, Store, Supervisor, VAULT};
 
 /// What lies behind the spool.
 pub(super) struct Inner {
     pub(super) config: Config,
+    pub(super) sites: Vec<PublishedSite>,
     pub(super) clock: Clock,
     pub(super) audit: Arc<Audit>,
     pub(super) state: Arc<State>,
@@ -34,85 +36,130 @@ pub(super) struct Inner {
     pub(super) edge_closed: CancellationToken,
 }
 
+/// A store, and the news of its restarts.
+type Opened = (Store, watch::Receiver<u64>);
+
 impl Inner {
-    /// Until it is time to stop, or it cannot go on.
-    pub(super) async fn run(self, reader: spool::Reader) -> Result<()> {
-        let (vault, stats, generation) = tokio::select! {
-            () = self.shutdown.cancelled() => return Ok(()),
-            ready = self.ready() => ready?,
+    /// Until it is time to stop.
+    pub(super) async fn run(self, reader: spool::Reader) {
+        let (known, mut vault) = watch::channel(None);
+        let delivering = async {
+            if let Some((vault, generation)) = self.until_stopped(self.opened("vault", VAULT)).await {
+                known.send_replace(Some(vault.clone()));
+                self.deliver(vault, generation, reader).await;
+            }
         };
-        self.work(vault, stats, generation, reader).await
+        let publishing = async {
+            let vault = async { vault.wait_for(Option::is_some).await.ok().and_then(|vault| vault.clone()) };
+            let both = async { tokio::join!(vault, self.opened("stats", STATS)) };
+            if let Some((Some(vault), (stats, _))) = self.until_stopped(both).await {
+                self.use_both(Stores { vault, stats }).await;
+            }
+        };
+        tokio::join!(delivering, publishing);
     }
 
-    /// Both stores, their schema current, and the news of the vault's restarts.
-    async fn ready(&self) -> Result<(Store, Store, watch::Receiver<u64>)> {
-        let (vault, generation) = self.open("vault", VAULT).await?;
-        let (stats, _) = self.open("stats", STATS).await?;
-        self.migrate(&vault).await?;
-        self.migrate(&stats).await?;
-        Ok((vault, stats, generation))
+    /// The outcome, unless the process is asked to stop before.
+    async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            () = self.shutdown.cancelled() => None,
+            outcome = work => Some(outcome),
+        }
     }
 
-    async fn work(
-        &self,
-        vault: Store,
-        stats: Store,
-        generation: watch::Receiver<u64>,
-        reader: spool::Reader,
-    ) -> Result<()> {
+    /// Tries again until it works. Each reason is logged once.
+    async fn until_it_works<T, F>(&self, part: &'static str, mut attempt: impl FnMut() -> F) -> T
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut backoff = Backoff::for_requests();
+        loop {
+            match attempt().await {
+                Ok(outcome) => {
+                    self.state.is_there(part);
+                    return outcome;
+                }
+                Err(error) => {
+                    if self.state.is_missing(part, format!("{error:#}")) {
+                        tracing::warn!("{part}: {error:#}; it is tried again, and rows wait in the spool");
+                        // A new reason: somebody repairs something.
+                        backoff.reset();
+                    }
+                }
+            }
+            tokio::time::sleep(backoff.step()).await;
+        }
+    }
+
+    /// A store with its schema up to date.
+    async fn opened(&self, name: &'static str, database: &str) -> Opened {
+        self.until_it_works(name, || self.open_and_migrate(name, database)).await
+    }
+
+    async fn open_and_migrate(&self, name: &'static str, database: &str) -> Result<Opened> {
+        let (store, generation) = self.open(name, database).await?;
+        let applied = bring_up_to_date(&store, &self.config, &self.clock).await?;
+        if applied > 0 {
+            self.audit.note("migrate", &json!({ "database": database, "statements": applied }));
+        }
+        Ok((store, generation))
+    }
+
+    /// Moves rows from the spool to the vault.
+    async fn deliver(&self, vault: Store, generation: watch::Receiver<u64>, reader: spool::Reader) {
         let node = self.config.server.node.clone().unwrap_or_else(host_name);
         let dead_letters = self.config.data.dir.join("dead-letters");
         let shipper =
-            Shipper::new(vault.clone(), &node, self.clock.clone(), &dead_letters, generation, self.edge_closed.clone());
+            Shipper::new(vault, &node, self.clock.clone(), &dead_letters, generation, self.edge_closed.clone());
         let (audit, erasures) = (self.audit.clone(), self.audit.clone());
         let shipper = shipper
             .on_replay(move |command, name, outcomes| note(&audit, command, name, outcomes))
             .on_erasures(move |orders, rows| erasures.note("erase", &json!({ "orders": orders, "rows": rows })));
         self.state.set_shipped(shipper.status());
-        let vault_and_stats = Stores { vault: vault.clone(), stats: stats.clone() };
-        self.state.stores.send_replace(Some(vault_and_stats.clone()));
+        shipper.run(reader).await;
+    }
+
+    /// What needs both stores.
+    async fn use_both(&self, stores: Stores) {
+        self.state.stores.send_replace(Some(stores.clone()));
         tracing::info!("the stores are ready");
         let publishing = async {
             if self.config.publish.enabled {
-                self.publish(vault, stats).await?;
+                self.publish(&stores).await;
             }
-            Ok(())
         };
-        let examining = keep_examining(
-            Examiner {
-                config: &self.config,
-                clock: &self.clock,
-                audit: &self.audit,
-                metrics: &self.state.metrics,
-                shutdown: &self.shutdown,
-            },
-            &vault_and_stats,
-        );
-        let ((), published, ()) = tokio::join!(shipper.run(reader), publishing, examining);
-        published
+        let examiner = Examiner {
+            config: &self.config,
+            clock: &self.clock,
+            audit: &self.audit,
+            metrics: &self.state.metrics,
+            shutdown: &self.shutdown,
+        };
+        tokio::join!(publishing, keep_examining(examiner, &stores));
     }
 
-    async fn publish(&self, vault: Store, stats: Store) -> Result<()> {
-        let sites = PublishedSite::all(&self.config)?;
+    async fn publish(&self, Stores { vault, stats }: &Stores) {
         let node_timeout = Duration::from_secs(self.config.publish.node_timeout_s.into());
-        let data = &self.config.data.dir;
+        let new = || {
+            let (vault, stats, data) = (vault.clone(), stats.clone(), &self.config.data.dir);
+            let made = Publisher::new(vault, stats, self.clock.clone(), self.sites.clone(), data, node_timeout);
+            std::future::ready(made.map_err(Into::into))
+        };
+        let Some(publisher) = self.until_stopped(self.until_it_works("publisher", new)).await else { return };
         let (state, audit) = (self.state.clone(), self.audit.clone());
+        let publisher = publisher.on_publication(move |site, window| {
+            state.metrics.windows_published.inc();
+            let (start, end) = (window.start.to_string(), window.end.to_string());
+            audit.note("publish", &json!({ "site": site, "start": start, "end": end }));
+        });
         let (clock, retention) = (self.clock.clone(), self.config.retention);
-        let retention_worker = RetentionWorker::new(vault.clone(), stats.clone(), clock, sites.clone(), retention);
-        let publisher = Publisher::new(vault, stats, self.clock.clone(), sites, data, node_timeout)?.on_publication(
-            move |site, window| {
-                state.metrics.windows_published.inc();
-                let (start, end) = (window.start.to_string(), window.end.to_string());
-                audit.note("publish", &json!({ "site": site, "start": start, "end": end }));
-            },
-        );
+        let retention_worker = RetentionWorker::new(vault.clone(), stats.clone(), clock, self.sites.clone(), retention);
         // Beside each other: what is due goes on time, also while a large window is counted.
         tokio::join!(publisher.run(self.shutdown.cancelled()), retention_worker.run(self.shutdown.cancelled()));
-        Ok(())
     }
 
-    /// A store on its configured server, or on an embedded engine that is started for it.
-    async fn open(&self, name: &'static str, database: &str) -> Result<(Store, watch::Receiver<u64>)> {
+    /// A store on its configured server, or on an embedded engine that runs or is started for it.
+    async fn open(&self, name: &'static str, database: &str) -> Result<Opened> {
         let (server, options) = match name {
             "vault" => (&self.config.vault, EngineOptions::vault(&self.config)),
             _ => (&self.config.stats, EngineOptions::stats(&self.config)),
@@ -120,36 +167,23 @@ impl Inner {
         if let Some(server) = server {
             return Ok((Store::on_server(server, database, Limits::default())?, watch::channel(0).1));
         }
-        let engine = Arc::new(Supervisor::start(options)?);
-        self.state.add_engine(name, engine.clone());
-        engine.ready().await?;
-        Ok((engine.store(database, Limits::default()).await?, engine.generation()))
-    }
-
-    /// Brings a store's schema up to date; waits for a server that is away.
-    async fn migrate(&self, store: &Store) -> Result<()> {
-        loop {
-            match bring_up_to_date(store, &self.config, &self.clock).await {
-                Ok(0) => return Ok(()),
-                Ok(applied) => {
-                    self.audit.note("migrate", &json!({ "database": store.database(), "statements": applied }));
-                    return Ok(());
-                }
-                Err(error) if is_passing(&error) => {
-                    tracing::warn!(%error, "cannot migrate yet; trying again");
-                    tokio::time::sleep(MIGRATE_EVERY).await;
-                }
-                Err(error) => return Err(error.into()),
+        let engine = match self.state.engine(name) {
+            Some(engine) => engine,
+            None => {
+                let engine = Arc::new(Supervisor::start(options)?);
+                self.state.add_engine(name, engine.clone());
+                engine
             }
-        }
-    }
-}
-
-/// Whether a store may answer another time.
-fn is_passing(error: &MigrateError) -> bool {
-    match error {
-        MigrateError::Store(error) | MigrateError::Statement { source: error, .. } => error.class == Class::Transient,
-        MigrateError::Newer { .. } | MigrateError::Drift { .. } => false,
+        };
+        let store = match engine.store(database, Limits::default()).await {
+            Ok(store) => store,
+            Err(error) => {
+                // It has given up; the next attempt starts another.
+                self.state.remove_engine(name);
+                return Err(error.into());
+            }
+        };
+        Ok((store, engine.generation()))
     }
 }
 

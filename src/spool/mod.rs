@@ -80,7 +80,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use accounting::{Outcomes, RowAccounting};
 pub use delivery::{DeliveryBatch, DeliveryLimits, StreamBatch, Tombstone};
@@ -109,6 +109,8 @@ pub struct Options {
     pub segment_age: Duration,
     /// What the columns of the rows are from now on; older segments keep theirs.
     pub schema_version: u32,
+    /// How long a lock of another process is waited for: a predecessor on its way out, a verb.
+    pub lock_patience: Duration,
 }
 
 impl Options {
@@ -120,6 +122,7 @@ impl Options {
             queue_bytes: 16 << 20,
             segment_age: Duration::from_secs(600),
             schema_version,
+            lock_patience: Duration::from_secs(30),
         }
     }
 }
@@ -198,7 +201,27 @@ pub enum OpenError {
 /// The smallest quota: four segments of the smallest useful size.
 const MIN_QUOTA_BYTES: u64 = 64 << 10;
 
-/// Opens a spool, creating its directory, and recovers what is in it. Blocks while it reads the newest segment.
+/// How often a lock that another process holds is tried.
+const LOCK_EVERY: Duration = Duration::from_millis(50);
+
+/// Takes the spool's lock. Blocks while another process holds it, for at most `patience`.
+fn wait_for_lock(dir: &Path, patience: Duration, io: &dyn Io) -> Result<Lock, OpenError> {
+    let since = Instant::now();
+    let path = dir.join("lock");
+    loop {
+        let held = io.lock(&path).map_err(|source| OpenError::Io { what: "lock", dir: dir.to_owned(), source })?;
+        if let Some(held) = held {
+            return Ok(held);
+        }
+        if since.elapsed() >= patience {
+            return Err(OpenError::Locked(dir.to_owned()));
+        }
+        std::thread::sleep(LOCK_EVERY);
+    }
+}
+
+/// Opens a spool, creating its directory, and recovers what is in it. Blocks while it waits for the lock and reads the
+/// newest segment.
 pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer, Reader, Recovery), OpenError> {
     if options.quota_bytes < MIN_QUOTA_BYTES {
         return Err(OpenError::Quota(options.quota_bytes));
@@ -206,8 +229,7 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
     options.segment_bytes = options.segment_bytes.clamp(2 * segment::FRAMES_AT, options.quota_bytes / 4);
     let attempt = |what: &'static str| move |source| OpenError::Io { what, dir: dir.to_owned(), source };
     io.create_dir_all(dir).map_err(attempt("create"))?;
-    let held = io.lock(&dir.join("lock")).map_err(attempt("lock"))?;
-    let held = held.ok_or_else(|| OpenError::Locked(dir.to_owned()))?;
+    let held = wait_for_lock(dir, options.lock_patience, io.as_ref())?;
     io.create_dir_all(&dir.join(QUARANTINE)).map_err(attempt("create the quarantine of"))?;
 
     let recovered = recovery::recover(dir, io.as_ref())?;

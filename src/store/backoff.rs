@@ -13,7 +13,7 @@ pub(super) async fn changed(news: &mut watch::Receiver<u64>) {
 
 /// Waits that double from `first` to `most`.
 #[derive(Clone, Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     most: Duration,
     next: Duration,
@@ -25,12 +25,12 @@ impl Backoff {
     }
 
     /// From 0.2 s to 30 s, for requests to a store.
-    pub(super) fn for_requests() -> Self {
+    pub(crate) fn for_requests() -> Self {
         Self::new(Duration::from_millis(200), Duration::from_secs(30))
     }
 
     /// The next wait: between half and all of the current step, so that many who failed together do not return together.
-    pub(super) fn step(&mut self) -> Duration {
+    pub(crate) fn step(&mut self) -> Duration {
         let step = self.next;
         self.next = (self.next * 2).min(self.most);
         // Without randomness the jitter is gone; the waiting is not.
@@ -39,7 +39,7 @@ impl Backoff {
     }
 
     /// Begins again with the shortest wait.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.next = self.first;
     }
 }

@@ -34,6 +34,7 @@ mod statements;
 mod wall;
 
 pub use access::{Account, statements as access_statements};
+pub(crate) use backoff::Backoff;
 pub use client::{Limits, MAX_ANSWER_BYTES, MAX_INSERT_ROWS, Store};
 pub(crate) use cluster::local;
 pub use codes::Class;

@@ -6,6 +6,7 @@ mod access;
 mod analyst;
 mod architecture;
 mod attacks;
+mod behind_the_edge;
 mod canary;
 mod cli;
 mod crash;

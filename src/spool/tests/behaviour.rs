@@ -204,11 +204,24 @@ async fn a_delivered_segment_does_not_outlive_its_age() {
 #[test]
 fn a_second_instance_is_refused_in_words() {
     let root = tempfile::tempdir().unwrap();
-    let held = open(root.path(), Options::new(1 << 20, 1), Arc::new(Disk)).unwrap();
-    let Err(refused) = open(root.path(), Options::new(1 << 20, 1), Arc::new(Disk)) else { panic!("two at once") };
+    let at_once = Options { lock_patience: Duration::ZERO, ..Options::new(1 << 20, 1) };
+    let held = open(root.path(), at_once.clone(), Arc::new(Disk)).unwrap();
+    let Err(refused) = open(root.path(), at_once.clone(), Arc::new(Disk)) else { panic!("two at once") };
     assert!(refused.to_string().contains("in use by another tamga: stop that one"), "{refused}");
     drop(held);
-    open(root.path(), Options::new(1 << 20, 1), Arc::new(Disk)).unwrap();
+    open(root.path(), at_once, Arc::new(Disk)).unwrap();
+}
+
+#[test]
+fn a_lock_that_is_given_back_in_time_is_waited_for() {
+    let root = tempfile::tempdir().unwrap();
+    let held = hold(root.path(), &Disk).unwrap().unwrap();
+    let folder = root.path().to_owned();
+    let second = std::thread::spawn(move || open(&folder, Options::new(1 << 20, 1), Arc::new(Disk)).map(drop));
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(!second.is_finished());
+    drop(held);
+    second.join().unwrap().unwrap();
 }
 
 /// On the real disk, in whatever build this is: a figure to look at, not a bar.

@@ -110,7 +110,7 @@ fn every_cut_and_every_flip_in_a_64_kib_segment_costs_at_most_a_frame() {
 /// `flips`-th bit was flipped.
 fn cut_and_flip(cuts: usize, flips: usize) {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let (sim, path, all) = runtime().block_on(written(277, 195));
     let bytes = sim.contents(&path);
     let frame_length = (bytes.len() - 1024) / all.len();

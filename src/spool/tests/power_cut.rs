@@ -25,7 +25,7 @@ fn acknowledged_is_stored_exactly_once_over_many_seeds() {
 
 /// Shares the seeds among the cores. A life that fails says its seed.
 fn simulate(seeds: std::ops::Range<u64>) {
-    let (next, end, begun) = (std::sync::atomic::AtomicU64::new(seeds.start), seeds.end, std::time::Instant::now());
+    let (next, end, begun) = (std::sync::atomic::AtomicU64::new(seeds.start), seeds.end, Instant::now());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {

@@ -15,6 +15,16 @@ pub enum EngineError {
         /// What the system said.
         reason: String,
     },
+    /// Its folder cannot be made.
+    #[error("cannot make the folder {} of the {name} engine: {reason}", folder.display())]
+    Folder {
+        /// Which engine.
+        name: &'static str,
+        /// Which folder.
+        folder: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// It ended before it listened; its own words follow.
     #[error("the {name} engine did not start: {sentence}")]
     Start {

@@ -3,8 +3,9 @@
 //! The engine lives no longer than we do: its standard input is a pipe that ends with this process, and it stops when it
 //! does. One that was left by a killed predecessor may take a moment to notice, so a folder or port that is in use at the
 //! first start is tried for [`PATIENCE`] before it is an error, and so is an engine that somebody kills while it starts. Any
-//! other reason not to start is an error at once, in the engine's own words. Once it has been ready, it is started again for
-//! ever, and each start has a new *generation*.
+//! other reason not to start is an error at once, in the engine's own words: a verb reports it, and a running collector makes
+//! another supervisor after a while. Once it has been ready, it is started again for ever, and each start has a new
+//! *generation*.
 
 mod error;
 mod password;
@@ -117,7 +118,7 @@ fn password_of(file: &Path) -> Result<String, EngineError> {
 enum State {
     Starting,
     Ready(SocketAddr, Option<u32>),
-    /// It died after it had been ready, and is being started again.
+    /// It died, or did not start for a reason that passes, and is being started again.
     Down(EngineError),
     /// It never was ready; given up.
     Failed(EngineError),
@@ -230,6 +231,7 @@ impl SupervisorTask {
         let name = self.options.name;
         let begun = Instant::now();
         let mut backoff = Backoff::new(Duration::from_millis(200), self.options.restart_within);
+        let mut said = None;
         loop {
             let was_ready_at = Instant::now();
             let Some(error) = self.run_once().await else {
@@ -244,10 +246,13 @@ impl SupervisorTask {
                 self.state.send_replace(State::Failed(error));
                 return;
             }
-            tracing::warn!(engine = name, "{error}; starting it again");
-            if ever_ready {
-                self.state.send_replace(State::Down(error));
+            // Once for each reason, and again after it has run in between.
+            let sentence = error.to_string();
+            if said.as_ref() != Some(&(*self.generation.borrow(), sentence.clone())) {
+                tracing::warn!(engine = name, "{sentence}; starting it again");
+                said = Some((*self.generation.borrow(), sentence));
             }
+            self.state.send_replace(State::Down(error));
             if was_ready_at.elapsed() > Duration::from_secs(60) {
                 backoff.reset();
             }
@@ -264,6 +269,10 @@ impl SupervisorTask {
     /// Starts the engine and stays with it. `None`: it was told to stop, and has.
     async fn run_once(&mut self) -> Option<EngineError> {
         let name = self.options.name;
+        let folder = &self.options.data_dir;
+        if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(folder) {
+            return Some(EngineError::Folder { name, folder: folder.clone(), reason: error.to_string() });
+        }
         let mut child = match self.spawn() {
             Ok(child) => child,
             Err(error) => {
@@ -331,7 +340,6 @@ impl SupervisorTask {
 
     fn spawn(&self) -> io::Result<Child> {
         let options = &self.options;
-        DirBuilder::new().recursive(true).mode(0o700).create(&options.data_dir)?;
         let mut command = Command::new(&options.program);
         command
             .arg("--path")
@@ -383,6 +391,8 @@ async fn follow(engine: &'static str, stderr: impl AsyncRead + Unpin, last_log_l
                 Some(("ERROR", said)) => tracing::error!(target: "tamga::engine", engine, "{said}"),
                 Some(("WARN", said)) => tracing::warn!(target: "tamga::engine", engine, "{said}"),
                 Some(("INFO", said)) => tracing::info!(target: "tamga::engine", engine, "{said}"),
+                // Its reason not to start, which the supervisor reports.
+                _ if line.starts_with("tamga-engine: ") => tracing::debug!(target: "tamga::engine", engine, "{line}"),
                 _ => tracing::info!(target: "tamga::engine", engine, "{line}"),
             }
             let mut words = last_log_line.lock().unwrap_or_else(PoisonError::into_inner);

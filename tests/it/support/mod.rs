@@ -13,6 +13,7 @@ pub(crate) mod random;
 pub(crate) mod repository;
 pub(crate) mod rows;
 pub(crate) mod ship;
+pub(crate) mod tls_proxy;
 pub(crate) mod traffic;
 pub(crate) mod vault;
 pub(crate) mod wait;
