@@ -44,9 +44,9 @@ struct Cli {
 enum Verb {
     /// Run the collector, its engines and its publisher
     #[command(long_about = "Run the collector, its engines and its publisher.\n\n\
-        Starts taking beacons as soon as the spool is open. Without [vault] and [stats] in the configuration it starts two \
-        embedded ClickHouse engines on loopback, watches them and starts them again when they die. SIGTERM stops in \
-        order; a second one at once. Either way nothing that was answered 202 is lost.")]
+        Accepts beacons as soon as the spool is open. Without [vault] and [stats] in the configuration it starts two \
+        embedded ClickHouse engines on loopback, watches them and restarts them when they die. SIGTERM stops in \
+        order; a second SIGTERM stops at once. In both cases no beacon that was answered 202 is lost.")]
     Serve(ConfigFile),
     /// Bring the schemas of both stores up to date, and say who may do what on their servers
     #[command(
@@ -62,14 +62,14 @@ enum Verb {
     },
     /// Copy the embedded engine's published numbers to the server that [stats] names
     #[command(
-        after_help = "Stop `serve`, write [stats] into the configuration, run this, start `serve`. Nothing is deleted; what is \
-        there already is compared and left alone; cut short, it is run again."
+        after_help = "Stop `serve`, write [stats] into the configuration, run this, start `serve`. Nothing is deleted. Numbers \
+        that exist there are compared and not changed. After an interruption, run it again."
     )]
     MoveStats(ConfigFile),
     /// Preview what would be published
     #[command(subcommand)]
     Publish(PublishVerb),
-    /// Look at a configuration
+    /// Check a configuration, or print an example
     #[command(subcommand)]
     Config(ConfigVerb),
     /// Look at the keys of days, or destroy them
@@ -78,12 +78,12 @@ enum Verb {
     /// Look at the audit log
     #[command(subcommand)]
     Audit(AuditVerb),
-    /// Examine the wall: is telemetry apart from identified data, and does nothing rest longer or say more than it may?
+    /// Check the wall: is telemetry apart from identified data, and are all limits of what is kept and shown respected?
     #[command(
-        long_about = "Examine the wall: is telemetry apart from identified data, and does nothing rest longer or say \
-        more than it may?\n\n\
-        Names for each rule that is broken the clause of the policy, the evidence and the remedy. The exit status is 0 \
-        only when every rule was looked at and holds. Uses the engines of a collector that runs here, or starts them."
+        long_about = "Check the wall: is telemetry apart from identified data, and are all limits of what is kept \
+        and shown respected?\n\n\
+        For each broken rule, prints the clause of the policy, the evidence and the remedy. The exit status is 0 \
+        only when every rule was checked and holds. Uses the engines of a collector that runs here, or starts them."
     )]
     Verify {
         #[command(flatten)]
@@ -91,7 +91,7 @@ enum Verb {
         /// The report as JSON
         #[arg(long, conflicts_with = "html")]
         json: bool,
-        /// The report as a page of HTML that prints, to be filed
+        /// The report as an HTML page for printing
         #[arg(long)]
         html: bool,
     },
@@ -139,8 +139,7 @@ enum KeysVerb {
     /// Print the site, day and deadline of each key; never a byte of one
     #[command(long_about = "Print the site, day and deadline of each key; never a byte of one.\n\n\
         A collector that stops leaves the keys of running days in the key folder, so that its next start goes on with them. \
-        It is a running collector that destroys them on time; a key whose day is over while none runs is overdue, and \
-        shown as such.")]
+        A running collector destroys them on time. A key whose day ended while none was running is shown as overdue.")]
     Status(ConfigFile),
     /// Destroy keys now, before their day is over
     #[command(long_about = "Destroy keys now, before their day is over.\n\n\
@@ -154,10 +153,10 @@ enum KeysVerb {
         site: Option<String>,
         /// The site-local day, such as 2026-11-22
         day: Option<jiff::civil::Date>,
-        /// Every key that is there
+        /// All keys
         #[arg(long, conflicts_with = "site")]
         all: bool,
-        /// Yes, do it
+        /// Confirm
         #[arg(long)]
         yes: bool,
     },
@@ -168,7 +167,7 @@ enum AuditVerb {
     /// Follow the chain of hashes; the exit status is 1 when it is broken
     #[command(long_about = "Follow the chain of hashes; the exit status is 1 when it is broken.\n\n\
         Finds lines that were changed, removed, inserted or moved, and by the file of heads also a log that was cut off. \
-        Whoever can write both files can forge both: that is found out by heads that were kept elsewhere.")]
+        Somebody who can write both files can forge both. Heads that were kept elsewhere show that.")]
     Verify {
         #[command(flatten)]
         config: ConfigFile,
@@ -197,7 +196,7 @@ enum AuditVerb {
     Heads {
         #[command(flatten)]
         config: ConfigFile,
-        /// Those of all lines
+        /// Print the hashes of all lines
         #[arg(long)]
         all: bool,
     },
@@ -278,7 +277,7 @@ enum DeadLetterVerb {
     Drop {
         #[command(flatten)]
         file: DeadLetter,
-        /// Yes, lose these rows
+        /// Confirm: these rows are lost
         #[arg(long, required = true)]
         yes: bool,
     },
@@ -332,7 +331,7 @@ fn run(verb: Verb) -> Result<()> {
         }
         Verb::Keys(KeysVerb::Destroy { config, site, day, all: _, yes }) => {
             if !yes {
-                bail!("a destroyed key cannot be had back, and its day's visitors split in two; say --yes to do it");
+                bail!("a destroyed key cannot be restored, and its day's visitors split in two; add --yes to do it");
             }
             let config = Config::load(&config.config)?;
             print(&serve::destroy_keys(&config, Clock::machine(), site.as_deref().zip(day))?)
@@ -347,7 +346,7 @@ fn run(verb: Verb) -> Result<()> {
                 runtime()?.block_on(serve::verify::verify(&Config::load(&config.config)?, form))?;
             print(&report)?;
             if !is_whole {
-                bail!("the wall is not whole, or was not seen whole; the report names the rules");
+                bail!("a rule of the wall is broken or could not be checked; the report names the rules");
             }
             Ok(())
         }

@@ -1,7 +1,7 @@
-//! Every setting: its unit is in its name, its default and its reason beside it. Unknown keys are refused.
+//! Every setting: the unit is in its name, the default and its reason are in its comment. Unknown keys are refused.
 //!
 //! A configuration is one TOML file; any scalar can also be given as `TAMGA__SECTION__KEY` in the environment, secrets only
-//! as files. It is read once, checked as a whole, and handed down in parts. [`Config::example`] is the smallest useful one,
+//! as files. It is read once, checked as a whole, and passed on in parts. [`Config::example`] is the smallest useful one,
 //! and a test loads it.
 
 mod check;
@@ -29,20 +29,20 @@ pub struct Config {
     /// The sites whose visits are counted; at least one.
     #[serde(rename = "site")]
     pub sites: Vec<Site>,
-    /// Where Tamga keeps what it keeps.
+    /// Where Tamga keeps its data.
     #[serde(default)]
     pub data: Data,
-    /// GeoIP files. Without them places and providers stay empty.
+    /// GeoIP files. Default none: countries, regions and providers stay empty.
     #[serde(default)]
     pub geo: Geo,
-    /// The vault's server. Absent: an embedded engine.
+    /// The vault's server. Default: an embedded engine.
     pub vault: Option<ServerStore>,
-    /// The server of the stats store. Absent: an embedded engine.
+    /// The server of the stats store. Default: an embedded engine.
     pub stats: Option<ServerStore>,
     /// The embedded engines.
     #[serde(default)]
     pub engine: Engine,
-    /// Where day keys live.
+    /// Where day keys are kept.
     #[serde(default)]
     pub keys: Keys,
     /// The key that authenticates cookies.
@@ -54,27 +54,28 @@ pub struct Config {
     /// The audit log.
     #[serde(default)]
     pub audit: AuditLog,
-    /// How much may come from where.
+    /// Rate limits.
     #[serde(default)]
     pub limits: Limits,
-    /// What telemetry is kept apart from.
+    /// The identified data that telemetry is kept apart from.
     #[serde(default)]
     pub wall: Wall,
-    /// How long things are kept.
+    /// How long rows and numbers are kept.
     #[serde(default)]
     pub retention: Retention,
 }
 
-/// How much may come from where; 0 is no limit. Ten seconds' worth of a rate may come at once.
+/// Rate limits; 0 is no limit. The requests of ten seconds may come at once.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Requests a second from one network (/24 or /48); beyond, they are answered 429. Default 200: more than any office,
-    /// less than what fills a spool.
+    /// Requests a second from one network (/24 or /48); above it, the answer is 429. Default 200: more than any office
+    /// sends, less than what fills a spool.
     pub network_per_s: u32,
-    /// Requests a second for one site, so that a flood at one does not take the others' room. Default 0.
+    /// Requests a second for one site; above it, the answer is 429. Default 0: a limit is useful only if several sites share
+    /// a spool.
     pub site_per_s: u32,
-    /// Events an hour of one visitor; beyond, they are dropped. Default 2000: a page a minute with all that happens on it.
+    /// Events an hour of one visitor; above it, they are dropped. Default 2000: a page a minute with all its events.
     pub visitor_events_per_h: u32,
 }
 
@@ -88,29 +89,30 @@ impl Default for Limits {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
-    /// Where browsers, or the proxy before them, reach the collector.
+    /// Address for browsers, or for the proxy before the collector. Default 127.0.0.1:8080: a proxy on this machine.
     pub listen: SocketAddr,
-    /// Where operations reach it; not for the internet.
+    /// Address for operations; not for the internet. Default 127.0.0.1:9090: this machine only.
     pub admin_listen: SocketAddr,
-    /// The certificate chain (PEM) with which `listen` speaks TLS itself; with `key_file`. Default: none, and a proxy before the
-    /// collector ends TLS. Both files are read anew when they change.
+    /// The certificate chain (PEM) for TLS at `listen`; needs `key_file`. Both files are read again when they change. Default
+    /// none: a proxy before the collector ends TLS.
     pub certificate_file: Option<PathBuf>,
-    /// Its private key (PEM).
+    /// The private key (PEM) of `certificate_file`. Default none: no TLS.
     pub key_file: Option<PathBuf>,
-    /// Networks whose forwarding headers are believed. Default: none.
+    /// Networks of proxies whose forwarding headers are believed. Default none: everybody can write such a header.
     pub trusted_proxies: Vec<IpNet>,
-    /// The one header in which they name the client: `X-Forwarded-For` (the default), `Forwarded` (RFC 7239), or one that holds
-    /// a single address, such as `CF-Connecting-IP`. They must write it themselves and not pass on a client's.
+    /// The one header in which trusted proxies name the client: `X-Forwarded-For`, `Forwarded` (RFC 7239), or one with a single
+    /// address, such as `CF-Connecting-IP`. The proxies must write it and not pass on a client's header. Default
+    /// `X-Forwarded-For`: most proxies write it.
     pub client_address_header: String,
-    /// Connections at once, beyond which new ones wait. Default 4096: about 50 MiB of buffers.
+    /// The maximum of open connections; further ones wait. Default 4096: about 50 MiB of buffers.
     pub max_connections: u32,
-    /// Seconds within which a request's head has arrived, also on an idle connection. Default 10.
+    /// Seconds within which a request's head must arrive, also on an idle connection. Default 10: slow phones need less.
     pub head_deadline_s: u32,
-    /// Seconds within which a request's body has arrived. Default 10.
+    /// Seconds within which a request's body must arrive. Default 10: slow phones need less.
     pub body_deadline_s: u32,
-    /// Seconds that requests under way are given when the collector stops. Default 5.
+    /// Seconds that open requests get when the collector stops. Default 5: most end within one.
     pub stop_grace_s: u32,
-    /// The name of this node in the ledger of leases. Default: the machine's host name.
+    /// The name of this node's lease. Default the machine's host name: it differs between nodes.
     pub node: Option<String>,
 }
 
@@ -136,25 +138,26 @@ impl Default for Server {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Site {
-    /// Its name in every row and in the snippet's `data-site`; usually its registrable domain.
+    /// The site's name in every row and in the snippet's `data-site`; usually its registrable domain.
     pub domain: String,
-    /// Where browsers reach the collector for this site: a host name of its own within the site's registrable domain.
+    /// The URL at which browsers reach the collector for this site: a separate host name in the site's registrable domain.
     pub public_url: String,
     /// The origins whose pages send beacons, exactly as browsers write them: `https://jetpay.kz`.
     pub origins: Vec<String>,
-    /// IANA name of the zone whose midnight ends the day of keys and windows.
+    /// The IANA time zone whose midnight ends the day of keys and windows.
     pub time_zone: String,
-    /// The policy that the site publishes: `jetpay`, `jetleasing`, `nomapay`, `proit`, `aitu`. Instead of it: `items`.
+    /// The policy that the site publishes: `jetpay`, `jetleasing`, `nomapay`, `proit`, `aitu`. Default none: give `items`.
     pub profile: Option<String>,
-    /// The items of an own policy, by their keys in `schema/data-map.toml`.
+    /// The items of another policy, by their keys in `schema/data-map.toml`. Default none: give `profile`.
     pub items: Option<Vec<String>>,
-    /// Paths as templates: `:name` folds a segment, `*` at the end keeps any rest. Default: fold what could name someone.
+    /// Paths as templates: `:name` folds a segment, `*` at the end keeps any rest. Default none: segments
+    /// that could identify a person are folded.
     #[serde(default)]
     pub paths: Vec<String>,
     /// Names of events that pages may send; others are dropped. `[a-z0-9_.-]{1,64}`.
     #[serde(default)]
     pub events: Vec<String>,
-    /// Variants that events may bear; others are cut to `other`.
+    /// Variants that events may have; others become `other`.
     #[serde(default)]
     pub variants: Vec<String>,
     /// Goals by name: what reaches each, the path of a page or the name of an event.
@@ -163,7 +166,7 @@ pub struct Site {
     /// Funnels by name: their steps in order, each the path of a page or the name of an event.
     #[serde(default)]
     pub funnels: BTreeMap<String, Vec<String>>,
-    /// Experiments: names of events that bear the variant that a visit is in.
+    /// Experiments: names of events whose variant is the visit's variant.
     #[serde(default)]
     pub experiments: Vec<String>,
     /// Pairs of dimensions that are published together, of those that [`declared::DIMENSIONS`] names.
@@ -172,28 +175,29 @@ pub struct Site {
     /// The words of campaigns; others become `other`.
     #[serde(default)]
     pub campaigns: Campaigns,
-    /// Registrable domains whose referrals do not begin a visit: a bank's page in the middle of a payment, say.
+    /// Registrable domains whose referrals do not begin a visit, such as a bank's page in the middle of a payment.
     #[serde(default)]
     pub ignored_referrers: Vec<String>,
-    /// The one granularity that the site's numbers are published in: a divisor of 24 h from local midnight, or `7d`.
+    /// The length of the windows that are published: a divisor of 24 h from local midnight, or `7d`. Default 24h: shorter
+    /// windows show fewer rows.
     #[serde(default = "Site::default_publish_every")]
     pub publish_every: String,
-    /// How visitors are told apart.
+    /// How visitors are distinguished. Default `cookie`: the identifier changes every day.
     #[serde(default)]
     pub identity: Identification,
-    /// Whether `DNT: 1` is honoured as `Sec-GPC: 1` is. Default false: browsers have given it up, and some sent it unasked.
+    /// Whether `DNT: 1` has the effect of `Sec-GPC: 1`. Default false: browsers have given it up, and some sent it by default.
     #[serde(default)]
     pub dnt: bool,
     /// Signs of automation whose senders are dropped and counted, not kept and flagged: `no_agent`, `headless`, `no_language`,
-    /// `no_fetch_metadata`, `platform_mismatch`. Default: none. Look at what a sign catches (`tamga_events_suspect_total`,
-    /// and the stats table `automation`) before it may drop.
+    /// `no_fetch_metadata`, `platform_mismatch`. Default none: first look at what a sign catches
+    /// (`tamga_events_suspect_total`, and the stats table `automation`).
     #[serde(default)]
     pub drop_suspects: Vec<String>,
-    /// The version of the site's policy, by which given and refused consent is counted. `[a-z0-9_.-]{1,64}`.
+    /// The version of the site's policy, `[a-z0-9_.-]{1,64}`; consent is counted by it. Default none: it is not counted.
     pub policy_version: Option<String>,
 }
 
-/// How the visitors of a site are told apart.
+/// How the visitors of a site are distinguished.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Identification {
@@ -224,13 +228,14 @@ pub struct Campaigns {
     pub names: Vec<String>,
 }
 
-/// Where Tamga keeps what it keeps.
+/// Where Tamga keeps its data.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Data {
-    /// Folder of the spool, the embedded stores and the audit log. Default `data`.
+    /// Folder of the spool, the embedded stores and the audit log. Default `data`: in the working directory.
     pub dir: PathBuf,
-    /// MiB that the spool may take while the vault is away; beyond, beacons are answered 503. Default 1024.
+    /// MiB that the spool may take while the vault is away; above it, beacons are answered 503. Default 1024: it fits a
+    /// small disk.
     pub spool_quota_mib: u64,
 }
 
@@ -244,9 +249,9 @@ impl Default for Data {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Geo {
-    /// Files that tell country and region.
+    /// Files with country and region of an address.
     pub place: Vec<PathBuf>,
-    /// Files that tell the organisation behind an address.
+    /// Files with the organisation of an address.
     pub provider: Vec<PathBuf>,
 }
 
@@ -254,15 +259,15 @@ pub struct Geo {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerStore {
-    /// Its HTTP interface: `https://clickhouse:8443`, or `http://…` where nobody is between.
+    /// The URL of its HTTP interface: `https://clickhouse:8443`, or `http://…` in a network without listeners.
     pub url: String,
-    /// The certificate authorities (PEM) that an `https` server's certificate must be of. Default: those of the system.
+    /// A file (PEM) of the certificate authorities for an `https` server. Default: those of the system.
     pub ca_file: Option<PathBuf>,
     /// The service account.
     pub user: String,
-    /// The file that holds its password.
+    /// The file with the account's password.
     pub password_file: PathBuf,
-    /// The name of the cluster that its tables are to be spread over, as the servers' `remote_servers` has it. Default: none.
+    /// The cluster that the tables are spread over, by its name in the servers' `remote_servers`. Default none: one server.
     pub cluster: Option<String>,
 }
 
@@ -270,18 +275,18 @@ pub struct ServerStore {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Engine {
-    /// Where the vault's engine listens; loopback only.
+    /// Address of the vault's engine; loopback only. Default 127.0.0.1:8123: ClickHouse's port.
     pub vault_listen: SocketAddr,
-    /// Where the stats engine listens; loopback only.
+    /// Address of the stats engine; loopback only. Default 127.0.0.1:8124: the next port.
     pub stats_listen: SocketAddr,
-    /// `libchdb.so`. Default: where `make engine` puts it.
+    /// The library `libchdb.so`. Default: where `make engine` puts it.
     pub library: Option<PathBuf>,
     /// The program `tamga-engine`. Default: beside `tamga`.
     pub program: Option<PathBuf>,
-    /// MiB of memory that each engine may use. Default 800.
+    /// MiB of memory that each engine may use. Default 800: both fit a small machine.
     pub memory_limit_mib: u64,
-    /// The file of the password of `analyst`, who queries the stats engine. Default: none, and any password is right; only
-    /// this machine can connect.
+    /// The file with the password of `analyst`, the user for queries of the stats engine. Default none: any password is
+    /// accepted, since only this machine can connect.
     pub analyst_password_file: Option<PathBuf>,
 }
 
@@ -298,7 +303,7 @@ impl Default for Engine {
     }
 }
 
-/// Where day keys live.
+/// Where day keys are kept.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Keys {
@@ -306,11 +311,11 @@ pub struct Keys {
     pub dir: Option<PathBuf>,
 }
 
-/// The lasting key that authenticates cookies. It links nothing: whoever has it can forge a cookie, not read one.
+/// The lasting key that authenticates cookies. It links nothing: with it a cookie can be forged, not read.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CookieKey {
-    /// 32 bytes, made at the first start. Default: `cookie.key` beside the configuration file. Nodes share it.
+    /// A file of 32 bytes, made at the first start; nodes share it. Default: `cookie.key` beside the configuration file.
     pub key_file: Option<PathBuf>,
 }
 
@@ -318,34 +323,35 @@ pub struct CookieKey {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditLog {
-    /// The file of its heads, by which a log that was cut off or written anew is noticed: better on another volume than the
-    /// log. Default: `audit.heads` in `[data] dir`.
+    /// The file of chain heads, which shows that a log was cut off or rewritten; better on another volume than the log.
+    /// Default: `audit.heads` in `[data] dir`.
     pub heads_file: Option<PathBuf>,
 }
 
-/// What telemetry is kept apart from, and how that is checked.
+/// The identified data that telemetry is kept apart from, and how that is checked.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wall {
     /// Databases with identified data on the servers of vault or stats store.
     pub identified_databases: Vec<String>,
-    /// Roles that read them. Whoever bears one cannot query the vault.
+    /// Roles that read these databases. An account with such a role cannot query the vault.
     pub identified_roles: Vec<String>,
-    /// Other databases on these servers, which have nothing to do with either.
+    /// Other databases on these servers, with neither telemetry nor identified data.
     pub other_databases: Vec<String>,
     /// Service accounts beside the ones that this configuration names.
     pub service_accounts: Vec<String>,
-    /// Hosts at which the stores may be. Default: none are named, and any will do.
+    /// Hosts that the stores may be on. Default none: all hosts are allowed.
     pub store_hosts: Vec<String>,
     /// The country in which the stores are, as ISO 3166-1 alpha-2, checked by `[geo] place`.
     pub country: Option<String>,
-    /// The server's query log. Default `system.query_log`.
+    /// The server's query log. Default `system.query_log`: ClickHouse's default.
     pub query_log: String,
-    /// An account that bears an identified role, by which the wall is tried.
+    /// An account with an identified role, to test the wall with. Default none: the test is left out.
     pub probe: Option<Probe>,
-    /// Hours between two examinations by a running collector; 0 leaves them to `tamga verify`. Default 24.
+    /// Hours between two checks by a running collector; with 0 only `tamga verify` checks. Default 24: a change is seen
+    /// within a day.
     pub verify_every_h: u32,
-    /// Whether `tamga vault query` may be used. Default false.
+    /// Whether `tamga vault query` may be used. Default false: rows of the vault are not for people.
     pub break_glass: bool,
 }
 
@@ -366,13 +372,13 @@ impl Default for Wall {
     }
 }
 
-/// An account that should be stopped by the wall.
+/// An account that the wall must stop.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
-    /// Its name.
+    /// The account's name.
     pub user: String,
-    /// The file that holds its password.
+    /// The file with the account's password.
     pub password_file: PathBuf,
 }
 
@@ -380,9 +386,9 @@ pub struct Probe {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Publish {
-    /// Whether this node publishes; exactly one of several does. Default true.
+    /// Whether this node publishes; of several nodes exactly one must. Default true: most installations have one node.
     pub enabled: bool,
-    /// Seconds after which a silent node is no longer waited for. Default 900.
+    /// Seconds after which a silent node is no longer waited for. Default 900: a restart takes less.
     pub node_timeout_s: u32,
 }
 
@@ -392,12 +398,12 @@ impl Default for Publish {
     }
 }
 
-/// How long things are kept. Both may be shortened, and lengthened as far as the published policies allow.
+/// How long rows and numbers are kept. Both may be shorter, or longer as far as the published policies allow.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
-    /// Hours that a day of the vault stays after its last window was published, at most 72; nine days after the day began
-    /// it goes in any case. Default 24: for objections and for comparing.
+    /// Hours that a day of the vault stays after its last window was published, at most 72; it is always deleted nine
+    /// days after the day began. Default 24: for objections and for comparing.
     pub vault_hours: u32,
     /// Months that published numbers stay, at most 36. Default 25: two years can be compared.
     pub stats_months: u32,
@@ -410,12 +416,12 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// Three years, which no policy allows to pass.
+    /// Three years, the maximum of all policies.
     pub const MOST_STATS_MONTHS: u32 = 36;
     /// The most hours that a published day may stay.
     pub const MOST_VAULT_HOURS: u32 = 72;
 
-    /// Months that published numbers stay; never more than three years, however this value came about.
+    /// Months that published numbers stay; never more than three years.
     pub fn stats_months(&self) -> u32 {
         self.stats_months.clamp(1, Self::MOST_STATS_MONTHS)
     }

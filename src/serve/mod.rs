@@ -1,9 +1,10 @@
 //! The running product: everything that `tamga serve` starts, watches and stops, in order.
 //!
-//! Beacons are taken as soon as the spool is open, before the engines are up; what arrives meanwhile waits there. Only what
-//! the edge itself needs can end the process at its start: the configuration, the spool, the keys, the listeners. What lies
-//! behind the spool is tried again for ever ([`stores`]). Stopping goes from the edge inwards: no new requests, those under way answered, the spool drained as far as a few seconds allow and closed, the
-//! engines told to end. Nothing depends on that order for safety: whatever was acknowledged is on the disk.
+//! Beacons are accepted as soon as the spool is open, before the engines are up; their rows wait in the spool. Only what
+//! the edge itself needs can end the process at its start: the configuration, the spool, the keys, the listeners. All
+//! that is behind the spool is tried again for ever ([`stores`]). Stopping goes from the edge inwards: new requests are
+//! refused, open requests are answered, the spool is drained for a few seconds and closed, the engines are stopped. Safety
+//! does not depend on that order: all that was acknowledged is on the disk.
 
 pub mod audit;
 pub mod break_glass;
@@ -73,7 +74,7 @@ pub struct Running {
     inner: JoinHandle<()>,
 }
 
-/// Starts everything. Returns once beacons are taken.
+/// Starts everything. Returns once beacons are accepted.
 pub async fn start(config: Config, clock: Clock) -> Result<Running> {
     start_wrapped(config, clock, |edge, _| edge).await
 }

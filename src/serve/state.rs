@@ -1,4 +1,4 @@
-//! What operations are told: whether beacons can be taken, what is not as it should be, and the figures of this moment.
+//! The state that the operations' listener shows: whether beacons are accepted, what is wrong, and the current figures.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use crate::metrics::{Metrics, RowCounts};
 use crate::store::{Class, ShipStatus, Supervisor};
 use crate::{admin, collect, spool};
 
-/// What the operations' listener is told from.
+/// The sources of what the operations' listener shows.
 pub(super) struct State {
     pub(super) metrics: Arc<Metrics>,
     pub(super) spool: spool::Writer,
@@ -81,7 +81,7 @@ impl admin::Watch for State {
         let mut reasons = Vec::new();
         match usage.health {
             spool::Health::Healthy => (),
-            spool::Health::DiskFull => reasons.push("the spool's disk is full; free some room".to_owned()),
+            spool::Health::DiskFull => reasons.push("the spool's disk is full; free some space".to_owned()),
             spool::Health::Broken(how) => reasons.push(format!("the spool's disk fails: {how}")),
         }
         if !self.spool.has_space(collect::BODY_MAX) {
@@ -105,7 +105,7 @@ impl admin::Watch for State {
             let since = trouble.since.elapsed().as_secs();
             let whose = match trouble.class {
                 Class::Transient => "this passes by itself",
-                Class::NeedsOperator | Class::Rejected => "this waits for somebody to act",
+                Class::NeedsOperator | Class::Rejected => "this needs an operator",
             };
             warnings.push(format!("rows wait in the spool for {since} s, {whose}: {}", trouble.message));
         }

@@ -2,7 +2,7 @@
 //! close a server which has telemetry alone.
 //!
 //! They are printed, or carried out with `--apply` by the vault's service account, and may be carried out again. Nothing of
-//! the identified zone is changed: the wall stands on this side. `tamga verify` tells whether it is there.
+//! the identified zone is changed: the wall is built on the telemetry's side. `tamga verify` shows whether it is there.
 
 use anyhow::{Result, bail};
 use serde_json::json;

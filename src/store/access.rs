@@ -1,8 +1,8 @@
 //! Who may do what on a ClickHouse server: the statements of `schema/access`, filled in for a store.
 //!
-//! All of them may be carried out again at any time: roles are made when they are missing and never replaced, since people's
-//! accounts hang on them; profiles, quotas and policies name whom they are for, and are replaced. An embedded engine has no
-//! accounts: there, processes and their sandbox stand in the place of all this.
+//! All statements may be repeated at any time. Roles are created when they are missing and never replaced, since people's
+//! accounts depend on them. Profiles, quotas and policies name their accounts and are replaced. An embedded engine has no
+//! accounts: there, separate processes and their sandbox do the same.
 
 use super::client::Store;
 use super::migrations::{STATS, VAULT};
@@ -14,12 +14,12 @@ const SITE_ACCESS: &str = include_str!("../../schema/access/site.sql");
 const ACCOUNT: &str = include_str!("../../schema/access/account.sql");
 const CLUSTER: &str = include_str!("../../schema/access/cluster.sql");
 
-/// The service account of a store, and how it is to be made.
+/// The service account of a store, and how it is created.
 #[derive(Clone, Copy, Debug)]
 pub struct Account<'a> {
-    /// Its name.
+    /// The account's name.
     pub user: &'a str,
-    /// SHA-256 of its password in hexadecimal; none when it is there already and applies the statements itself.
+    /// SHA-256 of its password in hexadecimal; none if the account exists and applies the statements itself.
     pub password_sha256: Option<&'a str>,
 }
 
@@ -55,7 +55,7 @@ pub fn statements(store: &Store, sites: &[&str], account: Account<'_>) -> Vec<St
     all
 }
 
-/// A name as ClickHouse reads it, whatever is in it.
+/// A name, quoted for ClickHouse.
 fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))
 }

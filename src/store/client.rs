@@ -1,8 +1,8 @@
-//! One store as the rest of the program sees it: rows out as JSON, rows in as bytes, statements.
+//! One store, as the rest of the program uses it: queries with rows as JSON, inserts of bytes, statements.
 //!
 //! Every request has a time limit and every answer a size limit. An insert is synchronous, deduplicated by its token where
 //! the table remembers tokens, and one block as long as it stays under a million rows, so that it is stored whole or not at
-//! all. Nothing here repeats a request: who may repeat what is the caller's knowledge.
+//! all. Nothing here repeats a request: the caller knows which requests may be repeated.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use super::migrations::VAULT;
 use super::{cluster, connector};
 use crate::config::{ServerStore, is_loopback_name};
 
-/// The largest answer to a query that is taken into memory.
+/// The largest answer to a query that is kept in memory.
 pub const MAX_ANSWER_BYTES: usize = 64 << 20;
-/// The most rows of one insert that are sure to be one block (ClickHouse would cut later, at 1,048,449).
+/// The maximum of rows in one insert that surely make one block (ClickHouse cuts later, at 1,048,449).
 pub const MAX_INSERT_ROWS: usize = 1_000_000;
 
-/// How long things may take.
+/// Time limits of requests.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Until a connection stands. Default 3 s.
+    /// Until a connection is open. Default 3 s.
     pub connect: Duration,
     /// Until a query or a statement is answered. Default 60 s.
     pub query: Duration,
@@ -54,12 +54,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store by its HTTP interface; nothing is sent yet. An `https` URL wants a certificate that the system trusts.
+    /// A store by its HTTP interface; nothing is sent yet. An `https` URL needs a certificate that the system trusts.
     pub fn new(url: &str, user: &str, password: &str, database: &str, limits: Limits) -> Result<Self, StoreError> {
         Self::trusting(url, user, password, database, limits, None)
     }
 
-    /// The same, an `https` URL wanting a certificate of the authorities in this file.
+    /// The same. An `https` URL needs a certificate of the authorities in this file.
     pub fn trusting(
         url: &str,
         user: &str,
@@ -110,7 +110,7 @@ impl Store {
         self
     }
 
-    /// Whether the database is spread over a cluster: then an insert can have come to be on some of its shards.
+    /// Whether the database is spread over a cluster. If so, a failed insert may be stored on some of its shards.
     pub fn is_clustered(&self) -> bool {
         self.cluster.is_some()
     }
@@ -134,7 +134,7 @@ impl Store {
         &self.database
     }
 
-    /// What messages call this store: `the vault at http://127.0.0.1:8123`.
+    /// The store's name in messages: `the vault at http://127.0.0.1:8123`.
     pub fn place(&self) -> &str {
         &self.place
     }
@@ -177,7 +177,7 @@ impl Store {
             .map_err(|_| StoreError::answer(&self.place, QUERY, "a row of the answer does not have the expected shape"))
     }
 
-    /// Runs a query and takes its answer in a format of ClickHouse's, as it is.
+    /// Runs a query and returns its answer unchanged, in a format of ClickHouse.
     pub(super) async fn bytes(&self, sql: &str, params: &[(&str, String)], format: &str) -> Result<Bytes, StoreError> {
         self.answer(&self.client.clone().with_database(&*self.database), sql, params, format).await.map(Bytes::from)
     }
@@ -215,13 +215,13 @@ impl Store {
         self.within(self.limits.query, QUERY, fetch).await
     }
 
-    /// Runs a query that can change nothing, and reads at most so many of its rows.
+    /// Runs a query that cannot change anything, and reads at most so many of its rows.
     pub async fn look<T: DeserializeOwned>(&self, sql: &str, rows: u32) -> Result<Vec<T>, StoreError> {
         let client = self
             .client
             .clone()
             .with_database(&*self.database)
-            // 2, not 1: the limits are sent along.
+            // 2, not 1: with 1 the limits could not be sent along.
             .with_setting("readonly", "2")
             .with_setting("max_result_rows", rows.to_string())
             .with_setting("result_overflow_mode", "break");
@@ -230,7 +230,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Runs a statement that answers nothing.
+    /// Runs a statement without an answer.
     pub async fn execute(&self, sql: &str, params: &[(&str, String)]) -> Result<(), StoreError> {
         let client = self.limited(&self.client, self.limits.query).with_database(&*self.database);
         self.run(&client, sql, params).await
@@ -254,7 +254,7 @@ impl Store {
         super::statements::split(sql).into_iter().flat_map(|sql| self.as_run(sql)).collect()
     }
 
-    /// The statements that are sent in the place of one: it alone, or what becomes of it in a cluster.
+    /// The statements that are sent instead of one: itself, or its form for a cluster.
     pub fn as_run(&self, sql: &str) -> Vec<String> {
         match &self.cluster {
             Some(cluster) => cluster::statements(cluster, &self.database, sql),
@@ -290,7 +290,7 @@ impl Store {
         self.insert(table, columns, "JSONEachRow", body.into(), token).await
     }
 
-    /// Inserts rows in another format of ClickHouse's, such as [`Store::bytes`] has brought.
+    /// Inserts rows in another format of ClickHouse, such as [`Store::bytes`] returns.
     pub(super) async fn insert_bytes(
         &self,
         table: &str,
@@ -346,12 +346,12 @@ impl Store {
         self.within(self.limits.insert, &doing, send).await
     }
 
-    /// Asks for a sign of life, without touching the database.
+    /// Checks that the store answers, without touching the database.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.execute_outside("SELECT 1 FORMAT Null").await
     }
 
-    /// The store is told the limit too, so that what we no longer wait for ends there as well.
+    /// The limit is sent to the store too, so that a request ends there when this program stops waiting.
     fn limited(&self, client: &Client, limit: Duration) -> Client {
         client.clone().with_setting("max_execution_time", limit.as_secs().max(1).to_string())
     }
@@ -375,7 +375,7 @@ pub(super) struct Scalar<T> {
     pub(super) value: T,
 }
 
-/// What messages call a query.
+/// The name of a query in messages.
 const QUERY: &str = "a query";
 
 /// Bytes that are handed to the connection at once.
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_is_not_there_is_theirs_and_quick() {
+    async fn a_store_that_is_not_there_is_transient_and_quick() {
         let store = Store::new("http://127.0.0.1:9", "u", "p", STATS, Limits::default()).unwrap();
         let error = store.ping().await.unwrap_err();
         assert_eq!((error.name, error.class), ("network", super::super::Class::Transient));

@@ -1,5 +1,5 @@
-//! Statements for a ClickHouse cluster, made from those for one server. There is one text of the tables; this is the only
-//! place that knows what becomes of it when `cluster = "name"` is set.
+//! Statements for a ClickHouse cluster, made from those for one server. There is one text of the tables; only
+//! this file knows its form for `cluster = "name"`.
 //!
 //! Tables of rows (partitioned by site and day) are cut into shards by site and pseudonym, so that all rows of a pseudonym
 //! are on one shard and a day's counts can be made there: each is a replicated table in the database `…_local` and, under
@@ -14,11 +14,11 @@ use std::sync::LazyLock;
 use super::migrations::{VAULT, VAULT_MIGRATIONS};
 use super::statements::{code, split};
 
-/// What marks a table whose rows are cut into shards.
+/// The mark of a table whose rows are cut into shards.
 const SHARDED: &str = "PARTITION BY (site, day)";
 
-/// Longer than a row may wait in a spool: an insert that came to be on some shards only is repeated under its token, and
-/// those which have it must still know.
+/// Longer than a row may wait in a spool: an insert that is stored on some shards only is repeated under its token, and
+/// those shards must still remember the token.
 const TOKENS: &str = "replicated_deduplication_window = 100000, replicated_deduplication_window_seconds = 1209600";
 
 /// The vault's tables that are cut into shards.
@@ -43,7 +43,7 @@ pub(crate) fn local(database: &str) -> String {
     format!("{database}_local")
 }
 
-/// What a statement becomes on the cluster of this name; one that is not about tables or accounts stays as it is.
+/// The form of a statement for the cluster of this name. A statement that is not about tables or accounts is unchanged.
 pub(super) fn statements(cluster: &str, database: &str, sql: &str) -> Vec<String> {
     let sql = code(sql);
     let on = format!("ON CLUSTER '{cluster}'");
@@ -59,7 +59,7 @@ pub(super) fn statements(cluster: &str, database: &str, sql: &str) -> Vec<String
     }
     if let Some((name, rest)) = named(sql, "ALTER TABLE ") {
         if database != VAULT || !SHARDED_TABLES.contains(name) {
-            // Replicas tell one another.
+            // The replicas pass it on to each other.
             return vec![format!("ALTER TABLE {database}.{name}{rest}")];
         }
         let mut all = vec![format!("ALTER TABLE {}.{name} {on}{rest}", local(database))];
@@ -71,7 +71,7 @@ pub(super) fn statements(cluster: &str, database: &str, sql: &str) -> Vec<String
     account(&on, sql).unwrap_or_else(|| vec![sql.to_owned()])
 }
 
-/// What a query becomes: what a node knows of itself is asked of all nodes.
+/// The form of a query: what each node knows only about itself is queried on all nodes.
 pub(super) fn query(cluster: &str, database: &str, sql: &str) -> String {
     let mut sql = sql.to_owned();
     for table in ["system.parts", "system.processes"] {
@@ -112,7 +112,7 @@ fn create_table(cluster: &str, database: &str, name: &str, rest: &str) -> Vec<St
     vec![table, over]
 }
 
-/// A statement about accounts, on every node; what is said of the vault's tables is said of those behind them too.
+/// A statement about accounts, for every node. What holds for the vault's tables also holds for the tables behind them.
 fn account(on: &str, sql: &str) -> Option<Vec<String>> {
     let all = format!("{VAULT}.*");
     let behind = format!("{}.*", local(VAULT));

@@ -1,19 +1,20 @@
-//! What ClickHouse's error codes ask of the one who sent the request.
+//! How to react to ClickHouse's error codes.
 //!
-//! Three answers are enough: [`Class::Transient`] passes by itself, so the same request is sent again; [`Class::NeedsOperator`] passes
-//! when somebody changes something, so it is sent again too, but said aloud; [`Class::Rejected`] never passes, because the
-//! data itself is refused. A code that is not listed counts as `Transient`: holding data is always safe, giving it up is not.
+//! Three classes are enough. [`Class::Transient`] passes by itself: the request is sent again. [`Class::NeedsOperator`]
+//! passes when an operator changes something: the request is sent again, and the reason is reported. [`Class::Rejected`]
+//! never passes, because the data itself is refused. A code that is not listed counts as `Transient`: keeping data is
+//! always safe, giving it up is not.
 //!
 //! Names come from this table and never from an answer, because the text of an answer may quote data.
 
-/// Whose turn it is after an error.
+/// What is needed after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// The store's, or the network's: it passes, the request is repeated.
+    /// Nothing: the store or the network recovers by itself. The request is repeated.
     Transient,
-    /// The operator's: configuration, rights or schema. The request is repeated, and the reason is reported.
+    /// An operator must change configuration, rights or schema. The request is repeated, and the reason is reported.
     NeedsOperator,
-    /// Nobody's: the data is refused and will be refused again.
+    /// Nothing helps: the data is refused and will be refused again.
     Rejected,
 }
 
@@ -88,10 +89,10 @@ pub(super) fn name(code: u32) -> Option<&'static str> {
     TABLE.iter().find(|entry| entry.0 == code).map(|entry| entry.1)
 }
 
-/// Whose turn it is. The text decides one code that ClickHouse uses for two things.
+/// The class of an error. The text decides for one code that ClickHouse uses for two errors.
 pub(super) fn class(code: u32, text: &str) -> Class {
-    // 252 is said of a table that merges too slowly, which passes, and of one insert that touches too many partitions,
-    // which does not; only the words tell them apart.
+    // 252 means that a table merges too slowly, which passes, or that one insert touches too many partitions, which does
+    // not. Only the text distinguishes them.
     if code == 252 && text.contains("partitions for single INSERT block") {
         return Class::Rejected;
     }
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn code_252_is_two_things() {
+    fn code_252_is_two_errors() {
         assert_eq!(class(252, "Code: 252. DB::Exception: Too many parts (3001)"), Class::Transient);
         assert_eq!(
             class(252, "Code: 252. DB::Exception: Too many partitions for single INSERT block"),

@@ -1,7 +1,7 @@
-//! Connections that cannot hang: connecting, with TLS where the URL says `https`, has a limit, and so has silence while an
-//! answer is due.
+//! Connections that cannot hang. There is a time limit for connecting, with TLS if the URL says `https`, and one for
+//! silence while an answer is awaited.
 //!
-//! The client library hands the waiting for an insert's answer to a task of its own, which outlives the caller's patience.
+//! The client library waits for an insert's answer in a separate task, which goes on after the caller has given up.
 //! The limit on silence ends that task, so a store that accepts everything and answers nothing costs a bounded number of
 //! connections.
 
@@ -25,7 +25,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tower::Service;
 
-/// How a server proves who it is: by a certificate of these authorities, for the name in the URL. TLS 1.2 or 1.3.
+/// The server must have a certificate of these authorities, for the name in the URL. TLS 1.2 or 1.3.
 pub(super) fn trust(authorities: Option<&Path>) -> Result<TlsConnector, String> {
     let mut roots = RootCertStore::empty();
     match authorities {
@@ -61,7 +61,7 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// With `tls` every connection is encrypted, without it none is.
+    /// With `tls` all connections are encrypted, without it none.
     pub(super) fn new(connect: Duration, silence: Duration, tls: Option<TlsConnector>) -> Self {
         let mut inner = HttpConnector::new();
         inner.enforce_http(false);
@@ -100,7 +100,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// What bytes go through, encrypted or not.
+/// A stream of bytes, encrypted or not.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
@@ -116,7 +116,7 @@ impl Watched {
         self.timer.as_mut().reset(Instant::now() + self.silence);
     }
 
-    /// Notes progress; turns waiting beyond the limit into an error.
+    /// Notes progress. Returns an error when the limit has passed without any.
     fn judge<T>(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if poll.is_ready() {
             self.moved();

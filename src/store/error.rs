@@ -1,7 +1,7 @@
-//! How a store fails, told without quoting it: a class, a code, and a sentence of our own.
+//! Errors of a store, without a quote of its text: a class, a code, and a sentence of this program.
 //!
-//! ClickHouse's texts quote queries and, when parsing fails, data. None of that text leaves this file: it is read for its
-//! code and dropped.
+//! ClickHouse's texts quote queries and, when parsing fails, data. This file reads the code in the text and drops the
+//! text.
 
 use super::codes::{self, Class};
 
@@ -9,7 +9,7 @@ use super::codes::{self, Class};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct StoreError {
-    /// Whose turn it is.
+    /// What is needed before the request can succeed.
     pub class: Class,
     /// ClickHouse's code; `None` when the failure is not ClickHouse's.
     pub code: Option<u32>,
@@ -33,7 +33,7 @@ impl StoreError {
         Self { class: Class::NeedsOperator, code: None, name: "setup", message }
     }
 
-    /// What the client library reports, in our words.
+    /// An error of the client library, in this program's words.
     pub(super) fn from_client(place: &str, doing: &str, error: &clickhouse::error::Error) -> Self {
         use clickhouse::error::Error;
         match error {
@@ -44,10 +44,10 @@ impl StoreError {
         }
     }
 
-    /// An answer that says no.
+    /// An answer with an error.
     fn from_answer(place: &str, doing: &str, text: &str) -> Self {
         let Some(code) = codes::parse(text) else {
-            // Something between us and the store answered. Of its text only a leading status is looked at.
+            // Something between this program and the store answered. Only the status at the start of its text is read.
             let refused = ["401", "403", "404", "405"].iter().any(|status| text.starts_with(status));
             let class = if refused { Class::NeedsOperator } else { Class::Transient };
             let message = format!("{place}, {doing}: answered with an HTTP error that is not ClickHouse's");

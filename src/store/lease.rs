@@ -1,4 +1,4 @@
-//! Says in the vault how far this node has emptied its spool, so that the publisher knows when a window is complete.
+//! Writes into the vault how far this node has delivered its spool, so that the publisher knows when a window is complete.
 //!
 //! A lease is true when it is written and stays true: everything that the node received before `complete_until` is in the
 //! vault. It is renewed every ten seconds, and at once when it passes a half hour, since windows end there.
@@ -40,13 +40,13 @@ impl Lease {
 
     /// Writes `complete_until` (milliseconds since 1970) if it is time to. Returns whether it did.
     pub async fn renew(&mut self, complete_until: i64) -> Result<bool, StoreError> {
-        if !self.last.is_none_or(|(value, written)| is_due(value, complete_until, written.elapsed())) {
+        if !self.last.is_none_or(|(value, written)| needs_renewal(value, complete_until, written.elapsed())) {
             return Ok(false);
         }
         self.write(complete_until).await.map(|()| true)
     }
 
-    /// Writes it whether it is time to or not.
+    /// Writes it at once.
     pub async fn write(&mut self, complete_until: i64) -> Result<(), StoreError> {
         let row =
             Row { node: &self.node, complete_until: decimal(complete_until), written_at: decimal(self.clock.now_ms()) };
@@ -56,7 +56,7 @@ impl Lease {
     }
 }
 
-fn is_due(last: i64, now: i64, since: Duration) -> bool {
+fn needs_renewal(last: i64, now: i64, since: Duration) -> bool {
     since >= EVERY || now.div_euclid(BOUNDARY_MS) > last.div_euclid(BOUNDARY_MS)
 }
 
@@ -71,13 +71,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lease_is_due_after_ten_seconds_or_when_it_passes_a_half_hour() {
+    fn a_lease_needs_renewal_after_ten_seconds_or_when_it_passes_a_half_hour() {
         let second = Duration::from_secs(1);
-        assert!(!is_due(0, BOUNDARY_MS - 1, second));
-        assert!(is_due(0, BOUNDARY_MS - 1, EVERY));
-        assert!(is_due(BOUNDARY_MS - 1, BOUNDARY_MS, second));
-        assert!(is_due(-1, 0, second));
-        assert!(!is_due(BOUNDARY_MS, BOUNDARY_MS - 1, second));
+        assert!(!needs_renewal(0, BOUNDARY_MS - 1, second));
+        assert!(needs_renewal(0, BOUNDARY_MS - 1, EVERY));
+        assert!(needs_renewal(BOUNDARY_MS - 1, BOUNDARY_MS, second));
+        assert!(needs_renewal(-1, 0, second));
+        assert!(!needs_renewal(BOUNDARY_MS, BOUNDARY_MS - 1, second));
     }
 
     #[test]

@@ -177,7 +177,7 @@ pub async fn apply(store: &Store, migrations: &[Migration], clock: &Clock) -> Re
 
 /// Gives the tables of published numbers the configured time to live, three years at most. Returns how many had another.
 ///
-/// Rows that are too old by the new time are deleted by the retirer, whatever the engine's merges do.
+/// Rows that are too old by the new time are deleted by the retention worker, also if the engine merges nothing.
 pub async fn retain(stats: &Store, retention: Retention) -> Result<u32, StoreError> {
     #[derive(Deserialize)]
     struct Other {

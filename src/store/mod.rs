@@ -1,21 +1,21 @@
-//! The stores: the only folder that knows ClickHouse, and the last station before the vault.
+//! The stores: the only folder that knows ClickHouse, and the last stage before the vault.
 //!
-//! # Who is who
+//! # Parts
 //!
-//! [`Store`] is one database on a ClickHouse server or on an embedded engine; the two are the same to everybody else.
+//! [`Store`] is one database on a ClickHouse server or on an embedded engine; the rest of the program sees no difference.
 //! [`Supervisor`] keeps an embedded engine running. [`apply`] brings a database's tables to this program's version.
-//! [`Shipper`] moves rows from the spool to the vault, and its [`Lease`] says how far it has come.
+//! [`Shipper`] moves rows from the spool to the vault, and its [`Lease`] records how far it has come.
 //!
 //! # What is promised
 //!
-//! - Each row that the spool hands out ends as exactly one of: stored once, expired, dead-lettered. The shipper holds back
-//!   what it is not sure about for as long as it takes, and says so ([`ShipStatus`]).
+//! - Each row that the spool hands out ends as exactly one of: stored once, expired, dead-lettered. The shipper keeps
+//!   rows until it knows their end, however long that takes, and reports it ([`ShipStatus`]).
 //! - Every request has a time limit, every answer that is kept in memory a size limit.
-//! - Errors ([`StoreError`]) bear ClickHouse's code and a sentence of ours, never ClickHouse's text, which may quote rows.
+//! - Errors ([`StoreError`]) have ClickHouse's code and a sentence of this program, never ClickHouse's text: it may quote rows.
 //!   The client library itself logs such texts at debug level under the target `clickhouse`: that target must stay off.
 //!
-//! It is not promised that a store which says "stored" has told the truth: an embedded engine and the tables of our
-//! migrations sync each insert; a server whose tables do not may lose rows with its power.
+//! Not promised: that rows are durable when a store says "stored". An embedded engine and the tables of the migrations
+//! sync each insert; a server with tables that do not can lose rows in a power cut.
 
 mod access;
 mod backoff;

@@ -1,8 +1,8 @@
 //! Moves published numbers from one stats store to another, as when a ClickHouse server takes the embedded engine's place.
 //!
-//! It copies and never deletes. Numbers travel in pieces of one table, site and month, small enough to be stored whole or not
-//! at all; a piece that is there is compared and left alone, so a move that was cut short is repeated. The ledger comes last:
-//! a window that it names is there. In the end both stores are asked for the same sums. Nobody may publish meanwhile.
+//! It copies and never deletes. Numbers are copied in pieces of one table, site and month, small enough to be stored whole
+//! or not at all. A piece that exists is compared and not changed, so an interrupted move can be repeated. The ledger comes
+//! last: all windows in it are complete. At the end the sums of both stores are compared. Nobody may publish meanwhile.
 
 use serde::Deserialize;
 
@@ -12,12 +12,12 @@ use super::error::StoreError;
 /// Rows of one insert, well below what is sure to be one block.
 const PIECE_ROWS: u64 = 200_000;
 
-/// What has been moved.
+/// The result of a move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
     /// Tables of published numbers, and the rows of each.
     pub tables: Vec<(String, u64)>,
-    /// Rows that had not been there before.
+    /// Rows that were not there before.
     pub copied: u64,
 }
 
@@ -27,7 +27,7 @@ pub enum RelocateError {
     /// A store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Both have numbers of the same windows, and not the same.
+    /// Both stores have numbers of the same windows, and the numbers differ.
     #[error(
         "{place} has other numbers of {site} in `{table}` between {first} and {last} than are to be moved: somebody publishes \
          to it already. Stop that, delete these rows there, and move again"
@@ -130,7 +130,7 @@ async fn copy(from: &Store, to: &Store, table: &str, columns: &[String], piece: 
         let select = format!("SELECT {list} FROM `{table}` WHERE {which}");
         let rows = from.bytes(&select, &params, "RowBinary").await?;
         let names: Vec<&str> = columns.iter().map(String::as_str).collect();
-        // Random, so that a piece which was deleted there and is moved again is not taken for a repetition.
+        // Random, so that a piece which was deleted there and is moved again does not count as a duplicate.
         let token =
             format!("move-{:x}", getrandom::u64().map_err(|_| StoreError::setup("no random numbers".to_owned()))?);
         to.insert_bytes(table, &names, "RowBinary", rows, &token).await?;

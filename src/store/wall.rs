@@ -1,16 +1,16 @@
-//! The wall in ClickHouse's own words: a row policy that fails a query as soon as an identified role is enabled.
+//! The wall as ClickHouse statements: a row policy that fails a query as soon as an identified role is enabled.
 
 use super::migrations::VAULT;
 
-/// What a query says that would read the vault with an identified role.
+/// The error of a query that would read the vault with an identified role.
 pub const WALL_SENTENCE: &str =
     "Telemetry is never joined with data that identify people: this session has a role of an identified zone.";
 
-/// The role that stands for all identified zones, in `schema/access`: whoever bears it is stopped, whatever else is named.
+/// The role of all identified zones, in `schema/access`. An account with this role is always stopped.
 const ANY_ZONE: &str = "tamga_identified";
 
-/// The statements that build the wall, safe to repeat. A restrictive policy cannot be weakened by another; the permissive
-/// one lets the service account alone see rows.
+/// The statements that build the wall, safe to repeat. A restrictive policy cannot be weakened by another; the
+/// permissive one shows rows to the service account alone.
 pub fn wall_statements(databases: &[String], roles: &[String], service: &str) -> Vec<String> {
     let quoted: Vec<_> = std::iter::once(ANY_ZONE).chain(roles.iter().map(String::as_str)).collect();
     let quoted = quoted.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");

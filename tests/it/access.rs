@@ -98,7 +98,7 @@ async fn furnished() -> Arc<TempDir> {
     folder
 }
 
-/// An engine on that folder whose one user bears these roles.
+/// An engine on that folder whose one user has these roles.
 fn as_roles(folder: &Arc<TempDir>, roles: &[&str]) -> Engine {
     let file = folder.path().join("users.xml");
     fs::write(&file, users_file(roles)).unwrap();
@@ -110,26 +110,27 @@ fn as_roles(folder: &Arc<TempDir>, roles: &[&str]) -> Engine {
 /// The access statements, as a file of users knows them: grants, the profile's values, and a filter for each table.
 fn users_file(roles: &[&str]) -> String {
     let all: Vec<String> = [VAULT, STATS].iter().flat_map(|name| statements(name, false)).collect();
-    let mut bears: BTreeSet<String> = roles.iter().map(|role| (*role).to_owned()).collect();
+    let mut held: BTreeSet<String> = roles.iter().map(|role| (*role).to_owned()).collect();
     let (mut grants, mut profile, mut policies) = (String::new(), String::new(), Vec::new());
     // In the order of the files a role is granted after it was made; twice is enough for roles of roles.
     for sql in all.iter().chain(&all) {
         let Some((what, to)) = sql.strip_prefix("GRANT ").and_then(|rest| rest.rsplit_once(" TO ")) else { continue };
-        if bears.contains(to.trim_matches('"')) && !what.contains(" ON ") {
-            bears.insert(what.to_owned());
+        if held.contains(to.trim_matches('"')) && !what.contains(" ON ") {
+            held.insert(what.to_owned());
         }
     }
-    let is_ours = |name: &str| {
+    let is_this_user = |name: &str| {
         let name = name.trim().trim_matches(['"', '`']);
-        bears.contains(name) || (name == "tamga" && roles.iter().any(|role| role.ends_with("_service")))
+        held.contains(name) || (name == "tamga" && roles.iter().any(|role| role.ends_with("_service")))
     };
     for sql in &all {
         let flat = sql.split_whitespace().collect::<Vec<_>>().join(" ");
         let Some((what, to)) = flat.rsplit_once(" TO ") else { continue };
-        let ours = to.split(',').any(is_ours);
-        if let Some(what) = what.strip_prefix("GRANT ").filter(|what| ours && what.contains(" ON ")) {
+        let is_this = to.split(',').any(is_this_user);
+        if let Some(what) = what.strip_prefix("GRANT ").filter(|what| is_this && what.contains(" ON ")) {
             write!(grants, "<query>GRANT {what}</query>").unwrap();
-        } else if let Some((_, settings)) = what.rsplit_once(" SETTINGS ").filter(|_| ours && what.contains("PROFILE"))
+        } else if let Some((_, settings)) =
+            what.rsplit_once(" SETTINGS ").filter(|_| is_this && what.contains("PROFILE"))
         {
             for setting in settings.split(',') {
                 let (name, rest) = setting.trim().split_once(" = ").unwrap();
@@ -144,7 +145,7 @@ fn users_file(roles: &[&str]) -> String {
                 database,
                 restrictive.unwrap_or(using).to_owned(),
                 restrictive.is_some(),
-                ours || to == "ALL",
+                is_this || to == "ALL",
             ));
         }
     }
@@ -166,7 +167,7 @@ fn users_file(roles: &[&str]) -> String {
         }
         write!(filters, "</{database}>").unwrap();
     }
-    if bears.contains("tamga_identified") {
+    if held.contains("tamga_identified") {
         grants += "<query>GRANT tamga_identified</query><query>GRANT SELECT ON secret.*</query>";
     }
     format!(
@@ -283,7 +284,7 @@ async fn each_role_does_its_work_and_nothing_else() {
     ] {
         analyst.sql(sql).await;
     }
-    // The other site's rows are theirs to see; what is planted there is no sign of a leak.
+    // These analysts may see the other site's rows; a planted value there is no sign of a leak.
     attacks += refused(&analyst, "an analyst", NOBODY).await;
     attacks += refused(&analyst, "an analyst", VAULT_ROWS).await;
     attacks += refused(&analyst, "an analyst", READER).await;
@@ -298,7 +299,7 @@ async fn each_role_does_its_work_and_nothing_else() {
     for sql in OTHER_SITE {
         let (_, text) = one.attempt(sql).await;
         assert!(!text.contains(PLANTED) && !text.contains("1500"), "{sql}: {text}");
-        // An index tells which sites there are, and no more.
+        // An index shows which sites there are, and no more.
         assert!(!text.contains("b.kz") || sql.contains("mergeTreeIndex"), "{sql}: {text}");
         attacks += 1;
     }
@@ -390,7 +391,7 @@ async fn embedded_attacks(engine: &Engine) -> usize {
         }
         let (_, text) = engine.attempt(attack).await;
         let shown = text.contains(PLANTED) && !attack.contains(PLANTED);
-        // The pages of the other site bear the word too, and are an analyst's to see.
+        // The pages of the other site contain the word too, and an analyst may see them.
         assert!(!shown || text.contains("b.kz"), "{attack}: {text}");
         count += 1;
     }

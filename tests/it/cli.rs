@@ -186,7 +186,7 @@ fn it_stops_when_told_to_and_a_second_instance_waits_for_that() {
     assert!(verified.status.success() && stdout(&verified).contains("unbroken"));
 }
 
-/// A small disk of its own, unmounted when dropped. `None` for whoever may not mount.
+/// A small disk, unmounted when dropped. `None` without the right to mount.
 struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
@@ -234,14 +234,14 @@ async fn a_full_disk_is_said_and_got_over() {
     let not_ready = product.ask("/readyz").await;
     let said = String::from_utf8(not_ready.body).unwrap();
     assert_eq!(not_ready.status, 503);
-    assert!(said.contains("disk is full; free some room"), "{said}");
+    assert!(said.contains("disk is full; free some space"), "{said}");
     assert!(product.logged("503 until the spool takes rows again").contains("ERROR"));
     for seq in 0..20 {
         product.beacon(view_of(3, seq, "/")).send().await;
     }
     assert_eq!(product.log().matches("503 until").count(), 1, "said once");
 
-    // What happens now is in the audit log all the same, whoever does it.
+    // The actions of now are in the audit log all the same, also those of another process.
     let heads = ground.run(&["audit", "heads"], &[]);
     assert!(heads.status.success(), "{}", String::from_utf8_lossy(&heads.stderr));
 

@@ -16,7 +16,7 @@ async fn stats(engine: &Engine) -> Store {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_published_is_moved_once_and_what_differs_is_told() {
+async fn published_numbers_are_moved_once_and_differences_are_reported() {
     let (old, new) = (Engine::start(), Engine::start());
     let (from, to) = (stats(&old).await, stats(&new).await);
     for sql in [

@@ -1,4 +1,4 @@
-//! Is what is due gone on time, in what queries read and on the disk, and does an erasure leave no trace of whom?
+//! Are expired rows gone on time, for queries and on the disk, and does an erasure leave no trace of the person?
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ async fn published_numbers_are_unreadable_a_minute_after_their_deadline() {
         let retention = Retention { stats_months, ..Retention::default() };
         RetentionWorker::new(vault.clone(), stats.clone(), clock.clone(), vec![site()], retention)
     };
-    assert_eq!(keep(25).pass().await.unwrap(), 0, "nothing is due yet");
+    assert_eq!(keep(25).pass().await.unwrap(), 0, "nothing has expired yet");
 
     // The oldest window ended 699 days ago. A second before its 25 months are over, and a minute after that.
     let first_due = Timestamp::from_second(
@@ -123,7 +123,7 @@ async fn migrating_gives_the_tables_the_configured_time_to_live_and_never_more_t
         );
         assert_eq!(number(&stats, &sql).await, tables, "{configured}");
     }
-    // A part knows when its last row is due.
+    // A part knows when its last row expires.
     let sql =
         "INSERT INTO site (site, window_start, window_end, visitors) VALUES ('shop.kz', today() - 1, today(), 15)";
     stats.execute(sql, &[]).await.unwrap();

@@ -17,7 +17,7 @@ async fn migrations_of_both_stores_apply_once_and_then_not_again() {
     let fixture = EngineFixture::start().await;
     for (database, migrations) in [(VAULT, VAULT_MIGRATIONS), (STATS, STATS_MIGRATIONS)] {
         let store = fixture.store(database).await;
-        assert!(store::status(&store, migrations).await.unwrap().iter().all(|standing| standing.applied == 0));
+        assert!(store::status(&store, migrations).await.unwrap().iter().all(|migration| migration.applied == 0));
         let first = store::apply(&store, migrations, &Clock::machine()).await.unwrap();
         assert!(first >= 5, "{first}");
         assert!(store::status(&store, migrations).await.unwrap().iter().all(store::MigrationStatus::is_complete));
@@ -52,8 +52,8 @@ async fn a_migration_that_was_cut_short_goes_on_and_others_are_refused() {
         "applied_at": "2026-11-22 00:00:00.000"});
     let columns = ["version", "name", "checksum", "statement", "applied_at"];
     store.insert_json("schema_migrations", &columns, &[record], None).await.unwrap();
-    let standing = &store::status(&store, &[TWO_STEPS]).await.unwrap()[0];
-    assert_eq!((standing.applied, standing.statements), (1, 2));
+    let migration = &store::status(&store, &[TWO_STEPS]).await.unwrap()[0];
+    assert_eq!((migration.applied, migration.statements), (1, 2));
     assert_eq!(store::apply(&store, &[TWO_STEPS], &clock).await.unwrap(), 1);
     assert_eq!(number(&store, "SELECT count() AS number FROM b").await, 0);
 

@@ -87,7 +87,7 @@ impl EngineOptions {
         Self { analyst: Some(analyst), ..Self::configured(config, "stats", config.engine.stats_listen) }
     }
 
-    /// A database on this engine while another process of ours runs it.
+    /// A database on this engine while another process of Tamga runs it.
     pub fn running(&self, database: &str, limits: Limits) -> Result<Store, SupervisorError> {
         let password = password_of(&self.password_file)?;
         Ok(Store::new(&format!("http://{}", self.listen), USER, &password, database, limits)?)
@@ -136,7 +136,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Begins to start the engine; [`Supervisor::ready`] tells how that went.
+    /// Begins to start the engine. [`Supervisor::ready`] returns the result.
     pub fn start(options: EngineOptions) -> Result<Self, EngineError> {
         let password = password_of(&options.password_file)?;
         let (state_sender, state) = watch::channel(State::Starting);
@@ -266,7 +266,7 @@ impl SupervisorTask {
         }
     }
 
-    /// Starts the engine and stays with it. `None`: it was told to stop, and has.
+    /// Starts the engine and watches it. `None`: a stop was requested, and it has stopped.
     async fn run_once(&mut self) -> Option<EngineError> {
         let name = self.options.name;
         let folder = &self.options.data_dir;

@@ -44,7 +44,7 @@ impl Fixture {
 const ANNOUNCE: &str = r#"echo '{"listening":"127.0.0.1:4711","version":"1"}'"#;
 
 #[tokio::test]
-async fn an_engine_that_listens_is_ready_and_stops_when_told() {
+async fn an_engine_that_listens_is_ready_and_stops_on_request() {
     let fixture = Fixture::new(&format!(
         "echo \"$@\" > arguments\ntrap 'echo stopped > stopped; exit 0' TERM\n{ANNOUNCE}\nwhile :; do sleep 0.05; done"
     ));
@@ -108,7 +108,7 @@ async fn a_start_that_fails_for_a_reason_that_passes_is_tried_again() {
 }
 
 #[tokio::test]
-async fn an_engine_that_a_signal_ends_is_told_by_it() {
+async fn the_end_of_an_engine_by_a_signal_names_the_signal() {
     let fixture = Fixture::new("echo 'reading the tables' >&2\nkill -ILL $$");
     let error = fixture.supervise().ready().await.unwrap_err().to_string();
     assert!(error.contains("ended while it started: signal: 4 (SIGILL)"), "{error}");

@@ -140,7 +140,10 @@ impl Inserter {
                 }
                 Some(Verdict::Refused(error)) if stored == 0 && refused >= SUSPICIOUS_REFUSALS => {
                     let place = self.store.place();
-                    let message = format!("{place} refuses every row of a batch ({}): is its schema ours?", error.name);
+                    let message = format!(
+                        "{place} refuses every row of a batch ({}): is its schema of this version?",
+                        error.name
+                    );
                     self.status.report(batch.topic(), Cause::needs_operator(error.name, message));
                     self.wait(&mut backoff).await?;
                     pieces.push(piece);
