@@ -4,6 +4,8 @@
 
 #[path = "../../crates/engine/src/ast.rs"]
 mod ast;
+#[path = "../../crates/engine/src/dump.rs"]
+mod dump;
 #[path = "../targets/guard.rs"]
 mod guard;
 #[path = "../../crates/engine/src/show_statements.rs"]

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Full;
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::rt::TokioExecutor;
 use tamga::clock::Clock;
 use tamga::store::{self, Limits, STATS, STATS_MIGRATIONS, Store};
 use tokio::sync::OnceCell;
@@ -45,7 +47,11 @@ impl Fixture {
     }
 
     async fn start() -> Self {
-        let engine = Engine::start_for_analysts();
+        Self::start_with(&[]).await
+    }
+
+    async fn start_with(arguments: &[&str]) -> Self {
+        let engine = Engine::start_for_analysts_with(arguments);
         let store = Store::new(&engine.url(), USER, PASSWORD, STATS, Limits::default()).unwrap();
         store::apply(&store, STATS_MIGRATIONS, &Clock::machine()).await.unwrap();
         for sql in [
@@ -246,6 +252,36 @@ async fn runaway_queries_harm_neither_the_service_nor_the_next_analyst() {
     }
     assert_eq!(engine.ask("/", "SELECT sum(views) FROM site").await.text(), "15000\n");
     println!("resident, peak MiB: {:?}", engine.resident_mib());
+}
+
+#[tokio::test]
+async fn what_no_deadline_interrupts_ends_with_the_engine() {
+    let fixture = Fixture::start_with(&["--analyst-seconds", "1"]).await;
+    // Each match is looked for in all the rest of the text, in one call of one function.
+    let sql = "SELECT length(extractAll(repeat('a', 900000), 'a?.*?b|a'))";
+    let request = Request::post(fixture.engine.url())
+        .header("X-ClickHouse-User", "analyst")
+        .body(Full::new(Bytes::from(sql)))
+        .unwrap();
+    let client: HttpClient<_, Full<Bytes>> = HttpClient::builder(TokioExecutor::new()).build_http();
+    assert!(client.request(request).await.is_err(), "the statement was answered");
+    fixture.engine.wait_for_end();
+}
+
+#[tokio::test]
+async fn an_allocation_that_is_too_large_fails_alone() {
+    let fixture = Fixture::start().await;
+    let pid = fixture.engine.pid();
+    // The engine does not count this one. Analysts do not have the function.
+    let answer = fixture.engine.post("/", "SELECT length(printf('%2000000000d', 1))").await;
+    assert!(answer.text().contains("bad_alloc"), "{}", answer.text());
+    assert_eq!(fixture.ask("SELECT sum(views) FROM site").await.text(), "15000\n");
+    let (_, peak) = fixture.engine.resident_mib();
+    assert!(peak < 1536, "{peak} MiB");
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let bytes = (800 + 800) << 20;
+    let line = limits.lines().find(|line| line.starts_with("Max data size")).unwrap();
+    assert_eq!(line.split_whitespace().nth(3), Some(bytes.to_string().as_str()), "{line}");
 }
 
 /// The slowest hundredth of that many inserts by the service.

@@ -1,14 +1,13 @@
 //! What an analyst may run: one statement that reads `tamga_stats`, within limits that neither statement nor URL can
 //! lift.
 //!
-//! The checks in order: The database must be `tamga_stats`. Settings come from an allow-list, the limits override them,
-//! and
-//! `readonly` locks both. The engine must classify the text as one statement that reads. [`ast`] or [`show_statements`]
+//! The checks in order: The format only formats. The database must be `tamga_stats`. Settings come from an allow-list, the
+//! limits override them, and `readonly` locks both. The engine must classify the text as one statement that reads. [`ast`] or [`show_statements`]
 //! must know everything in it. The text that runs is the text that was checked. [`crate::sandbox`] is the second
 //! barrier, if the engine has a way around these checks.
 //!
-//! Not promised: one analyst can use all permits of analysts. Each statement ends at its deadline, and the service has
-//! its own permits.
+//! Not promised: one analyst can use all permits of analysts. Each statement ends at its deadline, or the process does
+//! ([`crate::watchdog`]), and the service has its own permits.
 
 use std::collections::HashSet;
 
@@ -26,8 +25,8 @@ pub(crate) const MAX_ANALYSTS: usize = 4;
 
 /// The longest statement of an analyst.
 const MAX_QUERY_BYTES: usize = 64 << 10;
-/// How long a statement may run.
-const MAX_SECONDS: u64 = 30;
+/// How long a statement may run, in seconds.
+pub(crate) const MAX_SECONDS: u64 = 30;
 /// How much of an answer leaves, as a stream, and as a format that is made at once.
 const MAX_ANSWER_ROWS: u64 = 1_000_000;
 const MAX_ANSWER_BYTES: u64 = 256 << 20;
@@ -41,16 +40,20 @@ const CATEGORIES: &str = "'Aggregate Functions','Arithmetic','Arrays','Bit','Bit
 /// Functions of the sorting's rest, and those that it does not list.
 const NAMED: &str = "'bar','countDigits','currentDatabase','currentUser','displayName','formatReadableDecimalSize',\
     'formatReadableQuantity','formatReadableSize','formatReadableTimeDelta','getSetting','identity','ignore','isConstant',\
-    'materialize','revision','rowNumberInAllBlocks','rowNumberInBlock','runningAccumulate','toColumnTypeName','toTypeName','transform','uptime','version','visibleWidth'";
-/// What does not belong: names of files or formats inside, work that no deadline interrupts, the machine.
+    'materialize','revision','rowNumberInAllBlocks','rowNumberInBlock','toColumnTypeName','toTypeName','transform','uptime','version','visibleWidth'";
+/// What does not belong: names of files, formats or other functions inside, work that no deadline interrupts, answers
+/// whose size the engine does not count while it makes them, the machine.
 const NOT: &str = "'aggThrow','flameGraph','chdb','formatRow','formatRowNoNewline','serverTimezone','arrayFold',\
     'arrayLevenshteinDistance','arrayLevenshteinDistanceWeighted','arraySimilarity','editDistance','editDistanceUTF8',\
     'damerauLevenshteinDistance','jaroSimilarity','jaroWinklerSimilarity','stringJaccardIndex','stringJaccardIndexUTF8',\
-    'arrayShingles','sparseGrams','sparseGramsUTF8','sparseGramsHashes','sparseGramsHashesUTF8','factorial','isProbablePrime'";
+    'arrayShingles','sparseGrams','sparseGramsUTF8','sparseGramsHashes','sparseGramsHashesUTF8','factorial','isProbablePrime',\
+    'arrayReduce','arrayReduceInRanges','groupFormat','MVTEncode','printf','URLHierarchy','URLPathHierarchy','randomString',\
+    'randomStringUTF8','randomFixedString','randomPrintableASCII','fuzzBits','naiveBayesNgrams','estimateCompressionRatio',\
+    'randomHadamardTransform'";
 /// What the parser makes of syntax and the engine does not list as functions.
 const SYNTAX: [&str; 7] = ["lambda", "exists", "untuple", "grouping", "columns", "interval", "_CAST"];
 /// Suffixes that make another aggregate function of one.
-const COMBINATORS: [&str; 15] = [
+const COMBINATORS: [&str; 14] = [
     "ArgMax",
     "ArgMin",
     "Array",
@@ -63,7 +66,6 @@ const COMBINATORS: [&str; 15] = [
     "Null",
     "OrDefault",
     "OrNull",
-    "Resample",
     "SimpleState",
     "State",
 ];
@@ -93,6 +95,24 @@ const SETTINGS: [&str; 22] = [
     "use_client_time_zone",
     "workload",
 ];
+/// Formats that only format: those that begin with one of these words, and those that are one.
+const FORMAT_FAMILIES: [&str; 10] =
+    ["TabSeparated", "TSV", "TSKV", "Raw", "CSV", "JSON", "NDJSON", "LineAsString", "Pretty", "RowBinary"];
+const FORMATS: [&str; 13] = [
+    "Arrow",
+    "ArrowStream",
+    "BSONEachRow",
+    "Markdown",
+    "MsgPack",
+    "Native",
+    "Null",
+    "ORC",
+    "Parquet",
+    "SQLInsert",
+    "Values",
+    "Vertical",
+    "XML",
+];
 /// Settings that clients send by habit, and that change nothing here.
 const IGNORED: [&str; 9] = [
     "allow_experimental_analyzer",
@@ -113,11 +133,13 @@ pub(crate) struct Analyst {
     /// Functions that may be written in any case, in lower case.
     any_case: HashSet<String>,
     memory_bytes: u64,
+    /// How long a statement may run.
+    pub(crate) seconds: u64,
 }
 
 impl Analyst {
     /// Learns from the engine which functions it has.
-    pub(crate) fn new(connection: &mut Connection, memory_limit_mib: u32) -> anyhow::Result<Self> {
+    pub(crate) fn new(connection: &mut Connection, memory_limit_mib: u32, seconds: u64) -> anyhow::Result<Self> {
         let of =
             |column: &str| format!("arrayExists(c -> trim(c) IN ({CATEGORIES}), splitByChar(',', toString({column})))");
         let sql = format!(
@@ -140,7 +162,18 @@ impl Analyst {
         }
         functions.extend(SYNTAX.map(str::to_owned));
         let memory_bytes = (u64::from(memory_limit_mib) << 20) / (2 * MAX_ANALYSTS as u64);
-        Ok(Self { functions, any_case, memory_bytes })
+        Ok(Self { functions, any_case, memory_bytes, seconds })
+    }
+
+    /// Refuses a format that needs a file beside it, or writes one.
+    pub(crate) fn admit_format(format: &str) -> Result<(), Failure> {
+        let begins = |family: &&str| {
+            format.as_bytes().get(..family.len()).is_some_and(|start| start.eq_ignore_ascii_case(family.as_bytes()))
+        };
+        if FORMAT_FAMILIES.iter().any(begins) || FORMATS.iter().any(|name| name.eq_ignore_ascii_case(format)) {
+            return Ok(());
+        }
+        Err(Failure::new(73, "UNKNOWN_FORMAT", "Unknown format, or one that analysts do not have."))
     }
 
     /// Puts a fresh session under the limits, and returns the engine's databases, which it cannot see any more.
@@ -157,7 +190,7 @@ impl Analyst {
         }
         // Above the caller's settings, and the last word: once `readonly` is set, nothing in this session can be.
         let mut lines: Vec<(String, String)> = [
-            ("max_execution_time", MAX_SECONDS),
+            ("max_execution_time", self.seconds),
             ("max_memory_usage", self.memory_bytes),
             ("max_threads", 1),
             ("max_result_rows", MAX_ANSWER_ROWS),

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::Parser;
 
+use crate::analyst::MAX_SECONDS;
+
 /// Where `scripts/engine-library` puts the library, below the cache folder.
 const CACHED_LIBRARY: &str = "tamga/engine/26.7.3-stable.1/libchdb.so";
 
@@ -48,6 +50,10 @@ pub(crate) struct Cli {
     /// A file that holds the analyst's password, on one line; without it, every password is right
     #[arg(long, value_name = "FILE", requires = "analyst")]
     pub(crate) analyst_password_file: Option<PathBuf>,
+
+    /// How long a statement of the analyst may run: to try out what happens afterwards
+    #[arg(long, value_name = "SECONDS", default_value_t = MAX_SECONDS, hide = true)]
+    pub(crate) analyst_seconds: u64,
 
     /// The engine library; by default where `make engine` puts it
     ///

@@ -5,10 +5,12 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::nice;
 
 use crate::analyst::Analyst;
 use crate::cli::Cli;
@@ -16,6 +18,7 @@ use crate::failure::Failure;
 use crate::ffi::{Connection, Library};
 use crate::query_log::{Asked, QueryLog};
 use crate::sandbox;
+use crate::watchdog::{Watchdog, Watched};
 
 /// Makes every insert durable with fsync before it is acknowledged, in every table that does not say otherwise. The
 /// library reads these settings only from a file and silently ignores them on its command line.
@@ -27,6 +30,13 @@ const ENGINE_CONFIG: &str = "<clickhouse>
     {users}
 </clickhouse>
 ";
+
+/// The engine's niceness. Browsers wait for the collector beside it, and nobody waits for the engine: rows are safe in
+/// the spool. At 10 the collector's threads get nine tenths of a contested core, and the engine the rest.
+const NICENESS: i32 = 10;
+/// The niceness with analysts. No rows wait for their queries, and eight endless queries are eight busy threads, which
+/// at 10 get as much time as the collector.
+const NICENESS_WITH_ANALYSTS: i32 = 19;
 
 /// The running engine.
 pub(crate) struct Engine {
@@ -41,6 +51,8 @@ pub(crate) struct Engine {
     pub(crate) time_zone: String,
     /// The rules for analysts, if there are any.
     analyst: Option<Analyst>,
+    /// Watches the statements of analysts.
+    watchdog: Option<Arc<Watchdog>>,
     /// The log of statements.
     query_log: QueryLog,
 }
@@ -58,6 +70,7 @@ impl Engine {
         let config = folder.join("engine.xml");
         write_config(&config, cli.users_config.as_deref())
             .with_context(|| format!("cannot write {}", config.display()))?;
+        let status = analysts.then(|| File::open("/proc/self/status")).transpose().context("cannot read /proc")?;
         let sandboxed = analysts && sandbox::enter(&folder, &library_file)?;
         if analysts && !sandboxed {
             tracing::warn!(
@@ -65,23 +78,25 @@ impl Engine {
                  The service's side works as always"
             );
         }
-        on_a_thread(|| Self::boot(library, &folder, &config, cli.memory_limit_mib, sandboxed))
+        // Within the sandbox, and before the priority is lowered: it must run when nothing else gets to.
+        let watchdog = status
+            .map(|status| Watchdog::start(Duration::from_secs(cli.analyst_seconds), cli.memory_limit_mib, status))
+            .transpose()
+            .context("cannot start a thread")?;
+        // Before other threads start: they inherit it.
+        nice(if analysts { NICENESS_WITH_ANALYSTS } else { NICENESS }).context("cannot lower the engine's priority")?;
+        let engine = on_a_thread(|| Self::boot(library, &folder, &config, cli, sandboxed))?;
+        Ok(Self { watchdog, ..engine })
     }
 
-    fn boot(
-        library: Library,
-        folder: &Path,
-        config: &Path,
-        memory_limit_mib: u32,
-        sandboxed: bool,
-    ) -> anyhow::Result<Self> {
+    fn boot(library: Library, folder: &Path, config: &Path, cli: &Cli, sandboxed: bool) -> anyhow::Result<Self> {
         let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().min(8));
         let mut arguments = vec!["clickhouse".to_owned(), format!("--path={}", display(folder)?)];
         arguments.extend(["--async_insert=0".to_owned(), format!("--max_threads={threads}")]);
         let session = c_strings(&arguments)?;
         // Arguments that only the first connection takes, because it boots the engine.
         arguments.push(format!("--config-file={}", display(config)?));
-        arguments.push(format!("--max_server_memory_usage={}", u64::from(memory_limit_mib) << 20));
+        arguments.push(format!("--max_server_memory_usage={}", u64::from(cli.memory_limit_mib) << 20));
         arguments.extend(["--mark_cache_size=67108864", "--index_mark_cache_size=16777216"].map(str::to_owned));
         let Some(mut anchor) = library.connect(&c_strings(&arguments)?) else {
             bail!(
@@ -96,12 +111,14 @@ impl Engine {
         let about = String::from_utf8_lossy(about.bytes()).trim().to_owned();
         let (version, time_zone) =
             about.split_once('\t').context("the engine reported its version in an unknown form")?;
-        let analyst = sandboxed.then(|| Analyst::new(&mut anchor, memory_limit_mib)).transpose()?;
+        let analyst =
+            sandboxed.then(|| Analyst::new(&mut anchor, cli.memory_limit_mib, cli.analyst_seconds)).transpose()?;
         let query_log = QueryLog::open(library, session.clone());
         Ok(Self {
             library,
             arguments: session,
             analyst,
+            watchdog: None,
             query_log,
             version: version.to_owned(),
             time_zone: time_zone.to_owned(),
@@ -112,6 +129,11 @@ impl Engine {
     /// The rules for analysts. `None` if analysts are not admitted.
     pub(crate) fn analyst(&self) -> Option<&Analyst> {
         self.analyst.as_ref()
+    }
+
+    /// Watches a statement of an analyst, which starts now, until the returned value is dropped.
+    pub(crate) fn watch(&self) -> Option<Watched<'_>> {
+        self.watchdog.as_deref().map(Watchdog::watch)
     }
 
     /// Records a statement in the query log.

@@ -7,8 +7,8 @@
 //! account sent it. [`request`], [`multipart`], [`body`], [`native_block`], [`lz4_frame`] and [`statement`] read it.
 //! [`run`] runs it on its own connection, through [`engine`] and [`ffi`]. [`output`] and [`answer`] format the answer,
 //! [`failure`] the errors. [`query_log`] records each statement. Statements of analysts are checked by [`analyst`],
-//! [`ast`] and [`show_statements`] before they run, and the process is then in its [`sandbox`]. Only [`ffi`] contains
-//! unsafe code.
+//! [`ast`], [`dump`] and [`show_statements`] before they run. The process is then in its [`sandbox`], and its [`watchdog`]
+//! ends it if nothing else ends a statement. Only [`ffi`] contains unsafe code.
 
 #![deny(unsafe_code)]
 
@@ -18,6 +18,7 @@ mod ast;
 mod authenticator;
 mod body;
 mod cli;
+mod dump;
 mod engine;
 mod failure;
 mod ffi;
@@ -32,6 +33,7 @@ mod run;
 mod sandbox;
 mod show_statements;
 mod statement;
+mod watchdog;
 
 /// The fuzz target for statements of analysts. The test below runs it on the inputs that fuzzing found.
 #[cfg(test)]
@@ -46,7 +48,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Parser as _;
 use rustix::fs::Mode;
-use rustix::process::{Resource, Rlimit, nice, setrlimit, umask};
+use rustix::process::{Resource, Rlimit, setrlimit, umask};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -57,13 +59,6 @@ use crate::authenticator::Authenticator;
 use crate::cli::Cli;
 use crate::engine::Engine;
 use crate::http::{MAX_QUERIES, Server};
-
-/// The engine's niceness. Browsers wait for the collector beside it, and nobody waits for the engine: rows are safe in
-/// the spool. At 10 the collector's threads get nine tenths of a contested core, and the engine the rest.
-const NICENESS: i32 = 10;
-/// The niceness with analysts. No rows wait for their queries, and eight endless queries are eight busy threads, which
-/// at 10 get as much time as the collector.
-const NICENESS_WITH_ANALYSTS: i32 = 19;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -90,8 +85,9 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
     protect_memory()?;
-    // Before other threads start: they inherit it.
-    nice(if cli.analyst { NICENESS_WITH_ANALYSTS } else { NICENESS }).context("cannot lower the engine's priority")?;
+    if cli.analyst {
+        watchdog::bound_memory(cli.memory_limit_mib).context("cannot bound the engine's memory")?;
+    }
     let address = cli.listen()?;
     let mut authenticator = Authenticator::service(&cli.user, &cli.password()?);
     let analyst_password = cli.analyst_password()?;

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::analyst;
+use crate::analyst::{self, Analyst};
 use crate::authenticator::Role;
 use crate::engine::Engine;
 use crate::failure::Failure;
@@ -82,6 +82,8 @@ pub(crate) struct ResponseWriter {
     format: String,
     compress: bool,
     started: Instant,
+    /// When the client must have taken the answer, if there is such a time.
+    deadline: Option<Instant>,
 }
 
 impl ResponseWriter {
@@ -90,7 +92,8 @@ impl ResponseWriter {
             Work::Statement { format: Some(format), .. } => format,
             _ => &job.default_format,
         };
-        Self { head: Some(head), body, format: named.clone(), compress: job.compress, started: Instant::now() }
+        let started = Instant::now();
+        Self { head: Some(head), body, format: named.clone(), compress: job.compress, started, deadline: None }
     }
 
     fn begin(&mut self, progress: Progress) {
@@ -110,7 +113,8 @@ impl ResponseWriter {
     }
 
     fn pass_on(&self, part: BodyChunk) -> Result<(), Failure> {
-        match Handle::current().block_on(timeout(SEND_DEADLINE, self.body.send(part))) {
+        let left = self.deadline.map_or(SEND_DEADLINE, |deadline| deadline.saturating_duration_since(Instant::now()));
+        match Handle::current().block_on(timeout(left.min(SEND_DEADLINE), self.body.send(part))) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Failure::new(210, "NETWORK_ERROR", "The client went away.")),
             Err(_) => Err(Failure::new(209, "SOCKET_TIMEOUT", "The client stopped reading.")),
@@ -146,6 +150,8 @@ impl ResponseWriter {
 /// Runs `job` to its end and answers through `response`.
 pub(crate) fn run(engine: &Engine, job: Job, mut response: ResponseWriter) {
     let asked = asked(&job);
+    // Until the answer has been passed on, too.
+    let _watched = (job.role == Role::Analyst).then(|| engine.watch());
     let outcome = perform(engine, job, &mut response);
     if let Some(asked) = asked {
         let code = outcome.as_ref().err().map_or(0, |failure| i32::try_from(failure.code).unwrap_or(-1));
@@ -209,6 +215,9 @@ fn analyse(
     let (Some(analyst), Work::Statement { sql, .. }) = (engine.analyst(), &job.work) else {
         return Err(analyst::read_only());
     };
+    // A client that reads slowly must not keep a permit of analysts.
+    response.deadline = Some(response.started + Duration::from_secs(analyst.seconds));
+    Analyst::admit_format(&response.format)?;
     let plan = plan(response, sql, &job.settings);
     let databases = analyst.confine(connection, job.database.as_deref(), &job.settings, plan == Plan::Whole)?;
     let sql = analyst.admit(connection, sql, &job.parameters, &databases)?;

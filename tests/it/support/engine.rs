@@ -57,9 +57,14 @@ impl Engine {
 
     /// An engine on an empty folder that admits analysts.
     pub(crate) fn start_for_analysts() -> Self {
+        Self::start_for_analysts_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_for_analysts_with(arguments: &[&str]) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let mut command = command(folder.path());
-        command.arg("--analyst");
+        command.arg("--analyst").args(arguments);
         Self::spawn(command, folder)
     }
 
@@ -199,6 +204,11 @@ impl Engine {
         drop(self.child.stdin.take());
         ended(&mut self.child);
         since.elapsed()
+    }
+
+    /// Waits for the engine to end by itself.
+    pub(crate) fn wait_for_end(mut self) {
+        ended(&mut self.child);
     }
 
     /// Stops the engine with SIGKILL.
