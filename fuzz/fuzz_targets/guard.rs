@@ -8,6 +8,8 @@ mod ast;
 mod dump;
 #[path = "../targets/guard.rs"]
 mod guard;
+#[path = "../../crates/engine/src/reader.rs"]
+mod reader;
 #[path = "../../crates/engine/src/show_statements.rs"]
 mod show_statements;
 #[path = "../../crates/engine/src/statement/mod.rs"]

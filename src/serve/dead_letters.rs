@@ -37,7 +37,7 @@ pub fn show(config: &Config, clock: &Clock, request: BreakGlassRequest<'_>) -> R
         Step::Second(log) => log,
     };
     let (text, rows) = admin.show(name)?;
-    log.record("queried the dead letter", &json!({ "file": name, "rows": rows }))?;
+    log.record("queried the dead letter", &json!({ "file": name, "rows": rows, "bytes": text.len() }))?;
     Ok(text)
 }
 

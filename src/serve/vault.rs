@@ -1,19 +1,20 @@
 //! `tamga vault query`: looks at rows of the vault by the two steps of [`break_glass`](super::break_glass).
 //!
-//! The query goes into the audit log without its values. The answer goes to the terminal and nowhere else. A query can change
-//! nothing, and answers a thousand rows at most.
+//! The query goes into the audit log without its values, and afterwards once more with the rows and bytes of its answer. The
+//! answer goes to the terminal and nowhere else, and has a thousand rows at most. A query reads tables of the vault and
+//! nothing else: an embedded engine admits it by the rules of analysts and in their sandbox, a server with `readonly = 1`.
 
 use anyhow::{Result, bail};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::break_glass::{self, BreakGlassRequest, Kind, Step};
 use super::reach;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::without_values;
+use crate::store::{BREAK_GLASS, without_values};
 
 /// The most rows of an answer.
-const ROWS: u32 = 1000;
+const ROWS: usize = 1000;
 /// The most bytes of a query in the audit log.
 const SHOWN_BYTES: usize = 2000;
 
@@ -25,14 +26,19 @@ pub async fn query(config: &Config, clock: &Clock, request: BreakGlassRequest<'_
         bail!("a query that reads is expected: SELECT …");
     }
     let kind = Kind { place: "vault", key: "query" };
-    let log = match break_glass::step(config, clock, request, &kind, &without_values(sql, SHOWN_BYTES))? {
+    let shown = without_values(sql, SHOWN_BYTES);
+    let log = match break_glass::step(config, clock, request, &kind, &shown)? {
         Step::First(said) => return Ok(said),
         Step::Second(log) => log,
     };
     let reached = reach::reach(config).await?;
-    let rows = reached.stores.vault.look::<Value>(sql, ROWS).await;
+    let store = reached.stores.vault.clone().for_break_glass(config.vault.is_none().then_some(BREAK_GLASS));
+    let answer = store.look(sql, ROWS).await;
     reached.release().await;
-    let rows = rows?;
-    log.record("queried the vault", &json!({ "rows": rows.len() }))?;
-    Ok(rows.iter().map(|row| format!("{row}\n")).collect())
+    let (rows, bytes) =
+        answer.as_ref().map_or((0, 0), |rows| (rows.len(), rows.iter().map(String::len).sum::<usize>()));
+    let failed = answer.as_ref().err().map(|error| error.name);
+    // Before the rows are shown: what is not in the log is not shown.
+    log.record("queried the vault", &json!({ "query": shown, "rows": rows, "bytes": bytes, "failed": failed }))?;
+    Ok(answer?.into_iter().map(|row| row + "\n").collect())
 }

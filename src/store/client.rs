@@ -215,19 +215,31 @@ impl Store {
         self.within(self.limits.query, QUERY, fetch).await
     }
 
-    /// Runs a query that cannot change anything, and reads at most so many of its rows.
-    pub async fn look<T: DeserializeOwned>(&self, sql: &str, rows: u32) -> Result<Vec<T>, StoreError> {
+    /// The same store for break-glass. An embedded engine has a user for it, whom it treats as an analyst; a server has not.
+    #[must_use]
+    pub fn for_break_glass(mut self, user: Option<&str>) -> Self {
+        self.client = match user {
+            Some(user) => self.client.with_user(user),
+            None => self.client.with_setting("allow_ddl", "0"),
+        };
+        self
+    }
+
+    /// Runs a query that cannot change anything, and returns at most so many of its rows, one JSON object per line.
+    ///
+    /// A server takes all settings of a request at once, so the limits hold although `readonly = 1` forbids to change them.
+    /// With it, a table function that reads or writes outside of the server is denied, since it needs a temporary table.
+    pub async fn look(&self, sql: &str, rows: usize) -> Result<Vec<String>, StoreError> {
         let client = self
             .client
             .clone()
             .with_database(&*self.database)
-            // 2, not 1: with 1 the limits could not be sent along.
-            .with_setting("readonly", "2")
             .with_setting("max_result_rows", rows.to_string())
-            .with_setting("result_overflow_mode", "break");
-        let mut found = self.fetch(&client, sql, &[]).await?;
-        found.truncate(rows as usize);
-        Ok(found)
+            .with_setting("result_overflow_mode", "break")
+            .with_setting("readonly", "1");
+        let answer = self.answer(&client, sql, &[], "JSONEachRow").await?;
+        let lines = answer.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).take(rows);
+        Ok(lines.map(|line| String::from_utf8_lossy(line).into_owned()).collect())
     }
 
     /// Runs a statement without an answer.

@@ -107,7 +107,10 @@ impl Lists {
             identified: identified_databases.clone(),
             roles: identified_roles.clone(),
             others: other_databases.clone(),
-            service: configured.chain([crate::store::USER.to_owned()]).chain(service_accounts.clone()).collect(),
+            service: configured
+                .chain([crate::store::USER, crate::store::BREAK_GLASS].map(str::to_owned))
+                .chain(service_accounts.clone())
+                .collect(),
         }
     }
 

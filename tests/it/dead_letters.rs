@@ -170,4 +170,6 @@ fn the_rows_of_a_dead_letter_are_shown_by_break_glass_alone() {
         assert_eq!(log.matches(action).count(), 1, "{action}: {log}");
     }
     assert!(log.contains("reason=the vault refuses rows of today") && log.contains(name), "{log}");
+    let looked = log.lines().find(|line| line.contains("queried the dead letter")).unwrap();
+    assert!(looked.contains("rows=1") && looked.contains(&format!("bytes={}", shown.len())), "{looked}");
 }

@@ -7,6 +7,7 @@ mod analyst;
 mod architecture;
 mod attacks;
 mod behind_the_edge;
+mod break_glass;
 mod canary;
 mod cli;
 mod crash;

@@ -1,5 +1,5 @@
 //! What an analyst may run: one statement that reads `tamga_stats`, within limits that neither statement nor URL can
-//! lift.
+//! lift. Break-glass on the vault is under the same rules, with the database `tamga_vault` ([`crate::reader`]).
 //!
 //! The checks in order: The format only formats. The database must be `tamga_stats`. Settings come from an allow-list, the
 //! limits override them, and `readonly` locks both. The engine must classify the text as one statement that reads. [`ast`] or [`show_statements`]
@@ -13,9 +13,10 @@ use std::collections::HashSet;
 
 use anyhow::anyhow;
 
-use crate::ast::{self, DATABASE};
+use crate::ast;
 use crate::failure::Failure;
 use crate::ffi::{Connection, StatementClass};
+use crate::reader::{database, reader};
 use crate::request::literal;
 use crate::show_statements;
 use crate::statement::{format_clause, has_word, words};
@@ -185,8 +186,9 @@ impl Analyst {
         settings: &[(String, String)],
         whole: bool,
     ) -> Result<Vec<String>, Failure> {
-        if database.is_some_and(|name| name != DATABASE && name != "default") {
-            return Err(refused(&format!("analysts have the database {DATABASE} and no other")));
+        let own = reader().database;
+        if database.is_some_and(|name| name != own && name != "default") {
+            return Err(refused(&format!("analysts have the database {own} and no other")));
         }
         // Above the caller's settings, and the last word: once `readonly` is set, nothing in this session can be.
         let mut lines: Vec<(String, String)> = [
@@ -237,13 +239,13 @@ impl Analyst {
         lines.push(("readonly".to_owned(), "1".to_owned()));
         // Of other databases, should there ever be any, not even the names are listed.
         let filters: Vec<String> = [("tables", "database"), ("columns", "database"), ("databases", "name")]
-            .map(|(table, column)| format!("'system.{table}': '{column} = \\'{DATABASE}\\''"))
+            .map(|(table, column)| format!("'system.{table}': '{column} = \\'{own}\\''"))
             .to_vec();
         lines.push(("additional_table_filters".to_owned(), format!("{{{}}}", filters.join(", "))));
         let assignments: Vec<String> =
             lines.iter().map(|(name, value)| format!("{name} = {}", literal(value))).collect();
         let databases = databases(connection)?;
-        connection.query(format!("USE `{DATABASE}`").as_bytes(), "Null", &[])?;
+        connection.query(format!("USE `{own}`").as_bytes(), "Null", &[])?;
         connection.query(format!("SET {}", assignments.join(", ")).as_bytes(), "Null", &[])?;
         Ok(databases)
     }
@@ -363,7 +365,7 @@ pub(crate) fn read_only() -> Failure {
     Failure::new(
         164,
         "READONLY",
-        &format!("Cannot execute query in readonly mode: analysts read {DATABASE} and change nothing."),
+        &format!("Cannot execute query in readonly mode: analysts read {} and change nothing.", database()),
     )
 }
 

@@ -13,8 +13,7 @@
 
 use crate::dump::{self, Node};
 
-/// The database that analysts query.
-pub(crate) const DATABASE: &str = "tamga_stats";
+use crate::reader::database;
 
 /// System tables that clients read. They contain no queries of others, no paths and no errors.
 const SYSTEM_TABLES: [&str; 16] = [
@@ -178,13 +177,16 @@ fn check_function(name: &str, of_table: bool, permitted: impl Fn(&str) -> bool) 
 
 fn check_table(name: &str) -> Result<(), String> {
     let own = match name.split_once('.') {
-        // It is a table of the current database, `tamga_stats`, or a common table expression.
+        // It is a table of the current database, which is the reader's, or a common table expression.
         None => true,
-        Some((DATABASE, table)) => !table.contains('.'),
-        Some(_) => false,
+        Some((of, table)) => of == database() && !table.contains('.'),
     };
     let readable = own && !name.contains('/') || SYSTEM_TABLES.contains(&name);
-    if readable { Ok(()) } else { Err(format!("the table {} is not available, only those of {DATABASE}", shown(name))) }
+    if readable {
+        Ok(())
+    } else {
+        Err(format!("the table {} is not available, only those of {}", shown(name), database()))
+    }
 }
 
 /// An identifier may be a table: `x IN system.processes`. If it begins with a database's name, it is checked as a
@@ -192,12 +194,12 @@ fn check_table(name: &str) -> Result<(), String> {
 fn check_identifier(name: &str, databases: &[String]) -> Result<(), String> {
     let foreign = databases
         .iter()
-        .filter(|database| database.as_str() != DATABASE)
-        .any(|database| name.strip_prefix(database.as_str()).is_some_and(|rest| rest.starts_with('.')));
+        .filter(|known| known.as_str() != database())
+        .any(|known| name.strip_prefix(known.as_str()).is_some_and(|rest| rest.starts_with('.')));
     let of_system =
         |table: &&str| name.strip_prefix(*table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     if foreign && !SYSTEM_TABLES.iter().any(of_system) {
-        return Err(format!("{} is not available, only the tables of {DATABASE}", shown(name)));
+        return Err(format!("{} is not available, only the tables of {}", shown(name), database()));
     }
     Ok(())
 }

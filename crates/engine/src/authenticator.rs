@@ -6,6 +6,7 @@
 //! knows no users: it ignores `--user` and has no storage for accounts.
 
 use crate::failure::Failure;
+use crate::reader::reader;
 
 /// User and password of a request. Never printed.
 #[derive(Default, Clone)]
@@ -19,12 +20,9 @@ pub(crate) struct Credentials {
 pub(crate) enum Role {
     /// The collector and its commands. It may run every statement.
     Service,
-    /// People. They may run what [`crate::analyst`] allows.
+    /// People: analysts, or break-glass on the vault. They may run what [`crate::analyst`] allows.
     Analyst,
 }
-
-/// The name of the analyst's account.
-const ANALYST: &str = "analyst";
 
 struct Account {
     user: blake3::Hash,
@@ -45,9 +43,9 @@ impl Authenticator {
         Self { accounts: vec![account] }
     }
 
-    /// Admits the analyst too. A service account with the analyst's name keeps its name.
+    /// Admits the analyst too, or break-glass in its place. A service account with the analyst's name keeps its name.
     pub(crate) fn admit_analyst(&mut self, password: Option<&str>) {
-        let account = Account { user: hash(ANALYST), password: password.map(hash), role: Role::Analyst };
+        let account = Account { user: hash(reader().user), password: password.map(hash), role: Role::Analyst };
         self.accounts.insert(0, account);
     }
 

@@ -55,6 +55,12 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SECONDS", default_value_t = MAX_SECONDS, hide = true)]
     pub(crate) analyst_seconds: u64,
 
+    /// Admit the user `break-glass`, who reads the database tamga_vault under the analyst's rules and in its sandbox
+    ///
+    /// Its password is the service account's. `tamga vault query` uses it.
+    #[arg(long, conflicts_with = "analyst")]
+    pub(crate) break_glass: bool,
+
     /// The engine library; by default where `make engine` puts it
     ///
     /// That is tamga/engine/26.7.3-stable.1/libchdb.so below $XDG_CACHE_HOME, or below ~/.cache.

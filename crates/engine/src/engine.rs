@@ -17,6 +17,7 @@ use crate::cli::Cli;
 use crate::failure::Failure;
 use crate::ffi::{Connection, Library};
 use crate::query_log::{Asked, QueryLog};
+use crate::reader::reader;
 use crate::sandbox;
 use crate::watchdog::{Watchdog, Watched};
 
@@ -63,7 +64,7 @@ impl Engine {
     ///
     /// Call it from the main thread while no other thread runs: the sandbox covers only threads that start after it.
     pub(crate) fn start(cli: &Cli) -> anyhow::Result<Self> {
-        let (library_file, analysts) = (cli.library()?, cli.analyst);
+        let (library_file, analysts) = (cli.library()?, cli.analyst || cli.break_glass);
         let folder = prepare(&cli.path)?;
         take(&folder)?;
         let library = load(&library_file)?;
@@ -74,8 +75,9 @@ impl Engine {
         let sandboxed = analysts && sandbox::enter(&folder, &library_file)?;
         if analysts && !sandboxed {
             tracing::warn!(
-                "this kernel has no Landlock (it came with Linux 5.13 and must be switched on): there is no user analyst. \
-                 The service's side works as always"
+                "this kernel has no Landlock (it came with Linux 5.13 and must be switched on): there is no user {}. \
+                 The service's side works as always",
+                reader().user
             );
         }
         // Within the sandbox, and before the priority is lowered: it must run when nothing else gets to.
@@ -84,7 +86,8 @@ impl Engine {
             .transpose()
             .context("cannot start a thread")?;
         // Before other threads start: they inherit it.
-        nice(if analysts { NICENESS_WITH_ANALYSTS } else { NICENESS }).context("cannot lower the engine's priority")?;
+        nice(if cli.analyst { NICENESS_WITH_ANALYSTS } else { NICENESS })
+            .context("cannot lower the engine's priority")?;
         let engine = on_a_thread(|| Self::boot(library, &folder, &config, cli, sandboxed))?;
         Ok(Self { watchdog, ..engine })
     }

@@ -28,6 +28,7 @@ mod multipart;
 mod native_block;
 mod output;
 mod query_log;
+mod reader;
 mod request;
 mod run;
 mod sandbox;
@@ -89,14 +90,17 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         watchdog::bound_memory(cli.memory_limit_mib).context("cannot bound the engine's memory")?;
     }
     let address = cli.listen()?;
+    if cli.break_glass {
+        reader::break_glass();
+    }
     let mut authenticator = Authenticator::service(&cli.user, &cli.password()?);
-    let analyst_password = cli.analyst_password()?;
+    let password = if cli.break_glass { Some(cli.password()?) } else { cli.analyst_password()? };
     // Before the engine boots, so that a busy port is found at once. Clients are answered only when the engine runs.
     let listener = listen(address)?;
     // Before the runtime starts threads: the sandbox covers only threads that start after it.
     let engine = Arc::new(Engine::start(cli)?);
     if engine.analyst().is_some() {
-        authenticator.admit_analyst(analyst_password.as_deref());
+        authenticator.admit_analyst(password.as_deref());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

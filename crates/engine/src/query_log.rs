@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::analyst::acts_while_explained;
 use crate::authenticator::Role;
 use crate::ffi::{Connection, Library};
+use crate::reader::reader;
 use crate::statement::format_clause;
 
 /// Statements that may wait to be written.
@@ -160,11 +161,12 @@ fn line(connection: &mut Connection, databases: &HashSet<String>, asked: &Asked)
     let query = connection.query(b"SELECT normalizeQuery({text:String})", "TabSeparatedRaw", &text);
     let query = query.map(|answer| String::from_utf8_lossy(answer.bytes()).trim().to_owned()).unwrap_or_default();
     let is_denied = asked.code == 497;
-    let foreign = |table: &&String| !["tamga_stats.", "system.", "default."].iter().any(|own| table.starts_with(own));
+    let own = [reader().database, "system", "default"];
+    let foreign = |table: &&String| !own.contains(&table.split('.').next().unwrap_or_default());
     let missing: Vec<_> = found.tables.iter().filter(|table| is_denied && foreign(table)).collect();
     let line = json!({
         "type": if asked.code == 0 { "QueryFinish" } else { "ExceptionWhileProcessing" },
-        "user": match asked.role { Role::Service => "tamga", Role::Analyst => "analyst" },
+        "user": match asked.role { Role::Service => "tamga", Role::Analyst => reader().user },
         "query": query,
         "databases": found.databases,
         "tables": found.tables,

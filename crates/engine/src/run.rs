@@ -164,7 +164,7 @@ pub(crate) fn run(engine: &Engine, job: Job, mut response: ResponseWriter) {
 fn asked(job: &Job) -> Option<Asked> {
     let Work::Statement { sql, .. } = &job.work else { return None };
     let database = match job.role {
-        Role::Analyst => Some(job.database.clone().unwrap_or_else(|| crate::ast::DATABASE.to_owned())),
+        Role::Analyst => Some(job.database.clone().unwrap_or_else(|| crate::reader::database().to_owned())),
         Role::Service => job.database.clone(),
     };
     Some(Asked { role: job.role, sql: sql.clone(), database, parameters: job.parameters.clone(), code: 0 })

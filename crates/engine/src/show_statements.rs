@@ -3,7 +3,7 @@
 //! Only a handful of forms is known. What is run is not the analyst's text but one that is written anew from what was
 //! understood, so nothing that was overlooked can reach the engine.
 
-use crate::ast::DATABASE;
+use crate::reader::database;
 use crate::statement::Word;
 
 /// The statement to run, or a sentence why there is none.
@@ -87,24 +87,27 @@ impl Reader<'_> {
         true
     }
 
-    /// `name` or `tamga_stats.name`.
+    /// `name`, or `tamga_stats.name` with the database of this engine.
     fn table(&mut self) -> Option<()> {
-        if let [Word::Bare(DATABASE) | Word::Name(DATABASE), Word::Dot, rest @ ..] = self.words {
+        if let [Word::Bare(name) | Word::Name(name), Word::Dot, rest @ ..] = self.words
+            && *name == database()
+        {
             self.words = rest;
         }
         let [Word::Bare(name) | Word::Name(name), rest @ ..] = self.words else { return None };
         self.words = rest;
-        is_plain(name).then(|| self.out += &format!(" `{DATABASE}`.`{name}`"))
+        is_plain(name).then(|| self.out += &format!(" `{}`.`{name}`", database()))
     }
 
-    /// `FROM tamga_stats`, or nothing.
+    /// `FROM tamga_stats`, with the database of this engine, or nothing.
     fn optional_database(&mut self) -> Option<()> {
         if !self.keyword(&["FROM", "IN"]) {
             return Some(());
         }
-        let [Word::Bare(DATABASE) | Word::Name(DATABASE), rest @ ..] = self.words else { return None };
+        let [Word::Bare(name) | Word::Name(name), rest @ ..] = self.words else { return None };
+        (*name == database()).then_some(())?;
         self.words = rest;
-        self.out += &format!(" `{DATABASE}`");
+        self.out += &format!(" `{}`", database());
         Some(())
     }
 

@@ -35,6 +35,8 @@ use password::service_password;
 
 /// The account of the service on an embedded engine.
 pub const USER: &str = "tamga";
+/// The account of break-glass on the vault's engine. It has the service's password and the rights of an analyst.
+pub const BREAK_GLASS: &str = "break-glass";
 
 /// How long the first start is tried while it fails for a reason that passes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -64,6 +66,8 @@ pub struct EngineOptions {
     pub memory_limit_mib: u64,
     /// Whether people may query it, as the user `analyst`.
     pub analyst: Option<AnalystAccess>,
+    /// Whether break-glass may query it, under the rules of analysts.
+    pub break_glass: bool,
     /// The longest wait before it is started again.
     pub restart_within: Duration,
 }
@@ -78,7 +82,7 @@ pub struct AnalystAccess {
 impl EngineOptions {
     /// The vault's engine as configured.
     pub fn vault(config: &Config) -> Self {
-        Self::configured(config, "vault", config.engine.vault_listen)
+        Self { break_glass: true, ..Self::configured(config, "vault", config.engine.vault_listen) }
     }
 
     /// The stats engine as configured.
@@ -105,6 +109,7 @@ impl EngineOptions {
             password_file: dir.join("service.password"),
             memory_limit_mib: config.engine.memory_limit_mib,
             analyst: None,
+            break_glass: false,
             restart_within: Duration::from_secs(10),
         }
     }
@@ -358,6 +363,9 @@ impl SupervisorTask {
         }
         // A group of its own: Ctrl-C in a terminal is for us, who then stop the engine in order; it does not end beside us.
         command.process_group(0);
+        if options.break_glass {
+            command.arg("--break-glass");
+        }
         if let Some(analyst) = &options.analyst {
             command.arg("--analyst");
             if let Some(file) = &analyst.password_file {

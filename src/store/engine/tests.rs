@@ -28,6 +28,7 @@ impl Fixture {
             password_file: self.folder.path().join("engine/service.password"),
             memory_limit_mib: 300,
             analyst: Some(AnalystAccess { password_file: Some("/nowhere/analyst.password".into()) }),
+            break_glass: false,
             restart_within: Duration::from_millis(300),
         }
     }

@@ -39,6 +39,7 @@ impl EngineFixture {
             password_file: folder.join("service.password"),
             memory_limit_mib: 600,
             analyst: None,
+            break_glass: false,
             restart_within: Duration::from_millis(300),
         }
     }
