@@ -1,8 +1,11 @@
-//! Cookies: nothing but what was sealed for this site opens, and whatever is presented, a day's identity comes out.
+//! Cookies: nothing but what was sealed for this site opens, and whatever is presented, a day's identity comes out. Other
+//! cookies hide none.
 
 use std::sync::LazyLock;
 
+use http::{HeaderMap, HeaderValue, header};
 use jiff::civil::{Date, date};
+use tamga::collect::cookies::cookies;
 use tamga::privacy::cookie::{CookieSeal, LocalTime, advance};
 use tamga::privacy::pseudonym::DayKey;
 use tamga::secret::Secret;
@@ -22,6 +25,13 @@ pub(crate) fn run(data: &[u8]) {
     if let Ok(value) = std::str::from_utf8(data) {
         assert_eq!(seal.open(SITE, value, TODAY).is_some(), value == right);
     }
+    let half = data.len() / 2;
+    let line = [&data[..half], b"; tamga-jetpay.kz=", right.as_bytes(), b";", &data[half..]].concat();
+    if let Ok(line) = HeaderValue::from_bytes(&line) {
+        let headers = HeaderMap::from_iter([(header::COOKIE, line)]);
+        let opens = cookies(&headers, "tamga-jetpay.kz").any(|value| seal.open(SITE, value, TODAY).is_some());
+        assert!(opens, "other cookies hide the site's");
+    }
     let mut changed = right.clone().into_bytes();
     for pair in data.chunks_exact(2) {
         let at = usize::from(pair[0]) % changed.len();
@@ -33,6 +43,6 @@ pub(crate) fn run(data: &[u8]) {
         assert!(seal.open("other.kz", value, TODAY).is_none(), "another site's cookie opens");
         let (_, next) =
             advance(opened, SITE, key, LocalTime { day: TODAY.tomorrow().expect("in range"), minute: 1 }, &[9; 16], 1);
-        assert!(seal.open(SITE, &seal.seal(SITE, &next), TODAY).is_none(), "tomorrow's cookie opens today");
+        assert!(seal.open(SITE, seal.seal(SITE, &next), TODAY).is_none(), "tomorrow's cookie opens today");
     }
 }

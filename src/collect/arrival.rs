@@ -10,7 +10,7 @@ use jiff::civil::Date;
 
 use super::append::{Append, Appending};
 use super::duplicates::{Claim, Dedup};
-use super::{Collector, Site, headers};
+use super::{Collector, Site, cookies, headers};
 use crate::config::Identification;
 use crate::event::{ReceivedBeacon, Sender};
 use crate::metrics::Counted;
@@ -85,7 +85,7 @@ impl<'a> Arrival<'a> {
 
     /// Whether the browser asks to be counted only, in a way that this site honours.
     pub(super) fn is_count_only(&self, head: &HeaderMap) -> bool {
-        headers::text(head, &headers::GPC) == "1" || (self.site.dnt && headers::text(head, &header::DNT) == "1")
+        headers::is_one(head, &headers::GPC) || (self.site.dnt && headers::is_one(head, &header::DNT))
     }
 
     /// Counts the views, and keeps nothing else.
@@ -113,7 +113,7 @@ impl<'a> Arrival<'a> {
             Identification::None => Presented::Nothing,
             Identification::DailyAddress => Presented::Address(collector.visitors.present(sender, rules, key, today)),
             Identification::Cookie => {
-                let mut sealed = headers::cookies(head, &self.site.cookies.identity);
+                let mut sealed = cookies::cookies(head, &self.site.cookies.identity);
                 Presented::Cookie(sealed.find_map(|value| collector.seal.open(&rules.site, value, today)))
             }
         }

@@ -1,4 +1,8 @@
-//! Reads the header fields of a request. Cookies of others and `Authorization` are never read.
+//! Reads the header fields of a request. `Authorization` is never read; cookies are read by [`cookies`](super::cookies).
+//!
+//! A field's value is bytes. Browsers and proxies send bytes that are not ASCII, so no value is given up because of one.
+
+use std::borrow::Cow;
 
 use std::net::IpAddr;
 
@@ -9,8 +13,6 @@ use jiff::Timestamp;
 use crate::event::Sender;
 use crate::secret::Personal;
 
-/// How many cookies are searched for Tamga's. Browsers keep fewer than 200 per site.
-const COOKIES_MAX: usize = 200;
 /// How many bytes of a header are read. The rest would not be kept.
 const TEXT_MAX: usize = 1024;
 
@@ -23,7 +25,7 @@ pub(super) const GPC: HeaderName = HeaderName::from_static("sec-gpc");
 
 /// The sender of a request, as its header fields describe it.
 pub(super) fn sender(headers: &HeaderMap, address: Personal<IpAddr>, arrived_at: Timestamp) -> Sender {
-    let personal = |name: &HeaderName| Personal::new(text(headers, name).to_owned());
+    let personal = |name: &HeaderName| Personal::new(text(headers, name).into_owned());
     Sender {
         arrived_at,
         address,
@@ -36,56 +38,15 @@ pub(super) fn sender(headers: &HeaderMap, address: Personal<IpAddr>, arrived_at:
     }
 }
 
-/// A header's text, cut to [`TEXT_MAX`] bytes; empty when absent or not ASCII.
-pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
-    let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
-    // Header text is visible ASCII, so any index is a boundary.
-    &value[..value.len().min(TEXT_MAX)]
+/// A header's text, cut to [`TEXT_MAX`] bytes; empty when absent. What is not UTF-8 becomes U+FFFD.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Cow<'a, str> {
+    let value = headers.get(name).map_or(&[][..], HeaderValue::as_bytes);
+    String::from_utf8_lossy(&value[..value.len().min(TEXT_MAX)])
 }
 
-/// The first value of Tamga's cookie of this name.
-pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &'a str) -> Option<&'a str> {
-    cookies(headers, name).next()
-}
-
-/// All values of Tamga's cookie of this name. Without the prefix `__Host-` there may be several, because a page of the
-/// site can set a cookie of the same name.
-pub(super) fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).take(COOKIES_MAX);
-    pairs.filter_map(move |pair| pair.trim_start().strip_prefix(name)?.strip_prefix('='))
-}
-
-/// Names and attributes of the cookies that a site's collector sets.
-pub(super) struct CookieNames {
-    /// The name of the cookie with the identity.
-    pub(super) identity: String,
-    /// The name of the cookie with the objection.
-    pub(super) off: String,
-    attributes: &'static str,
-}
-
-impl CookieNames {
-    /// On https the names begin with `__Host-`, so that no other host can set or read the cookies. Plain http is for
-    /// loopback only; browsers refuse the prefix there.
-    pub(super) fn new(site: &str, secure: bool) -> Self {
-        let prefix = if secure { "__Host-" } else { "" };
-        Self {
-            identity: format!("{prefix}tamga-{site}"),
-            off: format!("{prefix}tamga-off"),
-            attributes: if secure {
-                "; Path=/; HttpOnly; SameSite=Strict; Secure"
-            } else {
-                "; Path=/; HttpOnly; SameSite=Strict"
-            },
-        }
-    }
-
-    /// The value of `Set-Cookie` for one of Tamga's cookies.
-    pub(super) fn set(&self, name: &str, value: &str, max_age_s: i64) -> HeaderValue {
-        let line = format!("{name}={value}; Max-Age={max_age_s}{}", self.attributes);
-        HeaderValue::try_from(line).expect("names are domains, values base64url")
-    }
+/// Whether one of the header's values is `1`.
+pub(super) fn is_one(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers.get_all(name).iter().any(|value| value.as_bytes().trim_ascii() == b"1")
 }
 
 /// Adds the fields that let a page of an allowed origin read the answer.
@@ -105,25 +66,49 @@ pub(super) const OUTCOME: HeaderName = HeaderName::from_static("tamga-outcome");
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn only_the_named_cookie_is_found() {
+    fn with(name: &HeaderName, value: &[u8]) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        headers.append(header::COOKIE, HeaderValue::from_static("session=secret; xtamga-a.kz=no;tamga-a.kz=yes"));
-        headers.append(header::COOKIE, HeaderValue::from_static("tamga-off=1"));
-        assert_eq!(cookie(&headers, "tamga-a.kz"), Some("yes"));
-        assert_eq!(cookie(&headers, "tamga-off"), Some("1"));
-        assert_eq!(cookie(&headers, "tamga-b.kz"), None);
+        headers.append(name, HeaderValue::from_bytes(value).expect("a value"));
+        headers
     }
 
     #[test]
-    fn cookies_are_host_only_and_out_of_reach_of_scripts() {
-        let names = CookieNames::new("a.kz", true);
-        assert_eq!(
-            names.set(&names.identity, "v", 60),
-            "__Host-tamga-a.kz=v; Max-Age=60; Path=/; HttpOnly; SameSite=Strict; Secure"
+    fn one_byte_does_not_hide_the_rest_of_a_value() {
+        let agent = b"Mozilla/5.0 (Linux; X325\x96Locked) AppleWebKit/537.36 Chrome/120.0.0.0";
+        let headers = with(&header::USER_AGENT, agent);
+        assert!(
+            text(&headers, &header::USER_AGENT).ends_with("X325\u{fffd}Locked) AppleWebKit/537.36 Chrome/120.0.0.0")
         );
-        assert_eq!(CookieNames::new("a.kz", false).identity, "tamga-a.kz");
+        let headers = with(&header::REFERER, "https://jetpay.kz/Алматы".as_bytes());
+        assert_eq!(text(&headers, &header::REFERER), "https://jetpay.kz/Алматы");
+        assert_eq!(text(&HeaderMap::new(), &header::REFERER), "");
+    }
+
+    #[test]
+    fn a_refusal_counts_on_any_line() {
+        let mut headers = with(&GPC, b"\xd0\x90");
+        assert!(!is_one(&headers, &GPC));
+        headers.append(&GPC, HeaderValue::from_static("1"));
+        assert!(is_one(&headers, &GPC));
+    }
+
+    /// Any bytes that a field's value may have.
+    fn value_bytes() -> impl Strategy<Value = Vec<u8>> {
+        let byte = any::<u8>().prop_map(|byte| if byte < b' ' || byte == 0x7f { b'\t' } else { byte });
+        prop::collection::vec(byte, 0..300)
+    }
+
+    proptest! {
+        #[test]
+        fn ascii_text_survives_any_bytes_around_it(before in value_bytes(), after in value_bytes()) {
+            let value = [&before[..], b" Chrome/120 ", &after[..]].concat();
+            let headers = with(&header::USER_AGENT, &value);
+            let text = text(&headers, &header::USER_AGENT);
+            prop_assert!(text.contains(" Chrome/120 ") && text.len() <= 3 * TEXT_MAX);
+        }
     }
 }

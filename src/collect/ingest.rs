@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::civil::Date;
 
 use super::arrival::Arrival;
-use super::{Collector, Site, headers};
+use super::{Collector, Site, cookies, headers};
 use crate::decode::beacon::{Addressed, BODY_MAX, parse};
 use crate::decode::events;
 use crate::decode::pixel::PixelQuery;
@@ -95,7 +95,7 @@ where
 impl Collector {
     /// Answers a browser with an objection, and renews its cookie. Nothing else of the request is read.
     fn opt_out(self: &Arc<Self>, head: &HeaderMap) -> Option<AcceptedBeacon> {
-        let off = self.cookies_off.iter().find(|name| headers::cookie(head, name) == Some("1"))?;
+        let off = self.cookies_off.iter().find(|name| cookies::objects(head, name))?;
         self.metrics.receive(1).dropped(DropReason::Objection, 1);
         let site = self.sites.values().find(|site| site.cookies.off == *off);
         let renewed = site.map(|site| site.cookies.set(off, "1", OFF_MAX_AGE_S));
@@ -186,7 +186,8 @@ impl Collector {
 
 /// Refuses what the header fields show to be no beacon.
 fn check_type_and_length(head: &HeaderMap) -> Result<(), Rejection> {
-    let media_type = headers::text(head, &header::CONTENT_TYPE).split(';').next().unwrap_or("").trim();
+    let content_type = headers::text(head, &header::CONTENT_TYPE);
+    let media_type = content_type.split(';').next().unwrap_or("").trim();
     let is_known = ["text/plain", "application/json"].iter().any(|known| media_type.eq_ignore_ascii_case(known));
     if !is_known || head.contains_key(header::CONTENT_ENCODING) {
         return Err(Rejection::MediaType);

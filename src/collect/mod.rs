@@ -8,6 +8,7 @@ mod append;
 mod arrival;
 mod beacon;
 pub mod client_address;
+pub mod cookies;
 mod detach_on_drop;
 mod duplicates;
 mod headers;
@@ -19,6 +20,7 @@ mod rejection;
 mod script;
 pub mod server;
 mod streams;
+mod strict_head;
 pub mod tls;
 
 use std::collections::HashMap;
@@ -81,7 +83,7 @@ pub struct Collector {
 struct Site {
     stages: SiteStages,
     origins: Vec<HeaderValue>,
-    cookies: headers::CookieNames,
+    cookies: cookies::CookieNames,
     streams: streams::StreamKeys,
     identity: Identification,
     dnt: bool,
@@ -187,7 +189,7 @@ impl Site {
         Self {
             stages,
             origins: site.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect(),
-            cookies: headers::CookieNames::new(&site.domain, site.public_url.starts_with("https://")),
+            cookies: cookies::CookieNames::new(&site.domain, site.public_url.starts_with("https://")),
             streams: streams::StreamKeys::default(),
             identity: site.identity,
             dnt: site.dnt,

@@ -29,7 +29,7 @@ pub(super) async fn get(
     let (head, _) = request.into_parts();
     let peer = head.extensions.get::<Peer>().map(|peer| peer.0.ip());
     // Without an address in the query, the page that shows the picture is the viewed one, if the browser names it.
-    let referer = || headers::text(&head.headers, &header::REFERER).to_owned();
+    let referer = || headers::text(&head.headers, &header::REFERER).into_owned();
     let query = query.ok().map(|Query(query)| PixelQuery { url: query.url.or_else(|| Some(referer())), ..query });
     // The outcome is counted by now. The picture is the answer in any case.
     let _ = ingest::<Body>(&collector, &head.headers, peer, Payload::Pixel(query)).await;

@@ -178,8 +178,8 @@ pub(super) async fn get(State(collector): State<Arc<Collector>>, uri: Uri, reque
 /// Whether a list of entity tags contains `tag`. The comparison is weak (RFC 9110, 13.1.2), because a compressing proxy
 /// makes tags weak.
 fn contains_tag(list: &HeaderValue, tag: &HeaderValue) -> bool {
-    let (Ok(list), Ok(tag)) = (list.to_str(), tag.to_str()) else { return false };
-    list.split(',').map(str::trim).any(|listed| listed == "*" || listed.strip_prefix("W/").unwrap_or(listed) == tag)
+    let mut listed = list.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    listed.any(|listed| listed == b"*" || listed.strip_prefix(b"W/").unwrap_or(listed) == tag.as_bytes())
 }
 
 #[cfg(test)]

@@ -4,14 +4,18 @@
 //! connection and for later ones. A connection beyond the cap waits in the kernel's queue. If file descriptors run out, the
 //! loop pauses and does not end. A TLS handshake has the same deadline and runs in the connection's own task, so a slow
 //! handshake delays nobody else. The fewer connections are free, the less time a new one gets, so that idle connections
-//! cannot hold all of them for long.
+//! cannot hold all of them for long. A client that has ended its side of the connection still gets its answer. A head
+//! that another reader may understand differently is answered 400: see [`strict_head`](super::strict_head) and
+//! [`has_one_host`].
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, header};
+use http::uri::Authority;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body_util::{Either, Empty};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,6 +27,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
+
+use super::strict_head::StrictHead;
 
 /// The largest request line and header fields, in bytes. hyper answers 431 to more.
 const HEAD_MAX: usize = 16 * 1024;
@@ -126,6 +132,9 @@ where
     }
 }
 
+/// An answer of the service, or a refusal.
+type Answer<B> = Response<Either<B, Empty<<B as Body>::Data>>>;
+
 /// A connection that answers requests. It holds its slot until it ends.
 fn conversation<I, S, B>(
     stream: I,
@@ -134,8 +143,8 @@ fn conversation<I, S, B>(
     limits: Limits,
     slot: OwnedSemaphorePermit,
 ) -> http1::Connection<
-    TokioIo<I>,
-    impl hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
+    TokioIo<StrictHead<I>>,
+    impl hyper::service::Service<Request<Incoming>, Response = Answer<B>, Error = Infallible, Future: Send>
     + Send
     + use<I, S, B>,
 >
@@ -150,9 +159,10 @@ where
         let _ = &slot;
         request.extensions_mut().insert(Peer(peer));
         let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-        let answer = service.clone().oneshot(request);
+        let answer = has_one_host(&request).then(|| service.clone().oneshot(request));
         async move {
-            let mut answer = answer.await?;
+            let Some(answer) = answer else { return Ok(refusal()) };
+            let mut answer = answer.await?.map(Either::Left);
             // A proxy may have read the length of this body differently. So the connection ends, and the bytes after
             // the body cannot become a request.
             if is_chunked {
@@ -163,10 +173,29 @@ where
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
+        .half_close(true)
         .header_read_timeout(limits.head_deadline)
         .max_buf_size(HEAD_MAX)
         .max_headers(FIELDS_MAX)
-        .serve_connection(TokioIo::new(stream), handler)
+        .serve_connection(TokioIo::new(StrictHead::new(stream)), handler)
+}
+
+/// Whether a request names one host (RFC 9112, 3.2). HTTP/1.0 needs none.
+fn has_one_host<B>(request: &Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(host), None) => Authority::try_from(host.as_bytes()).is_ok_and(|host| !host.as_str().contains('@')),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// The answer to a head that is not a request of HTTP, after which the connection ends.
+fn refusal<B: Body>() -> Answer<B> {
+    let mut answer = Response::new(Either::Right(Empty::new()));
+    *answer.status_mut() = StatusCode::BAD_REQUEST;
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
 }
 
 /// Lets the kernel end a connection whose client receives nothing. Otherwise a client that requests much and reads

@@ -187,3 +187,24 @@ async fn what_is_too_long_ends_at_its_limit() {
     assert_eq!(edge.reason("rejected", "too_large"), 1);
     edge.counts();
 }
+
+#[tokio::test]
+async fn a_client_that_ends_its_side_gets_its_answer() {
+    let edge = Edge::start().await;
+    // The answer is not there yet when the end is read.
+    edge.disk.hold();
+    let mut stream = connect(&edge).await;
+    let keeps =
+        String::from_utf8(edge.beacon(view_of(1, 0, "/")).bytes()).unwrap().replace("Connection: close\r\n", "");
+    stream.write_all(keeps.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    sleep(Duration::from_millis(200)).await;
+    edge.disk.recover();
+    assert_eq!(Answer::parse(&rest(&mut stream).await).outcome(), "accepted");
+    // One that never sends the rest is let go.
+    let mut half = connect(&edge).await;
+    half.write_all(&keeps.as_bytes()[..keeps.len() - 10]).await.unwrap();
+    half.shutdown().await.unwrap();
+    let heard = rest(&mut half).await;
+    assert!(heard.is_empty() || Answer::parse(&heard).status == 408);
+}

@@ -1,7 +1,7 @@
 //! Are an objection and `Sec-GPC` honoured? Are bots distinguished from people?
 
-use crate::support::collector::{Edge, beacon_of, view_of};
-use crate::support::http::raw;
+use crate::support::collector::{AGENT, Edge, beacon_of, view_of};
+use crate::support::http::{Answer, raw};
 
 const OFF: &str = "__Host-tamga-off=1";
 const OBJECT: &str = r#"{"type":"object","at":0}"#;
@@ -11,7 +11,7 @@ fn objection(view: u8, seq: u32) -> String {
     beacon_of(view, seq, &format!("{page},{OBJECT}"))
 }
 
-fn assert_off(answer: &crate::support::http::Answer) {
+fn assert_off(answer: &Answer) {
     assert_eq!(answer.outcome(), "off");
     let set = answer.all("set-cookie");
     assert!(set[0].starts_with("__Host-tamga-off=1; Max-Age=34560000; Path=/; HttpOnly; SameSite=Strict; Secure"));
@@ -26,10 +26,75 @@ async fn an_objection_is_honoured_before_the_body_and_renewed() {
     assert_off(&edge.beacon("not a beacon").cookies(Some(OFF)).send().await);
     let head = edge.beacon("").cookies(Some(OFF)).head().replace("\r\n\r\n", "\r\nContent-Length: 60000\r\n\r\n");
     let answer = raw(edge.address, head.as_bytes()).await;
-    assert_off(&crate::support::http::Answer::parse(&answer));
+    assert_off(&Answer::parse(&answer));
     assert_eq!(edge.rows().await.len(), 0);
     assert_eq!(edge.counts(), [3, 0, 3, 0]);
     assert_eq!(edge.reason("dropped", "objection"), 3);
+}
+
+/// A beacon with these lines of `Cookie`, byte by byte.
+async fn with_cookies(edge: &Edge, seq: u32, lines: &[&[u8]]) -> Answer {
+    let call = edge.beacon(view_of(2, seq, "/tariffs")).bytes();
+    let at = call.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 2;
+    let lines: Vec<u8> = lines.iter().flat_map(|line| [b"Cookie: ", *line, b"\r\n"].concat()).collect();
+    Answer::parse(&raw(edge.address, &[&call[..at], &lines, &call[at..]].concat()).await)
+}
+
+#[tokio::test]
+async fn no_cookie_of_others_hides_an_objection_or_an_identity() {
+    let edge = Edge::start().await;
+    let identity = edge.view(1, 0, None).await.cookie().unwrap();
+    assert!(!edge.rows().await.event().confirmed);
+    let many = "a=b; ".repeat(1_000);
+    let others: &[&[u8]] = &[
+        "city=Алматы".as_bytes(),
+        b"name=Andr\xe9",
+        "😀=😀".as_bytes(),
+        b"\xff\x80",
+        b"a=\"b c\"; d=e=f==; ; =; g",
+        many.as_bytes(),
+    ];
+    let mut seq = 0;
+    for other in others {
+        for our in [OFF, &identity] {
+            let our = our.as_bytes();
+            let before = [*other, b"; ", our].concat();
+            let behind = [our, b"; ", *other].concat();
+            let orders: [&[&[u8]]; 4] = [&[&before], &[&behind], &[other, our], &[our, other]];
+            for lines in orders {
+                seq += 1;
+                let answer = with_cookies(&edge, seq, lines).await;
+                if our == OFF.as_bytes() {
+                    assert_off(&answer);
+                    assert_eq!(edge.rows().await.len(), 0);
+                } else {
+                    assert_eq!((answer.outcome(), answer.cookie().is_some()), ("accepted", true));
+                    assert!(edge.rows().await.event().confirmed, "{}", String::from_utf8_lossy(other));
+                }
+            }
+        }
+    }
+    edge.counts();
+}
+
+#[tokio::test]
+async fn one_byte_does_not_hide_the_rest_of_a_header() {
+    let edge = Edge::start().await;
+    let locked = AGENT.replace("; K)", "; X325–Locked)");
+    let answer = edge.beacon(view_of(1, 0, "/")).header("User-Agent", &locked).send().await;
+    assert_eq!(answer.outcome(), "accepted");
+    let rows = edge.rows().await;
+    let plain = edge.view(2, 0, None).await;
+    assert_eq!(plain.outcome(), "accepted");
+    let plain = edge.rows().await;
+    assert_eq!((rows.event().browser.as_str(), rows.event().suspect.as_str()), (plain.event().browser.as_str(), ""));
+    assert!(!rows.event().browser.is_empty());
+    let gpc = edge.beacon(view_of(3, 0, "/")).header("Sec-GPC", "1").header("X-Other", "қ").send().await;
+    assert_eq!(gpc.outcome(), "dropped");
+    let pixel = edge.call("GET", "/v1/count.gif?site=jetpay.kz").header("Referer", "https://jetpay.kz/docs/қала");
+    assert_eq!(pixel.send().await.status, 200);
+    let paths: Vec<_> = edge.rows().await.events.iter().map(|row| row.path.clone()).collect();
+    assert_eq!(paths, ["/docs/қала"]);
 }
 
 #[tokio::test]

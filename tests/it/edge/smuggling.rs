@@ -107,3 +107,42 @@ async fn limits_hold_to_the_byte() {
         assert_eq!(statuses(&raw(edge.address, script(&fields).as_bytes()).await), [status], "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_head_that_others_may_read_differently_is_refused() {
+    let edge = Edge::start().await;
+    let get =
+        |version: &str, fields: &str| format!("GET /tamga.js HTTP/{version}\r\n{fields}Connection: close\r\n\r\n");
+    let host = "Host: t.jetpay.kz\r\n";
+    for (name, request, status) in [
+        ("one host", get("1.1", host), 200),
+        ("a host of IPv6 with a port", get("1.1", "Host: [::1]:8080\r\n"), 200),
+        ("HTTP/1.0 without a host", get("1.0", ""), 200),
+        ("no host", get("1.1", ""), 400),
+        ("an empty host", get("1.1", "Host: \r\n"), 400),
+        ("two hosts", get("1.1", &host.repeat(2)), 400),
+        ("two hosts of HTTP/1.0", get("1.0", &host.repeat(2)), 400),
+        ("a host with a user", get("1.1", "Host: a@b\r\n"), 400),
+        ("a host of two words", get("1.1", "Host: a b\r\n"), 400),
+        ("a bare LF after the request line", get("1.1", host).replacen("\r\n", "\n", 1), 400),
+        ("a bare LF after a field", get("1.1", &host.replace('\r', "")), 400),
+        ("a bare LF at the end", get("1.1", host).replace("\r\n\r\n", "\r\n\n"), 400),
+        ("bare LFs", get("1.1", host).replace('\r', ""), 400),
+        ("a bare CR", get("1.1", &host.replace('\n', "")), 400),
+    ] {
+        let answer = raw(edge.address, request.as_bytes()).await;
+        let line = String::from_utf8_lossy(&answer[..12.min(answer.len())]).replace("1.0", "1.1");
+        assert_eq!(line, format!("HTTP/1.1 {status}"), "{name}");
+    }
+    // LFs of a body are none of a head's, also if another request follows on the connection.
+    let body = format!("\n{}\n", view_of(1, 0, "/"));
+    let kept = edge.beacon(body).bytes();
+    let kept = String::from_utf8(kept).unwrap().replace("Connection: close\r\n", "");
+    let next = String::from_utf8(edge.beacon(view_of(1, 1, "/")).bytes()).unwrap();
+    assert_eq!(statuses(&raw(edge.address, format!("{kept}{next}").as_bytes()).await), [202, 202]);
+    let bad = next.replacen("\r\n", "\n", 1);
+    assert_eq!(
+        statuses(&raw(edge.address, format!("{}{bad}", kept.replace("\"seq\":0", "\"seq\":2")).as_bytes()).await),
+        [202, 400]
+    );
+}

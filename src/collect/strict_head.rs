@@ -1,0 +1,197 @@
+//! Refuses requests whose lines end in a bare LF, or whose length is written in an unusual way.
+//!
+//! hyper takes a bare LF for the end of a line; a proxy before the collector may not. Then both see different fields, and
+//! a request can hide in another. [`StrictHead`] reads along. Where it finds such a byte, it gives hyper NUL instead, which
+//! hyper answers with 400. It follows the lengths of bodies, so that a body is not taken for a head. After a request with
+//! `Transfer-Encoding` it looks no further, because [`server`](super::server) ends that connection.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// The start of a line that is kept. Longer lines are none that are looked for.
+const LINE_KEPT: usize = 64;
+
+/// A connection whose heads are checked.
+pub(super) struct StrictHead<I> {
+    stream: I,
+    scan: Scan,
+}
+
+impl<I> StrictHead<I> {
+    pub(super) fn new(stream: I) -> Self {
+        Self { stream, scan: Scan::default() }
+    }
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Scan {
+    /// Bytes of a body that are still to come.
+    body: u64,
+    /// The length that the current head gives.
+    length: Option<u64>,
+    line: Vec<u8>,
+    /// Bytes of the current line, without its end.
+    line_length: usize,
+    after_cr: bool,
+    /// A head has begun: its request line was read.
+    in_head: bool,
+    /// The current head names `Transfer-Encoding`.
+    chunked: bool,
+    /// Nothing more is looked at.
+    done: bool,
+}
+
+impl Scan {
+    /// Follows the bytes, and replaces one that is refused.
+    fn follow(&mut self, bytes: &mut [u8]) {
+        let mut at = 0;
+        while at < bytes.len() && !self.done {
+            let body = self.body.min((bytes.len() - at) as u64);
+            (self.body, at) = (self.body - body, at + body as usize);
+            let rest = &mut bytes[at..];
+            let end = rest.iter().position(|byte| *byte == b'\n');
+            let text = &rest[..end.unwrap_or(rest.len())];
+            self.add(text);
+            let Some(end) = end else { return };
+            if !self.after_cr || !self.end_line() {
+                (rest[end], self.done) = (0, true);
+            }
+            at += end + 1;
+        }
+    }
+
+    fn add(&mut self, text: &[u8]) {
+        let Some(last) = text.last() else { return };
+        // A CR that was taken for the end of the line belongs to it after all.
+        self.line_length += usize::from(self.after_cr);
+        self.after_cr = *last == b'\r';
+        let text = if self.after_cr { &text[..text.len() - 1] } else { text };
+        self.line_length += text.len();
+        self.line.extend_from_slice(&text[..text.len().min(LINE_KEPT - self.line.len())]);
+    }
+
+    /// Ends a line at CR LF; `false` if the head is refused.
+    fn end_line(&mut self) -> bool {
+        let is_known = if self.line_length > 0 { self.field() } else { true };
+        if self.line_length == 0 && self.in_head {
+            (self.body, self.in_head) = (self.length.take().unwrap_or(0), false);
+            self.done = self.chunked;
+        } else if self.line_length > 0 {
+            self.in_head = true;
+        }
+        self.line.clear();
+        (self.line_length, self.after_cr) = (0, false);
+        is_known
+    }
+
+    /// Reads a line that may give the body's length.
+    fn field(&mut self) -> bool {
+        let Some(colon) = self.line.iter().position(|byte| *byte == b':') else { return true };
+        let (name, value) = self.line.split_at(colon);
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.chunked = true;
+        }
+        if !name.eq_ignore_ascii_case(b"content-length") {
+            return true;
+        }
+        let value = value[1..].trim_ascii();
+        let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit) && self.line_length < LINE_KEPT;
+        let length = std::str::from_utf8(value).ok().filter(|_| is_number).and_then(|text| text.parse().ok());
+        let is_first = self.length.is_none();
+        self.length = length;
+        is_first && length.is_some()
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for StrictHead<I> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = out.filled().len();
+        let this = &mut *self;
+        let polled = Pin::new(&mut this.stream).poll_read(context, out);
+        this.scan.follow(&mut out.filled_mut()[before..]);
+        polled
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for StrictHead<I> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What hyper gets, if the bytes come in pieces of this size.
+    fn passed(bytes: &[u8], piece: usize) -> Vec<u8> {
+        let (mut scan, mut bytes) = (Scan::default(), bytes.to_vec());
+        bytes.chunks_mut(piece).for_each(|piece| scan.follow(piece));
+        bytes
+    }
+
+    #[test]
+    fn a_bare_lf_in_a_head_is_replaced_and_bodies_are_left_alone() {
+        let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let post = "POST / HTTP/1.1\r\ncontent-LENGTH:  5 \r\nHost: a\r\n\r\n\n\na\n\n";
+        for piece in 1..80 {
+            for good in [get.to_owned(), post.to_owned(), [post, get, "\r\n", post, get].concat()] {
+                assert_eq!(passed(good.as_bytes(), piece), good.as_bytes(), "{good:?}");
+            }
+            for bad in [
+                "GET / HTTP/1.1\nHost: a\r\n\r\n",
+                "GET / HTTP/1.1\r\nHost: a\n\r\n",
+                "GET / HTTP/1.1\r\nHost: a\r\n\n",
+                "\nGET / HTTP/1.1\r\n\r\n",
+                "GET / HTTP/1.1\r\nHost: a\r\n X\n\r\n",
+                "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: a\n\r\n",
+                "POST / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\n",
+                "POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\n",
+                "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+            ] {
+                for bad in [bad.to_owned(), [get, bad].concat(), [post, bad].concat()] {
+                    assert_eq!(passed(bad.as_bytes(), piece).iter().filter(|byte| **byte == 0).count(), 1, "{bad:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn after_a_chunked_request_nothing_is_looked_at() {
+        let chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n\n\n\r\n0\r\n\r\n\n";
+        assert_eq!(passed(chunked, 7), chunked);
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_how_the_bytes_are_cut(bytes in "([ -~]{0,30}(\r\n|\n|\r)|Content-Length: ?[0-9]{0,2}\r\n){0,12}", piece in 1..50_usize) {
+            prop_assert_eq!(passed(bytes.as_bytes(), piece), passed(bytes.as_bytes(), usize::MAX));
+        }
+    }
+}
