@@ -89,9 +89,11 @@ pub enum Rejection {
     TooLarge,
     /// Neither `text/plain` nor `application/json`.
     MediaType,
-    /// The spool is full. The sender should retry later.
+    /// The spool is at its quota, or its disk is too slow. The sender should retry later.
     SpoolFull,
-    /// The spool cannot write.
+    /// The spool's disk is full.
+    DiskFull,
+    /// The spool's disk fails.
     SpoolBroken,
     /// The body did not arrive in time.
     TooSlow,
@@ -109,7 +111,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// All rejections, in a stable order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Malformed,
         Self::OutOfBounds,
         Self::UnknownVersion,
@@ -118,6 +120,7 @@ impl Rejection {
         Self::TooLarge,
         Self::MediaType,
         Self::SpoolFull,
+        Self::DiskFull,
         Self::SpoolBroken,
         Self::TooSlow,
         Self::InFlight,
@@ -138,6 +141,7 @@ impl Rejection {
             Self::TooLarge => "too_large",
             Self::MediaType => "media_type",
             Self::SpoolFull => "spool_full",
+            Self::DiskFull => "disk_full",
             Self::SpoolBroken => "spool_broken",
             Self::TooSlow => "too_slow",
             Self::InFlight => "in_flight",
@@ -158,7 +162,7 @@ impl Rejection {
             Self::MediaType => 415,
             Self::OutOfBounds => 422,
             Self::NetworkLimit | Self::SiteLimit => 429,
-            Self::SpoolFull | Self::SpoolBroken | Self::InFlight | Self::NoKey => 503,
+            Self::SpoolFull | Self::DiskFull | Self::SpoolBroken | Self::InFlight | Self::NoKey => 503,
         }
     }
 
@@ -172,7 +176,7 @@ impl Rejection {
             Self::ForeignOrigin => "The site does not list this origin.",
             Self::TooLarge => "A beacon holds at most 64 KiB.",
             Self::MediaType => "A beacon is sent as text/plain or application/json.",
-            Self::SpoolFull | Self::SpoolBroken | Self::InFlight | Self::NoKey => {
+            Self::SpoolFull | Self::DiskFull | Self::SpoolBroken | Self::InFlight | Self::NoKey => {
                 "The collector cannot store anything right now; try again later."
             }
             Self::NetworkLimit | Self::SiteLimit => "There are too many requests; try again later.",

@@ -118,6 +118,7 @@ impl Collector {
                     tracing::error!(%error, "beacons are answered 503 until the spool takes rows again");
                 }
                 Err(match error {
+                    AppendError::DiskFull => Rejection::DiskFull,
                     AppendError::Full | AppendError::Overloaded => Rejection::SpoolFull,
                     _ => Rejection::SpoolBroken,
                 })

@@ -283,7 +283,7 @@ impl Committer {
 
 fn failure(what: &str, error: &io::Error) -> AppendError {
     match is_full(error) {
-        true => AppendError::Full,
+        true => AppendError::DiskFull,
         false => AppendError::Broken(format!("{what}: {error}").into()),
     }
 }

@@ -18,9 +18,12 @@ pub struct Appended {
 /// Why an append was not acknowledged. Nothing of it counts; after a power cut some of it may still be delivered, once.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// The quota or the disk is full.
-    #[error("the spool is full: it takes appends again once the store has caught up or the disk has space")]
+    /// The quota is full.
+    #[error("the spool is at its quota: it takes appends again once the store has caught up")]
     Full,
+    /// The disk is full.
+    #[error("the spool's disk is full: the spool takes appends again once the disk has space")]
+    DiskFull,
     /// More waits for the disk than may wait.
     #[error("the spool's disk is slower than what arrives: try again")]
     Overloaded,

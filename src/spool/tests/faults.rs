@@ -101,7 +101,7 @@ async fn a_full_disk_refuses_keeps_draining_and_recovers_by_itself() {
             Err(error) => break error,
         }
     };
-    assert_eq!(refused, AppendError::Full);
+    assert_eq!(refused, AppendError::DiskFull);
     assert_eq!(writer.usage().health, Health::DiskFull);
     assert_eq!(drain(&writer, &mut reader).await, acknowledged, "draining needs no space");
     assert!(until_it_works(&writer, "after").await < Duration::from_secs(2), "draining freed space");

@@ -83,7 +83,7 @@ async fn a_beacon_may_be_as_large_as_browsers_let_it() {
 #[tokio::test]
 async fn a_disk_that_is_full_or_fails_is_503_until_it_is_well_again() {
     let edge = Edge::start().await;
-    for (view, reason) in [(1, "spool_full"), (2, "spool_broken")] {
+    for (view, reason) in [(1, "disk_full"), (2, "spool_broken")] {
         if view == 1 {
             edge.disk.fill()
         } else {
@@ -111,6 +111,7 @@ async fn a_spool_at_its_quota_is_503_and_nothing_that_was_acknowledged_is_missin
         assert!(accepted < 1_000);
     };
     assert_problem(&full, 503);
+    assert_eq!(edge.reason("rejected", "spool_full"), 1, "not the disk's");
     let gpc = edge.beacon(view_of(9, 0, "/")).header("Sec-GPC", "1").send().await;
     assert_eq!(gpc.status, 503, "a count is a row like others");
     assert_eq!(edge.rows().await.events.len(), accepted as usize);
