@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::civil::Date;
 
 use super::arrival::Arrival;
-use super::{Collector, Site, cookies, headers};
+use super::{Collector, Site, cookies, headers, limits};
 use crate::decode::beacon::{Addressed, BODY_MAX, parse};
 use crate::decode::events;
 use crate::decode::pixel::PixelQuery;
@@ -30,6 +30,15 @@ pub(super) enum Payload<B> {
     Beacon(B),
     /// The query of a pixel; `None` if it is not a well-formed query.
     Pixel(Option<PixelQuery>),
+}
+
+impl Payload<Bytes> {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Beacon(body) => body.len(),
+            Self::Pixel(_) => 0,
+        }
+    }
 }
 
 /// The result of a request that was not refused.
@@ -68,6 +77,7 @@ where
     // A block of its own: its values are dropped before the request waits for the disk, so the future stays small.
     let (site, today, spooled) = {
         let is_pixel = matches!(payload, Payload::Pixel(_));
+        collector.charge(&client, payload.bytes(), 0);
         let (addressed, counted) = collector.parse(payload)?;
         let mut arrival = collector.site(&addressed.site, is_pixel, ticket, counted)?;
         arrival.origin(head)?;
@@ -80,7 +90,9 @@ where
                 let sender = headers::sender(head, client, arrival.arrived_at());
                 let key = arrival.key()?;
                 let presented = arrival.identity(head, &sender, &key);
-                arrival.pipeline(beacon, &sender, presented, &key)
+                let processed = arrival.pipeline(beacon, &sender, presented, &key);
+                collector.charge(&sender.address, 0, processed.kept.scrubbed_bytes);
+                processed
             }
         };
         arrival.visitor_limit(&mut processed);
@@ -110,6 +122,11 @@ impl Collector {
         } else {
             Err(self.metrics.reject(Rejection::NetworkLimit))
         }
+    }
+
+    /// Takes further tokens of the client's network for a beacon that costs more than most.
+    fn charge(&self, client: &Personal<IpAddr>, body_bytes: usize, scrubbed_bytes: usize) {
+        self.limits.charge_network(*client.expose(), limits::tokens(body_bytes, scrubbed_bytes), self.clock.now_ms());
     }
 
     /// Reads the body of a beacon, within its limits of type, size and time.

@@ -1,7 +1,7 @@
 //! Rate limits for networks, sites and visitors: a hostile sender loses its own beacons and nobody else's.
 //!
 //! Each limit is a token bucket with a rate and a burst. One number per key is stored: the time when the bucket will be
-//! full again. Keys are networks (/24, /48), sites and pseudonyms, hashed under a key that only this process has.
+//! full again. A beacon with a large body, or with much text to scrub, costs its network further tokens. Keys are networks (/24, /48), sites and pseudonyms, hashed under a key that only this process has.
 //! Memory is fixed: the slot of a full bucket is free, because a full bucket equals an unknown key. If all slots of a
 //! key are taken, the fullest bucket is replaced. If the clock goes back, the buckets count as full.
 //!
@@ -24,6 +24,17 @@ const WAYS: usize = 8;
 const BURST_S: u64 = 10;
 const NANOSECONDS: u64 = 1_000_000_000;
 
+/// Bytes of a body that a request's own token pays for.
+const BODY_PER_TOKEN: usize = 4 * 1024;
+/// Bytes that are scrubbed for one further token. They cost about as much as a small request.
+const SCRUBBED_PER_TOKEN: usize = 1024;
+
+/// The further tokens that a beacon costs.
+pub(super) fn tokens(body_bytes: usize, scrubbed_bytes: usize) -> u32 {
+    let body = body_bytes.saturating_sub(1) / BODY_PER_TOKEN;
+    u32::try_from(body + scrubbed_bytes / SCRUBBED_PER_TOKEN).unwrap_or(u32::MAX)
+}
+
 /// The three limits.
 pub(super) struct Limits {
     network: TokenBuckets,
@@ -45,6 +56,14 @@ impl Limits {
     /// Takes a token for a request from this address; `false` if there is none.
     pub(super) fn admit_network(&self, client: IpAddr, now_ms: i64) -> bool {
         client.is_loopback() || self.network.take(network_prefix(client), 1, now_ms)
+    }
+
+    /// Takes tokens for work that was done for this address. It is too late to refuse that: the bucket is empty at worst,
+    /// and later requests are refused.
+    pub(super) fn charge_network(&self, client: IpAddr, tokens: u32, now_ms: i64) {
+        if tokens > 0 && !client.is_loopback() {
+            self.network.charge(network_prefix(client), tokens, now_ms);
+        }
     }
 
     /// Takes a token for a request for this site; `false` if there is none.
@@ -86,7 +105,23 @@ impl TokenBuckets {
         }
     }
 
+    /// Takes tokens if there are enough.
     fn take(&self, key: impl Hash, amount: u32, now_ms: i64) -> bool {
+        self.change(key, now_ms, |missing_ns| {
+            let after_ns = missing_ns.saturating_add(self.token_ns.saturating_mul(amount.into()));
+            (after_ns <= self.burst_ns).then_some(after_ns)
+        })
+    }
+
+    /// Takes as many of the tokens as there are.
+    fn charge(&self, key: impl Hash, amount: u32, now_ms: i64) {
+        self.change(key, now_ms, |missing_ns| {
+            Some(missing_ns.saturating_add(self.token_ns.saturating_mul(amount.into())).min(self.burst_ns))
+        });
+    }
+
+    /// Changes what a key's bucket lacks, in nanoseconds of its rate; `false` if `after` refuses.
+    fn change(&self, key: impl Hash, now_ms: i64, after: impl FnOnce(u64) -> Option<u64>) -> bool {
         if self.token_ns == 0 {
             return true;
         }
@@ -106,10 +141,9 @@ impl TokenBuckets {
         // A bucket that needs longer than a burst was stored before the clock went back.
         let missing_ns = bucket.full_at_ns.saturating_sub(now_ns);
         let missing_ns = if missing_ns > self.burst_ns { 0 } else { missing_ns };
-        let after_ns = missing_ns.saturating_add(self.token_ns.saturating_mul(amount.into()));
-        let admits = after_ns <= self.burst_ns;
-        bucket.full_at_ns = now_ns + if admits { after_ns } else { missing_ns };
-        admits
+        let after_ns = after(missing_ns);
+        bucket.full_at_ns = now_ns + after_ns.unwrap_or(missing_ns);
+        after_ns.is_some()
     }
 }
 
@@ -139,6 +173,19 @@ mod tests {
         assert_eq!(admitted(5_000, || network("127.0.0.1", at)), 5_000, "a proxy that was not named");
         assert_eq!(admitted(500, || network("198.18.0.9", at + 60_000)), 100, "the bucket is full again");
         assert_eq!(admitted(500, || network("198.18.0.9", at - 3_600_000)), 100, "the clock went back");
+    }
+
+    #[test]
+    fn work_costs_tokens_and_leaves_no_debt_beyond_the_burst() {
+        for (body, scrubbed, expected) in [(0, 0, 0), (4_096, 1_023, 0), (4_097, 1_024, 2), (65_536, 8_192, 23)] {
+            assert_eq!(tokens(body, scrubbed), expected, "{body}, {scrubbed}");
+        }
+        let (limits, client) = (limits(), [198, 18, 0, 9].into());
+        limits.charge_network(client, 60, 0);
+        assert_eq!(admitted(500, || limits.admit_network(client, 0)), 40);
+        limits.charge_network(client, 1_000_000, 0);
+        assert_eq!(admitted(500, || limits.admit_network(client, 1_000)), 10, "its rate comes back at once");
+        assert_eq!(admitted(500, || limits.admit_network([198, 18, 1, 9].into(), 0)), 100, "another network");
     }
 
     #[test]

@@ -22,6 +22,7 @@ use pseudonym::{DayKey, Purpose};
 use pseudonymous::{
     Attribute, Event, EventKind, Failure, Pseudonym, Pseudonymous, PseudonymousBeacon, PseudonymousEvent, RowSubject,
 };
+use scrub::Budget;
 pub use site::{SiteRules, SiteTime};
 
 /// Returns what may be kept of a beacon.
@@ -53,10 +54,11 @@ pub fn pseudonymise(
     };
     let mut kept = PseudonymousBeacon::default();
     kept.events.reserve_exact(events.len());
-    let mut step = who.visit.views;
+    let (mut step, mut budget) = (who.visit.views, Budget::default());
     for event in events {
-        rows.keep_event(event, &mut step, &mut kept);
+        rows.keep_event(event, &mut step, &mut budget, &mut kept);
     }
+    kept.scrubbed_bytes = budget.spent();
     kept.accepted = (kept.events.len() + kept.failures.len()) as u32;
     let holds_view = kept.events.iter().any(|event| matches!(event.kind, EventKind::View { .. }));
     if items.provider && holds_view && suspect.is_empty() && !provider.is_empty() {
@@ -175,15 +177,15 @@ impl Rows<'_> {
     }
 
     /// Keeps what the policy lists of one event. `step` is the number of views in the visit so far.
-    fn keep_event(&self, event: EnrichedEvent, step: &mut u8, kept: &mut PseudonymousBeacon) {
+    fn keep_event(&self, event: EnrichedEvent, step: &mut u8, budget: &mut Budget, kept: &mut PseudonymousBeacon) {
         let (items, rules) = (self.rules.items, self.rules);
         let kind = match event {
             EnrichedEvent::View { path, previous_path, entry } => {
                 *step = step.saturating_add(1).min(30);
                 let previous = previous_path.filter(|_| items.movement);
                 Some(EventKind::View {
-                    path: rules.paths.template(path.expose()),
-                    previous_path: previous.map_or_else(String::new, |path| rules.paths.template(path.expose())),
+                    path: budget.path(&rules.paths, path.expose()),
+                    previous_path: previous.map_or_else(String::new, |path| budget.path(&rules.paths, path.expose())),
                     entry: (items.entry && *step == 1).then(|| entry_of_visit(entry)),
                 })
             }
@@ -193,12 +195,12 @@ impl Rows<'_> {
             EnrichedEvent::Exit { domain } => items.exit.then(|| EventKind::Exit { domain: scrub::domain(domain) }),
             EnrichedEvent::Named { name, variant } => items.events.then_some(EventKind::Named { name, variant }),
             EnrichedEvent::Search { query } if items.search => {
-                let term = scrub::search_term(query.expose());
+                let term = budget.search_term(query.expose());
                 kept.empty_after_scrub += u32::from(term.is_none());
                 term.map(|term| EventKind::Search { term })
             }
             EnrichedEvent::Error { message } if items.errors => {
-                self.keep_failure(message.expose(), kept);
+                self.keep_failure(message.expose(), budget, kept);
                 None
             }
             EnrichedEvent::Search { .. } | EnrichedEvent::Error { .. } => None,
@@ -207,12 +209,12 @@ impl Rows<'_> {
     }
 
     /// Keeps a failed script. A suspect's failure is not kept, since the row has no column for the flag.
-    fn keep_failure(&self, message: &str, kept: &mut PseudonymousBeacon) {
+    fn keep_failure(&self, message: &str, budget: &mut Budget, kept: &mut PseudonymousBeacon) {
         if !self.suspect.is_empty() {
             kept.from_suspects += 1;
             return;
         }
-        let template = scrub::error_template(message);
+        let template = budget.error_template(message);
         if template.is_empty() {
             kept.empty_after_scrub += 1;
             return;

@@ -274,6 +274,8 @@ pub struct PseudonymousBeacon {
     pub empty_after_scrub: u32,
     /// How many failures a program's browser reported: their rows have no place for a flag, so they are not kept.
     pub from_suspects: u32,
+    /// How many bytes of its paths and texts were scrubbed.
+    pub scrubbed_bytes: usize,
 }
 
 impl PseudonymousBeacon {

@@ -46,9 +46,22 @@ const ENTITIES: &[(&str, char)] = &[
     ("zwj", '\u{200D}'),
 ];
 
+#[cfg(test)]
+thread_local! {
+    static DECODED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// How many bytes this thread has unescaped.
+#[cfg(test)]
+pub(super) fn decoded_bytes() -> usize {
+    DECODED.with(std::cell::Cell::get)
+}
+
 /// A text of which no encoding is left, or none: when it is nested more than two percent encodings and an entity deep, or is
 /// not UTF-8 underneath.
 pub(super) fn unescape(raw: &str) -> Option<Cow<'_, str>> {
+    #[cfg(test)]
+    DECODED.with(|bytes| bytes.set(bytes.get() + raw.len()));
     let mut text = Cow::Borrowed(raw);
     for _ in 0..ROUNDS {
         let Some(next) = unescape_once(&text)? else { return Some(text) };

@@ -12,6 +12,7 @@
 //! All of it is pure, takes time in proportion to its input, whose length is bounded, keeps nothing, logs nothing, and has
 //! no error that could quote a value.
 
+mod budget;
 mod census;
 mod checks;
 mod decode;
@@ -28,8 +29,12 @@ mod token;
 
 use std::borrow::Cow;
 
+pub use budget::Budget;
 pub use paths::PathRules;
 pub use text::{error_template, search_term};
+
+/// How many bytes of a beacon's paths and texts are scrubbed. Plain paths do not count.
+const SCRUBBED_MAX: usize = 8 * 1024;
 
 /// What stands for a domain that is not kept.
 const OTHER: &str = "other";

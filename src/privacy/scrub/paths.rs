@@ -70,26 +70,30 @@ impl PathRules {
     pub fn template(&self, raw: &str) -> String {
         let Some(path) = readable(raw) else { return UNREADABLE.to_owned() };
         let segments: Vec<&str> = segments(&path).collect();
-        let matched = self.templates.iter().find_map(|template| fill(template, &segments));
+        let free = |segment| if may_stay(segment) { Segment::Free(segment) } else { Segment::Folded(segment) };
+        let matched = self.templates.iter().find_map(|template| fill(template, &segments, free));
         let mut kept = matched.unwrap_or_else(|| self.fold(&segments));
         judge_together(&mut kept);
-        if kept.len() > SEGMENTS_MAX {
-            kept.truncate(SEGMENTS_MAX);
-            kept.push(Segment::Folded(""));
-        }
-        join(&kept)
+        join_bounded(kept)
+    }
+
+    /// What is listed of a path, which is neither decoded nor looked at by a rule.
+    pub(super) fn listed(&self, raw: &str) -> String {
+        let segments: Vec<&str> = segments(raw).collect();
+        let matched = self.templates.iter().find_map(|template| fill(template, &segments, Segment::Folded));
+        join_bounded(matched.unwrap_or_else(|| segments.iter().map(|segment| self.listed_or_folded(segment)).collect()))
     }
 
     fn fold<'a>(&'a self, segments: &[&'a str]) -> Vec<Segment<'a>> {
-        let listed = |segment: &str| {
-            self.templates.iter().flatten().any(|part| matches!(part, Part::Literal(literal) if literal == segment))
-        };
         if self.templates.is_empty() {
             return routes::fold(segments);
         }
-        let judge =
-            |segment: &&'a str| if listed(segment) { Segment::Listed(segment) } else { Segment::Folded(segment) };
-        segments.iter().map(judge).collect()
+        segments.iter().map(|segment| self.listed_or_folded(segment)).collect()
+    }
+
+    fn listed_or_folded<'a>(&self, segment: &'a str) -> Segment<'a> {
+        let is_listed = |part: &Part| matches!(part, Part::Literal(literal) if literal == segment);
+        if self.templates.iter().flatten().any(is_listed) { Segment::Listed(segment) } else { Segment::Folded(segment) }
     }
 }
 
@@ -112,9 +116,12 @@ fn parse(path: &str) -> Vec<Part> {
     all.iter().enumerate().map(part).collect()
 }
 
-/// What a template makes of the segments, if it matches.
-fn fill<'a>(template: &'a [Part], segments: &[&'a str]) -> Option<Vec<Segment<'a>>> {
-    let free = |segment: &'a str| if may_stay(segment) { Segment::Free(segment) } else { Segment::Folded(segment) };
+/// What a template makes of the segments, if it matches. `free` judges those that nobody listed.
+fn fill<'a>(
+    template: &'a [Part],
+    segments: &[&'a str],
+    free: impl Fn(&'a str) -> Segment<'a>,
+) -> Option<Vec<Segment<'a>>> {
     let mut kept = Vec::with_capacity(template.len());
     for (at, part) in template.iter().enumerate() {
         if *part == Part::Rest {
@@ -190,6 +197,14 @@ fn judge_together(kept: &mut [Segment<'_>]) {
             *segment = Segment::Folded(text);
         }
     }
+}
+
+fn join_bounded(mut kept: Vec<Segment<'_>>) -> String {
+    if kept.len() > SEGMENTS_MAX {
+        kept.truncate(SEGMENTS_MAX);
+        kept.push(Segment::Folded(""));
+    }
+    join(&kept)
 }
 
 fn join(segments: &[Segment<'_>]) -> String {

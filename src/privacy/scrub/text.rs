@@ -9,7 +9,7 @@ use super::errors;
 use super::rules::{self, Found};
 
 /// The longest text that is looked at, in bytes; what is beyond is not kept.
-const INPUT_MAX: usize = 4096;
+pub(super) const INPUT_MAX: usize = 4096;
 /// The longest search term, in characters. A longer text is not a search for a page.
 const TERM_MAX: usize = 96;
 /// The longest template of an error message, in characters.
@@ -19,7 +19,7 @@ const DIGITS_MAX: usize = 11;
 /// Words with more characters are not words.
 const WORD_MAX: usize = 64;
 /// A text that cannot be read.
-const UNREADABLE: &str = "<unreadable>";
+pub(super) const UNREADABLE: &str = "<unreadable>";
 
 /// What was searched for, in small letters, since `iPhone` and `iphone` are one term: `None` when that is nothing, else at
 /// most 96 characters. Numbers of fewer than six digits stay (`iphone 15`); what a rule finds is a placeholder.

@@ -68,6 +68,7 @@ fn facts() -> BTreeMap<&'static str, u64> {
         ("views kept in the cookie", constant("src/privacy/cookie", "VIEWS_MAX")),
         ("visits kept in the cookie", constant("src/privacy/cookie", "VISITS_MAX")),
         ("body limit", constant("src/decode/", "BODY_MAX") >> 10),
+        ("scrubbed bytes", constant("src/privacy/scrub/", "SCRUBBED_MAX") >> 10),
         ("events in a beacon", constant("src/decode/", "EVENTS_MAX")),
         ("duplicate window", constant("src/collect/", "REMEMBERED_MS") / 60_000),
         ("certificate reload", constant("src/collect/", "LOOK_EVERY")),
