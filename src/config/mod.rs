@@ -388,7 +388,7 @@ pub struct Probe {
 pub struct Publish {
     /// Whether this node publishes; of several nodes exactly one must. Default true: most installations have one node.
     pub enabled: bool,
-    /// Seconds after which a silent node is no longer waited for. Default 900: a restart takes less.
+    /// Seconds after which a silent node, other than this one, is no longer waited for. Default 900: a restart takes less.
     pub node_timeout_s: u32,
 }
 

@@ -1,4 +1,12 @@
 //! Which nodes a window waits for. Every node writes leases into the vault: how far it has emptied its spool.
+//!
+//! This process's own node is always waited for: it is not silent, its rows are on their way. Another node is left behind once
+//! it was silent for the node timeout. Silence is what this process has heard itself, on a monotonic clock, and only while the
+//! vault takes leases: it is counted from one renewal of the own node's lease to the next. So an outage of the vault, a time in
+//! which this process did not run, and a wrong clock are not silence. When a request for the leases fails, all silence is
+//! counted anew.
+//!
+//! Not promised: that a node which is gone for good is waited for. Windows without its rows are marked incomplete.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,11 +14,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::clock::Clock;
-
 /// The last lease of each node; times in milliseconds since 1970.
 pub(super) const LEASES: &str = "SELECT node, toUnixTimestamp64Milli(max(complete_until)) AS complete_until, \
      toUnixTimestamp64Milli(max(written_at)) AS written_at FROM leases GROUP BY node ORDER BY node";
+
+/// Between two renewals of the own lease that are further apart, silence is not counted: for some of that time nobody could
+/// write leases, or nobody read them. A lease is renewed every ten seconds.
+const GAP_MAX: Duration = Duration::from_secs(60);
 
 /// A node's lease.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,55 +30,69 @@ pub(super) struct Lease {
     written_at: i64,
 }
 
+impl Lease {
+    /// Both times. They differ between two leases of a node, unless a simulated clock stands still.
+    fn times(&self) -> (i64, i64) {
+        (self.complete_until, self.written_at)
+    }
+}
+
 /// Whether a window may be published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Readiness {
-    /// A node that is not silent still has rows of it.
+    /// A node that is not left behind still has rows of it.
     Waiting,
     /// All rows are in the vault.
     Complete,
-    /// A node is silent for longer than the node timeout, so its rows are missing.
+    /// A node was silent for longer than the node timeout, so its rows are missing.
     Incomplete,
 }
 
-/// Remembers when each node last wrote a lease.
+/// What was heard of another node.
+struct Heard {
+    times: (i64, i64),
+    /// How long this process has heard nothing new.
+    silent: Duration,
+}
+
+/// Remembers what was heard of each node.
 pub(super) struct Nodes {
-    clock: Clock,
+    own: String,
     node_timeout: Duration,
-    /// By node: the time in its last lease, and when this process first read that lease, on a monotonic clock.
-    last_leases: BTreeMap<String, (i64, Instant)>,
-    began: Instant,
-    reported: BTreeMap<String, i64>,
+    others: BTreeMap<String, Heard>,
+    /// The times of the own lease, and when they were first read.
+    renewed: Option<((i64, i64), Instant)>,
+    /// By node: the last lease that was in the log as that of a silent node.
+    reported: BTreeMap<String, (i64, i64)>,
 }
 
 impl Nodes {
-    pub(super) fn new(clock: Clock, node_timeout: Duration) -> Self {
-        let (last_leases, reported) = (BTreeMap::new(), BTreeMap::new());
-        Self { clock, node_timeout, last_leases, began: Instant::now(), reported }
+    /// `own` is the name of the node that this process is.
+    pub(super) fn new(own: &str, node_timeout: Duration) -> Self {
+        let (others, reported) = (BTreeMap::new(), BTreeMap::new());
+        Self { own: own.to_owned(), node_timeout, others, renewed: None, reported }
     }
 
-    /// Whether a window with this end may be published, given all leases.
-    pub(super) fn readiness(&mut self, end: Timestamp, leases: &[Lease]) -> Readiness {
-        let now = Instant::now();
-        for lease in leases {
-            let last = self.last_leases.entry(lease.node.clone()).or_insert((lease.written_at, now));
-            if last.0 != lease.written_at {
-                *last = (lease.written_at, now);
-            }
+    /// The leases could not be read: perhaps nobody could write any.
+    pub(super) fn vault_was_away(&mut self) {
+        self.others.clear();
+        self.renewed = None;
+    }
+
+    /// Whether a window with this end may be published, given all leases as they are at `now`.
+    pub(super) fn readiness(&mut self, end: Timestamp, leases: &[Lease], now: Instant) -> Readiness {
+        self.hear(leases, now);
+        let end_ms = end.as_millisecond();
+        let is_own = |lease: &&Lease| lease.node == self.own;
+        if leases.iter().find(is_own).is_none_or(|own| own.complete_until < end_ms) {
+            return Readiness::Waiting;
         }
-        if leases.is_empty() {
-            // No node has written a lease yet. A collector that has just started will do so soon.
-            let silent = self.silence(end.as_millisecond(), self.began) > self.node_timeout;
-            return if silent { Readiness::Incomplete } else { Readiness::Waiting };
+        let behind: Vec<&Lease> = leases.iter().filter(|lease| lease.complete_until < end_ms).collect();
+        if behind.iter().any(|lease| self.others.get(&lease.node).is_none_or(|heard| !self.is_silent(heard))) {
+            return Readiness::Waiting;
         }
-        let mut readiness = Readiness::Complete;
-        for lease in leases.iter().filter(|lease| lease.complete_until < end.as_millisecond()) {
-            let since = self.last_leases.get(&lease.node).map_or(now, |last| last.1);
-            if self.silence(lease.written_at, since) <= self.node_timeout {
-                return Readiness::Waiting;
-            }
-            readiness = Readiness::Incomplete;
-            if self.reported.insert(lease.node.clone(), lease.written_at) != Some(lease.written_at) {
+        for lease in &behind {
+            if self.reported.insert(lease.node.clone(), lease.times()) != Some(lease.times()) {
                 tracing::warn!(
                     node = lease.node,
                     last_lease = %Timestamp::from_millisecond(lease.written_at).unwrap_or_default(),
@@ -76,15 +100,30 @@ impl Nodes {
                 );
             }
         }
-        readiness
+        if behind.is_empty() { Readiness::Complete } else { Readiness::Incomplete }
     }
 
-    /// How long a node has been silent. A simulated clock jumps, and a jump is not silence: with it, real time counts.
-    fn silence(&self, written_at: i64, since: Instant) -> Duration {
-        if self.clock.is_simulated() {
-            return since.elapsed();
+    fn is_silent(&self, heard: &Heard) -> bool {
+        heard.silent > self.node_timeout
+    }
+
+    fn hear(&mut self, leases: &[Lease], now: Instant) {
+        let mut step = Duration::ZERO;
+        if let Some(own) = leases.iter().find(|lease| lease.node == self.own)
+            && self.renewed.is_none_or(|(times, _)| times != own.times())
+        {
+            let since = self.renewed.map_or(Duration::ZERO, |(_, at)| now.saturating_duration_since(at));
+            step = if since <= GAP_MAX { since } else { Duration::ZERO };
+            self.renewed = Some((own.times(), now));
         }
-        Duration::from_millis(u64::try_from(self.clock.now_ms() - written_at).unwrap_or(0))
+        for lease in leases.iter().filter(|lease| lease.node != self.own) {
+            let unheard = Heard { times: lease.times(), silent: Duration::ZERO };
+            match self.others.get_mut(&lease.node) {
+                Some(heard) if heard.times == lease.times() => heard.silent += step,
+                Some(heard) => *heard = unheard,
+                None => _ = self.others.insert(lease.node.clone(), unheard),
+            }
+        }
     }
 }
 
@@ -92,39 +131,103 @@ impl Nodes {
 mod tests {
     use super::*;
 
+    const END: i64 = 100_000;
+    const TIMEOUT_S: u64 = 900;
+
     fn lease(node: &str, complete_until: i64, written_at: i64) -> Lease {
         Lease { node: node.to_owned(), complete_until, written_at }
     }
 
-    fn at(ms: i64) -> Timestamp {
-        Timestamp::from_millisecond(ms).expect("in range")
+    /// Reads leases of the nodes `a`, which is this process, and `b`, as often as it is told.
+    struct Listener {
+        nodes: Nodes,
+        now: Instant,
+        own_written_at: i64,
+    }
+
+    impl Listener {
+        fn new() -> Self {
+            let nodes = Nodes::new("a", Duration::from_secs(TIMEOUT_S));
+            Self { nodes, now: Instant::now(), own_written_at: 0 }
+        }
+
+        /// So many seconds later, `a` has renewed its lease, which covers the window.
+        fn after(&mut self, seconds: u64, b: &Lease) -> Readiness {
+            self.own_written_at += 1;
+            self.read(seconds, &[lease("a", END, self.own_written_at), b.clone()])
+        }
+
+        fn read(&mut self, seconds: u64, leases: &[Lease]) -> Readiness {
+            self.now += Duration::from_secs(seconds);
+            self.nodes.readiness(Timestamp::from_millisecond(END).expect("in range"), leases, self.now)
+        }
+
+        /// How many seconds until `b`, which has this lease, is left behind.
+        fn left_behind_after(&mut self, b: &Lease) -> u64 {
+            (0u64..).find(|_| self.after(10, b) == Readiness::Incomplete).expect("some day") * 10
+        }
     }
 
     #[test]
-    fn a_window_waits_for_every_node_that_is_not_silent() {
-        let clock = Clock::machine();
-        let now = clock.now_ms();
-        let mut nodes = Nodes::new(clock, Duration::from_secs(60));
-        let end = at(now - 10_000);
-        let (done, behind) = (lease("a", now, now), lease("b", now - 20_000, now - 1_000));
-        assert_eq!(nodes.readiness(end, &[done.clone(), behind]), Readiness::Waiting);
-        assert_eq!(nodes.readiness(end, std::slice::from_ref(&done)), Readiness::Complete);
-        let silent = lease("b", now - 90_000, now - 80_000);
-        assert_eq!(nodes.readiness(end, &[done.clone(), silent]), Readiness::Incomplete);
-        let silent_but_emptied = lease("b", now - 5_000, now - 80_000);
-        assert_eq!(nodes.readiness(end, &[done, silent_but_emptied]), Readiness::Complete);
-        assert_eq!(nodes.readiness(end, &[]), Readiness::Waiting);
-        assert_eq!(nodes.readiness(at(now - 61_000), &[]), Readiness::Incomplete);
+    fn the_own_node_is_waited_for_however_old_its_lease_is() {
+        let mut listener = Listener::new();
+        for own in [lease("a", END - 1, 0), lease("a", 0, END), lease("another", END, END)] {
+            for _ in 0..1_000 {
+                assert_eq!(listener.read(3_600, std::slice::from_ref(&own)), Readiness::Waiting);
+            }
+        }
+        assert_eq!(listener.read(3_600, &[]), Readiness::Waiting);
+        assert_eq!(listener.read(1, &[lease("a", END, 0)]), Readiness::Complete);
     }
 
     #[test]
-    fn a_jump_of_a_simulated_clock_is_not_silence() {
-        let clock = Clock::simulated(at(0));
-        let mut nodes = Nodes::new(clock.clone(), Duration::from_millis(30));
-        clock.advance_to(at(86_400_000));
-        let behind = [lease("a", 0, 0)];
-        assert_eq!(nodes.readiness(at(3_600_000), &behind), Readiness::Waiting);
-        std::thread::sleep(Duration::from_millis(40));
-        assert_eq!(nodes.readiness(at(3_600_000), &behind), Readiness::Incomplete);
+    fn another_node_is_left_behind_when_it_says_nothing_new_for_the_node_timeout() {
+        let mut listener = Listener::new();
+        assert_eq!(listener.after(0, &lease("b", END, 0)), Readiness::Complete, "a node that is gone, but was done");
+        let behind = lease("b", END - 1, 0);
+        assert!(listener.left_behind_after(&behind).abs_diff(TIMEOUT_S) <= 20);
+        // It comes back, and is heard of until it is done.
+        for written_at in 1..500 {
+            assert_eq!(listener.after(10, &lease("b", END - 1, written_at)), Readiness::Waiting);
+        }
+        assert_eq!(listener.after(10, &lease("b", END, 500)), Readiness::Complete);
+    }
+
+    #[test]
+    fn the_time_in_its_lease_does_not_make_a_node_silent_or_alive() {
+        for written_at in [i64::MIN / 2, 0, i64::MAX / 2] {
+            let seconds = Listener::new().left_behind_after(&lease("b", END - 1, written_at));
+            assert!(seconds.abs_diff(TIMEOUT_S) <= 20, "{seconds} s");
+        }
+    }
+
+    #[test]
+    fn an_outage_of_the_vault_is_not_silence() {
+        let behind = lease("b", END - 1, 7);
+        let mut listener = Listener::new();
+        for _ in 0..TIMEOUT_S / 10 {
+            assert_eq!(listener.after(10, &behind), Readiness::Waiting);
+        }
+        // Reading fails for a while.
+        listener.nodes.vault_was_away();
+        listener.now += Duration::from_secs(3 * 86_400);
+        assert!(listener.left_behind_after(&behind).abs_diff(TIMEOUT_S) <= 20, "the wait begins anew");
+
+        // It answers, but takes no leases, neither those of this node.
+        let mut listener = Listener::new();
+        let own = lease("a", END, 7);
+        for _ in 0..1_000 {
+            assert_eq!(listener.read(10, &[own.clone(), behind.clone()]), Readiness::Waiting);
+        }
+    }
+
+    #[test]
+    fn a_pause_of_this_process_is_not_silence() {
+        let mut listener = Listener::new();
+        let behind = lease("b", END - 1, 7);
+        for _ in 0..100 {
+            assert_eq!(listener.after(3_600, &behind), Readiness::Waiting);
+        }
+        assert!(listener.left_behind_after(&behind).abs_diff(TIMEOUT_S) <= 20);
     }
 }

@@ -2,14 +2,14 @@
 //! to the stats store once, and never revised.
 //!
 //! Publishing a window has these steps, and their order makes it safe: wait until every node has emptied its spool past the
-//! window's end (or has reached the node timeout; then the ledger says that the window is incomplete) → create the random seed
-//! → compute the plan → write it to a file → insert each table unless its rows are there → write the counts → insert the
-//! ledger's row → delete seed and plan. After a kill at any step the next run finds the plan and continues. A table is written
-//! only while the store has no row of that site and window. So only one process may publish a site at a time: set
-//! `[publish] enabled` on one node alone.
+//! window's end (a node other than this one may reach the node timeout; then the ledger says that the window is incomplete) →
+//! create the random seed → compute the plan, again if rows of the window arrive meanwhile → write it to a file → insert each
+//! table unless its rows are there → write the counts → insert the ledger's row → delete seed and plan. After a kill at any step
+//! the next run finds the plan and continues. A table is written only while the store has no row of that site and window. So
+//! only one process may publish a site at a time: set `[publish] enabled` on one node alone.
 //!
 //! [`rules`] is the centre and is pure, as is [`window`]. k-anonymity is in [`noise`] (threshold and noise), [`fold`] and
-//! [`suppression`]. Not promised: that a window waits for a node that has been silent for longer than the node timeout. The
+//! [`suppression`]. Not promised: that a window waits for another node that was silent for longer than the node timeout. The
 //! rows of such a node are counted as late and are published nowhere.
 
 mod cells;
@@ -30,6 +30,7 @@ mod rollup_list;
 mod rollups;
 pub mod rules;
 mod separate_tables;
+mod snapshot;
 mod suppression;
 mod tables;
 mod tallies;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use jiff::Timestamp;
@@ -18,8 +18,10 @@ use super::leases::{LEASES, Nodes, Readiness};
 use super::model::{PublishedSite, Row};
 use super::plan::{self, Counted, Plan, PlanInput, VAULT_DAYS};
 use super::queries::EARLIEST;
+use super::snapshot::Fingerprint;
 use super::tables::Tables;
 use super::window::Window;
+use super::window_reader::WindowReader;
 
 /// How often the publisher checks whether a window is over. A simulated clock runs through days in seconds.
 const POLL: Duration = Duration::from_secs(5);
@@ -28,6 +30,10 @@ const POLL_SIMULATED: Duration = Duration::from_millis(200);
 const SPLIT_SHIFT_MAX: u32 = 6;
 /// How often an insert is repeated at once if the store confirmed it but has no row.
 const INSERT_ATTEMPTS: u32 = 3;
+/// How often a window is counted if rows of it arrive meanwhile, before it waits for the next pass.
+const COUNT_ATTEMPTS: u32 = 3;
+/// So long before the vault drops the first rows of a window, it is published with what is there, whoever still has rows.
+const LAST_CALL_S: i64 = 3_600;
 
 pub(super) const LEDGER_END: &str = "SELECT toUnixTimestamp(max(window_end)) AS end, count() AS count \
      FROM publications WHERE site = {site:String}";
@@ -62,6 +68,8 @@ pub struct Publisher<V, S> {
     sites: Vec<PublishedSite>,
     files: Files,
     nodes: Nodes,
+    /// A clock that never jumps.
+    monotonic: Box<dyn Fn() -> Instant + Send + Sync>,
     /// Sites of which the files of an earlier run were deleted.
     tidied: BTreeSet<String>,
     /// By site: the last logged failure.
@@ -93,19 +101,22 @@ struct Seed {
 }
 
 impl<V: Tables, S: Tables> Publisher<V, S> {
-    /// A publisher that keeps its plans in `publish` under the data folder.
+    /// A publisher that keeps its plans in `publish` under the data folder. `node` is the name under which this process writes
+    /// leases.
     pub fn new(
         vault: V,
         stats: S,
         clock: Clock,
         sites: Vec<PublishedSite>,
         data_dir: &Path,
+        node: &str,
         node_timeout: Duration,
     ) -> Result<Self, PublishError> {
         Ok(Self {
             vault,
             stats,
-            nodes: Nodes::new(clock.clone(), node_timeout),
+            nodes: Nodes::new(node, node_timeout),
+            monotonic: Box::new(Instant::now),
             clock,
             sites,
             files: Files::open(data_dir.join("publish"))?,
@@ -120,6 +131,13 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     #[must_use]
     pub fn on_publication(mut self, listener: impl Fn(&str, &Window) + Send + Sync + 'static) -> Self {
         self.on_publication = Box::new(listener);
+        self
+    }
+
+    /// Hears silence by another clock.
+    #[cfg(test)]
+    pub(super) fn with_monotonic(mut self, now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
+        self.monotonic = Box::new(now);
         self
     }
 
@@ -222,27 +240,55 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             );
             return Ok(Some(plan::too_old(site, window, &counted)));
         }
-        let leases = self
-            .vault
-            .rows(LEASES, &[])
-            .await
-            .map_err(|source| PublishError::store("reading the nodes' leases", source))?;
-        let complete = match self.nodes.readiness(window.end, &leases) {
-            Readiness::Waiting => return Ok(None),
-            Readiness::Complete => true,
-            Readiness::Incomplete => false,
-        };
+        let is_last_call = self.clock.now().as_second() >= first_rows_die_s - LAST_CALL_S;
+        for _ in 0..COUNT_ATTEMPTS {
+            let complete = match self.readiness(window).await? {
+                Readiness::Complete => true,
+                Readiness::Incomplete => false,
+                Readiness::Waiting if is_last_call => false,
+                Readiness::Waiting => return Ok(None),
+            };
+            if let Some(plan) = self.count(site, window, complete, &counted).await? {
+                return Ok(Some(plan));
+            }
+        }
+        tracing::info!(
+            site = site.domain, start = %window.start, "rows of a window arrive while it is counted; it is counted again soon"
+        );
+        Ok(None)
+    }
+
+    /// Whether all nodes have emptied their spools past the window's end.
+    async fn readiness(&mut self, window: &Window) -> Result<Readiness, PublishError> {
+        let leases = self.vault.rows(LEASES, &[]).await.map_err(|source| {
+            self.nodes.vault_was_away();
+            PublishError::store("reading the nodes' leases", source)
+        })?;
+        Ok(self.nodes.readiness(window.end, &leases, (self.monotonic)()))
+    }
+
+    /// Computes the plan of a window from one state of the vault; `None` if its rows changed meanwhile.
+    async fn count(
+        &mut self,
+        site: &PublishedSite,
+        window: &Window,
+        complete: bool,
+        counted: &Counted,
+    ) -> Result<Option<Plan>, PublishError> {
         let seed = self.seed(site, window).await?;
         let split_shift = self.split_shift.get(&site.domain).copied().unwrap_or(0);
-        let input = PlanInput { seed: seed.as_bytes(), complete, counted: &counted, split_shift };
+        let input = PlanInput { seed: seed.as_bytes(), complete, counted, split_shift };
+        let reader = WindowReader { vault: &self.vault, site, window, split_shift };
+        let before = Fingerprint::read(&reader).await?;
         let plan = plan::compute(&self.vault, site, window, &input).await;
-        if plan.is_ok() {
-            self.split_shift.remove(&site.domain);
-        } else {
+        if plan.is_err() {
             // The engine may have run out of memory. The memory for one pseudonym is bounded, so smaller slices need less.
             self.split_shift.insert(site.domain.clone(), (split_shift + 1).min(SPLIT_SHIFT_MAX));
         }
-        plan.map(Some)
+        let plan = plan?;
+        let is_unchanged = Fingerprint::read(&reader).await? == before;
+        self.split_shift.remove(&site.domain);
+        Ok(is_unchanged.then_some(plan))
     }
 
     /// The window's random seed; it is created if there is none. If two processes create one at the same time, both use the older.

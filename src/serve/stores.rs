@@ -105,9 +105,14 @@ impl Inner {
         Ok((store, generation))
     }
 
+    /// The name under which this process writes leases.
+    fn node(&self) -> String {
+        self.config.server.node.clone().unwrap_or_else(host_name)
+    }
+
     /// Moves rows from the spool to the vault.
     async fn deliver(&self, vault: Store, generation: watch::Receiver<u64>, reader: spool::Reader) {
-        let node = self.config.server.node.clone().unwrap_or_else(host_name);
+        let node = self.node();
         let dead_letters = self.config.data.dir.join("dead-letters");
         let shipper =
             Shipper::new(vault, &node, self.clock.clone(), &dead_letters, generation, self.edge_closed.clone());
@@ -140,9 +145,10 @@ impl Inner {
 
     async fn publish(&self, Stores { vault, stats }: &Stores) {
         let node_timeout = Duration::from_secs(self.config.publish.node_timeout_s.into());
+        let (data, node) = (&self.config.data.dir, self.node());
         let new = || {
-            let (vault, stats, data) = (vault.clone(), stats.clone(), &self.config.data.dir);
-            let made = Publisher::new(vault, stats, self.clock.clone(), self.sites.clone(), data, node_timeout);
+            let (vault, stats, sites) = (vault.clone(), stats.clone(), self.sites.clone());
+            let made = Publisher::new(vault, stats, self.clock.clone(), sites, data, &node, node_timeout);
             std::future::ready(made.map_err(Into::into))
         };
         let Some(publisher) = self.until_stopped(self.until_it_works("publisher", new)).await else { return };

@@ -1,6 +1,8 @@
 //! Stores in memory for the publisher's tests: they answer the publisher's queries, and can fail at any call as after a kill.
+//! Rows can arrive at any call.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
@@ -11,7 +13,7 @@ use super::super::leases::LEASES;
 use super::super::publisher::{DELETE_SEEDS, LEDGER_END, ROWS_OF_WINDOW, SEED, SEEDS_UNTIL};
 use super::super::retention::{AGED, PARTITIONS, PUBLISHED};
 use super::super::separate_tables::SEPARATE_TABLES;
-use super::super::{Tables, queries};
+use super::super::{Tables, queries, snapshot};
 
 /// Both stores; clones share their state.
 #[derive(Clone, Default)]
@@ -20,13 +22,24 @@ pub(super) struct MemoryStore(Arc<Mutex<State>>);
 #[derive(Default)]
 pub(super) struct State {
     pub(super) tables: BTreeMap<String, Vec<Value>>,
-    /// Fixed answers to queries of the vault's rows.
+    /// Fixed answers to queries of the vault's rows. An answer under the query's name and the window's start is of that window
+    /// alone.
     pub(super) answers: BTreeMap<String, Vec<Value>>,
     /// The inserts and statements so far.
     pub(super) done: Vec<String>,
     /// How many calls succeed before one fails, and whether the failing call takes effect.
     pub(super) fails_after: Option<(u32, bool)>,
+    /// Whether all requests to the vault fail.
+    pub(super) vault_is_away: bool,
+    /// What happens at each call, before it.
+    pub(super) meanwhile: Option<Meanwhile>,
 }
+
+/// Something that changes the stores.
+pub(super) type Meanwhile = Box<dyn FnMut(&mut State) + Send>;
+
+/// The only queries of the stats store.
+const OF_STATS: [&str; 3] = [LEDGER_END, ROWS_OF_WINDOW, PUBLISHED];
 
 #[derive(Debug, thiserror::Error)]
 #[error("killed")]
@@ -48,6 +61,10 @@ impl MemoryStore {
             }
             Some((calls, _)) => *calls -= 1,
             None => {}
+        }
+        if let Some(mut meanwhile) = state.meanwhile.take() {
+            meanwhile(&mut state);
+            state.meanwhile = Some(meanwhile);
         }
         Ok(act(&mut state))
     }
@@ -85,12 +102,33 @@ impl State {
             LEASES | PARTITIONS | AGED | queries::EARLIEST | queries::EVENTS_BY_HOUR | queries::TALLIES => {
                 self.canned(sql)
             }
-            _ if *sql == *queries::TOTAL => self.canned("site"),
-            _ if sql.starts_with("-- The cells of every table") => self.canned("cells"),
+            _ if *sql == *queries::TOTAL => self.of_rows("site", params),
+            _ if sql.starts_with("-- The cells of every table") => self.of_rows("cells", params),
+            _ if sql == snapshot::query() => vec![self.fingerprint(params)],
             _ if *sql == *queries::FREQUENT_VALUES => Vec::new(),
             _ if SEPARATE_TABLES.iter().any(|table| *sql == table.count_query()) => Vec::new(),
             _ => panic!("not a query of the publisher: {sql}"),
         }
+    }
+
+    fn of_rows(&self, name: &str, params: &[(&str, String)]) -> Vec<Value> {
+        // All visitors are in the first slice.
+        if params.iter().any(|(name, value)| *name == "from" && value.contains(|digit| digit != '0')) {
+            return Vec::new();
+        }
+        let of_window = self.answers.get(&format!("{name} {}", param(params, "start")));
+        of_window.cloned().unwrap_or_else(|| self.canned(name))
+    }
+
+    /// A hash of everything that can be counted of a window and its day.
+    fn fingerprint(&self, params: &[(&str, String)]) -> Value {
+        let end = param(params, "end").parse::<i64>().expect("a number");
+        let mut hours = self.canned(queries::EVENTS_BY_HOUR);
+        hours.retain(|row| column(row, "hour") < end);
+        let rows = [self.of_rows("site", params), self.of_rows("cells", params), self.canned(queries::TALLIES), hours];
+        let mut hash = DefaultHasher::new();
+        json!(rows).to_string().hash(&mut hash);
+        json!({ "rows": 0, "batches": hash.finish() })
     }
 
     fn canned(&self, name: &str) -> Vec<Value> {
@@ -102,6 +140,9 @@ impl Tables for MemoryStore {
     type Error = Killed;
 
     async fn rows<T: DeserializeOwned + Send>(&self, sql: &str, params: &[(&str, String)]) -> Result<Vec<T>, Killed> {
+        if self.state().vault_is_away && !OF_STATS.contains(&sql) {
+            return Err(Killed);
+        }
         let rows = self.call(|state| state.answer(sql, params))?;
         Ok(rows.into_iter().map(|row| serde_json::from_value(row).expect("the answer's shape")).collect())
     }

@@ -3,6 +3,7 @@
 mod differencing_attack;
 mod distinguishability;
 mod memory_store;
+mod outages;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use memory_store::MemoryStore;
+use memory_store::{MemoryStore, State};
 
 use super::leases::LEASES;
 use super::noise::{Noise, TOTAL_NOISE};
@@ -21,6 +22,7 @@ use super::{Progress, PublishedSite, Publisher, RetentionWorker, Schedule};
 use crate::clock::Clock;
 use crate::items::Items;
 
+const NODE: &str = "a";
 const DAY_S: i64 = 86_400;
 /// A Wednesday.
 const START: i64 = 1_795_564_800;
@@ -32,11 +34,20 @@ fn crowd(people: u64) -> Value {
 /// One page and one place, with so many visitors, and late events if there are more than a hundred.
 fn fill(store: &MemoryStore, people: u64) {
     let mut state = store.state();
+    arrived(&mut state, people, "");
     let mut set = |name: &str, rows: Value| {
         state.answers.insert(name.to_owned(), serde_json::from_value(rows).expect("a list"));
     };
     set(EARLIEST, json!([{ "start": START + 7_200 }]));
     set(EVENTS_BY_HOUR, json!([{ "hour": START + 7_200, "count": people * 3 }]));
+    set(LEASES, json!([{ "node": NODE, "complete_until": START + 30 * DAY_S, "written_at": START }]));
+}
+
+/// The rows of so many visitors, as the vault's queries answer; of all windows, or of that whose start is the end of the name.
+fn arrived(state: &mut State, people: u64, of: &str) {
+    let mut set = |name: &str, rows: Value| {
+        state.answers.insert(format!("{name}{of}"), serde_json::from_value(rows).expect("a list"));
+    };
     let all = crowd(people);
     set(
         "site",
@@ -56,11 +67,10 @@ fn fill(store: &MemoryStore, people: u64) {
             },
         ]),
     );
-    set(LEASES, json!([{ "node": "a", "complete_until": START + 30 * DAY_S, "written_at": START }]));
 }
 
 fn lease(store: &MemoryStore, until: i64) {
-    let row = json!({ "node": "a", "complete_until": until * 1000, "written_at": START * 1000 });
+    let row = json!({ "node": NODE, "complete_until": until * 1000, "written_at": START * 1000 });
     store.state().answers.insert(LEASES.to_owned(), vec![row]);
 }
 
@@ -81,7 +91,8 @@ fn site() -> PublishedSite {
 
 fn publisher(store: &MemoryStore, clock: &Clock, folder: &Path) -> Publisher<MemoryStore, MemoryStore> {
     let node_timeout = Duration::from_secs(900);
-    Publisher::new(store.clone(), store.clone(), clock.clone(), vec![site()], folder, node_timeout).expect("a folder")
+    Publisher::new(store.clone(), store.clone(), clock.clone(), vec![site()], folder, NODE, node_timeout)
+        .expect("a folder")
 }
 
 fn ready(people: u64) -> (MemoryStore, Clock, tempfile::TempDir) {

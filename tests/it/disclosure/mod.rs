@@ -73,7 +73,7 @@ impl World {
     fn publisher(&self, sites: Vec<PublishedSite>) -> Publisher<Store, Store> {
         let node_timeout = Duration::from_secs(900);
         let (vault, stats) = (self.vault.clone(), self.stats.clone());
-        Publisher::new(vault, stats, self.clock.clone(), sites, self.folder.path(), node_timeout).unwrap()
+        Publisher::new(vault, stats, self.clock.clone(), sites, self.folder.path(), "a", node_timeout).unwrap()
     }
 
     /// Ends the day, all of whose rows are in the vault.

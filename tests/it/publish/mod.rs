@@ -163,7 +163,8 @@ impl World {
 
     fn publisher<V: Tables, S: Tables>(&self, vault: V, stats: S) -> Publisher<V, S> {
         let folder: &Path = self.folder.path();
-        Publisher::new(vault, stats, self.clock.clone(), vec![self.site()], folder, Duration::from_secs(900)).unwrap()
+        Publisher::new(vault, stats, self.clock.clone(), vec![self.site()], folder, "a", Duration::from_secs(900))
+            .unwrap()
     }
 
     async fn published(&self, table: &str) -> Vec<Value> {
