@@ -15,6 +15,8 @@ pub(super) const EVIDENCE_MAX: usize = 20;
 #[serde(rename_all = "snake_case", tag = "state", content = "evidence")]
 pub enum Verdict {
     Kept,
+    /// It holds, but not as well as it could: what is weak. The wall is whole all the same.
+    Warning(Vec<String>),
     /// It does not hold: the lines of evidence.
     Broken(Vec<String>),
     /// It could not be examined: the reasons.
@@ -32,6 +34,7 @@ struct Found {
     broken: Vec<String>,
     unknown: Vec<String>,
     not_here: Vec<String>,
+    warned: Vec<String>,
     looked: bool,
 }
 
@@ -50,6 +53,11 @@ impl Findings {
                 found.broken.push(line);
             }
         }
+    }
+
+    /// The rule holds, with this weakness.
+    pub(super) fn warn(&mut self, rule: &'static str, weakness: String) {
+        self.of(rule).warned.push(weakness);
     }
 
     /// The rule could not be examined.
@@ -84,6 +92,7 @@ impl Findings {
         match found {
             Found { broken, .. } if !broken.is_empty() => Verdict::Broken(cut(broken)),
             Found { unknown, .. } if !unknown.is_empty() => Verdict::Unknown(cut(unknown)),
+            Found { warned, .. } if !warned.is_empty() => Verdict::Warning(cut(warned)),
             Found { looked: true, .. } => Verdict::Kept,
             Found { not_here, .. } => Verdict::NotHere(not_here.iter().take(1).cloned().collect()),
         }

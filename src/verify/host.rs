@@ -23,6 +23,7 @@ pub(super) fn examine(subject: &Subject<'_>, findings: &mut Findings) -> String 
     keys(subject, findings);
     files(subject, findings);
     addresses(subject, findings);
+    heads(&subject.audit, findings);
     match audit::verify(&subject.audit, None, &[]) {
         Ok(verified) => {
             findings.add("audit", verified.fault.as_ref().map(ToString::to_string));
@@ -33,6 +34,17 @@ pub(super) fn examine(subject: &Subject<'_>, findings: &mut Findings) -> String 
             findings.add("audit", [format!("it cannot be read: {error}")]);
             String::new()
         }
+    }
+}
+
+/// Heads beside their log are lost with it, and forged with it. That is a weakness and no breach: it is the default.
+fn heads(place: &audit::Place, findings: &mut Findings) {
+    match (fs::metadata(&place.log), fs::metadata(&place.heads)) {
+        (Ok(log), Ok(heads)) if log.dev() == heads.dev() => {
+            findings.warn("audit-heads", format!("{} is on the volume of the log", place.heads.display()));
+        }
+        (Ok(_), Ok(_)) => findings.add("audit-heads", []),
+        _ => findings.not_here("audit-heads", "no audit log with heads is there yet"),
     }
 }
 

@@ -76,6 +76,11 @@ impl Report {
         self.count(|verdict| matches!(verdict, Verdict::Unknown(_)))
     }
 
+    /// How many rules hold with a weakness.
+    pub fn warnings(&self) -> usize {
+        self.count(|verdict| matches!(verdict, Verdict::Warning(_)))
+    }
+
     /// Whether every rule was examined and holds.
     pub fn is_whole(&self) -> bool {
         self.broken() + self.unknown() == 0

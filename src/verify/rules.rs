@@ -100,6 +100,8 @@ pub const RULES: &[Rule] = &[
         "`tamga keys destroy`; then see why the collector does not run."),
     rule("audit", "The audit log is whole", LOGGED,
         "Keep the file as evidence; compare with heads kept elsewhere: `tamga audit verify --heads`."),
+    rule("audit-heads", "The audit log's heads are on another volume than the log", LOGGED,
+        "Set [audit] heads_file to a file on another volume, or keep what `tamga audit heads` prints elsewhere."),
     rule("files", "Nobody else on this machine reads spool, stores or audit log", NEEDED_ONLY,
         "chmod 700 on [data] dir."),
     rule("address", "The stores are at addresses that are allowed", "Nomapay §3.1, PRO IT §7.4: where data are stored",

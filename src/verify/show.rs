@@ -10,6 +10,7 @@ const COLOURS: [&str; 5] = ["\u{1b}[32m", "\u{1b}[31m", "\u{1b}[33m", "\u{1b}[2m
 fn word(verdict: &Verdict) -> (&'static str, usize, &[String]) {
     match verdict {
         Verdict::Kept => ("kept", 0, &[]),
+        Verdict::Warning(weaknesses) => ("warning", 2, weaknesses),
         Verdict::Broken(evidence) => ("BROKEN", 1, evidence),
         Verdict::Unknown(why) => ("not seen", 2, why),
         Verdict::NotHere(why) => ("not here", 3, why),
@@ -20,6 +21,9 @@ fn word(verdict: &Verdict) -> (&'static str, usize, &[String]) {
 fn summary(report: &Report) -> String {
     let (all, broken, unknown) = (report.rules.len(), report.broken(), report.unknown());
     match (broken, unknown) {
+        (0, 0) if report.warnings() > 0 => {
+            format!("The wall is whole: {all} rules, none broken, {} with a warning.", report.warnings())
+        }
         (0, 0) => format!("The wall is whole: {all} rules, none broken."),
         (0, _) => format!("The wall could not be examined completely: {unknown} of {all} rules could not be examined."),
         (_, 0) => format!("THE WALL IS NOT WHOLE: {broken} of {all} rules are broken."),
@@ -39,7 +43,7 @@ pub fn text(report: &Report, colours: bool) -> String {
         for line in lines {
             let _ = writeln!(out, "{:>10}{}- {}{}", "", colour(index), plain(line), colour(4));
         }
-        if matches!(examined.verdict, Verdict::Broken(_)) {
+        if matches!(examined.verdict, Verdict::Broken(_) | Verdict::Warning(_)) {
             let _ =
                 writeln!(out, "{:>10}clause: {}\n{:>10}remedy: {}", "", examined.rule.clause, "", examined.rule.remedy);
         }
@@ -76,7 +80,7 @@ pub fn html(report: &Report) -> String {
             let lines: String = lines.iter().map(|line| format!("<li>{}</li>", escape(line))).collect();
             let _ = write!(rows, "<ul>{lines}</ul>");
         }
-        if matches!(examined.verdict, Verdict::Broken(_)) {
+        if matches!(examined.verdict, Verdict::Broken(_) | Verdict::Warning(_)) {
             let _ = write!(rows, "<p><b>Remedy:</b> {}</p>", escape(examined.rule.remedy));
         }
         let _ = writeln!(rows, "</td><td><code>{}</code></td></tr>", examined.rule.name);

@@ -70,7 +70,28 @@ async fn every_planted_breach_is_found_and_named_and_nothing_else_is() {
     println!("{} breaches of {} rules, each found and named", BREACHES.len(), rules.len());
     assert!(BREACHES.len() >= 30);
     let untried: Vec<_> = verify::RULES.iter().map(|rule| rule.name).filter(|rule| !rules.contains(rule)).collect();
-    assert_eq!(untried, ["policy-effective"], "its breach is tried on a real engine");
+    // The breach of the first is tried on a real engine; the second only warns.
+    assert_eq!(untried, ["policy-effective", "audit-heads"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_of_the_audit_log_on_its_volume_are_a_warning_and_no_breach() {
+    let (world, elsewhere) = (World::new().await, tempfile::tempdir_in("/dev/shm").unwrap());
+    let mut subject = world.subject();
+    let seen = |report: &verify::Report| {
+        let of_heads = report.rules.iter().find(|examined| examined.rule.name == "audit-heads").unwrap();
+        of_heads.verdict.clone()
+    };
+    let beside = verify::examine(&subject).await;
+    assert!(matches!(seen(&beside), Verdict::Warning(lines) if lines[0].contains("on the volume of the log")));
+    assert!(beside.is_whole() && beside.warnings() == 1);
+    let shown = verify::text(&beside, false);
+    assert!(shown.contains("warning   audit-heads") && shown.contains("heads_file"), "{shown}");
+    let heads = elsewhere.path().join("audit.heads");
+    std::fs::copy(&subject.audit.heads, &heads).unwrap();
+    subject.audit.heads = heads;
+    let apart = verify::examine(&subject).await;
+    assert_eq!((seen(&apart), apart.warnings()), (Verdict::Kept, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
