@@ -78,16 +78,9 @@ impl State {
 impl admin::Watch for State {
     fn not_ready(&self) -> Vec<String> {
         let usage = self.spool.usage();
-        let mut reasons = Vec::new();
-        match usage.health {
-            spool::Health::Healthy => (),
-            spool::Health::DiskFull => reasons.push("the spool's disk is full; free some space".to_owned()),
-            spool::Health::Broken(how) => reasons.push(format!("the spool's disk fails: {how}")),
-        }
-        if !self.spool.has_space(collect::BODY_MAX) {
-            reasons.push("the spool is at its quota; bring the vault back, or raise [data] spool_quota_mib".to_owned());
-        }
-        reasons
+        let used = usage.bytes.saturating_add(usage.queued_bytes).saturating_add(collect::BODY_MAX as u64);
+        let has_space = self.spool.has_space(collect::BODY_MAX);
+        spool_trouble(usage.health, used > usage.quota_bytes, has_space).into_iter().collect()
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -122,6 +115,19 @@ impl admin::Watch for State {
     }
 }
 
+/// Why the spool takes no rows now. The first cause is named, and not what follows from it.
+fn spool_trouble(health: spool::Health, is_at_quota: bool, has_space: bool) -> Option<String> {
+    Some(match health {
+        spool::Health::DiskFull => "the spool's disk is full; free some space".to_owned(),
+        spool::Health::Broken(how) => format!("the spool's disk fails: {how}"),
+        spool::Health::Healthy if has_space => return None,
+        spool::Health::Healthy if is_at_quota => {
+            "the spool is at its quota; bring the vault back, or raise [data] spool_quota_mib".to_owned()
+        }
+        spool::Health::Healthy => "the spool's disk is slower than what arrives; more waits than may".to_owned(),
+    })
+}
+
 /// The row accounting as the metrics name them.
 fn row_counts(accounting: &spool::RowAccounting) -> RowCounts {
     let settled = &accounting.settled;
@@ -135,5 +141,26 @@ fn row_counts(accounting: &spool::RowAccounting) -> RowCounts {
         expired: settled.expired,
         lost: settled.lost,
         erased_elsewhere: accounting.erased_elsewhere,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quota_full_disk_and_disk_error_are_different_reasons() {
+        let says = |health, is_at_quota, words: &str| {
+            let trouble = spool_trouble(health, is_at_quota, false).expect("a reason");
+            assert!(trouble.contains(words), "{trouble}");
+            assert_eq!(trouble.contains("quota"), words == "quota", "{trouble}");
+        };
+        for is_at_quota in [false, true] {
+            says(spool::Health::DiskFull, is_at_quota, "disk is full");
+            says(spool::Health::Broken("EIO".into()), is_at_quota, "disk fails: EIO");
+        }
+        says(spool::Health::Healthy, true, "quota");
+        says(spool::Health::Healthy, false, "slower");
+        assert_eq!(spool_trouble(spool::Health::Healthy, true, true), None);
     }
 }
