@@ -93,6 +93,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Address for operations; not for the internet. Default 127.0.0.1:9090: this machine only.
     pub admin_listen: SocketAddr,
+    /// Further names of `admin_listen`, beside addresses and `localhost`. Default none: others can make a name point there.
+    pub admin_hosts: Vec<String>,
     /// The certificate chain (PEM) for TLS at `listen`; needs `key_file`. Both files are read again when they change. Default
     /// none: a proxy before the collector ends TLS.
     pub certificate_file: Option<PathBuf>,
@@ -101,10 +103,9 @@ pub struct Server {
     /// Networks of proxies whose forwarding headers are believed. Default none: everybody can write such a header.
     pub trusted_proxies: Vec<IpNet>,
     /// The one header in which trusted proxies name the client: `X-Forwarded-For`, `Forwarded` (RFC 7239), or one with a single
-    /// address, such as `CF-Connecting-IP`. The proxies must write it and not pass on a client's header. Default
-    /// `X-Forwarded-For`: most proxies write it.
+    /// address, such as `CF-Connecting-IP`. Proxies must not pass on a client's. Default `X-Forwarded-For`: most write it.
     pub client_address_header: String,
-    /// The maximum of open connections; further ones wait. Default 4096: about 50 MiB of buffers.
+    /// The maximum of open connections, lowered to what the limit of open files allows; others wait. Default 4096: 50 MiB.
     pub max_connections: u32,
     /// Seconds within which a request's head must arrive, also on an idle connection. Default 10: slow phones need less.
     pub head_deadline_s: u32,
@@ -121,6 +122,7 @@ impl Default for Server {
         Self {
             listen: ([127, 0, 0, 1], 8080).into(),
             admin_listen: ([127, 0, 0, 1], 9090).into(),
+            admin_hosts: Vec::new(),
             certificate_file: None,
             key_file: None,
             trusted_proxies: Vec::new(),

@@ -8,6 +8,7 @@ mod durability;
 mod hostile;
 mod identity;
 mod limits;
+mod operations;
 mod opt_out;
 mod pixel;
 mod refusals;

@@ -97,7 +97,16 @@ dir = "{keys}"
 
     /// `tamga` in the folder, without the settings of this process's environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(programs::tamga());
+        self.prepared(Command::new(programs::tamga()), arguments)
+    }
+
+    /// `tamga serve` with at most this many open files; the soft limit is half of that.
+    pub(crate) fn serve_with_descriptors(&self, hard: u64) -> Command {
+        let script = format!("ulimit -Sn {} && ulimit -Hn {hard} && exec \"$0\" serve --config tamga.toml", hard / 2);
+        self.prepared(Command::new("sh"), &["-c", &script, &programs::tamga().to_string_lossy()])
+    }
+
+    fn prepared(&self, mut command: Command, arguments: &[&str]) -> Command {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TAMGA")) {
             command.env_remove(name);
         }
@@ -181,9 +190,14 @@ impl Program {
             .body(body)
     }
 
+    /// A request to the admin listener.
+    pub(crate) fn operations(&self, target: &str) -> Call {
+        Call::new(self.admin, "GET", target).header("Host", &self.admin.to_string())
+    }
+
     /// Sends a request to the admin listener.
     pub(crate) async fn ask(&self, target: &str) -> Answer {
-        Call::new(self.admin, "GET", target).header("Host", "a").send().await
+        self.operations(target).send().await
     }
 
     /// Limits the process's file descriptors to those that are open and this many more.

@@ -1,0 +1,63 @@
+//! Do idle connections leave enough file descriptors, and does the admin listener refuse pages of other sites?
+
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::support::collector::view_of;
+use crate::support::program::{Ground, Program};
+
+#[tokio::test]
+async fn more_idle_connections_than_descriptors_starve_nobody() {
+    let ground = Ground::new();
+    ground.send_stores_away();
+    let product = Program::watch(ground.serve_with_descriptors(300).spawn().unwrap());
+    let lowered = product.logged("max_connections");
+    assert!(lowered.contains("configured=4096") && lowered.contains("descriptors=300"), "{lowered}");
+    for round in 0..3 {
+        let mut idle = Vec::new();
+        for _ in 0..350 {
+            idle.push(TcpStream::connect(product.address).await.unwrap());
+        }
+        let mut good = JoinSet::new();
+        for seq in 0..30 {
+            let call = product.beacon(view_of(round, seq, "/tariffs"));
+            good.spawn(async move { call.send().await.outcome().to_owned() });
+        }
+        assert_eq!(good.join_all().await, ["accepted"; 30], "{}", product.log());
+        assert_eq!(product.ask("/healthz").await.status, 200);
+        drop(idle);
+    }
+    let log = product.log();
+    assert!(!log.contains("cannot accept") && !log.contains("cannot write"), "{log}");
+}
+
+#[tokio::test]
+async fn the_admin_listener_answers_no_page_of_another_site() {
+    let ground = Ground::new();
+    ground.send_stores_away();
+    let named = std::fs::read_to_string(ground.folder.path().join("tamga.toml")).unwrap();
+    ground.write("tamga.toml", &named.replace("[server]", "[server]\nadmin_hosts = [\"tamga.internal\"]"));
+    let product = Program::serve(&ground, &[]);
+    for target in ["/healthz", "/readyz", "/metrics"] {
+        let asked = |name: &'static str, value: &'static str| product.operations(target).header(name, value);
+        for (call, status) in [
+            (product.operations(target), 200),
+            (asked("Host", "localhost:9090"), 200),
+            (asked("Host", "10.1.2.3:9090"), 200),
+            (asked("Host", "tamga.internal"), 200),
+            (asked("Sec-Fetch-Site", "none"), 200),
+            (asked("Host", "rebound.example:9090"), 403),
+            (asked("Sec-Fetch-Site", "cross-site"), 403),
+            (asked("Sec-Fetch-Site", "same-site"), 403),
+            (product.operations(target).without("Host"), 400),
+        ] {
+            let answer = call.send().await;
+            assert_eq!(answer.status, status, "{target}");
+            if status != 400 {
+                assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+                assert_eq!(answer.header("cross-origin-resource-policy"), Some("same-origin"));
+            }
+            assert!(status == 200 || answer.body.len() < 80, "a refusal says nothing of the state");
+        }
+    }
+}
