@@ -2,6 +2,7 @@
 //! is written once, at whatever call the publisher is killed.
 
 mod declared;
+mod outage;
 
 use std::collections::BTreeMap;
 use std::path::Path;
