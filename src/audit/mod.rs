@@ -71,7 +71,8 @@ pub struct Audit {
 
 struct Tail {
     log: File,
-    heads: File,
+    /// None while the file cannot be opened: its volume may come back.
+    heads: Option<File>,
     /// Up to where this process has read or written the log.
     len: u64,
     /// The last line.
@@ -97,7 +98,8 @@ impl Audit {
     }
 
     fn open_with(place: &Place, clock: Clock, rotate_bytes: u64) -> io::Result<Self> {
-        let (log, heads) = (open(&place.log)?, open(&place.heads)?);
+        let log = open(&place.log)?;
+        let heads = open(&place.heads).inspect_err(|error| heads_failed(place, error)).ok();
         let tail = Tail {
             log,
             heads,
@@ -183,6 +185,12 @@ impl Audit {
             tail.log = next;
             tail.len = u64::MAX;
         }
+        if tail.heads.is_none()
+            && let Ok(heads) = open(&self.place.heads)
+        {
+            // What it lacks is seen when the log is read again.
+            (tail.heads, tail.len) = (Some(heads), u64::MAX);
+        }
         let outcome = self.catch_up(tail).and_then(|()| work(tail));
         let unlocked = flock(&tail.log, FlockOperation::Unlock);
         outcome.and(unlocked.map_err(Into::into))
@@ -220,10 +228,11 @@ impl Audit {
 
     /// The number of lines whose heads are in their file. A torn head is cut off.
     fn known_heads(&self, tail: &Tail) -> io::Result<u64> {
+        let Some(heads) = &tail.heads else { return Ok(0) };
         let text = fs::read(&self.place.heads)?;
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         if whole < text.len() {
-            tail.heads.set_len(whole as u64)?;
+            heads.set_len(whole as u64)?;
         }
         let last = text[..whole].split(|byte| *byte == b'\n').rev().find(|line| !line.is_empty());
         Ok(last.and_then(Head::read).map_or(0, |head| head.next))
@@ -260,8 +269,7 @@ impl Audit {
         tail.headless.push(head);
         // The entry is in the log. A head that cannot be written now is written with the next one.
         if let Err(error) = write_heads(tail) {
-            let path = self.place.heads.display();
-            tracing::error!(%error, %path, "cannot write the audit log's heads; free their disk");
+            heads_failed(&self.place, &error);
         }
         Ok(())
     }
@@ -279,15 +287,22 @@ impl Audit {
     }
 }
 
+fn heads_failed(place: &Place, error: &io::Error) {
+    let path = place.heads.display();
+    tracing::error!(%error, %path, "cannot write the audit log's heads; free or mount their disk. They are written later");
+}
+
 fn write_heads(tail: &mut Tail) -> io::Result<()> {
     if tail.headless.is_empty() {
         return Ok(());
     }
+    // Reported when it could not be opened.
+    let Some(heads) = &tail.heads else { return Ok(()) };
     let text: String = tail.headless.iter().map(Head::write).collect();
-    let end = tail.heads.metadata()?.len();
-    reserve(&tail.heads, end);
-    if let Err(error) = tail.heads.write_all_at(text.as_bytes(), end).and_then(|()| tail.heads.sync_data()) {
-        let _ = tail.heads.set_len(end);
+    let end = heads.metadata()?.len();
+    reserve(heads, end);
+    if let Err(error) = heads.write_all_at(text.as_bytes(), end).and_then(|()| heads.sync_data()) {
+        let _ = heads.set_len(end);
         return Err(error);
     }
     tail.headless.clear();

@@ -161,7 +161,10 @@ async fn a_server_that_cannot_be_used_keeps_no_beacon_from_being_taken_and_deliv
     );
     let stats = section("stats", &format!("http://127.0.0.1:{away}"), "stats.password", "");
     ground.write("stats.password", PASSWORD);
-    ground.write("tamga.toml", &(ground.config() + &vault + &stats));
+    // The volume of the audit log's heads is not mounted.
+    let heads = folder.join("elsewhere/audit.heads");
+    let audit = format!("\n[audit]\nheads_file = \"{}\"\n", heads.display());
+    ground.write("tamga.toml", &(ground.config() + &vault + &stats + &audit));
     let newer = "INSERT INTO schema_migrations (version, name, checksum, statement, applied_at) VALUES \
                  (99, 'newer', '', 1, now())";
     let prepared = store(&engine.url(), PASSWORD, VAULT);
@@ -194,7 +197,12 @@ async fn a_server_that_cannot_be_used_keeps_no_beacon_from_being_taken_and_deliv
     pass_on(away, &engine).await;
     broken.says(&["stats cannot be used", "migration 1", "another text"]).await;
     engine.sql("DROP DATABASE tamga_stats SYNC").await;
+    fs::create_dir(heads.parent().unwrap()).unwrap();
     broken.delivered(|| store(&engine.url(), PASSWORD, VAULT)).await;
+    let verified = ground.run(&["audit", "verify"], &[]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    let heads = fs::read_to_string(&heads).unwrap();
+    assert!(heads.starts_with("0 "), "the heads of the time without their volume are there too: {heads}");
 }
 
 /// The engine also answers on this port from now on.
