@@ -75,6 +75,9 @@ enum Verb {
     /// Look at the keys of days, or destroy them
     #[command(subcommand)]
     Keys(KeysVerb),
+    /// Look at the time that the collector has kept, and put right what a wrong clock did
+    #[command(subcommand)]
+    Clock(ClockVerb),
     /// Look at the audit log
     #[command(subcommand)]
     Audit(AuditVerb),
@@ -158,6 +161,24 @@ enum KeysVerb {
         all: bool,
         /// Confirm
         #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum ClockVerb {
+    /// Print the time that the collector has kept, and whether the wall clock agrees
+    Status(ConfigFile),
+    /// Believe the wall clock as it is now, although the collector disputes it
+    #[command(long_about = "Believe the wall clock as it is now, although the collector disputes it.\n\n\
+        A wall clock that jumps is not believed: the time goes on by a clock that nobody can set, no key is destroyed and \
+        nothing is published until both agree again. A jump of less than a day that lasts for two hours is taken over without \
+        this verb. Look at the clock first: with a wrong one, keys die early and rows come to be on wrong days.")]
+    Accept {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Yes, the wall clock is right
+        #[arg(long, required = true)]
         yes: bool,
     },
 }
@@ -310,7 +331,8 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Serve(file) => {
             let config = Config::load(&file.config)?;
             runtime()?.block_on(async {
-                let running = serve::start(config, Clock::machine()).await?;
+                let clock = Clock::kept_in(&config.data.dir);
+                let running = serve::start(config, clock).await?;
                 running.stop_on_signals()?;
                 running.wait().await
             })
@@ -327,15 +349,18 @@ fn run(verb: Verb) -> Result<()> {
         }
         Verb::Config(ConfigVerb::Example) => print(Config::example()),
         Verb::Keys(KeysVerb::Status(file)) => {
-            print(&serve::keys_status(&Config::load(&file.config)?, &Clock::machine())?)
+            let config = Config::load(&file.config)?;
+            print(&serve::keys_status(&config, &Clock::kept_in(&config.data.dir))?)
         }
         Verb::Keys(KeysVerb::Destroy { config, site, day, all: _, yes }) => {
             if !yes {
                 bail!("a destroyed key cannot be restored, and its day's visitors split in two; add --yes to do it");
             }
             let config = Config::load(&config.config)?;
-            print(&serve::destroy_keys(&config, Clock::machine(), site.as_deref().zip(day))?)
+            print(&serve::destroy_keys(&config, Clock::kept_in(&config.data.dir), site.as_deref().zip(day))?)
         }
+        Verb::Clock(ClockVerb::Status(file)) => print(&serve::clock::status(&Config::load(&file.config)?.data.dir)),
+        Verb::Clock(ClockVerb::Accept { config, .. }) => print(&serve::clock::accept(&Config::load(&config.config)?)?),
         Verb::Audit(verb) => print(&audit(verb)?),
         Verb::Verify { config, json, html } => {
             let colours =
@@ -356,7 +381,11 @@ fn run(verb: Verb) -> Result<()> {
         }
         Verb::Vault(VaultVerb::Query { config, access, sql }) => {
             let config = Config::load(&config.config)?;
-            print(&runtime()?.block_on(serve::vault::query(&config, &Clock::machine(), access.request(&sql)))?)
+            print(&runtime()?.block_on(serve::vault::query(
+                &config,
+                &Clock::kept_in(&config.data.dir),
+                access.request(&sql),
+            ))?)
         }
         Verb::DeadLetters(verb) => print(&dead_letters(verb)?),
         Verb::Snippet { config, site } => {
@@ -384,7 +413,7 @@ fn dead_letters(verb: DeadLetterVerb) -> Result<String> {
         DeadLetterVerb::List(file) => return serve::dead_letters::list(&Config::load(&file.config)?),
         DeadLetterVerb::Show { file, access } => {
             let (config, subject) = (Config::load(&file.config.config)?, serve::dead_letters::name_of(&file.file));
-            return serve::dead_letters::show(&config, &Clock::machine(), access.request(&subject));
+            return serve::dead_letters::show(&config, &Clock::kept_in(&config.data.dir), access.request(&subject));
         }
         DeadLetterVerb::Replay(file) => (file, Command::Replay),
         DeadLetterVerb::Drop { file, .. } => (file, Command::Drop),

@@ -102,6 +102,10 @@ pub struct Metrics {
     pub keys_lost: Counter,
     /// Entries that wait because the audit log cannot be written.
     pub audit_waiting: Gauge,
+    /// Whether a clock is disputed: 0 or 1.
+    pub clock_disputed: Gauge,
+    /// How far the wall clock is ahead of the time that the node has kept, in seconds.
+    pub clock_offset: Gauge,
     /// Seconds from the arrival of a beacon's headers to its answer.
     pub request_duration: RequestDuration,
 }
@@ -181,6 +185,10 @@ impl Metrics {
         all.add("wall_check_unknown", None, rule, help, self.wall_check_unknown.clone());
         let help = "Time of the last examination of the wall, since 1970";
         all.add("wall_examined_timestamp", seconds, None, help, self.wall_examined.clone());
+        let help = "1 if the wall clock, or that of a store, disagrees with the time that the node has kept";
+        all.add("clock_disputed", None, None, help, self.clock_disputed.clone());
+        let help = "How far the wall clock is ahead of the time that the node has kept";
+        all.add("clock_offset", Some(Unit::Seconds), None, help, self.clock_offset.clone());
         all.add("windows_published", None, None, "Windows that were published", self.windows_published.clone());
         all.add("keys_destroyed", None, None, "Day keys that were destroyed", self.keys_destroyed.clone());
         all.add("keys_lost", None, None, "Day keys that replaced a lost one", self.keys_lost.clone());

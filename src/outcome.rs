@@ -101,6 +101,8 @@ pub enum Rejection {
     InFlight,
     /// The key of the site's day cannot be read or made.
     NoKey,
+    /// Nobody knows the day: the machine was restarted, and its clock shows an impossible time.
+    NoTime,
     /// The client went away before the outcome was known.
     Abandoned,
     /// More requests from one network than are allowed.
@@ -111,7 +113,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// All rejections, in a stable order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Malformed,
         Self::OutOfBounds,
         Self::UnknownVersion,
@@ -125,6 +127,7 @@ impl Rejection {
         Self::TooSlow,
         Self::InFlight,
         Self::NoKey,
+        Self::NoTime,
         Self::Abandoned,
         Self::NetworkLimit,
         Self::SiteLimit,
@@ -146,6 +149,7 @@ impl Rejection {
             Self::TooSlow => "too_slow",
             Self::InFlight => "in_flight",
             Self::NoKey => "no_key",
+            Self::NoTime => "no_time",
             Self::Abandoned => "abandoned",
             Self::NetworkLimit => "network_limit",
             Self::SiteLimit => "site_limit",
@@ -162,7 +166,7 @@ impl Rejection {
             Self::MediaType => 415,
             Self::OutOfBounds => 422,
             Self::NetworkLimit | Self::SiteLimit => 429,
-            Self::SpoolFull | Self::DiskFull | Self::SpoolBroken | Self::InFlight | Self::NoKey => 503,
+            Self::SpoolFull | Self::DiskFull | Self::SpoolBroken | Self::InFlight | Self::NoKey | Self::NoTime => 503,
         }
     }
 
@@ -176,7 +180,7 @@ impl Rejection {
             Self::ForeignOrigin => "The site does not list this origin.",
             Self::TooLarge => "A beacon holds at most 64 KiB.",
             Self::MediaType => "A beacon is sent as text/plain or application/json.",
-            Self::SpoolFull | Self::DiskFull | Self::SpoolBroken | Self::InFlight | Self::NoKey => {
+            Self::SpoolFull | Self::DiskFull | Self::SpoolBroken | Self::InFlight | Self::NoKey | Self::NoTime => {
                 "The collector cannot store anything right now; try again later."
             }
             Self::NetworkLimit | Self::SiteLimit => "There are too many requests; try again later.",

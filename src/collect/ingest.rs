@@ -72,6 +72,9 @@ where
         return Ok(off);
     }
     let client = collector.network_limit(head, peer)?;
+    if collector.clock.is_unknown() {
+        return Err(collector.metrics.reject(Rejection::NoTime));
+    }
     let ticket = collector.spool.enter(collector.clock.now_ms());
     let payload = Box::pin(collector.body(head, payload)).await?;
     // A block of its own: its values are dropped before the request waits for the disk, so the future stays small.

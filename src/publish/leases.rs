@@ -14,9 +14,14 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-/// The last lease of each node; times in milliseconds since 1970.
-pub(super) const LEASES: &str = "SELECT node, toUnixTimestamp64Milli(max(complete_until)) AS complete_until, \
-     toUnixTimestamp64Milli(max(written_at)) AS written_at FROM leases GROUP BY node ORDER BY node";
+/// The last lease of each node; times in milliseconds since 1970. A lease that was written after `until`, or promises more,
+/// comes from a node whose clock was wrong: it counts as a lease of 1970.
+pub(super) const LEASES: &str = "SELECT node, toUnixTimestamp64Milli(maxIf(complete_until, believed)) AS complete_until, \
+     toUnixTimestamp64Milli(maxIf(written_at, believed)) AS written_at \
+     FROM (SELECT *, greatest(complete_until, written_at) <= fromUnixTimestamp64Milli({until:Int64}) AS believed FROM leases) \
+     GROUP BY node ORDER BY node";
+/// The clocks of two nodes may differ by so many milliseconds.
+pub(super) const NODES_DIFFER_MS: i64 = 60_000;
 
 /// Between two renewals of the own lease that are further apart, silence is not counted: for some of that time nobody could
 /// write leases, or nobody read them. A lease is renewed every ten seconds.

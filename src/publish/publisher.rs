@@ -14,7 +14,7 @@ use crate::secret::Secret;
 
 use super::error::PublishError;
 use super::files::Files;
-use super::leases::{LEASES, Nodes, Readiness};
+use super::leases::{LEASES, NODES_DIFFER_MS, Nodes, Readiness};
 use super::model::{PublishedSite, Row};
 use super::plan::{self, Counted, Plan, PlanInput, VAULT_DAYS};
 use super::queries::EARLIEST;
@@ -187,7 +187,8 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     pub async fn advance(&mut self, index: usize) -> Result<Progress, PublishError> {
         let site = self.sites[index].clone();
         let Some(window) = self.next(&site).await? else { return Ok(Progress::UpToDate) };
-        if self.clock.now() < window.end {
+        let is_over = |now: Timestamp| now >= window.end;
+        if !self.clock.now_to_publish().is_some_and(is_over) {
             return Ok(Progress::UpToDate);
         }
         let path = self.files.plan(&site.domain, window.start.as_second());
@@ -199,6 +200,10 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                 plan
             }
         };
+        // Computing a plan takes a while, and another process may have made it.
+        if !self.clock.now_to_publish().is_some_and(is_over) {
+            return Ok(Progress::Waiting(window));
+        }
         self.write(&site, &window, &plan).await?;
         self.forget(&site, window.start.as_second()).await?;
         self.files.remove(&path)?;
@@ -260,7 +265,8 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
 
     /// Whether all nodes have emptied their spools past the window's end.
     async fn readiness(&mut self, window: &Window) -> Result<Readiness, PublishError> {
-        let leases = self.vault.rows(LEASES, &[]).await.map_err(|source| {
+        let until = [("until", (self.clock.now_ms() + NODES_DIFFER_MS).to_string())];
+        let leases = self.vault.rows(LEASES, &until).await.map_err(|source| {
             self.nodes.vault_was_away();
             PublishError::store("reading the nodes' leases", source)
         })?;

@@ -117,7 +117,7 @@ pub fn show(config: &Config, only: Option<&str>, since: Option<jiff::Timestamp>,
 /// `tamga audit heads`: the last head, or all, to be kept elsewhere. The export is an entry too.
 pub fn heads(config: &Config, all: bool) -> Result<String> {
     let place = place(config);
-    let audit = open(config, Clock::machine())?;
+    let audit = open(config, Clock::kept_in(&config.data.dir))?;
     audit.record("export heads", &json!({ "all": all }))?;
     let text =
         std::fs::read_to_string(&place.heads).with_context(|| format!("cannot read {}", place.heads.display()))?;

@@ -52,7 +52,7 @@ pub async fn execute(config: &Config, command: Command, name: &str) -> Result<St
         let said = admin.command(command, name).await.with_context(|| name.to_owned())?;
         return Ok(format!("{name}: {said}.\n"));
     };
-    let audit = super::audit::open(config, Clock::machine())?;
+    let audit = super::audit::open(config, Clock::kept_in(&config.data.dir))?;
     let (said, outcomes) = match command {
         Command::Drop => admin.drop_alone(name, &idle.open_tokens),
         Command::Replay => replay(config, &admin, name, &idle.open_tokens).await?,
@@ -79,12 +79,12 @@ type Replayed = Result<(String, Outcomes), DeadLetterError>;
 async fn replay(config: &Config, admin: &DeadLetterAdmin, name: &str, open: &[String]) -> Result<Replayed> {
     if let Some(server) = &config.vault {
         let store = Store::on_server(server, VAULT, Limits::default())?;
-        return Ok(admin.replay_alone(store, Clock::machine(), name, open).await);
+        return Ok(admin.replay_alone(store, Clock::kept_in(&config.data.dir), name, open).await);
     }
     let engine = Supervisor::start(EngineOptions::vault(config))?;
     engine.ready().await?;
     let store = engine.store(VAULT, Limits::default()).await?;
-    let replayed = admin.replay_alone(store, Clock::machine(), name, open).await;
+    let replayed = admin.replay_alone(store, Clock::kept_in(&config.data.dir), name, open).await;
     engine.stop().await;
     Ok(replayed)
 }

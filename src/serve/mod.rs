@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod break_glass;
+pub mod clock;
 pub mod dead_letters;
 mod descriptors;
 mod keys;
@@ -126,13 +127,14 @@ where
     audit::note_configuration(&audit, &config);
 
     let (shutdown, edge_closed) = (CancellationToken::new(), CancellationToken::new());
-    let state = State::new(metrics, writer);
+    let state = State::new(metrics, writer, clock.clone());
     let (limits, admin_limits) = descriptors::limits(&config.server, descriptors::raise());
     let admin = admin::router(state.clone(), &config.server.admin_hosts);
     let endpoint = Endpoint { listener, tls: tls.as_ref().map(Tls::acceptor).transpose()? };
     let mut edge = vec![
         tokio::spawn(server::serve(endpoint, wrap(edge, address), limits, shutdown.clone())),
         tokio::spawn(server::serve(admin_listener, admin, admin_limits, shutdown.clone())),
+        tokio::spawn(clock::keep(clock.clone(), audit.clone(), shutdown.clone())),
         tokio::spawn(keys::sweep(keys, &config, clock.clone(), state.metrics.clone(), audit.clone(), shutdown.clone())),
     ];
     edge.extend(tls.map(|tls| tokio::spawn(tls.watch(shutdown.clone()))));

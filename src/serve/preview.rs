@@ -24,7 +24,7 @@ pub struct PreviewOptions {
 pub async fn preview(options: &PreviewOptions) -> Result<String> {
     let config = Config::load(&options.config)?;
     let reached = reach(&config).await?;
-    let now = Clock::machine().now();
+    let now = Clock::kept_in(&config.data.dir).now();
     let mut said = String::new();
     let sites = PublishedSite::all(&config)?;
     let wanted = |known: &&PublishedSite| options.site.as_ref().is_none_or(|wanted| *wanted == known.domain);

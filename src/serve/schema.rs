@@ -43,7 +43,7 @@ pub(super) async fn bring_up_to_date(store: &Store, config: &Config, clock: &Clo
 
 /// `tamga migrate`: brings both schemas up to date and says what was done, a line each.
 pub async fn migrate(config: &Config, access: &Access) -> Result<String> {
-    let clock = Clock::machine();
+    let clock = Clock::kept_in(&config.data.dir);
     let audit = super::audit::open(config, clock.clone())?;
     let mut said = String::new();
     for (name, database) in [("vault", VAULT), ("stats", STATS)] {
@@ -104,7 +104,7 @@ async fn apply_access(store: &Store, config: &Config, server: &ServerStore, acce
 
 /// `tamga move-stats`: the embedded engine's numbers to the configured server.
 pub async fn move_stats(config: &Config) -> Result<String> {
-    let clock = Clock::machine();
+    let clock = Clock::kept_in(&config.data.dir);
     let audit = super::audit::open(config, clock.clone())?;
     let Some(server) = &config.stats else {
         bail!("the configuration has no [stats]: name the server there that the numbers are to be moved to");

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use super::reach::Stores;
+use crate::clock::{Clock, Standing};
 use crate::metrics::{Metrics, RowCounts};
 use crate::store::{Class, ShipStatus, Supervisor};
 use crate::{admin, collect, spool};
@@ -14,6 +15,7 @@ use crate::{admin, collect, spool};
 pub(super) struct State {
     pub(super) metrics: Arc<Metrics>,
     pub(super) spool: spool::Writer,
+    clock: Clock,
     pub(super) stores: watch::Sender<Option<Stores>>,
     shipped: Mutex<Option<Arc<ShipStatus>>>,
     engines: Mutex<Vec<(&'static str, Arc<Supervisor>)>>,
@@ -23,10 +25,10 @@ pub(super) struct State {
 
 impl State {
     /// Before the stores are there.
-    pub(super) fn new(metrics: Arc<Metrics>, spool: spool::Writer) -> Arc<Self> {
+    pub(super) fn new(metrics: Arc<Metrics>, spool: spool::Writer, clock: Clock) -> Arc<Self> {
         let stores = watch::Sender::new(None);
         let (shipped, engines, missing) = (Mutex::default(), Mutex::default(), watch::Sender::default());
-        Arc::new(Self { metrics, spool, stores, shipped, engines, missing })
+        Arc::new(Self { metrics, spool, clock, stores, shipped, engines, missing })
     }
 
     /// A part behind the spool cannot be used. Whether that is news.
@@ -80,7 +82,10 @@ impl admin::Watch for State {
         let usage = self.spool.usage();
         let used = usage.bytes.saturating_add(usage.queued_bytes).saturating_add(collect::BODY_MAX as u64);
         let has_space = self.spool.has_space(collect::BODY_MAX);
-        spool_trouble(usage.health, used > usage.quota_bytes, has_space).into_iter().collect()
+        let spool = spool_trouble(usage.health, used > usage.quota_bytes, has_space);
+        // Nobody knows the day.
+        let clock = self.clock.is_unknown().then(|| self.clock.standing().sentence()).flatten();
+        spool.into_iter().chain(clock).collect()
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -90,6 +95,9 @@ impl admin::Watch for State {
             self.engines().iter().filter_map(|(_, engine)| engine.trouble()).filter(told).collect();
         for (part, reason) in &missing {
             warnings.push(format!("{part} cannot be used, and is tried again: {reason}"));
+        }
+        if let standing @ Standing::Disputed { .. } = self.clock.standing() {
+            warnings.extend(standing.sentence());
         }
         if self.shipped().is_none() {
             warnings.push("the vault is not there yet; rows wait in the spool".to_owned());
@@ -108,6 +116,8 @@ impl admin::Watch for State {
     fn metrics(&self) -> String {
         let usage = self.spool.usage();
         self.metrics.spool_bytes.set(usage.bytes as i64);
+        self.metrics.clock_disputed.set((self.clock.standing() != Standing::Agreed).into());
+        self.metrics.clock_offset.set(self.clock.wall_offset_s());
         for (name, engine) in self.engines() {
             self.metrics.set_engine_restarts(name, engine.restarts());
         }

@@ -38,7 +38,7 @@ pub enum Form {
 /// Examines an installation; returns the report in its form, and whether the wall is whole.
 pub async fn verify(config: &Config, form: Form) -> Result<(String, bool)> {
     let reached = reach::reach(config).await?;
-    let clock = Clock::machine();
+    let clock = Clock::kept_in(&config.data.dir);
     let report = report(config, &clock, &reached.stores).await;
     reached.release().await;
     let report = report?;

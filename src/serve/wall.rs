@@ -60,7 +60,7 @@ pub async fn init(config: &Config, zone: &IdentifiedZone) -> Result<String> {
         ));
     }
     let store = Store::on_server(server, VAULT, Limits::default())?;
-    let log = audit::open(config, Clock::machine())?;
+    let log = audit::open(config, Clock::kept_in(&config.data.dir))?;
     log.record("wall init", &json!({ "databases": wall.identified_databases, "roles": wall.identified_roles }))?;
     for statement in &statements {
         store.execute(statement, &[]).await?;

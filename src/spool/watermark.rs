@@ -10,6 +10,10 @@ use std::collections::{BTreeMap, VecDeque};
 /// hours of outage at a grain of some five seconds. The memory stays flat and the watermark errs on the early side.
 const MAX_PENDING: usize = 4096;
 
+/// A watermark may be ahead of the clock by so many milliseconds: a request may wait between its look at the clock and
+/// [`Arrivals::enter`]. One that is further ahead was handed out by a clock that was wrong.
+const MAX_LEAD_MS: i64 = 60_000;
+
 /// Arrivals that are not settled.
 pub(super) struct Arrivals {
     in_flight: BTreeMap<i64, u32>,
@@ -32,6 +36,7 @@ impl Arrivals {
 
     /// Counts an arrival; returns the time it is counted under.
     pub(super) fn enter(&mut self, arrived_ms: i64) -> i64 {
+        self.bound_lead(arrived_ms);
         let counted = arrived_ms.max(self.handed_out);
         *self.in_flight.entry(counted).or_default() += 1;
         counted
@@ -78,14 +83,25 @@ impl Arrivals {
         }
     }
 
-    /// The greatest time, not after `now_ms`, before which every arrival is settled. Never goes back.
+    /// The greatest time, not after `now_ms`, before which every arrival is settled. It goes back only if it was more than a
+    /// minute ahead of `now_ms`.
     pub(super) fn watermark(&mut self, now_ms: i64) -> i64 {
+        self.bound_lead(now_ms);
         if self.finished >= self.recovered {
             let in_flight = self.in_flight.first_key_value().map_or(i64::MAX, |(arrived, _)| *arrived);
             let pending = self.pending.iter().map(|(_, arrived)| *arrived).fold(i64::MAX, i64::min);
             self.handed_out = self.handed_out.max(now_ms.min(in_flight).min(pending));
         }
         self.handed_out
+    }
+
+    /// Takes back a watermark that a wrong clock set: otherwise each later arrival would be counted as of that time, on another
+    /// day. What is settled is computed anew.
+    fn bound_lead(&mut self, now_ms: i64) {
+        if self.handed_out.saturating_sub(now_ms) > MAX_LEAD_MS {
+            tracing::warn!("the spool's watermark was ahead of the clock and is taken back; a wrong clock had set it");
+            self.handed_out = 0;
+        }
     }
 
     /// The latest that was handed out.
@@ -111,6 +127,24 @@ mod tests {
         assert_eq!(arrivals.watermark(30), 30);
         assert_eq!(arrivals.watermark(5), 30, "a clock that steps back takes nothing back");
         assert_eq!(arrivals.enter(25), 30, "what comes late is counted as of now");
+    }
+
+    #[test]
+    fn what_a_wrong_clock_handed_out_moves_no_arrival_and_promises_nothing() {
+        let (now, two_days) = (1_000_000_000, 2 * 86_400_000);
+        let mut arrivals = Arrivals::new(0, 0, 0);
+        assert_eq!(arrivals.watermark(now + two_days), now + two_days);
+        assert_eq!(arrivals.enter(now), now);
+        assert_eq!(arrivals.watermark(now + 5), now);
+        // The same after a restart that finds rows whose arrival nobody knows.
+        let mut arrivals = Arrivals::new(now + two_days, 3, 5);
+        assert_eq!(arrivals.watermark(now), 0);
+        assert_eq!(arrivals.enter(now + 1), now + 1);
+        arrivals.finish(5);
+        assert_eq!(arrivals.watermark(now + 2), now + 1);
+        // A request that waited a little is counted as of the watermark.
+        let mut arrivals = Arrivals::new(now, 0, 0);
+        assert_eq!(arrivals.enter(now - MAX_LEAD_MS), now);
     }
 
     #[test]

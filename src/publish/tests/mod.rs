@@ -1,5 +1,6 @@
 //! The publisher with stores in memory: it waits, publishes once, survives a kill at any call, and cleans up.
 
+mod clocks;
 mod differencing_attack;
 mod distinguishability;
 mod memory_store;

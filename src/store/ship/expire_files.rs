@@ -21,8 +21,8 @@ const EVERY: Duration = Duration::from_secs(2);
 pub(super) async fn expire_files(clock: Clock, dead_letters: DeadLetters, quarantine: Quarantine) {
     let mut tidied = None;
     loop {
-        let today = clock.now().to_zoned(TimeZone::UTC).date();
-        if tidied != Some(today) {
+        let today = clock.now_to_destroy().map(|now| now.to_zoned(TimeZone::UTC).date());
+        if let Some(today) = today.filter(|today| tidied != Some(*today)) {
             match tidy(today, dead_letters.clone(), quarantine.clone()).await {
                 Ok((letters, quarantined)) => {
                     tidied = Some(today);

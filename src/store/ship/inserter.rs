@@ -295,7 +295,8 @@ impl Inserter {
     }
 
     fn too_old(&self, batch: &InsertBatch) -> bool {
-        let today = self.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let Some(now) = self.clock.now_to_destroy() else { return false };
+        let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
         let age = today - batch.day;
         i64::from(age.get_days()) >= TOO_OLD_DAYS
     }

@@ -63,6 +63,9 @@ fn facts() -> BTreeMap<&'static str, u64> {
     let offsets = constant("src/publish/", "CELL_NOISE");
     BTreeMap::from([
         ("key life", constant("src/privacy/keys/", "GRACE_MINUTES")),
+        ("clock tolerance", constant("src/clock/", "TOLERANCE_S")),
+        ("clock patience", constant("src/clock/", "PATIENCE_H")),
+        ("clock absence", constant("src/clock/", "ABSENCE_DAYS")),
         ("cookie life", constant("src/privacy/cookie", "LIFE_MONTHS")),
         ("visit pause", constant("src/privacy/cookie", "IDLE_MINUTES")),
         ("views kept in the cookie", constant("src/privacy/cookie", "VIEWS_MAX")),

@@ -8,6 +8,7 @@
 //!
 //! `TAMGA_FAULTS_PROGRAM` names another collector than the one of this build: the optimised one, for figures.
 
+mod clocks;
 mod commit;
 mod disk_errors;
 mod full_disk;

@@ -31,6 +31,8 @@ pub(super) enum Mode {
 const TEXT: usize = 256;
 const ORDER: usize = 20;
 const CALLS: usize = 6;
+/// Where the offset of the wall clock is. It is aligned to eight bytes.
+const CLOCK: u64 = (2 * TEXT + CALLS * ORDER).next_multiple_of(8) as u64;
 
 /// The orders to one program, in a file that it maps.
 pub(super) struct Orders {
@@ -42,7 +44,7 @@ impl Orders {
     pub(super) fn new(folder: &Path, name: &str) -> Self {
         let path = folder.join(format!("{name}.orders"));
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
-        file.set_len((2 * TEXT + CALLS * ORDER) as u64).unwrap();
+        file.set_len(CLOCK + 8).unwrap();
         Self { path, file }
     }
 
@@ -58,6 +60,11 @@ impl Orders {
         for (field, value) in [(1, skip), (2, errno), (4, 0), (0, mode as i32)] {
             self.file.write_all_at(&value.to_ne_bytes(), at + 4 * field).unwrap();
         }
+    }
+
+    /// The program's wall clock is ahead of the true time by so many seconds.
+    pub(super) fn move_clock(&self, ahead_s: i64) {
+        self.file.write_all_at(&ahead_s.to_ne_bytes(), CLOCK).unwrap();
     }
 
     /// Nothing happens to it any longer.

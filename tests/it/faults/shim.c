@@ -1,4 +1,4 @@
-/* Makes chosen system calls of a program fail, or kills the program in them, on command of a test.
+/* Makes chosen system calls of a program fail, kills the program in them, or moves its wall clock, on command of a test.
  *
  * Preloaded (LD_PRELOAD) into a collector or an engine. Orders come through a file that both sides map: the test may
  * change them while the program runs. Without the file nothing is changed. */
@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { SEGMENT_WRITE, SEGMENT_SYNC, SEGMENT_UNLINK, FOLDER_SYNC, STATE_WRITE, PART_RENAME, CALLS };
@@ -31,6 +33,7 @@ static struct {
     char folder[256]; /* a renamed part must lie below it */
     char last[256];   /* the part that was being renamed */
     struct order orders[CALLS];
+    int64_t clock_ahead; /* seconds that the wall clock is ahead; CLOCK_BOOTTIME and the like stay right */
 } *control;
 
 __attribute__((constructor)) static void map_control(void) {
@@ -41,6 +44,8 @@ __attribute__((constructor)) static void map_control(void) {
     close(fd);
     if (mapped != MAP_FAILED) control = mapped;
 }
+
+static time_t ahead(void) { return control ? __atomic_load_n(&control->clock_ahead, __ATOMIC_SEQ_CST) : 0; }
 
 static void die(void) {
     kill(getpid(), SIGKILL);
@@ -118,4 +123,26 @@ int rename(const char *from, const char *to) {
     int renamed = real(from, to);
     if (what == KILL_AFTER) die();
     return renamed;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    REAL(clock_gettime);
+    int got = real(clock, now);
+    if (!got && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) now->tv_sec += ahead();
+    return got;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone) {
+    static int (*real)(struct timeval *, void *);
+    if (!real) real = (int (*)(struct timeval *, void *))dlsym(RTLD_NEXT, "gettimeofday");
+    int got = real(now, zone);
+    if (!got) now->tv_sec += ahead();
+    return got;
+}
+
+time_t time(time_t *now) {
+    REAL(time);
+    time_t moved = real(NULL) + ahead();
+    if (now) *now = moved;
+    return moved;
 }

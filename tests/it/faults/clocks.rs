@@ -1,0 +1,100 @@
+//! What does a collector do when the machine's wall clock jumps? The real program runs with a shim that moves it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::orders::Orders;
+use crate::support::collector::view_of;
+use crate::support::program::{Ground, Program};
+use crate::support::wait;
+
+const DAY_S: i64 = 86_400;
+const YEAR_S: i64 = 365 * DAY_S;
+
+fn start(ground: &Ground, orders: &Orders) -> Program {
+    let mut command = ground.command(&["serve", "--config", "tamga.toml"]);
+    Program::watch(orders.attach_to(&mut command).spawn().unwrap())
+}
+
+/// The key files that are there.
+fn keys(ground: &Ground) -> BTreeSet<String> {
+    let files = std::fs::read_dir(ground.keys.path()).unwrap().map(|file| file.unwrap().file_name());
+    files.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".key")).collect()
+}
+
+async fn ready(program: &Program) -> String {
+    String::from_utf8(program.ask("/readyz").await.body).unwrap()
+}
+
+async fn is_disputed(program: &Program, disputed: bool) {
+    let words = "the wall clock is";
+    let looks = async || {
+        let figure = program.figure("tamga_clock_disputed").await;
+        (figure == u64::from(disputed) && ready(program).await.contains(words) == disputed).then_some(())
+    };
+    wait::until(Duration::from_secs(60), looks, || program.log()).await;
+}
+
+#[tokio::test]
+async fn a_wall_clock_that_jumps_ends_no_key_and_moves_no_beacon() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ground, orders) = (Ground::new(), Orders::new(folder.path(), "clock"));
+    ground.send_stores_away();
+    let mut program = start(&ground, &orders);
+    let mut seq = 0;
+    let mut beacon = async |program: &Program| {
+        seq += 1;
+        let answer = program.beacon(view_of(seq, 0, "/")).send().await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+    };
+    beacon(&program).await;
+    let before = keys(&ground);
+    assert_eq!(before.len(), 1);
+    for (round, ahead_s) in [10 * YEAR_S, -10 * YEAR_S, 2 * DAY_S, -2 * DAY_S, 3_600].into_iter().enumerate() {
+        let restarts = round % 2 == 1;
+        if restarts {
+            program.signal(rustix::process::Signal::TERM);
+        }
+        orders.move_clock(ahead_s);
+        if restarts {
+            program = start(&ground, &orders);
+        }
+        is_disputed(&program, true).await;
+        beacon(&program).await;
+        // Several times as long as a sweep of the keys waits for the next.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(keys(&ground).is_superset(&before), "{ahead_s} s: a key was destroyed");
+        assert_eq!(program.figure("tamga_keys_destroyed_total").await, 0);
+        orders.move_clock(0);
+        is_disputed(&program, false).await;
+        beacon(&program).await;
+    }
+    // At most the true day has changed meanwhile.
+    assert!(keys(&ground).len() <= 2, "{:?}", keys(&ground));
+    program.logged("no key is destroyed");
+    program.logged("the clocks agree again");
+    let audit = String::from_utf8(ground.run(&["audit", "show"], &[]).stdout).unwrap();
+    assert!(audit.contains("disputed") && audit.contains("agrees"), "{audit}");
+}
+
+#[tokio::test]
+async fn a_person_can_accept_the_clock_and_only_knowingly() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ground, orders) = (Ground::new(), Orders::new(folder.path(), "clock"));
+    ground.send_stores_away();
+    let program = start(&ground, &orders);
+    let saved = || ground.data().join("clock.json").exists().then_some(());
+    wait::blocking(Duration::from_secs(60), saved, || program.log());
+    orders.move_clock(3 * DAY_S);
+    is_disputed(&program, true).await;
+    let run = |arguments: &[&str]| orders.attach_to(&mut ground.command(arguments)).output().unwrap();
+    assert!(String::from_utf8(run(&["clock", "status"]).stdout).unwrap().contains("the wall clock is"));
+    assert_eq!(run(&["clock", "accept"]).status.code(), Some(2), "not without --yes");
+    assert!(run(&["clock", "accept", "--yes"]).status.success());
+    is_disputed(&program, false).await;
+    program.logged("the time of the wall clock was taken over");
+    // What the verb reads is saved a moment later.
+    let agrees = || String::from_utf8(run(&["clock", "status"]).stdout).unwrap().contains("agrees").then_some(());
+    wait::blocking(Duration::from_secs(60), agrees, || program.log());
+    assert_eq!(run(&["clock", "accept", "--yes"]).status.code(), Some(1), "nothing to accept");
+}
