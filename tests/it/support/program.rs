@@ -200,9 +200,14 @@ impl Program {
         self.operations(target).send().await
     }
 
+    /// How many file descriptors the process has open.
+    pub(crate) fn open_descriptors(&self) -> u64 {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid.as_raw_nonzero())).unwrap().count() as u64
+    }
+
     /// Limits the process's file descriptors to those that are open and this many more.
     pub(crate) fn leave_descriptors(&self, more: u64) {
-        let open = std::fs::read_dir(format!("/proc/{}/fd", self.pid.as_raw_nonzero())).unwrap().count() as u64;
+        let open = self.open_descriptors();
         let limit = rustix::process::Rlimit { current: Some(open + more), maximum: Some(open + more) };
         rustix::process::prlimit(Some(self.pid), rustix::process::Resource::Nofile, limit).unwrap();
     }
