@@ -24,6 +24,7 @@ pub mod config;
 pub mod decode;
 pub mod enrich;
 pub mod event;
+mod files;
 mod generations;
 pub mod items;
 pub mod metrics;

@@ -33,6 +33,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::clock::Clock;
+use crate::files::sync_name;
 use chain::{Head, Line};
 
 pub use verify::{Fault, Verified, lines, verify};
@@ -283,7 +284,7 @@ impl Audit {
         flock(&next, FlockOperation::LockExclusive)?;
         tail.log = next;
         tail.len = 0;
-        sync_folder(&self.place.log)
+        sync_name(&self.place.log)
     }
 }
 
@@ -321,14 +322,9 @@ fn open(path: &Path) -> io::Result<File> {
     let is_new = !path.exists();
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
     if is_new {
-        sync_folder(path)?;
+        sync_name(path)?;
     }
     Ok(file)
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }
 
 /// Whether the path still names the open file.

@@ -1,12 +1,11 @@
 //! The files of a publisher: plans that are not yet published, and event counts. A write is complete or leaves the old file.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::error::PublishError;
+use crate::files;
 
 /// The publisher's folder.
 #[derive(Clone, Debug)]
@@ -46,16 +45,7 @@ impl Files {
     /// Writes a file durably, or leaves the old one.
     pub fn write<T: Serialize>(&self, path: &Path, content: &T) -> Result<(), PublishError> {
         let bytes = serde_json::to_vec(content).expect("maps with string keys can be written as JSON");
-        let temporary = path.with_extension("new");
-        let write = || {
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&temporary, path)?;
-            std::fs::File::open(&self.0)?.sync_all()
-        };
-        write().map_err(|source| PublishError::file(path, source))
+        files::replace(path, &bytes).map_err(|source| PublishError::file(path, source))
     }
 
     /// Removes a file; it may be missing.

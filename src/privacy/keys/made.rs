@@ -5,14 +5,14 @@
 //! can hide a loss. If the file itself is lost, so is the knowledge: then a new key counts as the first.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
 use super::files::Stamp;
+use crate::files;
 
 /// Stamps by site and day, the day as it is written.
 type Entries = BTreeMap<String, BTreeMap<String, Stamp>>;
@@ -68,11 +68,6 @@ impl Made {
 
     fn write(&self) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        let temporary = path.with_extension("new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(&serde_json::to_vec(&self.entries)?)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+        files::replace(path, &serde_json::to_vec(&self.entries)?)
     }
 }

@@ -22,6 +22,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::pseudonym::DayKey;
+use crate::files::sync_name;
 use crate::secret::Secret;
 use files::{Drafts, KeyFiles, Stamp};
 use made::Made;
@@ -261,6 +262,7 @@ pub fn lasting_key(path: &Path) -> io::Result<Secret> {
     };
     io::Write::write_all(&mut file, key.expose())?;
     file.sync_all()?;
+    sync_name(path)?;
     Ok(key)
 }
 

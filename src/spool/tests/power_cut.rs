@@ -106,7 +106,7 @@ async fn a_state_file_whose_name_was_not_synced_is_not_relied_upon() {
 /// the delivery batch.
 #[tokio::test]
 async fn a_state_that_was_not_synced_is_not_built_upon() {
-    for seed in 0..100 {
+    for seed in 0..300 {
         let mut rng = Rng::new(seed);
         let sim = Sim::default();
         let value = {

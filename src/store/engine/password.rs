@@ -8,6 +8,8 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::files::sync_name;
+
 /// Reads the service's password from its file. A missing file is made, readable by the owner only.
 pub(super) fn service_password(file: &Path) -> io::Result<String> {
     match fs::read_to_string(file) {
@@ -36,7 +38,7 @@ fn make_password(file: &Path) -> io::Result<()> {
     fs::remove_file(&fresh)?;
     match linked {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => fs::File::open(dir)?.sync_all(),
+        _ => sync_name(file),
     }
 }
 

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::dead_letters::{Command, DeadLetterError, DeadLetters};
+use super::command::{Command, DeadLetterError};
+use super::dead_letters::DeadLetters;
 use super::decode::{decode, hex};
 use super::replay;
 use crate::clock::Clock;

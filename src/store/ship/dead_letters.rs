@@ -19,7 +19,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::command::{Command, DeadLetterError};
 use super::insert_batch::InsertBatch;
+use crate::files::sync_name;
 
 /// The content of a file of refused rows.
 pub(super) struct DeadLetterFile {
@@ -40,88 +42,6 @@ pub(super) struct RefusedRow {
     pub(super) code: Option<u32>,
     pub(super) reason: String,
     pub(super) bytes: Vec<u8>,
-}
-
-/// An operator's command about a dead letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Send its rows again.
-    Replay,
-    /// Delete it.
-    Drop,
-}
-
-impl Command {
-    /// Its word in the command file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Replay => "replay",
-            Self::Drop => "drop",
-        }
-    }
-}
-
-/// Why a command about a dead letter was not carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-pub enum DeadLetterError {
-    /// There is no file of this name.
-    #[error("there is no dead letter {name:?}: `tamga dead-letters list` shows those that are there")]
-    Absent {
-        /// The name that was asked for.
-        name: String,
-    },
-    /// The first line cannot be read.
-    #[error("its first line is damaged: it can only be dropped")]
-    Damaged,
-    /// The delivery batch of its rows is unfinished.
-    #[error("its batch is not settled yet, so its rows may still change: try again when the spool has moved on")]
-    Unsettled,
-    /// This program does not know the columns of its rows.
-    #[error("its rows are of a schema that this program does not know: use the version that wrote it")]
-    UnknownSchema,
-    /// The program stops.
-    #[error("the program is stopping; nothing is lost, replay it again")]
-    Stopping,
-    /// The vault did not take the rows in time.
-    #[error(
-        "it took longer than {seconds} s{}. Nothing is lost or doubled: replay it again",
-        waiting_for.as_ref().map_or_else(String::new, |reason| format!(": {reason}"))
-    )]
-    TooSlow {
-        /// The time limit.
-        seconds: u64,
-        /// What the shipper waited for.
-        waiting_for: Option<String>,
-    },
-    /// The rows were sent, and the file is still there.
-    #[error("its rows are sent, and it cannot be removed: {reason}. Replay it again, nothing is doubled")]
-    NotRemoved {
-        /// What the system reports.
-        reason: String,
-    },
-    /// The running collector does not take the command.
-    #[error(
-        "the running tamga does not take the command, because its shipper waits for something: `/readyz` says for what. \
-         Nothing was done"
-    )]
-    NotTaken,
-    /// The running collector took the command and did not answer.
-    #[error("the command was begun, and no answer came. Give it again: nothing is doubled")]
-    NoAnswer,
-    /// The folder or a file fails.
-    #[error("cannot {doing}: {reason}. Look at the folder dead-letters in [data] dir and its disk")]
-    Disk {
-        /// What was attempted.
-        doing: String,
-        /// What the system reports.
-        reason: String,
-    },
-}
-
-impl DeadLetterError {
-    pub(super) fn io(doing: &str, error: &io::Error) -> Self {
-        Self::Disk { doing: doing.to_owned(), reason: error.to_string() }
-    }
 }
 
 /// A folder of dead letters.
@@ -235,8 +155,9 @@ impl DeadLetters {
 
     /// Removes a dead letter for good.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.dir.join(name))?;
-        File::open(&self.dir)?.sync_all()
+        let path = self.dir.join(name);
+        fs::remove_file(&path)?;
+        sync_name(&path)
     }
 
     /// Leaves a command for the process that works on the dead letters.
@@ -349,7 +270,7 @@ impl DeadLetters {
         file.write_all(&text)?;
         file.sync_data()?;
         if fresh {
-            File::open(&self.dir)?.sync_all()?;
+            sync_name(&path)?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! waits, reports the reason ([`ShipStatus`]), and the spool fills meanwhile. A backlog is delivered at a [`pace`] that leaves
 //! time for the beacons of the moment. Memory: one delivery batch and the inserts under way.
 
+mod command;
 mod dead_letter_admin;
 mod dead_letters;
 mod decode;
@@ -25,8 +26,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use command::{Command, DeadLetterError};
 pub use dead_letter_admin::DeadLetterAdmin;
-pub use dead_letters::{Command, DeadLetterError};
 pub use replay::OnReplay;
 pub use status::{ShipCounts, ShipStatus, Trouble};
 

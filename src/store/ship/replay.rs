@@ -15,7 +15,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::dead_letters::{Command, DeadLetterError, DeadLetterFile, DeadLetters};
+use super::command::{Command, DeadLetterError};
+use super::dead_letters::{DeadLetterFile, DeadLetters};
 use super::insert_batch::{InsertBatch, batch_value};
 use super::inserter::{Inserter, Stopped};
 use super::status::ShipStatus;

@@ -22,6 +22,7 @@ use sources::{Crate, files_below, repository};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("secret", &[]),
+    ("files", &[]),
     ("generations", &["secret"]),
     ("outcome", &[]),
     ("items", &[]),
@@ -29,12 +30,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("event", &["secret"]),
     ("decode", &["config", "event", "outcome", "secret"]),
     ("enrich", &["event", "generations", "outcome", "secret"]),
-    ("privacy", &["event", "items", "secret"]),
+    ("privacy", &["event", "files", "items", "secret"]),
     ("pipeline", &["decode", "enrich", "event", "outcome", "privacy"]),
     ("record", &["event", "privacy"]),
     ("spool", &[]),
     ("metrics", &["outcome"]),
-    ("audit", &["clock"]),
+    ("audit", &["clock", "files"]),
     ("admin", &[]),
     (
         "collect",
@@ -55,9 +56,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "spool",
         ],
     ),
-    ("store", &["clock", "config", "record", "spool"]),
+    ("store", &["clock", "config", "files", "record", "spool"]),
     ("verify", &["audit", "clock", "config", "privacy", "store"]),
-    ("publish", &["clock", "config", "items", "record", "secret", "store"]),
+    ("publish", &["clock", "config", "files", "items", "record", "secret", "store"]),
 ];
 const MAY_IMPORT_ALL: &[&str] = &["serve"];
 
