@@ -49,24 +49,6 @@ impl Authenticator {
         self.accounts.insert(0, account);
     }
 
-    /// Checks the `Host` of a request. Without a password only names of this machine are accepted. Otherwise a web page
-    /// whose name is made to point to this machine (DNS rebinding) could read the answers.
-    pub(crate) fn admits_host(&self, role: Role, host: Option<&str>) -> Result<(), Failure> {
-        let open = self.accounts.iter().any(|account| account.role == role && account.password.is_none());
-        let name = host.map(|host| match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            _ => host,
-        });
-        if open && !matches!(name, None | Some("localhost" | "127.0.0.1" | "[::1]")) {
-            return Err(Failure::new(
-                516,
-                "AUTHENTICATION_FAILED",
-                "Authentication failed: without a password, ask as 127.0.0.1, [::1] or localhost.",
-            ));
-        }
-        Ok(())
-    }
-
     /// The role of the account with these credentials.
     pub(crate) fn admit(&self, credentials: &Credentials) -> Result<Role, Failure> {
         let open =
@@ -141,21 +123,8 @@ mod tests {
         assert_eq!(open.admit(&credentials("tamga", "anything")).unwrap_err().code, 516);
         assert_eq!(open.admit(&Credentials::default()).unwrap_err().code, 194);
 
-        for (host, admitted) in [
-            ("127.0.0.1:8124", true),
-            ("localhost", true),
-            ("[::1]:8124", true),
-            ("[::1]", true),
-            ("evil.test:8124", false),
-        ] {
-            assert_eq!(open.admits_host(Role::Analyst, Some(host)).is_ok(), admitted, "{host}");
-            assert!(open.admits_host(Role::Service, Some(host)).is_ok());
-        }
-        assert!(open.admits_host(Role::Analyst, None).is_ok());
-
         let mut closed = Authenticator::service("tamga", "correct");
         closed.admit_analyst(Some("secret"));
-        assert!(closed.admits_host(Role::Analyst, Some("stats.test")).is_ok());
         assert_eq!(closed.admit(&credentials("analyst", "secret")).unwrap(), Role::Analyst);
         assert_eq!(closed.admit(&credentials("analyst", "correct")).unwrap_err().code, 516);
         assert_eq!(closed.admit(&nameless).unwrap_err().code, 194);

@@ -51,6 +51,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FILE", requires = "analyst")]
     pub(crate) analyst_password_file: Option<PathBuf>,
 
+    /// How long after the start statements of the analyst are refused, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) analyst_pause_s: u64,
+
     /// How long a statement of the analyst may run: to try out what happens afterwards
     #[arg(long, value_name = "SECONDS", default_value_t = MAX_SECONDS, hide = true)]
     pub(crate) analyst_seconds: u64,

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request as HttpRequest, Response, StatusCode, header};
@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use crate::analyst::{self, MAX_ANALYSTS};
@@ -25,12 +26,13 @@ use crate::authenticator::{Authenticator, Role};
 use crate::body::{BodyReader, MAX_TEXT_BYTES, Packing, too_long};
 use crate::engine::Engine;
 use crate::failure::Failure;
+use crate::gate::{self, Place, Places};
 use crate::multipart;
 use crate::request::Request;
 use crate::run::{self, InsertChunk, Job, ResponseWriter, Work};
 use crate::statement::{Split, split};
 
-/// Connections at once. More of them wait in the kernel's queue.
+/// Connections at once. For one more, the oldest that is not of the service gives way.
 const MAX_CONNECTIONS: usize = 256;
 
 /// Statements of the service that run at once.
@@ -45,6 +47,9 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// The longest head, most of which is the statement in the URL. An URL may have 64 KiB.
 const MAX_HEAD_BYTES: usize = 128 << 10;
 
+/// The time in which an analyst's whole statement must arrive.
+const STATEMENT_DEADLINE: Duration = Duration::from_secs(10);
+
 /// The time that running statements get when the engine is asked to stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -55,19 +60,34 @@ pub(crate) struct Server {
     about: About,
     permits: Arc<Semaphore>,
     analyst_permits: Arc<Semaphore>,
+    /// When analysts are answered.
+    analysts_from: Instant,
 }
 
 impl Server {
-    pub(crate) fn new(engine: Arc<Engine>, authenticator: Authenticator) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        authenticator: Authenticator,
+        analyst_pause: Duration,
+    ) -> anyhow::Result<Self> {
+        let analysts_from = Instant::now() + analyst_pause;
         let about = About { version: engine.version.as_str().into(), time_zone: engine.time_zone.as_str().try_into()? };
         let (permits, analyst_permits) = (Semaphore::new(MAX_QUERIES), Semaphore::new(MAX_ANALYSTS));
-        Ok(Self { engine, authenticator, about, permits: permits.into(), analyst_permits: analyst_permits.into() })
+        Ok(Self {
+            engine,
+            authenticator,
+            about,
+            permits: permits.into(),
+            analyst_permits: analyst_permits.into(),
+            analysts_from,
+        })
     }
 
     /// Serves until `stop` resolves, then waits for running statements. Returns true if all of them ended.
     pub(crate) async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> bool {
         let server = Arc::new(self);
         let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let places = Places::default();
         let graceful = GracefulShutdown::new();
         let mut builder = http1::Builder::new();
         builder
@@ -77,7 +97,6 @@ impl Server {
             .max_headers(64);
         tokio::pin!(stop);
         loop {
-            let permit = Arc::clone(&connections).acquire_owned().await.expect("this semaphore is never closed");
             let socket = tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((socket, _)) => socket,
@@ -92,19 +111,29 @@ impl Server {
                 () = &mut stop => break,
             };
             let _ = socket.set_nodelay(true);
-            let server = Arc::clone(&server);
-            let service = service_fn(move |request| {
-                let server = Arc::clone(&server);
-                async move { Ok::<_, io::Error>(server.answer(request).await) }
+            if connections.available_permits() == 0 {
+                places.make_room();
+            }
+            let permit = Arc::clone(&connections).acquire_owned().await.expect("this semaphore is never closed");
+            let place = Arc::new(Place::default());
+            let service = service_fn({
+                let (server, place) = (Arc::clone(&server), Arc::clone(&place));
+                move |request| {
+                    let (server, place) = (Arc::clone(&server), Arc::clone(&place));
+                    async move { Ok::<_, io::Error>(gate::protect(server.answer(request, &place).await)) }
+                }
             });
             let connection = graceful.watch(builder.serve_connection(TokioIo::new(socket), service));
-            tokio::spawn(async move {
+            let task = tokio::spawn(async move {
                 if let Err(error) = connection.await {
                     // A broken client is not the engine's problem. The log does not repeat what it sent.
                     tracing::debug!(kind = connection_error(&error), "connection ended early");
                 }
                 drop(permit);
             });
+            places.enter(task.abort_handle(), place);
+            // A newcomer that is of the service says so before others come.
+            yield_now().await;
         }
         drop(listener);
         let all = u32::try_from(MAX_QUERIES).expect("a small number");
@@ -117,8 +146,11 @@ impl Server {
         drained.await.unwrap_or(false)
     }
 
-    async fn answer(&self, request: HttpRequest<Incoming>) -> Response<AnswerBody> {
+    async fn answer(&self, request: HttpRequest<Incoming>, place: &Place) -> Response<AnswerBody> {
         let (head, body) = request.into_parts();
+        if let Err(sentence) = gate::check(&head.headers) {
+            return answer::plain(StatusCode::FORBIDDEN, sentence);
+        }
         match (&head.method, head.uri.path()) {
             (&Method::GET | &Method::HEAD, "/ping" | "/replicas_status") => {
                 return answer::plain(StatusCode::OK, "Ok.\n");
@@ -135,7 +167,7 @@ impl Server {
                 if let Some(id) = request.query_id.take() {
                     query_id = id;
                 }
-                self.run(request, &head.headers, body, &query_id).await
+                self.run(request, &head.headers, body, &query_id, place).await
             }
             Err(failure) => Err(failure),
         };
@@ -148,9 +180,18 @@ impl Server {
         headers: &http::HeaderMap,
         body: Incoming,
         query_id: &str,
+        place: &Place,
     ) -> Result<Response<AnswerBody>, Failure> {
         let role = self.authenticator.admit(&request.credentials)?;
-        self.authenticator.admits_host(role, headers.get(header::HOST).map(|host| host.to_str().unwrap_or("?")))?;
+        if role == Role::Service {
+            place.keep();
+        } else if Instant::now() < self.analysts_from {
+            return Err(Failure::new(
+                202,
+                "TOO_MANY_SIMULTANEOUS_QUERIES",
+                "The engine ended several times and has been started again. Analysts wait up to a minute. Try again.",
+            ));
+        }
         let packing = packing(headers, request.decompress)?;
         // The service's rows arrive while their statement runs, so it takes its permit now. An analyst takes one only
         // when the whole statement has arrived.
@@ -159,17 +200,12 @@ impl Server {
             Role::Analyst => None,
         };
         let mut reader = BodyReader::new(body, packing);
-        let form =
-            headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(multipart::boundary);
-        if let Some(boundary) = form {
-            let mut form = BytesMut::new();
-            reader.read_text(&mut form).await?;
-            for (name, value) in multipart::fields(&form, &boundary?)? {
-                request.add(&name, value)?;
-            }
-            reader = BodyReader::ended();
-        }
-        let (statement, rows) = Statement::read(&request.query, &mut reader).await?;
+        let (statement, rows) = match role {
+            Role::Service => read(&mut request, headers, &mut reader).await?,
+            Role::Analyst => timeout(STATEMENT_DEADLINE, read(&mut request, headers, &mut reader))
+                .await
+                .map_err(|_| Failure::new(209, "SOCKET_TIMEOUT", "The statement did not arrive in time."))??,
+        };
         let (work, sender) = match (statement, rows) {
             (Statement::Insert { .. }, _) if role == Role::Analyst => return Err(analyst::read_only()),
             (Statement::Insert { sql, format }, first) => {
@@ -209,6 +245,24 @@ impl Server {
         })?;
         Ok(answer::begun(&head, parts_receiver, random_text(), &self.about, query_id))
     }
+}
+
+/// Reads the fields of a form into the request, and the statement.
+async fn read(
+    request: &mut Request,
+    headers: &http::HeaderMap,
+    reader: &mut BodyReader,
+) -> Result<(Statement, Bytes), Failure> {
+    let form = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(multipart::boundary);
+    if let Some(boundary) = form {
+        let mut form = BytesMut::new();
+        reader.read_text(&mut form).await?;
+        for (name, value) in multipart::fields(&form, &boundary?)? {
+            request.add(&name, value)?;
+        }
+        *reader = BodyReader::ended();
+    }
+    Statement::read(&request.query, reader).await
 }
 
 /// The compression of the body, by header and URL.

@@ -3,7 +3,7 @@
 //! The engine is a large C++ library and can end its process. So it has its own process, and the parent watches and
 //! restarts it. For clients it is a small ClickHouse server: the official clients work.
 //!
-//! The modules in the order in which a request passes them: [`http`] accepts it. [`authenticator`] decides which
+//! The modules in the order in which a request passes them: [`http`] accepts it, if [`gate`] lets it. [`authenticator`] decides which
 //! account sent it. [`request`], [`multipart`], [`body`], [`native_block`], [`lz4_frame`] and [`statement`] read it.
 //! [`run`] runs it on its own connection, through [`engine`] and [`ffi`]. [`output`] and [`answer`] format the answer,
 //! [`failure`] the errors. [`query_log`] records each statement. Statements of analysts are checked by [`analyst`],
@@ -22,6 +22,7 @@ mod dump;
 mod engine;
 mod failure;
 mod ffi;
+mod gate;
 mod http;
 mod lz4_frame;
 mod multipart;
@@ -45,6 +46,7 @@ use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser as _;
@@ -108,7 +110,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let server = Server::new(Arc::clone(&engine), authenticator)?;
+    let server = Server::new(Arc::clone(&engine), authenticator, Duration::from_secs(cli.analyst_pause_s))?;
     let drained = runtime.block_on(async {
         let listener = TcpListener::from_std(listener).context("cannot serve the listening socket")?;
         let stop = stop_request(cli.stop_with_parent)?;

@@ -47,6 +47,11 @@ const START: Duration = Duration::from_secs(120);
 /// How long an engine may take to stop in order; it gives running queries ten seconds.
 const GRACE: Duration = Duration::from_secs(15);
 
+/// An engine that ran for longer is started again at once: a statement has ended it, and the next will not.
+const LIVED: Duration = Duration::from_secs(1);
+/// The longest time for which analysts wait after a start.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// Which engine, and how.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
@@ -152,6 +157,7 @@ impl Supervisor {
             state: state_sender,
             generation: generation_sender,
             stop: stop.clone(),
+            analyst_pause: Duration::ZERO,
         };
         let task = tokio::spawn(task.run());
         Ok(Self { options, password, state, generation, stop, task })
@@ -229,6 +235,18 @@ struct SupervisorTask {
     state: watch::Sender<State>,
     generation: watch::Sender<u64>,
     stop: CancellationToken,
+    /// How long analysts wait after the next start.
+    analyst_pause: Duration,
+}
+
+/// How long analysts wait after the next start. An engine that ends soon again may have been ended by one of them, who must
+/// not keep the service from it.
+fn pause_after(lived: Duration, pause: Duration) -> Duration {
+    if lived > pause + LONGEST_PAUSE {
+        Duration::ZERO
+    } else {
+        (pause * 2).clamp(Duration::from_secs(1), LONGEST_PAUSE)
+    }
 }
 
 impl SupervisorTask {
@@ -258,11 +276,16 @@ impl SupervisorTask {
                 said = Some((*self.generation.borrow(), sentence));
             }
             self.state.send_replace(State::Down(error));
-            if was_ready_at.elapsed() > Duration::from_secs(60) {
+            let lived = was_ready_at.elapsed();
+            self.analyst_pause = pause_after(lived, self.analyst_pause);
+            let wait = if ever_ready && lived > LIVED {
                 backoff.reset();
-            }
+                Duration::ZERO
+            } else {
+                backoff.step()
+            };
             tokio::select! {
-                () = tokio::time::sleep(backoff.step()) => {}
+                () = tokio::time::sleep(wait) => {}
                 () = self.stop.cancelled() => {
                     self.state.send_replace(State::Stopped);
                     return;
@@ -367,7 +390,7 @@ impl SupervisorTask {
             command.arg("--break-glass");
         }
         if let Some(analyst) = &options.analyst {
-            command.arg("--analyst");
+            command.arg("--analyst").arg("--analyst-pause-s").arg(self.analyst_pause.as_secs().to_string());
             if let Some(file) = &analyst.password_file {
                 command.arg("--analyst-password-file").arg(file);
             }

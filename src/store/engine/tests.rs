@@ -61,7 +61,7 @@ async fn an_engine_that_listens_is_ready_and_stops_on_request() {
         "--stop-with-parent",
         "--library /nowhere",
         "--memory-limit-mib 300",
-        "--analyst --analyst-password-file /nowhere/analyst.password",
+        "--analyst --analyst-pause-s 0 --analyst-password-file /nowhere/analyst.password",
     ] {
         assert!(arguments.contains(part), "{arguments}");
     }
@@ -87,6 +87,24 @@ async fn an_engine_that_dies_is_started_again_where_it_listened() {
     assert!(supervisor.restarts() >= 2);
     supervisor.stop().await;
     assert!(fixture.read("listens").starts_with("127.0.0.1:0\n127.0.0.1:4711\n127.0.0.1:4711\n"));
+}
+
+#[tokio::test]
+async fn analysts_wait_longer_each_time_that_the_engine_ends_soon() {
+    let fixture = Fixture::new(&format!("echo \"$@\" >> arguments\n{ANNOUNCE}\nsleep 0.1"));
+    let supervisor = fixture.supervise();
+    let mut generation = supervisor.generation();
+    tokio::time::timeout(Duration::from_secs(20), generation.wait_for(|number| *number >= 4)).await.unwrap().unwrap();
+    drop(supervisor);
+    let arguments = fixture.read("arguments");
+    let pauses: Vec<&str> = arguments
+        .lines()
+        .map(|line| line.split("--analyst-pause-s ").nth(1).unwrap().split(' ').next().unwrap())
+        .collect();
+    assert_eq!(pauses[..4], ["0", "1", "2", "4"]);
+    let seconds = Duration::from_secs;
+    assert_eq!(pause_after(seconds(5), seconds(40)), LONGEST_PAUSE);
+    assert_eq!(pause_after(seconds(121), LONGEST_PAUSE), Duration::ZERO);
 }
 
 #[tokio::test]

@@ -8,11 +8,12 @@ use crate::support::engine::Engine;
 #[tokio::test]
 async fn garbage_is_refused_and_forgotten() {
     let engine = Engine::shared();
-    let huge_header = format!("GET /ping HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "y".repeat(1 << 20));
-    let many_headers = format!("GET /ping HTTP/1.1\r\nHost: x\r\n{}\r\n", "X: y\r\n".repeat(1000));
-    let long_url = format!("GET /?query={} HTTP/1.1\r\nHost: x\r\n\r\n", "y".repeat(1 << 20));
-    let no_length = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned();
-    let two_lengths = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab".to_owned();
+    let huge_header = format!("GET /ping HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "y".repeat(1 << 20));
+    let many_headers = format!("GET /ping HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: y\r\n".repeat(1000));
+    let long_url = format!("GET /?query={} HTTP/1.1\r\nHost: localhost\r\n\r\n", "y".repeat(1 << 20));
+    let no_length = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned();
+    let two_lengths =
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab".to_owned();
     for request in [
         "\0\u{1}\u{2}\r\n\r\n".to_owned(),
         "SSH-2.0-x\r\n\r\n".to_owned(),
@@ -66,7 +67,7 @@ async fn a_client_that_goes_away_frees_its_turn() {
         let mut stream = engine.connect();
         let sql = "SELECT number FROM system.numbers FORMAT RowBinary";
         let request = format!(
-            "POST /?user=tamga&password=a+password+of+the+tests HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{sql}",
+            "POST /?user=tamga&password=a+password+of+the+tests HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{sql}",
             sql.len()
         );
         stream.write_all(request.as_bytes()).unwrap();
@@ -100,4 +101,47 @@ async fn more_queries_than_turns_are_told_to_come_back() {
         query.await.unwrap().unwrap();
     }
     assert_eq!(engine.sql("SELECT 1").await, "1");
+}
+
+#[tokio::test]
+async fn connections_of_strangers_give_way_to_the_service() {
+    let fixture = Engine::start_for_analysts();
+    // Each has sent the beginning of a statement of an analyst, and none will send the rest.
+    let head = "POST /?user=analyst HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nS";
+    let slow: Vec<_> = (0..300)
+        .map(|_| {
+            let mut stream = fixture.connect();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..20 {
+        assert_eq!(fixture.sql("SELECT 1").await, "1");
+    }
+    // And none keeps its place by sending a byte now and then.
+    for mut stream in slow {
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        assert!(answer.is_empty() || answer.contains("did not arrive in time"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn neither_other_names_nor_pages_of_other_sites_are_answered() {
+    let engine = Engine::shared();
+    for head in [
+        "",
+        "Host: evil.test\r\n",
+        "Host: localhost\r\nHost: localhost\r\n",
+        "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n",
+        "Host: localhost\r\nSec-Fetch-Site: same-site\r\n",
+    ] {
+        let answer = engine.raw(format!("GET /ping HTTP/1.1\r\n{head}Connection: close\r\n\r\n").as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 403"), "{head}: {answer}");
+    }
+    for target in ["/ping", "/?query=SELECT+1", "/?user=nobody", "/nowhere"] {
+        let answer = engine.get(target).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{target}");
+        assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin", "{target}");
+    }
 }

@@ -68,7 +68,7 @@ async fn rows_may_be_cut_anywhere() {
         let mut writer = &stream;
         writer
             .write_all(
-                b"POST /?user=tamga&password=a+password+of+the+tests&query=INSERT+INTO+cuts.t+FORMAT+RowBinaryWithNamesAndTypes HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
+                b"POST /?user=tamga&password=a+password+of+the+tests&query=INSERT+INTO+cuts.t+FORMAT+RowBinaryWithNamesAndTypes HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
             )
             .unwrap();
         for piece in rows.chunks(size) {
@@ -90,7 +90,7 @@ async fn a_sender_that_breaks_off_leaves_no_row() {
     for head in ["Content-Length: 100000000", "Transfer-Encoding: chunked"] {
         let mut stream = engine.connect();
         let request = format!(
-            "POST /?user=tamga&password=a+password+of+the+tests&query=INSERT+INTO+broken.t+FORMAT+RowBinary HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n"
+            "POST /?user=tamga&password=a+password+of+the+tests&query=INSERT+INTO+broken.t+FORMAT+RowBinary HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).unwrap();
         if head.starts_with("Transfer") {

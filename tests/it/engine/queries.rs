@@ -163,7 +163,7 @@ async fn an_error_after_the_answer_has_begun_breaks_it_visibly() {
     let sql = "SELECT throwIf(number = 29900000) FROM numbers(30000000)";
     let answer = engine.raw(
         format!(
-            "POST /?user=tamga&password=a+password+of+the+tests&max_threads=1 HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{sql}",
+            "POST /?user=tamga&password=a+password+of+the+tests&max_threads=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{sql}",
             sql.len()
         )
         .as_bytes(),
