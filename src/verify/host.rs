@@ -13,10 +13,14 @@ use super::findings::Findings;
 use super::subject::Subject;
 use crate::audit;
 use crate::config::is_loopback_name;
-use crate::privacy::keys::KeyRing;
+use crate::privacy::keys::{KeyRing, KeyStatus};
 
 /// A key may be examined just while it is destroyed.
 const SWEEP_SLACK_S: i64 = 60;
+/// A key of a day that has begun dies within this time: the longest day has 25 hours, and a key lives half an hour longer. The
+/// time zone of a site that is not configured here is unknown, which adds up to 26 hours.
+const KEY_LIVES_S: i64 = 26 * 3600;
+const UNKNOWN_ZONE_S: i64 = 26 * 3600;
 
 /// Examines this machine. Returns the chain head of the audit log.
 pub(super) fn examine(subject: &Subject<'_>, findings: &mut Findings) -> String {
@@ -56,22 +60,30 @@ fn keys(subject: &Subject<'_>, findings: &mut Findings) {
     if !dir.exists() {
         findings.not_here("keys-memory", "no key folder is there yet");
         findings.not_here("keys-age", "no key is there");
+        findings.not_here("keys-ahead", "no key is there");
     } else {
         match KeyRing::open(dir) {
             Ok(ring) => {
                 findings.add("keys-memory", closed_to_others(dir));
                 match ring.status(&zones) {
                     Ok(keys) => {
-                        let over = subject.clock.now().as_second() - SWEEP_SLACK_S;
-                        let old = keys.into_iter().filter(|key| key.dies_at.as_second() < over);
-                        findings.add("keys-age", old.map(|key| format!("{} of {}", key.site, key.day)));
+                        let now = subject.clock.now().as_second();
+                        let left = |key: &KeyStatus| key.dies_at.as_second() - now;
+                        let of = |key: &KeyStatus| format!("{} of {}", key.site, key.day);
+                        let is_known = |key: &KeyStatus| zones.contains_key(key.site.as_str());
+                        let most = |key: &KeyStatus| KEY_LIVES_S + if is_known(key) { 0 } else { UNKNOWN_ZONE_S };
+                        findings.add("keys-age", keys.iter().filter(|key| left(key) < -SWEEP_SLACK_S).map(of));
+                        findings.add("keys-ahead", keys.iter().filter(|key| left(key) > most(key)).map(of));
                     }
-                    Err(error) => findings.unknown("keys-age", format!("the key folder cannot be read: {error}")),
+                    Err(error) => ["keys-age", "keys-ahead"]
+                        .iter()
+                        .for_each(|rule| findings.unknown(rule, format!("the key folder cannot be read: {error}"))),
                 }
             }
             Err(error) => {
                 findings.add("keys-memory", [error.to_string()]);
                 findings.unknown("keys-age", "the key folder cannot be used");
+                findings.unknown("keys-ahead", "the key folder cannot be used");
             }
         }
     }

@@ -55,6 +55,13 @@ struct Partition {
     partition: String,
 }
 
+impl std::fmt::Display for Partition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { database, table, partition } = self;
+        write!(f, "{database}.{table}: partition {partition}")
+    }
+}
+
 #[derive(Deserialize)]
 struct Seen {
     column: String,
@@ -122,8 +129,10 @@ pub(super) async fn examine(target: &Target, lists: &Lists, subject: &Subject<'_
     }
     findings.take("ttl", ttl(target, lists).await);
     let rule = if target.is_vault() { "overdue-vault" } else { "overdue-stats" };
-    let today = subject.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    findings.take(rule, overdue(target, lists, today).await);
+    let now = subject.clock.now();
+    findings.take(rule, overdue(target, lists, now.to_zoned(jiff::tz::TimeZone::UTC).date()).await);
+    let furthest_east = now.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(14)));
+    findings.take("rows-ahead", ahead(target, lists, furthest_east.date()).await);
 }
 
 /// Each store is where it should be: an engine has only its own database, and a server has the other one only if it is
@@ -245,16 +254,31 @@ async fn ttl(target: &Target, lists: &Lists) -> Result<Vec<String>, StoreError> 
     Ok(evidence)
 }
 
-async fn overdue(target: &Target, lists: &Lists, today: Date) -> Result<Vec<String>, StoreError> {
+async fn partitions(target: &Target, lists: &Lists) -> Result<Vec<Partition>, StoreError> {
     let system = target.system("parts");
     let sql =
         format!("SELECT DISTINCT database, table, partition FROM {system} WHERE active AND {{its own}} ORDER BY ALL");
-    let partitions: Vec<Partition> = about(target, lists, &sql).await?;
+    about(target, lists, &sql).await
+}
+
+/// Partitions that begin after today, the day that has begun somewhere on earth.
+async fn ahead(target: &Target, lists: &Lists, today: Date) -> Result<Vec<String>, StoreError> {
+    let partitions = partitions(target, lists).await?;
+    let is_ahead = |partition: &&Partition| first_day(&partition.partition).is_some_and(|day| day > today);
+    Ok(partitions.iter().filter(is_ahead).map(ToString::to_string).collect())
+}
+
+async fn overdue(target: &Target, lists: &Lists, today: Date) -> Result<Vec<String>, StoreError> {
+    let partitions = partitions(target, lists).await?;
     let keep = if target.is_vault() { VAULT_DAYS } else { STATS_DAYS };
     let late = |partition: &&Partition| last_day(&partition.partition).is_some_and(|day| is_over(day, keep, today));
-    let name =
-        |Partition { database, table, partition }: &Partition| format!("{database}.{table}: partition {partition}");
-    Ok(partitions.iter().filter(late).map(name).collect())
+    Ok(partitions.iter().filter(late).map(ToString::to_string).collect())
+}
+
+/// The first day of a partition, as [`last_day`].
+fn first_day(partition: &str) -> Option<Date> {
+    let last = last_day(partition)?;
+    Some(if partition.starts_with('(') { last } else { last.first_of_month() })
 }
 
 /// The last day of a partition: `('a.kz','2026-11-20')` of the vault, `202611` of the stats store.
@@ -283,6 +307,8 @@ mod tests {
         assert_eq!(last_day("('a.kz','2026-11-20')"), Some(date(2026, 11, 20)));
         assert_eq!(last_day("202602"), Some(date(2026, 2, 28)));
         assert_eq!(last_day("tuple()"), None);
+        assert_eq!(first_day("202602"), Some(date(2026, 2, 1)));
+        assert_eq!(first_day("('a.kz','2026-11-20')"), Some(date(2026, 11, 20)));
         assert!(!is_over(date(2026, 11, 20), 9, date(2026, 11, 30)));
         assert!(is_over(date(2026, 11, 20), 9, date(2026, 12, 1)));
     }

@@ -35,6 +35,12 @@ async fn is_disputed(program: &Program, disputed: bool) {
     wait::until(Duration::from_secs(60), looks, || program.log()).await;
 }
 
+/// Waits until the time would survive a restart.
+fn is_saved(ground: &Ground, program: &Program) {
+    let saved = || ground.data().join("clock.json").exists().then_some(());
+    wait::blocking(Duration::from_secs(60), saved, || program.log());
+}
+
 #[tokio::test]
 async fn a_wall_clock_that_jumps_ends_no_key_and_moves_no_beacon() {
     let folder = tempfile::tempdir().unwrap();
@@ -83,8 +89,7 @@ async fn a_person_can_accept_the_clock_and_only_knowingly() {
     let (ground, orders) = (Ground::new(), Orders::new(folder.path(), "clock"));
     ground.send_stores_away();
     let program = start(&ground, &orders);
-    let saved = || ground.data().join("clock.json").exists().then_some(());
-    wait::blocking(Duration::from_secs(60), saved, || program.log());
+    is_saved(&ground, &program);
     orders.move_clock(3 * DAY_S);
     is_disputed(&program, true).await;
     let run = |arguments: &[&str]| orders.attach_to(&mut ground.command(arguments)).output().unwrap();
@@ -97,4 +102,22 @@ async fn a_person_can_accept_the_clock_and_only_knowingly() {
     let agrees = || String::from_utf8(run(&["clock", "status"]).stdout).unwrap().contains("agrees").then_some(());
     wait::blocking(Duration::from_secs(60), agrees, || program.log());
     assert_eq!(run(&["clock", "accept", "--yes"]).status.code(), Some(1), "nothing to accept");
+}
+
+#[tokio::test]
+async fn no_engine_is_started_with_a_wrong_clock_and_it_is_once_the_clock_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ground, orders) = (Ground::new(), Orders::new(folder.path(), "clock"));
+    ground.send_stores_away();
+    let program = start(&ground, &orders);
+    is_saved(&ground, &program);
+    program.terminate();
+    ground.write("tamga.toml", &ground.config());
+    orders.move_clock(10 * YEAR_S);
+    let program = start(&ground, &orders);
+    let waits = async || ready(&program).await.contains("its engine is not started").then_some(());
+    wait::until(Duration::from_secs(60), waits, || program.log()).await;
+    assert_eq!(program.beacon(view_of(1, 0, "/")).send().await.status, 202);
+    orders.move_clock(0);
+    program.logged("the stores are ready");
 }

@@ -120,6 +120,10 @@ pub(super) const BREACHES: &[Breach] = &[
         "ALTER TABLE standin.tables UPDATE create_table_query = replace(create_table_query, 'toIntervalDay(9)', 'toIntervalDay(90)') WHERE database = 'tamga_vault' AND name = 'attributes' SETTINGS mutations_sync = 2"),
     server("an old day in the vault", &["overdue-vault"], "parts",
         "INSERT INTO standin.parts VALUES ('tamga_vault', 'events', '(\\'a.kz\\',\\'2026-01-02\\')', 1)"),
+    server("a day in the vault that has not begun", &["rows-ahead"], "parts",
+        "INSERT INTO standin.parts VALUES ('tamga_vault', 'events', '(\\'a.kz\\',\\'2099-01-02\\')', 1)"),
+    server("a month in the stats store that has not begun", &["rows-ahead"], "parts",
+        "INSERT INTO standin.parts VALUES ('tamga_stats', 'pages', '209901', 1)"),
     server("an old month in the stats store", &["overdue-stats"], "parts",
         "INSERT INTO standin.parts VALUES ('tamga_stats', 'pages', '202301', 1)"),
     server("a join in the query log", &["log-joined"], "query_log",
@@ -166,6 +170,10 @@ pub(super) const BREACHES: &[Breach] = &[
         let ring = tamga::privacy::keys::KeyRing::open(&world.keys_dir).unwrap();
         let day = jiff::civil::date(2026, 1, 2);
         ring.day_key(&"a.kz".into(), day).unwrap();
+    }),
+    machine("a key of a day that has not begun", &["keys-ahead"], |world| {
+        let ring = tamga::privacy::keys::KeyRing::open(&world.keys_dir).unwrap();
+        ring.day_key(&"a.kz".into(), jiff::civil::date(2099, 1, 2)).unwrap();
     }),
     machine("the cookies' key among the data", &["keys-apart"], |world| {
         let spool = world.config.data.dir.join("spool");
