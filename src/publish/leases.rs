@@ -143,7 +143,7 @@ mod tests {
         Lease { node: node.to_owned(), complete_until, written_at }
     }
 
-    /// Reads leases of the nodes `a`, which is this process, and `b`, as often as it is told.
+    /// A publisher that reads the leases of node `a`, which is its own, and of node `b`, second by second.
     struct Listener {
         nodes: Nodes,
         now: Instant,

@@ -32,7 +32,7 @@ const SPLIT_SHIFT_MAX: u32 = 6;
 const INSERT_ATTEMPTS: u32 = 3;
 /// How often a window is counted if rows of it arrive meanwhile, before it waits for the next pass.
 const COUNT_ATTEMPTS: u32 = 3;
-/// So long before the vault drops the first rows of a window, it is published with what is there, whoever still has rows.
+/// So long before the vault drops the first rows of a window, it is published with what is there, even if nodes still have rows.
 const LAST_CALL_S: i64 = 3_600;
 
 pub(super) const LEDGER_END: &str = "SELECT toUnixTimestamp(max(window_end)) AS end, count() AS count \

@@ -90,9 +90,9 @@ impl admin::Watch for State {
 
     fn warnings(&self) -> Vec<String> {
         let missing = self.missing.borrow().clone();
-        let told = |trouble: &String| !missing.values().any(|reason| reason.contains(trouble));
+        let is_new = |trouble: &String| !missing.values().any(|reason| reason.contains(trouble));
         let mut warnings: Vec<_> =
-            self.engines().iter().filter_map(|(_, engine)| engine.trouble()).filter(told).collect();
+            self.engines().iter().filter_map(|(_, engine)| engine.trouble()).filter(is_new).collect();
         for (part, reason) in &missing {
             warnings.push(format!("{part} cannot be used, and is tried again: {reason}"));
         }

@@ -160,7 +160,7 @@ impl Inner {
         });
         let (clock, retention) = (self.clock.clone(), self.config.retention);
         let retention_worker = RetentionWorker::new(vault.clone(), stats.clone(), clock, self.sites.clone(), retention);
-        // Beside each other: what is due goes on time, also while a large window is counted.
+        // In parallel: retention works on time, also while a large window is counted.
         tokio::join!(publisher.run(self.shutdown.cancelled()), retention_worker.run(self.shutdown.cancelled()));
     }
 

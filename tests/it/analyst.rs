@@ -25,7 +25,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// A stats engine with the real tables and some rows, and with things that should not be there.
+    /// A stats engine with the real tables and some rows, and with objects that should not be there.
     async fn shared() -> &'static Self {
         static SHARED: OnceCell<Fixture> = OnceCell::const_new();
         SHARED
@@ -233,7 +233,7 @@ async fn runaway_queries_harm_neither_the_service_nor_the_next_analyst() {
     let busy = inserts(engine, 60).await;
     println!("service insert, 99th percentile: {quiet:?} quiet, {busy:?} under eight runaway queries");
     assert!(busy < Duration::from_secs(5), "{busy:?}");
-    // Another analyst gets an answer, at once or after being told to come back.
+    // Another analyst gets an answer, at once or after a 503.
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let answer = engine.ask("/", "SELECT sum(views) FROM site").await;

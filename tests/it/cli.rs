@@ -172,7 +172,7 @@ fn assert_ended(product: Program) {
 }
 
 #[test]
-fn it_stops_when_told_to_and_a_second_instance_waits_for_that() {
+fn it_stops_on_a_signal_and_a_second_instance_waits_for_that() {
     let ground = Ground::new();
     assert_ended(Program::serve(&ground, &[]));
     let product = Program::serve(&ground, &[]);

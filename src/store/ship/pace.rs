@@ -23,7 +23,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// after.
 pub(super) fn rest(before: &RowAccounting, after: &RowAccounting, took: Duration) -> Duration {
     let arrived = after.accepted.saturating_sub(before.accepted);
-    // What a delivery batch leaves behind in the ordinary run of things has arrived while it was on its way.
+    // Usually the rows that a delivery batch leaves behind arrived while it was delivered.
     if arrived == 0 || after.spooled <= arrived {
         return Duration::ZERO;
     }

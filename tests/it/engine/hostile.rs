@@ -83,7 +83,7 @@ async fn a_client_that_goes_away_frees_its_turn() {
 }
 
 #[tokio::test]
-async fn more_queries_than_turns_are_told_to_come_back() {
+async fn more_queries_than_permits_are_answered_503() {
     let engine = Engine::start();
     let busy = engine.client();
     let queries: Vec<_> = (0..16)

@@ -52,7 +52,7 @@ fn a_folder_has_one_engine() {
 }
 
 #[test]
-fn an_engine_that_is_still_ending_is_told_from_one_that_cannot_start() {
+fn an_engine_that_is_still_ending_is_not_one_that_cannot_start() {
     let folder = tempfile::tempdir().unwrap();
     // All that it has not let go of yet is the library's own lock.
     let data = folder.path().join("data");

@@ -17,7 +17,7 @@ async fn a_query_is_taken_from_the_url_the_body_or_both() {
 }
 
 #[tokio::test]
-async fn an_answer_bears_the_headers_that_clients_read() {
+async fn an_answer_has_the_headers_that_clients_read() {
     let engine = Engine::shared();
     let answer = engine.post("/?query_id=mine&default_format=JSONEachRow", "SELECT 1 AS x").await;
     assert_eq!(answer.text(), "{\"x\":1}\n");
