@@ -174,6 +174,18 @@ impl Server {
         answered.unwrap_or_else(|failure| answer::failed(&failure, &self.about, &query_id))
     }
 
+    /// Refuses analysts for a while after a start.
+    fn admit_analyst(&self) -> Result<(), Failure> {
+        if Instant::now() >= self.analysts_from {
+            return Ok(());
+        }
+        Err(Failure::new(
+            202,
+            "TOO_MANY_SIMULTANEOUS_QUERIES",
+            "The engine ended several times and has been started again. Analysts wait up to a minute. Try again.",
+        ))
+    }
+
     async fn run(
         &self,
         mut request: Request,
@@ -183,14 +195,9 @@ impl Server {
         place: &Place,
     ) -> Result<Response<AnswerBody>, Failure> {
         let role = self.authenticator.admit(&request.credentials)?;
-        if role == Role::Service {
-            place.keep();
-        } else if Instant::now() < self.analysts_from {
-            return Err(Failure::new(
-                202,
-                "TOO_MANY_SIMULTANEOUS_QUERIES",
-                "The engine ended several times and has been started again. Analysts wait up to a minute. Try again.",
-            ));
+        match role {
+            Role::Service => place.keep(),
+            Role::Analyst => self.admit_analyst()?,
         }
         let packing = packing(headers, request.decompress)?;
         // The service's rows arrive while their statement runs, so it takes its permit now. An analyst takes one only
