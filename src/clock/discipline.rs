@@ -22,7 +22,7 @@ const SLEW: i64 = 20;
 /// How often the rate is set anew.
 const INTERVAL: i64 = SECOND / 10;
 /// How long a difference lasts before it is taken for the truth. A wrong clock that is noticed is set right within an hour; twice
-/// that leaves room. Keys and rows that are due end again after this time, so a dispute delays them by no more.
+/// that leaves a margin. Keys and rows end again after this time, so a dispute delays them by no more.
 const PATIENCE_H: i64 = 2;
 pub(super) const PATIENCE: i64 = PATIENCE_H * 3600 * SECOND;
 /// A lasting step of this size or more is never taken over without a person: it moves rows to other days.

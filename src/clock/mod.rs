@@ -53,7 +53,7 @@ struct Simulated {
 
 /// Whether the machine's wall clock is believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ClockStatus {
     /// All clocks agree.
     Agreed,
     /// Another clock disagrees: the wall clock, or that of a store.
@@ -120,30 +120,30 @@ impl Clock {
 
     /// The time up to which keys and rows may be destroyed; nothing while that could be too early.
     pub fn now_to_destroy(&self) -> Option<Timestamp> {
-        let may = matches!(self.standing(), Standing::Agreed | Standing::Disputed { lasting: true, .. });
+        let may = matches!(self.status(), ClockStatus::Agreed | ClockStatus::Disputed { lasting: true, .. });
         may.then(|| self.now())
     }
 
     /// The time up to which windows may be published; nothing while any clock is disputed.
     pub fn now_to_publish(&self) -> Option<Timestamp> {
-        (self.standing() == Standing::Agreed).then(|| self.now())
+        (self.status() == ClockStatus::Agreed).then(|| self.now())
     }
 
     /// Whether the clocks agree.
-    pub fn standing(&self) -> Standing {
-        let Source::Machine(clock) = &self.0 else { return Standing::Agreed };
+    pub fn status(&self) -> ClockStatus {
+        let Source::Machine(clock) = &self.0 else { return ClockStatus::Agreed };
         let (belief, offset) = clock.machine.belief();
         let offset_s = offset / 1_000_000;
         match belief {
-            Belief::Unknown => Standing::Unknown { offset_s },
-            Belief::Disputed { lasting } => Standing::Disputed { whose: "the wall clock", offset_s, lasting },
-            Belief::Agreed => clock.store_disputed().unwrap_or(Standing::Agreed),
+            Belief::Unknown => ClockStatus::Unknown { offset_s },
+            Belief::Disputed { lasting } => ClockStatus::Disputed { whose: "the wall clock", offset_s, lasting },
+            Belief::Agreed => clock.store_disputed().unwrap_or(ClockStatus::Agreed),
         }
     }
 
     /// Whether nobody knows which day it is, so that a beacon cannot be given one.
     pub fn is_unknown(&self) -> bool {
-        matches!(self.standing(), Standing::Unknown { .. })
+        matches!(self.status(), ClockStatus::Unknown { .. })
     }
 
     /// How many seconds the wall clock is ahead of the time.
@@ -219,8 +219,8 @@ impl Clock {
     }
 }
 
-impl Standing {
-    /// What an operator is told; nothing if the clocks agree.
+impl ClockStatus {
+    /// The sentence for an operator; nothing if the clocks agree.
     pub fn sentence(&self) -> Option<String> {
         const OR_ACCEPT: &str = "Set the clock right; if it is right, run `tamga clock accept --yes`";
         let by = |offset_s: i64| {
@@ -249,11 +249,11 @@ impl Standing {
 
 impl Disciplined {
     /// The store whose clock has been wrong for the longest time.
-    fn store_disputed(&self) -> Option<Standing> {
+    fn store_disputed(&self) -> Option<ClockStatus> {
         let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
         let (whose, (offset_s, since)) = stores.iter().min_by_key(|(_, (_, since))| *since)?;
         let lasting = self.machine.now() - since >= discipline::PATIENCE;
-        Some(Standing::Disputed { whose, offset_s: *offset_s, lasting })
+        Some(ClockStatus::Disputed { whose, offset_s: *offset_s, lasting })
     }
 }
 

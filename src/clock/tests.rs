@@ -58,14 +58,14 @@ fn nothing_is_published_or_destroyed_while_clocks_disagree() {
     machine.set(HOUR, -2 * DAY);
     assert_eq!(clock.now_ms(), (BEGAN + HOUR) / 1000);
     assert_eq!((clock.now_to_publish(), clock.now_to_destroy()), (None, None));
-    let disputed = |lasting| Standing::Disputed { whose: "the wall clock", offset_s: -2 * 86_400, lasting };
-    assert_eq!(clock.standing(), disputed(false));
+    let disputed = |lasting| ClockStatus::Disputed { whose: "the wall clock", offset_s: -2 * 86_400, lasting };
+    assert_eq!(clock.status(), disputed(false));
     // A key does not outlive its day for ever because of a clock that nobody sets right.
     machine.set(3 * HOUR, -2 * DAY);
-    assert_eq!(clock.standing(), disputed(true));
+    assert_eq!(clock.status(), disputed(true));
     assert!(clock.now_to_publish().is_none() && clock.now_to_destroy().is_some());
     machine.set(4 * HOUR, 0);
-    assert_eq!(clock.standing(), Standing::Agreed);
+    assert_eq!(clock.status(), ClockStatus::Agreed);
     assert_eq!(clock.now_to_publish(), clock.now_to_destroy());
 }
 
@@ -74,14 +74,14 @@ fn a_store_whose_clock_disagrees_is_a_dispute_too() {
     let machine = TestMachine::default();
     let clock = machine.clock("a", None);
     clock.note_store("vault", BEGAN / 1_000_000 + 59);
-    assert_eq!(clock.standing(), Standing::Agreed);
+    assert_eq!(clock.status(), ClockStatus::Agreed);
     clock.note_store("vault", BEGAN / 1_000_000 + 86_400);
-    assert_eq!(clock.standing(), Standing::Disputed { whose: "vault", offset_s: 86_400, lasting: false });
+    assert_eq!(clock.status(), ClockStatus::Disputed { whose: "vault", offset_s: 86_400, lasting: false });
     assert!(clock.now_to_publish().is_none() && clock.now_to_destroy().is_none());
     machine.set(3 * HOUR, 0);
     assert!(clock.now_to_destroy().is_some());
     clock.note_store("vault", (BEGAN + 3 * HOUR) / 1_000_000);
-    assert_eq!(clock.standing(), Standing::Agreed);
+    assert_eq!(clock.status(), ClockStatus::Agreed);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn the_time_survives_a_restart_and_a_jump_meanwhile() {
     machine.set(HOUR, 10 * 365 * DAY);
     let clock = machine.clock("a", Some(folder.path()));
     assert_eq!(clock.now_ms(), (BEGAN + HOUR) / 1000);
-    assert!(matches!(clock.standing(), Standing::Disputed { .. }));
+    assert!(matches!(clock.status(), ClockStatus::Disputed { .. }));
     // After a reboot nobody can know how long the machine was off.
     let rebooted = machine.clock("b", Some(folder.path()));
     assert!(rebooted.is_unknown() && rebooted.now_to_destroy().is_none());
@@ -101,7 +101,7 @@ fn the_time_survives_a_restart_and_a_jump_meanwhile() {
     assert_eq!(rebooted.now_ms(), (BEGAN + 2 * HOUR) / 1000);
     // A damaged file says nothing.
     std::fs::write(folder.path().join("clock.json"), b"{").expect("writes");
-    assert_eq!(machine.clock("c", Some(folder.path())).standing(), Standing::Agreed);
+    assert_eq!(machine.clock("c", Some(folder.path())).status(), ClockStatus::Agreed);
 }
 
 #[test]
@@ -117,5 +117,5 @@ fn a_person_can_accept_the_wall_clock_as_it_is_and_no_other() {
     verb.order_acceptance().expect("writes");
     assert_eq!(clock.take_acceptance().expect("reads"), Some(5 * 86_400));
     assert_eq!(clock.take_acceptance().expect("reads"), None, "once");
-    assert_eq!((clock.now_ms(), clock.standing()), ((BEGAN + 2 * HOUR + 5 * DAY) / 1000, Standing::Agreed));
+    assert_eq!((clock.now_ms(), clock.status()), ((BEGAN + 2 * HOUR + 5 * DAY) / 1000, ClockStatus::Agreed));
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Audit;
-use crate::clock::{Clock, Standing};
+use crate::clock::{Clock, ClockStatus};
 use crate::config::Config;
 
 /// How often the clocks are compared when nobody asks for the time, in real time.
@@ -20,14 +20,14 @@ const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// Watches the clock until `shutdown`: says when it is disputed and when it agrees again, carries out what a person accepts,
 /// and saves the time.
 pub(super) async fn keep(clock: Clock, audit: Arc<Audit>, shutdown: CancellationToken) {
-    let mut said = Standing::Agreed;
+    let mut said = ClockStatus::Agreed;
     let mut saved: Option<Instant> = None;
     let mut cannot_save = false;
     loop {
         let changed = carry_out(&clock, &audit);
-        let standing = clock.standing();
-        say(&said, &standing, &audit);
-        said = standing;
+        let status = clock.status();
+        say(&said, &status, &audit);
+        said = status;
         let stops = shutdown.is_cancelled();
         if stops || changed || saved.is_none_or(|saved| saved.elapsed() >= SAVE_EVERY) {
             let failed = clock.save().err();
@@ -60,12 +60,12 @@ fn carry_out(clock: &Clock, audit: &Audit) -> bool {
     steps.iter().any(|(_, step)| step.is_some())
 }
 
-/// Says it once when the standing changes. That an offset changes a little is no news.
-fn say(before: &Standing, now: &Standing, audit: &Audit) {
-    let name = |standing: &Standing| match standing {
-        Standing::Agreed => ("agrees", "", false),
-        Standing::Disputed { whose, lasting, .. } => ("disputed", *whose, *lasting),
-        Standing::Unknown { .. } => ("unknown", "", false),
+/// Says it once when the status changes. That an offset changes a little is no news.
+fn say(before: &ClockStatus, now: &ClockStatus, audit: &Audit) {
+    let name = |status: &ClockStatus| match status {
+        ClockStatus::Agreed => ("agrees", "", false),
+        ClockStatus::Disputed { whose, lasting, .. } => ("disputed", *whose, *lasting),
+        ClockStatus::Unknown { .. } => ("unknown", "", false),
     };
     if name(before) == name(now) {
         return;
@@ -76,8 +76,8 @@ fn say(before: &Standing, now: &Standing, audit: &Audit) {
     }
     let (state, whose, _) = name(now);
     let offset_s = match now {
-        Standing::Agreed => 0,
-        Standing::Disputed { offset_s, .. } | Standing::Unknown { offset_s } => *offset_s,
+        ClockStatus::Agreed => 0,
+        ClockStatus::Disputed { offset_s, .. } | ClockStatus::Unknown { offset_s } => *offset_s,
     };
     audit.note("clock", &json!({ "state": state, "whose": whose, "offset_s": offset_s }));
 }
@@ -85,15 +85,15 @@ fn say(before: &Standing, now: &Standing, audit: &Audit) {
 /// `tamga clock status`: the time that this node has kept, and whether the wall clock agrees.
 pub fn status(data: &Path) -> String {
     let clock = Clock::kept_in(data);
-    let standing = clock.standing().sentence().unwrap_or_else(|| "The wall clock agrees.".to_owned());
-    format!("{}\n{standing}\n", clock.now())
+    let status = clock.status().sentence().unwrap_or_else(|| "The wall clock agrees.".to_owned());
+    format!("{}\n{status}\n", clock.now())
 }
 
 /// `tamga clock accept`: the collector believes the wall clock as it is now.
 pub fn accept(config: &Config) -> Result<String> {
     let clock = Clock::kept_in(&config.data.dir);
     let offset_s = clock.wall_offset_s();
-    if clock.standing() == Standing::Agreed {
+    if clock.status() == ClockStatus::Agreed {
         bail!("the wall clock is not disputed: there is nothing to accept");
     }
     let audit = super::audit::open(config, clock.clone()).context("nothing was accepted")?;

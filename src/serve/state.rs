@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use super::reach::Stores;
-use crate::clock::{Clock, Standing};
+use crate::clock::{Clock, ClockStatus};
 use crate::metrics::{Metrics, RowCounts};
 use crate::store::{Class, ShipStatus, Supervisor};
 use crate::{admin, collect, spool};
@@ -84,7 +84,7 @@ impl admin::Watch for State {
         let has_space = self.spool.has_space(collect::BODY_MAX);
         let spool = spool_trouble(usage.health, used > usage.quota_bytes, has_space);
         // Nobody knows the day.
-        let clock = self.clock.is_unknown().then(|| self.clock.standing().sentence()).flatten();
+        let clock = self.clock.is_unknown().then(|| self.clock.status().sentence()).flatten();
         spool.into_iter().chain(clock).collect()
     }
 
@@ -96,8 +96,8 @@ impl admin::Watch for State {
         for (part, reason) in &missing {
             warnings.push(format!("{part} cannot be used, and is tried again: {reason}"));
         }
-        if let standing @ Standing::Disputed { .. } = self.clock.standing() {
-            warnings.extend(standing.sentence());
+        if let status @ ClockStatus::Disputed { .. } = self.clock.status() {
+            warnings.extend(status.sentence());
         }
         if self.shipped().is_none() {
             warnings.push("the vault is not there yet; rows wait in the spool".to_owned());
@@ -116,7 +116,7 @@ impl admin::Watch for State {
     fn metrics(&self) -> String {
         let usage = self.spool.usage();
         self.metrics.spool_bytes.set(usage.bytes as i64);
-        self.metrics.clock_disputed.set((self.clock.standing() != Standing::Agreed).into());
+        self.metrics.clock_disputed.set((self.clock.status() != ClockStatus::Agreed).into());
         self.metrics.clock_offset.set(self.clock.wall_offset_s());
         for (name, engine) in self.engines() {
             self.metrics.set_engine_restarts(name, engine.restarts());

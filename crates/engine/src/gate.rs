@@ -1,11 +1,11 @@
-//! Who may speak to the listener at all, before anything of a request is read but its head.
+//! Decides from a request's head whether the listener serves it, before anything else is read.
 //!
-//! Only this machine can connect, but a browser on it runs pages of strangers. So a request names this machine in one
-//! `Host` (a name that was made to point here, DNS rebinding, is another), and no page of another site sent it. Answers
-//! forbid other pages to use them.
+//! Only this machine can connect, but a browser on it runs pages of strangers. So a request must have exactly one `Host`,
+//! and it must name this machine: this stops DNS rebinding. A request that a page of another site sent is refused. The
+//! headers of answers forbid other pages to use them.
 //!
-//! Connections are bounded by [`Places`]. One that has not shown itself to be of the service gives way to a newcomer, the
-//! oldest first. So whoever opens many and keeps them busy locks nobody out.
+//! [`Places`] bounds the connections. When all are taken, the oldest connection that has not proved to be the service's is
+//! closed. So a client that opens many connections and keeps them busy locks nobody out.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -79,7 +79,7 @@ impl Places {
     }
 
     /// Ends the oldest connection that is not of the service, if there is one.
-    pub(crate) fn make_room(&self) {
+    pub(crate) fn make_space(&self) {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.retain(|(connection, _)| !connection.is_finished());
         if let Some(at) = connections.iter().position(|(_, place)| place.gives_way())
@@ -129,7 +129,7 @@ mod tests {
             }
         }
         for _ in 0..5 {
-            places.make_room();
+            places.make_space();
         }
         let mut tasks = tasks.into_iter();
         let service = tasks.next().unwrap();

@@ -112,7 +112,7 @@ impl Server {
             };
             let _ = socket.set_nodelay(true);
             if connections.available_permits() == 0 {
-                places.make_room();
+                places.make_space();
             }
             let permit = Arc::clone(&connections).acquire_owned().await.expect("this semaphore is never closed");
             let place = Arc::new(Place::default());

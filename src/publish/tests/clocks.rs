@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::clock::{Reading, Standing};
+use crate::clock::{ClockStatus, Reading};
 use crate::privacy::keys::KeyRing;
 use crate::spool;
 
@@ -116,7 +116,7 @@ impl Node {
         assert!(arrived_s.abs_diff(now_s) <= TOLERANCE_S as u64, "an arrival is {} s off", arrived_s - now_s);
         let day = moment(arrived_s).to_zoned(TimeZone::UTC).date();
         ring.day_key(&SITE.into(), day).expect("a key");
-        let is_disputed = clock.standing() != Standing::Agreed;
+        let is_disputed = clock.status() != ClockStatus::Agreed;
         assert_eq!(is_disputed, error_s.abs() > TOLERANCE_S, "{error_s}");
         let zones = HashMap::from([(SITE.into(), TimeZone::UTC)]);
         let swept = ring.sweep(clock.now_to_destroy().unwrap_or(Timestamp::MIN), &zones).expect("sweeps");
