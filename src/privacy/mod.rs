@@ -150,6 +150,7 @@ impl Rows<'_> {
         }
     }
 
+    #[inline]
     fn event(&self, kind: EventKind, step: u8) -> PseudonymousEvent {
         let (items, who, of) = (self.rules.items, self.who, &self.pseudonyms);
         let minutes = self.time.local.minute.saturating_sub(who.visit.start_minute);
@@ -205,7 +206,9 @@ impl Rows<'_> {
             }
             EnrichedEvent::Search { .. } | EnrichedEvent::Error { .. } => None,
         };
-        kept.events.extend(kind.map(|kind| self.event(kind, *step)));
+        if let Some(kind) = kind {
+            kept.events.push(self.event(kind, *step));
+        }
     }
 
     /// Keeps a failed script. A suspect's failure is not kept, since the row has no column for the flag.

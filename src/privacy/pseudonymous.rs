@@ -48,6 +48,7 @@ use crate::event::{Client, Entry, Tally};
 pub struct Pseudonymous<T>(T);
 
 impl<T> Pseudonymous<T> {
+    #[inline]
     pub(in crate::privacy) fn new(row: T) -> Self {
         Self(row)
     }

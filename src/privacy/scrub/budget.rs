@@ -1,8 +1,8 @@
 //! How much text of one beacon is scrubbed, so that no beacon costs much more than others.
 //!
-//! Undoing encodings and looking for identifiers costs a hundred times more than reading. Plain paths cost nothing of the
-//! budget, and the beacons of people stay far below it. What is beyond it is folded without being decoded: a path keeps
-//! only what the configuration lists, and a text becomes `<unreadable>`.
+//! Undoing encodings and looking for identifiers costs a hundred times more than reading. The beacons of people stay far
+//! below the budget. What is beyond it is folded without being decoded: a path keeps only what the configuration lists, and
+//! a text becomes `<unreadable>`. A path of plain words needs no decoding and stays.
 
 use super::paths::PathRules;
 use super::text::{INPUT_MAX, UNREADABLE, error_template, search_term};
@@ -20,10 +20,10 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// The template of a path.
+    /// The template of a path. A plain path stays whatever was spent.
     pub fn path(&mut self, rules: &PathRules, raw: &str) -> String {
-        let is_plain = raw.split('/').all(|segment| segment.is_empty() || rules::is_plain(segment));
-        if self.take(if is_plain { 0 } else { raw.len() }) { rules.template(raw) } else { rules.listed(raw) }
+        let is_plain = || raw.split('/').all(|segment| segment.is_empty() || rules::is_plain(segment));
+        if self.take(raw.len()) || is_plain() { rules.template(raw) } else { rules.listed(raw) }
     }
 
     /// What was searched for.

@@ -184,7 +184,7 @@ async fn nothing_of_a_visitor_rests_in_a_spool_that_waits() {
     list_texts(&ground);
     let product = Program::serve(&ground, &[("TAMGA_LOG", "trace")]);
     visit(&product).await;
-    product.logged("cannot migrate yet");
+    product.logged("it is tried again");
     assert_absent(needles, &ground.data());
     let regions = search(&Needles::new(&["Turkistan Region"]), &ground.data().join("spool"));
     assert!(regions.found.is_some(), "rows wait in the spool");

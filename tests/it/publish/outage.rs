@@ -1,6 +1,5 @@
 //! The collector stops before midnight, with thousands of rows in its spool, and starts long after it: is the window complete?
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -55,7 +54,7 @@ impl Ground {
             let password = path("password");
             text += &format!("[vault]\nurl = 'http://127.0.0.1:1'\nuser = 'tamga'\npassword_file = '{password}'\n");
         }
-        let config = Config::parse(&text, Path::new("tamga.toml"), std::iter::empty()).unwrap();
+        let config = Config::parse(&text, &self.folder.path().join("tamga.toml"), std::iter::empty()).unwrap();
         serve::start(config, clock.clone()).await.unwrap()
     }
 
