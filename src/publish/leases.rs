@@ -67,7 +67,7 @@ pub(super) struct Nodes {
     others: BTreeMap<String, Heard>,
     /// The times of the own lease, and when they were first read.
     renewed: Option<((i64, i64), Instant)>,
-    /// By node: the last lease that was in the log as that of a silent node.
+    /// By node: the lease for which the silence of this node was last logged.
     reported: BTreeMap<String, (i64, i64)>,
 }
 

@@ -9,9 +9,9 @@ pub(super) const DIGITS_MAX: usize = 9;
 pub(super) enum Segment<'a> {
     /// Written in the configuration.
     Listed(&'a str),
-    /// The visitor's address has it, and nobody listed it.
+    /// In the visited URL and not in the configuration; it is kept.
     Free(&'a str),
-    /// So was this, but it is not kept.
+    /// In the visited URL and not in the configuration; it is folded.
     Folded(&'a str),
 }
 
