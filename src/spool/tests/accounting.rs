@@ -1,4 +1,4 @@
-//! Do the row accounting balance at every moment, and do they say what is really there?
+//! Does the row accounting balance at every moment, and does it say what is really there?
 
 use proptest::prelude::*;
 
@@ -57,7 +57,8 @@ async fn settle(reader: &mut Reader, delivery: &DeliveryBatch) -> u64 {
 /// Takes delivery batches until there are none. Returns how many rows came.
 async fn empty(writer: &Writer, reader: &mut Reader) -> u64 {
     let mut came = 0;
-    while writer.usage().pending_frames > 0 {
+    // Damage may have taken all frames of an open delivery batch: then it comes with nothing but lost rows.
+    while writer.usage().pending_frames > 0 || !reader.open_tokens().is_empty() {
         match tokio::time::timeout(Duration::from_millis(200), reader.next_delivery(&limits())).await {
             Ok(delivery) => {
                 let delivery = delivery.unwrap().unwrap();
