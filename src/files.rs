@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Puts `bytes` in the place of the file, or leaves the old file (mode 0600). The folder is synced, so the name is durable too.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Puts `bytes` in the place of the file, or leaves the old file. The folder is synced, so the name is durable too.
+pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let fresh = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&fresh)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;
@@ -31,11 +31,11 @@ mod tests {
     fn a_file_is_replaced_whole_and_is_private() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("state.json");
-        replace(&path, b"a longer text").expect("written");
-        replace(&path, b"short").expect("replaced");
+        replace(&path, b"a longer text", 0o600).expect("written");
+        replace(&path, b"short", 0o600).expect("replaced");
         assert_eq!(fs::read(&path).expect("read"), b"short");
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "no draft stays");
-        assert!(replace(&folder.path().join("missing/state.json"), b"").is_err());
+        assert!(replace(&folder.path().join("missing/state.json"), b"", 0o600).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! The machine's two clocks, read together, and the file in which the believed time survives a restart.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use super::discipline::{Belief, Discipline, Reading, Saved, TOLERANCE};
+use crate::files;
 
 /// Readings of both clocks that lie this close together, in microseconds, are of one moment.
 const AT_ONCE: i64 = 20_000;
@@ -62,6 +63,12 @@ impl Machine {
     /// The time in microseconds since 1970.
     pub(super) fn now(&self) -> i64 {
         self.look().2
+    }
+
+    /// The time in microseconds since 1970, unless it is unknown.
+    pub(super) fn known(&self) -> Option<i64> {
+        let (state, now, time) = self.look();
+        (state.belief(now) != Belief::Unknown).then_some(time)
     }
 
     /// Whether the wall clock is believed, and by how many microseconds it is ahead of the time.
@@ -134,10 +141,7 @@ fn load<T: for<'a> Deserialize<'a>>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
+/// Any account may read the file: the verb that leaves an order may be another account's than the collector.
 fn write(path: &Path, content: &impl Serialize) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
-    file.write_all(&serde_json::to_vec(content)?)?;
-    file.sync_all()?;
-    fs::rename(new, path)
+    files::replace(path, &serde_json::to_vec(content)?, 0o644)
 }

@@ -141,9 +141,17 @@ impl Clock {
         }
     }
 
-    /// Whether nobody knows which day it is, so that a beacon cannot be given one.
+    /// The time now in milliseconds since 1970; nothing while nobody knows which day it is, so that a beacon cannot be given one.
+    pub fn known_ms(&self) -> Option<i64> {
+        match &self.0 {
+            Source::Machine(clock) => clock.machine.known().map(|time| time / 1000),
+            Source::Simulated(_) => Some(self.now_ms()),
+        }
+    }
+
+    /// Whether nobody knows which day it is.
     pub fn is_unknown(&self) -> bool {
-        matches!(self.status(), ClockStatus::Unknown { .. })
+        self.known_ms().is_none()
     }
 
     /// How many seconds the wall clock is ahead of the time.

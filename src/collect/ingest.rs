@@ -72,10 +72,10 @@ where
         return Ok(off);
     }
     let client = collector.network_limit(head, peer)?;
-    if collector.clock.is_unknown() {
+    let Some(now_ms) = collector.clock.known_ms() else {
         return Err(collector.metrics.reject(Rejection::NoTime));
-    }
-    let ticket = collector.spool.enter(collector.clock.now_ms());
+    };
+    let ticket = collector.spool.enter(now_ms);
     let payload = Box::pin(collector.body(head, payload)).await?;
     // A block of its own: its values are dropped before the request waits for the disk, so the future stays small.
     let (site, today, spooled) = {
@@ -129,7 +129,10 @@ impl Collector {
 
     /// Takes further tokens of the client's network for a beacon that costs more than most.
     fn charge(&self, client: &Personal<IpAddr>, body_bytes: usize, scrubbed_bytes: usize) {
-        self.limits.charge_network(*client.expose(), limits::tokens(body_bytes, scrubbed_bytes), self.clock.now_ms());
+        let tokens = limits::tokens(body_bytes, scrubbed_bytes);
+        if tokens > 0 {
+            self.limits.charge_network(*client.expose(), tokens, self.clock.now_ms());
+        }
     }
 
     /// Reads the body of a beacon, within its limits of type, size and time.

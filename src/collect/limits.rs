@@ -61,7 +61,7 @@ impl Limits {
     /// Takes tokens for work that was done for this address. It is too late to refuse that: the bucket is empty at worst,
     /// and later requests are refused.
     pub(super) fn charge_network(&self, client: IpAddr, tokens: u32, now_ms: i64) {
-        if tokens > 0 && !client.is_loopback() {
+        if !client.is_loopback() {
             self.network.charge(network_prefix(client), tokens, now_ms);
         }
     }

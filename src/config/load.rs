@@ -4,7 +4,10 @@ use std::path::Path;
 
 use super::check::check;
 use super::error::{ConfigError, Errors};
-use super::{Config, Site};
+use super::{Config, CookieKey, Site};
+
+/// The name of the cookie key's file, when the configuration names none.
+const COOKIE_KEY: &str = "cookie.key";
 
 impl Config {
     /// The smallest useful configuration.
@@ -37,7 +40,7 @@ impl Config {
         overrides.sort();
         match read(text, &overrides, &mut errors) {
             Some(mut config) => {
-                config.cookie.key_file.get_or_insert_with(|| path.with_file_name("cookie.key"));
+                config.cookie.key_file.get_or_insert_with(|| path.with_file_name(COOKIE_KEY));
                 check(&config, &mut errors);
                 if errors.sentences.is_empty() { Ok(config) } else { Err(ConfigError::Invalid(errors.sentences)) }
             }
@@ -103,6 +106,13 @@ fn merge(table: &mut toml::Table, name: &str, value: &str) -> Result<(), &'stati
         .unwrap_or_else(|| toml::Value::String(value.to_owned()));
     section.insert(key.to_owned(), parsed);
     Ok(())
+}
+
+impl CookieKey {
+    /// The file of the key. A configuration that was read from a file always has one, beside that file by default.
+    pub fn path(&self) -> &Path {
+        self.key_file.as_deref().unwrap_or(Path::new(COOKIE_KEY))
+    }
 }
 
 #[cfg(test)]

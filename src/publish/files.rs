@@ -45,7 +45,7 @@ impl Files {
     /// Writes a file durably, or leaves the old one.
     pub fn write<T: Serialize>(&self, path: &Path, content: &T) -> Result<(), PublishError> {
         let bytes = serde_json::to_vec(content).expect("maps with string keys can be written as JSON");
-        files::replace(path, &bytes).map_err(|source| PublishError::file(path, source))
+        files::replace(path, &bytes, 0o600).map_err(|source| PublishError::file(path, source))
     }
 
     /// Removes a file; it may be missing.

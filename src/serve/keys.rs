@@ -64,8 +64,8 @@ pub(super) fn sweep(
 }
 
 pub(super) fn cookie_key(config: &Config) -> Result<Secret> {
-    let path = config.cookie.key_file.clone().unwrap_or_else(|| PathBuf::from("cookie.key"));
-    lasting_key(&path).with_context(|| {
+    let path = config.cookie.path();
+    lasting_key(path).with_context(|| {
         format!("cannot read or make the cookie key {}; name another in [cookie] key_file", path.display())
     })
 }

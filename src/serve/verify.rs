@@ -71,7 +71,7 @@ async fn report(config: &Config, clock: &Clock, stores: &Stores) -> Result<Repor
         targets: [target(&stores.vault, &config.vault), target(&stores.stats, &config.stats)],
         host: Host {
             keys_dir: keys_dir(config),
-            cookie_key: config.cookie.key_file.clone().unwrap_or_else(|| "cookie.key".into()),
+            cookie_key: config.cookie.path().to_owned(),
             country: Box::new(move |address| geo.lookup(address).country.to_string()),
         },
         audit: audit::place(config),

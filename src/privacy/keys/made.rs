@@ -68,6 +68,6 @@ impl Made {
 
     fn write(&self) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        files::replace(path, &serde_json::to_vec(&self.entries)?)
+        files::replace(path, &serde_json::to_vec(&self.entries)?, 0o600)
     }
 }

@@ -20,7 +20,7 @@ use sources::{Crate, files_below, repository};
 
 /// What a module may name of this crate. `serve` and `main` put everything together and may name all.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("clock", &[]),
+    ("clock", &["files"]),
     ("secret", &[]),
     ("files", &[]),
     ("generations", &["secret"]),
