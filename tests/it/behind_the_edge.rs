@@ -1,4 +1,4 @@
-//! Whatever is wrong behind the edge when it starts, does it take beacons, say why, and deliver them once it is repaired?
+//! Something behind the edge is broken at the start: does the edge take beacons, say why, and deliver them after the repair?
 //!
 //! Each test starts the program once, with several faults on top of each other. The repair of one shows the next.
 

@@ -1,5 +1,5 @@
-//! Is a visitor counted once? Forged cookies, and a simulated year of browsers with several tabs, retries and answers that
-//! get lost, whose counts from marks alone are held against the truth.
+//! Is a visitor counted once? Forged cookies are tried, and a year of browsers is simulated, with several tabs, retries and
+//! lost answers. The counts from first-visit flags alone are compared with the truth.
 //!
 //! `TAMGA_LONG_TESTS=1` runs both at full size: 10,000,000 forgeries, and 10,000 browsers for a year. What the world does not
 //! have: browsers that drop their cookies, and a brand-new browser with two tabs of which one is answered, speaks again

@@ -1,5 +1,5 @@
 //! Wall clocks that jump by up to ten years for up to an hour: no key dies early, no window is published early, no arrival
-//! comes to be on another day, and all goes on once the clock is right.
+//! gets another day, and everything goes on once the clock is right.
 
 use std::collections::HashMap;
 use std::sync::Arc;
