@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { beforeEach, mock, test } from "node:test";
+import { afterEach, beforeEach, mock, test } from "node:test";
 import type { Beacon, BeaconEvent } from "../../src/beacon.js";
 import {
   createQueue,
@@ -14,11 +14,18 @@ import {
 
 let now = 0;
 let queue: Queue;
+/** The tests run at noon, because a beacon dies at midnight. */
+const at = (time: string) => {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["Date"], now: new Date(time) });
+};
 beforeEach(() => {
   now = 0;
+  at("2026-11-25T12:00:00");
   queue = createQueue("jetpay.kz", () => now);
   queue._begin("first");
 });
+afterEach(() => mock.timers.reset());
 
 const event = (name = "step"): BeaconEvent => ({ type: "event", at: 1, name });
 const beacons = (): Beacon[] => queue._waiting().map(({ _body }) => JSON.parse(_body));
@@ -118,14 +125,13 @@ test("what never was on the wire dies after four hours, and at midnight if that 
     ["2026-11-25T12:00:00", MAX_OFFLINE_MS],
     ["2026-11-25T23:00:00", 3_600_000],
   ] as const) {
-    mock.timers.enable({ apis: ["Date"], now: new Date(time) });
+    at(time);
     queue._add(event());
     queue._seal();
     now += lives;
     assert.equal(beacons().length, 1);
     now += 1;
     assert.equal(beacons().length, 0);
-    mock.timers.reset();
   }
 });
 

@@ -23,7 +23,8 @@ beforeEach(() => {
   answers = [];
   beaconAccepts = true;
   off = 0;
-  mock.timers.enable({ apis: ["setTimeout"] });
+  // At noon, because a beacon dies at midnight.
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: new Date("2026-11-25T12:00:00") });
   mock.method(Math, "random", () => 0.5);
   mock.method(globalThis, "fetch", async (_url: string, init: RequestInit) => {
     inits.push(init);
