@@ -7,24 +7,26 @@ CREATE TABLE tamga_vault.attributes
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `day` Date COMMENT 'Day of arrival, by the site\'s time zone; also the day of the day key',
     `hour` DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site\'s time zone',
-    `attribute` LowCardinality(String) COMMENT 'Name of the attribute, which is also its key domain. Each entry of a list has its own key domain',
-    `value` LowCardinality(String) COMMENT 'Value of the attribute, or why it is absent: unsupported, blocked, timeout, error',
-    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser, for this day and this attribute only' CODEC(NONE),
+    `attribute` LowCardinality(String) COMMENT 'Name of the attribute, which is also its key domain: place, client, device, hour, search, provider, or an item of the device. Each entry of a list of the device has its own key domain',
+    `value` LowCardinality(String) COMMENT 'Value of the attribute, or why it is absent: unsupported, blocked, timeout, error. Of a place its country, of a client its browser, of a device its class',
+    `detail` LowCardinality(String) COMMENT 'What belongs to the value: of a place its region, of a client the major version of its browser, of a device its operating system; empty elsewhere',
+    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser, for this day and this attribute only; of a visit that is not the first of its window, that of the visit',
     `confirmed` Bool COMMENT 'The cookie has come back',
     `network` UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of this attribute',
-    `new_week` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its ISO week'
+    `new_week` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its ISO week',
+    `step` UInt8 COMMENT '1: the row comes with the first view of a visit. 2, of an hour only: the visit has more views there. 0: neither'
 )
 ENGINE = MergeTree
 PARTITION BY (site, day)
 ORDER BY (site, attribute, visitor)
 TTL day + toIntervalDay(9)
-SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Attributes of devices and connections, one row each, so that no combined fingerprint is stored';
+SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Attributes of visits, devices and connections, one row each, so that no two of them can be joined';
 
 CREATE TABLE tamga_vault.erasures
 (
     `attempt` UInt64 COMMENT 'Random number of the erasure attempt',
-    `visitor` FixedString(16) COMMENT 'Pseudonym whose rows are being erased' CODEC(NONE),
+    `visitor` FixedString(16) COMMENT 'Pseudonym whose rows are being erased',
     `begun_at` DateTime('UTC') DEFAULT now() COMMENT 'When the attempt began'
 )
 ENGINE = MergeTree
@@ -42,7 +44,7 @@ CREATE TABLE tamga_vault.errors
     `hour` DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site\'s time zone',
     `template` LowCardinality(String) COMMENT 'Message as a template: parts that could identify a person are removed',
     `browser` LowCardinality(String) COMMENT 'Browser family',
-    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of errors' CODEC(NONE),
+    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of errors',
     `confirmed` Bool COMMENT 'The cookie has come back',
     `network` UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of errors',
     `new_week` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its ISO week'
@@ -51,7 +53,7 @@ ENGINE = MergeTree
 PARTITION BY (site, day)
 ORDER BY (site, template, visitor)
 TTL day + toIntervalDay(9)
-SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Failures of the site\'s scripts, one row each, without page and visit';
 
 CREATE TABLE tamga_vault.events
@@ -60,9 +62,9 @@ CREATE TABLE tamga_vault.events
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `day` Date COMMENT 'Day of arrival, by the site\'s time zone; also the day of the day key',
     `hour` DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site\'s time zone',
-    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of visits' CODEC(ZSTD(1)),
-    `visit` FixedString(16) COMMENT 'Pseudonym of the visit' CODEC(ZSTD(1)),
-    `view` FixedString(16) COMMENT 'Pseudonym of the page view' CODEC(ZSTD(1)),
+    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of visits',
+    `visit` FixedString(16) COMMENT 'Pseudonym of the visit',
+    `view` FixedString(16) COMMENT 'Pseudonym of the page view',
     `confirmed` Bool COMMENT 'The cookie has come back. Only browsers with such a row count as visitors',
     `network` UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48 with the day key. There are 256 classes; only the publishing rules use them',
     `new_day` Bool COMMENT 'First-visit flag: the first visit of this day',
@@ -70,7 +72,7 @@ CREATE TABLE tamga_vault.events
     `new_month` Bool COMMENT 'First-visit flag: the first visit of this calendar month',
     `new_ever` Bool COMMENT 'First-visit flag: the first visit ever, as far as the cookie remembers',
     `visit_number` LowCardinality(String) COMMENT 'Number of the visit in buckets: 1, 2, 3-5, 6-20, 21+',
-    `type` LowCardinality(String) COMMENT 'view, engage, exit, event, search, or device. An event of type device carries only signs of automation',
+    `type` LowCardinality(String) COMMENT 'view, engage, exit, event, search, or device. An event of type search or device only says that the visitor was here',
     `path` LowCardinality(String) COMMENT 'Path as a template; empty where the event has none',
     `previous_path` LowCardinality(String) COMMENT 'Template of the previous path on the same site; empty if there was none',
     `step` UInt8 COMMENT 'Number of the view in its visit, 1 to 30',
@@ -90,7 +92,6 @@ CREATE TABLE tamga_vault.events
     `name` LowCardinality(String) COMMENT 'Name of a declared event. Only for events of type event',
     `variant` LowCardinality(String) COMMENT 'Variant of a declared event. Only for events of type event',
     `suspect` LowCardinality(String) COMMENT 'The sign of automation of a suspect; empty if there is none',
-    `search_term` LowCardinality(String) COMMENT 'Search term as a template. Only for events of type search',
     `absence` LowCardinality(String) COMMENT 'Days since the day of the previous visit, in buckets, or never. Only on the first beacon of a day, otherwise empty',
     `cohort` LowCardinality(String) COMMENT 'Weeks since the week of the first visit, in buckets; empty if unknown'
 )
@@ -98,7 +99,7 @@ ENGINE = MergeTree
 PARTITION BY (site, day)
 ORDER BY (site, visitor, visit, view, type)
 TTL day + toIntervalDay(9)
-SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192, default_compression_codec = 'ZSTD(1)'
+SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Events of the sites, one row each. They are dropped with their day';
 
 CREATE TABLE tamga_vault.leases
@@ -147,8 +148,8 @@ CREATE TABLE tamga_vault.signals
     `hour` DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site\'s time zone',
     `signal` LowCardinality(String) COMMENT 'canvas, webgl or automation; also the key domain',
     `state` LowCardinality(String) COMMENT 'normal or noised, the name of a detector, or why the signal is absent: unsupported, blocked, timeout, error',
-    `digest` FixedString(16) COMMENT 'Hash of the digest that the browser sent, with the day key, for the key domain of this signal; zeroes if it sent none' CODEC(NONE),
-    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser, for this day and this signal only; of automation, for this detector only' CODEC(NONE),
+    `digest` FixedString(16) COMMENT 'Hash of the digest that the browser sent, with the day key, for the key domain of this signal; zeroes if it sent none',
+    `visitor` FixedString(16) COMMENT 'Pseudonym of the browser, for this day and this signal only; of automation, for this detector only',
     `confirmed` Bool COMMENT 'The cookie has come back',
     `network` UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of the pseudonym',
     `new_week` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its ISO week'
@@ -157,7 +158,7 @@ ENGINE = MergeTree
 PARTITION BY (site, day)
 ORDER BY (site, signal, visitor)
 TTL day + toIntervalDay(9)
-SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Security signals of devices, separate from their attributes: states and hashed digests, one row each';
 
 CREATE TABLE tamga_vault.tallies
@@ -166,14 +167,14 @@ CREATE TABLE tamga_vault.tallies
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `day` Date COMMENT 'Day of arrival, by the site\'s time zone',
     `hour` DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site\'s time zone',
-    `reason` LowCardinality(String) COMMENT 'What is counted: count_only, an outcome, or the class of a declared bot',
+    `reason` LowCardinality(String) COMMENT 'What is counted: count_only, an outcome, the class of a declared bot, or the views of an hour',
     `count` UInt32 COMMENT 'How many events'
 )
 ENGINE = MergeTree
 PARTITION BY (site, day)
 ORDER BY (site, reason, hour)
 TTL day + toIntervalDay(9)
-SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Tallies: counts that belong to no visitor';
 
 CREATE TABLE tamga_stats.attributes

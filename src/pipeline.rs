@@ -93,6 +93,9 @@ pub fn process(
     let tallies = std::mem::take(&mut out.kept.tallies);
     out.kept = privacy::pseudonymise(enriched, sender, &site.rules, key, time, &visitor);
     out.kept.tallies.extend(tallies);
+    if visitor.confirmed && !out.kept.events.is_empty() {
+        out.cookie.iter_mut().for_each(Cookie::mark_counted);
+    }
     let PseudonymousBeacon { accepted, empty_after_scrub, from_suspects, .. } = out.kept;
     out.accepted += accepted;
     out.drop(DropReason::EmptyAfterScrub, empty_after_scrub);

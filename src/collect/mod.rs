@@ -204,6 +204,7 @@ impl Site {
 pub fn stages(site: &config::Site) -> SiteStages {
     let zone = TimeZone::get(&site.time_zone).expect("the configuration was checked");
     let items = Items::of(site.profile.as_deref(), site.items.as_deref()).expect("the configuration was checked");
+    let every = site.publish_minutes().expect("the configuration was checked").min(24 * 60);
     let words = SiteWords {
         hosts: site.origins.iter().map(|origin| host_of(origin)).collect(),
         sources: site.campaigns.sources.clone(),
@@ -219,6 +220,7 @@ pub fn stages(site: &config::Site) -> SiteStages {
             site: site.domain.as_str().into(),
             zone,
             items,
+            window_minutes: every.try_into().expect("a day has fewer minutes than fit"),
             policy_version: site.policy_version.clone().unwrap_or_default(),
             paths: PathRules::new(&site.paths),
         },

@@ -79,7 +79,7 @@ pub struct Cookie {
     identity: Personal<[u8; 16]>,
     day: Date,
     first_visit: FirstVisitFlags,
-    /// It was set in answer to a cookie, so its browser keeps cookies and has been counted as a visitor.
+    /// It came back with an event that was kept, so its browser has been counted as a visitor.
     came_back: bool,
     visits: u8,
     first_week: Date,
@@ -125,6 +125,10 @@ pub struct Identity {
     pub cohort: &'static str,
     /// The visit that the beacon belongs to, before its own views are added.
     pub visit: Visit,
+    /// The visit that was known of today before: this one, or the one that ended before it began.
+    pub earlier: Option<Visit>,
+    /// The rows of today may not say yet that the visitor is confirmed.
+    pub newly_confirmed: bool,
 }
 
 /// What the presented cookie makes of a beacon that holds `views` views: who sent it, and the cookie to set.
@@ -167,7 +171,7 @@ pub fn advance(
         identity: Personal::new(id),
         day: now.day,
         first_visit,
-        came_back: presented.is_some(),
+        came_back: presented.as_ref().is_some_and(|cookie| cookie.came_back),
         visits,
         first_week,
         expiry,
@@ -192,6 +196,8 @@ pub fn advance(
             _ => "21+",
         },
         visit,
+        earlier: presented.as_ref().filter(|cookie| cookie.day == now.day).map(|cookie| cookie.visit),
+        newly_confirmed: presented.is_some_and(|cookie| !cookie.came_back),
     };
     (identity, cookie)
 }
@@ -237,6 +243,11 @@ impl Cookie {
     /// The running visit's device says that a program drives the browser.
     pub fn mark_automated(&mut self) {
         self.visit.automated = true;
+    }
+
+    /// It came back, and an event was kept that says so.
+    pub fn mark_counted(&mut self) {
+        self.came_back = true;
     }
 
     /// Seconds from the beginning of `today` until the fixed expiry.
@@ -317,6 +328,22 @@ mod tests {
 
     fn at(day: Date, minute: u16) -> LocalTime {
         LocalTime { day, minute }
+    }
+
+    /// As the pipeline does it for a beacon of which something is kept.
+    fn advance(
+        presented: Option<Cookie>,
+        site: &str,
+        key: &DayKey,
+        now: LocalTime,
+        view: &[u8; 16],
+        views: u8,
+    ) -> (Identity, Cookie) {
+        let (identity, mut cookie) = super::advance(presented, site, key, now, view, views);
+        if identity.confirmed {
+            cookie.mark_counted();
+        }
+        (identity, cookie)
     }
 
     /// What the browser would send back.

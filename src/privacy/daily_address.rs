@@ -130,6 +130,9 @@ pub fn advance(presented: Presented, now: LocalTime, views: u8) -> (Identity, Se
         absence: "",
         cohort: "",
         visit,
+        earlier: running,
+        // Nothing says which beacon was the second one: until the second view, each may be.
+        newly_confirmed: running.is_some_and(|visit| visit.views <= 1),
     };
     (identity, seen)
 }

@@ -26,7 +26,14 @@ pub(super) fn keep(
         key.purpose(&format!("attribute {item}"), |purpose| {
             kept.attributes.extend(list.iter().map(|one| {
                 let subject = subject(purpose, one.entry.map_or("", |_| one.value));
-                Pseudonymous::new(Attribute { subject, attribute: item, entry: one.entry, value: one.value.into() })
+                Pseudonymous::new(Attribute {
+                    subject,
+                    attribute: item,
+                    entry: one.entry,
+                    value: one.value.into(),
+                    detail: Default::default(),
+                    step: 0,
+                })
             }));
         });
     }

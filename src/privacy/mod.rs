@@ -4,6 +4,7 @@
 //! and replaces what identifies by keyed hashes. The results are [`pseudonymous`]: no other module can make one. This module
 //! logs no value that it holds.
 
+mod apart;
 pub mod cookie;
 pub mod daily_address;
 mod device;
@@ -20,7 +21,7 @@ use crate::items::Items;
 use cookie::Identity;
 use pseudonym::{DayKey, Purpose};
 use pseudonymous::{
-    Attribute, Event, EventKind, Failure, Pseudonym, Pseudonymous, PseudonymousBeacon, PseudonymousEvent, RowSubject,
+    Event, EventKind, Failure, Pseudonym, Pseudonymous, PseudonymousBeacon, PseudonymousEvent, RowSubject,
 };
 use scrub::Budget;
 pub use site::{SiteRules, SiteTime};
@@ -41,11 +42,10 @@ pub fn pseudonymise(
         _ if who.visit.automated && items.automation => BY_DEVICE,
         _ => "",
     };
-    let provider = place.provider.clone();
     let rows = Rows {
         pseudonyms: Pseudonyms::new(key, who, view.expose(), network_prefix(*sender.address.expose())),
         client: listed_client(items, client),
-        place: listed_place(items, place),
+        place: listed_place(items, place.clone()),
         rules,
         key,
         time,
@@ -54,21 +54,18 @@ pub fn pseudonymise(
     };
     let mut kept = PseudonymousBeacon::default();
     kept.events.reserve_exact(events.len());
-    let (mut step, mut budget) = (who.visit.views, Budget::default());
+    let (mut step, mut budget, mut searches) = (who.visit.views, Budget::default(), Vec::new());
     for event in events {
-        rows.keep_event(event, &mut step, &mut budget, &mut kept);
+        rows.keep_event(event, &mut step, &mut budget, &mut searches, &mut kept);
     }
     kept.scrubbed_bytes = budget.spent();
-    kept.accepted = (kept.events.len() + kept.failures.len()) as u32;
-    let holds_view = kept.events.iter().any(|event| matches!(event.kind, EventKind::View { .. }));
-    if items.provider && holds_view && suspect.is_empty() && !provider.is_empty() {
-        let subject = key.purpose("attribute provider", |purpose| rows.subject(purpose, ""));
-        kept.attributes.push(Pseudonymous::new(Attribute {
-            subject,
-            attribute: "provider",
-            entry: None,
-            value: provider,
-        }));
+    kept.accepted = (kept.events.len() + kept.failures.len() + searches.len()) as u32;
+    if kept.events.is_empty() && !searches.is_empty() {
+        kept.events.push(rows.event(EventKind::Search, step));
+    }
+    if !kept.events.is_empty() && suspect.is_empty() {
+        let views = kept.events.iter().filter(|event| matches!(event.kind, EventKind::View { .. })).count();
+        apart::keep(&rows, views, place, client, searches, &mut kept);
     }
     if let Some(device) = device {
         let subject = |purpose: &Purpose<'_>, entry: &str| rows.subject(purpose, entry);
@@ -178,7 +175,14 @@ impl Rows<'_> {
     }
 
     /// Keeps what the policy lists of one event. `step` is the number of views in the visit so far.
-    fn keep_event(&self, event: EnrichedEvent, step: &mut u8, budget: &mut Budget, kept: &mut PseudonymousBeacon) {
+    fn keep_event(
+        &self,
+        event: EnrichedEvent,
+        step: &mut u8,
+        budget: &mut Budget,
+        searches: &mut Vec<String>,
+        kept: &mut PseudonymousBeacon,
+    ) {
         let (items, rules) = (self.rules.items, self.rules);
         let kind = match event {
             EnrichedEvent::View { path, previous_path, entry } => {
@@ -198,7 +202,8 @@ impl Rows<'_> {
             EnrichedEvent::Search { query } if items.search => {
                 let term = budget.search_term(query.expose());
                 kept.empty_after_scrub += u32::from(term.is_none());
-                term.map(|term| EventKind::Search { term })
+                searches.extend(term);
+                None
             }
             EnrichedEvent::Error { message } if items.errors => {
                 self.keep_failure(message.expose(), budget, kept);
@@ -273,6 +278,7 @@ mod tests {
             zone: TimeZone::get("Asia/Almaty").expect("bundled"),
             items: Items::of(Some(profile), None).expect("known"),
             policy_version: String::new(),
+            window_minutes: 24 * 60,
             paths: PathRules::new(&["/pay/:order".to_owned()]),
         }
     }
@@ -332,7 +338,8 @@ mod tests {
         assert_eq!((&*view.country, &*view.region), ("", ""));
         assert_eq!(view.client.browser, "Chrome");
         assert!(matches!(&view.kind, EventKind::View { previous_path, entry: None, .. } if previous_path.is_empty()));
-        assert!(kept.attributes.is_empty());
+        let kept: Vec<_> = kept.attributes.iter().map(|row| (row.attribute, &*row.value, &*row.detail)).collect();
+        assert_eq!(kept, [("client", "Chrome", "150"), ("device", "phone", "Android"), ("hour", "15", "")]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::pseudonymous::Pseudonym;
 use crate::secret::{Locked, Secret, scrub_stack};
 
 /// The domains that are derived when a day's key is made: what identifies, then the purposes beside visits.
-const DOMAINS: [&str; 23] = [
+const DOMAINS: [&str; 28] = [
     "identity",
     "address",
     "visitor",
@@ -25,7 +25,12 @@ const DOMAINS: [&str; 23] = [
     "view",
     "network",
     "loss",
+    "attribute place",
+    "attribute client",
+    "attribute device",
+    "attribute hour",
     "attribute provider",
+    "attribute search",
     "errors",
     "attribute time_zone",
     "attribute fonts",
@@ -120,6 +125,9 @@ impl DayKey {
     }
 }
 
+/// Minutes between the beginnings of two visits, at least.
+const VISITS_APART: u16 = 31;
+
 /// The key domain of one purpose.
 pub(super) struct Purpose<'a>(&'a [u8; 32]);
 
@@ -131,6 +139,11 @@ impl Purpose<'_> {
             entry => hash(self.0, &[what, entry.as_bytes(), value]),
         };
         (Pseudonym::new(of(b"visitor", identity)), of(b"network", prefix)[0])
+    }
+
+    /// The pseudonym of a visit that is not the visitor's first in its window. Two visits begin more than half an hour apart.
+    pub(super) fn later_visit(&self, identity: &[u8; 16], start_minute: u16) -> Pseudonym {
+        Pseudonym::new(hash(self.0, &[b"visit", identity, &[(start_minute / VISITS_APART) as u8]]))
     }
 
     /// What is kept of a digest that the browser made.

@@ -191,11 +191,8 @@ pub enum EventKind {
         /// Its variant, or empty.
         variant: Arc<str>,
     },
-    /// The site was searched.
-    Search {
-        /// What for, as a template.
-        term: String,
-    },
+    /// The site was searched, and no other event says that the visitor was here. What for is an [`Attribute`].
+    Search,
     /// The device's detectors say that a program controls the browser, and no other event could carry the flag.
     Device,
 }
@@ -220,16 +217,20 @@ pub struct RowSubject {
     pub new_week: bool,
 }
 
-/// One attribute of a visitor's device or connection: a row of its own, under a pseudonym of its own.
+/// One attribute of a visit, or of a visitor's device or connection: a row of its own, under a pseudonym of its own.
 pub struct Attribute {
     /// Whose.
     pub subject: RowSubject,
-    /// Its name, which is also its key domain: `provider` …; of a list the value is part of the domain too.
+    /// Its name, which is also its key domain: `place` …; of a list the value is part of the domain too.
     pub attribute: &'static str,
     /// Of a list, the number of the entry, which has its own stream.
     pub entry: Option<u16>,
     /// Its value, or the reason of its absence.
     pub value: Arc<str>,
+    /// What belongs to the value: the region of a place; empty elsewhere.
+    pub detail: Arc<str>,
+    /// 1 with the first view of a visit, 2 where a visit has more views in its hour, 0 elsewhere.
+    pub step: u8,
 }
 
 /// One security signal of a device.
@@ -267,7 +268,9 @@ pub struct PseudonymousBeacon {
     pub signals: Vec<Pseudonymous<Signal>>,
     /// Its failures.
     pub failures: Vec<Pseudonymous<Failure>>,
-    /// Its counts.
+    /// Its views, counted by hour.
+    pub views: Option<Tally>,
+    /// Its counts that belong to no visitor.
     pub tallies: Vec<Tally>,
     /// Of how many of its events something is kept; the device part is one.
     pub accepted: u32,

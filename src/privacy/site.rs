@@ -19,6 +19,8 @@ pub struct SiteRules {
     pub items: Items,
     /// The version of the policy that consent is given to; empty when the operator does not say.
     pub policy_version: String,
+    /// How long its publishing windows are within a day.
+    pub window_minutes: u16,
     /// How its paths become templates.
     pub paths: PathRules,
 }

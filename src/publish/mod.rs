@@ -12,6 +12,7 @@
 //! [`suppression`]. Not promised: that a window waits for another node that was silent for longer than the node timeout. The
 //! rows of such a node are counted as late and are published nowhere.
 
+mod apart_tables;
 mod cells;
 pub mod crowd;
 mod error;

@@ -101,6 +101,10 @@ pub async fn compute<V: Tables>(
                     plan.add(rollup.into, funnel_rows(&noise_source, rollup, &site.row(window), &cells));
                 }
             }
+            let views_of_hour = |hour: &str| tallies.of(&format!("views:{hour}"));
+            for (table, rows) in reader.apart_tables(&noise_source, visitors, views_of_hour).await? {
+                plan.add(table, rows);
+            }
             for (table, rows) in reader.separate_tables(&noise_source, visitors).await? {
                 plan.add(table, rows);
             }

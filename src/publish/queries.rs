@@ -104,7 +104,7 @@ fn crowd(rollups: &Rollups, measure: usize, needs: impl Fn(MeasureKind) -> bool,
 
 fn with_hashes(sql: String, frequent: &[FrequentValues]) -> String {
     let mut hashes: BTreeMap<&str, Vec<u32>> =
-        ["origins", "landings", "paths", "moves", "exits", "terms"].map(|name| (name, vec![0])).into();
+        ["origins", "landings", "paths", "moves", "exits"].map(|name| (name, vec![0])).into();
     for row in frequent {
         hashes.entry(&row.dimension).or_default().extend(&row.hashes);
     }
@@ -119,9 +119,11 @@ pub(super) const TALLIES: &str = "SELECT reason, sum(count) AS count FROM tallie
      AND hour >= toDateTime({start:UInt32}, 'UTC') AND hour < toDateTime({end:UInt32}, 'UTC') \
      GROUP BY reason ORDER BY reason LIMIT 1000";
 
-/// All events of a site by hour, since a time.
-pub(super) const EVENTS_BY_HOUR: &str = "SELECT toUnixTimestamp(hour) AS hour, count() AS count FROM events \
-     WHERE site = {site:String} AND hour >= toDateTime({start:UInt32}, 'UTC') GROUP BY hour ORDER BY hour";
+/// All events of a site by hour, since a time. A search is no row of `events`, or one for several.
+pub(super) const EVENTS_BY_HOUR: &str = "SELECT toUnixTimestamp(hour) AS hour, count() AS count FROM (\
+     SELECT hour FROM events WHERE site = {site:String} AND hour >= toDateTime({start:UInt32}, 'UTC') AND type != 'search' \
+     UNION ALL SELECT hour FROM attributes WHERE site = {site:String} AND hour >= toDateTime({start:UInt32}, 'UTC') \
+     AND attribute = 'search' AND value != '') GROUP BY hour ORDER BY hour";
 
 /// The earliest hour of a site in the vault; 0 if there is none.
 pub(super) const EARLIEST: &str = "SELECT min(earliest) AS start FROM (\

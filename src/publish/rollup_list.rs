@@ -36,7 +36,6 @@ pub(super) const GOALS: usize = 4;
 const VIEWS: &str = "arrayMap((view, at) -> {}, views, arrayEnumerate(views))";
 pub(super) const BEGUN: &str = "if(began, [{}], [])";
 const HOME: &str = "if(began_visits > 0, [{}], [])";
-const ONE: &str = "[{}]";
 
 pub(super) const fn contribution(
     by: By,
@@ -62,28 +61,12 @@ const UNRELATED: MeasureKind = MeasureKind::Part { of: None };
 /// Visits by how they began.
 const CONVERSION: &[(&str, MeasureKind, usize)] =
     &[("visits", MeasureKind::Whole, FIRST), ("visitors", UNRELATED, SECOND), ("bounces", OF_FIRST, THIRD)];
-/// A property of which each visitor has one value.
-const TRAIT: &[(&str, MeasureKind, usize)] =
-    &[("visitors", MeasureKind::Whole, VISITORS), ("visits", UNRELATED, FIRST)];
 const VISITORS_ONLY: &[(&str, MeasureKind, usize)] = &[("visitors", MeasureKind::Whole, VISITORS)];
 const COUNTED: &[(&str, MeasureKind, usize)] =
     &[("count", MeasureKind::Whole, FIRST), ("visitors", MeasureKind::Audience, VISITORS)];
 const VISITS: &[(&str, MeasureKind, usize)] = &[("visits", MeasureKind::Whole, FIRST)];
 
 pub(super) const TABLES: &[Entry] = &[
-    Entry {
-        into: "hours",
-        columns: &["hour"],
-        overlapping: true,
-        measures: &[("views", MeasureKind::Whole, FIRST), ("visits", OF_FIRST, SECOND)],
-        contributions: &[contribution(
-            By::Visit,
-            VIEWS,
-            ["formatDateTime(view.3, '%H', {time_zone:String})", ""],
-            ["1", "at = 1 AND began", ""],
-        )],
-        listed: |items| items.pages,
-    },
     Entry {
         into: "pages",
         columns: &["path"],
@@ -165,40 +148,6 @@ pub(super) const TABLES: &[Entry] = &[
         listed: |items| items.exit,
     },
     Entry {
-        into: "places",
-        columns: &["country", "region"],
-        overlapping: false,
-        measures: TRAIT,
-        contributions: &[contribution(By::Visitor, ONE, ["first_place.3", "first_place.4"], ["began_visits", "", ""])],
-        listed: |items| items.country || items.region,
-    },
-    Entry {
-        into: "clients",
-        columns: &["browser", "major"],
-        overlapping: false,
-        measures: TRAIT,
-        contributions: &[contribution(
-            By::Visitor,
-            ONE,
-            ["first_client.3", "if(first_client.4 = 0, '', toString(first_client.4))"],
-            ["began_visits", "", ""],
-        )],
-        listed: |items| items.browser,
-    },
-    Entry {
-        into: "devices",
-        columns: &["device", "os"],
-        overlapping: false,
-        measures: TRAIT,
-        contributions: &[contribution(
-            By::Visitor,
-            ONE,
-            ["first_device.3", "first_device.4"],
-            ["began_visits", "", ""],
-        )],
-        listed: |items| items.browser || items.os,
-    },
-    Entry {
         into: "visits",
         columns: &["pages", "duration"],
         overlapping: true,
@@ -229,19 +178,6 @@ pub(super) const TABLES: &[Entry] = &[
         measures: COUNTED,
         contributions: &[contribution(By::Visit, "arrayMap(name -> {}, names)", ["name", ""], ["1", "", ""])],
         listed: |items| items.events,
-    },
-    Entry {
-        into: "searches",
-        columns: &["term"],
-        overlapping: true,
-        measures: COUNTED,
-        contributions: &[contribution(
-            By::Visit,
-            "arrayMap(term -> {}, terms)",
-            ["if(toUInt32(cityHash64(term)) IN [{terms}], term, '(other)')", ""],
-            ["1", "", ""],
-        )],
-        listed: |items| items.search,
     },
 ];
 

@@ -1,5 +1,5 @@
-//! The tables that are not counted from the events of visitors: attributes, signals and errors, which have a pseudonym per key
-//! domain, and the suspects among the events.
+//! The tables that are not counted from visits: attributes of devices, signals and errors, which have a pseudonym per key domain,
+//! and the suspects among the events.
 
 use std::collections::BTreeMap;
 
@@ -32,10 +32,10 @@ pub(super) const SEPARATE_TABLES: [SeparateTable; 5] = [
         into: "attributes",
         from: "attributes",
         place: "attribute AS first, argMin(if((attribute, value) IN (SELECT attribute, value FROM attributes WHERE {within} \
-                GROUP BY attribute, value HAVING count() >= 10 ORDER BY count() DESC LIMIT 5000), toString(value), \
+                AND attribute NOT IN ('place', 'client', 'device', 'hour', 'search') GROUP BY attribute, value HAVING count() >= 10 ORDER BY count() DESC LIMIT 5000), toString(value), \
                 '(other)') AS known, (hour, known)) AS second",
         by: "site, attribute",
-        only: "true",
+        only: "attribute NOT IN ('place', 'client', 'device', 'hour', 'search')",
         listed: |_| true,
     },
     SeparateTable {
@@ -154,7 +154,7 @@ fn attributes(noise_source: &NoiseSource, cells: impl Iterator<Item = Cell>, ope
     all
 }
 
-fn to_rows(columns: &[&str], table: &Table, rows: Vec<PublishedRow>, opening: &Row) -> Vec<Row> {
+pub(super) fn to_rows(columns: &[&str], table: &Table, rows: Vec<PublishedRow>, opening: &Row) -> Vec<Row> {
     let to_row = |published: PublishedRow| {
         let mut row = opening.clone();
         row.extend(columns.iter().zip(published.dimensions).map(|(name, value)| ((*name).to_owned(), value.into())));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::apart_tables::APART_TABLES;
 use super::cells::{Cell, CellsByPlace};
 use super::error::PublishError;
 use super::model::{PublishedSite, Row};
@@ -80,6 +81,22 @@ impl<V: Tables> WindowReader<'_, V> {
         Ok(sources)
     }
 
+    /// The rows of the tables that are counted from one attribute of visits.
+    pub(super) async fn apart_tables(
+        &self,
+        noise_source: &NoiseSource,
+        visitors: u64,
+        views_of_hour: impl Fn(&str) -> u64,
+    ) -> Result<Vec<(&'static str, Vec<Row>)>, PublishError> {
+        let opening = self.site.row(self.window);
+        let mut rows = Vec::new();
+        for table in APART_TABLES.iter().filter(|table| (table.listed)(&self.site.items)) {
+            let cells = self.cells_of(&table.count_query(), &table.cells_query()).await?;
+            rows.push((table.into, table.rows(noise_source, visitors, cells, &views_of_hour, &opening)));
+        }
+        Ok(rows)
+    }
+
     /// The rows of the tables that have pseudonyms of their own.
     pub(super) async fn separate_tables(
         &self,
@@ -89,14 +106,19 @@ impl<V: Tables> WindowReader<'_, V> {
         let opening = self.site.row(self.window);
         let mut rows = Vec::new();
         for table in SEPARATE_TABLES.iter().filter(|table| (table.listed)(&self.site.items)) {
-            let count: Vec<Count> = self.query(&table.count_query(), &[]).await?;
-            let count = count.first().map_or(0, |row| row.count);
-            let mut cells = CellsByPlace::default();
-            if count > 0 {
-                self.query_slices(&table.cells_query(), count, |cell| cells.add(cell)).await?;
-            }
+            let cells = self.cells_of(&table.count_query(), &table.cells_query()).await?;
             rows.push((table.into, table.rows(noise_source, visitors, cells, &opening)));
         }
         Ok(rows)
+    }
+
+    /// The cells of a query that is run per slice, of so many rows as another query counts.
+    async fn cells_of(&self, count: &str, cells: &str) -> Result<CellsByPlace, PublishError> {
+        let count: Vec<Count> = self.query(count, &[]).await?;
+        let mut found = CellsByPlace::default();
+        if let Some(count) = count.first().map(|row| row.count).filter(|count| *count > 0) {
+            self.query_slices(cells, count, |cell| found.add(cell)).await?;
+        }
+        Ok(found)
     }
 }

@@ -3,7 +3,7 @@
 use super::Table;
 
 /// The version of the columns below. Every spool segment has the version of its rows in its header.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 1;
 
 /// The type of a column, and so its bytes in RowBinary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,9 +75,8 @@ const EVENTS: &[Column] = &[
     column("name", Text, 1),
     column("variant", Text, 1),
     column("suspect", Text, 1),
-    column("search_term", Text, 2),
-    column("absence", Text, 3),
-    column("cohort", Text, 3),
+    column("absence", Text, 1),
+    column("cohort", Text, 1),
 ];
 
 const ATTRIBUTES: &[Column] = &[
@@ -86,10 +85,12 @@ const ATTRIBUTES: &[Column] = &[
     column("hour", DateTime, 1),
     column("attribute", Text, 1),
     column("value", Text, 1),
+    column("detail", Text, 1),
     column("visitor", Bytes16, 1),
     column("confirmed", Bool, 1),
     column("network", U8, 1),
-    column("new_week", Bool, 2),
+    column("new_week", Bool, 1),
+    column("step", U8, 1),
 ];
 
 const TALLIES: &[Column] = &[
@@ -101,28 +102,28 @@ const TALLIES: &[Column] = &[
 ];
 
 const SIGNALS: &[Column] = &[
-    column("site", Text, 2),
-    column("day", Date, 2),
-    column("hour", DateTime, 2),
-    column("signal", Text, 2),
-    column("state", Text, 2),
-    column("digest", Bytes16, 2),
-    column("visitor", Bytes16, 2),
-    column("confirmed", Bool, 2),
-    column("network", U8, 2),
-    column("new_week", Bool, 2),
+    column("site", Text, 1),
+    column("day", Date, 1),
+    column("hour", DateTime, 1),
+    column("signal", Text, 1),
+    column("state", Text, 1),
+    column("digest", Bytes16, 1),
+    column("visitor", Bytes16, 1),
+    column("confirmed", Bool, 1),
+    column("network", U8, 1),
+    column("new_week", Bool, 1),
 ];
 
 const ERRORS: &[Column] = &[
-    column("site", Text, 2),
-    column("day", Date, 2),
-    column("hour", DateTime, 2),
-    column("template", Text, 2),
-    column("browser", Text, 2),
-    column("visitor", Bytes16, 2),
-    column("confirmed", Bool, 2),
-    column("network", U8, 2),
-    column("new_week", Bool, 2),
+    column("site", Text, 1),
+    column("day", Date, 1),
+    column("hour", DateTime, 1),
+    column("template", Text, 1),
+    column("browser", Text, 1),
+    column("visitor", Bytes16, 1),
+    column("confirmed", Bool, 1),
+    column("network", U8, 1),
+    column("new_week", Bool, 1),
 ];
 
 /// The names of `N` columns.
@@ -176,9 +177,7 @@ mod tests {
             assert!(columns.iter().all(|column| (1..=SCHEMA_VERSION).contains(&column.since)), "{}", table.name());
         }
         let counts = |version| Table::ALL.map(|table| columns(table, version).map(<[_]>::len));
-        assert_eq!(counts(1), [Some(33), Some(8), Some(5), None, None]);
-        assert_eq!(counts(2), [Some(34), Some(9), Some(5), Some(10), Some(9)]);
-        assert_eq!(counts(3), [Some(36), Some(9), Some(5), Some(10), Some(9)]);
+        assert_eq!(counts(1), [Some(35), Some(11), Some(5), Some(10), Some(9)]);
         assert_eq!((counts(0), counts(SCHEMA_VERSION + 1)), ([None; 5], [None; 5]));
     }
 

@@ -130,7 +130,7 @@ pub fn rows<'a>(beacon: &'a PseudonymousBeacon, mut show: impl FnMut(StreamRef<'
     for failure in &beacon.failures {
         show(of(Table::Errors, &failure.subject, "", None), row.begun(|row| failure_row(row, failure)));
     }
-    for tally in &beacon.tallies {
+    for tally in beacon.views.iter().chain(&beacon.tallies) {
         let stream = StreamRef { table: Table::Tallies, site: &tally.site, day: tally.day, name: "", entry: None };
         show(stream, row.begun(|row| tally_row(row, tally)));
     }
@@ -162,7 +162,6 @@ pub fn encode(beacon: &PseudonymousBeacon) -> Vec<(Stream, Vec<Vec<u8>>)> {
 
 fn event_row(row: &mut Row, event: &PseudonymousEvent) {
     let empty = Entry::default();
-    let mut search_term = "";
     let (kind, path, previous_path, engaged_s, entry, exit_domain, name, variant) = match &event.kind {
         EventKind::View { path, previous_path, entry } => {
             ("view", path.as_str(), previous_path.as_str(), 0, entry.as_ref().unwrap_or(&empty), "", "", "")
@@ -170,10 +169,7 @@ fn event_row(row: &mut Row, event: &PseudonymousEvent) {
         EventKind::Engage { engaged_s } => ("engage", "", "", *engaged_s, &empty, "", "", ""),
         EventKind::Exit { domain } => ("exit", "", "", 0, &empty, domain.as_str(), "", ""),
         EventKind::Named { name, variant } => ("event", "", "", 0, &empty, "", &**name, &**variant),
-        EventKind::Search { term } => {
-            search_term = term;
-            ("search", "", "", 0, &empty, "", "", "")
-        }
+        EventKind::Search => ("search", "", "", 0, &empty, "", "", ""),
         EventKind::Device => ("device", "", "", 0, &empty, "", "", ""),
     };
     row.text(&event.site).day(event.day).time(event.hour);
@@ -186,12 +182,13 @@ fn event_row(row: &mut Row, event: &PseudonymousEvent) {
     row.text(entry.channel).text(&entry.source).text(&entry.medium).text(&entry.campaign).text(exit_domain);
     row.text(&event.country).text(&event.region);
     row.text(event.client.browser).u16(event.client.browser_major).text(event.client.os).text(event.client.device);
-    row.text(name).text(variant).text(event.suspect).text(search_term);
+    row.text(name).text(variant).text(event.suspect);
     row.text(event.absence).text(event.cohort);
 }
 
 fn attribute_row(row: &mut Row, item: &Attribute) {
-    row.moment(&item.subject).text(item.attribute).text(&item.value).subject(&item.subject);
+    row.moment(&item.subject).text(item.attribute).text(&item.value).text(&item.detail);
+    row.subject(&item.subject).byte(item.step);
 }
 
 fn signal_row(row: &mut Row, item: &Signal) {
@@ -261,7 +258,8 @@ mod tests {
             new_week: false,
         };
         let attribute = |attribute, entry| {
-            Pseudonymous::made_up(Attribute { subject: subject(), attribute, entry, value: "".into() })
+            let (value, detail) = Default::default();
+            Pseudonymous::made_up(Attribute { subject: subject(), attribute, entry, value, detail, step: 0 })
         };
         let event = Event {
             site: "a.kz".into(),

@@ -17,12 +17,8 @@ pub struct Migration {
 }
 
 /// The vault's migrations, in order.
-pub const VAULT_MIGRATIONS: &[Migration] = &[
-    Migration { version: 1, name: "begin", sql: include_str!("../../schema/migrations/vault/0001_begin.sql") },
-    Migration { version: 2, name: "devices", sql: include_str!("../../schema/migrations/vault/0002_devices.sql") },
-    Migration { version: 3, name: "erasures", sql: include_str!("../../schema/migrations/vault/0003_erasures.sql") },
-    Migration { version: 4, name: "compact", sql: include_str!("../../schema/migrations/vault/0004_compact.sql") },
-];
+pub const VAULT_MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "begin", sql: include_str!("../../schema/migrations/vault/0001_begin.sql") }];
 
 /// The stats store's migrations, in order.
 pub const STATS_MIGRATIONS: &[Migration] = &[

@@ -2,8 +2,16 @@
 --
 -- Design: one partition is one site and one of its days, which is also the life of a day key and the unit of deletion. Rows are
 -- sorted by pseudonym, so their order of arrival is not kept. No column can hold an address, a user agent, a URL or a value
--- that the client chose. The retention worker drops a partition after its windows are published; the TTL is the second
+-- that the client chose. Each key domain has its own rows, so its rows join with no other row: what was done is in `events`; each
+-- attribute of a visit and of a device is in a row of its own, and each entry of a list too; so are signals and errors. Every
+-- table that counts visitors says whether the day is the browser's first of the week, which windows of seven days need. `absence`
+-- and `cohort` are buckets and never dates: dates would make a visitor's days recognisable. The retention worker drops a partition after its windows are published; the TTL is the second
 -- safeguard.
+-- The condition of a mutation is stored in a file, and the text of a statement in logs. So the pseudonym to erase comes as a row
+-- of `erasures`, and the statement names only the random number of the attempt. The partition of that number is dropped after
+-- the erasure; the TTL is for attempts that were interrupted.
+-- The order of a table puts the rows of a pseudonym beside each other, so compression stores its random bytes once per visitor.
+-- ZSTD(1) for every column reduced realistic days from 68 to 23 bytes per event (docs/publishing.md has the measurement).
 -- Effect on running programs: none. No program uses these tables yet.
 
 CREATE TABLE IF NOT EXISTS events
@@ -12,9 +20,9 @@ CREATE TABLE IF NOT EXISTS events
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     day Date COMMENT 'Day of arrival, by the site''s time zone; also the day of the day key',
     hour DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site''s time zone',
-    visitor FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of visits' CODEC(NONE),
-    visit FixedString(16) COMMENT 'Pseudonym of the visit' CODEC(NONE),
-    view FixedString(16) COMMENT 'Pseudonym of the page view' CODEC(NONE),
+    visitor FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of visits',
+    visit FixedString(16) COMMENT 'Pseudonym of the visit',
+    view FixedString(16) COMMENT 'Pseudonym of the page view',
     confirmed Bool COMMENT 'The cookie has come back. Only browsers with such a row count as visitors',
     network UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48 with the day key. There are 256 classes; only the publishing rules use them',
     new_day Bool COMMENT 'First-visit flag: the first visit of this day',
@@ -22,7 +30,7 @@ CREATE TABLE IF NOT EXISTS events
     new_month Bool COMMENT 'First-visit flag: the first visit of this calendar month',
     new_ever Bool COMMENT 'First-visit flag: the first visit ever, as far as the cookie remembers',
     visit_number LowCardinality(String) COMMENT 'Number of the visit in buckets: 1, 2, 3-5, 6-20, 21+',
-    type LowCardinality(String) COMMENT 'view, engage, exit or event',
+    type LowCardinality(String) COMMENT 'view, engage, exit, event, search, or device. An event of type search or device only says that the visitor was here',
     path LowCardinality(String) COMMENT 'Path as a template; empty where the event has none',
     previous_path LowCardinality(String) COMMENT 'Template of the previous path on the same site; empty if there was none',
     step UInt8 COMMENT 'Number of the view in its visit, 1 to 30',
@@ -41,14 +49,16 @@ CREATE TABLE IF NOT EXISTS events
     device LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other',
     name LowCardinality(String) COMMENT 'Name of a declared event. Only for events of type event',
     variant LowCardinality(String) COMMENT 'Variant of a declared event. Only for events of type event',
-    suspect LowCardinality(String) COMMENT 'The sign of automation of a suspect; empty if there is none'
+    suspect LowCardinality(String) COMMENT 'The sign of automation of a suspect; empty if there is none',
+    absence LowCardinality(String) COMMENT 'Days since the day of the previous visit, in buckets, or never. Only on the first beacon of a day, otherwise empty',
+    cohort LowCardinality(String) COMMENT 'Weeks since the week of the first visit, in buckets; empty if unknown'
 )
 ENGINE = MergeTree
 PARTITION BY (site, day)
 ORDER BY (site, visitor, visit, view, type)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000,
-         fsync_after_insert = 1, fsync_part_directory = 1
+         default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Events of the sites, one row each. They are dropped with their day';
 
 CREATE TABLE IF NOT EXISTS attributes
@@ -57,19 +67,22 @@ CREATE TABLE IF NOT EXISTS attributes
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     day Date COMMENT 'Day of arrival, by the site''s time zone; also the day of the day key',
     hour DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site''s time zone',
-    attribute LowCardinality(String) COMMENT 'Name of the attribute, which is also its key domain',
-    value LowCardinality(String) COMMENT 'Value of the attribute, or why it is absent: unsupported, blocked, timeout, error',
-    visitor FixedString(16) COMMENT 'Pseudonym of the browser, for this day and this attribute only' CODEC(NONE),
+    attribute LowCardinality(String) COMMENT 'Name of the attribute, which is also its key domain: place, client, device, hour, search, provider, or an item of the device. Each entry of a list of the device has its own key domain',
+    value LowCardinality(String) COMMENT 'Value of the attribute, or why it is absent: unsupported, blocked, timeout, error. Of a place its country, of a client its browser, of a device its class',
+    detail LowCardinality(String) COMMENT 'What belongs to the value: of a place its region, of a client the major version of its browser, of a device its operating system; empty elsewhere',
+    visitor FixedString(16) COMMENT 'Pseudonym of the browser, for this day and this attribute only; of a visit that is not the first of its window, that of the visit',
     confirmed Bool COMMENT 'The cookie has come back',
-    network UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of this attribute'
+    network UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of this attribute',
+    new_week Bool COMMENT 'First-visit flag: this day is the browser''s first of its ISO week',
+    step UInt8 COMMENT '1: the row comes with the first view of a visit. 2, of an hour only: the visit has more views there. 0: neither'
 )
 ENGINE = MergeTree
 PARTITION BY (site, day)
 ORDER BY (site, attribute, visitor)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000,
-         fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'Attributes of devices and connections, one row each, so that no combined fingerprint is stored';
+         default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'Attributes of visits, devices and connections, one row each, so that no two of them can be joined';
 
 CREATE TABLE IF NOT EXISTS tallies
 (
@@ -77,7 +90,7 @@ CREATE TABLE IF NOT EXISTS tallies
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     day Date COMMENT 'Day of arrival, by the site''s time zone',
     hour DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site''s time zone',
-    reason LowCardinality(String) COMMENT 'What is counted: count_only, an outcome, or the class of a declared bot',
+    reason LowCardinality(String) COMMENT 'What is counted: count_only, an outcome, the class of a declared bot, or the views of an hour',
     count UInt32 COMMENT 'How many events'
 )
 ENGINE = MergeTree
@@ -85,8 +98,51 @@ PARTITION BY (site, day)
 ORDER BY (site, reason, hour)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000,
-         fsync_after_insert = 1, fsync_part_directory = 1
+         default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Tallies: counts that belong to no visitor';
+
+CREATE TABLE IF NOT EXISTS signals
+(
+    batch UInt64 COMMENT 'Random number of the insert of this row. If the outcome of an insert is unknown, its rows are counted by this number',
+    site LowCardinality(String) COMMENT 'The site, by its configured domain',
+    day Date COMMENT 'Day of arrival, by the site''s time zone; also the day of the day key',
+    hour DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site''s time zone',
+    signal LowCardinality(String) COMMENT 'canvas, webgl or automation; also the key domain',
+    state LowCardinality(String) COMMENT 'normal or noised, the name of a detector, or why the signal is absent: unsupported, blocked, timeout, error',
+    digest FixedString(16) COMMENT 'Hash of the digest that the browser sent, with the day key, for the key domain of this signal; zeroes if it sent none',
+    visitor FixedString(16) COMMENT 'Pseudonym of the browser, for this day and this signal only; of automation, for this detector only',
+    confirmed Bool COMMENT 'The cookie has come back',
+    network UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of the pseudonym',
+    new_week Bool COMMENT 'First-visit flag: this day is the browser''s first of its ISO week'
+)
+ENGINE = MergeTree
+PARTITION BY (site, day)
+ORDER BY (site, signal, visitor)
+TTL day + toIntervalDay(9)
+SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000,
+         default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'Security signals of devices, separate from their attributes: states and hashed digests, one row each';
+
+CREATE TABLE IF NOT EXISTS errors
+(
+    batch UInt64 COMMENT 'Random number of the insert of this row. If the outcome of an insert is unknown, its rows are counted by this number',
+    site LowCardinality(String) COMMENT 'The site, by its configured domain',
+    day Date COMMENT 'Day of arrival, by the site''s time zone; also the day of the day key',
+    hour DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site''s time zone',
+    template LowCardinality(String) COMMENT 'Message as a template: parts that could identify a person are removed',
+    browser LowCardinality(String) COMMENT 'Browser family',
+    visitor FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of errors',
+    confirmed Bool COMMENT 'The cookie has come back',
+    network UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of errors',
+    new_week Bool COMMENT 'First-visit flag: this day is the browser''s first of its ISO week'
+)
+ENGINE = MergeTree
+PARTITION BY (site, day)
+ORDER BY (site, template, visitor)
+TTL day + toIntervalDay(9)
+SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000,
+         default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'Failures of the site''s scripts, one row each, without page and visit';
 
 CREATE TABLE IF NOT EXISTS leases
 (
@@ -112,3 +168,16 @@ ORDER BY (site, window_start, created_at)
 TTL toDateTime(created_at) + toIntervalDay(9)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Random seeds of windows that are not yet published. The oldest seed of a window is used; it is deleted after publication';
+
+CREATE TABLE IF NOT EXISTS erasures
+(
+    attempt UInt64 COMMENT 'Random number of the erasure attempt',
+    visitor FixedString(16) COMMENT 'Pseudonym whose rows are being erased',
+    begun_at DateTime('UTC') DEFAULT now() COMMENT 'When the attempt began'
+)
+ENGINE = MergeTree
+PARTITION BY attempt
+ORDER BY visitor
+TTL begun_at + toIntervalDay(1)
+SETTINGS merge_with_ttl_timeout = 3600, fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'Pseudonyms whose rows are being erased now; usually empty';

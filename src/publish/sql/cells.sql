@@ -1,6 +1,6 @@
 -- The cells of every table that is counted from events, in one pass over a slice of pseudonyms. Suspects are left out.
 --
--- `visits` has one row per visit and pseudonym. At most 200 views, exits, events and searches of a visit count, and at most
+-- `visits` has one row per visit and pseudonym. At most 200 views, exits and events of a visit count, and at most
 -- 20,000 contributions of a pseudonym.
 --   views: step, path, hour and previous path, in the order of steps. `began`: the first view is in this window.
 --   parts: the visit's contributions. Each has the source, the first and second dimension, and the measures.
@@ -40,7 +40,6 @@ WITH
             toString(max(duration_s)) AS duration,
             groupArrayIf(200)(toString(exit_domain), type = 'exit') AS exits,
             groupArrayIf(200)(toString(name), type = 'event') AS names,
-            groupArrayIf(200)(toString(search_term), type = 'search') AS terms,
             min((country = '', hour, country, region)) AS place,
             min((browser = '', hour, browser, browser_major)) AS client,
             min((device = '', hour, device, os)) AS device_os,
@@ -60,9 +59,6 @@ WITH
             if({week:Bool}, toUInt16(dateDiff('day', {first_day:Date}, min(visits.first_day))) * 256, 0) + min(first_network) AS class,
             toUInt16(least(countIf(began), 2000)) AS began_visits,
             minIf((views[1].3, channel, source, origin, landing, campaign.1, campaign.2), began) AS home,
-            min(visits.place) AS first_place,
-            min(visits.client) AS first_client,
-            min(visits.device_os) AS first_device,
             max(visits.absent) AS longest,
             max(visits.since) AS since_week,
             arrayConcat(groupArrayArray(20000)(visits.parts), {by_visitor}) AS all_parts

@@ -11,14 +11,12 @@ FROM
             dimension = 'landings', concat(toString(entry_channel), '\x1f', toString(entry_source), '\x1f', toString(path)),
             dimension = 'paths', toString(path),
             dimension = 'moves', concat(toString(previous_path), '\x1f', toString(path)),
-            dimension = 'exits', toString(exit_domain),
-            toString(search_term)))) AS hash
+            toString(exit_domain)))) AS hash
     FROM events
     ARRAY JOIN multiIf(
         type = 'view', arrayConcat(
             ['paths'], if(step = 1, ['origins', 'landings'], []), if(previous_path != '', ['moves'], [])),
         type = 'exit', ['exits'],
-        type = 'search', ['terms'],
         []) AS dimension
     WHERE {within} AND suspect = ''
     GROUP BY dimension, hash

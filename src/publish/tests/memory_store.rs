@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::super::apart_tables::APART_TABLES;
 use super::super::leases::LEASES;
 use super::super::publisher::{DELETE_SEEDS, LEDGER_END, ROWS_OF_WINDOW, SEED, SEEDS_UNTIL};
 use super::super::retention::{AGED, PARTITIONS, PUBLISHED};
@@ -106,6 +107,11 @@ impl State {
             _ if sql.starts_with("-- The cells of every table") => self.of_rows("cells", params),
             _ if sql == snapshot::query() => vec![self.fingerprint(params)],
             _ if *sql == *queries::FREQUENT_VALUES => Vec::new(),
+            _ if APART_TABLES.iter().any(|table| *sql == table.cells_query() && table.into == "places") => {
+                self.of_rows("places", params)
+            }
+            _ if APART_TABLES.iter().any(|table| *sql == table.count_query()) => vec![json!({ "count": 1 })],
+            _ if APART_TABLES.iter().any(|table| *sql == table.cells_query()) => Vec::new(),
             _ if SEPARATE_TABLES.iter().any(|table| *sql == table.count_query()) => Vec::new(),
             _ => panic!("not a query of the publisher: {sql}"),
         }
@@ -125,7 +131,8 @@ impl State {
         let end = param(params, "end").parse::<i64>().expect("a number");
         let mut hours = self.canned(queries::EVENTS_BY_HOUR);
         hours.retain(|row| column(row, "hour") < end);
-        let rows = [self.of_rows("site", params), self.of_rows("cells", params), self.canned(queries::TALLIES), hours];
+        let counted = ["site", "cells", "places"].map(|name| self.of_rows(name, params));
+        let rows = [json!(counted), json!(self.canned(queries::TALLIES)), json!(hours)];
         let mut hash = DefaultHasher::new();
         json!(rows).to_string().hash(&mut hash);
         json!({ "rows": 0, "batches": hash.finish() })

@@ -58,15 +58,18 @@ fn arrived(state: &mut State, people: u64, of: &str) {
         "cells",
         json!([
             {
-                "source": 1, "dimensions": ["/", ""], "visitors": people, "crowd": all,
+                "source": 0, "dimensions": ["/", ""], "visitors": people, "crowd": all,
                 "amounts": [people, people, people, people],
                 "parts": [[], all, all, all], "rests": [[], [], [], []],
             },
-            {
-                "source": 2, "dimensions": ["KZ", "Almaty"], "visitors": people, "crowd": all,
-                "amounts": [people, people, 0, 0], "parts": [[], all, [], []], "rests": [[], [], [], []],
-            },
         ]),
+    );
+    set(
+        "places",
+        json!([{
+            "dimensions": ["KZ", "Almaty"], "visitors": people, "crowd": all,
+            "amounts": [people, people, people], "parts": [[], [], all], "rests": [[], [], []],
+        }]),
     );
 }
 

@@ -56,13 +56,15 @@ fn beacon() -> PseudonymousBeacon {
             event(2, EventKind::Engage { engaged_s: 300 }),
             event(3, EventKind::Exit { domain: "kaspi.kz".into() }),
             event(4, EventKind::Named { name: "paid".into(), variant: "b".into() }),
-            event(5, EventKind::Search { term: "тариф".into() }),
+            event(5, EventKind::Search),
         ],
         attributes: vec![Pseudonymous::made_up(Attribute {
             subject: subject(0x33),
             attribute: "provider",
             entry: None,
             value: "x".repeat(200).into(),
+            detail: "Алматы".into(),
+            step: 2,
         })],
         signals: vec![Pseudonymous::made_up(Signal {
             subject: subject(0x44),

@@ -21,20 +21,23 @@ pub(crate) struct Cell {
     pub(crate) people: u64,
 }
 
-/// The exact cells of a table.
-pub(crate) async fn exact_cells(
-    vault: &Store,
-    site: &str,
-    day: &str,
-    keys: &str,
-    count: &str,
-    only: &str,
-) -> Vec<Cell> {
+/// Where the exact cells of a table are: keys, count, source and condition.
+#[derive(Clone, Copy)]
+pub(crate) struct Exact {
+    pub(crate) keys: &'static str,
+    pub(crate) count: &'static str,
+    pub(crate) from: &'static str,
+    pub(crate) only: &'static str,
+}
+
+/// Visitors of these rows of a site's day, for whom any row says that they are confirmed.
+pub(crate) async fn exact_cells(vault: &Store, site: &str, day: &str, exact: Exact) -> Vec<Cell> {
+    let Exact { keys, count, from, only } = exact;
+    let within = "site = {site:String} AND day = {day:Date}";
     let sql = format!(
         "SELECT arrayMap(key -> toString(key), [{keys}]) AS place, {count} AS count,
-            uniqExactIf(visitor, visitor IN (SELECT visitor FROM events
-                WHERE site = {{site:String}} AND day = {{day:Date}} AND suspect = '' AND confirmed)) AS people
-         FROM events WHERE site = {{site:String}} AND day = {{day:Date}} AND suspect = '' AND {only} GROUP BY place"
+            uniqExactIf(visitor, visitor IN (SELECT visitor FROM {from} WHERE {within} AND confirmed AND {only})) AS people
+         FROM {from} WHERE {within} AND {only} GROUP BY place"
     );
     vault.rows(&sql, &[("site", site.to_owned()), ("day", day.to_owned())]).await.unwrap()
 }

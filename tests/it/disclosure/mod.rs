@@ -16,7 +16,7 @@ use tamga::publish::noise::{CELL_NOISE, EXTRA_NOISE, Noise, TOTAL_NOISE};
 use tamga::publish::{PublishedSite, Publisher, Schedule, Window};
 use tamga::store::{self, Limits, STATS, Store, VAULT};
 
-use self::attack::{Bounds, FEW, exact_cells, row_of};
+use self::attack::{Bounds, Exact, FEW, exact_cells, row_of};
 use crate::support::engine::{Engine, PASSWORD, USER};
 use crate::support::traffic;
 
@@ -92,29 +92,56 @@ impl World {
         self.stats.rows(&sql, &parameters).await.unwrap()
     }
 
-    async fn cells(&self, site: &str, day: &Window, keys: &str, count: &str, only: &str) -> Vec<attack::Cell> {
-        exact_cells(&self.vault, site, &day.first_day.to_string(), keys, count, only).await
+    async fn cells(&self, site: &str, day: &Window, exact: Exact) -> Vec<attack::Cell> {
+        exact_cells(&self.vault, site, &day.first_day.to_string(), exact).await
     }
 }
 
-/// Tables, their columns, and the queries of their exact cells: keys, count, condition.
-const TABLES: [(&str, &[&str], &str, &str, &str); 10] = [
-    ("pages", &["path"], "path", "count()", "type = 'view'"),
-    ("hours", &["hour"], "formatDateTime(hour, '%H', 'Asia/Almaty')", "count()", "type = 'view'"),
-    ("transitions", &["from_path", "to_path"], "previous_path, path", "uniqExact(visit)", "previous_path != ''"),
-    ("entries", &["channel", "source"], "entry_channel, entry_source", "count()", "type = 'view' AND step = 1"),
+const fn of_events(keys: &'static str, count: &'static str, only: &'static str) -> Exact {
+    Exact { keys, count, from: "events", only }
+}
+
+const fn of_visits(keys: &'static str, only: &'static str) -> Exact {
+    Exact { keys, count: "uniqExactIf(visitor, confirmed)", from: "attributes", only }
+}
+
+const PAGES: Exact = of_events("path", "count()", "type = 'view'");
+const PLACES: Exact = of_visits("value, detail", "attribute = 'place'");
+const CLIENTS: Exact = of_visits("value, detail", "attribute = 'client'");
+const DEVICES: Exact = of_visits("value, detail", "attribute = 'device'");
+const HOURS: Exact = Exact {
+    keys: "value",
+    count: "any(views)",
+    from: "(SELECT *, toString(value) AS of_hour FROM attributes WHERE attribute = 'hour') AS rows INNER JOIN \
+           (SELECT substring(reason, 7) AS of_hour, sum(count) AS views FROM tallies WHERE site = {site:String} AND day = {day:Date} \
+           AND reason LIKE 'views:%' GROUP BY of_hour) AS tallied USING of_hour",
+    only: "step > 0",
+};
+
+/// Tables, their columns, and their exact cells.
+const TABLES: [(&str, &[&str], Exact); 10] = [
+    ("pages", &["path"], PAGES),
+    ("hours", &["hour"], HOURS),
+    (
+        "transitions",
+        &["from_path", "to_path"],
+        of_events("previous_path, path", "uniqExact(visit)", "previous_path != ''"),
+    ),
+    (
+        "entries",
+        &["channel", "source"],
+        of_events("entry_channel, entry_source", "count()", "type = 'view' AND step = 1"),
+    ),
     (
         "landings",
         &["channel", "source", "path"],
-        "entry_channel, entry_source, path",
-        "count()",
-        "type = 'view' AND step = 1",
+        of_events("entry_channel, entry_source, path", "count()", "type = 'view' AND step = 1"),
     ),
-    ("exits", &["domain"], "exit_domain", "count()", "type = 'exit'"),
-    ("events", &["name"], "name", "count()", "type = 'event'"),
-    ("places", &["country", "region"], "country, region", "uniqExact(visitor)", "true"),
-    ("clients", &["browser", "major"], "browser, browser_major", "uniqExact(visitor)", "true"),
-    ("devices", &["device", "os"], "device, os", "uniqExact(visitor)", "true"),
+    ("exits", &["domain"], of_events("exit_domain", "count()", "type = 'exit'")),
+    ("events", &["name"], of_events("name", "count()", "type = 'event'")),
+    ("places", &["country", "region"], PLACES),
+    ("clients", &["browser", "major"], CLIENTS),
+    ("devices", &["device", "os"], DEVICES),
 ];
 
 /// The result for one published day of a site.
@@ -132,8 +159,8 @@ struct Found {
 async fn look(world: &World, site: &str, day: &Window, most: usize) -> Found {
     let mut found = Found::default();
     let mut landings = Vec::new();
-    for (table, columns, keys, count, only) in TABLES {
-        let cells = world.cells(site, day, keys, count, only).await;
+    for (table, columns, exact) in TABLES {
+        let cells = world.cells(site, day, exact).await;
         let rows = world.published(table, site, day.start).await;
         found.rows += rows.len();
         for row in rows.iter().filter(|row| columns.iter().all(|column| row[*column] != "(other)")) {
@@ -171,14 +198,14 @@ async fn look(world: &World, site: &str, day: &Window, most: usize) -> Found {
     found.attacked += attacked;
     found.found += proved;
     // Views and visitors: each table by itself, with the total.
-    for (table_name, columns, keys, count, only, measure, whole) in [
-        ("pages", &["path"][..], "path", "count()", "type = 'view'", "views", "views"),
-        ("hours", &["hour"], "formatDateTime(hour, '%H', 'Asia/Almaty')", "count()", "type = 'view'", "views", "views"),
-        ("places", &["country", "region"], "country, region", "people", "true", "visitors", "visitors"),
-        ("clients", &["browser", "major"], "browser, browser_major", "people", "true", "visitors", "visitors"),
-        ("devices", &["device", "os"], "device, os", "people", "true", "visitors", "visitors"),
+    for (table_name, columns, exact, measure, whole) in [
+        ("pages", &["path"][..], PAGES, "views", "views"),
+        ("hours", &["hour"], HOURS, "views", "views"),
+        ("places", &["country", "region"], PLACES, "visitors", "visitors"),
+        ("clients", &["browser", "major"], CLIENTS, "visitors", "visitors"),
+        ("devices", &["device", "os"], DEVICES, "visitors", "visitors"),
     ] {
-        let mut bounds = Bounds::of(world.cells(site, day, keys, count, only).await);
+        let mut bounds = Bounds::of(world.cells(site, day, exact).await);
         let at: Vec<usize> = (0..columns.len()).collect();
         bounds.add_table(
             &table(table_name).await,

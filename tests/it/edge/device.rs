@@ -261,8 +261,10 @@ async fn searches_and_failures_are_kept_as_templates_where_the_policy_lists_them
     assert_eq!(edge.rows().await.len(), 0);
     assert_eq!(send("aitu.kz", 2).await, "accepted");
     let rows = edge.rows().await;
-    assert_eq!((rows.len(), rows.event().kind.as_str()), (1, "search"));
-    assert_eq!(rows.event().search_term, "карта для <email>");
+    assert_eq!((rows.own_len(), rows.event().kind.as_str()), (1, "search"));
+    let terms: Vec<_> =
+        rows.visits.iter().filter(|row| row.attribute == "search").map(|row| row.value.as_str()).collect();
+    assert_eq!(terms, ["карта для <email>"]);
     assert_eq!(edge.reason("dropped", "empty_after_scrub"), 1);
     assert_eq!(send("nomapay.kz", 3).await, "accepted");
     let rows = edge.rows().await;

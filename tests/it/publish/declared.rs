@@ -51,7 +51,7 @@ pub(super) async fn attributes_and_automation_are_published_separately(world: &W
     let exact = world
         .exact(
             "SELECT concat(attribute, '=', value) AS name, uniqExact(visitor) AS number FROM attributes
-                WHERE confirmed GROUP BY attribute, value",
+                WHERE confirmed AND attribute IN ('time_zone', 'languages') GROUP BY attribute, value",
         )
         .await;
     let attributes = world.published("attributes").await;

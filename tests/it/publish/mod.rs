@@ -1,6 +1,7 @@
 //! The publisher on the real engine: published numbers are those of the vault, none counts only a few visitors, and each window
 //! is written once, at whatever call the publisher is killed.
 
+mod apart;
 mod declared;
 mod outage;
 
@@ -75,7 +76,7 @@ impl World {
                 if(s = 0 AND v % 3 > 0, 's' || toString(toUInt32(40 * pow((cityHash64(v, 4) % 1000) / 1000, 3))), ''),
                 '', '', '', if(v % 40 > 0, 'KZ', 'KG'), 'r' || toString(toUInt32(16 * pow((cityHash64(v, 5) % 1000) / 1000, 3))),
                 ['Chrome', 'Safari', 'Firefox'][cityHash64(v, 6) % 3 + 1], 100 + toUInt32(30 * pow((cityHash64(v, 7) % 1000) / 1000, 4)),
-                ['Android', 'iOS'][v % 2 + 1], 'phone', '', '', if(v % 50 = 7, 'odd', ''), '',
+                ['Android', 'iOS'][v % 2 + 1], 'phone', '', '', if(v % 50 = 7, 'odd', ''),
                 if(s = 0, ['never', '1', '2-3'][v % 3 + 1], ''), ['0', '1', '5-8'][v % 3 + 1]
             FROM (SELECT number AS v, arrayJoin(range(2 * (1 + cityHash64(number, 8) % 7))) AS s, intDiv(s, 2) AS n FROM numbers({count:UInt32}))";
         let parameters = [
@@ -87,16 +88,15 @@ impl World {
         self.vault.execute(sql, &parameters).await.unwrap();
         // Some visits also have orders, an experiment, outbound links, searches, errors, and a device part.
         let more = "INSERT INTO events (batch, site, day, hour, visitor, visit, view, confirmed, network, new_day, new_week, type,
-                step, country, browser, device, os, exit_domain, name, variant, search_term, suspect)
+                step, country, browser, device, os, exit_domain, name, variant, suspect)
             SELECT 2, {site:String}, {day:Date}, toDateTime({start:UInt32} + 3600 * (cityHash64(v, 1) % 24), 'UTC'),
                 toFixedString(unhex(hex(sipHash128(v, 'b'))), 16), toFixedString(unhex(hex(sipHash128(v, 's'))), 16),
                 toFixedString(unhex(hex(sipHash128(v, 0, 'v'))), 16), v % 10 > 0, cityHash64(v, 2) % 200, 1, toDayOfWeek({day:Date}) = 1 OR v % 2, what.1, 1,
                 if(v % 40 > 0, 'KZ', 'KG'), ['Chrome', 'Safari', 'Firefox'][cityHash64(v, 6) % 3 + 1], 'phone',
-                ['Android', 'iOS'][v % 2 + 1], what.2, what.3, what.4, what.5, if(v % 50 = 7, 'odd', '')
+                ['Android', 'iOS'][v % 2 + 1], what.2, what.3, what.4, if(v % 50 = 7, 'odd', '')
             FROM (SELECT number AS v, arrayJoin([
-                ('event', '', 'paid', '', ''), ('event', '', 'button', ['a', 'b'][v % 2 + 1], ''),
-                ('exit', ['kaspi.kz', 'post.kz', 'rare.kz'][least(3, 1 + cityHash64(v, 9) % 30)], '', '', ''),
-                ('search', '', '', '', ['tea', 'felt', 'yurt'][least(3, 1 + cityHash64(v, 10) % 30)])]) AS what
+                ('event', '', 'paid', ''), ('event', '', 'button', ['a', 'b'][v % 2 + 1]),
+                ('exit', ['kaspi.kz', 'post.kz', 'rare.kz'][least(3, 1 + cityHash64(v, 9) % 30)], '', '')]) AS what
                 FROM numbers({count:UInt32}) WHERE cityHash64(v, what) % 4 = 0)";
         self.vault.execute(more, &parameters).await.unwrap();
         for (table, columns, values, every) in [
@@ -133,6 +133,7 @@ impl World {
             );
             self.vault.execute(&sql, &parameters).await.unwrap();
         }
+        self.apart(&parameters).await;
         let tallies =
             "INSERT INTO tallies SELECT 4, {site:String}, {day:Date}, toDateTime({start:UInt32}, 'UTC'), reason, 200
             FROM (SELECT arrayJoin(['bot:search', 'outcome:accepted', 'outcome:duplicate']) AS reason)";
@@ -205,7 +206,7 @@ async fn published_numbers_are_those_of_the_vault_and_count_many_visitors() {
              UNION ALL SELECT 'visitors', uniqExactIf(visitor, {confirmed}) FROM events WHERE suspect = ''
              UNION ALL SELECT 'events', countIf(type = 'event') FROM events WHERE suspect = ''
              UNION ALL SELECT 'exits', countIf(type = 'exit') FROM events WHERE suspect = ''
-             UNION ALL SELECT 'searches', countIf(type = 'search') FROM events WHERE suspect = ''
+             UNION ALL SELECT 'searches', count() FROM attributes WHERE attribute = 'search'
              UNION ALL SELECT 'errors', count() FROM errors
              UNION ALL SELECT 'new_week', uniqExactIf(visitor, {confirmed} AND new_week) FROM events WHERE suspect = ''"
         ))

@@ -143,6 +143,7 @@ impl Edge {
                 zone: TimeZone::UTC,
                 items: Items::of(Some("jetpay"), None).unwrap(),
                 policy_version: String::new(),
+                window_minutes: 24 * 60,
                 paths: rules(templates),
             };
             (SiteEnrich::new(words), rules)

@@ -34,7 +34,6 @@ pub(crate) struct EventRow {
     pub(crate) name: String,
     pub(crate) variant: String,
     pub(crate) suspect: String,
-    pub(crate) search_term: String,
     pub(crate) absence: String,
     pub(crate) cohort: String,
 }
@@ -45,10 +44,12 @@ pub(crate) struct AttributeRow {
     pub(crate) stream: String,
     pub(crate) attribute: String,
     pub(crate) value: String,
+    pub(crate) detail: String,
     pub(crate) visitor: [u8; 16],
     pub(crate) confirmed: bool,
     pub(crate) network: u8,
     pub(crate) new_week: bool,
+    pub(crate) step: u8,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,8 +80,13 @@ pub(crate) struct TallyRow {
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     pub(crate) events: Vec<EventRow>,
+    /// Of devices and connections.
     pub(crate) attributes: Vec<AttributeRow>,
+    /// Of visits: place, client, device, hour, search.
+    pub(crate) visits: Vec<AttributeRow>,
     pub(crate) tallies: Vec<TallyRow>,
+    /// Views by hour.
+    pub(crate) views: Vec<TallyRow>,
     pub(crate) signals: Vec<SignalRow>,
     pub(crate) errors: Vec<ErrorRow>,
 }
@@ -93,8 +99,20 @@ impl Rows {
                 let mut bytes = Bytes(row);
                 match stream.table {
                     Table::Events => self.events.push(bytes.event()),
-                    Table::Attributes => self.attributes.push(bytes.attribute(&stream.attribute)),
-                    Table::Tallies => self.tallies.push(bytes.tally()),
+                    Table::Attributes => {
+                        let row = bytes.attribute(&stream.attribute);
+                        let of_visit =
+                            ["place", "client", "device", "hour", "search"].contains(&row.attribute.as_str());
+                        if of_visit { self.visits.push(row) } else { self.attributes.push(row) }
+                    }
+                    Table::Tallies => {
+                        let tally = bytes.tally();
+                        if tally.reason.starts_with("views:") {
+                            self.views.push(tally)
+                        } else {
+                            self.tallies.push(tally)
+                        }
+                    }
                     Table::Signals => self.signals.push(bytes.signal(&stream.attribute)),
                     Table::Errors => self.errors.push(bytes.error()),
                 }
@@ -103,7 +121,13 @@ impl Rows {
         }
     }
 
+    /// How many there are.
     pub(crate) fn len(&self) -> usize {
+        self.own_len() + self.visits.len() + self.views.len()
+    }
+
+    /// How many there are, but for those that come along with the events of a visit.
+    pub(crate) fn own_len(&self) -> usize {
         self.events.len() + self.attributes.len() + self.tallies.len() + self.signals.len() + self.errors.len()
     }
 
@@ -185,7 +209,6 @@ impl Bytes<'_> {
             name: self.text(),
             variant: self.text(),
             suspect: self.text(),
-            search_term: self.text(),
             absence: self.text(),
             cohort: self.text(),
         }
@@ -197,10 +220,12 @@ impl Bytes<'_> {
             stream: stream.to_owned(),
             attribute: self.text(),
             value: self.text(),
+            detail: self.text(),
             visitor: self.take(),
             confirmed: self.bool(),
             network: self.u8(),
             new_week: self.bool(),
+            step: self.u8(),
         }
     }
 

@@ -41,7 +41,7 @@ FROM
 (
     SELECT
         number AS v,
-        cityHash64(number, {day:Date}) % intDiv({visits:UInt32} * 17, 20) AS who,
+        number % intDiv({visits:UInt32} * 17, 20) AS who,
         ['direct', 'search', 'social', 'referral', 'paid', 'messenger', 'email', 'ai'][1 + toUInt32(floor(8 * pow((cityHash64(v, 'channel') % 1000003) / 1000003, 2)))] AS channel,
         arrayJoin(range(least(30, 1 + toUInt32(-2.25 * log(1 - (cityHash64(number, 'length', {day:Date}) % 1000000) / 1000000))))) AS n,
         arrayJoin(arrayFilter(s -> s = 0 OR s = 1 AND cityHash64(number, n, 'e') % 10 < 6
@@ -52,6 +52,50 @@ FROM
     FROM numbers({from:UInt32}, {count:UInt32})
 )
 SETTINGS max_insert_threads = 2";
+
+/// What the same visits keep apart: place, client, device and hour, each under pseudonyms of its own. A visitor's second visit has
+/// its own pseudonyms.
+const APART: &str = "INSERT INTO attributes (batch, site, day, hour, attribute, value, detail, visitor, confirmed, network, new_week, step)
+WITH (number, values, power) -> toUInt32(floor(values * pow((number % 1000003) / 1000003, power))) AS skewed
+SELECT
+    cityHash64(second, 'batch'), {site:String}, {day:Date}, toDateTime({start:UInt32} + 3600 * intDiv(second, 3600), 'UTC'),
+    row.1, row.2, row.3,
+    toFixedString(unhex(hex(sipHash128(if(is_later AND row.4 = 1, v, who), row.1, is_later AND row.4 = 1, {site:String}, {day:Date}))), 16),
+    NOT (is_later AND row.4 = 1) AND cityHash64(who, {day:Date}) % 10 > 0, skewed(cityHash64(who, 'network', {day:Date}), 256, 1.3),
+    toDayOfWeek({day:Date}) = 1 OR cityHash64(who, 'new', {day:Date}) % 10 < 4, row.4
+FROM
+(
+    SELECT
+        number AS v,
+        number % intDiv({visits:UInt32} * 17, 20) AS who,
+        v != who AS is_later,
+        cityHash64(number, 'began', {day:Date}) % 86400 AS second,
+        least(86399, second + 10 + cityHash64(number, 'pace') % 120) AS after,
+        toUInt32(-2.25 * log(1 - (cityHash64(number, 'length', {day:Date}) % 1000000) / 1000000)) > 0 AS goes_on,
+        ['KZ', 'RU', 'UZ', 'KG', 'DE', 'TR', 'US', 'CN', 'GE', 'AE'][1 + skewed(cityHash64(who, 'country'), 10, 5)] AS country,
+        arrayJoin(arrayConcat([
+            ('place', country, concat(country, '-', toString(skewed(cityHash64(who, 'region'), 18, 2))), 1),
+            ('client', ['Chrome', 'Safari', 'Yandex Browser', 'Firefox', 'Edge', 'Samsung Internet', 'Opera', 'other'][1 + skewed(cityHash64(who, 'browser'), 8, 3)],
+                toString(120 + skewed(cityHash64(who, 'major'), 30, 5)), 1),
+            ('device', ['phone', 'desktop', 'tablet', 'tv'][1 + skewed(cityHash64(who, 'device'), 4, 3)],
+                ['Android', 'Windows', 'iOS', 'macOS', 'Linux', 'other'][1 + skewed(cityHash64(who, 'os'), 6, 2)], 1),
+            ('hour', leftPad(toString(intDiv(second, 3600)), 2, '0'), '', 1)],
+            if(goes_on, [('hour', leftPad(toString(intDiv(after, 3600)), 2, '0'), '', 2)], []))) AS row
+    FROM numbers({from:UInt32}, {count:UInt32})
+)
+SETTINGS max_insert_threads = 2";
+
+/// Their views by hour.
+const VIEWS: &str = "INSERT INTO tallies
+SELECT 9, {site:String}, {day:Date}, toDateTime({start:UInt32} + 3600 * of_day, 'UTC'), concat('views:', leftPad(toString(of_day), 2, '0')), count()
+FROM
+(
+    SELECT
+        arrayJoin(range(least(30, 1 + toUInt32(-2.25 * log(1 - (cityHash64(number, 'length', {day:Date}) % 1000000) / 1000000))))) AS n,
+        intDiv(least(86399, cityHash64(number, 'began', {day:Date}) % 86400 + n * (10 + cityHash64(number, 'pace') % 120)), 3600) AS of_day
+    FROM numbers({from:UInt32}, {count:UInt32})
+)
+GROUP BY of_day";
 
 /// Visits that one insert makes.
 const PIECE: u32 = 100_000;
@@ -67,6 +111,8 @@ pub(crate) async fn day(vault: &Store, site: &str, day: &Window, visits: u32) {
             ("from", from.to_string()),
             ("count", PIECE.min(visits - from).to_string()),
         ];
-        vault.execute(VISITS, &parameters).await.unwrap();
+        for rows in [VISITS, APART, VIEWS] {
+            vault.execute(rows, &parameters).await.unwrap();
+        }
     }
 }
