@@ -198,17 +198,21 @@ pub(crate) fn serve(kind: Kind, folder: &Path) {
 
 fn collector(config: &Config, synced: bool, folder: &Path) -> Edge {
     let disk: Arc<dyn spool::Io> = if synced { Arc::new(spool::Disk) } else { Arc::new(Unsynced) };
-    let options = spool::Options::new(16 << 30, record::SCHEMA_VERSION);
+    let keys = PathBuf::from(format!("/dev/shm/tamga-bench-{}", std::process::id()));
+    let ring = KeyRing::open(&keys).expect("keys in memory");
+    let retries =
+        spool::RetryFiles { folder: keys, owner: 0, bytes_max: 8 << 20, boot_ms: Arc::new(tamga::clock::boot_ms) };
+    let options = spool::Options { retries: Some(retries), ..spool::Options::new(16 << 30, record::SCHEMA_VERSION) };
     let (writer, reader, _) = spool::open(&folder.join("spool"), options, disk).expect("a spool");
     // Nobody takes the rows: what shipping costs is another figure.
     std::mem::forget(reader);
     let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/demo/geo").join(name);
     let geo = GeoIp::open(&[fixture("city-ipv4.mmdb"), fixture("city-ipv6.mmdb")], &[fixture("asn.mmdb")]);
-    let keys = PathBuf::from(format!("/dev/shm/tamga-bench-{}", std::process::id()));
     let parts = Parts {
         lookups: Lookups::new(geo.expect("fixtures")),
         seal: CookieSeal::new(&Secret::new(corpus::COOKIE_KEY)),
-        keys: Arc::new(KeyRing::open(&keys).expect("keys in memory")),
+        keys: Arc::new(ring),
+        retry_key: Secret::random(),
         spool: writer,
         metrics: Arc::new(Metrics::default()),
         scripts: collect::Scripts::current(),

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use tamga::spool::{self, AppendError, Appended, DeliveryLimits, Disk, Frame, Options, Reader, StreamKey, Writer};
+use tamga::spool::{
+    self, AppendError, Appended, DeliveryLimits, Disk, Frame, Options, Reader, RetryFiles, StreamKey, Writer,
+};
 use tokio::runtime::{Builder, Runtime};
 
 /// What the spool may take, in bytes.
@@ -24,7 +26,8 @@ static SOUND: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
     let (writer, mut reader, _) = open(folder.path());
     RUNTIME.block_on(async {
         for number in 0..12_u8 {
-            let append = writer.enter(i64::from(number)).append(vec![frame(number)]);
+            let hash = Some(u64::from(number)).filter(|hash| hash % 3 > 0);
+            let append = writer.enter(i64::from(number)).append_as(hash, vec![frame(number)]);
             append.await.expect("there is space");
             if number == 5 {
                 let limits = DeliveryLimits { linger: Duration::ZERO, max_rows: 4, ..DeliveryLimits::default() };
@@ -110,7 +113,9 @@ async fn drain(writer: &Writer, reader: &mut Reader, known: &HashSet<Vec<u8>>) -
 }
 
 fn open(folder: &Path) -> (Writer, Reader, spool::Recovery) {
-    let options = Options { segment_bytes: 2_048, ..Options::new(QUOTA, 1) };
+    // Beside the segments, so that they are damaged as well. Memory has no damage, but other processes write there.
+    let retries = RetryFiles { folder: folder.to_owned(), owner: 0, bytes_max: 4_096, boot_ms: Arc::new(|| 0) };
+    let options = Options { segment_bytes: 2_048, retries: Some(retries), ..Options::new(QUOTA, 1) };
     spool::open(folder, options, Arc::new(Disk)).expect("damage is no reason not to open")
 }
 

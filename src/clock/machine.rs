@@ -118,17 +118,19 @@ impl Machine {
     }
 }
 
+/// The boot clock in microseconds.
+pub(super) fn boot_us() -> i64 {
+    let time = clock_gettime(ClockId::Boottime);
+    time.tv_sec * 1_000_000 + time.tv_nsec / 1_000
+}
+
 /// Reads the wall clock between two readings of the boot clock, so that a pause in between is no difference.
 #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
 fn read_both() -> Reading {
-    let boot = || {
-        let time = clock_gettime(ClockId::Boottime);
-        time.tv_sec * 1_000_000 + time.tv_nsec / 1_000
-    };
     let mut reading = Reading { wall: 0, boot: 0 };
     for _ in 0..ATTEMPTS {
-        let before = boot();
-        reading = Reading { wall: jiff::Timestamp::now().as_microsecond(), boot: boot() };
+        let before = boot_us();
+        reading = Reading { wall: jiff::Timestamp::now().as_microsecond(), boot: boot_us() };
         if reading.boot - before < AT_ONCE {
             break;
         }

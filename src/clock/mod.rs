@@ -27,6 +27,11 @@ use machine::Machine;
 /// A store's clock may differ by this much, in seconds: the answer travels, and the store's clock follows NTP by itself.
 const STORE_TOLERANCE_S: i64 = 60;
 
+/// The time since the machine was started, in milliseconds; the time that it slept included. No setting of a clock moves it.
+pub fn boot_ms() -> u64 {
+    u64::try_from(machine::boot_us() / 1000).unwrap_or(0)
+}
+
 /// A cheap handle on time; clones show the same time.
 #[derive(Clone)]
 pub struct Clock(Source);

@@ -43,7 +43,8 @@ impl Append {
     pub(super) fn begin(mut self, site: &Site, ticket: Ticket) -> Appending {
         let extra = self.add_tallies(site.stages.rules.site.clone(), ticket.arrived_ms());
         let frames = site.streams.frames(&self.processed.kept);
-        let appended = (!frames.is_empty()).then(|| ticket.append(frames));
+        let hash = self.claim.as_ref().map(Claim::hash);
+        let appended = (!frames.is_empty()).then(|| ticket.append_as(hash, frames));
         DetachOnDrop::new(async move {
             let durable = match appended {
                 Some(appended) => self.collector.durable(appended).await,

@@ -1,25 +1,26 @@
 //! Deduplication: a retry of a beacon that was already accepted is answered, and counted, as a duplicate.
 //!
-//! This node remembers a beacon's (site, view, seq) for 30 minutes. It stores only a hash under a key that this process
-//! alone has, and no value that the client chose. Memory is bounded by two generations of hashes. The older generation
-//! is dropped as a whole after 30 minutes, or earlier if the younger one is full. A hash collision would make a new
-//! beacon a duplicate; the chance is about one in 10¹³.
+//! This node remembers a beacon's (site, view, seq) for 30 minutes. It stores only a hash under a lasting key that lies
+//! beside the day keys, and no value that the client chose. Nobody without the key can make two beacons collide. Memory
+//! is bounded by two generations of hashes. The older generation is dropped as a whole after 30 minutes, or earlier if
+//! the younger one is full. A hash collision would make a new beacon a duplicate; the chance is about one in 10¹³.
+//!
+//! The spool remembers the hashes over restarts (`Ticket::append_as`). A beacon without rows is not among them: it
+//! would be without rows again. Other nodes do not know them: a retry that reaches another node is a second event.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::generations::Generations;
-use crate::secret::AsItIs;
+use crate::secret::{AsItIs, Secret};
 
 const REMEMBERED_MS: i64 = 30 * 60 * 1000;
 /// Hashes of one generation: what a table of a million slots holds, 9 MiB.
 const GENERATION_MAX: usize = (1 << 20) / 8 * 7;
 
 /// The beacons that were accepted, or are being written.
-#[derive(Default)]
 pub(super) struct Duplicates {
-    hasher: RandomState,
+    key: Secret,
     hashes: Mutex<Hashes>,
 }
 
@@ -29,12 +30,6 @@ struct Hashes {
     durable: Generations<()>,
     /// When the younger generation was started, in milliseconds since 1970.
     started_at_ms: i64,
-}
-
-impl Default for Hashes {
-    fn default() -> Self {
-        Self { writing: HashSet::default(), durable: Generations::new(GENERATION_MAX), started_at_ms: 0 }
-    }
 }
 
 /// The result of [`Duplicates::check`].
@@ -55,11 +50,20 @@ pub(super) struct Claim {
 }
 
 impl Duplicates {
+    /// Begins with hashes that a former process made under the same key, oldest first.
+    pub(super) fn new(key: Secret, remembered: Vec<u64>, now_ms: i64) -> Self {
+        let mut durable = Generations::new(GENERATION_MAX);
+        remembered.into_iter().for_each(|hash| durable.insert(hash, ()));
+        durable.age();
+        Self { key, hashes: Mutex::new(Hashes { writing: HashSet::default(), durable, started_at_ms: now_ms }) }
+    }
+
     /// Looks a beacon up, and claims it if it is new.
     pub(super) fn check(self: &Arc<Self>, site: &str, view: &[u8; 16], seq: u16, now_ms: i64) -> Dedup {
-        let hash = self.hasher.hash_one((view, seq, site));
+        let hash = self.hash(site, view, seq);
         let mut hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
-        if now_ms - hashes.started_at_ms >= REMEMBERED_MS {
+        // Also when somebody has ordered the clock back by more than that.
+        if (now_ms - hashes.started_at_ms).abs() >= REMEMBERED_MS {
             hashes.durable.age();
             hashes.started_at_ms = now_ms;
         }
@@ -71,9 +75,21 @@ impl Duplicates {
             Dedup::InFlight
         }
     }
+
+    fn hash(&self, site: &str, view: &[u8; 16], seq: u16) -> u64 {
+        let mut hasher = blake3::Hasher::new_keyed(self.key.expose());
+        hasher.update(view).update(&seq.to_le_bytes()).update(site.as_bytes());
+        let hash = hasher.finalize();
+        u64::from_le_bytes(*hash.as_bytes().first_chunk().expect("a hash has 32 bytes"))
+    }
 }
 
 impl Claim {
+    /// What the spool is to remember of the beacon.
+    pub(super) fn hash(&self) -> u64 {
+        self.hash
+    }
+
     /// Remembers the beacon: its rows are durable.
     pub(super) fn durable(mut self) {
         self.durable = true;
@@ -96,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_beacon_is_a_duplicate_once_it_is_durable_and_for_half_an_hour() {
-        let duplicates = Arc::new(Duplicates::default());
+        let duplicates = Arc::new(Duplicates::new(Secret::new([7; 32]), Vec::new(), 0));
         let check = |seq, minute: i64| duplicates.check("a.kz", &[1; 16], seq, minute * 60_000);
         let Dedup::New(claim) = check(0, 0) else { panic!("new") };
         assert!(matches!(check(0, 0), Dedup::InFlight));
@@ -108,5 +124,39 @@ mod tests {
         assert!(matches!(check(1, 29), Dedup::New(_)), "a failed write is forgotten");
         assert!(matches!(check(0, 100), Dedup::Duplicate), "the beacon is in the old generation");
         assert!(matches!(check(0, 200), Dedup::New(_)));
+    }
+
+    #[test]
+    fn what_a_former_process_made_durable_is_a_duplicate_for_half_an_hour_under_the_same_key_only() {
+        let before = Arc::new(Duplicates::new(Secret::new([7; 32]), Vec::new(), 0));
+        let claim = |site, view, seq| match before.check(site, &[view; 16], seq, 0) {
+            Dedup::New(claim) => claim.hash(),
+            _ => panic!("new"),
+        };
+        let hashes = vec![claim("a.kz", 1, 0), claim("a.kz", 1, 1), claim("b.kz", 2, 0)];
+        let restarted = |key| Arc::new(Duplicates::new(Secret::new(key), hashes.clone(), 0));
+        let after = restarted([7; 32]);
+        let is_known = |site, view: u8, seq, minute: i64| {
+            matches!(after.check(site, &[view; 16], seq, minute * 60_000), Dedup::Duplicate)
+        };
+        assert!(is_known("a.kz", 1, 0, 0) && is_known("a.kz", 1, 1, 29) && is_known("b.kz", 2, 0, 29));
+        assert!(!is_known("b.kz", 1, 0, 29), "another site");
+        assert!(!is_known("a.kz", 1, 2, 29), "another beacon");
+        assert!(!is_known("a.kz", 1, 0, 30), "too old");
+        assert!(
+            matches!(restarted([8; 32]).check("a.kz", &[1; 16], 0, 0), Dedup::New(_)),
+            "another start of the machine"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_ordered_back_keeps_nothing_longer() {
+        let duplicates = Arc::new(Duplicates::new(Secret::new([7; 32]), Vec::new(), 1_000 * REMEMBERED_MS));
+        let check = |now_ms| duplicates.check("a.kz", &[1; 16], 0, now_ms);
+        let Dedup::New(claim) = check(0) else { panic!("new") };
+        claim.durable();
+        assert!(matches!(check(REMEMBERED_MS - 1), Dedup::Duplicate));
+        assert!(matches!(check(2 * REMEMBERED_MS), Dedup::Duplicate), "the older generation");
+        assert!(matches!(check(3 * REMEMBERED_MS), Dedup::New(_)));
     }
 }

@@ -43,6 +43,7 @@ pub use crate::decode::beacon::BODY_MAX;
 pub use script::{Scripts, installation, pinned};
 
 use client_address::TrustedProxies;
+use duplicates::Duplicates;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Identification};
@@ -55,6 +56,7 @@ use crate::privacy::cookie::CookieSeal;
 use crate::privacy::daily_address;
 use crate::privacy::keys::KeyRing;
 use crate::privacy::scrub::PathRules;
+use crate::secret::Secret;
 use crate::spool::Writer;
 
 /// The state that all handlers share.
@@ -65,7 +67,7 @@ pub struct Collector {
     proxies: TrustedProxies,
     limits: limits::Limits,
     body_deadline: Duration,
-    duplicates: Arc<duplicates::Duplicates>,
+    duplicates: Arc<Duplicates>,
     visitors: daily_address::Visitors,
     lookups: Lookups,
     seal: CookieSeal,
@@ -97,6 +99,8 @@ pub struct Parts {
     /// The key that seals identity cookies.
     pub seal: CookieSeal,
     pub keys: Arc<KeyRing>,
+    /// The key of the hashes by which retries are known.
+    pub retry_key: Secret,
     pub spool: Writer,
     pub metrics: Arc<Metrics>,
     pub scripts: Scripts,
@@ -159,7 +163,7 @@ impl Collector {
         let mut cookies_off: Vec<_> = sites.values().map(|site| site.cookies.off.clone()).collect();
         cookies_off.sort();
         cookies_off.dedup();
-        let Parts { lookups, seal, keys, spool, metrics, scripts, clock } = parts;
+        let Parts { lookups, seal, keys, retry_key, spool, metrics, scripts, clock } = parts;
         Arc::new(Self {
             sites,
             origins,
@@ -167,7 +171,7 @@ impl Collector {
             proxies: TrustedProxies::new(&config.server.trusted_proxies, &config.server.client_address_header),
             limits: limits::Limits::new(&config.limits),
             body_deadline: Duration::from_secs(config.server.body_deadline_s.into()),
-            duplicates: Arc::default(),
+            duplicates: Arc::new(Duplicates::new(retry_key, spool.take_remembered(), clock.now_ms())),
             visitors: daily_address::Visitors::default(),
             lookups,
             seal,

@@ -16,6 +16,7 @@ mod listen;
 mod log;
 mod preview;
 mod reach;
+mod retries;
 mod schema;
 mod signals;
 mod state;
@@ -97,8 +98,10 @@ where
     let data = config.data.dir.clone();
     make_data_folder(&data)?;
     let metrics = Arc::new(Metrics::default());
-    // First: the holder of the spool's lock is the one that runs here.
-    let (writer, reader) = open_spool(&config, &metrics).await?;
+    let keys = KeyRing::open(&keys_dir(&config))?;
+    let retries = retries::open(&config);
+    // Before all that is in the data folder: the holder of the spool's lock is the one that runs here.
+    let (writer, reader) = open_spool(&config, retries.files, &metrics).await?;
     let audit = Arc::new(audit::open(&config, clock.clone())?);
     let tls = match (&config.server.certificate_file, &config.server.key_file) {
         (Some(certificate), Some(key)) => Some(Tls::open(certificate, key)?),
@@ -111,12 +114,12 @@ where
 
     let sites = PublishedSite::all(&config)?;
     let geo = GeoIp::open(&config.geo.place, &config.geo.provider)?;
-    let keys = Arc::new(KeyRing::open(&keys_dir(&config))?.remembering(&data.join("keys-seen.json"))?);
-    let seal = CookieSeal::new(&keys::cookie_key(&config)?);
+    let keys = Arc::new(keys.remembering(&data.join("keys-seen.json"))?);
     let parts = Parts {
         lookups: Lookups::new(geo),
-        seal,
+        seal: CookieSeal::new(&keys::cookie_key(&config)?),
         keys: keys.clone(),
+        retry_key: retries.key,
         spool: writer.clone(),
         metrics: metrics.clone(),
         scripts: scripts(&data.join("scripts")),
@@ -152,9 +155,14 @@ where
     Ok(Running { address, admin_address, state, audit, shutdown, edge_closed, edge, inner })
 }
 
-async fn open_spool(config: &Config, metrics: &Metrics) -> Result<(spool::Writer, spool::Reader)> {
+async fn open_spool(
+    config: &Config,
+    retries: Option<spool::RetryFiles>,
+    metrics: &Metrics,
+) -> Result<(spool::Writer, spool::Reader)> {
     let quota = config.data.spool_quota_mib << 20;
-    let (folder, options) = (config.data.dir.join("spool"), spool::Options::new(quota, record::SCHEMA_VERSION));
+    let folder = config.data.dir.join("spool");
+    let options = spool::Options { retries, ..spool::Options::new(quota, record::SCHEMA_VERSION) };
     let opened = tokio::task::spawn_blocking(move || spool::open(&folder, options, Arc::new(spool::Disk)));
     let (writer, reader, recovery) = opened.await??;
     metrics.spool_quota_bytes.set(quota as i64);

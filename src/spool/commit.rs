@@ -14,6 +14,7 @@ use super::Health;
 use super::frame::{MAX_APPEND_BYTES, MAX_COMMIT_FRAMES, SegmentId};
 use super::io::{File, is_full};
 use super::reply::{AppendError, Appended, ReplyFanout};
+use super::retries::Retries;
 use super::segment::{FRAMES_AT, Header, file_name};
 use super::shared::{Request, Segment, Shared, lock};
 
@@ -32,6 +33,7 @@ pub(super) struct Committer {
     active: Option<Active>,
     next_sequence: u64,
     buffer: Vec<u8>,
+    retries: Option<Retries>,
     /// Since when the disk takes nothing, and what to say meanwhile.
     broken: Option<(Instant, AppendError)>,
 }
@@ -56,8 +58,8 @@ enum Work {
 
 impl Committer {
     /// The thread's state on a spool that was just opened. The first append begins a segment.
-    pub(super) fn new(shared: Arc<Shared>, next_sequence: u64) -> Self {
-        Self { shared, active: None, next_sequence, buffer: Vec::new(), broken: None }
+    pub(super) fn new(shared: Arc<Shared>, next_sequence: u64, retries: Option<Retries>) -> Self {
+        Self { shared, active: None, next_sequence, buffer: Vec::new(), retries, broken: None }
     }
 
     /// Works until the spool is closed and nothing waits.
@@ -99,6 +101,7 @@ impl Committer {
                 (None, Some(active)) => Some(active.since + self.shared.options.segment_age),
                 (None, None) => None,
             };
+            let due = due.into_iter().chain(self.retries.as_ref().map(Retries::due)).min();
             queue.asleep = true;
             queue = match due.map(|due| due.saturating_duration_since(Instant::now())) {
                 Some(Duration::ZERO) => return Work::Tick,
@@ -111,10 +114,14 @@ impl Committer {
         }
     }
 
-    /// Time has passed: try again if the disk was broken, and close a segment that has been open for long.
+    /// Time has passed: try again if the disk was broken, close a segment that has been open for long, and forget old
+    /// retries.
     fn tick(&mut self) {
-        if self.broken.is_some() {
-            let _ = self.begin_segment();
+        self.retries.iter_mut().for_each(Retries::look);
+        if let Some((since, _)) = &self.broken {
+            if since.elapsed() >= PROBE_EVERY {
+                let _ = self.begin_segment();
+            }
         } else if self.active.as_ref().is_some_and(|active| active.since.elapsed() >= self.shared.options.segment_age) {
             self.seal();
         }
@@ -158,6 +165,9 @@ impl Committer {
         let zeroed =
             if end <= active.written { end } else { end.max(active.reserved.min(end.next_multiple_of(ZEROED))) };
         self.buffer.resize((zeroed - active.bytes) as usize, 0);
+        if let Some(retries) = &mut self.retries {
+            retries.note(self.next_sequence, sequence - 1, requests.iter().filter_map(|request| request.hash));
+        }
         let result = active.file.write_all_at(&self.buffer, active.bytes).and_then(|()| active.file.sync_data());
         // Whether it worked or not: what may have reached the disk keeps its sequences for itself.
         self.next_sequence = sequence;
@@ -168,6 +178,7 @@ impl Committer {
             let _ = self.begin_segment();
             return Err(failure);
         }
+        self.retries.iter_mut().for_each(Retries::keep);
         let last = sequence - 1;
         let active = self.active.as_mut().expect("nothing has closed it");
         (active.bytes, active.written) = (end, active.written.max(zeroed));
@@ -266,6 +277,7 @@ impl Committer {
             let _ = io.remove(&path);
             return Err(failure("begin a segment", &error));
         }
+        self.retries.iter_mut().for_each(Retries::withdraw);
         lock(&self.shared.inventory).segments.push_back(Segment {
             path,
             header,

@@ -33,6 +33,12 @@
 //! A write or sync that fails is never repeated on that file. The segment is sealed at its last durable point and a new
 //! one is begun, whose header says what had been acknowledged; when that fails too, appends are refused until it works.
 //!
+//! # Retries
+//!
+//! An append may carry a hash by which a retry of it is known ([`Ticket::append_as`]). The hashes of durable appends
+//! survive the end of the process, on memory-backed storage and not here ([`RetryFiles`]). An append whose hash is there
+//! after a restart is there as well, as a whole, and one that got an error leaves no hash.
+//!
 //! # Delivery batches
 //!
 //! The reader hands out consecutive frames as a [`DeliveryBatch`]: one batch per stream, with boundaries, a random
@@ -69,6 +75,7 @@ mod quarantine;
 mod reader;
 mod recovery;
 mod reply;
+mod retries;
 mod segment;
 mod shared;
 mod state;
@@ -89,15 +96,17 @@ pub use io::{Disk, Entry, File, Io, Lock};
 pub use reader::{Idle, Quarantine, ReadError, Reader, hold};
 pub use recovery::Recovery;
 pub use reply::{AppendError, Appended};
+pub use retries::RetryFiles;
 pub use writer::{Ticket, Writer};
 
+use retries::{Loaded, Retries};
 use shared::{Durable, Inventory, Queue, Shared};
 
 /// The directory for what is damaged.
 const QUARANTINE: &str = "quarantine";
 
 /// Limits of the spool.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// A segment that has reached this is sealed. At most a quarter of the quota, so that space is freed in steps.
     pub segment_bytes: u64,
@@ -111,6 +120,8 @@ pub struct Options {
     pub schema_version: u32,
     /// How long a lock of another process is waited for: a predecessor on its way out, a verb.
     pub lock_patience: Duration,
+    /// Where retries are remembered over restarts; nowhere by default.
+    pub retries: Option<RetryFiles>,
 }
 
 impl Options {
@@ -123,6 +134,7 @@ impl Options {
             segment_age: Duration::from_secs(600),
             schema_version,
             lock_patience: Duration::from_secs(30),
+            retries: None,
         }
     }
 }
@@ -232,7 +244,10 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
     let held = wait_for_lock(dir, options.lock_patience, io.as_ref())?;
     io.create_dir_all(&dir.join(QUARANTINE)).map_err(attempt("create the quarantine of"))?;
 
-    let recovered = recovery::recover(dir, io.as_ref())?;
+    let retries = options.retries.take().map(|files| Retries::load(files, Arc::clone(&io)));
+    let recovered = recovery::recover(dir, io.as_ref(), retries.as_ref().and_then(Loaded::newest))?;
+    let retries = retries.map(|loaded| loaded.up_to(recovered.synced));
+    let (retries, remembered) = retries.map_or((None, Vec::new()), |(retries, hashes)| (Some(retries), hashes));
     let quarantined = io.list(&dir.join(QUARANTINE)).map_err(attempt("list the quarantine of"))?;
     let finished = recovered.state.cursor;
     let pending_rows = recovered.rows_end.saturating_sub(recovered.state.rows);
@@ -259,6 +274,7 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
         work: Condvar::new(),
         inventory: Mutex::new(inventory),
         arrivals: Mutex::new(watermark::Arrivals::new(recovered.state.watermark, finished, recovered.last)),
+        remembered: Mutex::new(remembered),
         durable: tokio::sync::watch::Sender::new(Durable { last: recovered.last, ..Durable::default() }),
         io,
         _lock: held,
@@ -268,7 +284,7 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
     let report =
         Recovery { segments: usage.segments, pending_frames: usage.pending_frames, pending_rows, ..recovered.report };
 
-    let committer = commit::Committer::new(Arc::clone(&shared), recovered.next_sequence);
+    let committer = commit::Committer::new(Arc::clone(&shared), recovered.next_sequence, retries);
     let thread = std::thread::Builder::new()
         .name("spool-writer".into())
         .spawn(move || committer.run())

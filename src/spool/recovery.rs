@@ -47,6 +47,8 @@ pub(super) struct Recovered {
     pub(super) segments: Vec<Segment>,
     /// The last sequence that counts as acknowledged.
     pub(super) last: u64,
+    /// The last sequence that a power cut cannot take any more.
+    pub(super) synced: u64,
     /// The position behind the last row that counts as acknowledged.
     pub(super) rows_end: u64,
     pub(super) next_sequence: u64,
@@ -61,8 +63,9 @@ fn attempt(dir: &Path, what: &'static str) -> impl FnOnce(io::Error) -> OpenErro
     move |source| OpenError::Io { what, dir: dir.to_owned(), source }
 }
 
-/// Reads the state and the segments, and repairs the end of the newest segment. The caller holds the lock.
-pub(super) fn recover(dir: &Path, io: &dyn Io) -> Result<Recovered, OpenError> {
+/// Reads the state and the segments, and repairs the end of the newest segment. The caller holds the lock. `noted` are the
+/// sequences of a commit of which the retries are known; if it is the last one, it stays as a whole or not at all.
+pub(super) fn recover(dir: &Path, io: &dyn Io, noted: Option<(u64, u64)>) -> Result<Recovered, OpenError> {
     let mut report = Recovery::default();
     // A former process may have died between creating a file and syncing its name.
     io.sync_dir(dir).map_err(attempt(dir, "sync"))?;
@@ -79,6 +82,7 @@ pub(super) fn recover(dir: &Path, io: &dyn Io) -> Result<Recovered, OpenError> {
 
     let mut segments = Vec::with_capacity(files.len());
     let (mut last, mut rows_end) = (known.delivered, known.rows);
+    let mut last_commit = None;
     let mut files = files.into_iter().peekable();
     while let Some((header, path, bytes)) = files.next() {
         let (before, rows) = (header.first - 1, header.rows_before);
@@ -87,8 +91,9 @@ pub(super) fn recover(dir: &Path, io: &dyn Io) -> Result<Recovered, OpenError> {
             segment.last = next.acknowledged_before.max(segment.last);
             segment.rows_end = next.rows_before;
         } else {
-            repair_end(&mut segment, &known, io, dir, &mut report)
+            let commit = repair_end(&mut segment, &known, noted, io, dir, &mut report)
                 .map_err(attempt(dir, "examine the newest segment of"))?;
+            last_commit = Some(commit).filter(|first| *first > 0 && report.unsynced);
         }
         // In a segment without frames only the header says what was acknowledged.
         last = last.max(if segment.last < header.first { header.acknowledged_before } else { segment.last });
@@ -105,7 +110,8 @@ pub(super) fn recover(dir: &Path, io: &dyn Io) -> Result<Recovered, OpenError> {
         // again.
         let _ = slots.save(&state, io);
     }
-    Ok(Recovered { state, slots, segments, last, rows_end, next_sequence, report })
+    let synced = last_commit.map_or(last, |first| last.min(first - 1));
+    Ok(Recovered { state, slots, segments, last, synced, rows_end, next_sequence, report })
 }
 
 /// The segments of the directory by first sequence, and the lowest sequence that surely was never used by a file that
@@ -178,17 +184,30 @@ struct End {
     /// The first sequence of the last commit, and the offset at which the commit begins.
     last_commit: u64,
     commit_at: u64,
+    /// The position before the last commit, in rows.
+    rows_before: u64,
     /// How many bytes that are not zero lie behind the last whole frame.
     tail: u64,
 }
 
 /// Finds the end of the newest segment, cuts off the bytes behind it, and voids other torn parts of the last commit.
-fn repair_end(segment: &mut Segment, known: &Known, io: &dyn Io, dir: &Path, report: &mut Recovery) -> io::Result<()> {
+/// Returns the first sequence of the last commit.
+fn repair_end(
+    segment: &mut Segment,
+    known: &Known,
+    noted: Option<(u64, u64)>,
+    io: &dyn Io,
+    dir: &Path,
+    report: &mut Recovery,
+) -> io::Result<u64> {
     let file = io.open(&segment.path)?;
     let size = file.size()?;
     let mut scan = Scan::new(file, segment.header, size);
     scan.salvage = true;
-    let found = find_end(&mut scan, segment, known)?;
+    let mut found = find_end(&mut scan, segment, known)?;
+    if let Some(noted) = noted {
+        cut_torn(noted, &mut scan, segment, &mut found, known.delivered, report);
+    }
     let end = scan.offset;
     if found.tail > 0 && known.delivered > segment.last {
         // The reader had met frames here, so they were acknowledged: this is damage, not a torn write.
@@ -209,7 +228,7 @@ fn repair_end(segment: &mut Segment, known: &Known, io: &dyn Io, dir: &Path, rep
     let synced = written.and_then(|()| scan.file().sync_data());
     report.unsynced = synced.is_err();
     segment.bytes = if synced.is_ok() { end } else { size };
-    Ok(())
+    Ok(found.last_commit)
 }
 
 /// Reads the segment to its end, and sets its last sequence and its position.
@@ -217,18 +236,19 @@ fn find_end(scan: &mut Scan, segment: &mut Segment, known: &Known) -> io::Result
     if known.sequence >= segment.header.first {
         segment.rows_end = known.rows;
     }
-    let mut end = End { gaps: Vec::new(), last_commit: 0, commit_at: FRAMES_AT, tail: 0 };
+    let mut end =
+        End { gaps: Vec::new(), last_commit: 0, commit_at: FRAMES_AT, rows_before: segment.rows_end, tail: 0 };
     let mut whole_until = FRAMES_AT;
     loop {
         match scan.next()? {
             Found::Frame(frame, position) => {
                 segment.last = frame.sequence;
-                if frame.sequence > known.sequence {
-                    segment.rows_end += u64::from(frame.rows);
-                }
                 let commit = frame.sequence.saturating_sub(u64::from(position));
                 if commit != end.last_commit {
-                    (end.last_commit, end.commit_at) = (commit, whole_until);
+                    (end.last_commit, end.commit_at, end.rows_before) = (commit, whole_until, segment.rows_end);
+                }
+                if frame.sequence > known.sequence {
+                    segment.rows_end += u64::from(frame.rows);
                 }
                 whole_until = scan.offset;
             }
@@ -242,6 +262,27 @@ fn find_end(scan: &mut Scan, segment: &mut Segment, known: &Known) -> io::Result
             }
         }
     }
+}
+
+/// Leaves out the last commit if a part of it is missing, so that each of its requests may be taken when it comes again.
+/// A commit that was delivered had been whole: what is missing there is damage.
+fn cut_torn(
+    (first, last): (u64, u64),
+    scan: &mut Scan,
+    segment: &mut Segment,
+    end: &mut End,
+    delivered: u64,
+    report: &mut Recovery,
+) {
+    let has_gap = end.gaps.iter().any(|gap| gap.last >= first);
+    if end.last_commit != first || first <= delivered || (segment.last >= last && !has_gap) {
+        return;
+    }
+    report.torn_frames += (segment.last + 1).saturating_sub(first);
+    end.tail += scan.offset - end.commit_at;
+    scan.offset = end.commit_at;
+    end.gaps.retain(|gap| gap.last < first);
+    (segment.last, segment.rows_end) = (first - 1, end.rows_before);
 }
 
 /// Turns gaps in the last commit into voids, if the commit was never acknowledged.

@@ -21,6 +21,8 @@ use super::{Health, Options, Usage};
 pub(super) struct Request {
     pub(super) frames: Vec<Frame>,
     pub(super) bytes: usize,
+    /// What makes a retry of the request the same request.
+    pub(super) hash: Option<u64>,
     /// The time its ticket is counted under; the request owns that count until it is answered.
     pub(super) counted_ms: i64,
     pub(super) reply: oneshot::Sender<Reply>,
@@ -112,6 +114,8 @@ pub(super) struct Shared {
     pub(super) work: Condvar,
     pub(super) inventory: Mutex<Inventory>,
     pub(super) arrivals: Mutex<Arrivals>,
+    /// The hashes of requests that were durable when the spool was opened, until somebody takes them.
+    pub(super) remembered: Mutex<Vec<u64>>,
     pub(super) durable: watch::Sender<Durable>,
     pub(super) io: Arc<dyn Io>,
     /// Declared last, so that it is released after everything else.

@@ -66,6 +66,12 @@ impl Writer {
         self.0.shared.usage()
     }
 
+    /// The hashes of requests that a former process has made durable within the last hour, of the last half hour all.
+    /// The first call returns them, oldest first.
+    pub fn take_remembered(&self) -> Vec<u64> {
+        std::mem::take(&mut lock(&self.0.shared.remembered))
+    }
+
     /// The greatest time, not after `now_ms`, such that every append that arrived before it is in a finished delivery
     /// batch.
     ///
@@ -111,7 +117,17 @@ impl Ticket {
     /// The frames get consecutive sequences. They wait from now on, not from the future's first poll; dropping it takes
     /// nothing back.
     pub fn append(self, frames: Vec<Frame>) -> impl Future<Output = Result<Appended, AppendError>> + Send + use<> {
-        let queued = self.queue(frames);
+        self.append_as(None, frames)
+    }
+
+    /// The same for a request that may come again: its hash is remembered over restarts as long as
+    /// [`RetryFiles`](super::RetryFiles) says. It must be made under a key, and so that equal hashes mean equal requests.
+    pub fn append_as(
+        self,
+        hash: Option<u64>,
+        frames: Vec<Frame>,
+    ) -> impl Future<Output = Result<Appended, AppendError>> + Send + use<> {
+        let queued = self.queue(hash, frames);
         async move {
             let (answer, signal) = queued?;
             if let Some(signal) = signal {
@@ -125,7 +141,11 @@ impl Ticket {
 
     /// Puts frames into the queue. Returns the receiver of the answer, and for the first request of a group the flush
     /// signal.
-    fn queue(mut self, frames: Vec<Frame>) -> Result<(oneshot::Receiver<Reply>, Option<FlushSignal>), AppendError> {
+    fn queue(
+        mut self,
+        hash: Option<u64>,
+        frames: Vec<Frame>,
+    ) -> Result<(oneshot::Receiver<Reply>, Option<FlushSignal>), AppendError> {
         if frames.is_empty() {
             return Err(AppendError::Empty);
         }
@@ -141,7 +161,7 @@ impl Ticket {
             }
             queue.admit(&self.shared.options, bytes)?;
             queue.unanswered += bytes;
-            queue.waiting.push_back(Request { frames, bytes, counted_ms: self.counted_ms, reply });
+            queue.waiting.push_back(Request { frames, bytes, hash, counted_ms: self.counted_ms, reply });
             let has_signal = queue.flush_pending || queue.flush_requested;
             queue.flush_pending |= !has_signal;
             !has_signal

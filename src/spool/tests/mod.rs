@@ -5,6 +5,7 @@ mod behaviour;
 mod damage;
 mod faults;
 mod power_cut;
+mod retries;
 mod sim;
 
 use std::path::{Path, PathBuf};

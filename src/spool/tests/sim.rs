@@ -13,6 +13,9 @@ use super::super::io::{Entry, File, Io, Lock};
 
 const SECTOR: usize = 512;
 
+/// A folder on memory-backed storage: it does not fail, has space, and is empty after a power cut.
+pub(super) const MEMORY: &str = "/memory";
+
 /// A source of whims; the same seed gives the same ones.
 #[derive(Clone)]
 pub(super) struct Rng(u64);
@@ -51,6 +54,7 @@ struct Inode {
     durable: Vec<u8>,
     /// Sectors written since the last sync.
     dirty: std::collections::BTreeSet<usize>,
+    in_memory: bool,
 }
 
 #[derive(Clone, Default)]
@@ -85,6 +89,11 @@ impl Sim {
 
     /// Counts one operation; it may be the last.
     fn begin(&self, op: Op) -> io::Result<std::sync::MutexGuard<'_, World>> {
+        self.begin_in(false, op)
+    }
+
+    /// The same for a file that may be in memory.
+    fn begin_in(&self, in_memory: bool, op: Op) -> io::Result<std::sync::MutexGuard<'_, World>> {
         let mut world = self.world();
         if let Some(left) = &mut world.operations_left {
             if *left == 0 {
@@ -98,7 +107,7 @@ impl Sim {
         }
         let mut failure = None;
         world.failures.retain_mut(|(kind, after, errno, sticky)| {
-            if *kind != op {
+            if *kind != op || in_memory {
                 return true;
             }
             if *after > 0 {
@@ -138,7 +147,7 @@ impl Sim {
 
     pub(super) fn used(&self) -> usize {
         let world = self.world();
-        world.names.values().map(|inode| world.inodes[*inode].visible.len()).sum()
+        world.used()
     }
 
     /// Whether the power has gone off.
@@ -165,7 +174,12 @@ impl Sim {
     pub(super) fn plant(&self, path: &Path, bytes: &[u8]) {
         let mut world = self.world();
         let inode = world.inodes.len();
-        world.inodes.push(Inode { visible: bytes.to_vec(), durable: bytes.to_vec(), dirty: Default::default() });
+        world.inodes.push(Inode {
+            visible: bytes.to_vec(),
+            durable: bytes.to_vec(),
+            in_memory: in_memory(path),
+            ..Inode::default()
+        });
         world.names.insert(path.to_owned(), inode);
         world.durable_names.insert(path.to_owned(), inode);
     }
@@ -203,6 +217,7 @@ impl Sim {
                 apply(&mut names, change);
             }
         }
+        names.retain(|path, _| !in_memory(path));
         let inodes = world
             .inodes
             .iter()
@@ -217,7 +232,7 @@ impl Sim {
                         bytes[range.clone()].copy_from_slice(&inode.visible[range]);
                     }
                 }
-                Inode { visible: bytes.clone(), durable: bytes, dirty: Default::default() }
+                Inode { visible: bytes.clone(), durable: bytes, ..Inode::default() }
             })
             .collect();
         let next = World { inodes, durable_names: names.clone(), names, ..World::default() };
@@ -227,6 +242,10 @@ impl Sim {
     fn file(&self, inode: usize) -> Box<dyn File> {
         Box::new(SimFile { sim: self.clone(), inode })
     }
+}
+
+fn in_memory(path: &Path) -> bool {
+    path.starts_with(MEMORY)
 }
 
 fn apply(names: &mut BTreeMap<PathBuf, usize>, change: &[(PathBuf, Option<usize>)]) {
@@ -244,9 +263,13 @@ impl World {
         self.changes.push(change);
     }
 
+    fn used(&self) -> usize {
+        let inodes = self.names.values().map(|inode| &self.inodes[*inode]);
+        inodes.filter(|inode| !inode.in_memory).map(|inode| inode.visible.len()).sum()
+    }
+
     fn has_space_for(&self, bytes: usize) -> bool {
-        let used: usize = self.names.values().map(|inode| self.inodes[*inode].visible.len()).sum();
-        self.capacity.is_none_or(|capacity| used + bytes <= capacity)
+        self.capacity.is_none_or(|capacity| self.used() + bytes <= capacity)
     }
 }
 
@@ -256,7 +279,7 @@ impl Io for Sim {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
-        let world = self.begin(Op::Read)?;
+        let world = self.begin_in(in_memory(dir), Op::Read)?;
         let inside = world.names.iter().filter(|(path, _)| path.parent() == Some(dir));
         Ok(inside
             .map(|(path, inode)| Entry {
@@ -267,18 +290,18 @@ impl Io for Sim {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        let mut world = self.begin(Op::Create)?;
+        let mut world = self.begin_in(in_memory(path), Op::Create)?;
         if world.names.contains_key(path) {
             return Err(error(rustix::io::Errno::EXIST));
         }
         let inode = world.inodes.len();
-        world.inodes.push(Inode::default());
+        world.inodes.push(Inode { in_memory: in_memory(path), ..Inode::default() });
         world.change(vec![(path.to_owned(), Some(inode))]);
         Ok(self.file(inode))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        let world = self.begin(Op::Read)?;
+        let world = self.begin_in(in_memory(path), Op::Read)?;
         let inode = *world.names.get(path).ok_or_else(|| error(rustix::io::Errno::NOENT))?;
         Ok(self.file(inode))
     }
@@ -291,7 +314,7 @@ impl Io for Sim {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut world = self.begin(Op::Remove)?;
+        let mut world = self.begin_in(in_memory(path), Op::Remove)?;
         if !world.names.contains_key(path) {
             return Err(error(rustix::io::Errno::NOENT));
         }
@@ -332,9 +355,16 @@ struct SimFile {
     inode: usize,
 }
 
+impl SimFile {
+    fn begin(&self, op: Op) -> io::Result<std::sync::MutexGuard<'_, World>> {
+        let in_memory = self.sim.world().inodes[self.inode].in_memory;
+        self.sim.begin_in(in_memory, op)
+    }
+}
+
 impl File for SimFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let world = self.sim.begin(Op::Read)?;
+        let world = self.begin(Op::Read)?;
         let bytes = &world.inodes[self.inode].visible;
         let from = bytes.get(offset as usize..).unwrap_or(&[]);
         let length = from.len().min(buffer.len());
@@ -344,13 +374,13 @@ impl File for SimFile {
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         if self.sim.world().dead {
-            return self.sim.begin(Op::Write).map(drop);
+            return self.begin(Op::Write).map(drop);
         }
-        let outcome = self.sim.begin(Op::Write).map(drop);
+        let outcome = self.begin(Op::Write).map(drop);
         let mut world = self.sim.world();
         let offset = offset as usize;
         let grows = (offset + bytes.len()).saturating_sub(world.inodes[self.inode].visible.len());
-        if !world.has_space_for(grows) {
+        if !world.inodes[self.inode].in_memory && !world.has_space_for(grows) {
             return Err(error(rustix::io::Errno::NOSPC));
         }
         // A write that fails, or during which the power goes, has happened in part.
@@ -369,14 +399,14 @@ impl File for SimFile {
         if !wait.is_zero() {
             std::thread::sleep(wait);
         }
-        let outcome = self.sim.begin(Op::Sync).map(drop);
+        let outcome = self.begin(Op::Sync).map(drop);
         let mut world = self.sim.world();
         world.syncs += 1;
         let dead = world.dead;
         let inode = &mut world.inodes[self.inode];
         match &outcome {
             Ok(()) => {
-                let Inode { visible, durable, dirty } = inode;
+                let Inode { visible, durable, dirty, .. } = inode;
                 durable.resize(visible.len(), 0);
                 for sector in std::mem::take(dirty) {
                     let range = (sector * SECTOR).min(visible.len())..((sector + 1) * SECTOR).min(visible.len());
@@ -390,13 +420,13 @@ impl File for SimFile {
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {
-        let mut world = self.sim.begin(Op::Write)?;
+        let mut world = self.begin(Op::Write)?;
         world.inodes[self.inode].visible.resize(bytes as usize, 0);
         Ok(())
     }
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {
-        let mut world = self.sim.begin(Op::Write)?;
+        let mut world = self.begin(Op::Write)?;
         let grows = (bytes as usize).saturating_sub(world.inodes[self.inode].visible.len());
         if !world.has_space_for(grows) {
             return Err(error(rustix::io::Errno::NOSPC));
@@ -407,6 +437,6 @@ impl File for SimFile {
     }
 
     fn size(&self) -> io::Result<u64> {
-        Ok(self.sim.begin(Op::Read)?.inodes[self.inode].visible.len() as u64)
+        Ok(self.begin(Op::Read)?.inodes[self.inode].visible.len() as u64)
     }
 }

@@ -3,7 +3,7 @@
 //! A beacon has an id twice, as the words of two paths, so that an altered row is noticed. Ids are letters: nothing
 //! that looks like an identifier passes the collector.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -35,6 +35,11 @@ impl Connection {
         assert!(status != 202 || head.contains("tamga-outcome: accepted"), "{head}");
         assert!(status != 503 || head.contains("retry-after: "), "{head}");
         Ok(status)
+    }
+
+    /// Sends a beacon that may have been kept before.
+    async fn send_once_more(&mut self, body: &str) -> io::Result<u16> {
+        Ok(self.exchange(body).await?.0)
     }
 
     /// Sends a beacon of which nothing is kept.
@@ -94,6 +99,8 @@ pub(super) fn view(id: u64) -> String {
 /// What was sent, and what was acknowledged: in memory, and on the disk as a client that counts on it would have it.
 pub(super) struct Journal {
     next: AtomicU64,
+    /// How many beacons were sent again.
+    again: AtomicU64,
     kept: Mutex<Kept>,
 }
 
@@ -106,20 +113,24 @@ struct Kept {
 impl Journal {
     pub(super) fn new(path: &Path) -> Self {
         let kept = Kept { file: File::create(path).unwrap(), acknowledged: HashSet::new(), refused: 0 };
-        Self { next: AtomicU64::new(1), kept: Mutex::new(kept) }
+        Self { next: AtomicU64::new(1), again: AtomicU64::new(0), kept: Mutex::new(kept) }
     }
 
     /// A new beacon of one event.
     pub(super) fn beacon(&self) -> (u64, String) {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let body = format!(
+        (id, Self::body(id))
+    }
+
+    /// The beacon with this id.
+    fn body(id: u64) -> String {
+        format!(
             "{{\"v\":1,\"site\":\"shop.kz\",\"view\":\"{}\",\"seq\":0,\"events\":[{{\"type\":\"view\",\"at\":0,\
              \"url\":\"https://shop.kz/e/{}\",\"referrer\":\"https://shop.kz/r/{}\"}}]}}",
             view(id),
             letters(id),
             letters(mask(id))
-        );
-        (id, body)
+        )
     }
 
     /// Notes an answer; whether it was an acknowledgement.
@@ -138,6 +149,10 @@ impl Journal {
 
     pub(super) fn acknowledged(&self) -> usize {
         self.kept.lock().unwrap().acknowledged.len()
+    }
+
+    pub(super) fn sent_again(&self) -> u64 {
+        self.again.load(Ordering::Relaxed)
     }
 
     pub(super) fn refused(&self) -> u64 {
@@ -189,6 +204,35 @@ impl Journal {
     }
 }
 
+/// How many acknowledged beacons a connection sends once more.
+const ONCE_MORE: usize = 4;
+
+/// One connection of [`Load::retrying`], until it is cut.
+async fn retry(
+    mut connection: Connection,
+    stop: &AtomicBool,
+    journal: &Journal,
+    unanswered: &mut Option<u64>,
+    last: &mut VecDeque<u64>,
+) -> io::Result<()> {
+    for id in last.iter() {
+        let status = connection.send_once_more(&Journal::body(*id)).await?;
+        assert!(status == 202 || status == 503, "answered {status}");
+        journal.again.fetch_add(1, Ordering::Relaxed);
+    }
+    while !stop.load(Ordering::Relaxed) || unanswered.is_some() {
+        journal.again.fetch_add(u64::from(unanswered.is_some()), Ordering::Relaxed);
+        let id = *unanswered.get_or_insert_with(|| journal.beacon().0);
+        if journal.answered(id, connection.send_once_more(&Journal::body(id)).await?) {
+            last.extend(unanswered.take());
+            last.drain(..last.len().saturating_sub(ONCE_MORE));
+        } else {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    Ok(())
+}
+
 /// Connections that send beacons one after the other, and come back when they are cut.
 pub(super) struct Load {
     stop: Arc<AtomicBool>,
@@ -218,6 +262,27 @@ impl Load {
                             Err(_) => break,
                         }
                     }
+                }
+            });
+        }
+        Self { stop, tasks }
+    }
+
+    /// Connections that send each beacon until it is acknowledged, as the snippet does; and after each cut, the last
+    /// acknowledged ones once more, as if their answers had been lost.
+    pub(super) fn retrying(port: u16, connections: usize, journal: &Arc<Journal>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut tasks = JoinSet::new();
+        for _ in 0..connections {
+            let (stop, journal) = (Arc::clone(&stop), Arc::clone(journal));
+            tasks.spawn(async move {
+                let (mut unanswered, mut last) = (None, VecDeque::new());
+                while !stop.load(Ordering::Relaxed) || unanswered.is_some() {
+                    if let Ok(connection) = Connection::open(port).await {
+                        // It ends with the connection.
+                        let _ = retry(connection, &stop, &journal, &mut unanswered, &mut last).await;
+                    }
+                    tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             });
         }

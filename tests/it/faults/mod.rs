@@ -19,6 +19,7 @@ mod load;
 mod orders;
 mod outage;
 mod poison;
+mod retry;
 mod stop;
 
 use std::fmt::Display;

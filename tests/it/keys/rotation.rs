@@ -67,6 +67,7 @@ impl Machine {
             lookups: Lookups::new(GeoIp::open(&[], &[]).unwrap()),
             seal: CookieSeal::new(&Secret::new(self.cookie_key)),
             keys: keys.clone(),
+            retry_key: Secret::new(self.cookie_key),
             spool: writer.clone(),
             metrics: Arc::new(Metrics::default()),
             scripts: collect::Scripts::current(),

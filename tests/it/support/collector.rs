@@ -112,6 +112,7 @@ impl Edge {
             lookups: Lookups::new(geo),
             seal: CookieSeal::new(&Secret::random()),
             keys: Arc::new(KeyRing::open(keys.path()).unwrap()),
+            retry_key: Secret::random(),
             spool: writer.clone(),
             metrics: metrics.clone(),
             scripts: collect::Scripts::current(),
