@@ -77,9 +77,7 @@ impl Duplicates {
     }
 
     fn hash(&self, site: &str, view: &[u8; 16], seq: u16) -> u64 {
-        let mut hasher = blake3::Hasher::new_keyed(self.key.expose());
-        hasher.update(view).update(&seq.to_le_bytes()).update(site.as_bytes());
-        let hash = hasher.finalize();
+        let hash = blake3::keyed_hash(self.key.expose(), &[&view[..], &seq.to_le_bytes(), site.as_bytes()].concat());
         u64::from_le_bytes(*hash.as_bytes().first_chunk().expect("a hash has 32 bytes"))
     }
 }

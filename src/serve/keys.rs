@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::privacy::keys::{KeyRing, lasting_key};
 use crate::secret::Secret;
+use crate::spool;
 
 /// How often dead keys are looked for, in real time.
 const EVERY: Duration = Duration::from_millis(500);
@@ -130,7 +131,7 @@ pub fn status(config: &Config, clock: &Clock) -> Result<String> {
     Ok(said)
 }
 
-/// `tamga keys destroy`: the key of a site's day, or all. Running collectors forget their copies within half a second.
+/// `tamga keys destroy`: the key of a site's day, or all and with them the hashes of retries. Running collectors forget their copies within half a second.
 pub fn destroy(config: &Config, clock: Clock, only: Option<(&str, Date)>) -> Result<String> {
     let ring = KeyRing::open(&keys_dir(config))?;
     let keys: Vec<_> = match only {
@@ -145,6 +146,11 @@ pub fn destroy(config: &Config, clock: Clock, only: Option<(&str, Date)>) -> Res
             bail!("there is no key of {site} for {day}; `tamga keys status` lists those that are there");
         }
         said.push_str(&format!("Destroyed the key of {site} for {day}.\n"));
+    }
+    if only.is_none() {
+        audit.record("forget retries", &json!({ "by": "verb" }))?;
+        spool::forget_retries(&keys_dir(config), &spool::Disk)?;
+        said.push_str("Removed the hashes by which retries are known after a restart.\n");
     }
     said.push_str("It is in the audit log. A running collector forgets its copies within half a second.\n");
     Ok(said)

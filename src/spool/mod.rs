@@ -96,7 +96,7 @@ pub use io::{Disk, Entry, File, Io, Lock};
 pub use reader::{Idle, Quarantine, ReadError, Reader, hold};
 pub use recovery::Recovery;
 pub use reply::{AppendError, Appended};
-pub use retries::RetryFiles;
+pub use retries::{RetryFiles, forget_retries};
 pub use writer::{Ticket, Writer};
 
 use retries::{Loaded, Retries};

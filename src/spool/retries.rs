@@ -30,7 +30,7 @@
 //! ```
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,6 +55,15 @@ pub struct RetryFiles {
     pub bytes_max: u64,
     /// The time since the start of the machine.
     pub boot_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+/// Removes the files of all spools from a folder. A spool that is open begins new ones within a minute.
+pub fn forget_retries(folder: &Path, io: &dyn Io) -> io::Result<()> {
+    let entries = io.list(folder)?;
+    entries.iter().filter(|entry| parse_name(&entry.name).is_some()).try_for_each(|entry| {
+        let removed = io.remove(&folder.join(&entry.name));
+        removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+    })
 }
 
 /// What was read at the start.

@@ -159,8 +159,11 @@ fn a_key_that_nobody_destroyed_in_time_is_shown_as_overdue() {
     std::fs::write(ground.keys.path().join("jetpay.kz.2020-01-01.key"), [b'k'; 32]).unwrap();
     let said = status();
     assert!(said.starts_with("jetpay.kz  2020-01-01") && said.contains("overdue") && !said.contains("kk"), "{said}");
+    let retries = format!("retries-{:016x}-{:016x}", 1, 2);
+    std::fs::write(ground.keys.path().join(retries), b"hashes").unwrap();
     assert!(ground.run(&["keys", "destroy", "--all", "--yes"], &[]).status.success());
     assert!(status().contains("No key is there"));
+    assert_eq!(std::fs::read_dir(ground.keys.path()).unwrap().count(), 0, "the hashes of retries are gone as well");
 }
 
 /// What an end must look like, whenever it comes.

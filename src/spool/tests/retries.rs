@@ -363,6 +363,24 @@ async fn a_flood_takes_two_files_of_bounded_size_and_forgets_the_oldest() {
 }
 
 #[tokio::test]
+async fn what_is_old_goes_also_of_others_and_an_order_forgets_all() {
+    let (sim, clock) = (Sim::default(), BootClock::default());
+    let of_another = |minute: u64| Path::new(MEMORY).join(format!("retries-{:016x}-{:016x}", 8, minute * MINUTE));
+    let key = Path::new(MEMORY).join("retries.key");
+    [&of_another(0), &of_another(1), &key].iter().for_each(|path| sim.plant(path, b"bytes"));
+    clock.store(60 * MINUTE, Ordering::Relaxed);
+    let (writer, ..) = start(&sim, &clock);
+    append_as(&writer, 1, "row").await.unwrap();
+    let own = Path::new(MEMORY).join(format!("retries-{:016x}-{:016x}", 7, 60 * MINUTE));
+    assert_eq!(files(&sim), [own, of_another(1), key.clone()]);
+    forget_retries(Path::new(MEMORY), &sim).unwrap();
+    assert_eq!(files(&sim), [key]);
+    append_as(&writer, 2, "row").await.unwrap();
+    drop(writer);
+    assert!(start(&sim.kill(), &clock).2.is_empty());
+}
+
+#[tokio::test]
 async fn the_spool_holds_no_hash_and_a_spool_that_was_emptied_knows_none() {
     let (sim, clock) = (Sim::default(), BootClock::default());
     let hash = u64::from_le_bytes(*b"a retry!");

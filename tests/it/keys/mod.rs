@@ -21,13 +21,14 @@ fn pseudonym(material: &[u8; 32], domain: &str, parts: &[&[u8]]) -> [u8; 16] {
     hasher.finalize().as_bytes()[..16].try_into().unwrap()
 }
 
-/// The key files of a folder, by name.
+/// The files of day keys in a folder, by name.
 fn key_files(dir: &std::path::Path) -> Vec<(String, [u8; 32])> {
     let mut keys = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let entry = entry.unwrap();
-        if let Ok(bytes) = std::fs::read(entry.path()) {
-            keys.push((entry.file_name().into_string().unwrap(), bytes.try_into().unwrap()));
+        let name = entry.file_name().into_string().unwrap();
+        if let (false, Ok(bytes)) = (name.starts_with("retries"), std::fs::read(entry.path())) {
+            keys.push((name, bytes.try_into().unwrap()));
         }
     }
     keys.sort();
