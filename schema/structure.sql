@@ -6,15 +6,16 @@ CREATE TABLE tamga_vault.attributes
     `batch` UInt64 COMMENT 'Random number of the insert of this row. If the outcome of an insert is unknown, its rows are counted by this number',
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `day` Date COMMENT 'Day of arrival, by the site\'s time zone; also the day of the day key',
-    `hour` DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site\'s time zone',
-    `attribute` LowCardinality(String) COMMENT 'Name of the attribute, which is also its key domain: place, client, device, hour, search, provider, or an item of the device. Each entry of a list of the device has its own key domain',
-    `value` LowCardinality(String) COMMENT 'Value of the attribute, or why it is absent: unsupported, blocked, timeout, error. Of a place its country, of a client its browser, of a device its class',
-    `detail` LowCardinality(String) COMMENT 'What belongs to the value: of a place its region, of a client the major version of its browser, of a device its operating system; empty elsewhere',
+    `window_end` DateTime('UTC') COMMENT 'End of the publishing window in which the row arrived. No row has a more exact time',
+    `attribute` LowCardinality(String) COMMENT 'Name of the attribute, which is also its key domain: place, client, device, hour, search, provider, an item of the device, or a declared pair of dimensions. Each entry of a list of the device has its own key domain',
+    `value` LowCardinality(String) COMMENT 'Value of the attribute, or why it is absent: unsupported, blocked, timeout, error. Of a place its country, of a client its browser, of a device its class, of a pair its first value',
+    `detail` LowCardinality(String) COMMENT 'What belongs to the value: of a place its region, of a client the major version of its browser, of a device its operating system, of a pair its second value; empty elsewhere',
     `visitor` FixedString(16) COMMENT 'Pseudonym of the browser, for this day and this attribute only; of a visit that is not the first of its window, that of the visit',
     `confirmed` Bool COMMENT 'The cookie has come back',
     `network` UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of this attribute',
     `new_week` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its ISO week',
-    `step` UInt8 COMMENT '1: the row comes with the first view of a visit. 2, of an hour only: the visit has more views there. 0: neither'
+    `step` UInt8 COMMENT '1: the row comes with the first view of a visit. 2: the visit goes on; of an hour, it has more views there. 0: neither',
+    `visit_tag` UInt16 COMMENT 'Of a pair only: two bytes of a hash that distinguish the visits of one browser; 0 elsewhere'
 )
 ENGINE = MergeTree
 PARTITION BY (site, day)
@@ -41,7 +42,7 @@ CREATE TABLE tamga_vault.errors
     `batch` UInt64 COMMENT 'Random number of the insert of this row. If the outcome of an insert is unknown, its rows are counted by this number',
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `day` Date COMMENT 'Day of arrival, by the site\'s time zone; also the day of the day key',
-    `hour` DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site\'s time zone',
+    `window_end` DateTime('UTC') COMMENT 'End of the publishing window in which the row arrived. No row has a more exact time',
     `template` LowCardinality(String) COMMENT 'Message as a template: parts that could identify a person are removed',
     `browser` LowCardinality(String) COMMENT 'Browser family',
     `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of errors',
@@ -61,7 +62,7 @@ CREATE TABLE tamga_vault.events
     `batch` UInt64 COMMENT 'Random number of the insert of this row. If the outcome of an insert is unknown, its rows are counted by this number',
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `day` Date COMMENT 'Day of arrival, by the site\'s time zone; also the day of the day key',
-    `hour` DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site\'s time zone',
+    `window_end` DateTime('UTC') COMMENT 'End of the publishing window in which the row arrived. No row has a more exact time',
     `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of visits',
     `visit` FixedString(16) COMMENT 'Pseudonym of the visit',
     `view` FixedString(16) COMMENT 'Pseudonym of the page view',
@@ -71,6 +72,7 @@ CREATE TABLE tamga_vault.events
     `new_week` Bool COMMENT 'First-visit flag: the first visit of this ISO week',
     `new_month` Bool COMMENT 'First-visit flag: the first visit of this calendar month',
     `new_ever` Bool COMMENT 'First-visit flag: the first visit ever, as far as the cookie remembers',
+    `new_window` Bool COMMENT 'First-visit flag: this view begins the first visit of the window',
     `visit_number` LowCardinality(String) COMMENT 'Number of the visit in buckets: 1, 2, 3-5, 6-20, 21+',
     `type` LowCardinality(String) COMMENT 'view, engage, exit, event, search, or device. An event of type search or device only says that the visitor was here',
     `path` LowCardinality(String) COMMENT 'Path as a template; empty where the event has none',
@@ -83,12 +85,6 @@ CREATE TABLE tamga_vault.events
     `entry_medium` LowCardinality(String) COMMENT 'Declared campaign medium. Only on the first view of the visit',
     `entry_campaign` LowCardinality(String) COMMENT 'Declared campaign. Only on the first view of the visit',
     `exit_domain` LowCardinality(String) COMMENT 'Registrable domain of a followed outbound link. Only for events of type exit',
-    `country` LowCardinality(String) COMMENT 'Country of the address, ISO 3166-1 alpha-2; empty if unknown. The address itself is never stored',
-    `region` LowCardinality(String) COMMENT 'Region of the address; empty if unknown',
-    `browser` LowCardinality(String) COMMENT 'Browser family',
-    `browser_major` UInt16 COMMENT 'Major version of the browser; 0 if unknown',
-    `os` LowCardinality(String) COMMENT 'Operating system family',
-    `device` LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other',
     `name` LowCardinality(String) COMMENT 'Name of a declared event. Only for events of type event',
     `variant` LowCardinality(String) COMMENT 'Variant of a declared event. Only for events of type event',
     `suspect` LowCardinality(String) COMMENT 'The sign of automation of a suspect; empty if there is none',
@@ -145,7 +141,7 @@ CREATE TABLE tamga_vault.signals
     `batch` UInt64 COMMENT 'Random number of the insert of this row. If the outcome of an insert is unknown, its rows are counted by this number',
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `day` Date COMMENT 'Day of arrival, by the site\'s time zone; also the day of the day key',
-    `hour` DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site\'s time zone',
+    `window_end` DateTime('UTC') COMMENT 'End of the publishing window in which the row arrived. No row has a more exact time',
     `signal` LowCardinality(String) COMMENT 'canvas, webgl or automation; also the key domain',
     `state` LowCardinality(String) COMMENT 'normal or noised, the name of a detector, or why the signal is absent: unsupported, blocked, timeout, error',
     `digest` FixedString(16) COMMENT 'Hash of the digest that the browser sent, with the day key, for the key domain of this signal; zeroes if it sent none',
@@ -166,13 +162,13 @@ CREATE TABLE tamga_vault.tallies
     `batch` UInt64 COMMENT 'Random number of the insert of this row. If the outcome of an insert is unknown, its rows are counted by this number',
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `day` Date COMMENT 'Day of arrival, by the site\'s time zone',
-    `hour` DateTime('UTC') COMMENT 'Start of the hour of arrival, by the site\'s time zone',
+    `window_end` DateTime('UTC') COMMENT 'End of the publishing window in which the row arrived. No row has a more exact time',
     `reason` LowCardinality(String) COMMENT 'What is counted: count_only, an outcome, the class of a declared bot, or the views of an hour',
     `count` UInt32 COMMENT 'How many events'
 )
 ENGINE = MergeTree
 PARTITION BY (site, day)
-ORDER BY (site, reason, hour)
+ORDER BY (site, reason, window_end)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Tallies: counts that belong to no visitor';

@@ -11,7 +11,8 @@
 //! * [`publish`]: makes counts of closed windows that are large and round enough for everybody to see.
 //!
 //! [`pipeline`] is the pure part of that way. [`event`] has a type for each state of the data, and [`record`] encodes the
-//! last of them. The modules share [`config`], [`items`], [`clock`], [`secret`], [`outcome`], [`metrics`] and [`audit`].
+//! last of them. The modules share [`config`], [`items`], [`clock`], [`secret`], [`outcome`], [`metrics`], [`audit`] and
+//! [`window`].
 //! [`serve`] connects the modules, [`admin`] is the listener for operations, and [`verify`] checks the wall between
 //! telemetry and identified data.
 #![forbid(unsafe_code)]
@@ -38,3 +39,4 @@ pub mod serve;
 pub mod spool;
 pub mod store;
 pub mod verify;
+pub mod window;

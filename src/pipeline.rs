@@ -262,8 +262,8 @@ impl Processed {
 
     fn tally(&mut self, rules: &SiteRules, time: SiteTime, reason: String, count: u32) {
         if count > 0 {
-            let (site, day, hour) = (rules.site.clone(), time.local.day, time.hour);
-            self.kept.tallies.push(Tally { site, day, hour, reason, count });
+            let (site, day, window_end) = (rules.site.clone(), time.local.day, time.window_end);
+            self.kept.tallies.push(Tally { site, day, window_end, reason, count });
         }
     }
 }

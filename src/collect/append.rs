@@ -59,10 +59,10 @@ impl Append {
 
     /// Adds the tallies that wait for the site: that a day key was lost, and the outcomes of the last minute.
     fn add_tallies(&mut self, site: Arc<str>, now_ms: i64) -> Extra {
-        let SiteTime { local, hour } = self.time;
+        let SiteTime { local, window_end } = self.time;
         let loss = self.collector.keys.unreported_loss(&site, local.day);
         let has_key_loss = loss.is_some();
-        let tally = |reason| Tally { site: site.clone(), day: local.day, hour, reason, count: 1 };
+        let tally = |reason| Tally { site: site.clone(), day: local.day, window_end, reason, count: 1 };
         let tallies = &mut self.processed.kept.tallies;
         tallies.extend(loss.map(tally));
         let pending = self.collector.outcome_counts.take_pending(&site, now_ms);

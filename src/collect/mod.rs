@@ -36,7 +36,6 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use http::{HeaderValue, Method, Request};
 use hyper::body::Incoming;
-use jiff::tz::TimeZone;
 use tower::{Service, ServiceExt};
 
 pub use crate::decode::beacon::BODY_MAX;
@@ -55,9 +54,11 @@ use crate::privacy::SiteRules;
 use crate::privacy::cookie::CookieSeal;
 use crate::privacy::daily_address;
 use crate::privacy::keys::KeyRing;
+use crate::privacy::pairs::Pair;
 use crate::privacy::scrub::PathRules;
 use crate::secret::Secret;
 use crate::spool::Writer;
+use crate::window::Schedule;
 
 /// The state that all handlers share.
 pub struct Collector {
@@ -206,9 +207,9 @@ impl Site {
 
 /// The part of a site's checked configuration that [`crate::pipeline`] needs.
 pub fn stages(site: &config::Site) -> SiteStages {
-    let zone = TimeZone::get(&site.time_zone).expect("the configuration was checked");
+    let every = site.publish_minutes().expect("the configuration was checked");
+    let schedule = Schedule::new(&site.time_zone, every).expect("the configuration was checked");
     let items = Items::of(site.profile.as_deref(), site.items.as_deref()).expect("the configuration was checked");
-    let every = site.publish_minutes().expect("the configuration was checked").min(24 * 60);
     let words = SiteWords {
         hosts: site.origins.iter().map(|origin| host_of(origin)).collect(),
         sources: site.campaigns.sources.clone(),
@@ -222,9 +223,9 @@ pub fn stages(site: &config::Site) -> SiteStages {
         drop_suspects: site.drop_suspects.clone(),
         rules: SiteRules {
             site: site.domain.as_str().into(),
-            zone,
+            schedule,
             items,
-            window_minutes: every.try_into().expect("a day has fewer minutes than fit"),
+            pairs: site.pairs.iter().filter_map(|pair| Pair::new(pair.first()?, pair.get(1)?)).collect(),
             policy_version: site.policy_version.clone().unwrap_or_default(),
             paths: PathRules::new(&site.paths),
         },

@@ -23,14 +23,14 @@ pub(super) struct OutcomeCounts(Mutex<BTreeMap<Arc<str>, SiteCounts>>);
 struct SiteCounts {
     /// When the oldest of them was counted, in milliseconds since 1970.
     since_ms: i64,
-    /// By day, start of the hour (seconds since 1970) and outcome.
+    /// By day, end of the window (seconds since 1970) and outcome.
     counts: BTreeMap<(Date, i64, &'static str), u32>,
 }
 
 /// Counts of one site that are about to be stored.
 pub(super) struct PendingCounts {
     site: Arc<str>,
-    /// By day, start of the hour (seconds since 1970) and outcome.
+    /// By day, end of the window (seconds since 1970) and outcome.
     counts: BTreeMap<(Date, i64, &'static str), u32>,
 }
 
@@ -45,7 +45,7 @@ impl OutcomeCounts {
         if site_counts.counts.is_empty() {
             site_counts.since_ms = now_ms;
         }
-        let count = site_counts.counts.entry((time.local.day, time.hour, outcome)).or_default();
+        let count = site_counts.counts.entry((time.local.day, time.window_end, outcome)).or_default();
         *count = count.saturating_add(events);
     }
 
@@ -72,10 +72,10 @@ impl OutcomeCounts {
 impl PendingCounts {
     /// The counts as tallies. The reason is `outcome:<name>`.
     pub(super) fn tallies(&self) -> impl Iterator<Item = Tally> {
-        self.counts.iter().map(|((day, hour, outcome), count)| Tally {
+        self.counts.iter().map(|((day, window_end, outcome), count)| Tally {
             site: self.site.clone(),
             day: *day,
-            hour: *hour,
+            window_end: *window_end,
             reason: format!("outcome:{outcome}"),
             count: *count,
         })
@@ -89,8 +89,8 @@ mod tests {
     use super::*;
     use crate::privacy::cookie::LocalTime;
 
-    fn at(hour: i64) -> SiteTime {
-        SiteTime { local: LocalTime { day: date(2026, 11, 22), minute: 0 }, hour }
+    fn at(window_end: i64) -> SiteTime {
+        SiteTime { local: LocalTime { day: date(2026, 11, 22), minute: 0 }, window_end }
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
         outcomes.note(&site, at(3_600), 3_000, "objection", 0);
         assert!(outcomes.take_pending(&site, 60_999).is_none());
         let pending = outcomes.take_pending(&site, 61_000).expect("a minute is over");
-        let tallies: Vec<_> = pending.tallies().map(|tally| (tally.hour, tally.reason, tally.count)).collect();
+        let tallies: Vec<_> = pending.tallies().map(|tally| (tally.window_end, tally.reason, tally.count)).collect();
         assert_eq!(tallies, [(0, "outcome:accepted".to_owned(), 3), (3_600, "outcome:duplicate".to_owned(), 4)]);
         assert!(outcomes.take_pending(&site, 200_000).is_none(), "the counts were taken");
         outcomes.restore(pending, 70_000);

@@ -48,7 +48,8 @@ mod tests {
     #[test]
     fn rows_of_two_days_are_two_frames_in_two_streams() {
         let (keys, site): (StreamKeys, Arc<str>) = (StreamKeys::default(), "a.kz".into());
-        let tally = |day| Tally { site: site.clone(), day: date(2026, 11, day), hour: 0, reason: "x".into(), count: 1 };
+        let tally =
+            |day| Tally { site: site.clone(), day: date(2026, 11, day), window_end: 0, reason: "x".into(), count: 1 };
         let kept = PseudonymousBeacon { tallies: vec![tally(22), tally(23), tally(22)], ..Default::default() };
         for _ in 0..2 {
             let frames = keys.frames(&kept);

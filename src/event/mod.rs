@@ -241,8 +241,8 @@ pub struct Tally {
     pub site: Arc<str>,
     /// The site-local day.
     pub day: Date,
-    /// The start of the site-local hour, in seconds since 1970.
-    pub hour: i64,
+    /// The end of the publishing window, in seconds since 1970.
+    pub window_end: i64,
     /// What is counted: `count_only`, or the class of a declared bot as `bot:search` …
     pub reason: String,
     /// How many events.

@@ -13,10 +13,10 @@ use super::pseudonym::Purpose;
 use super::pseudonymous::{Attribute, Pseudonymous, PseudonymousBeacon, RowSubject};
 use crate::event::{Client, Place, Tally};
 
-/// What a row says of its visit: nothing, its first view, or that it has more views in this hour.
-const NOTHING: u8 = 0;
-const BEGINS: u8 = 1;
-const GOES_ON: u8 = 2;
+/// What a row says of its visit: nothing, its first view, or that it goes on.
+pub(super) const NOTHING: u8 = 0;
+pub(super) const BEGINS: u8 = 1;
+pub(super) const GOES_ON: u8 = 2;
 
 const HOUR_MINUTES: u16 = 60;
 
@@ -42,15 +42,15 @@ struct News {
     begins: bool,
     /// It begins, and the visitor was heard of in this window before.
     is_later: bool,
-    /// The visitor's row of this window is not made yet, or says less than is known now.
-    tells: bool,
+    /// The visitor has no row of this window yet, or one that does not say what is known now.
+    of_visitor: bool,
 }
 
 impl News {
     fn of(rows: &Rows<'_>, views: usize) -> Self {
         let begins = rows.who.visit.views == 0 && views > 0;
-        let is_heard = rows.is_heard_in(rows.rules.window_minutes);
-        Self { begins, is_later: begins && is_heard, tells: !is_heard || rows.who.newly_confirmed }
+        let is_heard = rows.is_heard_in(rows.rules.schedule.minutes_of_day());
+        Self { begins, is_later: begins && is_heard, of_visitor: !is_heard || rows.who.newly_confirmed }
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) fn keep(
         let device = [known(items.browser, client.device), known(items.os, client.os)];
         rows.keep_visit(DEVICE, device, &news, kept);
     }
-    if items.provider && news.tells && !place.provider.is_empty() {
+    if items.provider && news.of_visitor && !place.provider.is_empty() {
         rows.keep_row(PROVIDER, [place.provider, none()], NOTHING, Of::Visitor, kept);
     }
     if items.pages {
@@ -92,17 +92,17 @@ pub(super) fn keep(
 
 impl Rows<'_> {
     /// Whether the visitor was heard of before in the same period of the day. If so, a visit that begins may not be its first there.
-    fn is_heard_in(&self, period_minutes: u16) -> bool {
+    pub(super) fn is_heard_in(&self, period_minutes: u16) -> bool {
         let minute = self.time.local.minute;
         self.who.earlier.is_some_and(|visit| visit.last_minute / period_minutes == minute / period_minutes)
     }
 
     fn keep_visit(&self, domain: Domain, of_visit: [Arc<str>; 2], news: &News, kept: &mut PseudonymousBeacon) {
-        let &News { begins, is_later, tells } = news;
+        let &News { begins, is_later, of_visitor } = news;
         if is_later {
             self.keep_row(domain, of_visit.clone(), BEGINS, Of::LaterVisit, kept);
         }
-        if tells {
+        if of_visitor {
             let step = if begins && !is_later { BEGINS } else { NOTHING };
             self.keep_row(domain, of_visit, step, Of::Visitor, kept);
         }
@@ -127,7 +127,8 @@ impl Rows<'_> {
         if views > 0 {
             let (site, day) = (self.rules.site.clone(), self.time.local.day);
             let count = u32::try_from(views).unwrap_or(u32::MAX);
-            kept.views = Some(Tally { site, day, hour: self.time.hour, reason: format!("views:{hour}"), count });
+            kept.views =
+                Some(Tally { site, day, window_end: self.time.window_end, reason: format!("views:{hour}"), count });
         }
     }
 
@@ -152,16 +153,24 @@ impl Rows<'_> {
             Of::Visitor => self.subject(purpose, ""),
             Of::LaterVisit => self.later_visit(purpose),
         });
-        kept.attributes.push(Pseudonymous::new(Attribute { subject, attribute, entry: None, value, detail, step }));
+        kept.attributes.push(Pseudonymous::new(Attribute {
+            subject,
+            attribute,
+            entry: None,
+            value,
+            detail,
+            step,
+            visit_tag: 0,
+        }));
     }
 
     /// A later visit adds to numbers of visits, and to no crowd: its visitor is in the crowd already.
     fn later_visit(&self, purpose: &Purpose<'_>) -> RowSubject {
-        let visitor = purpose.later_visit(self.who.id.expose(), self.who.visit.start_minute);
+        let visitor = purpose.visit(self.who.id.expose(), self.who.visit.start_minute);
         RowSubject {
             site: self.rules.site.clone(),
             day: self.time.local.day,
-            hour: self.time.hour,
+            window_end: self.time.window_end,
             visitor,
             network: 0,
             confirmed: false,
@@ -184,6 +193,7 @@ mod tests {
     use super::*;
     use crate::event::{Automation, EnrichedBeacon, EnrichedEvent, Entry, Sender};
     use crate::secret::{Personal, Secret};
+    use crate::window::Schedule;
 
     /// What a window or an hour shows: confirmed visitors, and visits that began.
     type Shown = BTreeMap<u16, (BTreeSet<[u8; 16]>, BTreeSet<[u8; 16]>)>;
@@ -199,7 +209,7 @@ mod tests {
     impl Day {
         fn new(window_minutes: u16) -> Self {
             let (mut rules, sender) = site_and_sender("198.18.7.9");
-            rules.window_minutes = window_minutes;
+            rules.schedule = Schedule::new("Asia/Almaty", window_minutes.into()).expect("known");
             Self { rules, sender, key: super::super::DayKey::new(Secret::new([4; 32])), kept: Vec::new() }
         }
 

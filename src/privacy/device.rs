@@ -33,6 +33,7 @@ pub(super) fn keep(
                     value: one.value.into(),
                     detail: Default::default(),
                     step: 0,
+                    visit_tag: 0,
                 })
             }));
         });

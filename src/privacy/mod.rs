@@ -9,6 +9,7 @@ pub mod cookie;
 pub mod daily_address;
 mod device;
 pub mod keys;
+pub mod pairs;
 pub mod pseudonym;
 pub mod pseudonymous;
 pub mod scrub;
@@ -16,8 +17,7 @@ mod site;
 
 use std::net::IpAddr;
 
-use crate::event::{Automation, BY_DEVICE, Client, EnrichedBeacon, EnrichedEvent, Entry, Place, Sender};
-use crate::items::Items;
+use crate::event::{Automation, BY_DEVICE, EnrichedBeacon, EnrichedEvent, Entry, Sender};
 use cookie::Identity;
 use pseudonym::{DayKey, Purpose};
 use pseudonymous::{
@@ -44,14 +44,15 @@ pub fn pseudonymise(
     };
     let rows = Rows {
         pseudonyms: Pseudonyms::new(key, who, view.expose(), network_prefix(*sender.address.expose())),
-        client: listed_client(items, client),
-        place: listed_place(items, place.clone()),
+        browser: if items.browser { client.browser } else { "" },
+        is_new_window: false,
         rules,
         key,
         time,
         who,
         suspect,
     };
+    let rows = Rows { is_new_window: !rows.is_heard_in(rules.schedule.minutes_of_day()), ..rows };
     let mut kept = PseudonymousBeacon::default();
     kept.events.reserve_exact(events.len());
     let (mut step, mut budget, mut searches) = (who.visit.views, Budget::default(), Vec::new());
@@ -65,6 +66,7 @@ pub fn pseudonymise(
     }
     if !kept.events.is_empty() && suspect.is_empty() {
         let views = kept.events.iter().filter(|event| matches!(event.kind, EventKind::View { .. })).count();
+        pairs::keep(&rows, views, &place, client, &mut kept);
         apart::keep(&rows, views, place, client, searches, &mut kept);
     }
     if let Some(device) = device {
@@ -76,26 +78,6 @@ pub fn pseudonymise(
         }
     }
     kept
-}
-
-/// The browser class and device, without what the site's policy does not list.
-fn listed_client(items: Items, client: Client) -> Client {
-    let word = |listed: bool, word: &'static str| if listed { word } else { "" };
-    Client {
-        browser: word(items.browser, client.browser),
-        browser_major: if items.browser { client.browser_major } else { 0 },
-        os: word(items.os, client.os),
-        device: word(items.browser, client.device),
-    }
-}
-
-/// Country and region, without what the site's policy does not list.
-fn listed_place(items: Items, place: Place) -> Place {
-    Place {
-        country: if items.country { place.country } else { Default::default() },
-        region: if items.region { place.region } else { Default::default() },
-        provider: Default::default(),
-    }
 }
 
 /// The pseudonyms that all events of a beacon share.
@@ -127,8 +109,10 @@ struct Rows<'a> {
     time: SiteTime,
     who: &'a Identity,
     pseudonyms: Pseudonyms,
-    place: Place,
-    client: Client,
+    /// Browser family, if the policy lists it.
+    browser: &'static str,
+    /// The visitor was not heard of in this window before.
+    is_new_window: bool,
     suspect: &'static str,
 }
 
@@ -139,7 +123,7 @@ impl Rows<'_> {
         RowSubject {
             site: self.rules.site.clone(),
             day: self.time.local.day,
-            hour: self.time.hour,
+            window_end: self.time.window_end,
             visitor,
             network,
             confirmed: self.who.confirmed,
@@ -154,20 +138,18 @@ impl Rows<'_> {
         Pseudonymous::new(Event {
             site: self.rules.site.clone(),
             day: self.time.local.day,
-            hour: self.time.hour,
+            window_end: self.time.window_end,
             visitor: of.visitor,
             visit: of.visit,
             view: of.view,
             confirmed: who.confirmed,
             network: of.network,
             first_visit: who.first_visit,
+            new_window: self.is_new_window && step == 1 && matches!(kind, EventKind::View { .. }),
             visit_number: who.visit_number,
             kind,
             step: step.max(1),
             duration_s: if items.duration { duration_bucket_s(u32::from(minutes) * 60) } else { 0 },
-            country: self.place.country.clone(),
-            region: self.place.region.clone(),
-            client: self.client,
             suspect: self.suspect,
             absence: if items.identifier { who.absence } else { "" },
             cohort: if items.identifier { who.cohort } else { "" },
@@ -228,7 +210,7 @@ impl Rows<'_> {
             return;
         }
         let subject = self.key.purpose("errors", |purpose| self.subject(purpose, ""));
-        kept.failures.push(Pseudonymous::new(Failure { subject, template, browser: self.client.browser }));
+        kept.failures.push(Pseudonymous::new(Failure { subject, template, browser: self.browser }));
     }
 }
 
@@ -259,13 +241,13 @@ pub(crate) fn network_prefix(address: IpAddr) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::tz::TimeZone;
-
     use super::cookie::advance;
     use super::scrub::PathRules;
     use super::*;
-    use crate::event::Place;
+    use crate::event::{Client, Place};
+    use crate::items::Items;
     use crate::secret::{Personal, Secret};
+    use crate::window::Schedule;
 
     /// A site and somebody at an address, for the other tests of this module.
     pub(super) fn site_and_sender(address: &str) -> (SiteRules, Sender) {
@@ -275,10 +257,10 @@ mod tests {
     pub(super) fn rules(profile: &str) -> SiteRules {
         SiteRules {
             site: "jetpay.kz".into(),
-            zone: TimeZone::get("Asia/Almaty").expect("bundled"),
+            schedule: Schedule::new("Asia/Almaty", 24 * 60).expect("bundled"),
             items: Items::of(Some(profile), None).expect("known"),
             policy_version: String::new(),
-            window_minutes: 24 * 60,
+            pairs: Vec::new(),
             paths: PathRules::new(&["/pay/:order".to_owned()]),
         }
     }
@@ -335,8 +317,6 @@ mod tests {
         let kept = run("nomapay", "198.18.7.9");
         assert_eq!(kept.events.len(), 1, "no engaged time");
         let view = &kept.events[0];
-        assert_eq!((&*view.country, &*view.region), ("", ""));
-        assert_eq!(view.client.browser, "Chrome");
         assert!(matches!(&view.kind, EventKind::View { previous_path, entry: None, .. } if previous_path.is_empty()));
         let kept: Vec<_> = kept.attributes.iter().map(|row| (row.attribute, &*row.value, &*row.detail)).collect();
         assert_eq!(kept, [("client", "Chrome", "150"), ("device", "phone", "Android"), ("hour", "15", "")]);

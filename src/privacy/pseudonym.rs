@@ -141,8 +141,8 @@ impl Purpose<'_> {
         (Pseudonym::new(of(b"visitor", identity)), of(b"network", prefix)[0])
     }
 
-    /// The pseudonym of a visit that is not the visitor's first in its window. Two visits begin more than half an hour apart.
-    pub(super) fn later_visit(&self, identity: &[u8; 16], start_minute: u16) -> Pseudonym {
+    /// The pseudonym of a visit. Two visits begin more than half an hour apart.
+    pub(super) fn visit(&self, identity: &[u8; 16], start_minute: u16) -> Pseudonym {
         Pseudonym::new(hash(self.0, &[b"visit", identity, &[(start_minute / VISITS_APART) as u8]]))
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use crate::event::{Client, Entry, Tally};
+use crate::event::{Entry, Tally};
 
 /// A row that may be kept. It can be read everywhere, made only in `privacy`, and changed nowhere.
 ///
@@ -121,14 +121,14 @@ pub struct FirstVisitFlags {
     pub new_ever: bool,
 }
 
-/// One event.
+/// One event. Where the sender is and what it uses is kept apart, in [`Attribute`]s.
 pub struct Event {
     /// The site's domain as configured.
     pub site: Arc<str>,
     /// The site-local day, which is also the key's.
     pub day: Date,
-    /// The start of the site-local hour, in seconds since 1970.
-    pub hour: i64,
+    /// The end of the publishing window, in seconds since 1970.
+    pub window_end: i64,
     /// Pseudonym of the browser for this day.
     pub visitor: Pseudonym,
     /// Pseudonym of the visit.
@@ -141,6 +141,8 @@ pub struct Event {
     pub network: u8,
     /// The periods of which this is the browser's first day.
     pub first_visit: FirstVisitFlags,
+    /// It begins a visit, the visitor's first of this window.
+    pub new_window: bool,
     /// `1`, `2`, `3-5`, `6-20`, `21+`.
     pub visit_number: &'static str,
     /// What happened.
@@ -149,12 +151,6 @@ pub struct Event {
     pub step: u8,
     /// Lower bound in seconds of the bucket that the visit's duration so far is in.
     pub duration_s: u16,
-    /// Where the sender is; the provider is kept apart, in an [`Attribute`].
-    pub country: Arc<str>,
-    /// The region, or empty.
-    pub region: Arc<str>,
-    /// The browser class, operating system and kind of device.
-    pub client: Client,
     /// Why the sender may be a program, or empty.
     pub suspect: &'static str,
     /// Days since the day of the visit before in buckets, or `never`; on the first beacon of a day only.
@@ -205,8 +201,8 @@ pub struct RowSubject {
     pub site: Arc<str>,
     /// The site-local day.
     pub day: Date,
-    /// The start of the site-local hour, in seconds since 1970.
-    pub hour: i64,
+    /// The end of the publishing window, in seconds since 1970.
+    pub window_end: i64,
     /// Pseudonym of the visitor for this purpose alone.
     pub visitor: Pseudonym,
     /// The cookie had come back.
@@ -229,8 +225,10 @@ pub struct Attribute {
     pub value: Arc<str>,
     /// What belongs to the value: the region of a place; empty elsewhere.
     pub detail: Arc<str>,
-    /// 1 with the first view of a visit, 2 where a visit has more views in its hour, 0 elsewhere.
+    /// 1 with the first view of a visit, 2 where it goes on, 0 elsewhere.
     pub step: u8,
+    /// Of a pair: distinguishes the visits of a visitor; 0 elsewhere.
+    pub visit_tag: u16,
 }
 
 /// One security signal of a device.

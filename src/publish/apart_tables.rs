@@ -1,8 +1,10 @@
 //! The tables that are counted from one attribute of visits, each under a key domain of its own: places, clients, devices, hours,
-//! searches.
+//! searches, and the declared pairs whose dimensions lie in different key domains.
+
+use serde_json::Value;
 
 use super::cells::{Cell, CellsByPlace, MeasureKind, Table};
-use super::model::Row;
+use super::model::{PublishedSite, Row};
 use super::noise::NoiseSource;
 use super::queries;
 use super::rules;
@@ -14,15 +16,28 @@ pub(super) struct ApartTable {
     /// The stats table of its rows.
     pub(super) into: &'static str,
     /// The attribute that its cells are counted from.
+    attribute: String,
+    /// The query for its cells, without conditions.
+    sql: String,
+    columns: &'static [&'static str],
+    /// Columns with the same value in each row.
+    fixed: Vec<(&'static str, Value)>,
+    /// Its shape, for the rules.
+    table: Table,
+    /// Its measures' places among those of the query.
+    takes: Vec<usize>,
+}
+
+/// A table that every site has whose policy lists it.
+struct Entry {
+    into: &'static str,
     attribute: &'static str,
     /// The cells of a pseudonym, as SQL: an array of first dimension, second dimension, step.
     places: &'static str,
     columns: &'static [&'static str],
     overlapping: bool,
-    /// The measures, each with its place among the query's: visitors, rows, visits that began.
     measures: &'static [(&'static str, MeasureKind, usize)],
-    /// Whether a site's policy lists it.
-    pub(super) listed: fn(&Items) -> bool,
+    listed: fn(&Items) -> bool,
 }
 
 // The query's measures.
@@ -36,8 +51,8 @@ const ONE: &str = "[((argMax((toString(value), toString(detail)), (value != '', 
 const TRAIT: &[(&str, MeasureKind, usize)] =
     &[("visitors", MeasureKind::Whole, VISITORS), ("visits", MeasureKind::Part { of: None }, BEGUN)];
 
-pub(super) const APART_TABLES: [ApartTable; 5] = [
-    ApartTable {
+const TABLES: [Entry; 5] = [
+    Entry {
         into: "hours",
         attribute: "hour",
         places: "groupArrayIf(200)((toString(value), '', step), step > 0)",
@@ -46,7 +61,7 @@ pub(super) const APART_TABLES: [ApartTable; 5] = [
         measures: &[("views", MeasureKind::Whole, TIMES), ("visits", MeasureKind::Part { of: Some(0) }, BEGUN)],
         listed: |items| items.pages,
     },
-    ApartTable {
+    Entry {
         into: "places",
         attribute: "place",
         places: ONE,
@@ -55,7 +70,7 @@ pub(super) const APART_TABLES: [ApartTable; 5] = [
         measures: TRAIT,
         listed: |items| items.country || items.region,
     },
-    ApartTable {
+    Entry {
         into: "clients",
         attribute: "client",
         places: ONE,
@@ -64,7 +79,7 @@ pub(super) const APART_TABLES: [ApartTable; 5] = [
         measures: TRAIT,
         listed: |items| items.browser,
     },
-    ApartTable {
+    Entry {
         into: "devices",
         attribute: "device",
         places: ONE,
@@ -73,7 +88,7 @@ pub(super) const APART_TABLES: [ApartTable; 5] = [
         measures: TRAIT,
         listed: |items| items.browser || items.os,
     },
-    ApartTable {
+    Entry {
         into: "searches",
         attribute: "search",
         places: "groupArrayIf(200)((if(value IN (SELECT value FROM attributes WHERE {within} AND attribute = 'search' \
@@ -86,17 +101,83 @@ pub(super) const APART_TABLES: [ApartTable; 5] = [
     },
 ];
 
+/// The dimensions of pairs that lie outside of `events`. A pair with one of them has rows of its own.
+pub(super) const OUTSIDE: [&str; 5] = ["country", "region", "browser", "os", "device"];
+/// The dimensions whose values anyone can invent.
+const INVENTED: [&str; 3] = ["source", "campaign", "landing"];
+/// The dimensions whose values grow with a visit. Each value begins with its least number.
+const GROWING: [&str; 2] = ["pages", "duration"];
+
 impl ApartTable {
+    /// The tables that a site's policy lists, and those that its configuration declares.
+    pub(super) fn all(site: &PublishedSite) -> Vec<Self> {
+        let listed = TABLES.iter().filter(|entry| (entry.listed)(&site.items)).map(Self::listed);
+        let is_outside = |pair: &&[String; 2]| pair.iter().any(|name| OUTSIDE.contains(&name.as_str()));
+        listed.chain(site.pairs.iter().filter(is_outside).map(Self::pair)).collect()
+    }
+
+    fn listed(entry: &Entry) -> Self {
+        let measures = entry.measures.iter().map(|(name, kind, _)| ((*name).to_owned(), *kind)).collect();
+        Self {
+            into: entry.into,
+            attribute: entry.attribute.to_owned(),
+            sql: include_str!("sql/apart.sql").replace("{places}", entry.places),
+            columns: entry.columns,
+            fixed: Vec::new(),
+            table: Table {
+                name: entry.into.to_owned(),
+                levels: entry.columns.len(),
+                measures,
+                overlapping: entry.overlapping,
+            },
+            takes: entry.measures.iter().map(|(.., take)| *take).collect(),
+        }
+    }
+
+    fn pair([first, second]: &[String; 2]) -> Self {
+        let value = |dimension: &str, column: &str| {
+            if !INVENTED.contains(&dimension) {
+                return format!("toString({column})");
+            }
+            format!(
+                "if({column} IN (SELECT {column} FROM attributes WHERE {{within}} AND attribute = '{{attribute}}' GROUP BY {column} \
+                 HAVING count() >= 10 ORDER BY count() DESC, {column} LIMIT 3000), toString({column}), '(other)')"
+            )
+        };
+        let grows =
+            [(first, "value"), (second, "detail")].into_iter().find(|(name, _)| GROWING.contains(&name.as_str()));
+        let rank = grows.map_or("0".to_owned(), |(_, column)| format!("toUInt16OrZero(extract({column}, '^[0-9]+'))"));
+        Self {
+            into: "pairs",
+            attribute: format!("pair {first} {second}"),
+            sql: include_str!("sql/pairs.sql")
+                .replace("{first}", &value(first, "value"))
+                .replace("{second}", &value(second, "detail"))
+                .replace("{rank}", &rank),
+            columns: &["first", "second"],
+            fixed: vec![("first_dimension", first.clone().into()), ("second_dimension", second.clone().into())],
+            table: Table {
+                name: format!("pairs {first} {second}"),
+                levels: 2,
+                measures: vec![
+                    ("visits".to_owned(), MeasureKind::Whole),
+                    ("visitors".to_owned(), MeasureKind::Audience),
+                ],
+                overlapping: true,
+            },
+            takes: vec![TIMES, VISITORS],
+        }
+    }
+
     /// The query for its cells, which is run per slice.
     pub(super) fn cells_query(&self) -> String {
-        let sql = include_str!("sql/apart.sql").replace("{places}", self.places);
-        queries::complete(&sql.replace("{attribute}", self.attribute))
+        queries::complete(&self.sql.replace("{attribute}", &self.attribute))
     }
 
     /// The query for the number of its rows in the vault.
     pub(super) fn count_query(&self) -> String {
-        let sql =
-            format!("SELECT count() AS count FROM attributes WHERE {{within}} AND attribute = '{}'", self.attribute);
+        let of = &self.attribute;
+        let sql = format!("SELECT count() AS count FROM attributes WHERE {{within}} AND attribute = '{of}'");
         sql.replace("{within}", queries::WITHIN.trim())
     }
 
@@ -109,12 +190,8 @@ impl ApartTable {
         views_of_hour: impl Fn(&str) -> u64,
         opening: &Row,
     ) -> Vec<Row> {
-        let measures = self.measures.iter().map(|(name, kind, _)| ((*name).to_owned(), *kind)).collect();
-        let levels = self.columns.len();
-        let table = Table { name: self.into.to_owned(), levels, measures, overlapping: self.overlapping };
-        let takes: Vec<usize> = self.measures.iter().map(|(.., take)| *take).collect();
         let cell = |cell: Cell| {
-            let mut cell = cell.with(&takes).at(levels);
+            let mut cell = cell.with(&self.takes).at(self.table.levels);
             if self.into == "hours" {
                 // A row stands for a visit and not for a view.
                 cell.amounts[0] = views_of_hour(&cell.dimensions[0]);
@@ -122,6 +199,8 @@ impl ApartTable {
             cell
         };
         let cells = cells.into_cells().map(cell).collect();
-        to_rows(self.columns, &table, rules::publishable(&table, noise_source, visitors, cells), opening)
+        let mut opening = opening.clone();
+        opening.extend(self.fixed.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        to_rows(self.columns, &self.table, rules::publishable(&self.table, noise_source, visitors, cells), &opening)
     }
 }

@@ -8,7 +8,7 @@
 //! the next run finds the plan and continues. A table is written only while the store has no row of that site and window. So
 //! only one process may publish a site at a time: set `[publish] enabled` on one node alone.
 //!
-//! [`rules`] is the centre and is pure, as is [`window`]. k-anonymity is in [`noise`] (threshold and noise), [`fold`] and
+//! [`rules`] is the centre and is pure. k-anonymity is in [`noise`] (threshold and noise), [`fold`] and
 //! [`suppression`]. Not promised: that a window waits for another node that was silent for longer than the node timeout. The
 //! rows of such a node are counted as late and are published nowhere.
 
@@ -36,16 +36,15 @@ mod suppression;
 mod tables;
 mod tallies;
 pub mod total;
-pub mod window;
 mod window_reader;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::window::{Schedule, Window};
 pub use error::PublishError;
 pub use model::PublishedSite;
 pub use plan::Plan;
 pub use publisher::{Progress, Publisher};
 pub use retention::RetentionWorker;
 pub use tables::Tables;
-pub use window::{Schedule, Window};

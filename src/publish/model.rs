@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::error::PublishError;
-use super::window::{Schedule, Window};
 use crate::config::{Config, Identification, Site};
 use crate::items::Items;
+use crate::window::{Schedule, Window};
 
 /// What the publisher knows of a site.
 #[derive(Clone, Debug)]

@@ -15,10 +15,10 @@ use super::rollups::{Rollup, Rollups};
 use super::tables::Tables;
 use super::tallies::Tallies;
 use super::total::{self, FIRST_VISIT_FLAGS, FlagPattern, Periods, Total};
-use super::window::Window;
 use super::window_reader::WindowReader;
 use super::{funnel, queries, rules};
 use crate::config::Identification;
+use crate::window::Window;
 
 /// What is published of a window.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -45,8 +45,8 @@ pub struct Counted {
 pub const VAULT_DAYS: i64 = 9;
 
 #[derive(Deserialize)]
-struct HourCount {
-    hour: i64,
+struct WindowCount {
+    end: i64,
     count: u64,
 }
 
@@ -203,12 +203,12 @@ async fn count_events<V: Tables>(
     let mut windows: Vec<_> = counted.windows.iter().copied().filter(keeps).collect();
     let day_start = site.schedule.day_start(window.first_day).as_second();
     let since = windows.iter().map(|window| window.0).min().unwrap_or(start).min(day_start);
-    let hours: Vec<HourCount> = vault
-        .rows(queries::EVENTS_BY_HOUR, &[("site", site.domain.clone()), ("start", since.to_string())])
+    let windows_of_rows: Vec<WindowCount> = vault
+        .rows(queries::EVENTS_BY_WINDOW, &[("site", site.domain.clone()), ("start", since.to_string())])
         .await
         .map_err(|source| PublishError::store("counting events in the vault", source))?;
     let between = |start: i64, end: i64| -> u64 {
-        hours.iter().filter(|row| (start..end).contains(&row.hour)).map(|row| row.count).sum()
+        windows_of_rows.iter().filter(|row| start < row.end && row.end <= end).map(|row| row.count).sum()
     };
     let mut late = 0;
     for (start, end, events) in &mut windows {

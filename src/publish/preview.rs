@@ -13,9 +13,9 @@ use super::error::PublishError;
 use super::model::PublishedSite;
 use super::plan::{self, Counted, Plan, PlanInput};
 use super::tables::Tables;
-use super::window::Schedule;
 use crate::config::Identification;
 use crate::secret::Secret;
+use crate::window::Schedule;
 
 /// The choices, with their minutes.
 pub const CHOICES: [(&str, u32); 9] = [
@@ -78,7 +78,7 @@ impl Preview {
 }
 
 /// What each choice would have published of the local day before `now`; for seven days, of the days of that week that the vault
-/// still has.
+/// still has. Shorter windows than the site's cannot be computed, since no row has a more exact time.
 pub async fn of_yesterday<V: Tables>(
     vault: &V,
     site: &PublishedSite,
@@ -97,6 +97,10 @@ pub async fn of_yesterday<V: Tables>(
     for (name, minutes) in CHOICES {
         let schedule = cut(minutes)?;
         if schedule.is_weekly() && site.identity != Identification::Cookie {
+            continue;
+        }
+        // Rows have no more exact time than the windows that the site has now.
+        if !minutes.is_multiple_of(site.schedule.minutes()) {
             continue;
         }
         let mut preview = Preview::default();

@@ -20,8 +20,8 @@ use super::plan::{self, Counted, Plan, PlanInput, VAULT_DAYS};
 use super::queries::EARLIEST;
 use super::snapshot::Fingerprint;
 use super::tables::Tables;
-use super::window::Window;
 use super::window_reader::WindowReader;
+use crate::window::Window;
 
 /// How often the publisher checks whether a window is over. A simulated clock runs through days in seconds.
 const POLL: Duration = Duration::from_secs(5);
@@ -87,7 +87,7 @@ struct LedgerEnd {
 
 #[derive(Deserialize)]
 struct Earliest {
-    start: i64,
+    end: i64,
 }
 
 #[derive(Deserialize)]
@@ -230,8 +230,8 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             .rows(EARLIEST, &parameters)
             .await
             .map_err(|source| PublishError::store("looking for a site's first row", source))?;
-        let start = earliest.first().map_or(0, |row| row.start);
-        Ok((start > 0).then(|| site.schedule.containing(moment(start))))
+        let end = earliest.first().map_or(0, |row| row.end);
+        Ok((end > 0).then(|| site.schedule.containing(moment(end - 1))))
     }
 
     /// Computes the plan of a window that is over; `None` while a node still has rows of it.

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::cells::MeasureKind;
 use super::rollup_list::{By, Contribution};
 use super::rollups::Rollups;
-use super::window::Window;
+use crate::window::Window;
 
 /// How many rows a slice has at most. Pseudonyms are spread evenly, so slices are equal. About 250 MB in the engine.
 pub(super) const SLICE_ROWS: u64 = 200_000;
@@ -30,8 +30,10 @@ const OF_SLICE: &str = "SETTINGS max_threads = 1, max_memory_usage = 400000000, 
 const OF_WINDOW: &str = "SETTINGS max_threads = 2, max_bytes_before_external_group_by = 200000000, \
      max_bytes_before_external_sort = 200000000, max_memory_usage = 400000000, max_execution_time = 600";
 
-/// The condition for the rows of a window.
+/// The condition for the rows of a window. After a change from windows of seven days, rows of the days before can be in one.
 pub(super) const WITHIN: &str = include_str!("sql/within.sql");
+/// The condition for the rows of a window, and of its first day before it.
+const OF_DAY: &str = include_str!("sql/of_day.sql");
 
 /// The site's total.
 pub(super) static TOTAL: LazyLock<String> = LazyLock::new(|| complete(include_str!("sql/total.sql")));
@@ -115,33 +117,35 @@ fn with_hashes(sql: String, frequent: &[FrequentValues]) -> String {
 
 /// The tallies of a window.
 pub(super) const TALLIES: &str = "SELECT reason, sum(count) AS count FROM tallies \
-     WHERE site = {site:String} AND day BETWEEN {first_day:Date} AND {last_day:Date} \
-     AND hour >= toDateTime({start:UInt32}, 'UTC') AND hour < toDateTime({end:UInt32}, 'UTC') \
+     WHERE site = {site:String} AND day BETWEEN {first_day:Date} - 6 AND {last_day:Date} \
+     AND window_end > toDateTime({start:UInt32}, 'UTC') AND window_end <= toDateTime({end:UInt32}, 'UTC') \
      GROUP BY reason ORDER BY reason LIMIT 1000";
 
-/// All events of a site by hour, since a time. A search is no row of `events`, or one for several.
-pub(super) const EVENTS_BY_HOUR: &str = "SELECT toUnixTimestamp(hour) AS hour, count() AS count FROM (\
-     SELECT hour FROM events WHERE site = {site:String} AND hour >= toDateTime({start:UInt32}, 'UTC') AND type != 'search' \
-     UNION ALL SELECT hour FROM attributes WHERE site = {site:String} AND hour >= toDateTime({start:UInt32}, 'UTC') \
-     AND attribute = 'search' AND value != '') GROUP BY hour ORDER BY hour";
+/// All events of a site by the end of their window, since a time. A search is no row of `events`, or one for several.
+pub(super) const EVENTS_BY_WINDOW: &str = "SELECT toUnixTimestamp(window_end) AS end, count() AS count FROM (\
+     SELECT window_end FROM events WHERE site = {site:String} AND window_end > toDateTime({start:UInt32}, 'UTC') \
+     AND type != 'search' UNION ALL SELECT window_end FROM attributes WHERE site = {site:String} \
+     AND window_end > toDateTime({start:UInt32}, 'UTC') AND attribute = 'search' AND value != '') GROUP BY end ORDER BY end";
 
-/// The earliest hour of a site in the vault; 0 if there is none.
-pub(super) const EARLIEST: &str = "SELECT min(earliest) AS start FROM (\
-     SELECT toUnixTimestamp(min(hour)) AS earliest FROM events WHERE site = {site:String} HAVING count() > 0 UNION ALL \
-     SELECT toUnixTimestamp(min(hour)) AS earliest FROM tallies WHERE site = {site:String} HAVING count() > 0)";
+/// The end of the earliest window of a site in the vault; 0 if there is none.
+pub(super) const EARLIEST: &str = "SELECT min(earliest) AS end FROM (\
+     SELECT toUnixTimestamp(min(window_end)) AS earliest FROM events WHERE site = {site:String} HAVING count() > 0 UNION ALL \
+     SELECT toUnixTimestamp(min(window_end)) AS earliest FROM tallies WHERE site = {site:String} HAVING count() > 0)";
 
 /// A query with its conditions and limits filled in.
 pub(super) fn complete(sql: &str) -> String {
     let slice = include_str!("sql/slice.sql").trim();
     let settings = if sql.contains("{slice}") { OF_SLICE } else { OF_WINDOW };
-    format!("{}{settings}", sql.replace("{within}", WITHIN.trim()).replace("{slice}", slice))
+    format!(
+        "{}{settings}",
+        sql.replace("{within}", WITHIN.trim()).replace("{of_day}", OF_DAY.trim()).replace("{slice}", slice)
+    )
 }
 
 /// The parameters of a window's queries.
-pub(super) fn parameters(site: &str, time_zone: &str, window: &Window, is_weekly: bool) -> Vec<(&'static str, String)> {
+pub(super) fn parameters(site: &str, window: &Window, is_weekly: bool) -> Vec<(&'static str, String)> {
     vec![
         ("site", site.to_owned()),
-        ("time_zone", time_zone.to_owned()),
         ("first_day", window.first_day.to_string()),
         ("last_day", window.last_day.to_string()),
         ("start", window.start.as_second().to_string()),

@@ -93,9 +93,9 @@ pub(super) const TABLES: &[Entry] = &[
         contributions: &[contribution(
             By::Visit,
             "arrayMap(move -> {}, arrayDistinct(arrayMap(view -> multiIf(\
-             toUInt32(cityHash64(concat(view.4, '\\x1f', view.2))) IN [{moves}], (view.4, view.2), \
-             toUInt32(cityHash64(view.4)) IN [{paths}], (view.4, '(other)'), ('(other)', '(other)')), \
-             arrayFilter(view -> view.4 != '', views))))",
+             toUInt32(cityHash64(concat(view.3, '\\x1f', view.2))) IN [{moves}], (view.3, view.2), \
+             toUInt32(cityHash64(view.3)) IN [{paths}], (view.3, '(other)'), ('(other)', '(other)')), \
+             arrayFilter(view -> view.3 != '', views))))",
             ["move.1", "move.2"],
             ["1", "", ""],
         )],
@@ -181,17 +181,12 @@ pub(super) const TABLES: &[Entry] = &[
     },
 ];
 
-/// The dimensions of pairs, as SQL of a visit.
-pub(super) const DIMENSIONS: [(&str, &str); 12] = [
+/// The dimensions of pairs that both are in `events`, as SQL of a visit.
+pub(super) const DIMENSIONS: [(&str, &str); 7] = [
     ("channel", "channel"),
     ("source", "source"),
     ("campaign", "campaign.2"),
     ("landing", "if(toUInt32(cityHash64(first_path)) IN [{paths}], first_path, '(other)')"),
-    ("country", "toString(place.3)"),
-    ("region", "toString(place.4)"),
-    ("browser", "toString(client.3)"),
-    ("os", "toString(device_os.4)"),
-    ("device", "toString(device_os.3)"),
     ("visit_number", "toString(number)"),
     ("pages", "pages"),
     ("duration", "duration"),
@@ -199,13 +194,16 @@ pub(super) const DIMENSIONS: [(&str, &str); 12] = [
 
 #[cfg(test)]
 mod tests {
+    use super::super::apart_tables::OUTSIDE;
     use super::*;
     use crate::config::declared;
 
     #[test]
     fn every_dimension_that_can_be_declared_can_be_counted() {
-        let known: Vec<_> = DIMENSIONS.iter().map(|known| known.0).collect();
-        let declarable: Vec<_> = declared::DIMENSIONS.iter().map(|known| known.0).collect();
+        let mut known: Vec<_> = DIMENSIONS.iter().map(|known| known.0).chain(OUTSIDE).collect();
+        let mut declarable: Vec<_> = declared::DIMENSIONS.iter().map(|known| known.0).collect();
+        known.sort_unstable();
+        declarable.sort_unstable();
         assert_eq!(known, declarable);
     }
 }

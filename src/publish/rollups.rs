@@ -192,6 +192,7 @@ impl Rollups {
         }
     }
 
+    /// The pairs of which `events` has both dimensions.
     fn pairs(&mut self, site: &PublishedSite) {
         for [first, second] in &site.pairs {
             let sql = |name: &str| DIMENSIONS.iter().find(|known| known.0 == name).map(|known| known.1.to_owned());

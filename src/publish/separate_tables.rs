@@ -11,8 +11,12 @@ use crate::items::Items;
 
 /// Attributes of which a visitor may have several values. Each value is a row with a pseudonym of its own.
 const LISTS: [&str; 5] = ["languages", "fonts", "plugins", "media_devices", "screen"];
-/// The attribute that comes with each view. All others come with the device part, which fewer visitors send.
+/// The attribute that comes with each visit. All others come with the device part, which fewer visitors send.
 const OF_VIEWS: &str = "provider";
+
+/// The attributes of devices and connections. Those of visits have tables of their own.
+const OF_DEVICES: &str =
+    "attribute NOT IN ('place', 'client', 'device', 'hour', 'search') AND NOT startsWith(attribute, 'pair ')";
 
 /// A table with pseudonyms of its own.
 pub(super) struct SeparateTable {
@@ -31,19 +35,19 @@ pub(super) const SEPARATE_TABLES: [SeparateTable; 5] = [
     SeparateTable {
         into: "attributes",
         from: "attributes",
-        place: "attribute AS first, argMin(if((attribute, value) IN (SELECT attribute, value FROM attributes WHERE {within} \
-                AND attribute NOT IN ('place', 'client', 'device', 'hour', 'search') GROUP BY attribute, value HAVING count() >= 10 ORDER BY count() DESC LIMIT 5000), toString(value), \
-                '(other)') AS known, (hour, known)) AS second",
+        place: "attribute AS first, max(if((attribute, value) IN (SELECT attribute, value FROM attributes WHERE {within} \
+                AND {of_devices} \
+                GROUP BY attribute, value HAVING count() >= 10 ORDER BY count() DESC LIMIT 5000), toString(value), \
+                '(other)')) AS second",
         by: "site, attribute",
-        only: "attribute NOT IN ('place', 'client', 'device', 'hour', 'search')",
+        only: "{of_devices}",
         listed: |_| true,
     },
     SeparateTable {
         into: "attributes",
         from: "signals",
-        place: "'canvas' AS first, argMin(if(state = 'normal' AND digest IN (SELECT digest FROM signals WHERE {within} \
-                AND signal = 'canvas' GROUP BY digest HAVING uniqExact(visitor) >= 10), 'reused', toString(state)) \
-                AS known, (hour, known)) AS second",
+        place: "'canvas' AS first, max(if(state = 'normal' AND digest IN (SELECT digest FROM signals WHERE {within} \
+                AND signal = 'canvas' GROUP BY digest HAVING uniqExact(visitor) >= 10), 'reused', toString(state))) AS second",
         by: "site, signal",
         only: "signal = 'canvas'",
         listed: |items| items.canvas,
@@ -79,13 +83,14 @@ impl SeparateTable {
     /// The query for its cells, which is run per slice.
     pub(super) fn cells_query(&self) -> String {
         let sql = include_str!("sql/separate.sql").replace("{place}", self.place).replace("{table}", self.from);
-        queries::complete(&sql.replace("{by}", self.by).replace("{only}", self.only))
+        let sql = sql.replace("{by}", self.by).replace("{only}", self.only).replace("{of_devices}", OF_DEVICES);
+        queries::complete(&sql)
     }
 
     /// The query for the number of its rows in the vault.
     pub(super) fn count_query(&self) -> String {
         let sql = format!("SELECT count() AS count FROM {} WHERE {{within}} AND {}", self.from, self.only);
-        sql.replace("{within}", queries::WITHIN.trim())
+        sql.replace("{of_devices}", OF_DEVICES).replace("{within}", queries::WITHIN.trim())
     }
 
     /// Its rows. `visitors` is the number of the site's confirmed visitors; `opening` has the columns of every row.

@@ -26,10 +26,7 @@ pub(super) struct Fingerprint {
 pub(super) fn query() -> String {
     let of_table = |table: Table| {
         let name = table.name();
-        format!(
-            "SELECT count() AS rows, sum(cityHash64('{name}', batch)) AS batches FROM {name} WHERE site = {{site:String}} \
-             AND day BETWEEN {{first_day:Date}} AND {{last_day:Date}} AND hour < toDateTime({{end:UInt32}}, 'UTC')"
-        )
+        format!("SELECT count() AS rows, sum(cityHash64('{name}', batch)) AS batches FROM {name} WHERE {{of_day}}")
     };
     let all = Table::ALL.map(of_table).join(" UNION ALL ");
     // The names of the sums differ from those inside, so that they are not taken for them.

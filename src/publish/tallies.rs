@@ -10,9 +10,9 @@ use super::error::PublishError;
 use super::model::{PublishedSite, Row};
 use super::noise::NoiseSource;
 use super::tables::Tables;
-use super::window::Window;
 use super::window_reader::WindowReader;
 use super::{queries, total};
+use crate::window::Window;
 
 /// The tallies of a window, by reason.
 pub(super) struct Tallies(BTreeMap<String, u64>);

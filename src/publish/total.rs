@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::crowd::Crowd;
 use super::noise::{EVENTS_MIN, NoiseSource};
-use super::window::{Schedule, Window};
+use crate::window::{Schedule, Window};
 
 /// The first-visit flags, in the order of their bits.
 pub const FIRST_VISIT_FLAGS: [&str; 4] = ["new_day", "new_week", "new_month", "new_ever"];

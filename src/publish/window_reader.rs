@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::apart_tables::APART_TABLES;
+use super::apart_tables::ApartTable;
 use super::cells::{Cell, CellsByPlace};
 use super::error::PublishError;
 use super::model::{PublishedSite, Row};
@@ -14,7 +14,7 @@ use super::queries;
 use super::rollups::Rollups;
 use super::separate_tables::SEPARATE_TABLES;
 use super::tables::Tables;
-use super::window::Window;
+use crate::window::Window;
 
 /// A window of a site, and the vault that has its rows.
 pub(super) struct WindowReader<'a, V> {
@@ -45,7 +45,7 @@ impl<V: Tables> WindowReader<'_, V> {
         more: &[(&'static str, String)],
     ) -> Result<Vec<T>, PublishError> {
         let site = self.site;
-        let mut parameters = queries::parameters(&site.domain, &site.time_zone, self.window, site.schedule.is_weekly());
+        let mut parameters = queries::parameters(&site.domain, self.window, site.schedule.is_weekly());
         parameters.extend_from_slice(more);
         self.vault.rows(sql, &parameters).await.map_err(|source| PublishError::store("reading the vault", source))
     }
@@ -90,7 +90,7 @@ impl<V: Tables> WindowReader<'_, V> {
     ) -> Result<Vec<(&'static str, Vec<Row>)>, PublishError> {
         let opening = self.site.row(self.window);
         let mut rows = Vec::new();
-        for table in APART_TABLES.iter().filter(|table| (table.listed)(&self.site.items)) {
+        for table in ApartTable::all(self.site) {
             let cells = self.cells_of(&table.count_query(), &table.cells_query()).await?;
             rows.push((table.into, table.rows(noise_source, visitors, cells, &views_of_hour, &opening)));
         }

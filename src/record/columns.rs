@@ -44,7 +44,7 @@ const fn column(name: &'static str, kind: ColumnType, since: u32) -> Column {
 const EVENTS: &[Column] = &[
     column("site", Text, 1),
     column("day", Date, 1),
-    column("hour", DateTime, 1),
+    column("window_end", DateTime, 1),
     column("visitor", Bytes16, 1),
     column("visit", Bytes16, 1),
     column("view", Bytes16, 1),
@@ -54,6 +54,7 @@ const EVENTS: &[Column] = &[
     column("new_week", Bool, 1),
     column("new_month", Bool, 1),
     column("new_ever", Bool, 1),
+    column("new_window", Bool, 1),
     column("visit_number", Text, 1),
     column("type", Text, 1),
     column("path", Text, 1),
@@ -66,12 +67,6 @@ const EVENTS: &[Column] = &[
     column("entry_medium", Text, 1),
     column("entry_campaign", Text, 1),
     column("exit_domain", Text, 1),
-    column("country", Text, 1),
-    column("region", Text, 1),
-    column("browser", Text, 1),
-    column("browser_major", U16, 1),
-    column("os", Text, 1),
-    column("device", Text, 1),
     column("name", Text, 1),
     column("variant", Text, 1),
     column("suspect", Text, 1),
@@ -82,7 +77,7 @@ const EVENTS: &[Column] = &[
 const ATTRIBUTES: &[Column] = &[
     column("site", Text, 1),
     column("day", Date, 1),
-    column("hour", DateTime, 1),
+    column("window_end", DateTime, 1),
     column("attribute", Text, 1),
     column("value", Text, 1),
     column("detail", Text, 1),
@@ -91,12 +86,13 @@ const ATTRIBUTES: &[Column] = &[
     column("network", U8, 1),
     column("new_week", Bool, 1),
     column("step", U8, 1),
+    column("visit_tag", U16, 1),
 ];
 
 const TALLIES: &[Column] = &[
     column("site", Text, 1),
     column("day", Date, 1),
-    column("hour", DateTime, 1),
+    column("window_end", DateTime, 1),
     column("reason", Text, 1),
     column("count", U32, 1),
 ];
@@ -104,7 +100,7 @@ const TALLIES: &[Column] = &[
 const SIGNALS: &[Column] = &[
     column("site", Text, 1),
     column("day", Date, 1),
-    column("hour", DateTime, 1),
+    column("window_end", DateTime, 1),
     column("signal", Text, 1),
     column("state", Text, 1),
     column("digest", Bytes16, 1),
@@ -117,7 +113,7 @@ const SIGNALS: &[Column] = &[
 const ERRORS: &[Column] = &[
     column("site", Text, 1),
     column("day", Date, 1),
-    column("hour", DateTime, 1),
+    column("window_end", DateTime, 1),
     column("template", Text, 1),
     column("browser", Text, 1),
     column("visitor", Bytes16, 1),
@@ -177,7 +173,7 @@ mod tests {
             assert!(columns.iter().all(|column| (1..=SCHEMA_VERSION).contains(&column.since)), "{}", table.name());
         }
         let counts = |version| Table::ALL.map(|table| columns(table, version).map(<[_]>::len));
-        assert_eq!(counts(1), [Some(35), Some(11), Some(5), Some(10), Some(9)]);
+        assert_eq!(counts(1), [Some(30), Some(12), Some(5), Some(10), Some(9)]);
         assert_eq!((counts(0), counts(SCHEMA_VERSION + 1)), ([None; 5], [None; 5]));
     }
 

@@ -172,23 +172,22 @@ fn event_row(row: &mut Row, event: &PseudonymousEvent) {
         EventKind::Search => ("search", "", "", 0, &empty, "", "", ""),
         EventKind::Device => ("device", "", "", 0, &empty, "", "", ""),
     };
-    row.text(&event.site).day(event.day).time(event.hour);
+    row.text(&event.site).day(event.day).time(event.window_end);
     row.bytes(event.visitor.bytes()).half(event.visit).half(event.view);
     row.bool(event.confirmed).byte(event.network);
     let first_visit = event.first_visit;
     row.bool(first_visit.new_day).bool(first_visit.new_week).bool(first_visit.new_month).bool(first_visit.new_ever);
+    row.bool(event.new_window);
     row.text(event.visit_number).text(kind).text(path).text(previous_path);
     row.byte(event.step).u16(event.duration_s).u16(engaged_s);
     row.text(entry.channel).text(&entry.source).text(&entry.medium).text(&entry.campaign).text(exit_domain);
-    row.text(&event.country).text(&event.region);
-    row.text(event.client.browser).u16(event.client.browser_major).text(event.client.os).text(event.client.device);
     row.text(name).text(variant).text(event.suspect);
     row.text(event.absence).text(event.cohort);
 }
 
 fn attribute_row(row: &mut Row, item: &Attribute) {
     row.moment(&item.subject).text(item.attribute).text(&item.value).text(&item.detail);
-    row.subject(&item.subject).byte(item.step);
+    row.subject(&item.subject).byte(item.step).u16(item.visit_tag);
 }
 
 fn signal_row(row: &mut Row, item: &Signal) {
@@ -200,7 +199,7 @@ fn failure_row(row: &mut Row, item: &Failure) {
 }
 
 fn tally_row(row: &mut Row, tally: &Tally) {
-    row.text(&tally.site).day(tally.day).time(tally.hour).text(&tally.reason).u32(tally.count);
+    row.text(&tally.site).day(tally.day).time(tally.window_end).text(&tally.reason).u32(tally.count);
 }
 
 #[cfg(test)]
@@ -210,7 +209,6 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::event::Client;
     use crate::privacy::pseudonymous::{Event, FirstVisitFlags, Pseudonym, Pseudonymous};
 
     #[test]
@@ -231,7 +229,7 @@ mod tests {
             tallies: vec![Tally {
                 site: "a.kz".into(),
                 day: date(1970, 1, 3),
-                hour: 3600,
+                window_end: 3600,
                 reason: "x".repeat(200),
                 count: 7,
             }],
@@ -251,7 +249,7 @@ mod tests {
         let subject = || RowSubject {
             site: "a.kz".into(),
             day: date(2026, 1, 1),
-            hour: 0,
+            window_end: 0,
             visitor: Pseudonym::made_up([1; 16]),
             confirmed: true,
             network: 0,
@@ -259,25 +257,31 @@ mod tests {
         };
         let attribute = |attribute, entry| {
             let (value, detail) = Default::default();
-            Pseudonymous::made_up(Attribute { subject: subject(), attribute, entry, value, detail, step: 0 })
+            Pseudonymous::made_up(Attribute {
+                subject: subject(),
+                attribute,
+                entry,
+                value,
+                detail,
+                step: 0,
+                visit_tag: 0,
+            })
         };
         let event = Event {
             site: "a.kz".into(),
             day: date(2026, 1, 1),
-            hour: 0,
+            window_end: 0,
             visitor: Pseudonym::made_up([0; 16]),
             visit: Pseudonym::made_up([0; 16]),
             view: Pseudonym::made_up([0; 16]),
             confirmed: false,
             network: 0,
             first_visit: FirstVisitFlags::default(),
+            new_window: false,
             visit_number: "1",
             kind: EventKind::Engage { engaged_s: 10 },
             step: 1,
             duration_s: 0,
-            country: "".into(),
-            region: "".into(),
-            client: Client::default(),
             suspect: "",
             absence: "",
             cohort: "",

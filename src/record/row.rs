@@ -27,7 +27,7 @@ impl Row {
 
     /// Where and when.
     pub(super) fn moment(&mut self, of: &RowSubject) -> &mut Self {
-        self.text(&of.site).day(of.day).time(of.hour)
+        self.text(&of.site).day(of.day).time(of.window_end)
     }
 
     /// By whom, as far as the publishing rules ask.

@@ -65,7 +65,7 @@ mod tests {
     fn the_structure_is_understood() {
         let events = &tables("tamga_vault")["events"];
         assert!(events.has_ttl && events.key.contains(&"visitor".to_owned()), "{events:?}");
-        assert!(events.columns.iter().any(|(name, kind)| name == "hour" && kind == "DateTime('UTC')"));
+        assert!(events.columns.iter().any(|(name, kind)| name == "window_end" && kind == "DateTime('UTC')"));
         let places = &tables("tamga_stats")["places"];
         assert_eq!(places.key, ["site", "window_start", "country", "region"]);
         assert!(places.columns.iter().any(|(name, kind)| name == "visits" && kind == "Nullable(UInt64)"));

@@ -82,8 +82,8 @@ async fn furnished() -> Arc<TempDir> {
             "CREATE TABLE secret.people ENGINE = MergeTree ORDER BY name AS SELECT '{PLANTED}' AS name, 7 AS number"
         ),
         "CREATE VIEW secret.v AS SELECT * FROM secret.people",
-        "INSERT INTO tamga_vault.events (site, day, hour, visitor, path) SELECT 'a.kz', today(), now(), toString(number), '/' FROM numbers(5)",
-        "INSERT INTO tamga_vault.tallies (site, day, hour, reason, count) VALUES ('a.kz', today(), now(), 'count_only', 1)",
+        "INSERT INTO tamga_vault.events (site, day, window_end, visitor, path) SELECT 'a.kz', today(), now(), toString(number), '/' FROM numbers(5)",
+        "INSERT INTO tamga_vault.tallies (site, day, window_end, reason, count) VALUES ('a.kz', today(), now(), 'count_only', 1)",
         "INSERT INTO tamga_stats.site (site, window_start, window_end, views, visitors) SELECT ['a.kz', 'b.kz'][number % 2 + 1], \
          today(), today() + 1, 500 + 1000 * (number % 2), 80 FROM numbers(2)",
         &format!(

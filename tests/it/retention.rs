@@ -206,7 +206,7 @@ async fn a_day_that_is_dropped_is_gone_from_the_disk() {
     let canary: [u8; 16] = *b"canary of a day!";
     let day = "2026-11-22";
     let sql = format!(
-        "INSERT INTO events (site, day, hour, visitor) VALUES ('shop.kz', '{day}', '{day} 04:00:00', 'canary of a day!')"
+        "INSERT INTO events (site, day, window_end, visitor) VALUES ('shop.kz', '{day}', '{day} 04:00:00', 'canary of a day!')"
     );
     vault.execute(&sql, &[]).await.unwrap();
     let data = fixture.folder.path().join("vault");

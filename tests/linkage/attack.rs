@@ -258,32 +258,22 @@ pub(crate) fn is_right(secret: &Secret, guess: &BTreeMap<&'static str, String>, 
     }
 }
 
-/// The candidates of a vault that is kept to the hour, for its administrator: how many visits look like this payment.
-pub(crate) struct Vault {
-    candidates: HashMap<(i64, String, String, u16, String), HashMap<u8, u32>>,
-}
+/// The candidates of a day in the vault, for its administrator: the visits to the payment page, by network class. Place, client and
+/// hour lie under other pseudonyms, so nothing of the payment log is beside them.
+pub(crate) struct Vault(HashMap<u8, u32>);
 
 impl Vault {
-    pub(crate) fn new(rows: impl Iterator<Item = (i64, String, String, u16, String, u8)>) -> Self {
-        let mut candidates: HashMap<_, HashMap<u8, u32>> = HashMap::new();
-        for (hour, region, browser, major, os, network) in rows {
-            *candidates.entry((hour, region, browser, major, os)).or_default().entry(network).or_default() += 1;
-        }
-        Self { candidates }
+    pub(crate) fn new(networks: impl Iterator<Item = u8>) -> Self {
+        let mut candidates = HashMap::new();
+        networks.for_each(|network| *candidates.entry(network).or_default() += 1);
+        Self(candidates)
     }
 
-    /// The chance of picking the right row. Who has the key knows the network's byte too. `hour` is the payment's, `truth`
-    /// the one in which the payment page was opened: another one is not looked at.
-    pub(crate) fn chance(&self, payment: &Payment, hour: i64, truth: i64, network: Option<u8>) -> f64 {
-        if hour != truth {
-            return 0.0;
-        }
-        let Agent { browser, major, os } = payment.agent;
-        let key = (hour, payment.region.clone(), browser.to_owned(), major, os.to_owned());
-        let Some(found) = self.candidates.get(&key) else { return 0.0 };
+    /// The chance of picking the right row on the day of the payment. Who has the key knows the network's byte.
+    pub(crate) fn chance(&self, network: Option<u8>) -> f64 {
         let alike = match network {
-            Some(network) => found.get(&network).copied().unwrap_or(0),
-            None => found.values().sum(),
+            Some(network) => self.0.get(&network).copied().unwrap_or(0),
+            None => self.0.values().sum(),
         };
         if alike == 0 { 0.0 } else { 1.0 / f64::from(alike) }
     }

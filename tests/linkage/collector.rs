@@ -85,7 +85,7 @@ impl Collector {
         let zone = jiff::tz::TimeZone::get("Asia/Almaty")?;
         let begin = Clock::machine().now().to_zoned(zone.clone()).date().tomorrow()?.to_zoned(zone)?.timestamp();
         let clock = Clock::simulated(begin);
-        let mut running = serve::start(config, clock.clone(), None).await?;
+        let mut running = serve::start(config, clock.clone()).await?;
         running.stores().await?;
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);

@@ -170,19 +170,14 @@ fn beacons(number: usize, world: &World) -> Vec<Beacon> {
 async fn vault(collector: &Collector, site: &str) -> anyhow::Result<Vault> {
     #[derive(serde::Deserialize)]
     struct Row {
-        hour: i64,
-        region: String,
-        browser: String,
-        major: u16,
-        os: String,
         network: u8,
     }
     let sql = format!(
-        "SELECT toInt64(toUnixTimestamp(hour)) AS hour, region, browser, browser_major AS major, os, network FROM events \
-         WHERE site = '{site}' AND type = 'view' AND path = '/pay/:order'"
+        "SELECT any(network) AS network FROM events \
+         WHERE site = '{site}' AND type = 'view' AND path = '/pay/:order' GROUP BY visit"
     );
     let rows: Vec<Row> = collector.administrator(&sql).await?;
-    Ok(Vault::new(rows.into_iter().map(|row| (row.hour, row.region, row.browser, row.major, row.os, row.network))))
+    Ok(Vault::new(rows.into_iter().map(|row| row.network)))
 }
 
 /// Everything about one scale, over its seeds.
@@ -233,15 +228,13 @@ async fn scale(
             }
         }
 
-        let begin = collector.begin_second();
         for payment in &tracked {
             let truth = world.visits[payment.visit].paid.unwrap_or_default() / 1000;
             let day = (truth * 1000 / DAY_MS) as usize;
             let Some(vault) = vaults.get(&(*number, day)) else { continue };
-            let hour = |second: i64| begin + second.div_euclid(3600) * 3600;
             let network = keys.get(&(*number, day)).map(|key| network_byte(key, payment.address));
-            let alone = Rate::sum([vault.chance(payment, hour(payment.second), hour(truth), None)]);
-            let with_key = Rate::sum([vault.chance(payment, hour(payment.second), hour(truth), network)]);
+            let alone = Rate::sum([vault.chance(None)]);
+            let with_key = Rate::sum([vault.chance(network)]);
             figures.administrator = figures.administrator.and(alone);
             figures.thief = figures.thief.and(with_key);
         }

@@ -262,8 +262,9 @@ const INTRODUCTION: &str = "# Can it be joined?\n\n\
     * **Chance** is how often the attacker's guess is right of somebody else who paid on that site and day. Beside it stands the negative\n\
       control: what the attacker gets right of payers who refused (GPC), of whom there is no telemetry. The attacker shown is the one of\n\
       three who gains most, chosen after the fact, which favours it.\n\
-    * **The administrator** has a copy of the vault, for as long as it is kept (about two days), and picks among the rows that look\n\
-      like the payment: hour, region, browser, version, system. **The thief** has the day's key as well, and so the network's byte.\n\n";
+    * **The administrator** has a copy of the vault, for as long as it is kept (about two days), and picks among the visits to the\n\
+      payment page of that day: place, client and hour lie under other pseudonyms. **The thief** has the day's key as well, and so the\n\
+      network's byte.\n\n";
 
 const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. On many networks, one in 55 random offsets of a cell reveals the visitor.\n\
     What the rules allow by calculation, and when it is more, stands in\n\
@@ -273,9 +274,8 @@ const N_MINUS_1: &str = "On one network any number of fakes counts as three, and
 
 const READING: &str = "## How to read this\n\n\
     The rows of a vault can be tied to a name by the one who has both, most of all on small sites: this is why nobody but service accounts\n\
-    reaches it, why it is kept for about two days, to the hour and in narrow rows, and why `tamga verify` looks who could.\n\
-    What lowers the administrator's figure: a longer hour, a shorter life (`publish_every` of a few hours), fewer items in the\n\
-    site's profile. The thief's key is dead half an hour after its day.\n\n\
+    reaches it, why it is kept for about two days, in rows that do not join, and why `tamga verify` looks who could.\n\
+    What lowers the administrator's figure: longer windows (`publish_every`), fewer items in the site's profile. The thief's key is dead half an hour after its day.\n\n\
     A scale that is not in the table was not run for it. Not tried here: an attacker who watches the network, and one who runs the machine while it works.\n";
 
 /// Bars by scale: naive, administrator, thief, analyst, chance.

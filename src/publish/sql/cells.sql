@@ -2,7 +2,7 @@
 --
 -- `visits` has one row per visit and pseudonym. At most 200 views, exits and events of a visit count, and at most
 -- 20,000 contributions of a pseudonym.
---   views: step, path, hour and previous path, in the order of steps. `began`: the first view is in this window.
+--   views: step, path and previous path, in the order of steps. `began`: the first view is in this window.
 --   parts: the visit's contributions. Each has the source, the first and second dimension, and the measures.
 -- `visitors` adds up what each pseudonym has. `counts`: it is confirmed; in windows of 7 days it counts only on its first day of
 -- the week, so that no visitor counts twice. `class`: the network class for the network cap; in windows of 7 days it includes
@@ -17,9 +17,10 @@ WITH
             visit,
             max(confirmed) AS is_confirmed,
             max(new_week) AS is_new,
+            max(new_window) AS is_first,
             min(day) AS first_day,
             min(network) AS first_network,
-            arraySort(groupArrayIf(200)((step, toString(path), hour, toString(previous_path)), type = 'view')) AS views,
+            arraySort(groupArrayIf(200)((step, toString(path), toString(previous_path)), type = 'view')) AS views,
             length(views) AS viewed,
             views[1].1 = 1 AS began,
             began AND viewed = 1 AND max(engaged_s) < 10 AS bounced,
@@ -40,9 +41,6 @@ WITH
             toString(max(duration_s)) AS duration,
             groupArrayIf(200)(toString(exit_domain), type = 'exit') AS exits,
             groupArrayIf(200)(toString(name), type = 'event') AS names,
-            min((country = '', hour, country, region)) AS place,
-            min((browser = '', hour, browser, browser_major)) AS client,
-            min((device = '', hour, device, os)) AS device_os,
             max(visit_number) AS number,
             max(absence) AS absent,
             max(cohort) AS since{declared},
@@ -58,7 +56,7 @@ WITH
             max(is_confirmed) AND (NOT {week:Bool} OR max(is_new)) AS counts,
             if({week:Bool}, toUInt16(dateDiff('day', {first_day:Date}, min(visits.first_day))) * 256, 0) + min(first_network) AS class,
             toUInt16(least(countIf(began), 2000)) AS began_visits,
-            minIf((views[1].3, channel, source, origin, landing, campaign.1, campaign.2), began) AS home,
+            minIf((NOT is_first, channel, source, origin, landing, campaign.1, campaign.2), began) AS home,
             max(visits.absent) AS longest,
             max(visits.since) AS since_week,
             arrayConcat(groupArrayArray(20000)(visits.parts), {by_visitor}) AS all_parts

@@ -6,17 +6,16 @@ WITH
     (
         SELECT
             visitor,
-            max(confirmed AND hour >= start) AND (NOT {week:Bool} OR max(new_week)) AS counts,
+            max(confirmed AND window_end > start) AND (NOT {week:Bool} OR max(new_week)) AS counts,
             if({week:Bool}, toUInt16(dateDiff('day', {first_day:Date}, min(day))) * 256, 0) + min(network) AS class,
-            counts AND minIf(hour, confirmed) >= start AS fresh,
+            counts AND minIf(window_end, confirmed) > start AS fresh,
             if(fresh, max(new_day) + 2 * max(new_week) + 4 * max(new_month) + 8 * max(new_ever), 0) AS flags,
-            least(2000, countIf(type = 'view' AND hour >= start)) AS viewed,
-            least(2000, uniqExactIf(visit, type = 'view' AND step = 1 AND hour >= start)) AS began
+            least(2000, countIf(type = 'view' AND window_end > start)) AS viewed,
+            least(2000, uniqExactIf(visit, type = 'view' AND step = 1 AND window_end > start)) AS began
         FROM events
-        WHERE site = {site:String} AND day BETWEEN {first_day:Date} AND {last_day:Date}
-            AND hour < toDateTime({end:UInt32}, 'UTC') AND suspect = '' AND {slice}
+        WHERE {of_day} AND suspect = '' AND {slice}
         GROUP BY site, visitor
-        HAVING max(hour) >= start
+        HAVING max(window_end) > start
     )
 SELECT
     toUInt8(flags) AS flags,

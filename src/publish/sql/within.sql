@@ -1,2 +1,2 @@
-site = {site:String} AND day BETWEEN {first_day:Date} AND {last_day:Date}
-    AND hour >= toDateTime({start:UInt32}, 'UTC') AND hour < toDateTime({end:UInt32}, 'UTC')
+site = {site:String} AND day BETWEEN {first_day:Date} - 6 AND {last_day:Date}
+    AND window_end > toDateTime({start:UInt32}, 'UTC') AND window_end <= toDateTime({end:UInt32}, 'UTC')

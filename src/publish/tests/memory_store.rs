@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::super::apart_tables::APART_TABLES;
+use super::super::apart_tables::ApartTable;
 use super::super::leases::LEASES;
 use super::super::publisher::{DELETE_SEEDS, LEDGER_END, ROWS_OF_WINDOW, SEED, SEEDS_UNTIL};
 use super::super::retention::{AGED, PARTITIONS, PUBLISHED};
@@ -79,6 +79,11 @@ fn column(row: &Value, name: &str) -> i64 {
     row[name].as_i64().expect("an integer")
 }
 
+/// The tables that are counted from one attribute.
+fn apart() -> impl Iterator<Item = ApartTable> {
+    ApartTable::all(&super::site()).into_iter()
+}
+
 impl State {
     fn of_window<'a>(&'a self, table: &str, params: &[(&str, String)]) -> Vec<&'a Value> {
         let (site, start) = (param(params, "site"), param(params, "start").parse::<i64>().expect("a number"));
@@ -100,18 +105,18 @@ impl State {
                 let row = |row: &Value| json!({ "end": row["window_end"], "at": row["published_at"] });
                 self.tables.get("publications").map_or(Vec::new(), |rows| rows.iter().map(row).collect())
             }
-            LEASES | PARTITIONS | AGED | queries::EARLIEST | queries::EVENTS_BY_HOUR | queries::TALLIES => {
+            LEASES | PARTITIONS | AGED | queries::EARLIEST | queries::EVENTS_BY_WINDOW | queries::TALLIES => {
                 self.canned(sql)
             }
             _ if *sql == *queries::TOTAL => self.of_rows("site", params),
             _ if sql.starts_with("-- The cells of every table") => self.of_rows("cells", params),
             _ if sql == snapshot::query() => vec![self.fingerprint(params)],
             _ if *sql == *queries::FREQUENT_VALUES => Vec::new(),
-            _ if APART_TABLES.iter().any(|table| *sql == table.cells_query() && table.into == "places") => {
+            _ if apart().any(|table| *sql == table.cells_query() && table.into == "places") => {
                 self.of_rows("places", params)
             }
-            _ if APART_TABLES.iter().any(|table| *sql == table.count_query()) => vec![json!({ "count": 1 })],
-            _ if APART_TABLES.iter().any(|table| *sql == table.cells_query()) => Vec::new(),
+            _ if apart().any(|table| *sql == table.count_query()) => vec![json!({ "count": 1 })],
+            _ if apart().any(|table| *sql == table.cells_query()) => Vec::new(),
             _ if SEPARATE_TABLES.iter().any(|table| *sql == table.count_query()) => Vec::new(),
             _ => panic!("not a query of the publisher: {sql}"),
         }
@@ -129,10 +134,10 @@ impl State {
     /// A hash of everything that can be counted of a window and its day.
     fn fingerprint(&self, params: &[(&str, String)]) -> Value {
         let end = param(params, "end").parse::<i64>().expect("a number");
-        let mut hours = self.canned(queries::EVENTS_BY_HOUR);
-        hours.retain(|row| column(row, "hour") < end);
+        let mut windows = self.canned(queries::EVENTS_BY_WINDOW);
+        windows.retain(|row| column(row, "end") <= end);
         let counted = ["site", "cells", "places"].map(|name| self.of_rows(name, params));
-        let rows = [json!(counted), json!(self.canned(queries::TALLIES)), json!(hours)];
+        let rows = [json!(counted), json!(self.canned(queries::TALLIES)), json!(windows)];
         let mut hash = DefaultHasher::new();
         json!(rows).to_string().hash(&mut hash);
         json!({ "rows": 0, "batches": hash.finish() })

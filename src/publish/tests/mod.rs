@@ -17,7 +17,7 @@ use memory_store::{MemoryStore, State};
 
 use super::leases::LEASES;
 use super::noise::{Noise, TOTAL_NOISE};
-use super::queries::{EARLIEST, EVENTS_BY_HOUR, TALLIES};
+use super::queries::{EARLIEST, EVENTS_BY_WINDOW, TALLIES};
 use super::retention::PARTITIONS;
 use super::{Progress, PublishedSite, Publisher, RetentionWorker, Schedule};
 use crate::clock::Clock;
@@ -39,8 +39,8 @@ fn fill(store: &MemoryStore, people: u64) {
     let mut set = |name: &str, rows: Value| {
         state.answers.insert(name.to_owned(), serde_json::from_value(rows).expect("a list"));
     };
-    set(EARLIEST, json!([{ "start": START + 7_200 }]));
-    set(EVENTS_BY_HOUR, json!([{ "hour": START + 7_200, "count": people * 3 }]));
+    set(EARLIEST, json!([{ "end": START + DAY_S }]));
+    set(EVENTS_BY_WINDOW, json!([{ "end": START + DAY_S, "count": people * 3 }]));
     set(LEASES, json!([{ "node": NODE, "complete_until": START + 30 * DAY_S, "written_at": START }]));
 }
 
@@ -173,7 +173,7 @@ async fn events_that_come_after_publication_are_counted_as_late() {
     let mut publisher = publisher(&store, &clock, folder.path());
     publisher.pass().await;
     // 200 more events of the first window arrived; the second window has none.
-    store.state().answers.insert(EVENTS_BY_HOUR.to_owned(), vec![json!({ "hour": START + 7_200, "count": 500 })]);
+    store.state().answers.insert(EVENTS_BY_WINDOW.to_owned(), vec![json!({ "end": START + DAY_S, "count": 500 })]);
     clock.advance_to(moment(START + 2 * DAY_S));
     publisher.pass().await;
     clock.advance_to(moment(START + 3 * DAY_S));

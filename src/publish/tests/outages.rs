@@ -66,9 +66,9 @@ impl Delivery {
     fn show(&self, state: &mut State) {
         arrived(state, 0, "");
         arrived(state, self.delivered, &format!(" {START}"));
-        let hours = vec![json!({ "hour": START + 7_200, "count": self.delivered * 3 })];
-        state.answers.insert(EVENTS_BY_HOUR.to_owned(), hours);
-        state.answers.insert(EARLIEST.to_owned(), vec![json!({ "start": START + 7_200 })]);
+        let windows = vec![json!({ "end": START + DAY_S, "count": self.delivered * 3 })];
+        state.answers.insert(EVENTS_BY_WINDOW.to_owned(), windows);
+        state.answers.insert(EARLIEST.to_owned(), vec![json!({ "end": START + DAY_S })]);
         let lease = |(node, spool): &(&str, Spool)| json!({ "node": node, "complete_until": spool.watermark, "written_at": spool.written_at });
         state.answers.insert(LEASES.to_owned(), self.nodes.iter().map(lease).collect());
     }
@@ -190,8 +190,8 @@ async fn rows_that_arrive_between_two_queries_are_in_all_tables_or_in_none() {
         let (mut calls, few, many) = (0, 300, 6_000);
         let set = move |state: &mut State, people: u64| {
             arrived(state, people, "");
-            let hours = vec![json!({ "hour": START + 7_200, "count": people * 3 })];
-            state.answers.insert(EVENTS_BY_HOUR.to_owned(), hours);
+            let windows = vec![json!({ "end": START + DAY_S, "count": people * 3 })];
+            state.answers.insert(EVENTS_BY_WINDOW.to_owned(), windows);
         };
         set(&mut store.state(), few);
         store.state().meanwhile = Some(Box::new(move |state| {

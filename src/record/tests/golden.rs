@@ -7,7 +7,7 @@ use std::path::Path;
 
 use jiff::civil::date;
 
-use crate::event::{Client, Entry, Tally};
+use crate::event::{Entry, Tally};
 use crate::privacy::pseudonymous::{
     Attribute, Event, EventKind, Failure, FirstVisitFlags, Pseudonym, Pseudonymous, PseudonymousBeacon, RowSubject,
     Signal,
@@ -20,20 +20,18 @@ fn beacon() -> PseudonymousBeacon {
         Pseudonymous::made_up(Event {
             site: "jetpay.kz".into(),
             day,
-            hour: 1_795_338_000,
+            window_end: 1_795_374_000,
             visitor: Pseudonym::made_up([0x11; 16]),
             visit: Pseudonym::made_up([0x22; 16]),
             view: Pseudonym::made_up([number; 16]),
             confirmed: true,
             network: 255,
             first_visit: FirstVisitFlags { new_day: true, new_week: false, new_month: true, new_ever: false },
+            new_window: true,
             visit_number: "3-5",
             kind,
             step: 30,
             duration_s: 65_535,
-            country: "KZ".into(),
-            region: "Алматы".into(),
-            client: Client { browser: "Firefox", browser_major: 145, os: "Linux", device: "desktop" },
             suspect: "",
             absence: "2-3",
             cohort: "5-8",
@@ -42,7 +40,7 @@ fn beacon() -> PseudonymousBeacon {
     let subject = |number: u8| RowSubject {
         site: "jetpay.kz".into(),
         day,
-        hour: 1_795_338_000,
+        window_end: 1_795_374_000,
         visitor: Pseudonym::made_up([number; 16]),
         confirmed: false,
         network: 7,
@@ -65,6 +63,7 @@ fn beacon() -> PseudonymousBeacon {
             value: "x".repeat(200).into(),
             detail: "Алматы".into(),
             step: 2,
+            visit_tag: 513,
         })],
         signals: vec![Pseudonymous::made_up(Signal {
             subject: subject(0x44),
@@ -81,7 +80,7 @@ fn beacon() -> PseudonymousBeacon {
         tallies: vec![Tally {
             site: "jetpay.kz".into(),
             day,
-            hour: 1_795_338_000,
+            window_end: 1_795_374_000,
             reason: "count_only".into(),
             count: 4_000_000_000,
         }],

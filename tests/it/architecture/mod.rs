@@ -25,12 +25,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("generations", &["secret"]),
     ("outcome", &[]),
+    ("window", &[]),
     ("items", &[]),
     ("config", &["items", "outcome"]),
     ("event", &["secret"]),
     ("decode", &["config", "event", "outcome", "secret"]),
     ("enrich", &["event", "generations", "outcome", "secret"]),
-    ("privacy", &["event", "files", "items", "secret"]),
+    ("privacy", &["event", "files", "items", "secret", "window"]),
     ("pipeline", &["decode", "enrich", "event", "outcome", "privacy"]),
     ("record", &["event", "privacy"]),
     ("spool", &[]),
@@ -54,11 +55,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "record",
             "secret",
             "spool",
+            "window",
         ],
     ),
     ("store", &["clock", "config", "files", "record", "spool"]),
     ("verify", &["audit", "clock", "config", "privacy", "store"]),
-    ("publish", &["clock", "config", "files", "items", "record", "secret", "store"]),
+    ("publish", &["clock", "config", "files", "items", "record", "secret", "store", "window"]),
 ];
 const MAY_IMPORT_ALL: &[&str] = &["serve"];
 

@@ -230,7 +230,7 @@ async fn nobody_finds_a_small_group_in_what_is_published_of_a_day() {
     // The last figure is the minimum of published rows; the smallest site had 29 to 36.
     let sites = [("a.kz", 500, 20), ("b.kz", 1_000, 30), ("c.kz", 4_000, 30)];
     for (domain, visits, _) in sites {
-        traffic::day(&world.vault, domain, &day, visits).await;
+        traffic::day(&world.vault, domain, &day, day.end, visits).await;
     }
     world.end(&day).await;
     world.publisher(sites.map(|(domain, ..)| site(domain, 24 * 60)).into()).pass().await;

@@ -72,11 +72,15 @@ async fn thirty_days_of_four_sites() {
     let (mut vault_bytes, mut publishing) = ((0, 0), Duration::ZERO);
     for number in 0..days {
         let day = world.day();
-        for (name, visits) in SITES.iter().chain(&WEEKLY) {
-            traffic::day(&world.vault, name, &day, *visits).await;
+        for (name, visits) in SITES {
+            traffic::day(&world.vault, name, &day, day.end, visits).await;
+        }
+        let week = Schedule::new(ZONE, 7 * 24 * 60).unwrap().containing(day.start);
+        for (name, visits) in WEEKLY {
+            traffic::day(&world.vault, name, &day, week.end, visits).await;
         }
         if number == 0 {
-            vault_bytes = bytes(&world.vault, &["events"]).await;
+            vault_bytes = bytes(&world.vault, &["events", "attributes", "tallies"]).await;
         }
         world.end(&day).await;
         let began = Instant::now();
@@ -194,7 +198,7 @@ async fn a_day_of_ten_million_events_is_published_while_more_come() {
     let visits = u32::try_from(setting("TAMGA_SCALE_EVENTS", 10_000_000) * 100 / 471).unwrap();
     let world = World::new().await;
     let day = world.day();
-    traffic::day(&world.vault, "big.kz", &day, visits).await;
+    traffic::day(&world.vault, "big.kz", &day, day.end, visits).await;
     merged(&world.vault).await;
     let size = bytes(&world.vault, &[]).await;
     world.end(&day).await;
@@ -204,7 +208,7 @@ async fn a_day_of_ten_million_events_is_published_while_more_come() {
         let (vault, stop, came, next) = (world.vault.clone(), stop.clone(), came.clone(), world.day());
         async move {
             while !stop.load(Ordering::Relaxed) {
-                traffic::day(&vault, "big.kz", &next, 100).await;
+                traffic::day(&vault, "big.kz", &next, next.end, 100).await;
                 came.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }

@@ -87,8 +87,8 @@ async fn one_byte_does_not_hide_the_rest_of_a_header() {
     let plain = edge.view(2, 0, None).await;
     assert_eq!(plain.outcome(), "accepted");
     let plain = edge.rows().await;
-    assert_eq!((rows.event().browser.as_str(), rows.event().suspect.as_str()), (plain.event().browser.as_str(), ""));
-    assert!(!rows.event().browser.is_empty());
+    assert_eq!((rows.of_visit("client"), rows.event().suspect.as_str()), (plain.of_visit("client"), ""));
+    assert!(!rows.of_visit("client")[0].is_empty());
     let gpc = edge.beacon(view_of(3, 0, "/")).header("Sec-GPC", "1").header("X-Other", "қ").send().await;
     assert_eq!(gpc.outcome(), "dropped");
     let pixel = edge.call("GET", "/v1/count.gif?site=jetpay.kz").header("Referer", "https://jetpay.kz/docs/қала");
@@ -171,8 +171,7 @@ async fn what_a_policy_does_not_list_is_not_kept() {
     assert_eq!(edge.beacon(body).header("Origin", "https://aitu.kz").send().await.outcome(), "accepted");
     let rows = edge.rows().await;
     let items = tamga::items::Items::of(Some("aitu"), None).unwrap();
-    let event = rows.event();
-    assert_eq!(event.place[0].is_empty(), !items.country);
-    assert_eq!(event.browser.is_empty(), !items.browser);
+    assert_eq!(rows.of_visit("place")[0].is_empty(), !items.country);
+    assert_eq!(rows.of_visit("client")[0].is_empty(), !items.browser);
     assert_eq!(rows.attributes.is_empty(), !items.provider);
 }

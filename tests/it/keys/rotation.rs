@@ -192,7 +192,7 @@ async fn each_record_at_midnight_is_under_the_one_key_of_its_day() {
             .collect();
         assert_eq!(under.len(), 1, "each record is hashed once, under one key");
         let (index, day, row) = under[0];
-        assert_eq!((row.day, row.hour), (day, if index == 0 { 1_795_370_400 } else { 1_795_374_000 }));
+        assert_eq!((row.day, row.window_end), (day, 1_795_374_000 + 86_400 * index as u32));
         by_day[index] += 1;
     }
     assert_eq!(acknowledged.len(), rows.events.len());

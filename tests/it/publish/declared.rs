@@ -6,6 +6,7 @@ pub(super) async fn declared_items_are_published(world: &World) {
     let exact = world
         .exact(
             "SELECT 'order' AS name, uniqExact(visit) AS number FROM events WHERE events.name = 'paid' AND suspect = ''
+             UNION ALL SELECT 'visits', uniqExact(visit) FROM events WHERE suspect = ''
              UNION ALL SELECT 'top', uniqExact(visit) FROM events WHERE path = '/0' AND suspect = ''
              UNION ALL SELECT 'a', uniqExact(visit) FROM events WHERE variant = 'a' AND suspect = ''
              UNION ALL SELECT concat(previous_path, '>', path), uniqExact(visit) FROM events
@@ -38,6 +39,15 @@ pub(super) async fn declared_items_are_published(world: &World) {
     assert_eq!((&step(1)["funnel"], &step(1)["name"]), (&Value::from("buy"), &Value::from("/0")));
     assert!(number(step(1), "visits").abs_diff(exact["top"]) <= OF_PEOPLE, "{} but {}", step(1), exact["top"]);
     assert!(number(step(2), "visits").abs_diff(exact["step 2"]) <= OF_PEOPLE, "{} but {}", step(2), exact["step 2"]);
+
+    // Of a visit's rows, the last word counts.
+    let pairs = world.published("pairs").await;
+    let by_duration: Vec<_> = pairs.iter().filter(|row| row["second_dimension"] == "duration").collect();
+    let durations: Vec<_> = by_duration.iter().map(|row| [&row["first"], &row["second"]]).collect();
+    assert_eq!(durations, [[&Value::from("phone"), &"1800".into()], [&"phone".into(), &"30".into()]]);
+    for row in by_duration {
+        assert!(number(row, "visits").abs_diff(exact["visits"] / 2) <= OF_OTHERS + 100, "{row} of {}", exact["visits"]);
+    }
 
     let moves = world.published("transitions").await;
     assert!(moves.len() > 10, "{moves:?}");

@@ -63,37 +63,37 @@ impl World {
     /// Fills yesterday with visits of one to seven views. Nine of ten visitors are confirmed, and some are suspects.
     async fn visits(&self, count: u32) {
         let day = self.day();
+        let last = Timestamp::from_second(day.end.as_second() - 1).unwrap();
         let sql = "INSERT INTO events SELECT 1, {site:String}, {day:Date},
-                toDateTime({start:UInt32} + 3600 * (cityHash64(v, 1) % 24), 'UTC'),
+                toDateTime(least({start:UInt32} + {length:UInt32} * (1 + intDiv(3600 * (cityHash64(v, 1) % 24), {length:UInt32})), {end:UInt32}), 'UTC'),
                 toFixedString(unhex(hex(sipHash128(v, 'b'))), 16), toFixedString(unhex(hex(sipHash128(v, 's'))), 16),
                 toFixedString(unhex(hex(sipHash128(v, n, 'v'))), 16),
-                v % 10 > 0 AND s > 0, cityHash64(v, 2) % 200, 1, toDayOfWeek({day:Date}) = 1 OR v % 2, v % 3 = 0, v % 5 = 0, '1',
+                v % 10 > 0 AND s > 0, cityHash64(v, 2) % 200, 1, toDayOfWeek({day:Date}) = 1 OR v % 2, v % 3 = 0, v % 5 = 0, s = 0, '1',
                 if(s % 2 = 0, 'view', 'engage'),
                 if(s % 2 = 0, '/' || toString(toUInt32(350 * pow((cityHash64(v, s, 3) % 1000) / 1000, 3))), ''),
                 if(s % 2 = 0 AND s > 0, '/' || toString(toUInt32(350 * pow((cityHash64(v, s - 2, 3) % 1000) / 1000, 3))), ''),
                 n + 1, 0, if(s % 2 = 1, 10 * (cityHash64(v, s) % 3), 0),
                 if(s = 0, ['direct', 'search', 'social'][v % 3 + 1], ''),
                 if(s = 0 AND v % 3 > 0, 's' || toString(toUInt32(40 * pow((cityHash64(v, 4) % 1000) / 1000, 3))), ''),
-                '', '', '', if(v % 40 > 0, 'KZ', 'KG'), 'r' || toString(toUInt32(16 * pow((cityHash64(v, 5) % 1000) / 1000, 3))),
-                ['Chrome', 'Safari', 'Firefox'][cityHash64(v, 6) % 3 + 1], 100 + toUInt32(30 * pow((cityHash64(v, 7) % 1000) / 1000, 4)),
-                ['Android', 'iOS'][v % 2 + 1], 'phone', '', '', if(v % 50 = 7, 'odd', ''),
+                '', '', '', '', '', if(v % 50 = 7, 'odd', ''),
                 if(s = 0, ['never', '1', '2-3'][v % 3 + 1], ''), ['0', '1', '5-8'][v % 3 + 1]
             FROM (SELECT number AS v, arrayJoin(range(2 * (1 + cityHash64(number, 8) % 7))) AS s, intDiv(s, 2) AS n FROM numbers({count:UInt32}))";
         let parameters = [
             ("site", SITE.to_owned()),
             ("day", day.first_day.to_string()),
             ("start", day.start.as_second().to_string()),
+            ("length", (self.schedule.minutes() * 60).to_string()),
+            ("end", self.schedule.containing(last).end.as_second().to_string()),
             ("count", count.to_string()),
         ];
         self.vault.execute(sql, &parameters).await.unwrap();
         // Some visits also have orders, an experiment, outbound links, searches, errors, and a device part.
-        let more = "INSERT INTO events (batch, site, day, hour, visitor, visit, view, confirmed, network, new_day, new_week, type,
-                step, country, browser, device, os, exit_domain, name, variant, suspect)
-            SELECT 2, {site:String}, {day:Date}, toDateTime({start:UInt32} + 3600 * (cityHash64(v, 1) % 24), 'UTC'),
+        let more = "INSERT INTO events (batch, site, day, window_end, visitor, visit, view, confirmed, network, new_day, new_week, type,
+                step, exit_domain, name, variant, suspect)
+            SELECT 2, {site:String}, {day:Date}, toDateTime(least({start:UInt32} + {length:UInt32} * (1 + intDiv(3600 * (cityHash64(v, 1) % 24), {length:UInt32})), {end:UInt32}), 'UTC'),
                 toFixedString(unhex(hex(sipHash128(v, 'b'))), 16), toFixedString(unhex(hex(sipHash128(v, 's'))), 16),
                 toFixedString(unhex(hex(sipHash128(v, 0, 'v'))), 16), v % 10 > 0, cityHash64(v, 2) % 200, 1, toDayOfWeek({day:Date}) = 1 OR v % 2, what.1, 1,
-                if(v % 40 > 0, 'KZ', 'KG'), ['Chrome', 'Safari', 'Firefox'][cityHash64(v, 6) % 3 + 1], 'phone',
-                ['Android', 'iOS'][v % 2 + 1], what.2, what.3, what.4, if(v % 50 = 7, 'odd', '')
+                what.2, what.3, what.4, if(v % 50 = 7, 'odd', '')
             FROM (SELECT number AS v, arrayJoin([
                 ('event', '', 'paid', ''), ('event', '', 'button', ['a', 'b'][v % 2 + 1]),
                 ('exit', ['kaspi.kz', 'post.kz', 'rare.kz'][least(3, 1 + cityHash64(v, 9) % 30)], '', '')]) AS what
@@ -127,15 +127,15 @@ impl World {
             ),
         ] {
             let sql = format!(
-                "INSERT INTO {table} (batch, site, day, hour, visitor, confirmed, network, new_week, {columns})
-                SELECT 3, {{site:String}}, {{day:Date}}, toDateTime({{start:UInt32}}, 'UTC'), toFixedString(unhex(hex(sipHash128(v, '{table}'))), 16),
+                "INSERT INTO {table} (batch, site, day, window_end, visitor, confirmed, network, new_week, {columns})
+                SELECT 3, {{site:String}}, {{day:Date}}, toDateTime({{end:UInt32}}, 'UTC'), toFixedString(unhex(hex(sipHash128(v, '{table}'))), 16),
                     v % 10 > 0, cityHash64(v, 2) % 200, 1, {values} FROM (SELECT number AS v FROM numbers({{count:UInt32}}) WHERE number % {every} = 0)"
             );
             self.vault.execute(&sql, &parameters).await.unwrap();
         }
         self.apart(&parameters).await;
         let tallies =
-            "INSERT INTO tallies SELECT 4, {site:String}, {day:Date}, toDateTime({start:UInt32}, 'UTC'), reason, 200
+            "INSERT INTO tallies SELECT 4, {site:String}, {day:Date}, toDateTime({end:UInt32}, 'UTC'), reason, 200
             FROM (SELECT arrayJoin(['bot:search', 'outcome:accepted', 'outcome:duplicate']) AS reason)";
         self.vault.execute(tallies, &parameters).await.unwrap();
         let until = self.clock.now_ms() as f64 / 1000.0;
@@ -154,7 +154,7 @@ impl World {
             goals: BTreeMap::from([("order".to_owned(), "paid".to_owned()), ("top".to_owned(), "/0".to_owned())]),
             funnels: BTreeMap::from([("buy".to_owned(), ["/0", "/1", "paid"].map(str::to_owned).to_vec())]),
             experiments: vec!["button".to_owned()],
-            pairs: vec![["country", "channel"].map(str::to_owned)],
+            pairs: [["country", "channel"], ["device", "duration"]].map(|pair| pair.map(str::to_owned)).into(),
         }
     }
 
@@ -261,8 +261,12 @@ async fn published_numbers_are_those_of_the_vault_and_count_many_visitors() {
         let rows = world.published(table).await;
         assert!(!rows.is_empty(), "{table} is published");
         if rows.iter().all(|row| row[column].is_u64()) {
-            // An experiment has its visits once for each goal.
-            let rows: Vec<_> = rows.iter().filter(|row| row.get("goal").is_none_or(|goal| goal == "order")).collect();
+            // An experiment has its visits once for each goal, and a pair has its own.
+            let is_first = |row: &&Value| {
+                let is = |column, value: &str| row.get(column).is_none_or(|known| known == value);
+                is("goal", "order") && is("first_dimension", "country")
+            };
+            let rows: Vec<_> = rows.iter().filter(is_first).collect();
             let sum: u64 = rows.iter().map(|row| number(row, column)).sum();
             assert!(
                 sum.abs_diff(sums[total]) <= OF_OTHERS * rows.len() as u64,

@@ -9,7 +9,6 @@ mod planted;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use jiff::tz::TimeZone;
 use tamga::enrich::{GeoIp, Lookups, SiteEnrich, SiteWords};
 use tamga::event::{ReceivedBeacon, ReceivedEvent, Sender};
 use tamga::items::Items;
@@ -18,6 +17,7 @@ use tamga::privacy::pseudonym::DayKey;
 use tamga::privacy::scrub::{PathRules, error_template, search_term};
 use tamga::privacy::{SiteRules, pseudonymise};
 use tamga::secret::{Personal, Secret};
+use tamga::window::Schedule;
 use tamga::{decode, enrich, record};
 
 use planted::{ENCODINGS, KINDS, Random, as_sent, encode, identifier, is_left};
@@ -140,10 +140,10 @@ impl Edge {
             };
             let rules = SiteRules {
                 site: "site.kz".into(),
-                zone: TimeZone::UTC,
+                schedule: Schedule::new("UTC", 24 * 60).unwrap(),
                 items: Items::of(Some("jetpay"), None).unwrap(),
                 policy_version: String::new(),
-                window_minutes: 24 * 60,
+                pairs: Vec::new(),
                 paths: rules(templates),
             };
             (SiteEnrich::new(words), rules)

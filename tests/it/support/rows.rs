@@ -7,7 +7,7 @@ use tamga::spool::DeliveryBatch;
 pub(crate) struct EventRow {
     pub(crate) site: String,
     pub(crate) day: u16,
-    pub(crate) hour: u32,
+    pub(crate) window_end: u32,
     pub(crate) visitor: [u8; 16],
     pub(crate) visit: [u8; 16],
     pub(crate) view: [u8; 16],
@@ -15,6 +15,7 @@ pub(crate) struct EventRow {
     pub(crate) network: u8,
     /// Day, week, month, ever.
     pub(crate) first_visit: [bool; 4],
+    pub(crate) new_window: bool,
     pub(crate) visit_number: String,
     pub(crate) kind: String,
     pub(crate) path: String,
@@ -25,12 +26,6 @@ pub(crate) struct EventRow {
     /// Channel, source, medium, campaign.
     pub(crate) entry: [String; 4],
     pub(crate) exit_domain: String,
-    /// Country, region.
-    pub(crate) place: [String; 2],
-    pub(crate) browser: String,
-    pub(crate) browser_major: u16,
-    pub(crate) os: String,
-    pub(crate) device: String,
     pub(crate) name: String,
     pub(crate) variant: String,
     pub(crate) suspect: String,
@@ -50,6 +45,7 @@ pub(crate) struct AttributeRow {
     pub(crate) network: u8,
     pub(crate) new_week: bool,
     pub(crate) step: u8,
+    pub(crate) visit_tag: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,8 +97,9 @@ impl Rows {
                     Table::Events => self.events.push(bytes.event()),
                     Table::Attributes => {
                         let row = bytes.attribute(&stream.attribute);
-                        let of_visit =
-                            ["place", "client", "device", "hour", "search"].contains(&row.attribute.as_str());
+                        let of_visit = ["place", "client", "device", "hour", "search"]
+                            .contains(&row.attribute.as_str())
+                            || row.attribute.starts_with("pair ");
                         if of_visit { self.visits.push(row) } else { self.attributes.push(row) }
                     }
                     Table::Tallies => {
@@ -129,6 +126,13 @@ impl Rows {
     /// How many there are, but for those that come along with the events of a visit.
     pub(crate) fn own_len(&self) -> usize {
         self.events.len() + self.attributes.len() + self.tallies.len() + self.signals.len() + self.errors.len()
+    }
+
+    /// Value and detail of the only row of an attribute of a visit; empty if there is none.
+    pub(crate) fn of_visit(&self, attribute: &str) -> [&str; 2] {
+        let rows: Vec<_> = self.visits.iter().filter(|row| row.attribute == attribute).collect();
+        assert!(rows.len() < 2, "{rows:?}");
+        rows.first().map_or(["", ""], |row| [&row.value, &row.detail])
     }
 
     /// The only event.
@@ -185,13 +189,14 @@ impl Bytes<'_> {
         EventRow {
             site: self.text(),
             day: self.u16(),
-            hour: self.u32(),
+            window_end: self.u32(),
             visitor: self.take(),
             visit: self.take(),
             view: self.take(),
             confirmed: self.bool(),
             network: self.u8(),
             first_visit: [self.bool(), self.bool(), self.bool(), self.bool()],
+            new_window: self.bool(),
             visit_number: self.text(),
             kind: self.text(),
             path: self.text(),
@@ -201,11 +206,6 @@ impl Bytes<'_> {
             engaged_s: self.u16(),
             entry: [self.text(), self.text(), self.text(), self.text()],
             exit_domain: self.text(),
-            place: [self.text(), self.text()],
-            browser: self.text(),
-            browser_major: self.u16(),
-            os: self.text(),
-            device: self.text(),
             name: self.text(),
             variant: self.text(),
             suspect: self.text(),
@@ -215,7 +215,7 @@ impl Bytes<'_> {
     }
 
     fn attribute(&mut self, stream: &str) -> AttributeRow {
-        let _site_day_hour = (self.text(), self.u16(), self.u32());
+        let _site_day_window = (self.text(), self.u16(), self.u32());
         AttributeRow {
             stream: stream.to_owned(),
             attribute: self.text(),
@@ -226,25 +226,26 @@ impl Bytes<'_> {
             network: self.u8(),
             new_week: self.bool(),
             step: self.u8(),
+            visit_tag: self.u16(),
         }
     }
 
     fn signal(&mut self, stream: &str) -> SignalRow {
-        let _site_day_hour = (self.text(), self.u16(), self.u32());
+        let _site_day_window = (self.text(), self.u16(), self.u32());
         let (signal, state, digest, visitor) = (self.text(), self.text(), self.take(), self.take());
         let (_confirmed, network, _new_week) = (self.bool(), self.u8(), self.bool());
         SignalRow { stream: stream.to_owned(), signal, state, digest, visitor, network }
     }
 
     fn error(&mut self) -> ErrorRow {
-        let _site_day_hour = (self.text(), self.u16(), self.u32());
+        let _site_day_window = (self.text(), self.u16(), self.u32());
         let (template, browser, visitor) = (self.text(), self.text(), self.take());
         let (_confirmed, network, _new_week) = (self.bool(), self.u8(), self.bool());
         ErrorRow { template, browser, visitor, network }
     }
 
     fn tally(&mut self) -> TallyRow {
-        let _site_day_hour = (self.text(), self.u16(), self.u32());
+        let _site_day_window = (self.text(), self.u16(), self.u32());
         TallyRow { reason: self.text(), count: self.u32() }
     }
 }

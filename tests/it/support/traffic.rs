@@ -1,23 +1,25 @@
 //! Days of traffic that the engine generates in the vault, as a function of site, day and number.
 
+use jiff::Timestamp;
 use tamga::publish::Window;
 use tamga::store::Store;
 
 /// Visits of one day: three hundred pages, forty sources, ten countries with eighteen regions each, all of very
 /// different sizes. Nine of ten visitors are confirmed. A visit has 2.7 views and 4.6 events on average.
-const VISITS: &str = "INSERT INTO events (batch, site, day, hour, visitor, visit, view, confirmed, network, new_day, new_week,
-    new_month, new_ever, visit_number, type, path, previous_path, step, duration_s, engaged_s, entry_channel, entry_source,
-    entry_medium, entry_campaign, exit_domain, country, region, browser, browser_major, os, device, name, variant, absence,
+const VISITS: &str = "INSERT INTO events (batch, site, day, window_end, visitor, visit, view, confirmed, network, new_day, new_week,
+    new_month, new_ever, new_window, visit_number, type, path, previous_path, step, duration_s, engaged_s, entry_channel, entry_source,
+    entry_medium, entry_campaign, exit_domain, name, variant, absence,
     cohort)
 WITH (number, values, power) -> toUInt32(floor(values * pow((number % 1000003) / 1000003, power))) AS skewed
 SELECT
-    cityHash64(second, 'batch'), {site:String}, {day:Date}, toDateTime({start:UInt32} + 3600 * intDiv(second, 3600), 'UTC'),
+    cityHash64(second, 'batch'), {site:String}, {day:Date}, toDateTime({end:UInt32}, 'UTC'),
     toFixedString(unhex(hex(sipHash128(who, {site:String}, {day:Date}))), 16),
     toFixedString(reinterpretAsFixedString(cityHash64(v, {site:String}, {day:Date}, 'visit')), 16),
     toFixedString(reinterpretAsFixedString(cityHash64(v, n, {site:String}, {day:Date}, 'view')), 16),
     cityHash64(who, {day:Date}) % 10 > 0, skewed(cityHash64(who, 'network', {day:Date}), 256, 1.3), true,
     toDayOfWeek({day:Date}) = 1 OR cityHash64(who, 'new', {day:Date}) % 10 < 4,
     toDayOfMonth({day:Date}) = 1 OR cityHash64(who, 'new', {day:Date}) % 10 < 2, cityHash64(who, 'new', {day:Date}) % 10 < 1,
+    v = who AND n = 0 AND s = 0,
     ['1', '2', '3-5', '6-20', '21+'][1 + skewed(cityHash64(who, 'number', {day:Date}), 5, 2)],
     ['view', 'engage', 'event', 'exit'][s + 1], if(s = 0, page, ''), if(s = 0 AND n > 0, before, ''), n + 1,
     [0, 5, 10, 30, 60, 180, 600, 1800][1 + least(7, n + cityHash64(v, n, 'duration') % 3)],
@@ -27,12 +29,6 @@ SELECT
     if(s = 0 AND n = 0 AND channel = 'paid', 'cpc', ''),
     if(s = 0 AND n = 0 AND channel = 'paid', concat('c', toString(skewed(cityHash64(v, 'campaign'), 12, 2))), ''),
     if(s = 3, concat('exit', toString(skewed(cityHash64(v, n, 'exit'), 60, 3)), '.kz'), ''),
-    ['KZ', 'RU', 'UZ', 'KG', 'DE', 'TR', 'US', 'CN', 'GE', 'AE'][1 + skewed(cityHash64(who, 'country'), 10, 5)] AS country,
-    concat(country, '-', toString(skewed(cityHash64(who, 'region'), 18, 2))),
-    ['Chrome', 'Safari', 'Yandex Browser', 'Firefox', 'Edge', 'Samsung Internet', 'Opera', 'other'][1 + skewed(cityHash64(who, 'browser'), 8, 3)],
-    120 + skewed(cityHash64(who, 'major'), 30, 5),
-    ['Android', 'Windows', 'iOS', 'macOS', 'Linux', 'other'][1 + skewed(cityHash64(who, 'os'), 6, 2)],
-    ['phone', 'desktop', 'tablet', 'tv'][1 + skewed(cityHash64(who, 'device'), 4, 3)],
     if(s = 2, ['cart', 'lead', 'paid', 'login', 'button'][1 + skewed(cityHash64(v, n, 'name'), 5, 1.5)] AS called, ''),
     if(s = 2 AND called = 'button', ['a', 'b'][1 + cityHash64(v, 'variant') % 2], ''),
     if(n = 0 AND s = 0, ['never', '1', '2-3', '4-7', '8-14', '15-30', '31-90'][1 + skewed(cityHash64(who, 'absence', {day:Date}), 7, 1.5)], ''),
@@ -55,10 +51,10 @@ SETTINGS max_insert_threads = 2";
 
 /// What the same visits keep apart: place, client, device and hour, each under pseudonyms of its own. A visitor's second visit has
 /// its own pseudonyms.
-const APART: &str = "INSERT INTO attributes (batch, site, day, hour, attribute, value, detail, visitor, confirmed, network, new_week, step)
+const APART: &str = "INSERT INTO attributes (batch, site, day, window_end, attribute, value, detail, visitor, confirmed, network, new_week, step)
 WITH (number, values, power) -> toUInt32(floor(values * pow((number % 1000003) / 1000003, power))) AS skewed
 SELECT
-    cityHash64(second, 'batch'), {site:String}, {day:Date}, toDateTime({start:UInt32} + 3600 * intDiv(second, 3600), 'UTC'),
+    cityHash64(second, 'batch'), {site:String}, {day:Date}, toDateTime({end:UInt32}, 'UTC'),
     row.1, row.2, row.3,
     toFixedString(unhex(hex(sipHash128(if(is_later AND row.4 = 1, v, who), row.1, is_later AND row.4 = 1, {site:String}, {day:Date}))), 16),
     NOT (is_later AND row.4 = 1) AND cityHash64(who, {day:Date}) % 10 > 0, skewed(cityHash64(who, 'network', {day:Date}), 256, 1.3),
@@ -79,7 +75,8 @@ FROM
                 toString(120 + skewed(cityHash64(who, 'major'), 30, 5)), 1),
             ('device', ['phone', 'desktop', 'tablet', 'tv'][1 + skewed(cityHash64(who, 'device'), 4, 3)],
                 ['Android', 'Windows', 'iOS', 'macOS', 'Linux', 'other'][1 + skewed(cityHash64(who, 'os'), 6, 2)], 1),
-            ('hour', leftPad(toString(intDiv(second, 3600)), 2, '0'), '', 1)],
+            ('hour', leftPad(toString(intDiv(second, 3600)), 2, '0'), '', 1),
+            ('pair country channel', country, ['direct', 'search', 'social', 'referral', 'paid', 'messenger', 'email', 'ai'][1 + toUInt32(floor(8 * pow((cityHash64(v, 'channel') % 1000003) / 1000003, 2)))], 1)],
             if(goes_on, [('hour', leftPad(toString(intDiv(after, 3600)), 2, '0'), '', 2)], []))) AS row
     FROM numbers({from:UInt32}, {count:UInt32})
 )
@@ -87,7 +84,7 @@ SETTINGS max_insert_threads = 2";
 
 /// Their views by hour.
 const VIEWS: &str = "INSERT INTO tallies
-SELECT 9, {site:String}, {day:Date}, toDateTime({start:UInt32} + 3600 * of_day, 'UTC'), concat('views:', leftPad(toString(of_day), 2, '0')), count()
+SELECT 9, {site:String}, {day:Date}, toDateTime({end:UInt32}, 'UTC'), concat('views:', leftPad(toString(of_day), 2, '0')), count()
 FROM
 (
     SELECT
@@ -100,13 +97,13 @@ GROUP BY of_day";
 /// Visits that one insert makes.
 const PIECE: u32 = 100_000;
 
-/// Inserts a day of a site into the vault.
-pub(crate) async fn day(vault: &Store, site: &str, day: &Window, visits: u32) {
+/// Inserts a day of a site into the vault, in the window that ends at `end`.
+pub(crate) async fn day(vault: &Store, site: &str, day: &Window, end: Timestamp, visits: u32) {
     for from in (0..visits).step_by(PIECE as usize) {
         let parameters = [
             ("site", site.to_owned()),
             ("day", day.first_day.to_string()),
-            ("start", day.start.as_second().to_string()),
+            ("end", end.as_second().to_string()),
             ("visits", visits.to_string()),
             ("from", from.to_string()),
             ("count", PIECE.min(visits - from).to_string()),

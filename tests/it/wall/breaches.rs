@@ -105,7 +105,7 @@ pub(super) const BREACHES: &[Breach] = &[
     server("a column", &["columns-listed"], "columns",
         "INSERT INTO standin.columns VALUES ('tamga_vault', 'events', 'score', 'UInt8', 99)"),
     server("a column of another type", &["columns-listed"], "columns",
-        "ALTER TABLE standin.columns UPDATE type = 'DateTime64(3)' WHERE database = 'tamga_vault' AND table = 'events' AND name = 'hour' SETTINGS mutations_sync = 2"),
+        "ALTER TABLE standin.columns UPDATE type = 'DateTime64(3)' WHERE database = 'tamga_vault' AND table = 'events' AND name = 'window_end' SETTINGS mutations_sync = 2"),
     server("a column with a name", &["columns-listed", "columns-named"], "columns",
         "INSERT INTO standin.columns VALUES ('tamga_vault', 'events', 'client_ip', 'UInt32', 99)"),
     store("an e-mail address in a path", &["values"],

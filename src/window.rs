@@ -5,8 +5,8 @@
 //! twice belongs to one window, and a window whose hours are skipped does not exist.
 
 use jiff::Timestamp;
-use jiff::civil::{Date, Weekday};
-use jiff::tz::TimeZone;
+use jiff::civil::{Date, DateTime, Weekday};
+use jiff::tz::{Offset, TimeZone};
 
 /// How a site's time is divided into windows.
 #[derive(Clone, Debug)]
@@ -27,12 +27,39 @@ pub struct Window {
     pub last_day: Date,
 }
 
-const WEEK_MINUTES: u32 = 7 * 24 * 60;
+const DAY_MINUTES: u32 = 24 * 60;
+const WEEK_MINUTES: u32 = 7 * DAY_MINUTES;
 
 impl Schedule {
     /// The windows of `publish_every` in a time zone by its IANA name; both come from a checked configuration.
     pub fn new(time_zone: &str, publish_minutes: u32) -> Result<Self, jiff::Error> {
         Ok(Self { zone: TimeZone::get(time_zone)?, minutes: publish_minutes })
+    }
+
+    /// Its time zone.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// How long windows are, in minutes.
+    pub fn minutes(&self) -> u32 {
+        self.minutes
+    }
+
+    /// How long windows are within a day, in minutes.
+    pub fn minutes_of_day(&self) -> u16 {
+        self.minutes.min(DAY_MINUTES) as u16
+    }
+
+    /// When the window that contains a time ends, in seconds since 1970. `local` is that time in its zone, whose offset is `offset`.
+    pub fn end_s(&self, at: Timestamp, offset: Offset, local: DateTime) -> i64 {
+        let into_day = i64::from(local.hour()) * 3600 + i64::from(local.minute()) * 60 + i64::from(local.second());
+        let length = i64::from(self.minutes_of_day()).max(60) * 60;
+        let days = if self.is_weekly() { 6 - local.weekday().to_monday_zero_offset() } else { 0 };
+        let end = at.as_second() + length - into_day % length + i64::from(days) * 86_400;
+        // Only where the zone's offset changes before the end is it more than an addition.
+        let is_sure = Timestamp::from_second(end).is_ok_and(|end| self.zone.to_offset(end) == offset);
+        if is_sure { end } else { self.containing(at).end.as_second() }
     }
 
     /// Whether windows have 7 days. Then visitors are counted by stricter rules.
@@ -167,6 +194,7 @@ mod tests {
         #[test]
         fn every_time_is_in_exactly_one_window(
             second in 0i64..4_000_000_000,
+            near in -9_000i64..9_000,
             zone in prop::sample::select(vec!["Asia/Almaty", "Europe/Berlin", "Africa/Cairo", "America/Havana",
                 "America/Asuncion", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia", "UTC"]),
             minutes in prop::sample::select(vec![60u32, 120, 180, 240, 360, 480, 720, 1440, WEEK_MINUTES]),
@@ -176,6 +204,14 @@ mod tests {
             let window = schedule.containing(moment);
             prop_assert!(window.start <= moment && moment < window.end);
             prop_assert_eq!(schedule.containing(window.start), window);
+            // Also near a change of the zone's offset, where there is one.
+            let change = schedule.zone().following(moment).next();
+            let near = change.and_then(|change| Timestamp::from_second(change.timestamp().as_second() + near).ok());
+            for at in [Some(moment), near].into_iter().flatten() {
+                let offset = schedule.zone().to_offset(at);
+                let end = schedule.end_s(at, offset, offset.to_datetime(at));
+                prop_assert_eq!(end, schedule.containing(at).end.as_second());
+            }
             let next = schedule.after(window.end);
             prop_assert!(next.start == window.end && next.end > next.start);
             prop_assert_eq!(schedule.containing(next.start), next);
