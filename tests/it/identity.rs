@@ -147,9 +147,10 @@ impl World {
         view: &[u8; 16],
     ) -> Option<String> {
         let presented = jar.and_then(|value| self.seal.open(SITE, value, now.day));
-        let (who, next) = advance(presented, SITE, key, now, view, 1);
+        let (who, mut next) = advance(presented, SITE, key, now, view, 1);
         self.out.beacons += 1;
         if who.confirmed {
+            next.mark_counted();
             let mut truth = [0; 16];
             truth[..8].copy_from_slice(&browser.to_le_bytes());
             let week = now.day.checked_sub(Span::new().days(now.day.weekday().to_monday_zero_offset())).unwrap();
