@@ -32,13 +32,15 @@ pub enum DropReason {
     Suspect,
     /// The visitor has reached its rate limit.
     VisitorLimit,
+    /// The visitor has sent as many events of this name today as one may add.
+    EventLimit,
     /// The text of a search or an error is empty after scrubbing.
     EmptyAfterScrub,
 }
 
 impl DropReason {
     /// All reasons, in a stable order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Duplicate,
         Self::DeclaredBot,
         Self::CountOnly,
@@ -50,6 +52,7 @@ impl DropReason {
         Self::NoConsent,
         Self::Suspect,
         Self::VisitorLimit,
+        Self::EventLimit,
         Self::EmptyAfterScrub,
     ];
 
@@ -67,6 +70,7 @@ impl DropReason {
             Self::NoConsent => "no_consent",
             Self::Suspect => "suspect",
             Self::VisitorLimit => "visitor_limit",
+            Self::EventLimit => "event_limit",
             Self::EmptyAfterScrub => "empty_after_scrub",
         }
     }

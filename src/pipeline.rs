@@ -13,7 +13,7 @@ use crate::outcome::DropReason;
 use crate::privacy::cookie::{self, Cookie};
 use crate::privacy::daily_address::{self, Seen};
 use crate::privacy::pseudonym::DayKey;
-use crate::privacy::pseudonymous::PseudonymousBeacon;
+use crate::privacy::pseudonymous::{PseudonymousBeacon, PseudonymousEvent};
 use crate::privacy::{self, SiteRules, SiteTime};
 
 /// The part of a site's configuration that the journey needs.
@@ -231,6 +231,16 @@ impl Processed {
         self.kept.tallies = kept.tallies;
         self.accepted -= events;
         self.drop(reason, events);
+    }
+
+    /// Drops the events that are over a bound.
+    pub fn retain(&mut self, is_within: impl FnMut(&PseudonymousEvent) -> bool) {
+        let before = self.kept.events.len();
+        self.kept.events.retain(is_within);
+        let over = (before - self.kept.events.len()) as u32;
+        self.kept.accepted -= over;
+        self.accepted -= over;
+        self.drop(DropReason::EventLimit, over);
     }
 
     fn drop(&mut self, reason: DropReason, count: u32) {

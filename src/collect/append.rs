@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::contributions::Reserved;
 use super::detach_on_drop::DetachOnDrop;
 use super::duplicates::Claim;
 use super::outcome_counts::PendingCounts;
@@ -27,6 +28,7 @@ pub(super) struct Append {
     pub(super) time: SiteTime,
     pub(super) counted: Counted,
     pub(super) claim: Option<Claim>,
+    pub(super) reserved: Option<Reserved>,
     pub(super) processed: Processed,
 }
 
@@ -72,7 +74,7 @@ impl Append {
 
     /// Everything is durable: counts the events, and remembers the beacon and its visitor.
     fn succeeded(self, extra: Extra) -> Processed {
-        let Self { collector, time, mut counted, claim, processed } = self;
+        let Self { collector, time, mut counted, claim, reserved, processed } = self;
         let Extra { site, now_ms, has_key_loss, .. } = extra;
         let note = |outcome, events| collector.outcome_counts.note(&site, time, now_ms, outcome, events);
         note("accepted", processed.accepted);
@@ -91,6 +93,7 @@ impl Append {
             collector.keys.loss_reported(&site, time.local.day);
         }
         claim.into_iter().for_each(Claim::durable);
+        reserved.into_iter().for_each(Reserved::durable);
         processed
     }
 

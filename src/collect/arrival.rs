@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::append::{Append, Appending};
+use super::contributions::Reserved;
 use super::duplicates::{Claim, Dedup};
 use super::{Collector, Site, cookies, headers};
 use crate::config::Identification;
@@ -18,6 +19,7 @@ use crate::outcome::{DropReason, Rejection};
 use crate::pipeline::{self, Presented, Processed, WithoutObjection};
 use crate::privacy::SiteTime;
 use crate::privacy::pseudonym::DayKey;
+use crate::privacy::pseudonymous::{EventKind, PseudonymousEvent};
 use crate::spool::Ticket;
 
 /// See the module.
@@ -31,6 +33,8 @@ pub(super) struct Arrival<'a> {
     counted: Counted,
     /// `None` for a duplicate, and for a pixel.
     claim: Option<Claim>,
+    /// Its named events, if there are any.
+    reserved: Option<Reserved>,
     is_duplicate: bool,
 }
 
@@ -43,7 +47,7 @@ impl<'a> Arrival<'a> {
         counted: Counted,
     ) -> Self {
         let time = site.stages.rules.time(arrived_at(&ticket));
-        Self { collector, site, is_pixel, time, ticket, counted, claim: None, is_duplicate: false }
+        Self { collector, site, is_pixel, time, ticket, counted, claim: None, reserved: None, is_duplicate: false }
     }
 
     /// The time of arrival.
@@ -143,10 +147,23 @@ impl<'a> Arrival<'a> {
         }
     }
 
+    /// Drops named events of which the visitor has sent enough today, and reserves the others.
+    pub(super) fn event_limit(&mut self, processed: &mut Processed) {
+        let is_named = |event: &PseudonymousEvent| matches!(event.kind, EventKind::Named { .. });
+        if processed.kept.events.iter().any(is_named) {
+            let mut reserved = self.collector.contributions.reserve();
+            processed.retain(|event| match &event.kind {
+                EventKind::Named { name, .. } => reserved.admit(&event.visitor, name),
+                _ => true,
+            });
+            self.reserved = Some(reserved);
+        }
+    }
+
     /// Begins to make the rows durable. The returned future ends when they are.
     pub(super) fn spool(self, processed: Processed) -> Appending {
-        let Self { collector, site, time, ticket, counted, claim, .. } = self;
-        Append { collector: collector.clone(), time, counted, claim, processed }.begin(site, ticket)
+        let Self { collector, site, time, ticket, counted, claim, reserved, .. } = self;
+        Append { collector: collector.clone(), time, counted, claim, reserved, processed }.begin(site, ticket)
     }
 
     fn require(&mut self, condition: bool, rejection: Rejection) -> Result<(), Rejection> {

@@ -99,6 +99,7 @@ where
             }
         };
         arrival.visitor_limit(&mut processed);
+        arrival.event_limit(&mut processed);
         (arrival.site, arrival.today(), arrival.spool(processed))
     };
     let processed = spooled.await?;

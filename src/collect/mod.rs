@@ -8,6 +8,7 @@ mod append;
 mod arrival;
 mod beacon;
 pub mod client_address;
+pub mod contributions;
 pub mod cookies;
 mod detach_on_drop;
 mod duplicates;
@@ -69,6 +70,7 @@ pub struct Collector {
     limits: limits::Limits,
     body_deadline: Duration,
     duplicates: Arc<Duplicates>,
+    contributions: Arc<contributions::Contributions>,
     visitors: daily_address::Visitors,
     lookups: Lookups,
     seal: CookieSeal,
@@ -173,6 +175,7 @@ impl Collector {
             limits: limits::Limits::new(&config.limits),
             body_deadline: Duration::from_secs(config.server.body_deadline_s.into()),
             duplicates: Arc::new(Duplicates::new(retry_key, spool.take_remembered(), clock.now_ms())),
+            contributions: Arc::default(),
             visitors: daily_address::Visitors::default(),
             lookups,
             seal,

@@ -74,6 +74,30 @@ async fn a_visitor_s_events_have_a_cap_that_other_visitors_do_not_feel() {
 }
 
 #[tokio::test]
+async fn of_a_named_event_a_visitor_adds_three_a_day() {
+    let edge = edge("").await;
+    let cookie = edge.view(1, 0, None).await.cookie();
+    let named = |name: &str| format!(r#"{{"type":"event","at":1,"name":"{name}"}}"#);
+    let send = |seq, events: String| edge.beacon(beacon_of(1, seq, &events)).cookies(cookie.as_deref());
+    edge.disk.fill();
+    assert_eq!(send(1, vec![named("pay.started"); 3].join(",")).send().await.status, 503, "not stored, so not counted");
+    edge.disk.recover();
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    assert_eq!(send(1, vec![named("pay.started"); 2].join(",")).send().await.outcome(), "accepted");
+    let mixed = [named("pay.started"), named("pay.started"), named("pay.done")].join(",");
+    assert_eq!(send(2, mixed).send().await.outcome(), "accepted");
+    assert_eq!(send(3, named("pay.started")).send().await.outcome(), "dropped");
+    assert_eq!(edge.reason("dropped", "event_limit"), 2);
+    let rows = edge.rows().await.events;
+    let stored = |name: &str| rows.iter().filter(|row| row.name == name).count();
+    assert_eq!((stored("pay.started"), stored("pay.done")), (3, 1));
+    // Another visitor, and the next day.
+    assert_eq!(edge.beacon(beacon_of(2, 0, &named("pay.started"))).send().await.outcome(), "accepted");
+    edge.wait_minutes(24 * 60);
+    assert_eq!(send(4, named("pay.started")).send().await.outcome(), "accepted");
+}
+
+#[tokio::test]
 async fn a_sign_of_automation_counts_and_drops_only_where_the_site_says_so() {
     let strict = "[[site]]\ndomain = \"strict.kz\"\npublic_url = \"https://t.strict.kz\"\norigins = [\"https://strict.kz\"]\n\
                   time_zone = \"Asia/Almaty\"\nprofile = \"jetpay\"\ndrop_suspects = [\"no_language\"]\n";

@@ -46,7 +46,7 @@ time_zone = "Asia/Almaty"
 profile = "jetpay"
 paths = ["/", "/tariffs", "/pay/:order", "/docs/*"]
 ignored_referrers = ["bank.kz"]
-events = ["pay.started"]
+events = ["pay.started", "pay.done"]
 variants = ["b"]
 
 [[site]]
