@@ -187,11 +187,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::cookie::{Cookie, advance};
+    use super::super::erasure::{RowsOf, pseudonyms};
+    use super::super::pairs::Pair;
     use super::super::pseudonymous::{EventKind, Pseudonym};
     use super::super::tests::site_and_sender;
     use super::super::{SiteRules, pseudonymise};
     use super::*;
-    use crate::event::{Automation, EnrichedBeacon, EnrichedEvent, Entry, Sender};
+    use crate::event::{Automation, EnrichedBeacon, EnrichedDevice, EnrichedEvent, Entry, Sender, Sign, Trait};
+    use crate::items::Items;
     use crate::secret::{Personal, Secret};
     use crate::window::Schedule;
 
@@ -204,13 +207,27 @@ mod tests {
         sender: Sender,
         key: super::super::DayKey,
         kept: Vec<(u16, PseudonymousBeacon)>,
+        /// Whose they are.
+        identities: Vec<[u8; 16]>,
     }
 
     impl Day {
         fn new(window_minutes: u16) -> Self {
             let (mut rules, sender) = site_and_sender("198.18.7.9");
+            let all: Vec<String> = Items::KEYS.iter().map(|key| (*key).to_owned()).collect();
+            rules.items = Items::of(None, Some(&all)).expect("known");
+            rules.pairs = [("country", "channel"), ("device", "duration"), ("pages", "os")]
+                .iter()
+                .filter_map(|(first, second)| Pair::new(first, second))
+                .collect();
             rules.schedule = Schedule::new("Asia/Almaty", window_minutes.into()).expect("known");
-            Self { rules, sender, key: super::super::DayKey::new(Secret::new([4; 32])), kept: Vec::new() }
+            Self {
+                rules,
+                sender,
+                key: super::super::DayKey::new(Secret::new([4; 32])),
+                kept: Vec::new(),
+                identities: Vec::new(),
+            }
         }
 
         fn visitor(&mut self, number: u8, beacons: &[(u16, u8)]) {
@@ -228,6 +245,8 @@ mod tests {
                 };
                 let mut events: Vec<_> = (0..*views).map(|_| view()).collect();
                 events.push(EnrichedEvent::Engage { engaged_ms: 9 });
+                events.push(EnrichedEvent::Search { query: Personal::new("чай".to_owned()) });
+                events.push(EnrichedEvent::Error { message: Personal::new("x is null".to_owned()) });
                 let beacon = EnrichedBeacon {
                     view: Personal::new([number; 16]),
                     seq: 0,
@@ -235,8 +254,17 @@ mod tests {
                     place: Place { country: "KZ".into(), region: "Almaty".into(), provider: "Kcell".into() },
                     client: Client { browser: "Chrome", browser_major: 150, os: "Android", device: "phone" },
                     automation: Automation::None,
-                    device: None,
+                    device: Some(EnrichedDevice {
+                        traits: vec![
+                            Trait { item: "cpu", entry: None, value: "arm 64" },
+                            Trait { item: "languages", entry: Some(1), value: "kk" },
+                            Trait { item: "languages", entry: Some(2), value: "ru" },
+                        ],
+                        signs: vec![Sign { item: "canvas", entry: None, state: "noised", digest: None }],
+                        ..EnrichedDevice::default()
+                    }),
                 };
+                self.identities.push(*who.id.expose());
                 let kept = pseudonymise(beacon, &self.sender, &self.rules, &self.key, time, &who);
                 if who.confirmed {
                     next.mark_counted();
@@ -334,5 +362,64 @@ mod tests {
         let most = |domain| rows.iter().filter(|((of, _), _)| *of == domain).map(|(_, rows)| *rows).max();
         assert_eq!(["place", "client", "device", "provider"].map(most), [Some(2); 4]);
         assert!(most("hour") <= Some(2 * 5) && most("events") == Some(80));
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_of_a_visitor_is_found_by_its_cookie(
+            beacons in prop::collection::vec((0..50_u16, 0..3_u8), 1..40),
+            window in prop::sample::select(vec![60_u16, 360, 1440]),
+        ) {
+            let mut day = Day::new(window);
+            day.visitor(1, &beacons);
+            let id = Personal::new(day.identities[0]);
+            let of = |of: RowsOf<'_>, values: &[&str]| pseudonyms(&day.key, &id, of, values);
+            for (_, kept) in &day.kept {
+                let rows = kept.events.iter().map(|row| (RowsOf::Events, "", row.visitor));
+                let rows = rows.chain(kept.failures.iter().map(|row| (RowsOf::Errors, "", row.subject.visitor)));
+                let attributes = kept.attributes.iter();
+                let rows = rows.chain(attributes.map(|row| (RowsOf::Attribute(row.attribute), &*row.value, row.subject.visitor)));
+                let signals = kept.signals.iter();
+                for (domain, value, pseudonym) in
+                    rows.chain(signals.map(|row| (RowsOf::Signal(row.signal), row.state, row.subject.visitor)))
+                {
+                    prop_assert!(of(domain, &[value]).iter().any(|known| known.bytes() == pseudonym.bytes()));
+                }
+            }
+            let stranger = pseudonyms(&day.key, &Personal::new([9; 16]), RowsOf::Attribute("place"), ["KZ"]);
+            prop_assert!(of(RowsOf::Attribute("place"), &["KZ"]).iter().all(|known| !stranger.iter().any(|other| other.bytes() == known.bytes())));
+        }
+
+        #[test]
+        fn of_a_pair_the_last_row_of_a_visit_says_what_the_events_say(
+            beacons in prop::collection::vec((0..50_u16, 0..3_u8), 1..40),
+        ) {
+            let mut day = Day::new(24 * 60);
+            day.visitor(1, &beacons);
+            // By visit, in the order in which they began: duration and views.
+            let mut of_events: BTreeMap<[u8; 16], (bool, u16, u32)> = BTreeMap::new();
+            let mut of_rows: BTreeMap<(&str, u16), String> = BTreeMap::new();
+            for (_, kept) in &day.kept {
+                for event in &kept.events {
+                    let visit = of_events.entry(*event.visit.bytes()).or_default();
+                    visit.1 = visit.1.max(event.duration_s);
+                    if matches!(event.kind, EventKind::View { .. }) {
+                        visit.0 |= event.step == 1;
+                        visit.2 += 1;
+                    }
+                }
+                for row in kept.attributes.iter().filter(|row| row.attribute.starts_with("pair ") && row.step > 0) {
+                    let value = if row.attribute == "pair device duration" { &row.detail } else { &row.value };
+                    of_rows.insert((row.attribute, row.visit_tag), value.to_string());
+                }
+            }
+            let sorted = |mut values: Vec<String>| { values.sort(); values };
+            let shown = |name| sorted(of_rows.iter().filter(|((of, _), _)| *of == name).map(|(_, value)| value.clone()).collect());
+            let visits = || of_events.values().filter(|visit| visit.0);
+            prop_assert_eq!(shown("pair device duration"), sorted(visits().map(|visit| visit.1.to_string()).collect()));
+            let bucket = |views: u32| match views { 0..=5 => views.to_string(), 6..=10 => "6-10".into(), 11..=20 => "11-20".into(), _ => "21+".into() };
+            prop_assert_eq!(shown("pair pages os"), sorted(visits().map(|visit| bucket(visit.2)).collect()));
+            prop_assert_eq!(shown("pair country channel").len(), visits().count());
+        }
     }
 }

@@ -8,6 +8,7 @@ mod apart;
 pub mod cookie;
 pub mod daily_address;
 mod device;
+pub mod erasure;
 pub mod keys;
 pub mod pairs;
 pub mod pseudonym;

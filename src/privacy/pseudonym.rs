@@ -127,6 +127,8 @@ impl DayKey {
 
 /// Minutes between the beginnings of two visits, at least.
 const VISITS_APART: u16 = 31;
+/// So many visits begin on a day at most; a day has 1440 minutes by the clock, whatever happens to the zone.
+pub(super) const VISITS_MAX: u8 = (24 * 60_u16).div_ceil(VISITS_APART) as u8;
 
 /// The key domain of one purpose.
 pub(super) struct Purpose<'a>(&'a [u8; 32]);
@@ -143,7 +145,11 @@ impl Purpose<'_> {
 
     /// The pseudonym of a visit. Two visits begin more than half an hour apart.
     pub(super) fn visit(&self, identity: &[u8; 16], start_minute: u16) -> Pseudonym {
-        Pseudonym::new(hash(self.0, &[b"visit", identity, &[(start_minute / VISITS_APART) as u8]]))
+        self.visit_of_number(identity, (start_minute / VISITS_APART) as u8)
+    }
+
+    pub(super) fn visit_of_number(&self, identity: &[u8; 16], number: u8) -> Pseudonym {
+        Pseudonym::new(hash(self.0, &[b"visit", identity, &[number]]))
     }
 
     /// What is kept of a digest that the browser made.

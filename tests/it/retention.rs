@@ -187,7 +187,9 @@ async fn an_erased_pseudonym_is_in_no_file_of_the_vault_and_in_no_statement() {
     let needles: [&[u8]; 3] = [&canary, text.as_bytes(), text.to_uppercase().leak().as_bytes()];
     assert!(!holding(&data, &needles).is_empty(), "the search finds what is there");
 
-    writer.enter(0).append(vec![Frame::tombstone(stream, canary.to_vec())]).await.unwrap();
+    // Of several pseudonyms, of which the vault has one.
+    let pseudonyms = [canary, [3; 16], [4; 16]].concat();
+    writer.enter(0).append(vec![Frame::tombstone(stream, pseudonyms)]).await.unwrap();
     ship.settled(&writer).await;
     assert_eq!(number(&vault, "SELECT count() AS number FROM events").await, 1);
     assert_eq!(number(&vault, "SELECT count() AS number FROM erasures").await, 0);

@@ -1,10 +1,10 @@
-//! Carries out an erasure: rewrites the rows of one pseudonym in one stream out of the vault.
+//! Carries out an erasure: rewrites the rows of some pseudonyms in one stream out of the vault.
 //!
-//! The pseudonym is in no statement: the text of a statement could stay in a log or in the file of a mutation. The pseudonym
-//! is sent as a row of the table `erasures`, under the random number of the attempt. That row is dropped with its partition
+//! A pseudonym is in no statement: the text of a statement could stay in a log or in the file of a mutation. The pseudonyms
+//! are sent as rows of the table `erasures`, under the random number of the attempt. These rows are dropped with their partition
 //! when the erasure is done.
 //!
-//! The payload of a tombstone is the pseudonym's 16 bytes, under the key domain of its stream. An erasure is carried out after
+//! The payload of a tombstone is the pseudonyms, 16 bytes each, under the key domain of its stream: in some a visitor has several. An erasure is carried out after
 //! all rows that were accepted before it are settled, so no older row can be stored behind it. A second erasure erases
 //! nothing more. So an erasure can be repeated after a crash.
 
@@ -40,7 +40,8 @@ impl Inserter {
             Cause::needs_operator("newer_spool", message.to_owned())
         };
         let stream = Stream::parse(tombstone.stream.as_str()).ok_or_else(unknown)?;
-        if tombstone.payload.len() != 16 || stream.table == Table::Tallies {
+        let (pseudonyms, rest) = tombstone.payload.as_chunks::<16>();
+        if pseudonyms.is_empty() || !rest.is_empty() || stream.table == Table::Tallies {
             return Err(unknown());
         }
         let narrower = match stream.table {
@@ -53,10 +54,10 @@ impl Inserter {
             params.push(("name", stream.name().to_owned()));
         }
         let attempt = getrandom::u64().map_err(|_| StoreError::setup("no random numbers".to_owned()))?;
-        let mut row = attempt.to_le_bytes().to_vec();
-        row.extend_from_slice(&tombstone.payload);
+        let rows: Vec<u8> =
+            pseudonyms.iter().flat_map(|pseudonym| [&attempt.to_le_bytes()[..], pseudonym].concat()).collect();
         self.store
-            .insert_rows("erasures", &["attempt", "visitor"], row.into(), Some(&format!("erase-{attempt:x}")))
+            .insert_rows("erasures", &["attempt", "visitor"], rows.into(), Some(&format!("erase-{attempt:x}")))
             .await?;
         let which = format!(
             "site = {{site:String}} AND day = {{day:Date}}{narrower} \
