@@ -19,6 +19,8 @@ pub(super) const BEGINS: u8 = 1;
 pub(super) const GOES_ON: u8 = 2;
 
 const HOUR_MINUTES: u16 = 60;
+/// Rows that most visits begin with.
+const ROWS: usize = 5;
 
 /// An attribute's name and its key domain.
 type Domain = (&'static str, &'static str);
@@ -65,6 +67,9 @@ pub(super) fn keep(
 ) {
     let (items, news) = (rows.rules.items, News::of(rows, views));
     let none = Arc::<str>::default;
+    if news.begins || news.of_visitor {
+        kept.attributes.reserve_exact(ROWS);
+    }
     if items.country || items.region {
         let known = |listed: bool, name: Arc<str>| if listed { name } else { none() };
         let place = [known(items.country, place.country), known(items.region, place.region)];

@@ -26,7 +26,7 @@ pub fn pseudonyms(
     values: impl IntoIterator<Item: AsRef<str>>,
 ) -> Vec<Pseudonym> {
     let id = identity.expose();
-    let under = |purpose: &Purpose<'_>, entry: &str| purpose.subject(entry, id, &[]).0;
+    let under = |purpose: &Purpose<'_>, entry: &str| purpose.visitor(entry, id);
     let domain = match of {
         RowsOf::Events => return vec![key.visitor(id)],
         RowsOf::Errors => "errors".to_owned(),

@@ -20,7 +20,7 @@ use std::net::IpAddr;
 
 use crate::event::{Automation, BY_DEVICE, EnrichedBeacon, EnrichedEvent, Entry, Sender};
 use cookie::Identity;
-use pseudonym::{DayKey, Purpose};
+use pseudonym::{DayKey, Networks, Purpose};
 use pseudonymous::{
     Event, EventKind, Failure, Pseudonym, Pseudonymous, PseudonymousBeacon, PseudonymousEvent, RowSubject,
 };
@@ -44,7 +44,7 @@ pub fn pseudonymise(
         _ => "",
     };
     let rows = Rows {
-        pseudonyms: Pseudonyms::new(key, who, view.expose(), network_prefix(*sender.address.expose())),
+        pseudonyms: Pseudonyms::new(key, who, view.expose(), &network_prefix(*sender.address.expose())),
         browser: if items.browser { client.browser } else { "" },
         is_new_window: false,
         rules,
@@ -86,19 +86,17 @@ struct Pseudonyms {
     visitor: Pseudonym,
     visit: Pseudonym,
     view: Pseudonym,
-    network: u8,
-    prefix: Vec<u8>,
+    networks: Networks,
 }
 
 impl Pseudonyms {
-    fn new(key: &DayKey, who: &Identity, view: &[u8; 16], prefix: Vec<u8>) -> Self {
+    fn new(key: &DayKey, who: &Identity, view: &[u8; 16], prefix: &[u8]) -> Self {
         let id = who.id.expose();
         Self {
             visitor: key.visitor(id),
             visit: key.visit(id, who.visit.start_minute),
             view: key.view(view),
-            network: key.network(&prefix),
-            prefix,
+            networks: key.networks(prefix),
         }
     }
 }
@@ -120,13 +118,12 @@ struct Rows<'a> {
 impl Rows<'_> {
     /// Whose row it is, under the key domain of the row's purpose.
     fn subject(&self, purpose: &Purpose<'_>, entry: &str) -> RowSubject {
-        let (visitor, network) = purpose.subject(entry, self.who.id.expose(), &self.pseudonyms.prefix);
         RowSubject {
             site: self.rules.site.clone(),
             day: self.time.local.day,
             window_end: self.time.window_end,
-            visitor,
-            network,
+            visitor: purpose.visitor(entry, self.who.id.expose()),
+            network: purpose.network(entry, &self.pseudonyms.networks),
             confirmed: self.who.confirmed,
             new_week: self.who.first_visit.new_week,
         }
@@ -144,7 +141,7 @@ impl Rows<'_> {
             visit: of.visit,
             view: of.view,
             confirmed: who.confirmed,
-            network: of.network,
+            network: of.networks.of_events(),
             first_visit: who.first_visit,
             new_window: self.is_new_window && step == 1 && matches!(kind, EventKind::View { .. }),
             visit_number: who.visit_number,

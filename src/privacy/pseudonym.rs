@@ -7,6 +7,8 @@
 //! pseudonym  = BLAKE3 keyed_hash(domain key, part*)[..16]       part = length as u64 little-endian ‖ bytes
 //! ```
 //!
+//! Outside of visits only eight of the sixteen bytes are kept, and zeroes fill the rest.
+//!
 //! Every part is length-prefixed, so that no two different lists of parts hash alike. Without its key a pseudonym says
 //! nothing. A person who has the key and can guess the input can check the guess. That is why keys are destroyed, and why the
 //! input is a random 128-bit identity and never an address alone.
@@ -49,6 +51,26 @@ const DOMAINS: [&str; 28] = [
 ];
 const MATERIAL: usize = DOMAINS.len();
 
+/// The place of a domain in the list.
+fn place_of(name: &str) -> Option<usize> {
+    DOMAINS.iter().position(|domain| *domain == name)
+}
+
+/// The network of an address, as far as rows may say it.
+pub(super) struct Networks {
+    prefix: Vec<u8>,
+    classes: [u8; 32],
+}
+
+const _: () = assert!(DOMAINS.len() <= 32, "each domain has a byte of the network's hash");
+
+impl Networks {
+    /// That of `events`.
+    pub(super) fn of_events(&self) -> u8 {
+        self.classes[0]
+    }
+}
+
 /// The random key of one site and one of its days, with the keys of its domains; one locked page.
 pub struct DayKey(Locked<[[u8; 32]; DOMAINS.len() + 1]>);
 
@@ -64,12 +86,8 @@ impl DayKey {
         Self(keys)
     }
 
-    fn listed(&self, name: &str) -> Option<&[u8; 32]> {
-        DOMAINS.iter().position(|domain| *domain == name).map(|at| &self.0.expose()[at])
-    }
-
     fn domain(&self, name: &str) -> &[u8; 32] {
-        self.listed(name).expect("callers name one of the list")
+        &self.0.expose()[place_of(name).expect("callers name one of the list")]
     }
 
     /// The identifier that replaces yesterday's in the cookie. It never rests on the server.
@@ -102,9 +120,12 @@ impl DayKey {
         Pseudonym::new(hash(self.domain("view"), &[view]))
     }
 
-    /// One byte for the network of an address: 256 classes, so that it points at nobody.
-    pub(super) fn network(&self, prefix: &[u8]) -> u8 {
-        hash(self.domain("network"), &[prefix])[0]
+    /// The classes of the network of an address: a byte has 256 values, so that it points at nobody. `events` has the first byte,
+    /// and each domain of the list the one at its place.
+    pub(super) fn networks(&self, prefix: &[u8]) -> Networks {
+        let mut classes = [0; 32];
+        hash_into(self.domain("network"), &[prefix], &mut classes);
+        Networks { prefix: prefix.to_vec(), classes }
     }
 
     /// Two bytes that tell this key from the day's other one in a tally, should the first be lost.
@@ -116,12 +137,12 @@ impl DayKey {
     /// Lends the key domain of one purpose beside visits, so that its rows join with no other: `attribute provider`,
     /// `signal canvas`, `errors`. The key of one that is not listed is wiped at the end.
     pub(super) fn purpose<T>(&self, name: &str, work: impl FnOnce(&Purpose<'_>) -> T) -> T {
-        if let Some(key) = self.listed(name) {
-            return work(&Purpose(key));
+        if let Some(at) = place_of(name) {
+            return work(&Purpose { key: &self.0.expose()[at], place: Some(at) });
         }
         let mut key = Zeroizing::new([0; 32]);
         derive(&self.0.expose()[MATERIAL], name, &mut key);
-        work(&Purpose(&key))
+        work(&Purpose { key: &key, place: None })
     }
 }
 
@@ -131,16 +152,31 @@ const VISITS_APART: u16 = 31;
 pub(super) const VISITS_MAX: u8 = (24 * 60_u16).div_ceil(VISITS_APART) as u8;
 
 /// The key domain of one purpose.
-pub(super) struct Purpose<'a>(&'a [u8; 32]);
+pub(super) struct Purpose<'a> {
+    key: &'a [u8; 32],
+    /// Its place in the list.
+    place: Option<usize>,
+}
 
 impl Purpose<'_> {
-    /// The visitor's pseudonym and network byte, of a list for this entry alone; the entry is empty elsewhere.
-    pub(super) fn subject(&self, entry: &str, identity: &[u8; 16], prefix: &[u8]) -> (Pseudonym, u8) {
-        let of = |what: &[u8], value: &[u8]| match entry {
-            "" => hash(self.0, &[what, value]),
-            entry => hash(self.0, &[what, entry.as_bytes(), value]),
-        };
-        (Pseudonym::new(of(b"visitor", identity)), of(b"network", prefix)[0])
+    /// The visitor's pseudonym, of a list for this entry alone; the entry is empty elsewhere.
+    pub(super) fn visitor(&self, entry: &str, identity: &[u8; 16]) -> Pseudonym {
+        short(self.of(b"visitor", entry, identity))
+    }
+
+    /// The network's class, likewise.
+    pub(super) fn network(&self, entry: &str, networks: &Networks) -> u8 {
+        match self.place.filter(|_| entry.is_empty()) {
+            Some(at) => networks.classes[at],
+            None => self.of(b"network", entry, &networks.prefix)[0],
+        }
+    }
+
+    fn of(&self, what: &[u8], entry: &str, value: &[u8]) -> [u8; 16] {
+        match entry {
+            "" => hash(self.key, &[what, value]),
+            entry => hash(self.key, &[what, entry.as_bytes(), value]),
+        }
     }
 
     /// The pseudonym of a visit. Two visits begin more than half an hour apart.
@@ -149,13 +185,19 @@ impl Purpose<'_> {
     }
 
     pub(super) fn visit_of_number(&self, identity: &[u8; 16], number: u8) -> Pseudonym {
-        Pseudonym::new(hash(self.0, &[b"visit", identity, &[number]]))
+        short(hash(self.key, &[b"visit", identity, &[number]]))
     }
 
     /// What is kept of a digest that the browser made.
     pub(super) fn digest(&self, sent: &[u8; 16]) -> [u8; 16] {
-        hash(self.0, &[b"digest", sent])
+        hash(self.key, &[b"digest", sent])
     }
+}
+
+/// Half of a hash: eight bytes distinguish the visitors of a day, and the rows that have little else are many.
+fn short(mut hash: [u8; 16]) -> Pseudonym {
+    hash[8..].fill(0);
+    Pseudonym::new(hash)
 }
 
 /// `derive_key("tamga 2026-11-22 <domain> v1", material)`, written in place. Nothing of either key stays on the stack.
@@ -182,8 +224,15 @@ const SHORT: usize = 256;
 
 /// `keyed_hash(key, length-prefixed parts)[..16]`. Nothing of the key stays on the stack.
 pub(super) fn hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
+    let mut out = [0; 16];
+    hash_into(key, parts, &mut out);
+    out
+}
+
+/// The same with so many bytes, at most 32.
+fn hash_into(key: &[u8; 32], parts: &[&[u8]], out: &mut [u8]) {
     #[inline(never)]
-    fn short(key: &[u8; 32], parts: &[&[u8]], out: &mut [u8; 16]) {
+    fn short(key: &[u8; 32], parts: &[&[u8]], out: &mut [u8]) {
         let mut input = [0; SHORT];
         let mut end = 0;
         for part in parts {
@@ -192,10 +241,10 @@ pub(super) fn hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
                 end += bytes.len();
             }
         }
-        out.copy_from_slice(&blake3::keyed_hash(key, &input[..end]).as_bytes()[..16]);
+        out.copy_from_slice(&blake3::keyed_hash(key, &input[..end]).as_bytes()[..out.len()]);
     }
     #[inline(never)]
-    fn long(key: &[u8; 32], parts: &[&[u8]], out: &mut [u8; 16]) {
+    fn long(key: &[u8; 32], parts: &[&[u8]], out: &mut [u8]) {
         let mut hasher = blake3::Hasher::new_keyed(key);
         for part in parts {
             hasher.update(&(part.len() as u64).to_le_bytes());
@@ -204,15 +253,13 @@ pub(super) fn hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
         hasher.finalize_xof().fill(out);
         hasher.zeroize();
     }
-    let mut out = [0; 16];
     if parts.iter().map(|part| size_of::<u64>() + part.len()).sum::<usize>() <= SHORT {
-        short(key, parts, &mut out);
+        short(key, parts, out);
         scrub_stack::<SHALLOW>();
     } else {
-        long(key, parts, &mut out);
+        long(key, parts, out);
         scrub_stack::<DEEP>();
     }
-    out
 }
 
 #[cfg(test)]
@@ -223,8 +270,9 @@ mod tests {
     fn the_documentation_has_the_bytes_of_a_known_key() {
         let key = DayKey::new(Secret::new([7; 32]));
         let (id, view, network) = ([1; 16], [2; 16], [198, 18, 7]);
-        let of = |purpose: &str, entry: &str| key.purpose(purpose, |purpose| purpose.subject(entry, &id, &network));
-        let (provider, network_of_provider) = of("attribute provider", "");
+        let networks = key.networks(&network);
+        let of = |purpose: &str, entry: &str| key.purpose(purpose, |purpose| purpose.visitor(entry, &id));
+        let class = |purpose: &str, entry: &str| key.purpose(purpose, |purpose| purpose.network(entry, &networks));
         let digest = key.purpose("signal canvas", |purpose| purpose.digest(&id));
         let documented = include_str!("../../PRIVACY.md");
         for (domain, bytes) in [
@@ -234,11 +282,14 @@ mod tests {
             ("visitor", key.visitor(&id).bytes()),
             ("visit", key.visit(&id, 600).bytes()),
             ("view", key.view(&view).bytes()),
-            ("network", &[key.network(&network)]),
-            ("attribute provider", provider.bytes()),
-            ("attribute provider", &[network_of_provider]),
-            ("attribute languages", of("attribute languages", "kk").0.bytes()),
-            ("errors", of("errors", "").0.bytes()),
+            ("network", &[networks.of_events()]),
+            ("network", &[class("attribute provider", "")]),
+            ("attribute place", of("attribute place", "").bytes()),
+            ("attribute place", key.purpose("attribute place", |purpose| purpose.visit(&id, 600)).bytes()),
+            ("attribute provider", of("attribute provider", "").bytes()),
+            ("attribute languages", of("attribute languages", "kk").bytes()),
+            ("attribute languages", &[class("attribute languages", "kk")]),
+            ("errors", of("errors", "").bytes()),
             ("signal canvas", &digest),
         ] {
             let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -269,7 +320,7 @@ mod tests {
     fn domains_do_not_share_pseudonyms() {
         let key = DayKey::new(Secret::new([9; 32]));
         let id = [3; 16];
-        let of = |purpose: &str, entry: &str| key.purpose(purpose, |purpose| purpose.subject(entry, &id, b"").0);
+        let of = |purpose: &str, entry: &str| key.purpose(purpose, |purpose| purpose.visitor(entry, &id));
         let digest = Pseudonym::new(key.purpose("signal canvas", |purpose| purpose.digest(&id)));
         let all = [
             key.visitor(&id),

@@ -56,7 +56,7 @@ WITH (number, values, power) -> toUInt32(floor(values * pow((number % 1000003) /
 SELECT
     cityHash64(second, 'batch'), {site:String}, {day:Date}, toDateTime({end:UInt32}, 'UTC'),
     row.1, row.2, row.3,
-    toFixedString(unhex(hex(sipHash128(if(is_later AND row.4 = 1, v, who), row.1, is_later AND row.4 = 1, {site:String}, {day:Date}))), 16),
+    toFixedString(reinterpretAsFixedString(sipHash64(if(is_later AND row.4 = 1, v, who), row.1, is_later AND row.4 = 1, {site:String}, {day:Date})), 16),
     NOT (is_later AND row.4 = 1) AND cityHash64(who, {day:Date}) % 10 > 0, skewed(cityHash64(who, 'network', {day:Date}), 256, 1.3),
     toDayOfWeek({day:Date}) = 1 OR cityHash64(who, 'new', {day:Date}) % 10 < 4, row.4
 FROM
