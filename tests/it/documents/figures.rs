@@ -69,6 +69,7 @@ fn facts() -> BTreeMap<&'static str, u64> {
         ("cookie life", constant("src/privacy/cookie", "LIFE_MONTHS")),
         ("visit pause", constant("src/privacy/cookie", "IDLE_MINUTES")),
         ("views kept in the cookie", constant("src/privacy/cookie", "VIEWS_MAX")),
+        ("events of a name", constant("src/collect/contributions", "EVENTS_OF_A_NAME")),
         ("visits kept in the cookie", constant("src/privacy/cookie", "VISITS_MAX")),
         ("body limit", constant("src/decode/", "BODY_MAX") >> 10),
         ("scrubbed bytes", constant("src/privacy/scrub/", "SCRUBBED_MAX") >> 10),
