@@ -24,6 +24,8 @@ use discipline::Belief;
 pub use discipline::Reading;
 use machine::Machine;
 
+/// What messages call the machine's own clock.
+const WALL: &str = "the wall clock";
 /// A store's clock may differ by this much, in seconds: the answer travels, and the store's clock follows NTP by itself.
 const STORE_TOLERANCE_S: i64 = 60;
 
@@ -141,7 +143,7 @@ impl Clock {
         let offset_s = offset / 1_000_000;
         match belief {
             Belief::Unknown => ClockStatus::Unknown { offset_s },
-            Belief::Disputed { lasting } => ClockStatus::Disputed { whose: "the wall clock", offset_s, lasting },
+            Belief::Disputed { lasting } => ClockStatus::Disputed { whose: WALL, offset_s, lasting },
             Belief::Agreed => clock.store_disputed().unwrap_or(ClockStatus::Agreed),
         }
     }
@@ -236,6 +238,7 @@ impl ClockStatus {
     /// The sentence for an operator; nothing if the clocks agree.
     pub fn sentence(&self) -> Option<String> {
         const OR_ACCEPT: &str = "Set the clock right; if it is right, run `tamga clock accept --yes`";
+        let remedy = |whose: &str| if whose == WALL { OR_ACCEPT } else { "Set the clocks of both machines right" };
         let by = |offset_s: i64| {
             format!("{} s {}", offset_s.unsigned_abs(), if offset_s < 0 { "behind" } else { "ahead of" })
         };
@@ -243,13 +246,15 @@ impl ClockStatus {
             Self::Agreed => None,
             Self::Disputed { whose, offset_s, lasting: false } => Some(format!(
                 "{whose} is {} the time that this node has kept: no key is destroyed, no row deleted, nothing published \
-                 until they agree. {OR_ACCEPT}",
-                by(*offset_s)
+                 until they agree. {}",
+                by(*offset_s),
+                remedy(whose)
             )),
             Self::Disputed { whose, offset_s, lasting: true } => Some(format!(
                 "{whose} has been {} the time that this node has kept, for more than two hours: keys and rows end by that time, \
-                 and nothing is published. {OR_ACCEPT}",
-                by(*offset_s)
+                 and nothing is published. {}",
+                by(*offset_s),
+                remedy(whose)
             )),
             Self::Unknown { offset_s } => Some(format!(
                 "the machine was restarted and its clock is {} the last time that this node has saved: beacons are refused, since \

@@ -20,6 +20,7 @@ mod retries;
 mod schema;
 mod signals;
 mod state;
+mod store_clock;
 mod stores;
 pub mod vault;
 pub mod verify;

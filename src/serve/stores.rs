@@ -16,6 +16,7 @@ use super::dead_letters::note;
 use super::reach::Stores;
 use super::schema::bring_up_to_date;
 use super::state::State;
+use super::store_clock;
 use super::verify::{Examiner, keep_examining};
 use crate::audit::Audit;
 use crate::clock::Clock;
@@ -46,14 +47,16 @@ impl Inner {
         let delivering = async {
             if let Some((vault, generation)) = self.until_stopped(self.opened("vault", VAULT)).await {
                 known.send_replace(Some(vault.clone()));
-                self.deliver(vault, generation, reader).await;
+                let watching = self.watch_clock("the clock of the vault's server", &vault, generation.clone());
+                tokio::join!(watching, self.deliver(vault.clone(), generation.clone(), reader));
             }
         };
         let publishing = async {
             let vault = async { vault.wait_for(Option::is_some).await.ok().and_then(|vault| vault.clone()) };
             let both = async { tokio::join!(vault, self.opened("stats", STATS)) };
-            if let Some((Some(vault), (stats, _))) = self.until_stopped(both).await {
-                self.use_both(Stores { vault, stats }).await;
+            if let Some((Some(vault), (stats, generation))) = self.until_stopped(both).await {
+                let watching = self.watch_clock("the clock of the stats server", &stats, generation);
+                tokio::join!(watching, self.use_both(Stores { vault, stats: stats.clone() }));
             }
         };
         tokio::join!(delivering, publishing);
@@ -103,6 +106,16 @@ impl Inner {
             self.audit.note("migrate", &json!({ "database": database, "statements": applied }));
         }
         Ok((store, generation))
+    }
+
+    /// Compares a server's clock with the node's, or lets an engine delete while the clock is believed.
+    async fn watch_clock(&self, whose: &'static str, store: &Store, generation: watch::Receiver<u64>) {
+        let server = if store.database() == VAULT { &self.config.vault } else { &self.config.stats };
+        if server.is_some() {
+            store_clock::compare(store, whose, &self.clock, &self.shutdown).await;
+        } else {
+            store_clock::permit_deletions(store, generation, &self.clock, &self.shutdown).await;
+        }
     }
 
     /// The name under which this process writes leases.

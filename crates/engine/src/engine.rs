@@ -108,6 +108,10 @@ impl Engine {
                 folder.display()
             );
         };
+        // The machine's clock may be wrong. The service starts these deletions once it believes the clock.
+        anchor
+            .query(b"SYSTEM STOP TTL MERGES", "TabSeparated", &[])
+            .map_err(|error| anyhow::anyhow!("the engine cannot stop its deletions by time: {}", error.0))?;
         let about = anchor.query(b"SELECT version(), timezone()", "TabSeparated", &[]).map_err(|error| {
             anyhow::anyhow!("the engine started on {} but answers nothing: {}", folder.display(), error.0)
         })?;

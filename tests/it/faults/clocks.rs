@@ -3,8 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tamga::store::{Limits, Store, VAULT};
+
 use super::orders::Orders;
 use crate::support::collector::view_of;
+use crate::support::engine::{Engine, PASSWORD, USER};
+use crate::support::ports;
 use crate::support::program::{Ground, Program};
 use crate::support::wait;
 
@@ -16,10 +20,13 @@ fn start(ground: &Ground, orders: &Orders) -> Program {
     Program::watch(orders.attach_to(&mut command).spawn().unwrap())
 }
 
-/// The key files that are there.
+/// The files of day keys that are there.
 fn keys(ground: &Ground) -> BTreeSet<String> {
     let files = std::fs::read_dir(ground.keys.path()).unwrap().map(|file| file.unwrap().file_name());
-    files.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".key")).collect()
+    files
+        .map(|name| name.into_string().unwrap())
+        .filter(|name| name.ends_with(".key") && name != "retries.key")
+        .collect()
 }
 
 async fn ready(program: &Program) -> String {
@@ -120,4 +127,58 @@ async fn no_engine_is_started_with_a_wrong_clock_and_it_is_once_the_clock_is_rig
     assert_eq!(program.beacon(view_of(1, 0, "/")).send().await.status, 202);
     orders.move_clock(0);
     program.logged("the stores are ready");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_with_another_time_is_named_and_nothing_is_published_or_destroyed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, ground, orders) = (Engine::start(), Ground::new(), Orders::new(folder.path(), "clock"));
+    ground.write("server.password", PASSWORD);
+    let file = ground.folder.path().join("server.password");
+    let server = |name: &str| {
+        let (url, file) = (engine.url(), file.display());
+        format!("\n[{name}]\nurl = \"{url}\"\nuser = \"{USER}\"\npassword_file = \"{file}\"\n")
+    };
+    ground.write("tamga.toml", &(ground.config() + &server("vault") + &server("stats")));
+    // From the first start on, so that the node has no other time to believe.
+    orders.move_clock(2 * DAY_S);
+    let program = start(&ground, &orders);
+    let words = ["the clock of the", "server is 1728", "behind the time", "Set the clocks of both machines right"];
+    let named = async || {
+        let text = ready(&program).await;
+        words.iter().all(|words| text.contains(words)).then_some(())
+    };
+    wait::until(Duration::from_secs(60), named, || program.log()).await;
+    assert_eq!(program.figure("tamga_clock_disputed").await, 1);
+    assert_eq!(program.beacon(view_of(1, 0, "/")).send().await.status, 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_deletes_by_time_only_while_the_clock_is_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ground, orders, port) = (Ground::new(), Orders::new(folder.path(), "clock"), ports::pair());
+    let config =
+        ground.config().replace("vault_listen = \"127.0.0.1:0\"", &format!("vault_listen = \"127.0.0.1:{port}\""));
+    ground.write("tamga.toml", &config);
+    let program = start(&ground, &orders);
+    program.logged("the stores are ready");
+    let password = std::fs::read_to_string(ground.data().join("engine/service.password")).unwrap();
+    let vault =
+        Store::new(&format!("http://127.0.0.1:{port}"), USER, password.trim(), VAULT, Limits::default()).unwrap();
+    let run = async |sql: &str| vault.execute(sql, &[]).await.unwrap();
+    run("CREATE TABLE timed (at DateTime) ENGINE = MergeTree ORDER BY at TTL at + INTERVAL 1 SECOND").await;
+    // Whether a row is deleted whose time is over.
+    let deletes = async || {
+        run("TRUNCATE TABLE timed").await;
+        run("INSERT INTO timed SELECT now()").await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        run("OPTIMIZE TABLE timed FINAL").await;
+        let left: Option<u64> = vault.scalar("SELECT toUInt8(count()) AS value FROM timed", &[]).await.unwrap();
+        left == Some(0)
+    };
+    for (ahead_s, expected) in [(0, true), (10 * YEAR_S, false), (0, true)] {
+        orders.move_clock(ahead_s);
+        let ordered = async || (deletes().await == expected).then_some(());
+        wait::until(Duration::from_secs(60), ordered, || program.log()).await;
+    }
 }
