@@ -90,6 +90,16 @@ pub struct Metrics {
     pub spool_bytes: Gauge,
     /// Allowed size of the spool, in bytes.
     pub spool_quota_bytes: Gauge,
+    /// Durable frames of the spool that are damaged or gone.
+    pub spool_frames_lost: Counter,
+    /// Files in the spool's quarantine.
+    pub spool_quarantined_files: Gauge,
+    /// Their bytes.
+    pub spool_quarantined_bytes: Gauge,
+    /// Whether a power cut may take rows that were found at the start: 0 or 1.
+    pub spool_unsynced: Gauge,
+    /// Whether the spool's state was lost before the start: 0 or 1.
+    pub spool_state_lost: Gauge,
     engine_restarts: Family<Label, Counter>,
     wall_broken: Family<Label, Gauge>,
     wall_check_unknown: Family<Label, Gauge>,
@@ -177,7 +187,17 @@ impl Metrics {
     fn register_operations(&self, all: &mut Registered) {
         let (bytes, seconds, rule) = (Some(Unit::Bytes), Some(Unit::Seconds), Some("rule"));
         all.add("spool", bytes.clone(), None, "Size of the spool", self.spool_bytes.clone());
-        all.add("spool_quota", bytes, None, "Allowed size of the spool", self.spool_quota_bytes.clone());
+        all.add("spool_quota", bytes.clone(), None, "Allowed size of the spool", self.spool_quota_bytes.clone());
+        let help = "Durable frames of the spool that are damaged or gone";
+        all.add("spool_frames_lost", None, None, help, self.spool_frames_lost.clone());
+        let help = "Files in the spool's quarantine";
+        all.add("spool_quarantined_files", None, None, help, self.spool_quarantined_files.clone());
+        let help = "Size of the files in the spool's quarantine";
+        all.add("spool_quarantined", bytes, None, help, self.spool_quarantined_bytes.clone());
+        let help = "1 if rows that were found at the start could not be synced and are not delivered: a power cut may take them";
+        all.add("spool_unsynced", None, None, help, self.spool_unsynced.clone());
+        let help = "1 if the spool's state was gone at the start: rows may be stored twice";
+        all.add("spool_state_lost", None, None, help, self.spool_state_lost.clone());
         let help = "Restarts of an embedded engine";
         all.add("engine_restarts", None, Some("store"), help, self.engine_restarts.clone());
         all.add("wall_broken", None, rule, "1 if a rule of the wall is broken", self.wall_broken.clone());

@@ -167,8 +167,38 @@ async fn open_spool(
     let opened = tokio::task::spawn_blocking(move || spool::open(&folder, options, Arc::new(spool::Disk)));
     let (writer, reader, recovery) = opened.await??;
     metrics.spool_quota_bytes.set(quota as i64);
-    tracing::info!(pending_frames = recovery.pending_frames, segments = recovery.segments, "opened the spool");
+    log_recovery(&recovery);
     Ok((writer, reader))
+}
+
+/// What the opening of the spool has found. Each line says what it means for the rows.
+fn log_recovery(found: &spool::Recovery) {
+    let spool::Recovery { segments, pending_frames, pending_rows, .. } = found;
+    tracing::info!(segments, pending_frames, pending_rows, "opened the spool");
+    if found.torn_bytes > 0 {
+        let (bytes, frames) = (found.torn_bytes, found.torn_frames);
+        tracing::info!(bytes, frames, "cut off a torn commit; as far as is known nothing in it was acknowledged");
+    }
+    if found.damaged_frames > 0 {
+        let (frames, rows) = (found.damaged_frames, found.damaged_rows);
+        tracing::error!(frames, rows, "the spool's disk has damaged durable rows, they are lost: look at the disk");
+    }
+    if found.quarantined > 0 {
+        tracing::error!(files = found.quarantined, "damaged files or parts of the spool went to its quarantine folder");
+    }
+    if found.state_from_copy {
+        tracing::warn!("the state of the spool was damaged, its copy was used: look at the disk");
+    }
+    if found.state_lost {
+        tracing::error!(
+            "the state of the spool and its copy are gone: what was in its oldest file is stored a second time"
+        );
+    }
+    if found.unsynced {
+        tracing::error!(
+            "the spool's newest file cannot be synced: until its rows are delivered a power cut may take them"
+        );
+    }
 }
 
 /// The scripts of this version, and of earlier ones if they can be kept.

@@ -1,6 +1,7 @@
 //! The state that the operations' listener shows: whether beacons are accepted, what is wrong, and the current figures.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -99,6 +100,7 @@ impl admin::Watch for State {
         if let status @ ClockStatus::Disputed { .. } = self.clock.status() {
             warnings.extend(status.sentence());
         }
+        warnings.extend(spool_damage(&self.spool.usage()));
         if self.shipped().is_none() {
             warnings.push("the vault is not there yet; rows wait in the spool".to_owned());
         }
@@ -116,6 +118,11 @@ impl admin::Watch for State {
     fn metrics(&self) -> String {
         let usage = self.spool.usage();
         self.metrics.spool_bytes.set(usage.bytes as i64);
+        self.metrics.spool_frames_lost.inner().store(usage.lost_frames, Ordering::Relaxed);
+        self.metrics.spool_quarantined_files.set(usage.quarantined_files as i64);
+        self.metrics.spool_quarantined_bytes.set(usage.quarantined_bytes as i64);
+        self.metrics.spool_unsynced.set(usage.unsynced.into());
+        self.metrics.spool_state_lost.set(usage.state_lost.into());
         self.metrics.clock_disputed.set((self.clock.status() != ClockStatus::Agreed).into());
         self.metrics.clock_offset.set(self.clock.wall_offset_s());
         for (name, engine) in self.engines() {
@@ -136,6 +143,36 @@ fn spool_trouble(health: spool::Health, is_at_quota: bool, has_space: bool) -> O
         }
         spool::Health::Healthy => "the spool's disk is slower than what arrives; more waits than may".to_owned(),
     })
+}
+
+/// What the spool's disk has done to it since the start, or before.
+fn spool_damage(usage: &spool::Usage) -> Vec<String> {
+    let mut damage = Vec::new();
+    if usage.lost_frames > 0 || usage.accounting.settled.lost > 0 {
+        let (frames, rows) = (usage.lost_frames, usage.accounting.settled.lost);
+        damage.push(format!(
+            "the spool's disk has damaged {frames} frames, {rows} rows are lost so far; look at the disk"
+        ));
+    }
+    if usage.state_lost {
+        damage.push(
+            "the state of the spool and its copy were gone at the start; what was in the oldest file is stored a second \
+             time; look at the disk"
+                .to_owned(),
+        );
+    }
+    if usage.unsynced {
+        damage.push(
+            "rows that were found at the start could not be synced; until they are delivered a power cut may take \
+             them; look at the disk"
+                .to_owned(),
+        );
+    }
+    if usage.quarantined_files > 0 {
+        let (files, bytes) = (usage.quarantined_files, usage.quarantined_bytes);
+        damage.push(format!("{files} damaged files or parts, {bytes} bytes, are in the spool's quarantine folder"));
+    }
+    damage
 }
 
 /// The row accounting as the metrics name them.
@@ -172,5 +209,29 @@ mod tests {
         says(spool::Health::Healthy, true, "quota");
         says(spool::Health::Healthy, false, "slower");
         assert_eq!(spool_trouble(spool::Health::Healthy, true, true), None);
+    }
+
+    #[test]
+    fn a_spool_whose_files_were_damaged_says_so() {
+        let root = tempfile::tempdir().expect("a folder");
+        let options = || spool::Options::new(1 << 20, 1);
+        let open = || spool::open(root.path(), options(), Arc::new(spool::Disk)).expect("opens");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let (writer, reader, _) = open();
+        assert!(spool_damage(&writer.usage()).is_empty());
+        let mut frame = spool::Frame::new(spool::StreamKey::new("events").expect("a stream"));
+        frame.push(b"row");
+        runtime.block_on(writer.enter(0).append(vec![frame])).expect("durable");
+        drop((writer, reader));
+        for folder in [root.path().to_owned(), root.path().join("copy")] {
+            for name in ["state-0", "state-1"] {
+                std::fs::write(folder.join(name), b"noise").expect("written");
+            }
+        }
+        std::fs::write(root.path().join("00000000000000000900.seg"), b"noise").expect("written");
+        let (writer, _reader, recovery) = open();
+        let damage = spool_damage(&writer.usage()).join("\n");
+        assert!(recovery.state_lost && damage.contains("stored a second time"), "{damage}");
+        assert!(damage.contains("1 damaged files or parts, 5 bytes"), "{damage}");
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Health;
-use super::frame::{MAX_APPEND_BYTES, MAX_COMMIT_FRAMES, SegmentId};
+use super::frame::{MAX_APPEND_BYTES, MAX_COMMIT_FRAMES, Place, SegmentId};
 use super::io::{File, is_full};
 use super::reply::{AppendError, Appended, ReplyFanout};
 use super::retries::Retries;
@@ -44,6 +44,8 @@ struct Active {
     id: SegmentId,
     /// Up to here everything is durable.
     bytes: u64,
+    /// The durable rows in it.
+    rows: u64,
     /// Up to here blocks have been written, and up to there they are reserved.
     written: u64,
     reserved: u64,
@@ -151,11 +153,12 @@ impl Committer {
         let active = self.active.as_ref().expect("make_space leaves an active segment");
         self.buffer.clear();
         let mut answers = Vec::with_capacity(requests.len());
-        let (mut sequence, mut position, mut rows) = (self.next_sequence, 0, 0);
+        let (mut sequence, mut position, mut rows) = (self.next_sequence, 0, 0_u64);
         for request in requests {
             let first_sequence = sequence;
             for frame in &request.frames {
-                frame.encode(&active.id, sequence, position, &mut self.buffer);
+                let rows_before = u32::try_from(active.rows + rows).unwrap_or(u32::MAX);
+                frame.encode(&active.id, Place { sequence, position, rows_before }, &mut self.buffer);
                 (sequence, position, rows) = (sequence + 1, position + 1, rows + u64::from(frame.rows()));
             }
             answers.push(Appended { first_sequence, last_sequence: sequence - 1 });
@@ -181,7 +184,7 @@ impl Committer {
         self.retries.iter_mut().for_each(Retries::keep);
         let last = sequence - 1;
         let active = self.active.as_mut().expect("nothing has closed it");
-        (active.bytes, active.written) = (end, active.written.max(zeroed));
+        (active.bytes, active.written, active.rows) = (end, active.written.max(zeroed), active.rows + rows);
         {
             let mut arrivals = lock(&self.shared.arrivals);
             for (request, answer) in requests.iter().zip(&answers) {
@@ -288,7 +291,8 @@ impl Committer {
             keep: false,
         });
         lock(&self.shared.queue).used += FRAMES_AT;
-        self.active = Some(Active { file, id, bytes: FRAMES_AT, written: FRAMES_AT, reserved, since: Instant::now() });
+        let since = Instant::now();
+        self.active = Some(Active { file, id, bytes: FRAMES_AT, rows: 0, written: FRAMES_AT, reserved, since });
         Ok(())
     }
 }

@@ -127,7 +127,13 @@ impl Cursor {
                 let inventory = lock(&self.shared.inventory);
                 inventory.segments.iter().find(|segment| segment.header.first > self.segment).cloned()
             };
-            let Some(segment) = next else { return Ok(false) };
+            let Some(segment) = next else {
+                // What recovery knows of and no file has, and nothing was appended since.
+                let (last, rows) = lock(&self.shared.inventory).recovered;
+                self.count_lost(self.expected, last);
+                (self.expected, self.rows) = (self.expected.max(last + 1), self.rows.max(rows));
+                return Ok(false);
+            };
             // Acknowledged once, and in no file that is here.
             self.count_lost(self.expected, segment.header.acknowledged_before);
             self.expected = self.expected.max(segment.header.first);
@@ -182,7 +188,12 @@ impl Cursor {
         let first = first.max(self.counted + 1).max(self.after + 1);
         if last >= first {
             self.counted = last;
-            lock(&self.shared.inventory).lost_frames += last - first + 1;
+            let frames = last - first + 1;
+            tracing::error!(
+                frames,
+                "durable frames of the spool are damaged or gone: look at its disk, and at its quarantine folder"
+            );
+            lock(&self.shared.inventory).lost_frames += frames;
         }
     }
 }

@@ -8,7 +8,8 @@
 //! 20  2  position    within the commit that wrote it: 0 begins a commit
 //! 22  1  kind        1 rows · 2 tombstone · 3 void
 //! 23  1  stream length
-//! 24  n  stream        UTF-8
+//! 24  4  rows before  in this segment: a whole frame says how many rows the damaged frames before it had
+//! 28  n  stream        UTF-8
 //!  …     payload     rows: per row its length (4 bytes), then its bytes
 //! ```
 //!
@@ -20,7 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Bytes before the stream.
-pub(super) const HEADER: usize = 24;
+pub(super) const HEADER: usize = 28;
 
 /// The largest append, all frames together. A beacon is at most 64 KiB; this leaves two orders of magnitude.
 pub const MAX_APPEND_BYTES: usize = 8 << 20;
@@ -111,16 +112,17 @@ impl Frame {
     }
 
     /// Writes it behind what `out` holds. The caller has checked [`MAX_APPEND_BYTES`].
-    pub(super) fn encode(&self, id: &SegmentId, sequence: u64, position: u16, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, id: &SegmentId, place: Place, out: &mut Vec<u8>) {
         let start = out.len();
         let length = u32::try_from(self.encoded_len()).expect("append refuses what is larger than MAX_APPEND_BYTES");
         out.extend_from_slice(&length.to_le_bytes());
         out.extend_from_slice(&[0; 4]);
-        out.extend_from_slice(&sequence.to_le_bytes());
+        out.extend_from_slice(&place.sequence.to_le_bytes());
         out.extend_from_slice(&self.rows.to_le_bytes());
-        out.extend_from_slice(&position.to_le_bytes());
+        out.extend_from_slice(&place.position.to_le_bytes());
         out.push(self.kind as u8);
         out.push(u8::try_from(self.stream.0.len()).expect("a stream has at most 255 bytes"));
+        out.extend_from_slice(&place.rows_before.to_le_bytes());
         out.extend_from_slice(self.stream.0.as_bytes());
         out.extend_from_slice(&self.payload);
         let checksum = checksum(id, &out[start..]);
@@ -148,6 +150,16 @@ fn checksum(id: &SegmentId, frame: &[u8]) -> u32 {
     crc32c::crc32c_append(checksum, &frame[8..])
 }
 
+/// Where a frame lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) sequence: u64,
+    /// Within its commit.
+    pub(super) position: u16,
+    /// Rows before it in its segment.
+    pub(super) rows_before: u32,
+}
+
 /// The fixed part of what may be a frame: enough to decide whether a closer look is worth it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
@@ -156,6 +168,8 @@ pub(super) struct Head {
     pub(super) rows: u32,
     pub(super) position: u16,
     pub(super) kind: Kind,
+    /// Rows before it in its segment. A void does not know them.
+    pub(super) rows_before: u32,
     stream_length: usize,
 }
 
@@ -169,11 +183,12 @@ impl Head {
         let position = u16::from_le_bytes(bytes.get(20..22)?.try_into().ok()?);
         let kind = Kind::from_byte(*bytes.get(22)?)?;
         let stream_length = usize::from(*bytes.get(23)?);
+        let rows_before = word(24)?;
         let plausible = length >= HEADER + stream_length
             && length <= HEADER + MAX_APPEND_BYTES
             && (stream_length == 0) == (kind == Kind::Void)
             && (kind == Kind::Void) <= (rows > 0);
-        plausible.then_some(Self { length, sequence, rows, position, kind, stream_length })
+        plausible.then_some(Self { length, sequence, rows, position, kind, rows_before, stream_length })
     }
 }
 
@@ -228,6 +243,7 @@ mod tests {
     use super::*;
 
     const ID: SegmentId = *b"0123456789abcdef";
+    const FIRST: Place = Place { sequence: 1, position: 0, rows_before: 0 };
 
     fn rows(stream: &str, rows: &[Vec<u8>]) -> Frame {
         let mut frame = Frame::new(StreamKey::new(stream).unwrap());
@@ -239,13 +255,18 @@ mod tests {
     #[test]
     fn the_format_is_these_bytes() {
         let mut bytes = Vec::new();
-        rows("events", &[b"ab".to_vec(), vec![]]).encode(&ID, 0x0102, 3, &mut bytes);
+        rows("events", &[b"ab".to_vec(), vec![]]).encode(
+            &ID,
+            Place { sequence: 0x0102, position: 3, rows_before: 5 },
+            &mut bytes,
+        );
         let golden: &[&[u8]] = &[
-            &[40, 0, 0, 0],
-            &[0x5c, 0x00, 0x82, 0xd2],
+            &[44, 0, 0, 0],
+            &[0x6c, 0xdf, 0x35, 0x9a],
             &[2, 1, 0, 0, 0, 0, 0, 0],
             &[2, 0, 0, 0],
             &[3, 0, 1, 6],
+            &[5, 0, 0, 0],
             b"events",
             &[2, 0, 0, 0],
             b"ab",
@@ -264,7 +285,7 @@ mod tests {
     #[test]
     fn a_frame_of_another_segment_does_not_validate() {
         let mut bytes = Vec::new();
-        rows("a", &[b"row".to_vec()]).encode(&ID, 1, 0, &mut bytes);
+        rows("a", &[b"row".to_vec()]).encode(&ID, FIRST, &mut bytes);
         assert!(decode(&ID, &bytes).is_some());
         assert!(decode(b"another segment!", &bytes).is_none());
     }
@@ -286,16 +307,17 @@ mod tests {
         fn what_is_encoded_is_decoded(
             stream in "[a-z/.0-9]{1,40}",
             data in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..8),
-            sequence: u64, position: u16, behind in prop::collection::vec(any::<u8>(), 0..9),
+            sequence: u64, position: u16, rows_before: u32, behind in prop::collection::vec(any::<u8>(), 0..9),
         ) {
             let mut bytes = Vec::new();
             let frame = rows(&stream, &data);
-            frame.encode(&ID, sequence, position, &mut bytes);
+            frame.encode(&ID, Place { sequence, position, rows_before }, &mut bytes);
             prop_assert_eq!(bytes.len(), frame.encoded_len());
             bytes.extend(behind);
             let decoded = decode(&ID, &bytes).unwrap();
             prop_assert_eq!(decoded.head.sequence, sequence);
             prop_assert_eq!(decoded.head.position, position);
+            prop_assert_eq!(decoded.head.rows_before, rows_before);
             prop_assert_eq!(decoded.stream, stream);
             prop_assert_eq!(Rows(decoded.payload).map(<[u8]>::to_vec).collect::<Vec<_>>(), data);
         }
@@ -310,7 +332,7 @@ mod tests {
         #[test]
         fn a_changed_byte_is_noticed(at in 0_usize..60, change in 1_u8..) {
             let mut bytes = Vec::new();
-            rows("events", &[vec![7; 26]]).encode(&ID, 9, 0, &mut bytes);
+            rows("events", &[vec![7; 26]]).encode(&ID, FIRST, &mut bytes);
             bytes[at] ^= change;
             prop_assert!(decode(&ID, &bytes).is_none());
         }

@@ -14,9 +14,10 @@
 //! ```text
 //! lock                          held while the spool is open
 //! state-0  state-1              cursor and open delivery batch, written in turn (state.rs)
+//! copy/                         the same two files again
 //! 00000000000000000001.seg      named for the first sequence in it
 //!   │ header │ header │ frame │ frame │ …  │ zeros, reserved            (segment.rs)
-//!                       └ length · CRC32C · sequence · rows · position · kind · stream · payload   (frame.rs)
+//!                       └ length · CRC32C · sequence · rows · position · kind · rows before · stream · payload   (frame.rs)
 //! quarantine/                   copies of damaged bytes, files that were not understood (quarantine.rs)
 //! ```
 //!
@@ -48,11 +49,13 @@
 //!
 //! # Recovery
 //!
-//! A torn commit at the end of the newest segment was never acknowledged and is cut off. Damage elsewhere is copied to
-//! quarantine, counted and stepped over at the frame. A file that cannot be understood is moved to quarantine. None of
-//! this keeps the spool from opening ([`Recovery`]). With one state file damaged the other, one step older, counts;
-//! with both, delivery begins again at the oldest segment, and what that segment had already delivered comes a second
-//! time.
+//! A torn commit at the end of the newest segment was never acknowledged and is cut off. What is missing before a whole
+//! commit, or up to what the state or a newer header says was durable, is damage: it is copied to quarantine, counted
+//! with its rows, and stepped over. A file that cannot be understood is moved to quarantine. None of this keeps the spool
+//! from opening ([`Recovery`]). Damage of the very last commit alone cannot be distinguished from a torn one if no state was written since.
+//!
+//! A state file that is damaged has a copy. With all four gone, delivery begins again at the oldest segment; what that
+//! segment had already delivered comes a second time, and [`Usage::state_lost`] says so.
 //!
 //! # Rows
 //!
@@ -170,6 +173,10 @@ pub struct Usage {
     pub quarantined_files: u64,
     /// Their bytes.
     pub quarantined_bytes: u64,
+    /// Opening could not sync what was there, and it is not delivered yet: a power cut may take it.
+    pub unsynced: bool,
+    /// No state was whole at the opening: rows may come a second time.
+    pub state_lost: bool,
     /// Whether appends can succeed.
     pub health: Health,
 }
@@ -243,6 +250,7 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
     io.create_dir_all(dir).map_err(attempt("create"))?;
     let held = wait_for_lock(dir, options.lock_patience, io.as_ref())?;
     io.create_dir_all(&dir.join(QUARANTINE)).map_err(attempt("create the quarantine of"))?;
+    io.create_dir_all(&dir.join(state::COPIES)).map_err(attempt("create the copies of the state of"))?;
 
     let retries = options.retries.take().map(|files| Retries::load(files, Arc::clone(&io)));
     let recovered = recovery::recover(dir, io.as_ref(), retries.as_ref().and_then(Loaded::newest))?;
@@ -264,6 +272,9 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
         quarantined_bytes: quarantined.iter().map(|entry| entry.bytes).sum(),
         commits: 0,
         failed_commits: 0,
+        recovered: (recovered.last, recovered.rows_end),
+        unsynced: if recovered.report.unsynced { recovered.last } else { 0 },
+        state_lost: recovered.report.state_lost,
         segments: recovered.segments.into(),
     };
     let used = inventory.segments.iter().map(|segment| segment.bytes).sum();

@@ -185,7 +185,8 @@ pub fn hold(dir: &Path, io: &dyn Io) -> io::Result<Option<Idle>> {
     io.create_dir_all(dir)?;
     let Some(held) = io.lock(&dir.join("lock"))? else { return Ok(None) };
     let (_, state) = Slots::load(dir, io)?;
-    Ok(Some(Idle { open_tokens: state.as_ref().map(tokens).unwrap_or_default(), _held: held }))
+    let open_tokens = state.map(|loaded| tokens(&loaded.state)).unwrap_or_default();
+    Ok(Some(Idle { open_tokens, _held: held }))
 }
 
 /// What lies in quarantine; cheap to clone. It keeps the spool's lock.
@@ -287,6 +288,9 @@ impl Core {
 
     fn save(&mut self, mut state: State) -> Result<(), ReadError> {
         state.watermark = lock(&self.shared.arrivals).handed_out();
+        if let Some(durable) = lock(&self.shared.inventory).durable() {
+            (state.durable, state.durable_rows) = durable;
+        }
         self.slots.save(&state, self.shared.io.as_ref()).map_err(ReadError::State)?;
         self.state = state;
         Ok(())

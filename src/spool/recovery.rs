@@ -31,9 +31,16 @@ pub struct Recovery {
     pub torn_frames: u64,
     /// Files moved to quarantine, or parts copied there.
     pub quarantined: u64,
-    /// Neither state file was whole, though segments exist: delivery begins again with the oldest segment. What had
+    /// No state file nor copy was whole, though segments exist: delivery begins again with the oldest segment. What had
     /// been delivered from it before comes a second time, under new boundaries, so that counting cannot tell.
     pub state_lost: bool,
+    /// The state files were damaged; a copy stood for them.
+    pub state_from_copy: bool,
+    /// Frames in the newest segment that had been acknowledged and are damaged or gone. They are counted as lost when
+    /// delivery comes to them.
+    pub damaged_frames: u64,
+    /// The rows in them.
+    pub damaged_rows: u64,
     /// The first delivery batch is one that a former process had begun.
     pub resumes_delivery: bool,
     /// The newest segment could not be synced: until its frames are delivered, a power cut may take them.
@@ -71,17 +78,19 @@ pub(super) fn recover(dir: &Path, io: &dyn Io, noted: Option<(u64, u64)>) -> Res
     io.sync_dir(dir).map_err(attempt(dir, "sync"))?;
     let (mut slots, loaded) = Slots::load(dir, io).map_err(attempt(dir, "read the state of"))?;
     let (files, mut next_sequence) = segment_files(dir, io, &mut report)?;
-    let state = loaded.unwrap_or_else(|| {
+    report.state_from_copy = loaded.as_ref().is_some_and(|loaded| loaded.from_copy);
+    let mut state = loaded.map(|loaded| loaded.state).unwrap_or_else(|| {
         report.state_lost = !files.is_empty();
         let cursor = files.first().map_or(0, |(header, ..)| header.first - 1);
         let rows = files.first().map_or(0, |(header, ..)| header.rows_before);
-        State { cursor, watermark: i64::MIN, rows, open: None }
+        // A watermark of 1970: a lease can say it.
+        State { cursor, rows, ..State::default() }
     });
     report.resumes_delivery = state.open.is_some();
     let known = Known::of(&state);
 
     let mut segments = Vec::with_capacity(files.len());
-    let (mut last, mut rows_end) = (known.delivered, known.rows);
+    let (mut last, mut rows_end) = (known.durable, known.rows);
     let mut last_commit = None;
     let mut files = files.into_iter().peekable();
     while let Some((header, path, bytes)) = files.next() {
@@ -101,7 +110,14 @@ pub(super) fn recover(dir: &Path, io: &dyn Io, noted: Option<(u64, u64)>) -> Res
         next_sequence = next_sequence.max(header.first + 1);
         segments.push(segment);
     }
+    if segments.is_empty() {
+        report.damaged_frames = known.durable - known.finished.0;
+        report.damaged_rows = known.rows.saturating_sub(known.finished.1);
+    }
     next_sequence = next_sequence.max(last + 1);
+    if !report.unsynced {
+        (state.durable, state.durable_rows) = (last, rows_end);
+    }
     // The state that was read may have been in the page cache only, and segments are unlinked because of it. So it is
     // written again. A second attempt uses a new file.
     slots.save(&state, io).or_else(|_| slots.save(&state, io)).map_err(attempt(dir, "write the state of"))?;
@@ -152,19 +168,20 @@ fn segment_files(dir: &Path, io: &dyn Io, report: &mut Recovery) -> Result<(Vec<
 
 /// The facts that the state file gives about the frames.
 struct Known {
-    /// Frames up to this sequence were handed to the consumer, so they were acknowledged.
-    delivered: u64,
-    /// The last sequence whose position is known. Rows behind it are counted by reading.
-    sequence: u64,
+    /// Frames up to this sequence were durable, so they may have been acknowledged. Rows behind it are counted by
+    /// reading.
+    durable: u64,
     /// The position of that sequence, in rows.
     rows: u64,
+    /// The cursor, and its position.
+    finished: (u64, u64),
 }
 
 impl Known {
     fn of(state: &State) -> Self {
-        let (sequence, rows) =
-            state.open.as_ref().map_or((state.cursor, state.rows), |open| (open.last, open.rows_end));
-        Self { delivered: sequence.max(state.cursor), sequence, rows }
+        let open = state.open.as_ref().map_or((0, 0), |open| (open.last, open.rows_end));
+        let (durable, rows) = open.max((state.cursor, state.rows)).max((state.durable, state.durable_rows));
+        Self { durable, rows, finished: (state.cursor, state.rows) }
     }
 }
 
@@ -176,6 +193,10 @@ struct Gap {
     last: u64,
     /// The position, within its commit, of the frame behind the gap.
     next_position: u16,
+    /// The rows in it that the state does not count.
+    rows: u64,
+    /// The rows in it that were not delivered.
+    waiting: u64,
 }
 
 /// The result of reading the newest segment to its end.
@@ -186,6 +207,8 @@ struct End {
     commit_at: u64,
     /// The position before the last commit, in rows.
     rows_before: u64,
+    /// The rows of the segment up to the last whole frame, as far as known.
+    rows: u64,
     /// How many bytes that are not zero lie behind the last whole frame.
     tail: u64,
 }
@@ -206,17 +229,18 @@ fn repair_end(
     scan.salvage = true;
     let mut found = find_end(&mut scan, segment, known)?;
     if let Some(noted) = noted {
-        cut_torn(noted, &mut scan, segment, &mut found, known.delivered, report);
+        cut_torn(noted, &mut scan, segment, &mut found, known.durable, report);
     }
     let end = scan.offset;
-    if found.tail > 0 && known.delivered > segment.last {
-        // The reader had met frames here, so they were acknowledged: this is damage, not a torn write.
+    if found.tail > 0 && known.durable > segment.last {
+        // Frames here were durable: this is damage, not a torn write.
         let bytes = scan.raw(end, usize::try_from(found.tail).unwrap_or(usize::MAX));
         report.quarantined += u64::from(copy_aside(io, dir, &segment.path, end, &bytes)?);
     } else {
         report.torn_bytes += found.tail;
     }
-    void_torn(&mut scan, segment, &found, known.delivered, report)?;
+    void_torn(&mut scan, segment, &mut found, known.durable, report)?;
+    report_damage(segment, &found, known, report);
     // After `kill -9` the frames may be in the page cache only, and a power cut could take frames that were delivered.
     // If the former process's sync had failed, a further sync would succeed and write nothing. So the last commit is
     // written again. The commits before it were synced, or this file would have no later commit.
@@ -233,31 +257,44 @@ fn repair_end(
 
 /// Reads the segment to its end, and sets its last sequence and its position.
 fn find_end(scan: &mut Scan, segment: &mut Segment, known: &Known) -> io::Result<End> {
-    if known.sequence >= segment.header.first {
+    if known.durable >= segment.header.first {
         segment.rows_end = known.rows;
     }
     let mut end =
-        End { gaps: Vec::new(), last_commit: 0, commit_at: FRAMES_AT, rows_before: segment.rows_end, tail: 0 };
-    let mut whole_until = FRAMES_AT;
+        End { gaps: Vec::new(), last_commit: 0, commit_at: FRAMES_AT, rows_before: segment.rows_end, rows: 0, tail: 0 };
+    let (mut whole_until, mut rows_until) = (FRAMES_AT, segment.rows_end);
+    // The rows up to here as the frames say them; unknown behind a void.
+    let mut behind = Some(0);
     loop {
         match scan.next()? {
             Found::Frame(frame, position) => {
                 segment.last = frame.sequence;
                 let commit = frame.sequence.saturating_sub(u64::from(position));
                 if commit != end.last_commit {
-                    (end.last_commit, end.commit_at, end.rows_before) = (commit, whole_until, segment.rows_end);
+                    (end.last_commit, end.commit_at, end.rows_before) = (commit, whole_until, rows_until);
                 }
-                if frame.sequence > known.sequence {
+                if frame.sequence > known.durable {
                     segment.rows_end += u64::from(frame.rows);
                 }
-                whole_until = scan.offset;
+                behind = Some(u64::from(frame.rows_before) + u64::from(frame.rows));
+                (whole_until, rows_until) = (scan.offset, segment.rows_end);
             }
-            Found::Void => (segment.last, whole_until) = (scan.expected - 1, scan.offset),
-            Found::Gap { offset, bytes, first, last, next_position } => {
-                end.gaps.push(Gap { offset, bytes, first, last, next_position });
+            Found::Void => {
+                (segment.last, whole_until, behind) = (scan.expected - 1, scan.offset, None);
+            }
+            Found::Gap { offset, bytes, first, last, next_position, next_rows_before } => {
+                // A place whose position the state knows may lie in the gap.
+                let rows_behind = |(sequence, rows): (u64, u64)| {
+                    let known = Some(rows.saturating_sub(segment.header.rows_before)).filter(|_| first <= sequence);
+                    let both = known.or(behind).zip(next_rows_before).filter(|_| last > sequence);
+                    both.map_or(0, |(from, next)| u64::from(next).saturating_sub(from))
+                };
+                let (rows, waiting) = (rows_behind((known.durable, known.rows)), rows_behind(known.finished));
+                segment.rows_end += rows;
+                end.gaps.push(Gap { offset, bytes, first, last, next_position, rows, waiting });
             }
             Found::End { bytes } => {
-                end.tail = bytes;
+                (end.tail, end.rows) = (bytes, behind.unwrap_or(0));
                 return Ok(end);
             }
         }
@@ -265,17 +302,17 @@ fn find_end(scan: &mut Scan, segment: &mut Segment, known: &Known) -> io::Result
 }
 
 /// Leaves out the last commit if a part of it is missing, so that each of its requests may be taken when it comes again.
-/// A commit that was delivered had been whole: what is missing there is damage.
+/// A commit that was durable had been whole: what is missing there is damage.
 fn cut_torn(
     (first, last): (u64, u64),
     scan: &mut Scan,
     segment: &mut Segment,
     end: &mut End,
-    delivered: u64,
+    durable: u64,
     report: &mut Recovery,
 ) {
     let has_gap = end.gaps.iter().any(|gap| gap.last >= first);
-    if end.last_commit != first || first <= delivered || (segment.last >= last && !has_gap) {
+    if end.last_commit != first || first <= durable || (segment.last >= last && !has_gap) {
         return;
     }
     report.torn_frames += (segment.last + 1).saturating_sub(first);
@@ -286,20 +323,49 @@ fn cut_torn(
 }
 
 /// Turns gaps in the last commit into voids, if the commit was never acknowledged.
-fn void_torn(scan: &mut Scan, segment: &Segment, end: &End, delivered: u64, report: &mut Recovery) -> io::Result<()> {
-    for gap in &end.gaps {
+fn void_torn(
+    scan: &mut Scan,
+    segment: &mut Segment,
+    end: &mut End,
+    durable: u64,
+    report: &mut Recovery,
+) -> io::Result<()> {
+    let mut damaged = Vec::new();
+    for gap in end.gaps.drain(..) {
         let sequences = (gap.last + 1).saturating_sub(gap.first);
-        let (Ok(count), Ok(length)) = (u32::try_from(sequences), usize::try_from(gap.bytes)) else { continue };
-        let never_acknowledged = gap.first >= end.last_commit && gap.first > delivered && count > 0 && length > HEADER;
+        let (Ok(count), Ok(length)) = (u32::try_from(sequences), usize::try_from(gap.bytes)) else {
+            damaged.push(gap);
+            continue;
+        };
+        let never_acknowledged = gap.first >= end.last_commit && gap.first > durable && count > 0 && length > HEADER;
         if never_acknowledged {
             let position = gap.next_position.saturating_sub(u16::try_from(count).unwrap_or(u16::MAX));
             let header = void_header(&segment.header.id, &scan.raw(gap.offset, length), gap.first, count, position);
             scan.file().write_all_at(&header, gap.offset)?;
             report.torn_frames += sequences;
             report.torn_bytes += gap.bytes;
+            segment.rows_end = segment.rows_end.saturating_sub(gap.rows);
+        } else {
+            damaged.push(gap);
         }
     }
+    end.gaps = damaged;
     Ok(())
+}
+
+/// Counts what was durable and is not whole. Delivery comes to it, and counts it as lost.
+fn report_damage(segment: &mut Segment, end: &End, known: &Known, report: &mut Recovery) {
+    let (finished, finished_rows) = known.finished;
+    for gap in &end.gaps {
+        report.damaged_frames += (gap.last + 1).saturating_sub(gap.first.max(finished + 1));
+        report.damaged_rows += gap.waiting;
+    }
+    if known.durable > segment.last && known.durable >= segment.header.first {
+        let rows = segment.header.rows_before + end.rows;
+        report.damaged_frames += known.durable - segment.last.max(finished);
+        report.damaged_rows += known.rows.saturating_sub(rows.max(finished_rows));
+        segment.last = known.durable;
+    }
 }
 
 fn read_header(io: &dyn Io, path: &Path) -> io::Result<Option<Header>> {

@@ -101,6 +101,8 @@ pub(super) struct Scanned {
     pub(super) schema_version: u32,
     pub(super) kind: Kind,
     pub(super) rows: u32,
+    /// Rows before it in its segment.
+    pub(super) rows_before: u32,
     pub(super) stream: StreamKey,
     pub(super) payload: Vec<u8>,
 }
@@ -123,6 +125,8 @@ pub(super) enum Found {
         last: u64,
         /// The position, within its commit, of the frame behind the gap.
         next_position: u16,
+        /// The rows before that frame in this segment; `None` if it is a void, which does not know them.
+        next_rows_before: Option<u32>,
     },
     /// No whole frame from here on. `bytes` is what lies here up to the last byte that is not zero.
     End {
@@ -184,6 +188,7 @@ impl Scan {
                         first: expected,
                         last,
                         next_position: head.position,
+                        next_rows_before: (head.kind != Kind::Void).then_some(head.rows_before),
                     });
                 }
             }
@@ -224,6 +229,7 @@ impl Scan {
                     schema_version: header.schema_version,
                     kind: head.kind,
                     rows: head.rows,
+                    rows_before: head.rows_before,
                     stream,
                     payload: decoded.payload.to_vec(),
                 },

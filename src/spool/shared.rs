@@ -95,6 +95,18 @@ pub(super) struct Inventory {
     pub(super) quarantined_bytes: u64,
     pub(super) commits: u64,
     pub(super) failed_commits: u64,
+    /// What recovery found goes up to this sequence and this position, in files or lost.
+    pub(super) recovered: (u64, u64),
+    /// What recovery could not sync ends at this sequence; 0 if it could.
+    pub(super) unsynced: u64,
+    pub(super) state_lost: bool,
+}
+
+impl Inventory {
+    /// The last sequence that a power cut cannot take, and its position; `None` if that is not known.
+    pub(super) fn durable(&self) -> Option<(u64, u64)> {
+        (self.last > self.unsynced).then_some((self.last, self.rows_end))
+    }
 }
 
 /// What the reader is woken with. Rows and bytes count from the start of this process.
@@ -224,6 +236,8 @@ impl Shared {
             damaged_bytes: inventory.damaged_bytes,
             quarantined_files: inventory.quarantined_files,
             quarantined_bytes: inventory.quarantined_bytes,
+            unsynced: inventory.finished < inventory.unsynced,
+            state_lost: inventory.state_lost,
             health: inventory.health.clone(),
         }
     }

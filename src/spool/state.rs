@@ -1,15 +1,22 @@
 //! The persisted state: the cursor, and the boundaries of the open delivery batch.
 //!
+//! The last durable sequence is evidence: what is missing up to there was acknowledged, so it is damage and not a torn
+//! commit.
+//!
 //! Two files, `state-0` and `state-1`, are overwritten in turn, each write with a higher generation; the highest that
 //! is whole counts. A power cut in the middle of a write leaves the one before it. Their blocks are reserved at the
-//! start, so that a full disk can still be drained, which a temporary file and a rename would not allow.
+//! start, so that a full disk can still be drained, which a temporary file and a rename would not allow. `copy/` has the same
+//! two files again.
 //!
 //! ```text
 //!  0  8  magic "TAMGASTA"       32  8  watermark, milliseconds
 //!  8  4  format version         40  8  position behind the cursor, in rows (accounting.rs)
-//! 12  4  length, CRC included   48  1  1 if a delivery batch is open, and then:
-//! 16  8  generation             first 8 · last 8 · position behind it 8 · schema version 4 · batches 4, and per batch:
-//! 24  8  cursor                   stream length 1 · stream · value 8 · rows 8 · first 8 · last 8
+//! 12  4  length, CRC included
+//! 16  8  generation             48  8  last sequence that was durable
+//! 24  8  cursor                 56  8  position behind it
+//!                               64  1  1 if a delivery batch is open, and then:
+//!                               first 8 · last 8 · position behind it 8 · schema version 4 · batches 4, and per batch:
+//!                                 stream length 1 · stream · value 8 · rows 8 · first 8 · last 8
 //!                                …  4  CRC32C of all before it
 //! ```
 
@@ -21,7 +28,9 @@ use super::io::{File, Io, is_damage, read_or_zero};
 
 const MAGIC: &[u8; 8] = b"TAMGASTA";
 const FORMAT_VERSION: u32 = 1;
-const FIXED_BYTES: usize = 49;
+const FIXED_BYTES: usize = 65;
+/// The folder of the copies.
+pub(super) const COPIES: &str = "copy";
 /// Reserved per file: some 200 batches. More is allowed, but needs free space on the disk at that moment.
 const RESERVED_BYTES: u64 = 64 << 10;
 /// A delivery batch has at most this many batches, so that reading a state is bounded too.
@@ -37,6 +46,10 @@ pub(super) struct State {
     pub(super) watermark: i64,
     /// The position behind the cursor: rows ever made durable up to there.
     pub(super) rows: u64,
+    /// A sequence that was durable when this was written, and all before it were.
+    pub(super) durable: u64,
+    /// The position behind `durable`.
+    pub(super) durable_rows: u64,
     /// The delivery batch that is being worked on.
     pub(super) open: Option<OpenDelivery>,
 }
@@ -71,6 +84,8 @@ fn encode(state: &State, generation: u64) -> Vec<u8> {
     out.extend_from_slice(&state.cursor.to_le_bytes());
     out.extend_from_slice(&state.watermark.to_le_bytes());
     out.extend_from_slice(&state.rows.to_le_bytes());
+    out.extend_from_slice(&state.durable.to_le_bytes());
+    out.extend_from_slice(&state.durable_rows.to_le_bytes());
     out.push(u8::from(state.open.is_some()));
     if let Some(open) = &state.open {
         out.extend_from_slice(&open.first.to_le_bytes());
@@ -109,7 +124,7 @@ fn decode(bytes: &[u8]) -> Option<(State, u64)> {
     let generation = long(&mut rest)?;
     let cursor = long(&mut rest)?;
     let watermark = take(&mut rest).map(i64::from_le_bytes)?;
-    let rows = long(&mut rest)?;
+    let (rows, durable, durable_rows) = (long(&mut rest)?, long(&mut rest)?, long(&mut rest)?);
     let open = match take::<1>(&mut rest)? {
         [0] => None,
         _ => {
@@ -132,7 +147,7 @@ fn decode(bytes: &[u8]) -> Option<(State, u64)> {
             Some(OpenDelivery { first, last, rows_end, schema_version, batches })
         }
     };
-    rest.is_empty().then_some((State { cursor, watermark, rows, open }, generation))
+    rest.is_empty().then_some((State { cursor, watermark, rows, durable, durable_rows, open }, generation))
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -141,30 +156,82 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*taken)
 }
 
-/// The file of a generation.
-fn slot(generation: u64) -> usize {
-    usize::from(generation % 2 == 1)
+/// The files of the state: two in the spool's folder, and copies of them in a folder of their own.
+///
+/// A state is on the disk in both folders before it counts. So one file that is damaged, or a folder whose files are
+/// gone, takes nothing back: an open delivery batch comes again under its own values.
+pub(super) struct Slots {
+    own: Pair,
+    copies: Pair,
+    generation: u64,
+    /// The last attempt to write a copy failed, and this was logged.
+    failing: bool,
 }
 
-/// The two files.
-pub(super) struct Slots {
-    dir: PathBuf,
-    files: [Option<Box<dyn File>>; 2],
-    generation: u64,
+/// What was found.
+pub(super) struct Loaded {
+    pub(super) state: State,
+    /// Only a copy had the newest state.
+    pub(super) from_copy: bool,
 }
 
 impl Slots {
     /// Reads the newest state that is whole. What the disk cannot deliver counts as damaged.
+    pub(super) fn load(dir: &Path, io: &dyn Io) -> io::Result<(Self, Option<Loaded>)> {
+        let (own, found) = Pair::load(dir.to_owned(), io)?;
+        let (copies, copy) = Pair::load(dir.join(COPIES), io)?;
+        let generation = |found: &Option<(State, u64)>| found.as_ref().map_or(0, |(_, generation)| *generation);
+        let from_copy = generation(&copy) > generation(&found);
+        let best = if from_copy { copy } else { found };
+        let slots = Self { own, copies, generation: generation(&best), failing: false };
+        Ok((slots, best.map(|(state, _)| Loaded { state, from_copy })))
+    }
+
+    /// Makes `state` the one that a restart finds. After an error it may be either the old one or this one.
+    pub(super) fn save(&mut self, state: &State, io: &dyn Io) -> io::Result<()> {
+        let generation = self.generation + 1;
+        let bytes = encode(state, generation);
+        self.own.save(&bytes, io)?;
+        self.generation = generation;
+        match self.copies.save(&bytes, io) {
+            Ok(()) => self.failing = false,
+            Err(error) => {
+                // Delivery must go on, on a full disk too. An old copy would be believed if the files were lost.
+                self.copies.forget(io);
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::warn!(%error, "the copy of the spool's state cannot be written");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all files are there to be overwritten.
+    pub(super) fn complete(&self) -> bool {
+        [&self.own, &self.copies].iter().all(|pair| pair.files.iter().all(Option::is_some))
+    }
+}
+
+/// Two files that are overwritten in turn.
+struct Pair {
+    dir: PathBuf,
+    files: [Option<Box<dyn File>>; 2],
+    /// The file to overwrite next: not the one with the newest whole state.
+    next: usize,
+}
+
+impl Pair {
+    /// Reads the newest state of the two, and its generation.
     ///
     /// What is read may be in the page cache only: its process may have been killed before its sync, or after one that
     /// had failed, and then a further one would say yes and write nothing. So the newest state is written once more
     /// before the other file, which is older but on the disk, may be overwritten. The bytes are the same: torn or not,
     /// they do no harm.
-    pub(super) fn load(dir: &Path, io: &dyn Io) -> io::Result<(Self, Option<State>)> {
-        let mut slots = Self { dir: dir.to_owned(), files: [None, None], generation: 0 };
+    fn load(dir: PathBuf, io: &dyn Io) -> io::Result<(Self, Option<(State, u64)>)> {
+        let mut pair = Self { dir, files: [None, None], next: 1 };
         let mut best: Option<(State, u64)> = None;
         for index in 0..2 {
-            let file = match io.open(&slots.path(index)) {
+            let file = match io.open(&pair.path(index)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 other => other?,
             };
@@ -173,56 +240,53 @@ impl Slots {
                 Err(error) if is_damage(&error) => continue,
                 other => other?,
             }
-            slots.files[index] = Some(file);
+            pair.files[index] = Some(file);
             if let Some(found) = decode(&bytes)
                 && best.as_ref().is_none_or(|best| best.1 < found.1)
             {
-                best = Some(found);
+                (best, pair.next) = (Some(found), 1 - index);
             }
         }
         if let Some((state, generation)) = &best {
-            slots.generation = *generation;
-            let file = slots.files[slot(*generation)].as_ref();
-            let written =
-                file.map(|file| file.write_all_at(&encode(state, *generation), 0).and_then(|()| file.sync_data()));
-            if !matches!(written, Some(Ok(()))) {
+            let newest = 1 - pair.next;
+            let again = pair.files[newest]
+                .as_ref()
+                .map(|file| file.write_all_at(&encode(state, *generation), 0).and_then(|()| file.sync_data()));
+            if !matches!(again, Some(Ok(()))) {
                 // Nobody knows whether it is on the disk: the next state takes its place, and not that of the other
                 // one.
-                slots.files[slot(*generation)] = None;
-                slots.generation += 1;
+                pair.files[newest] = None;
+                pair.next = newest;
             }
         }
-        Ok((slots, best.map(|(state, _)| state)))
+        Ok((pair, best))
     }
 
-    /// Makes `state` the one that a restart finds. After an error it may be either the old one or this one.
-    pub(super) fn save(&mut self, state: &State, io: &dyn Io) -> io::Result<()> {
-        let generation = self.generation + 1;
-        // The generation decides the file, so the newest whole state is never the one being overwritten.
-        let index = slot(generation);
-        let bytes = encode(state, generation);
-        let file = match self.files[index].take() {
+    /// Writes an encoded state. After an error the other file is what it was.
+    fn save(&mut self, bytes: &[u8], io: &dyn Io) -> io::Result<()> {
+        let file = match self.files[self.next].take() {
             Some(file) => {
-                file.write_all_at(&bytes, 0)?;
+                file.write_all_at(bytes, 0)?;
                 file.sync_data()?;
                 file
             }
-            None => self.replace(index, &bytes, io)?,
+            None => self.replace(bytes, io)?,
         };
         // Only now: a file whose sync failed was dropped above, and is replaced by a new one at the next attempt.
-        self.files[index] = Some(file);
-        self.generation = generation;
+        self.files[self.next] = Some(file);
+        self.next = 1 - self.next;
         Ok(())
     }
 
-    /// Whether both files are there to be overwritten.
-    pub(super) fn complete(&self) -> bool {
-        self.files.iter().all(Option::is_some)
+    /// Removes both files.
+    fn forget(&mut self, io: &dyn Io) {
+        self.files = [None, None];
+        (0..2).for_each(|index| drop(io.remove(&self.path(index))));
     }
 
     /// Puts a new file in the place of one that is missing or not trusted, which stays what it is until the rename.
-    fn replace(&self, index: usize, bytes: &[u8], io: &dyn Io) -> io::Result<Box<dyn File>> {
-        let path = self.path(index);
+    fn replace(&self, bytes: &[u8], io: &dyn Io) -> io::Result<Box<dyn File>> {
+        let path = self.path(self.next);
         let new = path.with_extension("new");
         match io.remove(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -260,22 +324,24 @@ mod tests {
         };
         let batches = vec![boundary("events", 1), boundary("errors", 2)];
         let open = OpenDelivery { first: 5, last: 9, rows_end: 20, schema_version: 2, batches };
-        State { cursor, watermark: -7, rows: 14, open: Some(open) }
+        State { cursor, watermark: -7, rows: 14, durable: 11, durable_rows: 23, open: Some(open) }
     }
 
     #[test]
     fn the_format_is_these_bytes() {
-        let state = State { cursor: 4, watermark: -2, rows: 6, open: None };
+        let state = State { cursor: 4, watermark: -2, rows: 6, durable: 5, durable_rows: 7, open: None };
         let golden: &[&[u8]] = &[
             b"TAMGASTA",
             &[1, 0, 0, 0],
-            &[53, 0, 0, 0],
+            &[69, 0, 0, 0],
             &[3, 0, 0, 0, 0, 0, 0, 0],
             &[4, 0, 0, 0, 0, 0, 0, 0],
             &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
             &[6, 0, 0, 0, 0, 0, 0, 0],
+            &[5, 0, 0, 0, 0, 0, 0, 0],
+            &[7, 0, 0, 0, 0, 0, 0, 0],
             &[0],
-            &[0x32, 0xa4, 0x52, 0xa0],
+            &[0xa1, 0x70, 0x25, 0xfc],
         ];
         assert_eq!(encode(&state, 3), golden.concat());
     }
@@ -295,23 +361,49 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_whole_state_counts() {
+    fn the_newest_whole_state_counts_also_from_a_copy() {
         let root = tempfile::tempdir().unwrap();
-        let (mut slots, loaded) = Slots::load(root.path(), &Disk).unwrap();
-        assert!(loaded.is_none());
+        std::fs::create_dir(root.path().join(COPIES)).unwrap();
+        let load = || Slots::load(root.path(), &Disk).unwrap();
+        let found = || load().1.map(|loaded| (loaded.state.cursor, loaded.from_copy));
+        let damage = |name: &str| std::fs::write(root.path().join(name), b"noise").unwrap();
+        let mut slots = load().0;
+        assert!(found().is_none());
         for cursor in 1..=5 {
             slots.save(&sample(cursor), &Disk).unwrap();
-            let (_, loaded) = Slots::load(root.path(), &Disk).unwrap();
-            assert_eq!(loaded, Some(sample(cursor)));
+            assert_eq!(found(), Some((cursor, false)));
         }
-        // The fifth generation lies in the file of odd ones; without it the fourth counts, without both none.
-        std::fs::write(root.path().join("state-1"), b"noise").unwrap();
-        let (mut slots, loaded) = Slots::load(root.path(), &Disk).unwrap();
-        assert_eq!(loaded, Some(sample(4)));
+        // The fifth lies in the files of odd numbers.
+        damage("state-1");
+        assert_eq!(found(), Some((5, true)), "its copy counts");
+        damage("copy/state-1");
+        assert_eq!(found(), Some((4, false)), "without it the fourth counts");
+        let mut slots = load().0;
         slots.save(&sample(6), &Disk).unwrap();
-        assert_eq!(Slots::load(root.path(), &Disk).unwrap().1, Some(sample(6)));
+        assert_eq!(found(), Some((6, false)));
+        damage("state-0");
+        damage("state-1");
+        assert_eq!(found(), Some((6, true)));
+        damage("copy/state-0");
+        damage("copy/state-1");
+        assert_eq!(found(), None);
+    }
+
+    /// An old copy would be believed if the newer files were lost.
+    #[test]
+    fn a_copy_that_cannot_be_written_is_not_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let copies = root.path().join(COPIES);
+        std::fs::create_dir(&copies).unwrap();
+        let mut slots = Slots::load(root.path(), &Disk).unwrap().0;
+        slots.save(&sample(1), &Disk).unwrap();
+        std::fs::create_dir(copies.join("state-0")).unwrap();
+        slots.save(&sample(2), &Disk).unwrap();
+        assert!(!copies.join("state-1").exists());
+        std::fs::remove_dir(copies.join("state-0")).unwrap();
+        slots.save(&sample(3), &Disk).unwrap();
         std::fs::write(root.path().join("state-0"), b"").unwrap();
         std::fs::write(root.path().join("state-1"), b"").unwrap();
-        assert_eq!(Slots::load(root.path(), &Disk).unwrap().1, None);
+        assert_eq!(Slots::load(root.path(), &Disk).unwrap().1.unwrap().state, sample(3));
     }
 }

@@ -241,27 +241,132 @@ async fn a_renamed_segment_is_read_and_a_missing_one_is_counted() {
     assert_eq!((rows, lost), (all, gone.len() as u64));
 }
 
+/// The state's files and their copies.
+fn states() -> Vec<PathBuf> {
+    ["state-0", "state-1", "copy/state-0", "copy/state-1"].map(|name| Path::new(DIR).join(name)).to_vec()
+}
+
 #[tokio::test]
-async fn one_state_file_suffices_and_without_any_delivery_begins_again() {
+async fn an_open_delivery_batch_comes_again_while_one_of_its_files_is_whole() {
     let (sim, _, all) = written(6, 10).await;
     let two = DeliveryLimits { max_rows: 2, ..limits() };
-    let open_delivery = {
+    let before = {
         let (_writer, mut reader, _) = open_sim(&sim);
         let delivery = next(&mut reader, &two).await;
         reader.finish(&delivery).await.unwrap();
         next(&mut reader, &two).await
     };
-    let states = [0, 1].map(|number| Path::new(DIR).join(format!("state-{number}")));
-    for damaged in &states {
-        let sim = with(&sim, damaged, b"noise");
+    let states = states();
+    for damaged in [&states[..1], &states[1..2], &states[2..3], &states[3..], &states[..2], &states[2..]] {
+        let sim = sim.kill();
+        damaged.iter().for_each(|path| sim.plant(path, b"noise"));
         let (_writer, mut reader, recovery) = open_sim(&sim);
-        assert!(!recovery.state_lost);
+        assert!(!recovery.state_lost && recovery.resumes_delivery, "{damaged:?}");
+        assert!(recovery.state_from_copy || damaged != &states[..2], "it is said");
         let delivery = next(&mut reader, &two).await;
-        // The newer file holds the open delivery batch; without it, the cursor of the older one still stands.
-        assert_eq!((delivery.first_sequence, rows(&delivery)), (open_delivery.first_sequence, all[2..4].to_vec()));
+        assert_eq!((delivery.first_sequence, rows(&delivery)), (before.first_sequence, all[2..4].to_vec()));
+        assert_eq!((delivery.resumed, delivery.batches[0].value), (true, before.batches[0].value), "{damaged:?}");
     }
-    let sim = with(&with(&sim, &states[0], b""), &states[1], b"noise");
+    for path in &states[..2] {
+        sim.unplant(path);
+    }
+    let (writer, mut reader, recovery) = open_sim(&sim.kill());
+    assert!(recovery.state_from_copy, "files that are gone are as files that are damaged");
+    assert_eq!(drain(&writer, &mut reader).await, all[2..]);
+}
+
+#[tokio::test]
+async fn without_any_state_delivery_begins_again_and_says_so() {
+    let (sim, _, all) = written(6, 10).await;
+    {
+        let (_writer, mut reader, _) = open_sim(&sim);
+        let delivery = next(&mut reader, &DeliveryLimits { max_rows: 2, ..limits() }).await;
+        reader.finish(&delivery).await.unwrap();
+    }
+    let sim = sim.kill();
+    states().iter().for_each(|path| sim.unplant(path));
     let (writer, mut reader, recovery) = open_sim(&sim);
-    assert!(recovery.state_lost);
+    assert!(recovery.state_lost && writer.usage().state_lost);
+    assert_eq!(reader.watermark(1_000), 0, "a lease can say this time");
     assert_eq!(drain(&writer, &mut reader).await, all);
+    assert_eq!(reader.watermark(1_000), 1_000);
+}
+
+/// A spool of ten frames of one, two, … ten rows, of which the first was delivered and the second is under way; killed.
+async fn under_way() -> (Sim, PathBuf, Vec<Vec<String>>) {
+    let sim = Sim::default();
+    let options = Options { segment_bytes: 1 << 18, ..options() };
+    let (writer, mut reader, _) = open(Path::new(DIR), options, Arc::new(sim.clone())).unwrap();
+    let mut all = Vec::new();
+    for number in 0..10 {
+        let names: Vec<_> = (0..=number).map(|row| format!("{number}/{row}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        writer.enter(0).append(vec![frame("events", &names)]).await.unwrap();
+        all.push(names.into_iter().map(str::to_owned).collect());
+    }
+    let one = DeliveryLimits { max_bytes: 1, ..limits() };
+    let delivery = next(&mut reader, &one).await;
+    reader.finish(&delivery).await.unwrap();
+    next(&mut reader, &one).await;
+    drop(reader);
+    (sim.kill(), segments(&sim).remove(0), all)
+}
+
+/// Whatever frames of the newest segment are damaged: opening counts those that were not delivered, with their rows, and
+/// delivery counts them as lost. The state says that the last ones were durable too.
+#[tokio::test]
+async fn rows_that_damage_took_from_the_newest_segment_are_counted_at_the_opening() {
+    let (sim, path, all) = under_way().await;
+    let bytes = sim.contents(&path);
+    let start = |number: usize| {
+        let row = format!("{number}/0");
+        let payload = bytes.windows(row.len()).position(|window| window == row.as_bytes()).unwrap();
+        payload - 4 - "events".len() - frame::HEADER
+    };
+    for first in 0..10 {
+        for last in first..10 {
+            let mut damaged = bytes.clone();
+            let end = if last == 9 { start(9) + 40 } else { start(last + 1) };
+            damaged[start(first)..end].fill(0x55);
+            let hit = first.max(1)..(last + 1).max(1);
+            let lost: u64 = hit.clone().map(|number| number as u64 + 1).sum();
+            let (writer, mut reader, recovery) = open_sim(&with(&sim, &path, &damaged));
+            assert_eq!((recovery.damaged_frames, recovery.damaged_rows), (hit.len() as u64, lost), "{first} to {last}");
+            assert_eq!((recovery.pending_rows, recovery.torn_bytes), (54, 0), "{first} to {last}");
+            let rows = drain(&writer, &mut reader).await;
+            let expected: Vec<_> =
+                (1..10).filter(|number| !hit.contains(number)).flat_map(|number| &all[number]).collect();
+            assert!(rows.iter().eq(expected), "{first} to {last}: {rows:?}");
+            let accounting = writer.usage().accounting;
+            assert!(accounting.is_balanced() && accounting.spooled == 0, "{first} to {last}: {accounting:?}");
+            assert_eq!((accounting.found, accounting.settled.lost), (54, lost), "{first} to {last}");
+        }
+    }
+}
+
+/// A file that is gone, or cut, is no torn commit either.
+#[tokio::test]
+async fn rows_of_a_file_that_is_gone_or_cut_are_counted() {
+    for cut in [true, false] {
+        let (sim, path, _) = under_way().await;
+        let kept = sim.contents(&path)[..1024].to_vec();
+        let sim = sim.kill();
+        if cut {
+            sim.plant(&path, &kept);
+        } else {
+            sim.unplant(&path);
+        }
+        let (writer, mut reader, recovery) = open_sim(&sim);
+        assert_eq!((recovery.damaged_frames, recovery.damaged_rows), (9, 54));
+        while !reader.is_drained() {
+            if let Ok(delivery) =
+                tokio::time::timeout(Duration::from_millis(300), reader.next_delivery(&limits())).await
+            {
+                reader.finish(&delivery.unwrap().unwrap()).await.unwrap();
+            }
+        }
+        let usage = writer.usage();
+        assert_eq!((usage.accounting.settled.lost, usage.accounting.spooled, usage.lost_frames), (54, 0, 9));
+        assert_eq!(append(&writer, "events", "next").await.unwrap().first_sequence, 11);
+    }
 }

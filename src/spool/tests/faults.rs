@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use rustix::io::Errno;
 
+use super::super::frame::Place;
 use super::sim::Op;
 use super::*;
 
@@ -49,7 +50,7 @@ async fn what_was_refused_stays_refused_after_a_restart() {
     // As if sealing had not been able to cut the file.
     let mut bytes = sim.contents(&segments(&sim)[0]);
     let header = segment::Header::decode(&bytes).unwrap();
-    frame("events", &["refused"]).encode(&header.id, 2, 0, &mut bytes);
+    frame("events", &["refused"]).encode(&header.id, Place { sequence: 2, position: 0, rows_before: 1 }, &mut bytes);
     let sim = sim.kill();
     sim.plant(&segments(&sim)[0], &bytes);
     let (writer, mut reader, recovery) = open_sim(&sim);

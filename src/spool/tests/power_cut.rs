@@ -356,7 +356,8 @@ async fn one_life(seed: u64) {
         }
         if let Ok((writer, mut reader, recovery)) = open(Path::new(DIR), options(), Arc::new(sim.clone())) {
             world.unsynced |= recovery.unsynced;
-            assert!(!recovery.state_lost, "a power cut is not damage");
+            assert!(!recovery.state_lost && !recovery.state_from_copy, "a power cut is not damage");
+            assert!(recovery.damaged_frames == 0 || world.unsynced, "a power cut is not damage: {recovery:?}");
             // What was delivered out of an unsynced file and then taken is put aside like damage.
             assert!(recovery.quarantined == 0 || world.unsynced, "a power cut is not damage");
             for _ in 0..rng.below(14) {
