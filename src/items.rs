@@ -144,7 +144,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::record::{SCHEMA_VERSION, Table, columns};
+    use crate::record::{ColumnType, SCHEMA_VERSION, Table, column_type, columns};
 
     #[test]
     fn every_column_of_the_vault_is_in_the_map_and_the_other_way_round() {
@@ -159,6 +159,24 @@ mod tests {
             stored.extend(std::iter::once(&"batch").chain(names).map(|column| format!("{}.{column}", table.name())));
         }
         assert_eq!(mapped, stored);
+    }
+
+    #[test]
+    fn what_lies_apart_has_no_column_beside_what_was_done() {
+        let map = data_map();
+        for key in
+            ["country", "region", "provider", "browser", "os", "search", "canvas", "fonts", "webgl", "screen", "errors"]
+        {
+            let beside: Vec<_> = map.item[key].columns.iter().filter(|column| column.starts_with("events.")).collect();
+            // That a search took place is an event; what for is not.
+            assert!(beside.iter().all(|column| key == "search" && *column == "events.type"), "{key}: {beside:?}");
+        }
+        // No row of any table has a time but the end of its window.
+        for table in Table::ALL {
+            let names = columns(table, SCHEMA_VERSION).expect("the current version");
+            let times = names.iter().filter(|name| matches!(column_type(name), Some(ColumnType::DateTime)));
+            assert_eq!(times.copied().collect::<Vec<_>>(), ["window_end"], "{}", table.name());
+        }
     }
 
     #[test]

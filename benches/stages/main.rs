@@ -20,7 +20,7 @@ use tamga::decode::beacon::parse;
 use tamga::enrich::{self, GeoIp, Lookups};
 use tamga::event::Sender;
 use tamga::pipeline::{self, Presented, SiteStages};
-use tamga::privacy::cookie::CookieSeal;
+use tamga::privacy::cookie::{CookieSeal, advance};
 use tamga::privacy::pseudonym::DayKey;
 use tamga::record;
 use tamga::secret::{Personal, Secret};
@@ -39,6 +39,8 @@ struct World {
     proxies: TrustedProxies,
     headers: http::HeaderMap,
     now: jiff::Timestamp,
+    /// A cookie of a visit that runs.
+    running: String,
 }
 
 fn world() -> World {
@@ -47,7 +49,7 @@ fn world() -> World {
     let geo = GeoIp::open(&[fixture("city-ipv4.mmdb"), fixture("city-ipv6.mmdb")], &[fixture("asn.mmdb")]);
     let mut headers = http::HeaderMap::new();
     headers.append("x-forwarded-for", http::HeaderValue::from_static("203.0.113.7, 198.18.0.1"));
-    World {
+    let world = World {
         bodies: [1, 5, 20].map(|events| (0..BEACONS).map(|number| corpus::body(number, events)).collect()),
         site: stages(&config.sites[0]),
         lookups: Lookups::new(geo.expect("fixtures")),
@@ -56,7 +58,9 @@ fn world() -> World {
         proxies: TrustedProxies::new(&config.server.trusted_proxies, &config.server.client_address_header),
         headers,
         now: jiff::Timestamp::from_second(1_795_327_200).expect("in range"),
-    }
+        running: String::new(),
+    };
+    World { running: world.running(), ..world }
 }
 
 impl World {
@@ -78,11 +82,23 @@ impl World {
         self.bodies[size][(number % BEACONS) as usize].as_bytes()
     }
 
+    /// The cookie of a visit that runs, after two views.
+    fn running(&self) -> String {
+        let (site, now) = (&self.site.rules.site, self.site.rules.time(self.now).local);
+        let mut cookie = None;
+        for view in 0..3 {
+            let (_, mut next) = advance(cookie, site, &self.key, now, &[view; 16], u8::from(view < 2));
+            next.mark_counted();
+            cookie = Some(next);
+        }
+        self.seal.seal(site, &cookie.expect("three beacons were answered"))
+    }
+
     /// Bytes to rows, as they go to the spool.
-    fn journey(&self, size: usize, number: u64) -> usize {
+    fn journey(&self, size: usize, number: u64, cookie: &str) -> usize {
         let Ok(beacon) = pipeline::objection(parse(self.body(size, number)).expect("a beacon")) else { return 0 };
         let today = self.site.rules.time(self.now).local.day;
-        let cookie = self.seal.open(&self.site.rules.site, corpus::cookie(number), today);
+        let cookie = self.seal.open(&self.site.rules.site, cookie, today);
         let sender = self.sender(number);
         let presented = Presented::Cookie(cookie);
         let processed = pipeline::process(beacon, &sender, presented, &self.site, &self.key, &self.lookups);
@@ -117,34 +133,41 @@ fn stage_cookie(world: &World, number: u64) -> usize {
 
 #[inline(never)]
 fn stage_journey_1(world: &World, number: u64) -> usize {
-    world.journey(0, number)
+    world.journey(0, number, corpus::cookie(number))
 }
 
 #[inline(never)]
 fn stage_journey_5(world: &World, number: u64) -> usize {
-    world.journey(1, number)
+    world.journey(1, number, corpus::cookie(number))
 }
 
 #[inline(never)]
 fn stage_journey_20(world: &World, number: u64) -> usize {
-    world.journey(2, number)
+    world.journey(2, number, corpus::cookie(number))
+}
+
+/// A view within a visit: the rows that a visit has once were made before.
+#[inline(never)]
+fn stage_within_visit_1(world: &World, number: u64) -> usize {
+    world.journey(0, number, &world.running)
 }
 
 type Stage = (&'static str, u64, fn(&World, u64) -> usize);
 
-const STAGES: [Stage; 7] = [
+const STAGES: [Stage; 8] = [
     ("client address", 1, stage_address),
     ("cookie, opened", 1, stage_cookie),
     ("decode, 5 events", 5, stage_decode_5),
     ("decode and enrich, 5 events", 5, stage_enrich_5),
     ("bytes to rows, 1 event", 1, stage_journey_1),
+    ("the same within a visit", 1, stage_within_visit_1),
     ("bytes to rows, 5 events", 5, stage_journey_5),
     ("bytes to rows, 20 events", 20, stage_journey_20),
 ];
 
 fn main() {
     let world = world();
-    (0..BEACONS).for_each(|number| _ = black_box(world.journey(2, number)));
+    (0..BEACONS).for_each(|number| _ = black_box(world.journey(2, number, corpus::cookie(number))));
     if std::env::args().any(|argument| argument == "--count") {
         for (_, _, stage) in STAGES {
             (0..COUNTED).for_each(|number| _ = black_box(stage(&world, number)));

@@ -25,6 +25,9 @@ pub(super) const PARTITIONS: &str = "SELECT DISTINCT table, partition FROM syste
      WHERE active AND database = currentDatabase() AND table IN splitByChar(',', {tables:String}) ORDER BY partition";
 pub(super) const PUBLISHED: &str = "SELECT toUnixTimestamp(window_end) AS end, toUnixTimestamp(published_at) AS at \
      FROM publications WHERE site = {site:String} AND window_end > toDateTime({since:UInt32}, 'UTC') ORDER BY end";
+/// The end of the last window that has rows of a day. After a change of `publish_every` it may be later than the day's.
+pub(super) const LAST_WINDOW: &str = "SELECT toUnixTimestamp(max(window_end)) AS end FROM {table:Identifier} \
+     WHERE site = {site:String} AND day = {day:Date}";
 /// Stats tables with a part that may have expired rows. A part knows the earliest start of its windows.
 pub(super) const AGED: &str = "SELECT DISTINCT table FROM system.parts WHERE active AND database = currentDatabase() \
      AND table IN (SELECT table FROM system.columns WHERE database = currentDatabase() AND name = 'window_end') \
@@ -46,6 +49,11 @@ struct Published {
 #[derive(Deserialize)]
 struct Aged {
     table: String,
+}
+
+#[derive(Deserialize)]
+struct LastWindow {
+    end: i64,
 }
 
 #[derive(Deserialize)]
@@ -120,12 +128,14 @@ impl<V: Tables, S: Tables> RetentionWorker<V, S> {
                 .await
                 .map_err(|source| PublishError::store("reading the ledger", source))?;
             for (_, day, table) in held.iter().filter(|(domain, ..)| *domain == site.domain) {
-                let day_end = site.schedule.day_end(*day).as_second();
-                let last = published.iter().find(|row| row.end >= day_end);
                 let kept_s = i64::from(self.retention.vault_hours) * 3600;
-                let is_done = last.is_some_and(|row| row.at + kept_s <= now);
+                let is_done =
+                    |end| published.iter().find(|row| row.end >= end).is_some_and(|row| row.at + kept_s <= now);
                 let is_old = site.schedule.day_start(*day).as_second() + VAULT_DAYS * 86_400 <= now;
-                if is_done || is_old {
+                let day_end = site.schedule.day_end(*day).as_second();
+                if is_old
+                    || is_done(day_end) && is_done(self.last_window(table, &site.domain, *day).await?.max(day_end))
+                {
                     self.drop_day(table, &site.domain, *day).await?;
                     dropped += 1;
                 }
@@ -143,6 +153,16 @@ impl<V: Tables, S: Tables> RetentionWorker<V, S> {
             }
         }
         Ok(dropped)
+    }
+
+    async fn last_window(&self, table: &str, site: &str, day: Date) -> Result<i64, PublishError> {
+        let params = [("table", table.to_owned()), ("site", site.to_owned()), ("day", day.to_string())];
+        let last: Vec<LastWindow> = self
+            .vault
+            .rows(LAST_WINDOW, &params)
+            .await
+            .map_err(|source| PublishError::store("looking for the last window of a day", source))?;
+        Ok(last.first().map_or(0, |row| row.end))
     }
 
     async fn drop_day(&self, table: &str, site: &str, day: Date) -> Result<(), PublishError> {

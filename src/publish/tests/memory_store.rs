@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::super::apart_tables::ApartTable;
 use super::super::leases::LEASES;
 use super::super::publisher::{DELETE_SEEDS, LEDGER_END, ROWS_OF_WINDOW, SEED, SEEDS_UNTIL};
-use super::super::retention::{AGED, PARTITIONS, PUBLISHED};
+use super::super::retention::{AGED, LAST_WINDOW, PARTITIONS, PUBLISHED};
 use super::super::separate_tables::SEPARATE_TABLES;
 use super::super::{Tables, queries, snapshot};
 
@@ -105,9 +105,13 @@ impl State {
                 let row = |row: &Value| json!({ "end": row["window_end"], "at": row["published_at"] });
                 self.tables.get("publications").map_or(Vec::new(), |rows| rows.iter().map(row).collect())
             }
-            LEASES | PARTITIONS | AGED | queries::EARLIEST | queries::EVENTS_BY_WINDOW | queries::TALLIES => {
-                self.canned(sql)
-            }
+            LEASES
+            | PARTITIONS
+            | AGED
+            | LAST_WINDOW
+            | queries::EARLIEST
+            | queries::EVENTS_BY_WINDOW
+            | queries::TALLIES => self.canned(sql),
             _ if *sql == *queries::TOTAL => self.of_rows("site", params),
             _ if sql.starts_with("-- The cells of every table") => self.of_rows("cells", params),
             _ if sql == snapshot::query() => vec![self.fingerprint(params)],

@@ -2,6 +2,7 @@
 //! is written once, at whatever call the publisher is killed.
 
 mod apart;
+mod changes;
 mod declared;
 mod outage;
 
