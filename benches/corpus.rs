@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::civil::Date;
-use tamga::privacy::cookie::{CookieSeal, LocalTime, advance};
-use tamga::privacy::pseudonym::DayKey;
+use tamga::privacy::cookie::{Browser, LocalTime, advance};
+use tamga::privacy::seal::CookieSeal;
 use tamga::secret::Secret;
 
 /// The configuration of every measurement. The rate limits are checked and never reached.
@@ -51,12 +51,12 @@ const AGENTS: [&str; 6] = [
 ];
 
 static COOKIES: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let (seal, key) = (CookieSeal::new(&Secret::new(COOKIE_KEY)), DayKey::new(Secret::new([1; 32])));
+    let seal = CookieSeal::new(&Secret::new(COOKIE_KEY));
     let now = LocalTime { day: yesterday(), minute: 600 };
     let cookie = |visitor: usize| {
-        let mut view = [0; 16];
-        view[..8].copy_from_slice(&visitor.to_le_bytes());
-        seal.seal(SITE, &advance(None, SITE, &key, now, &view, 1).1)
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&visitor.to_le_bytes());
+        seal.seal(SITE, &advance(Browser::new(id), now, 1).1)
     };
     (0..VISITORS).map(cookie).collect()
 });

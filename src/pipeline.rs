@@ -10,7 +10,7 @@ use crate::event::{
     Automation, BY_DEVICE, EnrichedBeacon, EnrichedEvent, ReceivedBeacon, ReceivedEvent, Sender, Tally,
 };
 use crate::outcome::DropReason;
-use crate::privacy::cookie::{self, Cookie};
+use crate::privacy::cookie::{self, Browser, Cookie};
 use crate::privacy::daily_address::{self, Seen};
 use crate::privacy::pseudonym::DayKey;
 use crate::privacy::pseudonymous::{PseudonymousBeacon, PseudonymousEvent};
@@ -28,12 +28,12 @@ pub struct SiteStages {
 
 /// What a request presents to recognise the visitor.
 pub enum Presented {
-    /// The site's cookie, if the browser sent it back.
-    Cookie(Option<Cookie>),
+    /// On a site with a cookie: the browser.
+    Cookie(Browser),
     /// On a site without a cookie: network and user agent.
     Address(daily_address::Presented),
-    /// Nothing: the site wants no identity, or the request is a pixel. Its rows have a pseudonym of this view alone.
-    Nothing,
+    /// The site wants no identity, or the request is a pixel: the browser is new with each view, and gets no cookie.
+    View(Browser),
 }
 
 /// The result for one beacon.
@@ -54,12 +54,20 @@ pub struct Processed {
     pub suspected: Option<(&'static str, u32)>,
     /// The visitor objected in this beacon.
     pub objected: bool,
-    /// A visit of a recognisable visitor begins, so the device part may be requested.
+    /// A visit begins in a browser that holds the cookie of its visit, so the device part may be requested. Elsewhere the
+    /// question would tell others who share the network and the agent that a visit runs.
     pub begins_visit: bool,
 }
 
 /// A beacon in which nobody objects. Only [`objection`] makes it, so an objection cannot be overlooked.
 pub struct WithoutObjection(Addressed);
+
+impl WithoutObjection {
+    /// The id of its view.
+    pub fn view(&self) -> &[u8; 16] {
+        self.0.beacon.view.expose()
+    }
+}
 
 /// The whole journey of a beacon that is neither a duplicate nor counted only.
 pub fn process(
@@ -89,7 +97,7 @@ pub fn process(
         out.tally(&site.rules, time, class, count);
         return out;
     }
-    let visitor = out.identify(&enriched, presented, &site.rules, key, time);
+    let visitor = out.identify(&enriched, presented, time);
     let tallies = std::mem::take(&mut out.kept.tallies);
     out.kept = privacy::pseudonymise(enriched, sender, &site.rules, key, time, &visitor);
     out.kept.tallies.extend(tallies);
@@ -138,7 +146,6 @@ pub fn duplicate(
     sender: &Sender,
     presented: Presented,
     site: &SiteStages,
-    key: &DayKey,
     lookups: &Lookups,
 ) -> Processed {
     let mut out = duplicate_dropped(beacon);
@@ -151,13 +158,12 @@ pub fn duplicate(
         out.refused = true;
         return out;
     }
-    let Presented::Cookie(presented) = presented else { return out };
+    let Presented::Cookie(browser) = presented else { return out };
     let time = site.time(sender.arrived_at);
     // With a cookie the first answer got through; without one it may not have.
     let sent = views(&addressed.beacon).min(u8::MAX.into()) as u8;
-    let views = if presented.is_some() { 0 } else { sent };
-    let view = addressed.beacon.view.expose();
-    let (who, cookie) = cookie::advance(presented, &site.site, key, time.local, view, views);
+    let views = if browser.is_known() { 0 } else { sent };
+    let (who, cookie) = cookie::advance(browser, time.local, views);
     out.begins_visit = sent > 0 && who.visit.views == 0;
     out.cookie = Some(cookie);
     out
@@ -191,21 +197,12 @@ impl Processed {
     }
 
     /// Recognises the visitor, and notes what its browser or this process remembers for the next beacon.
-    fn identify(
-        &mut self,
-        beacon: &EnrichedBeacon,
-        presented: Presented,
-        rules: &SiteRules,
-        key: &DayKey,
-        time: SiteTime,
-    ) -> cookie::Identity {
+    fn identify(&mut self, beacon: &EnrichedBeacon, presented: Presented, time: SiteTime) -> cookie::Identity {
         let views = beacon.events.iter().filter(|event| matches!(event, EnrichedEvent::View { .. })).count();
         let views = u8::try_from(views).unwrap_or(u8::MAX);
-        let view = beacon.view.expose();
-        let is_recognisable = !matches!(presented, Presented::Nothing);
         let visitor = match presented {
-            Presented::Cookie(cookie) => {
-                let (visitor, next) = cookie::advance(cookie, &rules.site, key, time.local, view, views);
+            Presented::Cookie(browser) => {
+                let (visitor, next) = cookie::advance(browser, time.local, views);
                 self.cookie = Some(next);
                 visitor
             }
@@ -214,9 +211,9 @@ impl Processed {
                 self.seen = Some(seen);
                 visitor
             }
-            Presented::Nothing => cookie::advance(None, &rules.site, key, time.local, view, views).0,
+            Presented::View(browser) => cookie::advance(browser, time.local, views).0,
         };
-        self.begins_visit = is_recognisable && views > 0 && visitor.visit.views == 0 && beacon.device.is_none();
+        self.begins_visit = self.cookie.is_some() && views > 0 && visitor.visit.views == 0 && beacon.device.is_none();
         if beacon.automation == Automation::Suspect(BY_DEVICE) {
             self.cookie.iter_mut().for_each(Cookie::mark_automated);
             self.seen.iter_mut().for_each(Seen::mark_automated);

@@ -229,7 +229,7 @@ mod tests {
         implements_none!(Personal<[u8; 16]>: Debug, Display, serde::Serialize, Clone, Copy, AsRef<[u8]>);
         implements_none!(Personal<IpAddr>: Debug, Display, serde::Serialize, Clone, Copy, PartialEq);
         implements_none!(crate::privacy::pseudonym::DayKey: Debug, Display, serde::Serialize, Clone, Copy);
-        implements_none!(crate::privacy::cookie::CookieSeal: Debug, Display, serde::Serialize, Clone, Copy);
+        implements_none!(crate::privacy::seal::CookieSeal: Debug, Display, serde::Serialize, Clone, Copy);
         implements_none!(crate::privacy::cookie::Cookie: Debug, Display, serde::Serialize, Clone, Copy);
         implements_none!(crate::privacy::cookie::Identity: Debug, Display, serde::Serialize, Clone, Copy);
         implements_none!(crate::event::Sender: Debug, Display, serde::Serialize, Clone, Copy);

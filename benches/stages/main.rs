@@ -20,8 +20,9 @@ use tamga::decode::beacon::parse;
 use tamga::enrich::{self, GeoIp, Lookups};
 use tamga::event::Sender;
 use tamga::pipeline::{self, Presented, SiteStages};
-use tamga::privacy::cookie::{CookieSeal, advance};
+use tamga::privacy::cookie::{Browser, advance};
 use tamga::privacy::pseudonym::DayKey;
+use tamga::privacy::seal::CookieSeal;
 use tamga::record;
 use tamga::secret::{Personal, Secret};
 
@@ -85,13 +86,15 @@ impl World {
     /// The cookie of a visit that runs, after two views.
     fn running(&self) -> String {
         let (site, now) = (&self.site.rules.site, self.site.rules.time(self.now).local);
-        let mut cookie = None;
-        for view in 0..3 {
-            let (_, mut next) = advance(cookie, site, &self.key, now, &[view; 16], u8::from(view < 2));
+        let mut browser = Browser::new([1; 16]);
+        for views in [1, 1] {
+            let (_, mut next) = advance(browser, now, views);
             next.mark_counted();
-            cookie = Some(next);
+            browser = Browser::known(next, &self.key, now.day);
         }
-        self.seal.seal(site, &cookie.expect("three beacons were answered"))
+        let (_, mut next) = advance(browser, now, 0);
+        next.mark_counted();
+        self.seal.seal(site, &next)
     }
 
     /// Bytes to rows, as they go to the spool.
@@ -100,7 +103,8 @@ impl World {
         let today = self.site.rules.time(self.now).local.day;
         let cookie = self.seal.open(&self.site.rules.site, cookie, today);
         let sender = self.sender(number);
-        let presented = Presented::Cookie(cookie);
+        let browser = cookie.map_or(Browser::new([1; 16]), |cookie| Browser::known(cookie, &self.key, today));
+        let presented = Presented::Cookie(browser);
         let processed = pipeline::process(beacon, &sender, presented, &self.site, &self.key, &self.lookups);
         let sealed = processed.cookie.as_ref().map_or(0, |next| self.seal.seal(&self.site.rules.site, next).len());
         let mut bytes = sealed;

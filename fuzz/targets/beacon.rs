@@ -9,6 +9,7 @@ use tamga::decode::{self, beacon::parse};
 use tamga::enrich::{GeoIp, Lookups};
 use tamga::event::Sender;
 use tamga::pipeline::{self, Presented, SiteStages};
+use tamga::privacy::cookie::Browser;
 use tamga::privacy::pseudonym::DayKey;
 use tamga::record;
 use tamga::secret::{Personal, Secret};
@@ -49,7 +50,7 @@ pub(crate) fn run(data: &[u8]) {
     };
     let World { site, lookups, key } = &*WORLD;
     let processed = match pipeline::objection(addressed) {
-        Ok(beacon) => pipeline::process(beacon, &sender, Presented::Nothing, site, key, lookups),
+        Ok(beacon) => pipeline::process(beacon, &sender, Presented::View(Browser::new([1; 16])), site, key, lookups),
         Err(objection) => *objection,
     };
     let dropped: u32 = processed.dropped.iter().map(|(_, events)| events).sum();

@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 use http::{HeaderMap, HeaderValue, header};
 use jiff::civil::{Date, date};
 use tamga::collect::cookies::cookies;
-use tamga::privacy::cookie::{CookieSeal, LocalTime, advance};
+use tamga::privacy::cookie::{Browser, LocalTime, advance};
 use tamga::privacy::pseudonym::DayKey;
+use tamga::privacy::seal::CookieSeal;
 use tamga::secret::Secret;
 
 const SITE: &str = "jetpay.kz";
@@ -20,7 +21,7 @@ static SEAL: LazyLock<(CookieSeal, DayKey)> =
 pub(crate) fn run(data: &[u8]) {
     let (seal, key) = &*SEAL;
     let now = LocalTime { day: TODAY, minute: 600 };
-    let (_, cookie) = advance(None, SITE, key, now, &[9; 16], 1);
+    let (_, cookie) = advance(Browser::new([9; 16]), now, 1);
     let right = seal.seal(SITE, &cookie);
     if let Ok(value) = std::str::from_utf8(data) {
         assert_eq!(seal.open(SITE, value, TODAY).is_some(), value == right);
@@ -41,8 +42,9 @@ pub(crate) fn run(data: &[u8]) {
         let opened = seal.open(SITE, value, TODAY);
         assert_eq!(opened.is_some(), value == right, "a changed cookie opens");
         assert!(seal.open("other.kz", value, TODAY).is_none(), "another site's cookie opens");
-        let (_, next) =
-            advance(opened, SITE, key, LocalTime { day: TODAY.tomorrow().expect("in range"), minute: 1 }, &[9; 16], 1);
+        let tomorrow = TODAY.tomorrow().expect("in range");
+        let browser = opened.map_or(Browser::new([9; 16]), |cookie| Browser::known(cookie, key, tomorrow));
+        let (_, next) = advance(browser, LocalTime { day: tomorrow, minute: 1 }, 1);
         assert!(seal.open(SITE, seal.seal(SITE, &next), TODAY).is_none(), "tomorrow's cookie opens today");
     }
 }

@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use super::append::{Append, Appending};
 use super::contributions::Reserved;
 use super::duplicates::{Claim, Dedup};
+use super::first_identities::{FirstBeacon, random};
 use super::{Collector, Site, cookies, headers};
 use crate::config::Identification;
 use crate::event::{ReceivedBeacon, Sender};
@@ -18,6 +19,7 @@ use crate::metrics::Counted;
 use crate::outcome::{DropReason, Rejection};
 use crate::pipeline::{self, Presented, Processed, WithoutObjection};
 use crate::privacy::SiteTime;
+use crate::privacy::cookie::Browser;
 use crate::privacy::pseudonym::DayKey;
 use crate::privacy::pseudonymous::{EventKind, PseudonymousEvent};
 use crate::spool::Ticket;
@@ -110,17 +112,33 @@ impl<'a> Arrival<'a> {
     }
 
     /// How the visitor is recognised: by the cookie, by the daily address, or not at all. A pixel's visitor never is.
-    pub(super) fn identity(&self, head: &HeaderMap, sender: &Sender, key: &DayKey) -> Presented {
+    pub(super) fn identity(
+        &mut self,
+        head: &HeaderMap,
+        sender: &Sender,
+        beacon: &WithoutObjection,
+        key: &DayKey,
+    ) -> Result<Presented, Rejection> {
         let (collector, rules, today) = (self.collector, &self.site.stages.rules, self.today());
-        match self.site.identity {
-            _ if self.is_pixel => Presented::Nothing,
-            Identification::None => Presented::Nothing,
-            Identification::DailyAddress => Presented::Address(collector.visitors.present(sender, rules, key, today)),
+        let new = |first: Option<[u8; 16]>| first.map(Browser::new).ok_or(Rejection::NoKey);
+        let remembered = || {
+            let first = FirstBeacon { site: &rules.site, day: today, view: beacon.view(), sender };
+            new(collector.first_identities.of(&first, self.ticket.arrived_ms()))
+        };
+        let presented = match self.site.identity {
+            _ if self.is_pixel => new(random()).map(Presented::View),
+            Identification::None => remembered().map(Presented::View),
+            Identification::DailyAddress => {
+                Ok(Presented::Address(collector.visitors.present(sender, rules, key, today)))
+            }
             Identification::Cookie => {
                 let mut sealed = cookies::cookies(head, &self.site.cookies.identity);
-                Presented::Cookie(sealed.find_map(|value| collector.seal.open(&rules.site, value, today)))
+                let cookie = sealed.find_map(|value| collector.seal.open(&rules.site, value, today));
+                let browser = cookie.map_or_else(remembered, |cookie| Ok(Browser::known(cookie, key, today)));
+                browser.map(Presented::Cookie)
             }
-        }
+        };
+        presented.map_err(|rejection| self.refuse(rejection))
     }
 
     /// Runs the pure part: [`pipeline`].
@@ -133,7 +151,7 @@ impl<'a> Arrival<'a> {
     ) -> Processed {
         let (stages, lookups) = (&self.site.stages, &self.collector.lookups);
         if self.is_duplicate {
-            pipeline::duplicate(&beacon, sender, presented, stages, key, lookups)
+            pipeline::duplicate(&beacon, sender, presented, stages, lookups)
         } else {
             pipeline::process(beacon, sender, presented, stages, key, lookups)
         }

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::civil::Date;
 
 use super::arrival::Arrival;
+use super::first_identities::random;
 use super::{Collector, Site, cookies, headers, limits};
 use crate::decode::beacon::{Addressed, BODY_MAX, parse};
 use crate::decode::events;
@@ -92,7 +93,7 @@ where
             Ok(beacon) => {
                 let sender = headers::sender(head, client, arrival.arrived_at());
                 let key = arrival.key()?;
-                let presented = arrival.identity(head, &sender, &key);
+                let presented = arrival.identity(head, &sender, &beacon, &key)?;
                 let processed = arrival.pipeline(beacon, &sender, presented, &key);
                 collector.charge(&sender.address, 0, processed.kept.scrubbed_bytes);
                 processed
@@ -164,7 +165,10 @@ impl Collector {
         let parsed = match payload {
             Payload::Beacon(body) => parse(&body),
             Payload::Pixel(query) => {
-                query.ok_or(Rejection::Malformed).and_then(|query| query.addressed(random_view()?))
+                query.ok_or(Rejection::Malformed).and_then(|query| {
+                    // A pixel has no view id, so each request is a new view.
+                    query.addressed(random().ok_or(Rejection::NoKey)?)
+                })
             }
         };
         let addressed = parsed.map_err(|rejection| self.metrics.reject(rejection))?;
@@ -218,11 +222,4 @@ fn check_type_and_length(head: &HeaderMap) -> Result<(), Rejection> {
     }
     let declared = headers::text(head, &header::CONTENT_LENGTH).parse::<usize>();
     if declared.is_ok_and(|bytes| bytes > BODY_MAX) { Err(Rejection::TooLarge) } else { Ok(()) }
-}
-
-/// A pixel has no view id, so each request is a new view.
-fn random_view() -> Result<[u8; 16], Rejection> {
-    let mut view = [0; 16];
-    getrandom::fill(&mut view).map_err(|_| Rejection::NoKey)?;
-    Ok(view)
 }

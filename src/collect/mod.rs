@@ -12,6 +12,7 @@ pub mod contributions;
 pub mod cookies;
 mod detach_on_drop;
 mod duplicates;
+mod first_identities;
 mod headers;
 mod ingest;
 mod limits;
@@ -52,11 +53,11 @@ use crate::items::Items;
 use crate::metrics::Metrics;
 use crate::pipeline::SiteStages;
 use crate::privacy::SiteRules;
-use crate::privacy::cookie::CookieSeal;
 use crate::privacy::daily_address;
 use crate::privacy::keys::KeyRing;
 use crate::privacy::pairs::Pair;
 use crate::privacy::scrub::PathRules;
+use crate::privacy::seal::CookieSeal;
 use crate::secret::Secret;
 use crate::spool::Writer;
 use crate::window::Schedule;
@@ -72,6 +73,7 @@ pub struct Collector {
     duplicates: Arc<Duplicates>,
     contributions: Arc<contributions::Contributions>,
     visitors: daily_address::Visitors,
+    first_identities: first_identities::FirstIdentities,
     lookups: Lookups,
     seal: CookieSeal,
     keys: Arc<KeyRing>,
@@ -177,6 +179,7 @@ impl Collector {
             duplicates: Arc::new(Duplicates::new(retry_key, spool.take_remembered(), clock.now_ms())),
             contributions: Arc::default(),
             visitors: daily_address::Visitors::default(),
+            first_identities: first_identities::FirstIdentities::default(),
             lookups,
             seal,
             keys,

@@ -191,7 +191,7 @@ mod tests {
     use jiff::{SignedDuration, Timestamp};
     use proptest::prelude::*;
 
-    use super::super::cookie::{Cookie, advance};
+    use super::super::cookie::{Browser, Cookie, advance};
     use super::super::erasure::{RowsOf, pseudonyms};
     use super::super::pairs::Pair;
     use super::super::pseudonymous::{EventKind, Pseudonym};
@@ -242,7 +242,9 @@ mod tests {
             for (pause, views) in beacons {
                 at += SignedDuration::from_mins((*pause).into());
                 let time = self.rules.time(at);
-                let (who, mut next) = advance(cookie, &self.rules.site, &self.key, time.local, &[number; 16], *views);
+                let known = |cookie| Browser::known(cookie, &self.key, time.local.day);
+                let browser = cookie.map_or(Browser::new([number; 16]), known);
+                let (who, mut next) = advance(browser, time.local, *views);
                 let view = || EnrichedEvent::View {
                     path: Personal::new("/".to_owned()),
                     previous_path: None,

@@ -1,28 +1,26 @@
 //! The one cookie of a site: where identity lives, in the browser, and how it changes every day.
 //!
-//! Content, authenticated by a lasting key that links nothing, then base64url without padding:
+//! Its content, which [`CookieSeal`](super::seal::CookieSeal) protects:
 //!
 //! ```text
-//! version 1 │ identity 16 │ day 2 │ first_visit 1 │ visits 1 │ first week 2 │ expiry day 2 │ start 2 │ last 2 │ views 1 │ MAC 16
+//! version 1 │ identity 16 │ day 2 │ first_visit 1 │ visits 1 │ first week 2 │ expiry day 2 │ start 2 │ last 2 │ views 1
 //! day, expiry day: days since 1970; first week: the Monday's;  first_visit: bit 0 day, 1 week, 2 month, 3 ever, 4 came back
 //! visits: number of visits, at most 21;  start, last: minutes since local midnight;  views: at most 30,
 //! bit 7: the visit's device says that a program drives it
-//! MAC = keyed_hash(derive_key("tamga 2026-11-22 cookie v1", lasting key), length-prefixed site, content)[..16]
 //! ```
 //!
 //! [`advance`] is pure: identity and first_visit follow from the presented cookie and the day alone, so parallel tabs agree; only
 //! the running visit's three values may race, by one beacon. A cookie that is forged, cut, of another site, of another
-//! version, from the future or past its fixed expiry (13 months after it was first set) is treated as absent.
+//! version, from the future or past its fixed expiry (13 months after it was first set) is treated as absent. A browser
+//! without a cookie gets an identity that is random: nothing that a page can choose decides an identity.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::civil::Date;
 use jiff::{SignedDuration, ToSpan};
 
-use super::pseudonym::{DayKey, derive, hash};
+use super::pseudonym::DayKey;
 use super::pseudonymous::FirstVisitFlags;
 use crate::event::day::{days_between, epoch_date, epoch_days};
-use crate::secret::{Personal, Secret};
+use crate::secret::Personal;
 
 /// Minutes of inactivity that end a visit.
 const IDLE_MINUTES: u16 = 30;
@@ -32,47 +30,8 @@ const VISITS_MAX: u8 = 21;
 /// How long a cookie lives from when it was first set; it does not slide (CNIL's bound for audience measurement).
 const LIFE_MONTHS: i32 = 13;
 
-const CONTENT: usize = 30;
-const MAC: usize = 16;
-
-/// Seals and opens cookies.
-pub struct CookieSeal(Secret);
-
-impl CookieSeal {
-    /// A seal under the lasting key.
-    pub fn new(lasting: &Secret) -> Self {
-        Self(Secret::filled(|key| derive(lasting.expose(), "cookie", key)))
-    }
-
-    fn mac(&self, site: &str, content: &[u8]) -> [u8; MAC] {
-        hash(self.0.expose(), &[site.as_bytes(), content])
-    }
-
-    /// The cookie's content, or `None` when it was not sealed here for this site or is not of today or before.
-    pub fn open(&self, site: &str, value: impl AsRef<[u8]>, today: Date) -> Option<Cookie> {
-        let bytes: [u8; CONTENT + MAC] = URL_SAFE_NO_PAD.decode(value).ok()?.try_into().ok()?;
-        let (content, mac) = bytes.split_at(CONTENT);
-        // `blake3::Hash` compares in constant time; its length is not secret.
-        if blake3::Hash::from_bytes(widen(mac)) != blake3::Hash::from_bytes(widen(&self.mac(site, content))) {
-            return None;
-        }
-        Cookie::decode(content).filter(|cookie| cookie.day <= today && today < cookie.expiry)
-    }
-
-    /// The cookie's value.
-    pub fn seal(&self, site: &str, cookie: &Cookie) -> String {
-        let content = cookie.encode();
-        let mut bytes = content.to_vec();
-        bytes.extend_from_slice(&self.mac(site, &content));
-        URL_SAFE_NO_PAD.encode(bytes)
-    }
-}
-
-fn widen(mac: &[u8]) -> [u8; 32] {
-    let mut wide = [0; 32];
-    wide[..mac.len()].copy_from_slice(mac);
-    wide
-}
+/// Bytes of a cookie's content.
+pub(super) const CONTENT: usize = 30;
 
 /// What a cookie says.
 pub struct Cookie {
@@ -131,21 +90,40 @@ pub struct Identity {
     pub newly_confirmed: bool,
 }
 
-/// What the presented cookie makes of a beacon that holds `views` views: who sent it, and the cookie to set.
-pub fn advance(
-    presented: Option<Cookie>,
-    site: &str,
-    key: &DayKey,
-    now: LocalTime,
-    view: &[u8; 16],
-    views: u8,
-) -> (Identity, Cookie) {
+/// Whose browser sent a request: the identity that it has today, and the cookie if it came back.
+pub struct Browser {
+    id: Personal<[u8; 16]>,
+    cookie: Option<Cookie>,
+}
+
+impl Browser {
+    /// A browser that showed a cookie.
+    pub fn known(cookie: Cookie, key: &DayKey, today: Date) -> Self {
+        let old = cookie.identity.expose();
+        let id = if cookie.day == today { *old } else { key.next_identity(old) };
+        Self { id: Personal::new(id), cookie: Some(cookie) }
+    }
+
+    /// A browser without a cookie. The identity is random.
+    pub fn new(id: [u8; 16]) -> Self {
+        Self { id: Personal::new(id), cookie: None }
+    }
+
+    /// Whether a cookie came back.
+    pub fn is_known(&self) -> bool {
+        self.cookie.is_some()
+    }
+}
+
+/// What the browser makes of a beacon that holds `views` views: who sent it, and the cookie to set.
+pub fn advance(browser: Browser, now: LocalTime, views: u8) -> (Identity, Cookie) {
+    let Browser { id, cookie: presented } = browser;
     let fresh = Visit::begin(now.minute);
-    let (id, first_visit, visit, before, first_week, expiry) = match &presented {
+    let (first_visit, visit, before, first_week, expiry) = match &presented {
         Some(cookie) if cookie.day == now.day => {
             let idle = cookie.visit.is_idle(now.minute);
             let (visit, before) = if idle { (fresh, cookie.visits) } else { (cookie.visit, cookie.visits - 1) };
-            (*cookie.identity.expose(), cookie.first_visit, visit, before, cookie.first_week, cookie.expiry)
+            (cookie.first_visit, visit, before, cookie.first_week, cookie.expiry)
         }
         Some(cookie) => {
             // A browser that showed itself once and left was not counted then: this is the first day it counts on.
@@ -156,19 +134,18 @@ pub fn advance(
                 new_month: !counted || cookie.day.first_of_month() != now.day.first_of_month(),
                 new_ever: !counted,
             };
-            let id = key.next_identity(cookie.identity.expose());
-            (id, first_visit, fresh, cookie.visits, cookie.first_week, cookie.expiry)
+            (first_visit, fresh, cookie.visits, cookie.first_week, cookie.expiry)
         }
         None => {
             let first_visit = FirstVisitFlags { new_day: true, new_week: true, new_month: true, new_ever: true };
             let expiry = now.day.saturating_add(LIFE_MONTHS.months());
-            (key.first_identity(site, view), first_visit, fresh, 0, monday(now.day), expiry)
+            (first_visit, fresh, 0, monday(now.day), expiry)
         }
     };
     let visits = before.saturating_add(1).min(VISITS_MAX);
     let after = visit.after(now.minute, views);
     let cookie = Cookie {
-        identity: Personal::new(id),
+        identity: Personal::new(*id.expose()),
         day: now.day,
         first_visit,
         came_back: presented.as_ref().is_some_and(|cookie| cookie.came_back),
@@ -183,7 +160,7 @@ pub fn advance(
         None => "never",
     };
     let identity = Identity {
-        id: Personal::new(id),
+        id,
         confirmed: presented.is_some(),
         first_visit,
         absence,
@@ -255,7 +232,7 @@ impl Cookie {
         i64::from(days_between(today, self.expiry)) * 86_400
     }
 
-    fn encode(&self) -> [u8; CONTENT] {
+    pub(super) fn encode(&self) -> [u8; CONTENT] {
         let mut out = [0; CONTENT];
         let mut at = 0;
         let mut put = |bytes: &[u8]| {
@@ -280,13 +257,14 @@ impl Cookie {
         out
     }
 
-    fn decode(content: &[u8]) -> Option<Self> {
+    /// The cookie that has this content, unless it is not of today or before.
+    pub(super) fn decode(content: &[u8], today: Date) -> Option<Self> {
         let u16_at = |at: usize| u16::from_le_bytes([content[at], content[at + 1]]);
         if content.len() != CONTENT || content[0] != 1 || content[20] == 0 {
             return None;
         }
         let first_visit = content[19];
-        Some(Self {
+        let cookie = Self {
             identity: Personal::new(content[1..17].try_into().ok()?),
             day: epoch_date(u16_at(17)),
             first_visit: FirstVisitFlags {
@@ -305,7 +283,8 @@ impl Cookie {
                 views: content[29] & 0x7f,
                 automated: content[29] & 0x80 != 0,
             },
-        })
+        };
+        (cookie.day <= today && today < cookie.expiry).then_some(cookie)
     }
 }
 
@@ -314,13 +293,9 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
+    use crate::secret::Secret;
 
-    const SITE: &str = "jetpay.kz";
-    const VIEW: [u8; 16] = [5; 16];
-
-    fn seal() -> CookieSeal {
-        CookieSeal::new(&Secret::new([1; 32]))
-    }
+    const ID: [u8; 16] = [5; 16];
 
     fn key(byte: u8) -> DayKey {
         DayKey::new(Secret::new([byte; 32]))
@@ -331,15 +306,9 @@ mod tests {
     }
 
     /// As the pipeline does it for a beacon of which something is kept.
-    fn advance(
-        presented: Option<Cookie>,
-        site: &str,
-        key: &DayKey,
-        now: LocalTime,
-        view: &[u8; 16],
-        views: u8,
-    ) -> (Identity, Cookie) {
-        let (identity, mut cookie) = super::advance(presented, site, key, now, view, views);
+    fn advance(presented: Option<Cookie>, key: &DayKey, now: LocalTime, views: u8) -> (Identity, Cookie) {
+        let browser = presented.map_or(Browser::new(ID), |cookie| Browser::known(cookie, key, now.day));
+        let (identity, mut cookie) = super::advance(browser, now, views);
         if identity.confirmed {
             cookie.mark_counted();
         }
@@ -348,17 +317,16 @@ mod tests {
 
     /// What the browser would send back.
     fn back(cookie: &Cookie, today: Date) -> Option<Cookie> {
-        seal().open(SITE, seal().seal(SITE, cookie), today)
+        Cookie::decode(&cookie.encode(), today)
     }
 
     #[test]
-    fn a_first_beacon_and_its_retry_have_one_identity_and_the_second_beacon_confirms_it() {
+    fn the_second_beacon_confirms_the_first_one_s_identity() {
         let today = date(2026, 11, 22);
-        let (first, cookie) = advance(None, SITE, &key(1), at(today, 60), &VIEW, 1);
-        let (retry, _) = advance(None, SITE, &key(1), at(today, 61), &VIEW, 1);
-        assert!(first.id.expose() == retry.id.expose() && !first.confirmed);
+        let (first, cookie) = advance(None, &key(1), at(today, 60), 1);
+        assert!(*first.id.expose() == ID && !first.confirmed);
         assert!(first.first_visit.new_ever && first.first_visit.new_week && first.visit_number == "1");
-        let (second, cookie) = advance(back(&cookie, today), SITE, &key(1), at(today, 70), &VIEW, 1);
+        let (second, cookie) = advance(back(&cookie, today), &key(1), at(today, 70), 1);
         assert!(second.id.expose() == first.id.expose() && second.confirmed && second.first_visit == first.first_visit);
         assert_eq!(second.visit.views, 1);
         assert_eq!(cookie.visit, Visit { start_minute: 60, last_minute: 70, views: 2, automated: false });
@@ -367,10 +335,10 @@ mod tests {
     #[test]
     fn the_identity_changes_with_the_day_and_tabs_agree_on_it() {
         let (today, tomorrow) = (date(2026, 11, 30), date(2026, 12, 1));
-        let (first, cookie) = advance(None, SITE, &key(1), at(today, 60), &VIEW, 1);
-        let (_, cookie) = advance(back(&cookie, today), SITE, &key(1), at(today, 61), &VIEW, 0);
-        let (tab, _) = advance(back(&cookie, tomorrow), SITE, &key(2), at(tomorrow, 1), &[1; 16], 1);
-        let (other, _) = advance(back(&cookie, tomorrow), SITE, &key(2), at(tomorrow, 9), &[2; 16], 1);
+        let (first, cookie) = advance(None, &key(1), at(today, 60), 1);
+        let (_, cookie) = advance(back(&cookie, today), &key(1), at(today, 61), 0);
+        let (tab, _) = advance(back(&cookie, tomorrow), &key(2), at(tomorrow, 1), 1);
+        let (other, _) = advance(back(&cookie, tomorrow), &key(2), at(tomorrow, 9), 1);
         assert!(tab.id.expose() != first.id.expose() && tab.id.expose() == other.id.expose());
         assert_eq!(
             tab.first_visit,
@@ -382,11 +350,11 @@ mod tests {
     #[test]
     fn a_browser_that_was_seen_once_counts_from_the_day_it_comes_back() {
         let (monday, wednesday, friday) = (date(2026, 11, 23), date(2026, 11, 25), date(2026, 11, 27));
-        let (once, cookie) = advance(None, SITE, &key(1), at(monday, 60), &VIEW, 1);
+        let (once, cookie) = advance(None, &key(1), at(monday, 60), 1);
         assert!(once.first_visit.new_week && !once.confirmed);
-        let (again, cookie) = advance(back(&cookie, wednesday), SITE, &key(2), at(wednesday, 60), &VIEW, 1);
+        let (again, cookie) = advance(back(&cookie, wednesday), &key(2), at(wednesday, 60), 1);
         assert!(again.first_visit == once.first_visit && again.confirmed);
-        let (third, _) = advance(back(&cookie, friday), SITE, &key(3), at(friday, 60), &VIEW, 1);
+        let (third, _) = advance(back(&cookie, friday), &key(3), at(friday, 60), 1);
         assert_eq!(
             third.first_visit,
             FirstVisitFlags { new_day: true, new_week: false, new_month: false, new_ever: false }
@@ -396,9 +364,9 @@ mod tests {
     #[test]
     fn thirty_idle_minutes_begin_a_new_visit() {
         let today = date(2026, 11, 22);
-        let (_, cookie) = advance(None, SITE, &key(1), at(today, 60), &VIEW, 1);
-        let (same, _) = advance(back(&cookie, today), SITE, &key(1), at(today, 90), &VIEW, 1);
-        let (next, _) = advance(back(&cookie, today), SITE, &key(1), at(today, 91), &VIEW, 1);
+        let (_, cookie) = advance(None, &key(1), at(today, 60), 1);
+        let (same, _) = advance(back(&cookie, today), &key(1), at(today, 90), 1);
+        let (next, _) = advance(back(&cookie, today), &key(1), at(today, 91), 1);
         assert_eq!((same.visit_number, same.visit.start_minute), ("1", 60));
         assert_eq!((next.visit_number, next.visit.start_minute, next.visit.views), ("2", 91, 0));
     }
@@ -406,42 +374,14 @@ mod tests {
     #[test]
     fn a_cookie_expires_thirteen_months_after_it_was_first_set_and_does_not_slide() {
         let mut today = date(2026, 1, 15);
-        let (_, mut cookie) = advance(None, SITE, &key(1), at(today, 0), &VIEW, 1);
+        let (_, mut cookie) = advance(None, &key(1), at(today, 0), 1);
         assert_eq!(cookie.max_age_s(today), 396 * 86_400);
         for _ in 0..395 {
             today = today.tomorrow().expect("in range");
-            (_, cookie) = advance(back(&cookie, today), SITE, &key(1), at(today, 0), &VIEW, 1);
+            (_, cookie) = advance(back(&cookie, today), &key(1), at(today, 0), 1);
         }
         assert_eq!(cookie.visits, VISITS_MAX);
         assert!(back(&cookie, date(2027, 2, 14)).is_some());
         assert!(back(&cookie, date(2027, 2, 15)).is_none());
-    }
-
-    #[test]
-    fn what_was_not_sealed_here_for_this_site_is_absent() {
-        let today = date(2026, 11, 22);
-        let (_, cookie) = advance(None, SITE, &key(1), at(today, 0), &VIEW, 1);
-        let value = seal().seal(SITE, &cookie);
-        assert_eq!(value.len(), 62);
-        assert!(seal().open(SITE, &value, today).is_some());
-        assert!(seal().open("other.kz", &value, today).is_none());
-        assert!(seal().open(SITE, &value, date(2026, 11, 21)).is_none(), "from the future");
-        assert!(CookieSeal::new(&Secret::new([2; 32])).open(SITE, &value, today).is_none());
-        for length in 0..value.len() {
-            assert!(seal().open(SITE, &value[..length], today).is_none());
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(&value).expect("our own");
-        for bit in 0..bytes.len() * 8 {
-            let mut forged = bytes.clone();
-            forged[bit / 8] ^= 1 << (bit % 8);
-            assert!(seal().open(SITE, URL_SAFE_NO_PAD.encode(forged), today).is_none(), "bit {bit}");
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn opening_never_panics(value in ".{0,100}") {
-            proptest::prop_assert!(seal().open(SITE, &value, date(2026, 11, 22)).is_none());
-        }
     }
 }

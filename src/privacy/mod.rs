@@ -14,6 +14,7 @@ pub mod pairs;
 pub mod pseudonym;
 pub mod pseudonymous;
 pub mod scrub;
+pub mod seal;
 mod site;
 
 use std::net::IpAddr;
@@ -239,7 +240,7 @@ pub(crate) fn network_prefix(address: IpAddr) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::cookie::advance;
+    use super::cookie::{Browser, advance};
     use super::scrub::PathRules;
     use super::*;
     use crate::event::{Client, Place};
@@ -280,7 +281,7 @@ mod tests {
     fn run(profile: &str, address: &str) -> PseudonymousBeacon {
         let (rules, sender, key) = (rules(profile), sender(address), DayKey::new(Secret::new([4; 32])));
         let time = rules.time(sender.arrived_at);
-        let (who, _) = advance(None, &rules.site, &key, time.local, &[8; 16], 1);
+        let (who, _) = advance(Browser::new([8; 16]), time.local, 1);
         let view = EnrichedEvent::View {
             path: Personal::new("/pay/12345".to_owned()),
             previous_path: Some(Personal::new("/aigerim".to_owned())),

@@ -95,11 +95,6 @@ impl DayKey {
         hash(self.domain("identity"), &[b"cookie", old])
     }
 
-    /// The identifier of a browser that showed no cookie: the same for every retry of its beacon.
-    pub(super) fn first_identity(&self, site: &str, view: &[u8; 16]) -> [u8; 16] {
-        hash(self.domain("identity"), &[b"view", site.as_bytes(), view])
-    }
-
     /// The identity, for the day, of a visitor to a site that sets no cookie. It never rests.
     pub(super) fn address_identity(&self, site: &str, prefix: &[u8], agent: &[u8]) -> [u8; 16] {
         hash(self.domain("address"), &[site.as_bytes(), prefix, agent])
@@ -277,7 +272,6 @@ mod tests {
         let documented = include_str!("../../PRIVACY.md");
         for (domain, bytes) in [
             ("identity", &key.next_identity(&id)[..]),
-            ("identity", &key.first_identity("jetpay.kz", &view)),
             ("address", &key.address_identity("jetpay.kz", &network, b"agent")),
             ("visitor", key.visitor(&id).bytes()),
             ("visit", key.visit(&id, 600).bytes()),

@@ -49,8 +49,8 @@ use crate::collect::{self, Collector, Parts};
 use crate::config::Config;
 use crate::enrich::{GeoIp, Lookups};
 use crate::metrics::Metrics;
-use crate::privacy::cookie::CookieSeal;
 use crate::privacy::keys::KeyRing;
+use crate::privacy::seal::CookieSeal;
 use crate::publish::PublishedSite;
 use crate::{admin, record, spool};
 

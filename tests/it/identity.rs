@@ -11,8 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::civil::{Date, date};
 use jiff::{Span, ToSpan as _};
-use tamga::privacy::cookie::{CookieSeal, LocalTime, advance};
+use tamga::privacy::cookie::{Browser, LocalTime, advance};
 use tamga::privacy::pseudonym::DayKey;
+use tamga::privacy::seal::CookieSeal;
 use tamga::secret::Secret;
 
 const SITE: &str = "jetpay.kz";
@@ -54,10 +55,9 @@ fn no_forged_cookie_is_accepted() {
     let forgeries = if is_long() { 10_000_000 } else { 100_000 };
     let today = date(2026, 11, 22);
     let (seal, other) = (CookieSeal::new(&Secret::new([1; 32])), CookieSeal::new(&Secret::new([2; 32])));
-    let key = DayKey::new(Secret::new([3; 32]));
     let mut random = Random(1);
-    let fresh = |seal: &CookieSeal, site: &str, view: [u8; 16], day: Date| {
-        let (_, cookie) = advance(None, site, &key, LocalTime { day, minute: 600 }, &view, 1);
+    let fresh = |seal: &CookieSeal, site: &str, id: [u8; 16], day: Date| {
+        let (_, cookie) = advance(Browser::new(id), LocalTime { day, minute: 600 }, 1);
         seal.seal(site, &cookie)
     };
     let honest: Vec<String> = (0..64).map(|_| fresh(&seal, SITE, random.view(), today)).collect();
@@ -147,7 +147,9 @@ impl World {
         view: &[u8; 16],
     ) -> Option<String> {
         let presented = jar.and_then(|value| self.seal.open(SITE, value, now.day));
-        let (who, mut next) = advance(presented, SITE, key, now, view, 1);
+        // The collector remembers a random identity for the retries of a view.
+        let sender = presented.map_or(Browser::new(*view), |cookie| Browser::known(cookie, key, now.day));
+        let (who, mut next) = advance(sender, now, 1);
         self.out.beacons += 1;
         if who.confirmed {
             next.mark_counted();

@@ -75,6 +75,7 @@ fn facts() -> BTreeMap<&'static str, u64> {
         ("scrubbed bytes", constant("src/privacy/scrub/", "SCRUBBED_MAX") >> 10),
         ("events in a beacon", constant("src/decode/", "EVENTS_MAX")),
         ("duplicate window", constant("src/collect/", "REMEMBERED_MS") / 60_000),
+        ("first identity", constant("src/collect/", "KEPT_MS") / 60_000),
         ("retry window", constant("src/spool/", "WINDOW_MS") / 60_000),
         ("certificate reload", constant("src/collect/", "LOOK_EVERY")),
         ("burst", constant("src/collect/", "BURST_S")),

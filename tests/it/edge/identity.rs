@@ -87,6 +87,51 @@ async fn a_retry_has_the_identity_of_the_first_try() {
 }
 
 #[tokio::test]
+async fn nobody_else_holds_the_identity_of_a_view_id() {
+    const TRIES: u32 = 1_000;
+    let edge = Edge::start().await;
+    let first = edge.view(7, 0, None).await.cookie().unwrap();
+    let mut taken = Vec::new();
+    // The page chooses the view id, and gives it to others: with a network of their own, or with an agent of their own.
+    for number in 1..=TRIES {
+        let call = edge.beacon(view_of(7, number, "/"));
+        let call = if number % 2 == 0 {
+            call.header("X-Forwarded-For", &format!("198.18.{}.{}", 1 + number / 250, number % 250))
+        } else {
+            call.header("User-Agent", &format!("{AGENT} {number}"))
+        };
+        taken.push(call.send().await.cookie().unwrap());
+    }
+    let visitors: Vec<_> = edge.rows().await.events.iter().map(|row| row.visitor).collect();
+    assert_eq!(visitors.iter().filter(|visitor| **visitor == visitors[0]).count(), 1, "an identity was given twice");
+    // The answer to a duplicate has a cookie too, and so has a later day's visitor.
+    taken.push(edge.beacon(view_of(7, 0, "/")).header("X-Forwarded-For", "198.19.1.1").send().await.cookie().unwrap());
+    edge.wait_minutes(11);
+    taken.push(edge.view(7, 0, None).await.cookie().unwrap());
+    taken.push(edge.view(7, TRIES + 1, None).await.cookie().unwrap());
+    edge.rows().await;
+    for (number, cookie) in taken.iter().rev().take(20).enumerate() {
+        edge.view(8, number as u32, Some(cookie)).await;
+    }
+    edge.view(9, 0, Some(&first)).await;
+    let rows = edge.rows().await.events;
+    assert!(rows.len() == 21 && rows.iter().all(|row| row.confirmed));
+    let (own, others) = rows.split_last().unwrap();
+    assert!(own.visitor == visitors[0] && others.iter().all(|row| row.visitor != visitors[0]));
+}
+
+#[tokio::test]
+async fn beacons_of_one_view_without_a_cookie_have_one_identity() {
+    let edge = Edge::start().await;
+    let (view, engage) = (view_of(1, 0, "/"), beacon_of(1, 1, r#"{"type":"engage","at":9,"engaged_ms":9000}"#));
+    let (view, engage) = (edge.beacon(view), edge.beacon(engage));
+    let (view, engage) = tokio::join!(view.send(), engage.send());
+    assert_eq!((view.outcome(), engage.outcome()), ("accepted", "accepted"));
+    let rows = edge.rows().await.events;
+    assert!(rows.len() == 2 && rows[0].visitor == rows[1].visitor);
+}
+
+#[tokio::test]
 async fn midnight_at_the_site_changes_the_identity_and_the_marks_follow_the_calendar() {
     let edge = Edge::start().await;
     let sunday = edge.view(1, 0, None).await.cookie().unwrap();

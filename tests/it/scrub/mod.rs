@@ -12,7 +12,7 @@ use std::time::Instant;
 use tamga::enrich::{GeoIp, Lookups, SiteEnrich, SiteWords};
 use tamga::event::{ReceivedBeacon, ReceivedEvent, Sender};
 use tamga::items::Items;
-use tamga::privacy::cookie::advance;
+use tamga::privacy::cookie::{Browser, advance};
 use tamga::privacy::pseudonym::DayKey;
 use tamga::privacy::scrub::{PathRules, error_template, search_term};
 use tamga::privacy::{SiteRules, pseudonymise};
@@ -209,7 +209,7 @@ impl Edge {
             };
             let enriched = enrich::beacon(received, &self.sender, &self.lookups, words);
             let time = rules.time(self.sender.arrived_at);
-            let (who, _) = advance(None, &rules.site, &self.key, time.local, &[7; 16], 1);
+            let (who, _) = advance(Browser::new([7; 16]), time.local, 1);
             let kept = pseudonymise(enriched.beacon, &self.sender, rules, &self.key, time, &who);
             record::encode(&kept).into_iter().flat_map(|(_, rows)| rows).for_each(|row| bytes.extend(row));
         }
