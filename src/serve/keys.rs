@@ -23,7 +23,7 @@ use crate::spool;
 /// How often dead keys are looked for, in real time.
 const EVERY: Duration = Duration::from_millis(500);
 
-fn zones(config: &Config) -> HashMap<Arc<str>, TimeZone> {
+pub(super) fn zones(config: &Config) -> HashMap<Arc<str>, TimeZone> {
     let zone = |site: &crate::config::Site| Some((site.domain.as_str().into(), TimeZone::get(&site.time_zone).ok()?));
     config.sites.iter().filter_map(zone).collect()
 }

@@ -16,6 +16,7 @@ mod listen;
 mod log;
 mod preview;
 mod reach;
+pub mod repair;
 mod retries;
 mod schema;
 mod signals;

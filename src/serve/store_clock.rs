@@ -23,7 +23,7 @@ const ASK_EVERY: Duration = Duration::from_secs(60);
 
 /// Asks a server for its time until `shutdown`. A question without an answer says nothing about its clock.
 pub(super) async fn compare(store: &Store, whose: &'static str, clock: &Clock, shutdown: &CancellationToken) {
-    let asking = async {
+    let comparing = async {
         loop {
             let answer = store.scalar::<i64>("SELECT toInt32(toUnixTimestamp(now())) AS value", &[]).await;
             if let Ok(Some(its_now_s)) = answer {
@@ -34,7 +34,7 @@ pub(super) async fn compare(store: &Store, whose: &'static str, clock: &Clock, s
     };
     tokio::select! {
         () = shutdown.cancelled() => (),
-        () = asking => (),
+        () = comparing => (),
     }
 }
 

@@ -52,6 +52,12 @@ fn heads(place: &audit::Place, findings: &mut Findings) {
     }
 }
 
+/// Whether the day of a key has begun nowhere yet.
+pub(crate) fn key_is_ahead(key: &KeyStatus, now_s: i64, zones: &HashMap<Arc<str>, TimeZone>) -> bool {
+    let slack_s = if zones.contains_key(key.site.as_str()) { 0 } else { UNKNOWN_ZONE_S };
+    key.dies_at.as_second() - now_s > KEY_LIVES_S + slack_s
+}
+
 fn keys(subject: &Subject<'_>, findings: &mut Findings) {
     let dir = &subject.host.keys_dir;
     let zone = |site: &crate::config::Site| Some((site.domain.as_str().into(), TimeZone::get(&site.time_zone).ok()?));
@@ -70,10 +76,9 @@ fn keys(subject: &Subject<'_>, findings: &mut Findings) {
                         let now = subject.clock.now().as_second();
                         let left = |key: &KeyStatus| key.dies_at.as_second() - now;
                         let of = |key: &KeyStatus| format!("{} of {}", key.site, key.day);
-                        let is_known = |key: &KeyStatus| zones.contains_key(key.site.as_str());
-                        let most = |key: &KeyStatus| KEY_LIVES_S + if is_known(key) { 0 } else { UNKNOWN_ZONE_S };
+                        let is_ahead = |key: &&KeyStatus| key_is_ahead(key, now, &zones);
                         findings.add("keys-age", keys.iter().filter(|key| left(key) < -SWEEP_SLACK_S).map(of));
-                        findings.add("keys-ahead", keys.iter().filter(|key| left(key) > most(key)).map(of));
+                        findings.add("keys-ahead", keys.iter().filter(is_ahead).map(of));
                     }
                     Err(error) => ["keys-age", "keys-ahead"]
                         .iter()

@@ -28,6 +28,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use findings::Findings;
+pub(crate) use host::key_is_ahead;
 use subject::Lists;
 
 pub use findings::Verdict;

@@ -77,7 +77,7 @@ pub const RULES: &[Rule] = &[
     rule("overdue-stats", "Nothing in the stats store is older than three years", "AITU-Sauda §2.5: three years at most",
         "ALTER TABLE … DROP PARTITION, and MATERIALIZE TTL."),
     rule("rows-ahead", "No row of the stores is of a day that has not begun", NO_LONGER,
-        "A wrong clock wrote it, and it would be kept for as long as the clock was ahead: ALTER TABLE … DROP PARTITION."),
+        "A wrong clock wrote it, and it would be kept for as long as the clock was ahead: `tamga clock repair`."),
     // What was asked.
     rule("log-kept", "The stores keep a log of queries", LOGGED,
         "Switch query_log on (deploy/clickhouse/config.xml), or name its table in [wall] query_log."),
@@ -101,7 +101,7 @@ pub const RULES: &[Rule] = &[
     rule("keys-age", "No key outlives its day", NO_NAMES,
         "`tamga keys destroy`; then see why the collector does not run."),
     rule("keys-ahead", "No key is of a day that has not begun", NO_NAMES,
-        "A wrong clock made it, and it would live until that day: `tamga keys destroy` with its site and day."),
+        "A wrong clock made it, and it would live until that day: `tamga clock repair`."),
     rule("audit", "The audit log is whole", LOGGED,
         "Keep the file as evidence; compare with heads kept elsewhere: `tamga audit verify --heads`."),
     rule("audit-heads", "The audit log's heads are on another volume than the log", LOGGED,

@@ -256,8 +256,9 @@ async fn ttl(target: &Target, lists: &Lists) -> Result<Vec<String>, StoreError> 
 
 async fn partitions(target: &Target, lists: &Lists) -> Result<Vec<Partition>, StoreError> {
     let system = target.system("parts");
-    let sql =
-        format!("SELECT DISTINCT database, table, partition FROM {system} WHERE active AND {{its own}} ORDER BY ALL");
+    let sql = format!(
+        "SELECT DISTINCT database, table, partition FROM {system} WHERE active AND rows > 0 AND {{its own}} ORDER BY ALL"
+    );
     about(target, lists, &sql).await
 }
 

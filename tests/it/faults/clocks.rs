@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tamga::store::{Limits, Store, VAULT};
+use tamga::store::{Limits, STATS, Store, VAULT};
 
 use super::orders::Orders;
 use crate::support::collector::view_of;
@@ -153,18 +153,82 @@ async fn a_server_with_another_time_is_named_and_nothing_is_published_or_destroy
     assert_eq!(program.beacon(view_of(1, 0, "/")).send().await.status, 202);
 }
 
+/// A program on engines with known ports, and its stores.
+fn on_engines(ground: &Ground, orders: &Orders) -> (Program, Store, Store) {
+    let port = ports::pair();
+    let config = ["vault_listen", "stats_listen"].iter().zip(port..).fold(ground.config(), |config, (name, port)| {
+        config.replace(&format!("{name} = \"127.0.0.1:0\""), &format!("{name} = \"127.0.0.1:{port}\""))
+    });
+    ground.write("tamga.toml", &config);
+    let program = start(ground, orders);
+    program.logged("the stores are ready");
+    let password = std::fs::read_to_string(ground.data().join("engine/service.password")).unwrap();
+    let store = |port: u16, database: &str| {
+        Store::new(&format!("http://127.0.0.1:{port}"), USER, password.trim(), database, Limits::default()).unwrap()
+    };
+    (program, store(port, VAULT), store(port + 1, STATS))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_wrong_clock_left_in_the_future_is_removed_by_the_verb() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ground, orders) = (Ground::new(), Orders::new(folder.path(), "clock"));
+    let run = |arguments: &[&str]| {
+        let output = orders.attach_to(&mut ground.command(arguments)).output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(if output.stdout.is_empty() { output.stderr } else { output.stdout }).unwrap(),
+        )
+    };
+    // From the first start on, so that it is believed.
+    orders.move_clock(20 * DAY_S);
+    let (program, _, stats) = on_engines(&ground, &orders);
+    assert_eq!(program.beacon(view_of(1, 0, "/")).send().await.status, 202);
+    let stored = async || (program.figure("tamga_rows_stored").await > 0).then_some(());
+    wait::until(Duration::from_secs(60), stored, || program.log()).await;
+    let published = "INSERT INTO publications (site, window_start, window_end, published_at, complete, events, folded_share) \
+                     SELECT 'jetpay.kz', now() + 3600, now() + 7200, now(), true, 1, 0";
+    stats.execute(published, &[]).await.unwrap();
+    program.terminate();
+    orders.move_clock(0);
+    assert_eq!(run(&["clock", "accept", "--yes"]).0, Some(0));
+    let (code, said) = run(&["clock", "repair", "--yes"]);
+    assert!(code == Some(1) && said.contains("the wall clock is disputed"), "{said}");
+
+    let program = start(&ground, &orders);
+    program.logged("the stores are ready");
+    is_disputed(&program, false).await;
+    let agrees = || run(&["clock", "status"]).1.contains("agrees").then_some(());
+    wait::blocking(Duration::from_secs(60), agrees, || program.log());
+    let states = || {
+        let report = run(&["verify", "--json"]).1;
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap_or_else(|_| panic!("{report}"));
+        let rules = report["rules"].as_array().unwrap();
+        let state =
+            |name| rules.iter().find(|rule| rule["name"] == name).unwrap()["state"].as_str().unwrap().to_owned();
+        ["rows-ahead", "keys-ahead"].map(state)
+    };
+    let found = [
+        "rows of the table events of the vault",
+        "1 rows of the table publications of the stats store",
+        "the key of jetpay.kz",
+    ];
+    assert_eq!(states(), ["broken", "broken"]);
+    let (_, said) = run(&["clock", "repair"]);
+    assert!(found.iter().all(|what| said.contains(what)) && said.contains("Add --yes"), "{said}");
+    assert_eq!(states(), ["broken", "broken"], "nothing was asked to be removed");
+    let (_, said) = run(&["clock", "repair", "--yes"]);
+    assert!(found.iter().all(|what| said.contains(what)), "{said}");
+    assert_eq!(run(&["clock", "repair", "--yes"]), (Some(0), "Nothing lies ahead of the time.\n".to_owned()));
+    assert_eq!(states(), ["kept", "kept"]);
+    assert!(run(&["audit", "show"]).1.contains("clock repair"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_deletes_by_time_only_while_the_clock_is_believed() {
     let folder = tempfile::tempdir().unwrap();
-    let (ground, orders, port) = (Ground::new(), Orders::new(folder.path(), "clock"), ports::pair());
-    let config =
-        ground.config().replace("vault_listen = \"127.0.0.1:0\"", &format!("vault_listen = \"127.0.0.1:{port}\""));
-    ground.write("tamga.toml", &config);
-    let program = start(&ground, &orders);
-    program.logged("the stores are ready");
-    let password = std::fs::read_to_string(ground.data().join("engine/service.password")).unwrap();
-    let vault =
-        Store::new(&format!("http://127.0.0.1:{port}"), USER, password.trim(), VAULT, Limits::default()).unwrap();
+    let (ground, orders) = (Ground::new(), Orders::new(folder.path(), "clock"));
+    let (program, vault, _) = on_engines(&ground, &orders);
     let run = async |sql: &str| vault.execute(sql, &[]).await.unwrap();
     run("CREATE TABLE timed (at DateTime) ENGINE = MergeTree ORDER BY at TTL at + INTERVAL 1 SECOND").await;
     // Whether a row is deleted whose time is over.
