@@ -231,6 +231,7 @@ pub fn stages(site: &config::Site) -> SiteStages {
             site: site.domain.as_str().into(),
             schedule,
             items,
+            counts_visitors: site.identity != Identification::None,
             pairs: site.pairs.iter().filter_map(|pair| Pair::new(pair.first()?, pair.get(1)?)).collect(),
             policy_version: site.policy_version.clone().unwrap_or_default(),
             paths: PathRules::new(&site.paths),

@@ -66,7 +66,7 @@ pub fn pseudonymise(
     if kept.events.is_empty() && !searches.is_empty() {
         kept.events.push(rows.event(EventKind::Search, step));
     }
-    if !kept.events.is_empty() && suspect.is_empty() {
+    if rules.counts_visitors && !kept.events.is_empty() && suspect.is_empty() {
         let views = kept.events.iter().filter(|event| matches!(event.kind, EventKind::View { .. })).count();
         pairs::keep(&rows, views, &place, client, &mut kept);
         apart::keep(&rows, views, place, client, searches, &mut kept);
@@ -259,6 +259,7 @@ mod tests {
             schedule: Schedule::new("Asia/Almaty", 24 * 60).expect("bundled"),
             items: Items::of(Some(profile), None).expect("known"),
             policy_version: String::new(),
+            counts_visitors: true,
             pairs: Vec::new(),
             paths: PathRules::new(&["/pay/:order".to_owned()]),
         }

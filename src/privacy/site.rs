@@ -20,6 +20,8 @@ pub struct SiteRules {
     pub items: Items,
     /// The version of the policy that consent is given to; empty when the operator does not say.
     pub policy_version: String,
+    /// Its visitors are distinguished. Otherwise only views are published, and nothing is kept apart.
+    pub counts_visitors: bool,
     /// The declared pairs of dimensions that have rows of their own.
     pub pairs: Vec<Pair>,
     /// How its paths become templates.

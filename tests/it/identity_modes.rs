@@ -94,6 +94,8 @@ async fn dnt_counts_where_the_site_says_so() {
     assert_eq!(picture.send().await.status, 200);
     let rows = edge.rows().await;
     assert_eq!(rows.events.len(), 1);
+    let apart = rows.visits.len() + rows.attributes.len() + rows.views.len();
+    assert_eq!(apart, 0, "where nobody is distinguished only views are published, and nothing else is kept");
     assert!(rows.tallies.len() == 2 && rows.tallies.iter().all(|tally| tally.reason == "count_only"));
 }
 

@@ -143,6 +143,7 @@ impl Edge {
                 schedule: Schedule::new("UTC", 24 * 60).unwrap(),
                 items: Items::of(Some("jetpay"), None).unwrap(),
                 policy_version: String::new(),
+                counts_visitors: true,
                 pairs: Vec::new(),
                 paths: rules(templates),
             };
