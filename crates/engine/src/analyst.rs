@@ -50,7 +50,7 @@ const NOT: &str = "'aggThrow','flameGraph','chdb','formatRow','formatRowNoNewlin
     'arrayShingles','sparseGrams','sparseGramsUTF8','sparseGramsHashes','sparseGramsHashesUTF8','factorial','isProbablePrime',\
     'arrayReduce','arrayReduceInRanges','groupFormat','MVTEncode','printf','URLHierarchy','URLPathHierarchy','randomString',\
     'randomStringUTF8','randomFixedString','randomPrintableASCII','fuzzBits','naiveBayesNgrams','estimateCompressionRatio',\
-    'randomHadamardTransform'";
+    'randomHadamardTransform','cutURLParameter'";
 /// What the parser makes of syntax and the engine does not list as functions.
 const SYNTAX: [&str; 7] = ["lambda", "exists", "untuple", "grouping", "columns", "interval", "_CAST"];
 /// Suffixes that make another aggregate function of one.

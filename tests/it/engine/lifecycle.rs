@@ -134,3 +134,13 @@ async fn nothing_that_is_written_can_be_read_by_others_and_no_query_is_logged() 
     assert!(!log.contains("canary") && !log.contains("SELECT"), "{log}");
     assert!(output.stdout.is_empty(), "standard output has one line only");
 }
+
+#[tokio::test]
+async fn threads_with_nothing_to_do_are_few() {
+    // Each has 8 MiB for its stack, which count towards the memory that the system allows. By the engine's defaults, the
+    // background work of many tables alone could pass it, and then statements of all fail.
+    let sql = "SELECT sum(toUInt64(value)) FROM system.server_settings \
+               WHERE name LIKE '%parts\\_%thread\\_pool\\_size' OR name LIKE 'background\\_%pool\\_size' OR name = 'max_thread_pool_free_size'";
+    let threads: u64 = Engine::shared().sql(sql).await.parse().unwrap();
+    assert!((2..=64).contains(&threads), "{threads} threads");
+}

@@ -5,6 +5,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -209,6 +210,18 @@ impl Engine {
     /// Waits for the engine to end by itself.
     pub(crate) fn wait_for_end(mut self) {
         ended(&mut self.child);
+    }
+
+    /// The signal that ends the engine, or 0 if it ends in another way. `None`: it does not end, and is killed.
+    pub(crate) fn signal_of_end(mut self) -> Option<i32> {
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_secs(20) {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status.signal().unwrap_or(0));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
     }
 
     /// Stops the engine with SIGKILL.
