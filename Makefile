@@ -7,7 +7,7 @@ SNIPPET := collector-js/dist/tamga.js
 SNIPPET_SOURCES := $(shell find collector-js/src -name '*.ts') $(wildcard collector-js/*.json collector-js/build.mjs schema/lists/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults scale linkage fuzz bench lint engine snippet playground clean
+.PHONY: help run test faults scale linkage fuzz statements bench lint engine snippet playground clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,11 @@ linkage: ## Try to join identified data with stored and published data; writes d
 scale: ## Attack the publisher with thirty million events, and with ten million of one day (about half an hour)
 	@scripts/prepare compiler snippet engine
 	@cargo test --release --test it disclosure::scale -- --ignored --nocapture --test-threads 1
+
+statements: ## Ask an hour of made-up statements as analysts (TAMGA_STATEMENTS_SECONDS, TAMGA_STATEMENTS_SEED)
+	@scripts/prepare compiler snippet engine
+	@$(MAKE) -s $(SNIPPET)
+	@cargo test --test it made_up -- --ignored --nocapture
 
 lint: ## Check formats, lints, types and licences
 	@scripts/prepare compiler snippet

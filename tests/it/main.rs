@@ -15,6 +15,7 @@ mod dead_letters;
 mod deploy;
 mod disclosure;
 mod documents;
+
 mod edge;
 mod engine;
 mod faults;
@@ -23,6 +24,7 @@ mod identity;
 mod identity_modes;
 mod journey;
 mod keys;
+mod made_up;
 mod migrations;
 mod peer_weaknesses;
 mod publish;
