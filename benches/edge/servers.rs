@@ -202,7 +202,9 @@ fn collector(config: &Config, synced: bool, folder: &Path) -> Edge {
     let ring = KeyRing::open(&keys).expect("keys in memory");
     let retries =
         spool::RetryFiles { folder: keys, owner: 0, bytes_max: 8 << 20, boot_ms: Arc::new(tamga::clock::boot_ms) };
-    let options = spool::Options { retries: Some(retries), ..spool::Options::new(16 << 30, record::SCHEMA_VERSION) };
+    let keys = spool::Keys::new(Secret::random(), []);
+    let options =
+        spool::Options { retries: Some(retries), ..spool::Options::new(16 << 30, record::SCHEMA_VERSION, keys) };
     let (writer, reader, _) = spool::open(&folder.join("spool"), options, disk).expect("a spool");
     // Nobody takes the rows: what shipping costs is another figure.
     std::mem::forget(reader);

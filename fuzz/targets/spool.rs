@@ -115,7 +115,8 @@ async fn drain(writer: &Writer, reader: &mut Reader, known: &HashSet<Vec<u8>>) -
 fn open(folder: &Path) -> (Writer, Reader, spool::Recovery) {
     // Beside the segments, so that they are damaged as well. Memory has no damage, but other processes write there.
     let retries = RetryFiles { folder: folder.to_owned(), owner: 0, bytes_max: 4_096, boot_ms: Arc::new(|| 0) };
-    let options = Options { segment_bytes: 2_048, retries: Some(retries), ..Options::new(QUOTA, 1) };
+    let keys = spool::Keys::new(tamga::secret::Secret::new([7; 32]), []);
+    let options = Options { segment_bytes: 2_048, retries: Some(retries), ..Options::new(QUOTA, 1, keys) };
     spool::open(folder, options, Arc::new(Disk)).expect("damage is no reason not to open")
 }
 

@@ -16,7 +16,7 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::privacy::keys::{KeyRing, lasting_key};
+use crate::privacy::keys::{KeyRing, lasting_key, lasting_keys};
 use crate::secret::Secret;
 use crate::spool;
 
@@ -69,6 +69,25 @@ pub(super) fn cookie_key(config: &Config) -> Result<Secret> {
     lasting_key(path).with_context(|| {
         format!("cannot read or make the cookie key {}; name another in [cookie] key_file", path.display())
     })
+}
+
+/// The keys of the spool, in `spool.key` beside the cookies' key: the first of them encrypts, the others are former ones.
+/// They last, unlike day keys: rows that wait in the spool are delivered after a reboot too.
+pub(super) fn spool_keys(config: &Config) -> Result<spool::Keys> {
+    let path = spool_key(config);
+    let mut keys = lasting_keys(&path).with_context(|| {
+        let path = path.display();
+        format!(
+            "cannot read or make the spool's key {path}; it holds 32 bytes a key, and lies beside [cookie] key_file"
+        )
+    })?;
+    let first = keys.remove(0);
+    Ok(spool::Keys::new(first, keys))
+}
+
+/// The file of the spool's keys.
+pub(super) fn spool_key(config: &Config) -> PathBuf {
+    config.cookie.path().with_file_name("spool.key")
 }
 
 /// `[keys] dir`, or `tamga/keys` on the first of the usual memory-backed folders.

@@ -101,7 +101,7 @@ where
     make_data_folder(&data)?;
     let metrics = Arc::new(Metrics::default());
     let keys = KeyRing::open(&keys_dir(&config))?;
-    let retries = retries::open(&config);
+    let (cookie_key, retries) = (keys::cookie_key(&config)?, retries::open(&config));
     // Before all that is in the data folder: the holder of the spool's lock is the one that runs here.
     let (writer, reader) = open_spool(&config, retries.files, &metrics).await?;
     let audit = Arc::new(audit::open(&config, clock.clone())?);
@@ -119,7 +119,7 @@ where
     let keys = Arc::new(keys.remembering(&data.join("keys-seen.json"))?);
     let parts = Parts {
         lookups: Lookups::new(geo),
-        seal: CookieSeal::new(&keys::cookie_key(&config)?),
+        seal: CookieSeal::new(&cookie_key),
         keys: keys.clone(),
         retry_key: retries.key,
         spool: writer.clone(),
@@ -164,7 +164,8 @@ async fn open_spool(
 ) -> Result<(spool::Writer, spool::Reader)> {
     let quota = config.data.spool_quota_mib << 20;
     let folder = config.data.dir.join("spool");
-    let options = spool::Options { retries, ..spool::Options::new(quota, record::SCHEMA_VERSION) };
+    let options =
+        spool::Options { retries, ..spool::Options::new(quota, record::SCHEMA_VERSION, keys::spool_keys(config)?) };
     let opened = tokio::task::spawn_blocking(move || spool::open(&folder, options, Arc::new(spool::Disk)));
     let (writer, reader, recovery) = opened.await??;
     metrics.spool_quota_bytes.set(quota as i64);
@@ -193,6 +194,13 @@ fn log_recovery(found: &spool::Recovery) {
     if found.state_lost {
         tracing::error!(
             "the state of the spool and its copy are gone: what was in its oldest file is stored a second time"
+        );
+    }
+    if found.locked_segments > 0 {
+        let segments = found.locked_segments;
+        tracing::error!(
+            segments,
+            "rows in the spool are encrypted under a key that is not in spool.key; they wait: append the former key to it and restart"
         );
     }
     if found.unsynced {

@@ -161,6 +161,13 @@ fn spool_damage(usage: &spool::Usage) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if usage.locked_segments > 0 {
+        let segments = usage.locked_segments;
+        damage.push(format!(
+            "rows in {segments} files of the spool are encrypted under a key that is not in spool.key; they wait, and \
+             later ones wait behind them: append the former key to spool.key and restart"
+        ));
+    }
     if usage.unsynced {
         damage.push(
             "rows that were found at the start could not be synced; until they are delivered a power cut may take \
@@ -194,6 +201,7 @@ fn row_counts(accounting: &spool::RowAccounting) -> RowCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
 
     #[test]
     fn quota_full_disk_and_disk_error_are_different_reasons() {
@@ -214,7 +222,7 @@ mod tests {
     #[test]
     fn a_spool_whose_files_were_damaged_says_so() {
         let root = tempfile::tempdir().expect("a folder");
-        let options = || spool::Options::new(1 << 20, 1);
+        let options = || spool::Options::new(1 << 20, 1, spool::Keys::new(Secret::new([7; 32]), []));
         let open = || spool::open(root.path(), options(), Arc::new(spool::Disk)).expect("opens");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let (writer, reader, _) = open();

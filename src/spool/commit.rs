@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Health;
-use super::frame::{MAX_APPEND_BYTES, MAX_COMMIT_FRAMES, Place, SegmentId};
+use super::cipher::{Cipher, SegmentId};
+use super::frame::{MAX_APPEND_BYTES, MAX_COMMIT_FRAMES, Place};
 use super::io::{File, is_full};
 use super::reply::{AppendError, Appended, ReplyFanout};
 use super::retries::Retries;
@@ -42,6 +43,7 @@ pub(super) struct Committer {
 struct Active {
     file: Box<dyn File>,
     id: SegmentId,
+    cipher: Cipher,
     /// Up to here everything is durable.
     bytes: u64,
     /// The durable rows in it.
@@ -158,7 +160,7 @@ impl Committer {
             let first_sequence = sequence;
             for frame in &request.frames {
                 let rows_before = u32::try_from(active.rows + rows).unwrap_or(u32::MAX);
-                frame.encode(&active.id, Place { sequence, position, rows_before }, &mut self.buffer);
+                frame.encode(&active.cipher, &active.id, Place { sequence, position, rows_before }, &mut self.buffer);
                 (sequence, position, rows) = (sequence + 1, position + 1, rows + u64::from(frame.rows()));
             }
             answers.push(Appended { first_sequence, last_sequence: sequence - 1 });
@@ -269,7 +271,9 @@ impl Committer {
             (inventory.last, inventory.rows_end)
         };
         let schema_version = self.shared.options.schema_version;
-        let header = Header { schema_version, first: self.next_sequence, acknowledged_before, id, rows_before };
+        let (cipher, key_check) = self.shared.options.keys.begin(&id);
+        let first = self.next_sequence;
+        let header = Header { schema_version, first, acknowledged_before, id, rows_before, key_check };
         let path = self.shared.dir.join(file_name(header.first));
         let file = io.create(&path).map_err(|error| failure("create a segment", &error))?;
         // Reserved blocks halve the time of a sync. A disk without space for them may still have space for frames.
@@ -292,7 +296,7 @@ impl Committer {
         });
         lock(&self.shared.queue).used += FRAMES_AT;
         let since = Instant::now();
-        self.active = Some(Active { file, id, bytes: FRAMES_AT, rows: 0, written: FRAMES_AT, reserved, since });
+        self.active = Some(Active { file, id, cipher, bytes: FRAMES_AT, rows: 0, written: FRAMES_AT, reserved, since });
         Ok(())
     }
 }

@@ -14,6 +14,11 @@ use super::shared::{Segment, Shared, lock};
 /// After this many failures in a row the reader gives up a sector.
 const PATIENCE: u32 = 5;
 
+/// A segment is encrypted under a key that is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("the key of a segment is not there")]
+pub(super) struct NoKey;
+
 /// A place in the spool.
 pub(super) struct Cursor {
     shared: Arc<Shared>,
@@ -140,8 +145,11 @@ impl Cursor {
             self.rows = self.rows.max(segment.header.rows_before);
             match self.shared.io.open(&segment.path) {
                 Ok(file) => {
-                    self.segment = segment.header.first;
-                    self.scan = Some(Scan::new(file, segment.header, segment.bytes));
+                    let keys = &self.shared.options.keys;
+                    let cipher = keys.find(&segment.header.id, segment.header.key_check);
+                    let mut scan = Scan::new(file, segment.header, segment.bytes);
+                    scan.cipher = Some(cipher.ok_or_else(|| io::Error::other(NoKey))?);
+                    (self.segment, self.scan) = (segment.header.first, Some(scan));
                     return Ok(true);
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {

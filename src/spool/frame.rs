@@ -10,7 +10,8 @@
 //! 23  1  stream length
 //! 24  4  rows before  in this segment: a whole frame says how many rows the damaged frames before it had
 //! 28  n  stream        UTF-8
-//!  …     payload     rows: per row its length (4 bytes), then its bytes
+//!  …     payload     rows: per row its length (4 bytes), then its bytes; encrypted (cipher.rs)
+//!  … 16  tag         of the payload and of what lies before it, but for the checksum; a void has none
 //! ```
 //!
 //! All numbers are little-endian. The id in the checksum means that bytes of another segment, or bytes that a visitor
@@ -20,6 +21,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::cipher::{Cipher, SegmentId, TAG};
+
 /// Bytes before the stream.
 pub(super) const HEADER: usize = 28;
 
@@ -28,9 +31,6 @@ pub const MAX_APPEND_BYTES: usize = 8 << 20;
 
 /// The most frames one commit may hold: `position` is 16 bits wide.
 pub(super) const MAX_COMMIT_FRAMES: usize = u16::MAX as usize;
-
-/// The random id of a segment.
-pub(super) type SegmentId = [u8; 16];
 
 /// The name of a stream, as the caller spells it. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -108,11 +108,11 @@ impl Frame {
 
     /// What it takes in the spool.
     pub fn encoded_len(&self) -> usize {
-        HEADER + self.stream.0.len() + self.payload.len()
+        HEADER + self.stream.0.len() + self.payload.len() + TAG
     }
 
     /// Writes it behind what `out` holds. The caller has checked [`MAX_APPEND_BYTES`].
-    pub(super) fn encode(&self, id: &SegmentId, place: Place, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, cipher: &Cipher, id: &SegmentId, place: Place, out: &mut Vec<u8>) {
         let start = out.len();
         let length = u32::try_from(self.encoded_len()).expect("append refuses what is larger than MAX_APPEND_BYTES");
         out.extend_from_slice(&length.to_le_bytes());
@@ -124,7 +124,11 @@ impl Frame {
         out.push(u8::try_from(self.stream.0.len()).expect("a stream has at most 255 bytes"));
         out.extend_from_slice(&place.rows_before.to_le_bytes());
         out.extend_from_slice(self.stream.0.as_bytes());
+        let payload = out.len();
         out.extend_from_slice(&self.payload);
+        let (head, payload) = out[start..].split_at_mut(payload - start);
+        let tag = cipher.seal(place.sequence, head, payload);
+        out.extend_from_slice(&tag);
         let checksum = checksum(id, &out[start..]);
         out[start + 4..start + 8].copy_from_slice(&checksum.to_le_bytes());
     }
@@ -184,7 +188,8 @@ impl Head {
         let kind = Kind::from_byte(*bytes.get(22)?)?;
         let stream_length = usize::from(*bytes.get(23)?);
         let rows_before = word(24)?;
-        let plausible = length >= HEADER + stream_length
+        let tag = if kind == Kind::Void { 0 } else { TAG };
+        let plausible = length >= HEADER + stream_length + tag
             && length <= HEADER + MAX_APPEND_BYTES
             && (stream_length == 0) == (kind == Kind::Void)
             && (kind == Kind::Void) <= (rows > 0);
@@ -192,11 +197,22 @@ impl Head {
     }
 }
 
-/// A frame that was read and found whole.
+/// A frame that was read and found whole. Its payload is encrypted.
 pub(super) struct Decoded<'a> {
     pub(super) head: Head,
     pub(super) stream: &'a str,
-    pub(super) payload: &'a [u8],
+    bytes: &'a [u8],
+}
+
+impl Decoded<'_> {
+    /// Decrypts the payload; `None` if it was not encrypted so, or has not the rows that the header says.
+    pub(super) fn open(&self, cipher: &Cipher) -> Option<Vec<u8>> {
+        let (head, sealed) = self.bytes.split_at(HEADER + self.head.stream_length);
+        let mut head = head.to_vec();
+        head[4..8].fill(0);
+        let payload = cipher.open(self.head.sequence, &head, sealed.to_vec())?;
+        (self.head.kind != Kind::Rows || count_rows(&payload) == Some(self.head.rows)).then_some(payload)
+    }
 }
 
 /// Reads the frame at the start of `bytes`; `None` unless every byte of it is as it was written to this segment.
@@ -206,12 +222,8 @@ pub(super) fn decode<'a>(id: &SegmentId, bytes: &'a [u8]) -> Option<Decoded<'a>>
     if checksum(id, whole).to_le_bytes() != whole[4..8] {
         return None;
     }
-    let (stream, payload) = whole[HEADER..].split_at(head.stream_length);
-    let decoded = Decoded { head, stream: std::str::from_utf8(stream).ok()?, payload };
-    match head.kind {
-        Kind::Rows => (count_rows(payload) == Some(head.rows)).then_some(decoded),
-        Kind::Tombstone | Kind::Void => Some(decoded),
-    }
+    let stream = std::str::from_utf8(&whole[HEADER..HEADER + head.stream_length]).ok()?;
+    Some(Decoded { head, stream, bytes: whole })
 }
 
 /// The number of rows, if their lengths cover the payload exactly.
@@ -240,10 +252,16 @@ impl<'a> Iterator for Rows<'a> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::cipher::Keys;
     use super::*;
+    use crate::secret::Secret;
 
     const ID: SegmentId = *b"0123456789abcdef";
     const FIRST: Place = Place { sequence: 1, position: 0, rows_before: 0 };
+
+    fn cipher() -> Cipher {
+        Keys::new(Secret::new([7; 32]), []).begin(&ID).0
+    }
 
     fn rows(stream: &str, rows: &[Vec<u8>]) -> Frame {
         let mut frame = Frame::new(StreamKey::new(stream).unwrap());
@@ -256,21 +274,21 @@ mod tests {
     fn the_format_is_these_bytes() {
         let mut bytes = Vec::new();
         rows("events", &[b"ab".to_vec(), vec![]]).encode(
+            &cipher(),
             &ID,
             Place { sequence: 0x0102, position: 3, rows_before: 5 },
             &mut bytes,
         );
         let golden: &[&[u8]] = &[
-            &[44, 0, 0, 0],
-            &[0x6c, 0xdf, 0x35, 0x9a],
+            &[60, 0, 0, 0],
+            &[32, 38, 163, 119],
             &[2, 1, 0, 0, 0, 0, 0, 0],
             &[2, 0, 0, 0],
             &[3, 0, 1, 6],
             &[5, 0, 0, 0],
             b"events",
-            &[2, 0, 0, 0],
-            b"ab",
-            &[0, 0, 0, 0],
+            &[137, 160, 201, 218, 173, 167, 61, 74, 187, 132],
+            &[147, 41, 114, 238, 97, 115, 127, 141, 152, 199, 30, 198, 200, 163, 127, 227],
         ];
         assert_eq!(bytes, golden.concat());
     }
@@ -285,7 +303,7 @@ mod tests {
     #[test]
     fn a_frame_of_another_segment_does_not_validate() {
         let mut bytes = Vec::new();
-        rows("a", &[b"row".to_vec()]).encode(&ID, FIRST, &mut bytes);
+        rows("a", &[b"row".to_vec()]).encode(&cipher(), &ID, FIRST, &mut bytes);
         assert!(decode(&ID, &bytes).is_some());
         assert!(decode(b"another segment!", &bytes).is_none());
     }
@@ -311,7 +329,7 @@ mod tests {
         ) {
             let mut bytes = Vec::new();
             let frame = rows(&stream, &data);
-            frame.encode(&ID, Place { sequence, position, rows_before }, &mut bytes);
+            frame.encode(&cipher(), &ID, Place { sequence, position, rows_before }, &mut bytes);
             prop_assert_eq!(bytes.len(), frame.encoded_len());
             bytes.extend(behind);
             let decoded = decode(&ID, &bytes).unwrap();
@@ -319,7 +337,7 @@ mod tests {
             prop_assert_eq!(decoded.head.position, position);
             prop_assert_eq!(decoded.head.rows_before, rows_before);
             prop_assert_eq!(decoded.stream, stream);
-            prop_assert_eq!(Rows(decoded.payload).map(<[u8]>::to_vec).collect::<Vec<_>>(), data);
+            prop_assert_eq!(Rows(&decoded.open(&cipher()).unwrap()).map(<[u8]>::to_vec).collect::<Vec<_>>(), data);
         }
 
         #[test]
@@ -332,7 +350,7 @@ mod tests {
         #[test]
         fn a_changed_byte_is_noticed(at in 0_usize..60, change in 1_u8..) {
             let mut bytes = Vec::new();
-            rows("events", &[vec![7; 26]]).encode(&ID, FIRST, &mut bytes);
+            rows("events", &[vec![7; 26]]).encode(&cipher(), &ID, FIRST, &mut bytes);
             bytes[at] ^= change;
             prop_assert!(decode(&ID, &bytes).is_none());
         }

@@ -5,6 +5,7 @@
 //! - One process per directory (a lock holds that), any number of writers, one reader.
 //! - Memory is flat however long the store is away: appends wait in a bounded queue, the reader holds one delivery
 //!   batch, and everything else is on the disk, up to a quota.
+//! - Rows are encrypted on the disk, under keys that lie elsewhere (cipher.rs).
 //! - No time of arrival rests on the disk, and finished segments are unlinked, so that nothing outlives its purpose
 //!   here.
 //! - Every call that touches the disk goes through [`Io`].
@@ -69,6 +70,7 @@
 //! batch. The consumer carries the erasures out before it finishes the delivery batch.
 
 mod accounting;
+mod cipher;
 mod commit;
 mod cursor;
 mod delivery;
@@ -93,6 +95,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 pub use accounting::{Outcomes, RowAccounting};
+pub use cipher::Keys;
 pub use delivery::{DeliveryBatch, DeliveryLimits, StreamBatch, Tombstone};
 pub use frame::{Frame, MAX_APPEND_BYTES, Rows, StreamKey};
 pub use io::{Disk, Entry, File, Io, Lock};
@@ -121,6 +124,8 @@ pub struct Options {
     pub segment_age: Duration,
     /// What the columns of the rows are from now on; older segments keep theirs.
     pub schema_version: u32,
+    /// What encrypts the rows.
+    pub keys: Keys,
     /// How long a lock of another process is waited for: a predecessor on its way out, a verb.
     pub lock_patience: Duration,
     /// Where retries are remembered over restarts; nowhere by default.
@@ -128,14 +133,15 @@ pub struct Options {
 }
 
 impl Options {
-    /// Segments of 64 MiB, a queue of 16 MiB, a new segment at least every ten minutes.
-    pub fn new(quota_bytes: u64, schema_version: u32) -> Self {
+    /// Segments of 64 MiB, a queue of 16 MiB, a new segment at least every minute.
+    pub fn new(quota_bytes: u64, schema_version: u32, keys: Keys) -> Self {
         Self {
             segment_bytes: 64 << 20,
             quota_bytes,
             queue_bytes: 16 << 20,
-            segment_age: Duration::from_secs(600),
+            segment_age: Duration::from_secs(60),
             schema_version,
+            keys,
             lock_patience: Duration::from_secs(30),
             retries: None,
         }
@@ -173,6 +179,8 @@ pub struct Usage {
     pub quarantined_files: u64,
     /// Their bytes.
     pub quarantined_bytes: u64,
+    /// Segments with rows to deliver that are encrypted under a key that is not there.
+    pub locked_segments: u64,
     /// Opening could not sync what was there, and it is not delivered yet: a power cut may take it.
     pub unsynced: bool,
     /// No state was whole at the opening: rows may come a second time.
@@ -292,8 +300,13 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
     });
     shared.reclaim();
     let usage = shared.usage();
-    let report =
-        Recovery { segments: usage.segments, pending_frames: usage.pending_frames, pending_rows, ..recovered.report };
+    let report = Recovery {
+        segments: usage.segments,
+        pending_frames: usage.pending_frames,
+        pending_rows,
+        locked_segments: usage.locked_segments,
+        ..recovered.report
+    };
 
     let committer = commit::Committer::new(Arc::clone(&shared), recovered.next_sequence, retries);
     let thread = std::thread::Builder::new()

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::accounting::{Outcomes, RowAccounting};
-use super::cursor::Cursor;
+use super::cursor::{Cursor, NoKey};
 use super::delivery::{DeliveryBatch, DeliveryBatchBuilder, DeliveryLimits, token};
 use super::io::{Io, Lock};
 use super::segment::Scanned;
@@ -25,6 +25,11 @@ pub enum ReadError {
     /// The frames cannot be read. What stays unreadable is stepped over after a few attempts, and counted.
     #[error("cannot read the spool: look at its disk")]
     Read(#[source] io::Error),
+    /// Rows are encrypted under another key. They wait, and what comes later waits behind them.
+    #[error(
+        "rows in the spool are encrypted under a key that is not in the spool's key file: append the former key to it and restart"
+    )]
+    Key,
     /// The boundaries or the cursor cannot be persisted.
     #[error("cannot write the spool's state: look at its disk, and at the free space on it")]
     State(#[source] io::Error),
@@ -299,7 +304,10 @@ impl Core {
     fn next_frame(&mut self) -> Result<Option<Scanned>, ReadError> {
         match self.lookahead.take() {
             Some(frame) => Ok(Some(frame)),
-            None => self.cursor.next().map_err(ReadError::Read),
+            None => self.cursor.next().map_err(|error| match error.get_ref() {
+                Some(cause) if cause.is::<NoKey>() => ReadError::Key,
+                _ => ReadError::Read(error),
+            }),
         }
     }
 

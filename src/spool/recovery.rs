@@ -43,6 +43,8 @@ pub struct Recovery {
     pub damaged_rows: u64,
     /// The first delivery batch is one that a former process had begun.
     pub resumes_delivery: bool,
+    /// Segments with frames to deliver that are encrypted under a key that is not there.
+    pub locked_segments: u64,
     /// The newest segment could not be synced: until its frames are delivered, a power cut may take them.
     pub unsynced: bool,
 }

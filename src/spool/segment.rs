@@ -7,7 +7,7 @@
 //! header:  0  8  magic "TAMGASPL"        24  8  last sequence acknowledged before this segment
 //!          8  4  format version          32 16  random id
 //!         12  4  schema version          48  8  rows acknowledged before this segment, ever
-//!         16  8  first sequence          56  4  zeros
+//!         16  8  first sequence          56  4  under which key it is encrypted (cipher.rs)
 //!                                        60  4  CRC32C of the 60 bytes before it
 //! ```
 //!
@@ -16,7 +16,8 @@
 
 use std::io;
 
-use super::frame::{self, HEADER, Head, Kind, SegmentId, StreamKey};
+use super::cipher::{Cipher, KeyCheck, SegmentId};
+use super::frame::{self, HEADER, Head, Kind, StreamKey};
 use super::io::{File, is_damage, read_or_zero};
 
 /// Where the frames begin.
@@ -43,6 +44,7 @@ pub(super) struct Header {
     pub(super) acknowledged_before: u64,
     pub(super) id: SegmentId,
     pub(super) rows_before: u64,
+    pub(super) key_check: KeyCheck,
 }
 
 impl Header {
@@ -56,7 +58,7 @@ impl Header {
         copy.extend_from_slice(&self.acknowledged_before.to_le_bytes());
         copy.extend_from_slice(&self.id);
         copy.extend_from_slice(&self.rows_before.to_le_bytes());
-        copy.extend_from_slice(&[0; 4]);
+        copy.extend_from_slice(&self.key_check);
         copy.extend_from_slice(&crc32c::crc32c(&copy).to_le_bytes());
         let mut block = vec![0; FRAMES_AT as usize];
         block[..HEADER_BYTES].copy_from_slice(&copy);
@@ -79,6 +81,7 @@ impl Header {
             acknowledged_before: long(24)?,
             id: copy[32..48].try_into().ok()?,
             rows_before: long(48)?,
+            key_check: copy[56..60].try_into().ok()?,
         };
         (whole && header.acknowledged_before < header.first).then_some(header)
     }
@@ -147,6 +150,8 @@ pub(super) struct Scan {
     pub(super) expected: u64,
     /// Reads unreadable blocks as zeros instead of failing.
     pub(super) salvage: bool,
+    /// Decrypts payloads; without it they are left out.
+    pub(super) cipher: Option<Cipher>,
     buffer: Vec<u8>,
     buffer_at: u64,
 }
@@ -155,7 +160,7 @@ impl Scan {
     /// Begins with the first frame.
     pub(super) fn new(file: Box<dyn File>, header: Header, end: u64) -> Self {
         let (offset, expected) = (FRAMES_AT, header.first);
-        Self { file, header, end, offset, expected, salvage: false, buffer: Vec::new(), buffer_at: 0 }
+        Self { file, header, end, offset, expected, salvage: false, cipher: None, buffer: Vec::new(), buffer_at: 0 }
     }
 
     /// The file being walked through.
@@ -220,9 +225,15 @@ impl Scan {
     fn frame_here(&mut self) -> io::Result<Option<Found>> {
         let (at, expected, header) = (self.offset, self.expected, self.header);
         let Some(head) = self.head_at(at, expected..=expected)? else { return Ok(None) };
+        let cipher = self.cipher.take();
         let bytes = self.bytes(at, head.length)?.expect("head_at has looked at all of these bytes");
         let decoded = frame::decode(&header.id, bytes).expect("head_at has decoded the same bytes");
-        let found = match StreamKey::new(decoded.stream) {
+        let opened = cipher.as_ref().filter(|_| head.kind != Kind::Void).map(|cipher| decoded.open(cipher));
+        let stream = StreamKey::new(decoded.stream);
+        self.cipher = cipher;
+        // Somebody has written it who has not the key.
+        let Some(payload) = opened.unwrap_or_else(|| Some(Vec::new())) else { return Ok(None) };
+        let found = match stream {
             Some(stream) => Found::Frame(
                 Scanned {
                     sequence: head.sequence,
@@ -231,7 +242,7 @@ impl Scan {
                     rows: head.rows,
                     rows_before: head.rows_before,
                     stream,
-                    payload: decoded.payload.to_vec(),
+                    payload,
                 },
                 head.position,
             ),
@@ -284,8 +295,14 @@ impl Scan {
 mod tests {
     use super::*;
 
-    const HEADER: Header =
-        Header { schema_version: 7, first: 5, acknowledged_before: 4, id: *b"0123456789abcdef", rows_before: 9 };
+    const HEADER: Header = Header {
+        schema_version: 7,
+        first: 5,
+        acknowledged_before: 4,
+        id: *b"0123456789abcdef",
+        rows_before: 9,
+        key_check: [1, 2, 3, 4],
+    };
 
     #[test]
     fn the_header_is_these_bytes_twice() {
@@ -298,8 +315,8 @@ mod tests {
             &[4, 0, 0, 0, 0, 0, 0, 0],
             b"0123456789abcdef",
             &[9, 0, 0, 0, 0, 0, 0, 0],
-            &[0; 4],
-            &[0x2c, 0xf8, 0x7a, 0x60],
+            &[1, 2, 3, 4],
+            &[31, 63, 45, 1],
         ];
         assert_eq!(block.len(), 1024);
         assert_eq!(block[..64], golden.concat());

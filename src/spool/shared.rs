@@ -221,6 +221,8 @@ impl Shared {
         };
         let inventory = lock(&self.inventory);
         let pending = |segment: &Segment| segment.last.saturating_sub(inventory.finished.max(segment.header.first - 1));
+        let is_locked =
+            |segment: &Segment| self.options.keys.find(&segment.header.id, segment.header.key_check).is_none();
         Usage {
             bytes,
             queued_bytes,
@@ -236,6 +238,11 @@ impl Shared {
             damaged_bytes: inventory.damaged_bytes,
             quarantined_files: inventory.quarantined_files,
             quarantined_bytes: inventory.quarantined_bytes,
+            locked_segments: inventory
+                .segments
+                .iter()
+                .filter(|segment| pending(segment) > 0 && is_locked(segment))
+                .count() as u64,
             unsynced: inventory.finished < inventory.unsynced,
             state_lost: inventory.state_lost,
             health: inventory.health.clone(),

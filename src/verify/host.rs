@@ -104,10 +104,15 @@ fn keys(subject: &Subject<'_>, findings: &mut Findings) {
         (Ok(path), Ok(dir)) => path.starts_with(dir),
         _ => false,
     };
+    let spool_key = cookie.with_file_name("spool.key");
     if within(cookie, &data.join("spool")) || within(cookie, &data.join("engine")) {
         evidence.push(format!("{} is among the data", cookie.display()));
     }
-    evidence.extend(closed_to_others(cookie));
+    // A copy of the data folder is to show no row of the spool.
+    if within(&spool_key, data) {
+        evidence.push(format!("{} is among the data", spool_key.display()));
+    }
+    evidence.extend([cookie, &spool_key].into_iter().filter_map(|key| closed_to_others(key)));
     findings.add("keys-apart", evidence);
 }
 

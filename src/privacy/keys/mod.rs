@@ -266,6 +266,19 @@ pub fn lasting_key(path: &Path) -> io::Result<Secret> {
     Ok(key)
 }
 
+/// The same for a file that may hold former keys behind its first one. There is at least one.
+pub fn lasting_keys(path: &Path) -> io::Result<Vec<Secret>> {
+    let length = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        other => other?.len(),
+    };
+    if length <= 32 || !length.is_multiple_of(32) {
+        return Ok(vec![lasting_key(path)?]);
+    }
+    let file = fs::File::open(path)?;
+    (0..length / 32).map(|_| Secret::read(io::Read::take(&file, 32))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;

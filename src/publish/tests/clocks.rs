@@ -99,7 +99,7 @@ impl Node {
             Reading { wall: (START + passed + error) * SECOND, boot: (DAY_S + passed) * SECOND }
         };
         let clock = Clock::with_readings(read, "a", Some(self.folder.path()));
-        let options = spool::Options::new(1 << 20, 1);
+        let options = spool::Options::new(1 << 20, 1, spool::Keys::new(crate::secret::Secret::new([7; 32]), []));
         let (writer, ..) =
             spool::open(&self.folder.path().join("spool"), options, Arc::new(spool::Disk)).expect("opens");
         let ring = KeyRing::open(self.keys.path()).expect("opens");

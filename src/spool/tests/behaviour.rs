@@ -204,7 +204,7 @@ async fn a_delivered_segment_does_not_outlive_its_age() {
 #[test]
 fn a_second_instance_is_refused_in_words() {
     let root = tempfile::tempdir().unwrap();
-    let at_once = Options { lock_patience: Duration::ZERO, ..Options::new(1 << 20, 1) };
+    let at_once = Options { lock_patience: Duration::ZERO, ..Options::new(1 << 20, 1, keys()) };
     let held = open(root.path(), at_once.clone(), Arc::new(Disk)).unwrap();
     let Err(refused) = open(root.path(), at_once.clone(), Arc::new(Disk)) else { panic!("two at once") };
     assert!(refused.to_string().contains("in use by another tamga: stop that one"), "{refused}");
@@ -217,7 +217,7 @@ fn a_lock_that_is_given_back_in_time_is_waited_for() {
     let root = tempfile::tempdir().unwrap();
     let held = hold(root.path(), &Disk).unwrap().unwrap();
     let folder = root.path().to_owned();
-    let second = std::thread::spawn(move || open(&folder, Options::new(1 << 20, 1), Arc::new(Disk)).map(drop));
+    let second = std::thread::spawn(move || open(&folder, Options::new(1 << 20, 1, keys()), Arc::new(Disk)).map(drop));
     std::thread::sleep(Duration::from_millis(200));
     assert!(!second.is_finished());
     drop(held);
@@ -229,7 +229,7 @@ fn a_lock_that_is_given_back_in_time_is_waited_for() {
 #[ignore = "measures; run it with --nocapture"]
 async fn measure_appends() {
     let root = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-    let (writer, _reader, _) = open(root.path(), Options::new(1 << 30, 1), Arc::new(Disk)).unwrap();
+    let (writer, _reader, _) = open(root.path(), Options::new(1 << 30, 1, keys()), Arc::new(Disk)).unwrap();
     let row = "x".repeat(300);
     append(&writer, "events", &row).await.unwrap();
     let mut single: Vec<_> = Vec::new();

@@ -50,7 +50,12 @@ async fn what_was_refused_stays_refused_after_a_restart() {
     // As if sealing had not been able to cut the file.
     let mut bytes = sim.contents(&segments(&sim)[0]);
     let header = segment::Header::decode(&bytes).unwrap();
-    frame("events", &["refused"]).encode(&header.id, Place { sequence: 2, position: 0, rows_before: 1 }, &mut bytes);
+    frame("events", &["refused"]).encode(
+        &keys().begin(&header.id).0,
+        &header.id,
+        Place { sequence: 2, position: 0, rows_before: 1 },
+        &mut bytes,
+    );
     let sim = sim.kill();
     sim.plant(&segments(&sim)[0], &bytes);
     let (writer, mut reader, recovery) = open_sim(&sim);

@@ -6,6 +6,7 @@ mod damage;
 mod faults;
 mod power_cut;
 mod retries;
+mod secrecy;
 mod sim;
 
 use std::path::{Path, PathBuf};
@@ -15,11 +16,16 @@ use std::time::Duration;
 use sim::Sim;
 
 use super::*;
+use crate::secret::Secret;
 
 const DIR: &str = "/spool";
 
 fn options() -> Options {
-    Options { segment_bytes: 4096, ..Options::new(1 << 20, 1) }
+    Options { segment_bytes: 4096, ..Options::new(1 << 20, 1, keys()) }
+}
+
+fn keys() -> Keys {
+    Keys::new(Secret::new([7; 32]), [])
 }
 
 fn open_sim(sim: &Sim) -> (Writer, Reader, Recovery) {

@@ -56,14 +56,15 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::spool::{Disk, Options, open};
+    use crate::spool::{Disk, Keys, Options, open};
 
     #[tokio::test]
     async fn files_of_a_day_are_deleted_on_the_day_on_which_its_rows_would_be() {
         let folder = tempfile::tempdir().unwrap();
         let letters = folder.path().join("dead-letters");
         std::fs::create_dir(&letters).unwrap();
-        let (_writer, reader, _) = open(folder.path(), Options::new(1 << 20, 1), Arc::new(Disk)).unwrap();
+        let options = Options::new(1 << 20, 1, Keys::new(crate::secret::Secret::new([7; 32]), []));
+        let (_writer, reader, _) = open(folder.path(), options, Arc::new(Disk)).unwrap();
         for day in [date(2026, 11, 13), date(2026, 11, 14), date(2026, 11, 15)] {
             std::fs::write(letters.join(format!("{day}-events-0a.jsonl")), "{}\n").unwrap();
             let file = std::fs::File::create(folder.path().join("quarantine").join(day.to_string())).unwrap();

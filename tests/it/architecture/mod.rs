@@ -34,7 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("privacy", &["event", "files", "items", "secret", "window"]),
     ("pipeline", &["decode", "enrich", "event", "outcome", "privacy"]),
     ("record", &["event", "privacy"]),
-    ("spool", &[]),
+    ("spool", &["secret"]),
     ("metrics", &["outcome"]),
     ("audit", &["clock", "files"]),
     ("admin", &[]),

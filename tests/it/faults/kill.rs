@@ -74,10 +74,10 @@ const ROW: u64 = 324;
 
 /// Fills the spool with this much, in frames of the size of a beacon's.
 async fn fill(laboratory: &Laboratory, bytes: u64) {
-    let options = spool::Options::new(4 << 30, SCHEMA_VERSION);
+    let options = spool::Options::new(4 << 30, SCHEMA_VERSION, laboratory.spool_keys());
     let (writer, _reader, _) = spool::open(&laboratory.data.join("spool"), options, Arc::new(spool::Disk)).unwrap();
     let stream = StreamKey::new("events/shop.kz/2026-11-22").unwrap();
-    let row = vec![b'x'; (ROW - 24 - 4) as usize - stream.as_str().len()];
+    let row = vec![b'x'; (ROW - 44 - 4) as usize - stream.as_str().len()];
     let batch = || {
         let frames = (0..2000).map(|_| {
             let mut frame = Frame::new(stream.clone());

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
+use tamga::privacy::keys::lasting_keys;
 use tamga::record::SCHEMA_VERSION;
 use tamga::spool::{self, Recovery};
 use tamga::store::{Limits, Store, VAULT};
@@ -219,8 +220,14 @@ impl Laboratory {
 
     /// Opens the spool of a collector that has ended, and says what is in it.
     pub(super) fn look_into_spool(&self) -> Recovery {
-        let options = spool::Options::new(64 << 30, SCHEMA_VERSION);
+        let options = spool::Options::new(64 << 30, SCHEMA_VERSION, self.spool_keys());
         spool::open(&self.data.join("spool"), options, Arc::new(spool::Disk)).unwrap().2
+    }
+
+    /// The keys of the collector's spool.
+    pub(super) fn spool_keys(&self) -> spool::Keys {
+        let mut keys = lasting_keys(&self.folder().join("spool.key")).unwrap();
+        spool::Keys::new(keys.remove(0), keys)
     }
 
     /// Lets everything arrive, ends the collector, and compares the vault with the journal. How many rows there are.

@@ -58,7 +58,7 @@ impl Machine {
         // All that send here are of one network.
         let no_limit = ("TAMGA__LIMITS__NETWORK_PER_S".to_owned(), "0".to_owned());
         let config = Config::parse(Config::example(), Path::new("tamga.toml"), std::iter::once(no_limit)).unwrap();
-        let options = Options::new(1 << 30, SCHEMA_VERSION);
+        let options = Options::new(1 << 30, SCHEMA_VERSION, spool::Keys::new(Secret::new(self.cookie_key), []));
         let (writer, reader, _) =
             spool::open(&self.folder.path().join("spool"), options, Arc::new(spool::Disk)).unwrap();
         let ring = KeyRing::open(self.keys.path()).unwrap();

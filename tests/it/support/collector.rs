@@ -103,7 +103,9 @@ impl Edge {
         let config = Config::parse(&text, Path::new("tamga.toml"), std::iter::empty()).unwrap();
         let (folder, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
         let disk = ControlledDisk::default();
-        let options = Options { segment_bytes: 1 << 20, ..Options::new(setup.spool_quota_bytes, SCHEMA_VERSION) };
+        let spool_keys = spool::Keys::new(Secret::new([7; 32]), []);
+        let options =
+            Options { segment_bytes: 1 << 20, ..Options::new(setup.spool_quota_bytes, SCHEMA_VERSION, spool_keys) };
         let (writer, reader, _) = spool::open(&folder.path().join("spool"), options, Arc::new(disk.clone())).unwrap();
         let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/demo/geo").join(name);
         let geo = GeoIp::open(&[fixture("city-ipv4.mmdb"), fixture("city-ipv6.mmdb")], &[fixture("asn.mmdb")]).unwrap();

@@ -32,7 +32,8 @@ pub(crate) fn today() -> Date {
 }
 
 pub(crate) fn open(folder: &Path) -> (Writer, Reader) {
-    let options = Options { segment_bytes: 64 << 10, ..Options::new(64 << 20, SCHEMA_VERSION) };
+    let keys = spool::Keys::new(tamga::secret::Secret::new([7; 32]), []);
+    let options = Options { segment_bytes: 64 << 10, ..Options::new(64 << 20, SCHEMA_VERSION, keys) };
     let begun = Instant::now();
     loop {
         // A thread of a killed spool may hold the lock for a moment.

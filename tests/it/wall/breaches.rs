@@ -182,6 +182,13 @@ pub(super) const BREACHES: &[Breach] = &[
         fs::write(&world.cookie_key, [0; 32]).unwrap();
         fs::set_permissions(&world.cookie_key, fs::Permissions::from_mode(0o600)).unwrap();
     }),
+    machine("the spool's key among the data", &["keys-apart"], |world| {
+        world.cookie_key = world.config.data.dir.join("cookie.key");
+        for path in [world.cookie_key.clone(), world.cookie_key.with_file_name("spool.key")] {
+            fs::write(&path, [0; 32]).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }),
     machine("data that others may read", &["files"], |world| {
         let data = &world.config.data.dir;
         fs::create_dir(data.join("spool")).unwrap();
