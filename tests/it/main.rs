@@ -15,7 +15,6 @@ mod dead_letters;
 mod deploy;
 mod disclosure;
 mod documents;
-
 mod edge;
 mod engine;
 mod faults;
