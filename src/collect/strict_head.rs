@@ -3,7 +3,9 @@
 //! hyper takes a bare LF for the end of a line; a proxy before the collector may not. Then both see different fields, and
 //! a request can hide in another. [`StrictHead`] reads along. Where it finds such a byte, it gives hyper NUL instead, which
 //! hyper answers with 400. It follows the lengths of bodies, so that a body is not taken for a head. After a request with
-//! `Transfer-Encoding` it looks no further, because [`server`](super::server) ends that connection.
+//! `Transfer-Encoding` it looks no further, because the listener ends that connection.
+//!
+//! The listeners of the engine have it too: `tamga-engine` compiles this file as a module of its own.
 
 use std::io;
 use std::pin::Pin;
@@ -67,7 +69,10 @@ impl Scan {
     fn add(&mut self, text: &[u8]) {
         let Some(last) = text.last() else { return };
         // A CR that was taken for the end of the line belongs to it after all.
-        self.line_length += usize::from(self.after_cr);
+        if self.after_cr {
+            self.line_length += 1;
+            self.line.extend((self.line.len() < LINE_KEPT).then_some(b'\r'));
+        }
         self.after_cr = *last == b'\r';
         let text = if self.after_cr { &text[..text.len() - 1] } else { text };
         self.line_length += text.len();
@@ -186,6 +191,14 @@ mod tests {
     fn after_a_chunked_request_nothing_is_looked_at() {
         let chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n\n\n\r\n0\r\n\r\n\n";
         assert_eq!(passed(chunked, 7), chunked);
+    }
+
+    #[test]
+    fn a_cr_at_the_end_of_a_piece_belongs_to_its_line() {
+        let bytes = b"00A aa \rContent-Length:\r\n\rContent-Length:\r\n\r\n\r\n\r\n";
+        for piece in 1..bytes.len() {
+            assert_eq!(passed(bytes, piece), passed(bytes, usize::MAX), "{piece}");
+        }
     }
 
     proptest! {

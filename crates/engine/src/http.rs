@@ -2,14 +2,15 @@
 //!
 //! Hostile input is expected, although only this machine can connect. Heads, statements, forms and blocks are bounded.
 //! Every wait has a deadline. At most [`MAX_QUERIES`] statements of the service and [`MAX_ANALYSTS`] of analysts run at
-//! once. Credentials are checked before the body is read.
+//! once. Credentials are checked before the body is read. A head that a proxy may understand differently is refused, and a
+//! client that has ended its side of the connection still gets its answer.
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request as HttpRequest, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -31,6 +32,7 @@ use crate::multipart;
 use crate::request::Request;
 use crate::run::{self, InsertChunk, Job, ResponseWriter, Work};
 use crate::statement::{Split, split};
+use crate::strict_head::StrictHead;
 
 /// Connections at once. For one more, the oldest that is not of the service gives way.
 const MAX_CONNECTIONS: usize = 256;
@@ -92,6 +94,7 @@ impl Server {
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
+            .half_close(true)
             .header_read_timeout(HEAD_DEADLINE)
             .max_buf_size(MAX_HEAD_BYTES)
             .max_headers(64);
@@ -120,10 +123,18 @@ impl Server {
                 let (server, place) = (Arc::clone(&server), Arc::clone(&place));
                 move |request| {
                     let (server, place) = (Arc::clone(&server), Arc::clone(&place));
-                    async move { Ok::<_, io::Error>(gate::protect(server.answer(request, &place).await)) }
+                    async move {
+                        let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+                        let mut answer = gate::protect(server.answer(request, &place).await);
+                        // `StrictHead` does not follow such a body. So nothing behind it becomes a request.
+                        if is_chunked {
+                            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                        }
+                        Ok::<_, io::Error>(answer)
+                    }
                 }
             });
-            let connection = graceful.watch(builder.serve_connection(TokioIo::new(socket), service));
+            let connection = graceful.watch(builder.serve_connection(TokioIo::new(StrictHead::new(socket)), service));
             let task = tokio::spawn(async move {
                 if let Err(error) = connection.await {
                     // A broken client is not the engine's problem. The log does not repeat what it sent.

@@ -3,7 +3,7 @@
 //! The engine is a large C++ library and can end its process. So it has its own process, and the parent watches and
 //! restarts it. For clients it is a small ClickHouse server: the official clients work.
 //!
-//! The modules in the order in which a request passes them: [`http`] accepts it, if [`gate`] lets it. [`authenticator`] decides which
+//! The modules in the order in which a request passes them: [`http`] accepts it, if [`strict_head`] and [`gate`] let it. [`authenticator`] decides which
 //! account sent it. [`request`], [`multipart`], [`body`], [`native_block`], [`lz4_frame`] and [`statement`] read it.
 //! [`run`] runs it on its own connection, through [`engine`] and [`ffi`]. [`output`] and [`answer`] format the answer,
 //! [`failure`] the errors. [`query_log`] records each statement. Statements of analysts are checked by [`analyst`],
@@ -35,6 +35,9 @@ mod run;
 mod sandbox;
 mod show_statements;
 mod statement;
+/// The edge has it as well.
+#[path = "../../../src/collect/strict_head.rs"]
+mod strict_head;
 mod watchdog;
 
 /// The fuzz target for statements of analysts. The test below runs it on the inputs that fuzzing found.

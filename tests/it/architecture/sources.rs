@@ -72,6 +72,30 @@ pub(super) struct Crate {
     pub(super) modules: Vec<Module>,
 }
 
+/// The file that `#[path]` names.
+fn named_file(attributes: &[Attribute]) -> Option<String> {
+    let value =
+        attributes.iter().find(|attribute| attribute.path().is_ident("path"))?.meta.require_name_value().ok()?;
+    match &value.value {
+        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(named), .. }) => Some(named.value()),
+        _ => None,
+    }
+}
+
+/// A file that is named relative to another.
+fn beside(file: &Path, named: &str) -> PathBuf {
+    let mut path = file.parent().expect("a file is in a folder").to_owned();
+    for part in Path::new(named) {
+        if part == ".." {
+            path.pop()
+        } else {
+            path.push(part);
+            true
+        };
+    }
+    path
+}
+
 impl Crate {
     /// The product's library.
     pub(super) fn product() -> Self {
@@ -147,7 +171,8 @@ impl Crate {
                 None => {
                     let alone = folder.join(format!("{name}.rs"));
                     let alone_exists = repository().join(&alone).exists();
-                    let file = if alone_exists { alone } else { folder.join(&name).join("mod.rs") };
+                    let usual = if alone_exists { alone } else { folder.join(&name).join("mod.rs") };
+                    let file = named_file(&module.attrs).map_or(usual, |named| beside(file, &named));
                     self.add_file(&file, &folder.join(&name), inner, number)
                 }
             };

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::support::collector::view_of;
+use crate::support::http::{Answer, raw, rest};
 use crate::support::program::{Ground, Program};
 
 #[tokio::test]
@@ -70,4 +72,24 @@ async fn the_admin_listener_answers_no_page_of_another_site() {
             assert!(status == 200 || answer.body.len() < 80, "a refusal says nothing of the state");
         }
     }
+}
+
+#[tokio::test]
+async fn the_admin_listener_reads_heads_as_strictly_as_the_edge() {
+    let ground = Ground::new();
+    ground.send_stores_away();
+    let product = Program::serve(&ground, &[]);
+    let host = product.admin;
+    for head in [
+        format!("GET /healthz HTTP/1.1\nHost: {host}\n\n"),
+        format!("GET /healthz HTTP/1.1\r\nHost: {host}\nX: y\r\n\r\n"),
+        "GET /healthz HTTP/1.1\r\n\r\n".to_owned(),
+        format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nHost: {host}\r\n\r\n"),
+    ] {
+        assert_eq!(Answer::parse(&raw(host, head.as_bytes()).await).status, 400, "{head}");
+    }
+    let mut half = TcpStream::connect(host).await.unwrap();
+    half.write_all(format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).await.unwrap();
+    half.shutdown().await.unwrap();
+    assert_eq!(Answer::parse(&rest(&mut half).await).status, 200);
 }

@@ -127,6 +127,43 @@ async fn connections_of_strangers_give_way_to_the_service() {
 }
 
 #[tokio::test]
+async fn a_head_that_can_be_read_in_two_ways_is_refused() {
+    let engine = Engine::shared();
+    let hidden = "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for (name, request) in [
+        ("lines without CR", "GET /ping HTTP/1.1\nHost: localhost\n\n".to_owned()),
+        ("one line without CR", "GET /ping HTTP/1.1\r\nHost: localhost\nX: y\r\n\r\n".to_owned()),
+        (
+            "two lengths",
+            format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n{hidden}"),
+        ),
+        ("a length with a sign", format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +0\r\n\r\n{hidden}")),
+        (
+            "behind a chunked body",
+            format!("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"),
+        ),
+    ] {
+        let answer = engine.raw(request.as_bytes());
+        assert!(answer.matches("HTTP/1.1 ").count() == 1 && !answer.contains("Ok."), "{name}: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 4"), "{name}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_has_sent_all_still_gets_its_answer() {
+    let engine = Engine::shared();
+    let sql = "SELECT sleep(1), 'the end'";
+    let head =
+        "POST /?user=tamga&password=a+password+of+the+tests HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+    let mut stream = engine.connect();
+    stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{sql}", sql.len()).as_bytes()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("the end"), "{answer}");
+}
+
+#[tokio::test]
 async fn neither_other_names_nor_pages_of_other_sites_are_answered() {
     let engine = Engine::shared();
     for head in [
