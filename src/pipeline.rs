@@ -45,8 +45,8 @@ pub struct Processed {
     pub cookie: Option<Cookie>,
     /// On a site without a cookie: what this process remembers of the visitor.
     pub seen: Option<Seen>,
-    /// The visitor refused consent in this beacon, so its cookie is deleted.
-    pub refused: bool,
+    /// The visitor refused consent in this beacon, or its browser asks to be counted only: its cookie is deleted.
+    pub takes_cookie_back: bool,
     pub accepted: u32,
     /// How many events are not kept, by reason.
     pub dropped: Vec<(DropReason, u32)>,
@@ -82,7 +82,7 @@ pub fn process(
     let mut out = Processed::default();
     let time = site.rules.time(sender.arrived_at);
     if out.consent(&mut addressed.beacon, &site.rules, time) == Some(false) {
-        out.refused = true;
+        out.takes_cookie_back = true;
         out.drop(DropReason::NoConsent, decode::events(&addressed));
         return out;
     }
@@ -155,16 +155,18 @@ pub fn duplicate(
     }
     let site = &site.rules;
     if addressed.beacon.events.iter().any(|event| matches!(event, ReceivedEvent::Consent { granted: false })) {
-        out.refused = true;
+        out.takes_cookie_back = true;
         return out;
     }
     let Presented::Cookie(browser) = presented else { return out };
     let time = site.time(sender.arrived_at);
     // With a cookie the first answer got through; without one it may not have.
     let sent = views(&addressed.beacon).min(u8::MAX.into()) as u8;
-    let views = if browser.is_known() { 0 } else { sent };
+    let is_known = browser.is_known();
+    let views = if is_known || browser.is_running() { 0 } else { sent };
     let (who, cookie) = cookie::advance(browser, time.local, views);
-    out.begins_visit = sent > 0 && who.visit.views == 0;
+    // This node counted the views already if only the first answer was lost.
+    out.begins_visit = sent > 0 && who.visit.views <= if is_known { 0 } else { sent };
     out.cookie = Some(cookie);
     out
 }

@@ -121,18 +121,22 @@ const cookie = await held();
 let problem =
   cookie?.httpOnly && cookie.sameSite === "Strict" ? "" : "the collector set no cookie, or one within reach";
 
-/** The identifier in every form in which it could leak. The rest of the cookie changes with the visit. */
-const identifier = Buffer.from(cookie?.value ?? "", "base64url").subarray(1, 17);
-const needles = [
-  (cookie?.value ?? "?").slice(4, 20),
-  identifier.toString("hex"),
-  identifier.toString("base64").slice(0, 20),
-  identifier.toString("base64url").slice(0, 20),
-];
+/** Everything of the cookies in every form in which it could leak. It is encrypted, and changes with the visit. */
+const needles = new Set();
+const remember = async () => {
+  const value = (await held())?.value ?? "";
+  if (!value) problem ||= "the browser lost its cookie during the run";
+  const bytes = Buffer.from(value, "base64url");
+  needles.add(value.slice(4, 20));
+  needles.add(bytes.toString("hex").slice(8, 40));
+  needles.add(bytes.toString("base64").slice(0, 20));
+};
+await remember();
 /** @param {string} text */
-const leaks = (text) => needles.some((needle) => text.toLowerCase().includes(needle.toLowerCase()));
+const leaks = (text) => [...needles].some((needle) => text.toLowerCase().includes(needle.toLowerCase()));
 
-let succeeded = 0;
+/** @type {{ attack: string, seen: string }[]} */
+const results = [];
 for (const [attack, act] of ATTACKS) {
   const target = await context.newPage();
   await target.goto(site);
@@ -144,14 +148,16 @@ for (const [attack, act] of ATTACKS) {
     ),
     new Promise((late) => setTimeout(late, PATIENCE_MS, "")),
   ]);
+  results.push({ attack, seen });
+  await target.close();
+  await remember();
+}
+let succeeded = 0;
+for (const { attack, seen } of results) {
   const success = leaks(seen);
   succeeded += Number(success);
   print({ attack, succeeded: success, seen: seen.length });
-  await target.close();
 }
-// The identity must have been the same all along: otherwise the needles were of another.
-const later = Buffer.from((await held())?.value ?? "", "base64url").subarray(1, 17);
-if (!later.equals(identifier)) problem ||= "the identifier changed during the run";
 const control = (await page.evaluate(() => document.cookie)).includes(`control${CANARY}`);
 if (!control) problem ||= "the control was not found, so the search proves nothing";
 const leaked = received.filter((head) => head.includes(name) || leaks(head)).length;

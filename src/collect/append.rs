@@ -74,7 +74,7 @@ impl Append {
 
     /// Everything is durable: counts the events, and remembers the beacon and its visitor.
     fn succeeded(self, extra: Extra) -> Processed {
-        let Self { collector, time, mut counted, claim, reserved, processed } = self;
+        let Self { collector, time, mut counted, claim, reserved, mut processed } = self;
         let Extra { site, now_ms, has_key_loss, .. } = extra;
         let note = |outcome, events| collector.outcome_counts.note(&site, time, now_ms, outcome, events);
         note("accepted", processed.accepted);
@@ -85,6 +85,9 @@ impl Append {
         }
         if let Some((sign, events)) = processed.suspected {
             collector.metrics.suspect(sign, events);
+        }
+        if let Some(cookie) = &mut processed.cookie {
+            collector.running_visits.settle(cookie);
         }
         if let Some(seen) = &processed.seen {
             collector.visitors.remember(&site, seen);

@@ -94,13 +94,16 @@ impl<'a> Arrival<'a> {
         headers::is_one(head, &headers::GPC) || (self.site.dnt && headers::is_one(head, &header::DNT))
     }
 
-    /// Counts the views, and keeps nothing else.
-    pub(super) fn count_only(&self, beacon: &WithoutObjection) -> Processed {
-        if self.is_duplicate {
+    /// Counts the views, keeps nothing else, and takes back the cookie.
+    pub(super) fn count_only(&self, head: &HeaderMap, beacon: &WithoutObjection) -> Processed {
+        let mut processed = if self.is_duplicate {
             pipeline::duplicate_dropped(beacon)
         } else {
             pipeline::count_only(beacon, &self.site.stages.rules, self.time)
-        }
+        };
+        // The browser asks since its cookie was set.
+        processed.takes_cookie_back = cookies::cookies(head, &self.site.cookies.identity).next().is_some();
+        processed
     }
 
     /// The key of the site's day.
@@ -135,7 +138,11 @@ impl<'a> Arrival<'a> {
                 let mut sealed = cookies::cookies(head, &self.site.cookies.identity);
                 let cookie = sealed.find_map(|value| collector.seal.open(&rules.site, value, today));
                 let browser = cookie.map_or_else(remembered, |cookie| Ok(Browser::known(cookie, key, today)));
-                browser.map(Presented::Cookie)
+                browser.map(|mut browser| {
+                    let known = collector.running_visits.of(browser.id(), self.ticket.arrived_ms());
+                    known.into_iter().for_each(|visit| browser.catch_up(visit, today));
+                    Presented::Cookie(browser)
+                })
             }
         };
         presented.map_err(|rejection| self.refuse(rejection))

@@ -89,7 +89,7 @@ where
         arrival.duplicate(&addressed.beacon)?;
         let mut processed = match pipeline::objection(addressed) {
             Err(objection) => *objection,
-            Ok(beacon) if arrival.is_count_only(head) => arrival.count_only(&beacon),
+            Ok(beacon) if arrival.is_count_only(head) => arrival.count_only(head, &beacon),
             Ok(beacon) => {
                 let sender = headers::sender(head, client, arrival.arrived_at());
                 let key = arrival.key()?;
@@ -199,10 +199,10 @@ impl Collector {
             let off = names.set(&names.off, "1", OFF_MAX_AGE_S);
             return AcceptedBeacon::new(Answer::Off, vec![off, no_identity()]);
         }
-        if processed.refused {
+        if processed.takes_cookie_back {
             return AcceptedBeacon::new(Answer::Dropped, vec![no_identity()]);
         }
-        let identity = processed.cookie.as_ref().map(|cookie| {
+        let identity = processed.cookie.as_ref().filter(|cookie| cookie.is_news()).map(|cookie| {
             let sealed = self.seal.seal(&site.stages.rules.site, cookie);
             names.set(&names.identity, &sealed, cookie.max_age_s(today))
         });

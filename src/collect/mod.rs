@@ -19,6 +19,7 @@ mod limits;
 mod outcome_counts;
 mod pixel;
 mod rejection;
+mod running_visits;
 mod script;
 pub mod server;
 mod streams;
@@ -74,6 +75,7 @@ pub struct Collector {
     contributions: Arc<contributions::Contributions>,
     visitors: daily_address::Visitors,
     first_identities: first_identities::FirstIdentities,
+    running_visits: running_visits::RunningVisits,
     lookups: Lookups,
     seal: CookieSeal,
     keys: Arc<KeyRing>,
@@ -180,6 +182,7 @@ impl Collector {
             contributions: Arc::default(),
             visitors: daily_address::Visitors::default(),
             first_identities: first_identities::FirstIdentities::default(),
+            running_visits: running_visits::RunningVisits::new(clock.now_ms()),
             lookups,
             seal,
             keys,

@@ -3,16 +3,18 @@
 //! Its content, which [`CookieSeal`](super::seal::CookieSeal) protects:
 //!
 //! ```text
-//! version 1 │ identity 16 │ day 2 │ first_visit 1 │ visits 1 │ first week 2 │ expiry day 2 │ start 2 │ last 2 │ views 1
+//! identity 16 │ day 2 │ first_visit 1 │ visits 1 │ first week 2 │ expiry day 2 │ start 2 │ last 2 │ views 1
 //! day, expiry day: days since 1970; first week: the Monday's;  first_visit: bit 0 day, 1 week, 2 month, 3 ever, 4 came back
 //! visits: number of visits, at most 21;  start, last: minutes since local midnight;  views: at most 30,
 //! bit 7: the visit's device says that a program drives it
 //! ```
 //!
-//! [`advance`] is pure: identity and first_visit follow from the presented cookie and the day alone, so parallel tabs agree; only
-//! the running visit's three values may race, by one beacon. A cookie that is forged, cut, of another site, of another
+//! [`advance`] is pure: identity and first_visit follow from the presented cookie and the day alone, so parallel tabs agree. The
+//! running visit may be newer than the cookie says, if the caller knows more of it. Else its three values race, by one beacon. A cookie that is forged, cut, of another site, of another
 //! version, from the future or past its fixed expiry (13 months after it was first set) is treated as absent. A browser
 //! without a cookie gets an identity that is random: nothing that a page can choose decides an identity.
+
+use std::cmp::Ordering;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, ToSpan};
@@ -31,7 +33,7 @@ const VISITS_MAX: u8 = 21;
 const LIFE_MONTHS: i32 = 13;
 
 /// Bytes of a cookie's content.
-pub(super) const CONTENT: usize = 30;
+pub(super) const CONTENT: usize = 29;
 
 /// What a cookie says.
 pub struct Cookie {
@@ -44,6 +46,8 @@ pub struct Cookie {
     first_week: Date,
     expiry: Date,
     visit: Visit,
+    /// The content that the browser showed.
+    shown: Option<Personal<[u8; CONTENT]>>,
 }
 
 /// The running visit.
@@ -94,6 +98,7 @@ pub struct Identity {
 pub struct Browser {
     id: Personal<[u8; 16]>,
     cookie: Option<Cookie>,
+    running: Option<Visit>,
 }
 
 impl Browser {
@@ -101,12 +106,31 @@ impl Browser {
     pub fn known(cookie: Cookie, key: &DayKey, today: Date) -> Self {
         let old = cookie.identity.expose();
         let id = if cookie.day == today { *old } else { key.next_identity(old) };
-        Self { id: Personal::new(id), cookie: Some(cookie) }
+        Self { id: Personal::new(id), cookie: Some(cookie), running: None }
     }
 
     /// A browser without a cookie. The identity is random.
     pub fn new(id: [u8; 16]) -> Self {
-        Self { id: Personal::new(id), cookie: None }
+        Self { id: Personal::new(id), cookie: None, running: None }
+    }
+
+    /// Its identity of today.
+    pub fn id(&self) -> &[u8; 16] {
+        self.id.expose()
+    }
+
+    /// Takes over the visit of today that this node knows. The cookie may be older: the answer with a newer one is under
+    /// way, or another page's answer came after it.
+    pub fn catch_up(&mut self, known: Visit, today: Date) {
+        match &mut self.cookie {
+            Some(cookie) if cookie.day == today => cookie.catch_up(known),
+            _ => self.running = Some(known),
+        }
+    }
+
+    /// Whether this node knows a visit of today without its cookie.
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     /// Whether a cookie came back.
@@ -117,8 +141,9 @@ impl Browser {
 
 /// What the browser makes of a beacon that holds `views` views: who sent it, and the cookie to set.
 pub fn advance(browser: Browser, now: LocalTime, views: u8) -> (Identity, Cookie) {
-    let Browser { id, cookie: presented } = browser;
-    let fresh = Visit::begin(now.minute);
+    let Browser { id, cookie: presented, running } = browser;
+    let running = running.filter(|visit| !visit.is_idle(now.minute));
+    let fresh = running.unwrap_or(Visit::begin(now.minute));
     let (first_visit, visit, before, first_week, expiry) = match &presented {
         Some(cookie) if cookie.day == now.day => {
             let idle = cookie.visit.is_idle(now.minute);
@@ -153,6 +178,7 @@ pub fn advance(browser: Browser, now: LocalTime, views: u8) -> (Identity, Cookie
         first_week,
         expiry,
         visit: after,
+        shown: None,
     };
     let absence = match &presented {
         Some(cookie) if cookie.day == now.day => "",
@@ -173,9 +199,11 @@ pub fn advance(browser: Browser, now: LocalTime, views: u8) -> (Identity, Cookie
             _ => "21+",
         },
         visit,
-        earlier: presented.as_ref().filter(|cookie| cookie.day == now.day).map(|cookie| cookie.visit),
-        newly_confirmed: presented.is_some_and(|cookie| !cookie.came_back),
+        earlier: presented.as_ref().filter(|cookie| cookie.day == now.day).map(|cookie| cookie.visit).or(running),
+        newly_confirmed: presented.as_ref().is_some_and(|cookie| !cookie.came_back),
     };
+    let shown = presented.and_then(|cookie| cookie.shown);
+    let cookie = Cookie { shown, ..cookie };
     (identity, cookie)
 }
 
@@ -207,6 +235,21 @@ impl Visit {
         minute.saturating_sub(self.last_minute) > IDLE_MINUTES
     }
 
+    /// The later of two visits, or all that both know of one.
+    #[must_use]
+    pub fn newest(self, other: Self) -> Self {
+        match self.start_minute.cmp(&other.start_minute) {
+            Ordering::Less => other,
+            Ordering::Greater => self,
+            Ordering::Equal => Self {
+                start_minute: self.start_minute,
+                last_minute: self.last_minute.max(other.last_minute),
+                views: self.views.max(other.views),
+                automated: self.automated || other.automated,
+            },
+        }
+    }
+
     /// The visit with a beacon of so many views.
     pub(super) fn after(self, minute: u16, views: u8) -> Self {
         let views = self.views.saturating_add(views).min(VIEWS_MAX);
@@ -227,6 +270,24 @@ impl Cookie {
         self.came_back = true;
     }
 
+    /// Whether the browser has to get it: it is not what the browser showed.
+    pub fn is_news(&self) -> bool {
+        self.shown.as_ref().is_none_or(|shown| *shown.expose() != self.encode())
+    }
+
+    /// The visit, as the cookie has it.
+    pub fn visit(&self) -> (&[u8; 16], Visit) {
+        (self.identity.expose(), self.visit)
+    }
+
+    /// Takes over what is newer of the visit: another page's answer may have said more, or the next visit may have begun.
+    pub fn catch_up(&mut self, known: Visit) {
+        if known.start_minute > self.visit.start_minute {
+            self.visits = self.visits.saturating_add(1).min(VISITS_MAX);
+        }
+        self.visit = self.visit.newest(known);
+    }
+
     /// Seconds from the beginning of `today` until the fixed expiry.
     pub fn max_age_s(&self, today: Date) -> i64 {
         i64::from(days_between(today, self.expiry)) * 86_400
@@ -239,7 +300,6 @@ impl Cookie {
             out[at..at + bytes.len()].copy_from_slice(bytes);
             at += bytes.len();
         };
-        put(&[1]);
         put(self.identity.expose());
         put(&epoch_days(self.day).to_le_bytes());
         let first_visit = self.first_visit;
@@ -260,13 +320,14 @@ impl Cookie {
     /// The cookie that has this content, unless it is not of today or before.
     pub(super) fn decode(content: &[u8], today: Date) -> Option<Self> {
         let u16_at = |at: usize| u16::from_le_bytes([content[at], content[at + 1]]);
-        if content.len() != CONTENT || content[0] != 1 || content[20] == 0 {
+        if content.len() != CONTENT || content[19] == 0 {
             return None;
         }
-        let first_visit = content[19];
+        let first_visit = content[18];
         let cookie = Self {
-            identity: Personal::new(content[1..17].try_into().ok()?),
-            day: epoch_date(u16_at(17)),
+            shown: content.try_into().ok().map(Personal::new),
+            identity: Personal::new(content[..16].try_into().ok()?),
+            day: epoch_date(u16_at(16)),
             first_visit: FirstVisitFlags {
                 new_day: first_visit & 1 != 0,
                 new_week: first_visit & 2 != 0,
@@ -274,14 +335,14 @@ impl Cookie {
                 new_ever: first_visit & 8 != 0,
             },
             came_back: first_visit & 16 != 0,
-            visits: content[20],
-            first_week: epoch_date(u16_at(21)),
-            expiry: epoch_date(u16_at(23)),
+            visits: content[19],
+            first_week: epoch_date(u16_at(20)),
+            expiry: epoch_date(u16_at(22)),
             visit: Visit {
-                start_minute: u16_at(25),
-                last_minute: u16_at(27),
-                views: content[29] & 0x7f,
-                automated: content[29] & 0x80 != 0,
+                start_minute: u16_at(24),
+                last_minute: u16_at(26),
+                views: content[28] & 0x7f,
+                automated: content[28] & 0x80 != 0,
             },
         };
         (cookie.day <= today && today < cookie.expiry).then_some(cookie)

@@ -1,56 +1,68 @@
-//! The seal of a site's cookie, under a lasting key that links nothing.
+//! The seal of a site's cookie: encrypted and authenticated under a lasting key that links nothing.
 //!
 //! ```text
-//! cookie = base64url(content ‖ MAC), MAC = keyed_hash(derive_key("tamga 2026-11-22 cookie v1", lasting key), length-prefixed site, content)[..16]
+//! cookie = base64url(nonce 12 ‖ AES-256-GCM(cipher key, nonce, content, associated: site))
+//! nonce  = keyed_hash(nonce key, length-prefixed site, content)[..12]
+//! cipher key, nonce key = derive_key("tamga 2026-11-22 cookie cipher v1" and "… cookie nonce v1", lasting key)
 //! ```
+//!
+//! Who holds a cookie reads nothing from it. The nonce follows from the content, so equal cookies are equal bytes, parallel
+//! tabs get the same one, and no source of random bytes can make two contents share a nonce. The cipher's own key stays in
+//! ordinary memory, as the keys of TLS do.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::civil::Date;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use zeroize::Zeroizing;
 
 use super::cookie::{CONTENT, Cookie};
 use super::pseudonym::{derive, hash};
 use crate::secret::Secret;
 
-const MAC: usize = 16;
+const TAG: usize = 16;
+const SEALED: usize = NONCE_LEN + CONTENT + TAG;
 
 /// Seals and opens cookies.
-pub struct CookieSeal(Secret);
+pub struct CookieSeal {
+    cipher: LessSafeKey,
+    nonces: Secret,
+}
 
 impl CookieSeal {
     /// A seal under the lasting key.
     pub fn new(lasting: &Secret) -> Self {
-        Self(Secret::filled(|key| derive(lasting.expose(), "cookie", key)))
-    }
-
-    fn mac(&self, site: &str, content: &[u8]) -> [u8; MAC] {
-        hash(self.0.expose(), &[site.as_bytes(), content])
+        let mut key = Zeroizing::new([0; 32]);
+        derive(lasting.expose(), "cookie cipher", &mut key);
+        let cipher = UnboundKey::new(&AES_256_GCM, &*key).expect("keys of this cipher have 32 bytes");
+        let nonces = Secret::filled(|key| derive(lasting.expose(), "cookie nonce", key));
+        Self { cipher: LessSafeKey::new(cipher), nonces }
     }
 
     /// The cookie's content, or `None` when it was not sealed here for this site or is not of today or before.
     pub fn open(&self, site: &str, value: impl AsRef<[u8]>, today: Date) -> Option<Cookie> {
-        let bytes: [u8; CONTENT + MAC] = URL_SAFE_NO_PAD.decode(value).ok()?.try_into().ok()?;
-        let (content, mac) = bytes.split_at(CONTENT);
-        // `blake3::Hash` compares in constant time; its length is not secret.
-        if blake3::Hash::from_bytes(widen(mac)) != blake3::Hash::from_bytes(widen(&self.mac(site, content))) {
-            return None;
-        }
+        let mut bytes = Zeroizing::new([0; SEALED]);
+        let length = URL_SAFE_NO_PAD.decode_slice(value, &mut *bytes).ok()?;
+        let (nonce, sealed) = bytes[..length].split_at_mut_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let content = self.cipher.open_in_place(nonce, Aad::from(site), sealed).ok()?;
         Cookie::decode(content, today)
     }
 
     /// The cookie's value.
     pub fn seal(&self, site: &str, cookie: &Cookie) -> String {
         let content = cookie.encode();
-        let mut bytes = content.to_vec();
-        bytes.extend_from_slice(&self.mac(site, &content));
-        URL_SAFE_NO_PAD.encode(bytes)
+        let mut nonce = [0; NONCE_LEN];
+        nonce.copy_from_slice(&hash(self.nonces.expose(), &[site.as_bytes(), &content])[..NONCE_LEN]);
+        let mut sealed = [0; SEALED];
+        let (front, tag) = sealed.split_at_mut(NONCE_LEN + CONTENT);
+        front[..NONCE_LEN].copy_from_slice(&nonce);
+        front[NONCE_LEN..].copy_from_slice(&content);
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let made = self.cipher.seal_in_place_separate_tag(nonce, Aad::from(site), &mut front[NONCE_LEN..]);
+        tag.copy_from_slice(made.expect("a cookie is shorter than what a cipher takes").as_ref());
+        URL_SAFE_NO_PAD.encode(sealed)
     }
-}
-
-fn widen(mac: &[u8]) -> [u8; 32] {
-    let mut wide = [0; 32];
-    wide[..mac.len()].copy_from_slice(mac);
-    wide
 }
 
 #[cfg(test)]
@@ -75,7 +87,7 @@ mod tests {
     fn what_was_not_sealed_here_for_this_site_is_absent() {
         let today = date(2026, 11, 22);
         let value = seal().seal(SITE, &cookie(today));
-        assert_eq!(value.len(), 62);
+        assert_eq!(value.len(), 76);
         assert!(seal().open(SITE, &value, today).is_some());
         assert!(seal().open("other.kz", &value, today).is_none());
         assert!(seal().open(SITE, &value, date(2026, 11, 21)).is_none(), "from the future");
@@ -89,6 +101,19 @@ mod tests {
             forged[bit / 8] ^= 1 << (bit % 8);
             assert!(seal().open(SITE, URL_SAFE_NO_PAD.encode(forged), today).is_none(), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn who_holds_a_cookie_reads_nothing_from_it_and_equal_ones_are_equal() {
+        let today = date(2026, 11, 22);
+        let (content, value) = (cookie(today).encode(), seal().seal(SITE, &cookie(today)));
+        assert_eq!(value, seal().seal(SITE, &cookie(today)));
+        let bytes = URL_SAFE_NO_PAD.decode(&value).expect("our own");
+        assert!(content.windows(3).all(|part| bytes.windows(3).all(|there| there != part)));
+        // Without encryption, two cookies of one browser would differ in the bytes that changed.
+        let tomorrow = URL_SAFE_NO_PAD.decode(seal().seal(SITE, &cookie(today.tomorrow().expect("in range"))));
+        let equal = bytes.iter().zip(&tomorrow.expect("our own")).filter(|(one, other)| one == other).count();
+        assert!(equal < 8, "{equal} equal bytes");
     }
 
     proptest::proptest! {

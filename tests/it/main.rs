@@ -25,6 +25,7 @@ mod journey;
 mod keys;
 mod made_up;
 mod migrations;
+mod navigation;
 mod peer_weaknesses;
 mod publish;
 mod relocation;

@@ -126,20 +126,25 @@ async fn an_objection_counts_more_than_gpc() {
 }
 
 #[tokio::test]
-async fn gpc_leaves_one_count_and_no_cookie() {
+async fn gpc_leaves_one_count_and_takes_the_cookie_back() {
     let edge = Edge::start().await;
     let cookie = edge.view(1, 0, None).await.cookie().unwrap();
     edge.rows().await;
     for cookie in [None, Some(cookie.as_str())] {
         let view = u8::from(cookie.is_some());
         let answer = edge.beacon(view_of(view + 2, 0, "/")).header("Sec-GPC", "1").cookies(cookie).send().await;
-        assert_eq!((answer.outcome(), answer.cookie()), ("dropped", None));
+        let taken_back = cookie.map(|_| "__Host-tamga-jetpay.kz=");
+        assert_eq!((answer.outcome(), answer.cookie().as_deref()), ("dropped", taken_back));
+        let set = answer.header("set-cookie");
+        assert!(set.is_none_or(|set| set.contains("; Max-Age=0; ")), "{set:?}");
         let rows = edge.rows().await;
         assert_eq!((rows.len(), rows.tallies[0].reason.as_str(), rows.tallies[0].count), (1, "count_only", 1));
     }
     let again = edge.beacon(view_of(2, 0, "/")).header("Sec-GPC", "1").send().await;
     assert_eq!((again.outcome(), again.cookie()), ("dropped", None));
     assert_eq!(edge.rows().await.len(), 0, "a retry is not counted again");
+    let again = edge.beacon(view_of(3, 0, "/")).header("Sec-GPC", "1").cookies(Some(&cookie)).send().await;
+    assert_eq!(again.cookie().as_deref(), Some("__Host-tamga-jetpay.kz="), "the first answer may have been lost");
 }
 
 #[tokio::test]
