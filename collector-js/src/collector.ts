@@ -94,23 +94,21 @@ function collector(options: Options) {
   };
 
   const consent = (state: ConsentState) => {
-    const answer: Untimed = { type: "consent", state };
     if (state === "granted") {
       if (allowed === "wait") {
         allowed = granted();
         begin();
       }
       // Consent banners repeat an old "granted" on every page. It must not undo an objection.
-      report(answer, 0);
-    } else if (state === "denied" && mayCount()) {
-      // Otherwise it is not sent: Global Privacy Control allows only the bare view, and before any consent a refusal
-      // would be the first contact.
-      const full = allowed === "full";
-      stop();
+      report({ type: "consent", state }, 0);
+    } else if (state === "denied" && allowed[0] !== "o") {
+      queue._clear();
+      // With Global Privacy Control it is not sent: that allows only the bare view, which takes the cookie back too.
+      // Before any consent it is sent: a consent of an earlier day may have left a cookie, which no page can see.
+      if (allowed !== "count") add({ type: "consent", state }, 0);
       // The visitor may still grant it on this page. Without an objection there is no mirror, so the next page asks
       // again.
       allowed = "wait";
-      if (full) add(answer, 0);
     }
   };
 

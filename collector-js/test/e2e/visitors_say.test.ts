@@ -92,25 +92,27 @@ test("Global Privacy Control leaves the bare view: no referrer, no time, no exit
   ]);
 });
 
-test("data-consent=wait is silent until consent, then reports the open page, and falls silent when it is denied", async () => {
+test("data-consent=wait says nothing but a refusal until consent, then reports the open page, and falls silent when it is denied", async () => {
   const page = await world.visitor();
   world.pages["/"] = { attributes: 'data-consent="wait"' };
   const call = (...entry: unknown[]) =>
     page.evaluate((entry) => (window as unknown as { tamga: { q: unknown[] } }).tamga.q.push(entry), entry);
   await page.goto(`${world.origin}/`);
   await call("event", "before");
-  await call("consent", "denied");
   await world.quiet();
   assert.equal(world.received.length, 0);
   assert.deepEqual(await page.context().cookies(), []);
-  await call("consent", "granted");
+  // A consent of an earlier day may have left a cookie: the refusal takes it back.
+  await call("consent", "denied");
   await world.until(() => world.received.length === 1);
+  await call("consent", "granted");
+  await world.until(() => world.received.length === 2);
   await call("consent", "denied");
   await call("event", "after");
-  await world.until(() => world.received.length === 2);
+  await world.until(() => world.received.length === 3);
   await world.quiet();
   assert.deepEqual(
     world.events.map((event) => (event.type === "consent" ? event.state : event.type)),
-    ["view", "granted", "denied"],
+    ["denied", "view", "granted", "denied"],
   );
 });
