@@ -370,3 +370,36 @@ async fn rows_of_a_file_that_is_gone_or_cut_are_counted() {
         assert_eq!(append(&writer, "events", "next").await.unwrap().first_sequence, 11);
     }
 }
+
+/// The vault is away, so no state was written since the rows came. The whole frames behind the damage say how many are gone.
+#[tokio::test]
+async fn rows_that_damage_took_are_counted_also_while_no_state_says_that_they_were_durable() {
+    let sim = Sim::default();
+    let options = Options { segment_bytes: 1 << 18, ..options() };
+    let (writer, _reader, _) = open(Path::new(DIR), options, Arc::new(sim.clone())).unwrap();
+    for number in 0..10 {
+        writer.enter(0).append(vec![frame("events", &vec!["row"; number + 1])]).await.unwrap();
+    }
+    drop((writer, _reader));
+    let path = segments(&sim).remove(0);
+    let bytes = sim.contents(&path);
+    let length = |number: usize| frame::HEADER + "events".len() + (number + 1) * (4 + "row".len()) + cipher::TAG;
+    let start = |number: usize| 1024 + (0..number).map(length).sum::<usize>();
+    for first in 0..9 {
+        for last in first..9 {
+            let mut damaged = bytes.clone();
+            damaged[start(first)..start(last + 1)].fill(0x55);
+            let lost: u64 = (first..=last).map(|number| number as u64 + 1).sum();
+            let (writer, mut reader, recovery) = open_sim(&with(&sim, &path, &damaged));
+            assert_eq!(
+                (recovery.damaged_frames, recovery.damaged_rows, recovery.pending_rows),
+                ((last - first + 1) as u64, lost, 55),
+                "{first} to {last}"
+            );
+            assert_eq!(drain(&writer, &mut reader).await.len() as u64, 55 - lost, "{first} to {last}");
+            let accounting = writer.usage().accounting;
+            assert!(accounting.is_balanced() && accounting.spooled == 0, "{first} to {last}: {accounting:?}");
+            assert_eq!((accounting.found, accounting.settled.lost), (55, lost), "{first} to {last}");
+        }
+    }
+}
