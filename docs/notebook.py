@@ -3,6 +3,7 @@
 #
 # A notebook in plain text: editors that know `# %%` run it cell by cell, and `python docs/notebook.py` from the top. It needs
 # `pip install clickhouse-connect` and a stats store that answers; with `make run` going, the demo's does.
+# The password is read from the demo's file, or is `TAMGA_PASSWORD`.
 # Another one: `TAMGA_STATS=host:port TAMGA_SITE=jetpay.kz TAMGA_ZONE=Asia/Almaty python docs/notebook.py`.
 
 # %%
@@ -13,11 +14,12 @@ import pathlib
 import clickhouse_connect
 
 host, port = os.environ.get("TAMGA_STATS", "127.0.0.1:8124").rsplit(":", 1)
+demo_password = pathlib.Path(__file__).resolve().parent.parent / "data/demo/engine/analyst.password"
 client = clickhouse_connect.get_client(
     host=host,
     port=int(port),
     username=os.environ.get("TAMGA_USER", "analyst"),
-    password=os.environ.get("TAMGA_PASSWORD", ""),
+    password=os.environ.get("TAMGA_PASSWORD") or demo_password.read_text(encoding="utf-8").strip(),
     database="tamga_stats",
 )
 questions = pathlib.Path(__file__).resolve().parent.parent / "schema" / "queries"

@@ -287,8 +287,8 @@ pub struct Engine {
     pub program: Option<PathBuf>,
     /// MiB of memory that each engine may use. Default 800: both fit a small machine.
     pub memory_limit_mib: u64,
-    /// The file with the password of `analyst`, the user for queries of the stats engine. Default none: any password is
-    /// accepted, since only this machine can connect.
+    /// The file with the password of `analyst`, the user for queries of the stats engine. If it is missing, it is made
+    /// with a random password. Default: `engine/analyst.password` in `[data] dir`.
     pub analyst_password_file: Option<PathBuf>,
 }
 

@@ -47,7 +47,14 @@ async function service() {
 }
 
 async function analyst() {
-  const client = createClient({ url, username: 'analyst', compression: { response: true }, session_id: 'one', log: { level: ClickHouseLogLevel.OFF } })
+  const client = createClient({
+    url,
+    username: 'analyst',
+    password: process.env.ANALYST_PASSWORD,
+    compression: { response: true },
+    session_id: 'one',
+    log: { level: ClickHouseLogLevel.OFF },
+  })
   const ask = async (query, more) => (await client.query({ query, format: 'JSONEachRow', ...more })).json()
   assert.deepStrictEqual(await ask('SELECT count()::UInt32 AS n FROM node'), [{ n: ROWS }])
   assert.deepStrictEqual(await ask('SELECT {x:String} AS x, {y:Array(UInt8)} AS y', { query_params: { x: "it's", y: [1, 2] } }), [

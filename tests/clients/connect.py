@@ -39,7 +39,7 @@ def checksum(columns):
 
 
 def analyst():
-    client = clickhouse_connect.get_client(username="analyst", database="tamga_stats", **engine)
+    client = clickhouse_connect.get_client(username="analyst", password=os.environ["ANALYST_PASSWORD"], database="tamga_stats", **engine)
     assert client.query("SELECT count() FROM python").result_rows == [(ROWS,)]
     asked = {"text": "it's", "list": [1, 2]}
     assert client.query("SELECT {text:String}, {list:Array(UInt8)}", parameters=asked).result_rows == [("it's", [1, 2])]

@@ -1,7 +1,7 @@
 """Do eight runaway queries of analysts slow ingest down? A measurement against a running demo. It uses only the standard library.
 
     target/debug/tamga-demo &        # a release build is more realistic
-    python3 tests/clients/runaway.py [SECONDS] [PORT OF THE COLLECTOR] [PORT OF THE STATS ENGINE]
+    python3 tests/clients/runaway.py [SECONDS] [PORT OF THE COLLECTOR] [PORT OF THE STATS ENGINE] [PASSWORD FILE]
 
 Beacons are sent at a steady rate, whether the last one is answered or not. During the second half eight queries run that
 would not end by themselves. It prints both 99th percentiles, and how long another analyst waits afterwards.
@@ -11,6 +11,7 @@ import base64
 import http.client
 import json
 import os
+import pathlib
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ import time
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 20
 PORT = int(sys.argv[2]) if len(sys.argv) > 2 else 8080
 STATS = int(sys.argv[3]) if len(sys.argv) > 3 else 8124
+PASSWORD = pathlib.Path(sys.argv[4] if len(sys.argv) > 4 else "data/demo/engine/analyst.password").read_text().strip()
 RATE = 200
 SENDERS = 16
 RUNAWAYS = [
@@ -76,7 +78,7 @@ def beacons(seconds):
 def ask(sql, **settings):
     settings = "".join(f"&{name}={value}" for name, value in settings.items())
     connection = http.client.HTTPConnection("127.0.0.1", STATS, timeout=90)
-    connection.request("POST", f"/?user=analyst{settings}", sql)
+    connection.request("POST", f"/?user=analyst&password={PASSWORD}{settings}", sql)
     return connection.getresponse().read()
 
 

@@ -1,20 +1,24 @@
 //! Can an analyst ask what analysts ask, and touch nothing but the stats store?
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::StatusCode;
 use http_body_util::Full;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 use tamga::clock::Clock;
-use tamga::store::{self, Limits, STATS, STATS_MIGRATIONS, Store};
+use tamga::config::Config;
+use tamga::store::{self, EngineOptions, Limits, STATS, STATS_MIGRATIONS, Store, Supervisor};
 use tokio::sync::OnceCell;
 
 use crate::support::engine::{Answer, Engine, PASSWORD, USER};
+use crate::support::program::Ground;
+use crate::support::programs;
 
 /// What stands in every place that is not an analyst's.
 const PLANTED: &str = "marzipan";
@@ -159,8 +163,9 @@ async fn tables_to_join_with_are_not_taken() {
         ("/", form.replace("; filename=\"t\"", "")),
         ("/?t_structure=x+String", form.to_owned()),
     ] {
-        let request = Request::post(format!("{}{target}", fixture.engine.url()))
-            .header("X-ClickHouse-User", "analyst")
+        let request = fixture
+            .engine
+            .analyst(target)
             .header("Content-Type", "multipart/form-data; boundary=b")
             .body(Full::new(Bytes::from(body)))
             .unwrap();
@@ -169,8 +174,9 @@ async fn tables_to_join_with_are_not_taken() {
     }
     let form = "--b\r\nContent-Disposition: form-data; name=\"query\"\r\n\r\nSELECT {x:UInt8} + 1\r\n\
                 --b\r\nContent-Disposition: form-data; name=\"param_x\"\r\n\r\n1\r\n--b--\r\n";
-    let request = Request::post(fixture.engine.url())
-        .header("X-ClickHouse-User", "analyst")
+    let request = fixture
+        .engine
+        .analyst("/")
         .header("Content-Type", "multipart/form-data; boundary=b")
         .body(Full::new(Bytes::from(form)))
         .unwrap();
@@ -259,10 +265,7 @@ async fn what_no_deadline_interrupts_ends_with_the_engine() {
     let fixture = Fixture::start_with(&["--analyst-seconds", "1"]).await;
     // Each match is looked for in all the rest of the text, in one call of one function.
     let sql = "SELECT length(extractAll(repeat('a', 900000), 'a?.*?b|a'))";
-    let request = Request::post(fixture.engine.url())
-        .header("X-ClickHouse-User", "analyst")
-        .body(Full::new(Bytes::from(sql)))
-        .unwrap();
+    let request = fixture.engine.analyst("/").body(Full::new(Bytes::from(sql))).unwrap();
     let client: HttpClient<_, Full<Bytes>> = HttpClient::builder(TokioExecutor::new()).build_http();
     assert!(client.request(request).await.is_err(), "the statement was answered");
     fixture.engine.wait_for_end();
@@ -300,6 +303,32 @@ async fn inserts(engine: &Engine, count: usize) -> Duration {
 #[tokio::test]
 async fn an_engine_without_analysts_knows_none() {
     let engine = Engine::shared();
-    assert_eq!(engine.ask("/", "SELECT 1").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(engine.ask("/", "SELECT 1").await.status, StatusCode::FORBIDDEN);
     assert_eq!(engine.get("/ping").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn without_a_configured_password_a_random_one_is_made_and_asked_for() {
+    let ground = Ground::new();
+    ground.write("tamga.toml", &ground.config());
+    let config = Config::load(&ground.folder.path().join("tamga.toml")).unwrap();
+    let options = EngineOptions { program: programs::engine().into(), ..EngineOptions::stats(&config) };
+    let engine = Supervisor::start(options).unwrap();
+    let url = format!("http://{}", engine.ready().await.unwrap());
+    let stats = engine.store(STATS, Limits::default()).await.unwrap();
+    store::apply(&stats, STATS_MIGRATIONS, &Clock::machine()).await.unwrap();
+    let file = ground.data().join("engine/analyst.password");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let password = fs::read_to_string(&file).unwrap();
+    let service = fs::read_to_string(ground.data().join("engine/service.password")).unwrap();
+    let ask = async |password: &str| {
+        let client = clickhouse::Client::default().with_url(&url).with_user("analyst").with_password(password);
+        client.query("SELECT 1").fetch_one::<u8>().await
+    };
+    assert_eq!(ask(password.trim()).await.unwrap(), 1);
+    for wrong in ["", "anything", service.trim()] {
+        let refused = ask(wrong).await.unwrap_err().to_string();
+        assert!(refused.contains("AUTHENTICATION_FAILED"), "{refused}");
+    }
+    engine.stop().await;
 }

@@ -256,14 +256,16 @@ async fn summary(options: &Options, stores: &Stores, day: &str) -> Result<String
     let mut out = format!("\nPublished of {day}, the most viewed pages:\n\n{}", table(&pages));
     let shop = format!("http://{}/", shop_host(options.port));
     let metrics = format!("http://127.0.0.1:{}/metrics", options.port + 1);
+    let password = std::path::absolute(options.data.join("engine/analyst.password"))?;
     out.push_str(&format!(
         "\nOpen in a browser:\n\n  {shop:<40}the shop; your own visit is counted like the others\n  \
          {metrics:<40}the collector's figures\n\n\
-         Ask the stats store, as an analyst may (docs/analysts.md):\n\n  \
-         curl -s 'http://127.0.0.1:{stats}/?user=analyst' --data-binary \\\n    \
+         Ask the stats store, as an analyst may (docs/analysts.md); the password is in the file that the line reads:\n\n  \
+         curl -su \"analyst:$(cat '{password}')\" http://127.0.0.1:{stats} --data-binary \\\n    \
          \"SELECT country, region, visitors, visits FROM places ORDER BY visitors DESC LIMIT 10 FORMAT PrettyCompact\"\n\n\
          Ctrl-C ends it.\n",
         stats = options.engine_port + 1,
+        password = password.display(),
     ));
     Ok(out)
 }

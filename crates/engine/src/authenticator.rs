@@ -1,9 +1,9 @@
 //! Decides which account sent a request, before the query is read.
 //!
-//! There are two accounts at most. The service has a password, which is read from a file at the start. The analyst may
-//! have none: only this machine can connect, and an analyst reads only published numbers. A comparison takes the same
-//! time for every wrong password, and an unknown user takes the same time as a wrong password. The engine's library
-//! knows no users: it ignores `--user` and has no storage for accounts.
+//! There are two accounts at most. The service has a password, which is read from a file at the start. The analyst
+//! too, for this machine may have other users. A comparison takes the same time for every wrong password, and an unknown
+//! user takes the same time as a wrong password. The engine's library knows no users: it ignores `--user` and has no
+//! storage for accounts.
 
 use crate::failure::Failure;
 use crate::reader::reader;
@@ -26,8 +26,7 @@ pub(crate) enum Role {
 
 struct Account {
     user: blake3::Hash,
-    /// `None`: any password is accepted, or none.
-    password: Option<blake3::Hash>,
+    password: blake3::Hash,
     role: Role,
 }
 
@@ -39,36 +38,30 @@ pub(crate) struct Authenticator {
 impl Authenticator {
     /// An authenticator that admits the service account.
     pub(crate) fn service(user: &str, password: &str) -> Self {
-        let account = Account { user: hash(user), password: Some(hash(password)), role: Role::Service };
+        let account = Account { user: hash(user), password: hash(password), role: Role::Service };
         Self { accounts: vec![account] }
     }
 
     /// Admits the analyst too, or break-glass in its place. A service account with the analyst's name keeps its name.
-    pub(crate) fn admit_analyst(&mut self, password: Option<&str>) {
-        let account = Account { user: hash(reader().user), password: password.map(hash), role: Role::Analyst };
+    pub(crate) fn admit_analyst(&mut self, password: &str) {
+        let account = Account { user: hash(reader().user), password: hash(password), role: Role::Analyst };
         self.accounts.insert(0, account);
     }
 
     /// The role of the account with these credentials.
     pub(crate) fn admit(&self, credentials: &Credentials) -> Result<Role, Failure> {
-        let open =
-            |user: &str| self.accounts.iter().any(|account| account.password.is_none() && account.user == hash(user));
-        let (user, password) = match (&credentials.user, &credentials.password) {
-            (Some(user), Some(password)) => (user.as_str(), password.as_str()),
-            (Some(user), None) if open(user) => (user.as_str(), ""),
-            _ => {
-                return Err(Failure::new(
-                    194,
-                    "REQUIRED_PASSWORD",
-                    "Authentication failed: this engine needs a user and a password, as HTTP Basic, as X-ClickHouse-User and \
+        let (Some(user), Some(password)) = (&credentials.user, &credentials.password) else {
+            return Err(Failure::new(
+                194,
+                "REQUIRED_PASSWORD",
+                "Authentication failed: this engine needs a user and a password, as HTTP Basic, as X-ClickHouse-User and \
                  X-ClickHouse-Key, or as user and password in the URL.",
-                ));
-            }
+            ));
         };
         // `blake3::Hash` compares in constant time, and both are always compared.
         let (user, password) = (hash(user), hash(password));
         let found = self.accounts.iter().fold(None, |found, account| {
-            let fits = (account.user == user) & account.password.is_none_or(|right| right == password);
+            let fits = (account.user == user) & (account.password == password);
             if fits { Some(account.role) } else { found }
         });
         found.ok_or_else(|| {
@@ -113,21 +106,16 @@ mod tests {
     }
 
     #[test]
-    fn an_analyst_is_an_analyst_with_and_without_a_password() {
-        let mut open = Authenticator::service("tamga", "correct");
-        open.admit_analyst(None);
-        assert_eq!(open.admit(&credentials("analyst", "anything")).unwrap(), Role::Analyst);
-        let nameless = Credentials { user: Some("analyst".to_owned()), password: None };
-        assert_eq!(open.admit(&nameless).unwrap(), Role::Analyst);
-        assert_eq!(open.admit(&credentials("tamga", "correct")).unwrap(), Role::Service);
-        assert_eq!(open.admit(&credentials("tamga", "anything")).unwrap_err().code, 516);
-        assert_eq!(open.admit(&Credentials::default()).unwrap_err().code, 194);
-
-        let mut closed = Authenticator::service("tamga", "correct");
-        closed.admit_analyst(Some("secret"));
-        assert_eq!(closed.admit(&credentials("analyst", "secret")).unwrap(), Role::Analyst);
-        assert_eq!(closed.admit(&credentials("analyst", "correct")).unwrap_err().code, 516);
-        assert_eq!(closed.admit(&nameless).unwrap_err().code, 194);
+    fn each_account_has_its_own_password() {
+        let mut both = Authenticator::service("tamga", "correct");
+        both.admit_analyst("secret");
+        assert_eq!(both.admit(&credentials("tamga", "correct")).unwrap(), Role::Service);
+        assert_eq!(both.admit(&credentials("analyst", "secret")).unwrap(), Role::Analyst);
+        for (user, password) in [("tamga", "secret"), ("analyst", "correct"), ("analyst", "")] {
+            assert_eq!(both.admit(&credentials(user, password)).unwrap_err().code, 516);
+        }
+        let only_user = Credentials { user: Some("analyst".to_owned()), password: None };
+        assert_eq!(both.admit(&only_user).unwrap_err().code, 194);
         assert_eq!(Authenticator::service("tamga", "x").admit(&credentials("analyst", "")).unwrap_err().code, 516);
     }
 }

@@ -39,16 +39,13 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: PathBuf,
 
-    /// Admit the user `analyst` too, who reads the database tamga_stats, under limits and in a sandbox
+    /// Admit the user `analyst` too, whose password this file holds, on one line
     ///
+    /// The analyst reads the database tamga_stats, under limits and in a sandbox.
     /// The whole process enters the sandbox (Landlock): it can open no file but its data folder, and connect to
     /// nothing. On a kernel without Landlock there is no analyst, a line in the log says so, and the service is served
     /// as always.
-    #[arg(long)]
-    pub(crate) analyst: bool,
-
-    /// A file that holds the analyst's password, on one line; without it, every password is right
-    #[arg(long, value_name = "FILE", requires = "analyst")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) analyst_password_file: Option<PathBuf>,
 
     /// How long after the start statements of the analyst are refused, in seconds
@@ -62,7 +59,7 @@ pub(crate) struct Cli {
     /// Admit the user `break-glass`, who reads the database tamga_vault under the analyst's rules and in its sandbox
     ///
     /// Its password is the service account's. `tamga vault query` uses it.
-    #[arg(long, conflicts_with = "analyst")]
+    #[arg(long, conflicts_with = "analyst_password_file")]
     pub(crate) break_glass: bool,
 
     /// The engine library; by default where `make engine` puts it
@@ -105,9 +102,10 @@ impl Cli {
         read_password(&self.password_file)
     }
 
-    /// The analyst's password, if there is one.
-    pub(crate) fn analyst_password(&self) -> anyhow::Result<Option<String>> {
-        self.analyst_password_file.as_deref().map(read_password).transpose()
+    /// The password of the analyst, or of break-glass, if either is to be admitted.
+    pub(crate) fn reader_password(&self) -> anyhow::Result<Option<String>> {
+        let file = if self.break_glass { Some(&self.password_file) } else { self.analyst_password_file.as_ref() };
+        file.map(|file| read_password(file)).transpose()
     }
 
     /// The address to listen on, which only this machine can reach.

@@ -71,7 +71,7 @@ impl Engine {
     ///
     /// Call it from the main thread while no other thread runs: the sandbox covers only threads that start after it.
     pub(crate) fn start(cli: &Cli) -> anyhow::Result<Self> {
-        let (library_file, analysts) = (cli.library()?, cli.analyst || cli.break_glass);
+        let (library_file, analysts) = (cli.library()?, cli.analyst_password_file.is_some() || cli.break_glass);
         let folder = prepare(&cli.path)?;
         take(&folder)?;
         let library = load(&library_file)?;
@@ -93,7 +93,7 @@ impl Engine {
             .transpose()
             .context("cannot start a thread")?;
         // Before other threads start: they inherit it.
-        nice(if cli.analyst { NICENESS_WITH_ANALYSTS } else { NICENESS })
+        nice(if cli.analyst_password_file.is_some() { NICENESS_WITH_ANALYSTS } else { NICENESS })
             .context("cannot lower the engine's priority")?;
         let engine = on_a_thread(|| Self::boot(library, &folder, &config, cli, sandboxed))?;
         Ok(Self { watchdog, ..engine })

@@ -91,7 +91,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
     protect_memory()?;
-    if cli.analyst {
+    if cli.analyst_password_file.is_some() {
         watchdog::bound_memory(cli.memory_limit_mib).context("cannot bound the engine's memory")?;
     }
     let address = cli.listen()?;
@@ -99,13 +99,13 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         reader::break_glass();
     }
     let mut authenticator = Authenticator::service(&cli.user, &cli.password()?);
-    let password = if cli.break_glass { Some(cli.password()?) } else { cli.analyst_password()? };
+    let reader_password = cli.reader_password()?;
     // Before the engine boots, so that a busy port is found at once. Clients are answered only when the engine runs.
     let listener = listen(address)?;
     // Before the runtime starts threads: the sandbox covers only threads that start after it.
     let engine = Arc::new(Engine::start(cli)?);
-    if engine.analyst().is_some() {
-        authenticator.admit_analyst(password.as_deref());
+    if let Some(password) = reader_password.filter(|_| engine.analyst().is_some()) {
+        authenticator.admit_analyst(&password);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

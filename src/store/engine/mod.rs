@@ -31,7 +31,7 @@ use super::backoff::Backoff;
 use super::client::{Limits, Store};
 use crate::config::Config;
 pub use error::{EngineError, SupervisorError};
-use password::service_password;
+use password::kept_password;
 
 /// The account of the service on an embedded engine.
 pub const USER: &str = "tamga";
@@ -69,19 +69,13 @@ pub struct EngineOptions {
     pub password_file: PathBuf,
     /// MiB that it may use.
     pub memory_limit_mib: u64,
-    /// Whether people may query it, as the user `analyst`.
-    pub analyst: Option<AnalystAccess>,
+    /// The file of the analyst's password; made if it is missing. None: no analyst is admitted. Only the engine of the
+    /// stats store has nothing but what analysts may see.
+    pub analyst_password_file: Option<PathBuf>,
     /// Whether break-glass may query it, under the rules of analysts.
     pub break_glass: bool,
     /// The longest wait before it is started again.
     pub restart_within: Duration,
-}
-
-/// How people get to query an engine. Only that of the stats store has nothing but what they may see.
-#[derive(Clone, Debug, Default)]
-pub struct AnalystAccess {
-    /// The file of the analyst's password. None: any password is right.
-    pub password_file: Option<PathBuf>,
 }
 
 impl EngineOptions {
@@ -92,8 +86,10 @@ impl EngineOptions {
 
     /// The stats engine as configured.
     pub fn stats(config: &Config) -> Self {
-        let analyst = AnalystAccess { password_file: config.engine.analyst_password_file.clone() };
-        Self { analyst: Some(analyst), ..Self::configured(config, "stats", config.engine.stats_listen) }
+        let options = Self::configured(config, "stats", config.engine.stats_listen);
+        let configured = config.engine.analyst_password_file.clone();
+        let file = configured.unwrap_or_else(|| options.password_file.with_file_name("analyst.password"));
+        Self { analyst_password_file: Some(file), ..options }
     }
 
     /// A database on this engine while another process of Tamga runs it.
@@ -113,7 +109,7 @@ impl EngineOptions {
             listen,
             password_file: dir.join("service.password"),
             memory_limit_mib: config.engine.memory_limit_mib,
-            analyst: None,
+            analyst_password_file: None,
             break_glass: false,
             restart_within: Duration::from_secs(10),
         }
@@ -121,7 +117,7 @@ impl EngineOptions {
 }
 
 fn password_of(file: &Path) -> Result<String, EngineError> {
-    service_password(file).map_err(|error| EngineError::Password { file: file.to_owned(), reason: error.to_string() })
+    kept_password(file).map_err(|error| EngineError::Password { file: file.to_owned(), reason: error.to_string() })
 }
 
 #[derive(Clone, Debug)]
@@ -149,6 +145,7 @@ impl Supervisor {
     /// Begins to start the engine. [`Supervisor::ready`] returns the result.
     pub fn start(options: EngineOptions) -> Result<Self, EngineError> {
         let password = password_of(&options.password_file)?;
+        options.analyst_password_file.as_deref().map(password_of).transpose()?;
         let (state_sender, state) = watch::channel(State::Starting);
         let (generation_sender, generation) = watch::channel(0);
         let stop = CancellationToken::new();
@@ -389,11 +386,9 @@ impl SupervisorTask {
         if options.break_glass {
             command.arg("--break-glass");
         }
-        if let Some(analyst) = &options.analyst {
-            command.arg("--analyst").arg("--analyst-pause-s").arg(self.analyst_pause.as_secs().to_string());
-            if let Some(file) = &analyst.password_file {
-                command.arg("--analyst-password-file").arg(file);
-            }
+        if let Some(file) = &options.analyst_password_file {
+            command.arg("--analyst-pause-s").arg(self.analyst_pause.as_secs().to_string());
+            command.arg("--analyst-password-file").arg(file);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()
     }

@@ -1,4 +1,4 @@
-//! The password of the service's account on embedded engines: random, made at the first start, readable by the owner only.
+//! The passwords of accounts on embedded engines: random, made at the first start, readable by the owner only.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -10,8 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::files::sync_name;
 
-/// Reads the service's password from its file. A missing file is made, readable by the owner only.
-pub(super) fn service_password(file: &Path) -> io::Result<String> {
+/// Reads a password from its file. A missing file is made, readable by the owner only.
+pub(super) fn kept_password(file: &Path) -> io::Result<String> {
     match fs::read_to_string(file) {
         Ok(password) if !password.trim().is_empty() => Ok(password.trim().to_owned()),
         Ok(_) => Err(io::Error::other("it is empty; remove it, and a new one is made")),
@@ -52,14 +52,14 @@ mod tests {
     fn the_password_is_made_once_and_is_private() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("engine/service.password");
-        let password = service_password(&file).unwrap();
+        let password = kept_password(&file).unwrap();
         assert_eq!(password.len(), 43);
-        assert_eq!(service_password(&file).unwrap(), password);
+        assert_eq!(kept_password(&file).unwrap(), password);
         make_password(&file).unwrap();
-        assert_eq!(service_password(&file).unwrap(), password);
+        assert_eq!(kept_password(&file).unwrap(), password);
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
         fs::write(&file, "\n").unwrap();
-        assert!(service_password(&file).is_err());
+        assert!(kept_password(&file).is_err());
     }
 }

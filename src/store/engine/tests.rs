@@ -27,7 +27,7 @@ impl Fixture {
             listen: ([127, 0, 0, 1], 0).into(),
             password_file: self.folder.path().join("engine/service.password"),
             memory_limit_mib: 300,
-            analyst: Some(AnalystAccess { password_file: Some("/nowhere/analyst.password".into()) }),
+            analyst_password_file: Some(self.folder.path().join("engine/analyst.password")),
             break_glass: false,
             restart_within: Duration::from_millis(300),
         }
@@ -61,7 +61,7 @@ async fn an_engine_that_listens_is_ready_and_stops_on_request() {
         "--stop-with-parent",
         "--library /nowhere",
         "--memory-limit-mib 300",
-        "--analyst --analyst-pause-s 0 --analyst-password-file /nowhere/analyst.password",
+        "--analyst-pause-s 0 --analyst-password-file /",
     ] {
         assert!(arguments.contains(part), "{arguments}");
     }

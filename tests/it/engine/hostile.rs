@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
-use crate::support::engine::Engine;
+use crate::support::engine::{ANALYST_PASSWORD, Engine};
 
 #[tokio::test]
 async fn garbage_is_refused_and_forgotten() {
@@ -107,7 +107,9 @@ async fn more_queries_than_permits_are_answered_503() {
 async fn connections_of_strangers_give_way_to_the_service() {
     let fixture = Engine::start_for_analysts();
     // Each has sent the beginning of a statement of an analyst, and none will send the rest.
-    let head = "POST /?user=analyst HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nS";
+    let head = format!(
+        "POST /?user=analyst&password={ANALYST_PASSWORD} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nS"
+    );
     let slow: Vec<_> = (0..300)
         .map(|_| {
             let mut stream = fixture.connect();

@@ -3,6 +3,7 @@
 //! One product answers all questions: `tamga-demo` with few visitors. The demo's world is a function of its seed, so the
 //! rows of yesterday are known: the vault must have exactly them, and the stats store only what may be published.
 mod device;
+mod pasted;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufRead as _, BufReader};
@@ -37,6 +38,7 @@ async fn a_click_in_a_browser_arrives_in_the_vault_and_what_was_played_is_publis
     println!("{VISITORS} visitors a day were played and published within {:.1} s", since.elapsed().as_secs_f64());
 
     published_numbers_are_those_that_were_played(&demo, day).await;
+    pasted::query_is_answered(&demo);
     a_visit_arrives_whole(&mut demo).await;
     device::arrives_as_its_browser_knows_it(&mut demo).await;
     who_asks_not_to_be_measured_is_counted_only(&mut demo).await;

@@ -60,8 +60,8 @@ impl Ground {
 
     /// Starts the engine, as its parent does after an end.
     pub(super) fn engine(&self) -> Engine {
-        let mut command = engine::command(self.folder.path());
-        command.args(["--analyst", "--analyst-seconds", &self.seconds]);
+        let mut command = engine::command_for_analysts(self.folder.path());
+        command.args(["--analyst-seconds", &self.seconds]);
         Engine::spawn(command, Arc::clone(&self.folder))
     }
 

@@ -197,12 +197,8 @@ impl Run {
         let parameters = statement.parameters.iter();
         let query: String =
             parameters.map(|(name, value)| format!("{name}={}&", coded(&self.ground.fill(value)))).collect();
-        let request = Request::builder()
-            .method("POST")
-            .uri(format!("{}/?{query}", engine.url()))
-            .header("X-ClickHouse-User", "analyst")
-            .body(Full::new(Bytes::from(self.ground.fill(&statement.sql))))
-            .unwrap();
+        let body = Full::new(Bytes::from(self.ground.fill(&statement.sql)));
+        let request = engine.analyst(&format!("/?{query}")).body(body).unwrap();
         let begun = Instant::now();
         let answer = timeout(PATIENCE, self.answer(request)).await;
         let took = begun.elapsed();

@@ -23,6 +23,7 @@ use super::wait;
 
 pub(crate) const USER: &str = "tamga";
 pub(crate) const PASSWORD: &str = "a password of the tests";
+pub(crate) const ANALYST_PASSWORD: &str = "password-of-analysts";
 
 /// A running engine.
 pub(crate) struct Engine {
@@ -64,8 +65,8 @@ impl Engine {
     /// The same with more arguments.
     pub(crate) fn start_for_analysts_with(arguments: &[&str]) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        let mut command = command(folder.path());
-        command.arg("--analyst").args(arguments);
+        let mut command = command_for_analysts(folder.path());
+        command.args(arguments);
         Self::spawn(command, folder)
     }
 
@@ -141,13 +142,13 @@ impl Engine {
 
     /// `POST`, as the analyst.
     pub(crate) async fn ask(&self, target: &str, body: impl Into<Bytes>) -> Answer {
-        let request = Request::builder()
-            .method("POST")
-            .uri(format!("{}{target}", self.url()))
+        self.send(self.analyst(target).body(Full::new(body.into())).unwrap()).await
+    }
+
+    pub(crate) fn analyst(&self, target: &str) -> http::request::Builder {
+        Request::post(format!("{}{target}", self.url()))
             .header("X-ClickHouse-User", "analyst")
-            .body(Full::new(body.into()))
-            .unwrap();
-        self.send(request).await
+            .header("X-ClickHouse-Key", ANALYST_PASSWORD)
     }
 
     pub(crate) fn request(&self, method: &str, target: &str) -> http::request::Builder {
@@ -270,6 +271,15 @@ pub(crate) fn command(folder: &Path) -> Command {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    command
+}
+
+/// The same for an engine that admits analysts.
+pub(crate) fn command_for_analysts(folder: &Path) -> Command {
+    let password = folder.join("analyst.password");
+    std::fs::write(&password, format!("{ANALYST_PASSWORD}\n")).unwrap();
+    let mut command = command(folder);
+    command.arg("--analyst-password-file").arg(password);
     command
 }
 

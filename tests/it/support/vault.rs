@@ -38,7 +38,7 @@ impl EngineFixture {
             listen: ([127, 0, 0, 1], 0).into(),
             password_file: folder.join("service.password"),
             memory_limit_mib: 600,
-            analyst: None,
+            analyst_password_file: None,
             break_glass: false,
             restart_within: Duration::from_millis(300),
         }
