@@ -14,6 +14,7 @@ use tamga::collect::{self, Collector, Parts};
 use tamga::config::Config;
 use tamga::enrich::{GeoIp, Lookups};
 use tamga::metrics::Metrics;
+use tamga::privacy::cookie::Browser;
 use tamga::privacy::keys::KeyRing;
 use tamga::privacy::seal::CookieSeal;
 use tamga::record::SCHEMA_VERSION;
@@ -175,13 +176,11 @@ async fn each_record_at_midnight_is_under_the_one_key_of_its_day() {
     assert_eq!(keys.len(), 2, "one key a day");
     let days = [(20_779, "jetpay.kz.2026-11-22.key"), (20_780, "jetpay.kz.2026-11-23.key")];
     let expected = |number: u32, material: &[u8; 32]| {
-        let id = pseudonym(material, "identity", &[b"view", SITE.as_bytes(), &view_of(number)]);
         let mut view = pseudonym(material, "view", &[&view_of(number)]);
         view[8..].fill(0); // Of views, half is kept.
-        (view, pseudonym(material, "visitor", &[&id]))
+        view
     };
-    let found: HashMap<([u8; 16], [u8; 16]), &EventRow> =
-        rows.events.iter().map(|row| ((row.view, row.visitor), row)).collect();
+    let found: HashMap<[u8; 16], &EventRow> = rows.events.iter().map(|row| (row.view, row)).collect();
     assert_eq!(found.len(), rows.events.len(), "nothing twice");
     let mut by_day = [0; 2];
     for number in &acknowledged {
@@ -246,7 +245,8 @@ async fn todays_key_says_nothing_of_yesterday() {
     // The attacker has today's key, every cookie of yesterday, every view id, and all the time there is.
     let keys = key_files(machine.keys.path());
     assert_eq!(keys.len(), 1, "the other is gone");
-    let old_ids: Vec<[u8; 16]> = cookies.iter().map(|cookie| identity_in(cookie.as_deref().unwrap())).collect();
+    let old_ids: Vec<[u8; 16]> =
+        cookies.iter().map(|cookie| identity_in(cookie.as_deref().unwrap(), &machine, &process)).collect();
     let guesses = |material: &[u8; 32]| -> HashSet<[u8; 16]> {
         let mut guesses = HashSet::new();
         for (number, old) in old_ids.iter().enumerate() {
@@ -266,9 +266,11 @@ async fn todays_key_says_nothing_of_yesterday() {
     assert_eq!([todays, control], [BROWSERS as usize; 2]);
 }
 
-/// The identifier in a cookie, which is authenticated and not encrypted.
-fn identity_in(cookie: &str) -> [u8; 16] {
-    use base64::Engine as _;
+/// The identifier in a cookie of the day that ends at [`MIDNIGHT`]. The attacker has the cookies' key, too.
+fn identity_in(cookie: &str, machine: &Machine, process: &Process) -> [u8; 16] {
     let (_, value) = cookie.split_once('=').unwrap();
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(value).unwrap()[1..17].try_into().unwrap()
+    let day = jiff::civil::date(2026, 11, 22);
+    let opened = CookieSeal::new(&Secret::new(machine.cookie_key)).open(SITE, value, day).unwrap();
+    let key = process.keys.day_key(&SITE.into(), jiff::civil::date(2026, 11, 23)).unwrap();
+    *Browser::known(opened, &key, day).id()
 }
