@@ -310,13 +310,18 @@ fn prepare(options: &Options) -> Result<Config> {
     for (name, bytes) in geo::FILES {
         fs::write(geo.join(name), bytes).with_context(|| format!("cannot write into {}", geo.display()))?;
     }
+    // A copy of the data folder shows nothing of the spool, so its key lies beside it.
+    let mut lasting = data.as_os_str().to_owned();
+    lasting.push("-keys");
+    let lasting = PathBuf::from(lasting);
+    fs::create_dir_all(&lasting).with_context(|| format!("cannot make {}", lasting.display()))?;
     let text = |path: &Path| toml::Value::String(path.display().to_string()).to_string();
     let library = options.library.as_deref().map(|path| format!("library = {}\n", text(path)));
     let config = format!(
         "# Made by `tamga-demo`.\n\n[server]\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin}\"\n\
          trusted_proxies = [\"127.0.0.0/8\"]\n\n[data]\ndir = {dir}\n\n[geo]\nplace = [{v4}, {v6}]\nprovider = [{asn}]\n\n\
          [engine]\nvault_listen = \"127.0.0.1:{vault}\"\nstats_listen = \"127.0.0.1:{stats}\"\n{library}\n\
-         [keys]\ndir = {keys}\n\n{site}",
+         [keys]\ndir = {keys}\n\n[cookie]\nkey_file = {cookie}\n\n{site}",
         port = options.port,
         admin = options.port + 1,
         dir = text(data),
@@ -327,6 +332,7 @@ fn prepare(options: &Options) -> Result<Config> {
         stats = options.engine_port + 1,
         library = library.unwrap_or_default(),
         keys = text(&keys_dir(options)),
+        cookie = text(&lasting.join("cookie.key")),
         site = site_toml(options.port),
     );
     let path = data.join("demo.toml");

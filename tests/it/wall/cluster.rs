@@ -30,7 +30,7 @@ const BREACHES: [(&str, &str, &[&str]); 7] = [
         &["ttl"],
     ),
     (
-        "INSERT INTO standin.parts VALUES ('tamga_vault_local', 'events', '(\\'a.kz\\',\\'2020-01-01\\')', 1)",
+        "INSERT INTO standin.parts VALUES ('tamga_vault_local', 'events', '(\\'a.kz\\',\\'2020-01-01\\')', 1, 1)",
         "ALTER TABLE standin.parts DELETE WHERE partition LIKE '%2020%' SETTINGS mutations_sync = 2",
         &["overdue-vault"],
     ),

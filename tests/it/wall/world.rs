@@ -49,9 +49,9 @@ const STANDIN: [(&str, &str, &str); 11] = [
     ),
     (
         "parts",
-        "database String, table String, partition String, active UInt8",
-        "SELECT 'tamga_vault', 'events', concat('(\\'a.kz\\',\\'', toString(today()), '\\')'), 1 \
-         UNION ALL SELECT 'tamga_stats', 'pages', toString(toYYYYMM(today())), 1",
+        "database String, table String, partition String, active UInt8, rows UInt64",
+        "SELECT 'tamga_vault', 'events', concat('(\\'a.kz\\',\\'', toString(today()), '\\')'), 1, 1 \
+         UNION ALL SELECT 'tamga_stats', 'pages', toString(toYYYYMM(today())), 1, 1",
     ),
     ("dictionaries", "database String, name String, source String", "SELECT 'wiki', 'words', 'File' WHERE 1"),
     ("named_collections", "name String", "SELECT 'x' WHERE 0"),
