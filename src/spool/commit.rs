@@ -293,6 +293,7 @@ impl Committer {
             bytes: FRAMES_AT,
             sealed: false,
             keep: false,
+            locked: false,
         });
         lock(&self.shared.queue).used += FRAMES_AT;
         let since = Instant::now();

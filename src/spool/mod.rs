@@ -53,7 +53,8 @@
 //! A torn commit at the end of the newest segment was never acknowledged and is cut off. What is missing before a whole
 //! commit, or up to what the state or a newer header says was durable, is damage: it is copied to quarantine, counted
 //! with its rows, and stepped over. A file that cannot be understood is moved to quarantine. None of this keeps the spool
-//! from opening ([`Recovery`]). Damage of the very last commit alone cannot be distinguished from a torn one if no state was written since.
+//! from opening ([`Recovery`]). Damage of the very last commit alone cannot be distinguished from a torn one if no state was
+//! written since.
 //!
 //! A state file that is damaged has a copy. With all four gone, delivery begins again at the oldest segment; what that
 //! segment had already delivered comes a second time, and [`Usage::state_lost`] says so.
@@ -261,7 +262,7 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
     io.create_dir_all(&dir.join(state::COPIES)).map_err(attempt("create the copies of the state of"))?;
 
     let retries = options.retries.take().map(|files| Retries::load(files, Arc::clone(&io)));
-    let recovered = recovery::recover(dir, io.as_ref(), retries.as_ref().and_then(Loaded::newest))?;
+    let recovered = recovery::recover(dir, io.as_ref(), &options.keys, retries.as_ref().and_then(Loaded::newest))?;
     let retries = retries.map(|loaded| loaded.up_to(recovered.synced));
     let (retries, remembered) = retries.map_or((None, Vec::new()), |(retries, hashes)| (Some(retries), hashes));
     let quarantined = io.list(&dir.join(QUARANTINE)).map_err(attempt("list the quarantine of"))?;

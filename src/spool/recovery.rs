@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
+use super::cipher::Keys;
 use super::frame::{HEADER, void_header};
 use super::io::{Io, is_damage, read_or_zero};
 use super::quarantine::{copy_aside, set_aside};
@@ -74,7 +75,7 @@ fn attempt(dir: &Path, what: &'static str) -> impl FnOnce(io::Error) -> OpenErro
 
 /// Reads the state and the segments, and repairs the end of the newest segment. The caller holds the lock. `noted` are the
 /// sequences of a commit of which the retries are known; if it is the last one, it stays as a whole or not at all.
-pub(super) fn recover(dir: &Path, io: &dyn Io, noted: Option<(u64, u64)>) -> Result<Recovered, OpenError> {
+pub(super) fn recover(dir: &Path, io: &dyn Io, keys: &Keys, noted: Option<(u64, u64)>) -> Result<Recovered, OpenError> {
     let mut report = Recovery::default();
     // A former process may have died between creating a file and syncing its name.
     io.sync_dir(dir).map_err(attempt(dir, "sync"))?;
@@ -97,7 +98,9 @@ pub(super) fn recover(dir: &Path, io: &dyn Io, noted: Option<(u64, u64)>) -> Res
     let mut files = files.into_iter().peekable();
     while let Some((header, path, bytes)) = files.next() {
         let (before, rows) = (header.first - 1, header.rows_before);
-        let mut segment = Segment { path, header, last: before, rows_end: rows, bytes, sealed: true, keep: false };
+        let locked = keys.find(&header.id, header.key_check).is_none();
+        let mut segment =
+            Segment { path, header, last: before, rows_end: rows, bytes, sealed: true, keep: false, locked };
         if let Some((next, ..)) = files.peek() {
             segment.last = next.acknowledged_before.max(segment.last);
             segment.rows_end = next.rows_before;

@@ -76,6 +76,8 @@ pub(super) struct Segment {
     pub(super) sealed: bool,
     /// Its damage could not be copied, so the file itself goes to quarantine in the end.
     pub(super) keep: bool,
+    /// Its key is not there, so it cannot be read. Known from the opening on; what this process begins it can read.
+    pub(super) locked: bool,
 }
 
 /// The segments, oldest first, and counts for the operator.
@@ -221,8 +223,6 @@ impl Shared {
         };
         let inventory = lock(&self.inventory);
         let pending = |segment: &Segment| segment.last.saturating_sub(inventory.finished.max(segment.header.first - 1));
-        let is_locked =
-            |segment: &Segment| self.options.keys.find(&segment.header.id, segment.header.key_check).is_none();
         Usage {
             bytes,
             queued_bytes,
@@ -238,11 +238,8 @@ impl Shared {
             damaged_bytes: inventory.damaged_bytes,
             quarantined_files: inventory.quarantined_files,
             quarantined_bytes: inventory.quarantined_bytes,
-            locked_segments: inventory
-                .segments
-                .iter()
-                .filter(|segment| pending(segment) > 0 && is_locked(segment))
-                .count() as u64,
+            locked_segments: inventory.segments.iter().filter(|segment| segment.locked && pending(segment) > 0).count()
+                as u64,
             unsynced: inventory.finished < inventory.unsynced,
             state_lost: inventory.state_lost,
             health: inventory.health.clone(),
