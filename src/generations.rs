@@ -12,12 +12,27 @@ pub(crate) struct Generations<V> {
     max: usize,
     young: HashMap<u64, V, AsItIs>,
     old: HashMap<u64, V, AsItIs>,
+    /// When [`Generations::age_every`] last let it age, in milliseconds.
+    aged_at_ms: i64,
 }
 
 impl<V: Copy> Generations<V> {
     /// Nothing yet; a generation that has `max` entries becomes the older one.
     pub(crate) fn new(max: usize) -> Self {
-        Self { max, young: HashMap::default(), old: HashMap::default() }
+        Self { max, young: HashMap::default(), old: HashMap::default(), aged_at_ms: 0 }
+    }
+
+    /// The same for a memory that also ages by time, from `now_ms` on.
+    pub(crate) fn aging(max: usize, now_ms: i64) -> Self {
+        Self { aged_at_ms: now_ms, ..Self::new(max) }
+    }
+
+    /// Ages if that was last done so long ago; also when somebody has ordered the clock back by more than that.
+    pub(crate) fn age_every(&mut self, every_ms: i64, now_ms: i64) {
+        if (now_ms - self.aged_at_ms).abs() >= every_ms {
+            self.age();
+            self.aged_at_ms = now_ms;
+        }
     }
 
     /// The value, if it is in the younger generation: then it need not be inserted again to survive.

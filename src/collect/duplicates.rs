@@ -28,8 +28,6 @@ struct Hashes {
     /// Beacons that are being written now.
     writing: HashSet<u64, AsItIs>,
     durable: Generations<()>,
-    /// When the younger generation was started, in milliseconds since 1970.
-    started_at_ms: i64,
 }
 
 /// The result of [`Duplicates::check`].
@@ -52,21 +50,17 @@ pub(super) struct Claim {
 impl Duplicates {
     /// Begins with hashes that a former process made under the same key, oldest first.
     pub(super) fn new(key: Secret, remembered: Vec<u64>, now_ms: i64) -> Self {
-        let mut durable = Generations::new(GENERATION_MAX);
+        let mut durable = Generations::aging(GENERATION_MAX, now_ms);
         remembered.into_iter().for_each(|hash| durable.insert(hash, ()));
         durable.age();
-        Self { key, hashes: Mutex::new(Hashes { writing: HashSet::default(), durable, started_at_ms: now_ms }) }
+        Self { key, hashes: Mutex::new(Hashes { writing: HashSet::default(), durable }) }
     }
 
     /// Looks a beacon up, and claims it if it is new.
     pub(super) fn check(self: &Arc<Self>, site: &str, view: &[u8; 16], seq: u16, now_ms: i64) -> Dedup {
         let hash = self.hash(site, view, seq);
         let mut hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
-        // Also when somebody has ordered the clock back by more than that.
-        if (now_ms - hashes.started_at_ms).abs() >= REMEMBERED_MS {
-            hashes.durable.age();
-            hashes.started_at_ms = now_ms;
-        }
+        hashes.durable.age_every(REMEMBERED_MS, now_ms);
         if hashes.durable.get(hash).is_some() {
             Dedup::Duplicate
         } else if hashes.writing.insert(hash) {

@@ -21,31 +21,21 @@ const GENERATION_MAX: usize = (1 << 18) / 8 * 7;
 /// See the module.
 pub(super) struct RunningVisits {
     hasher: RandomState,
-    visits: Mutex<Visits>,
-}
-
-struct Visits {
-    known: Generations<Visit>,
-    aged_at_ms: i64,
+    visits: Mutex<Generations<Visit>>,
 }
 
 impl RunningVisits {
     /// Nothing yet.
     pub(super) fn new(now_ms: i64) -> Self {
-        let visits = Visits { known: Generations::new(GENERATION_MAX), aged_at_ms: now_ms };
-        Self { hasher: RandomState::new(), visits: Mutex::new(visits) }
+        Self { hasher: RandomState::new(), visits: Mutex::new(Generations::aging(GENERATION_MAX, now_ms)) }
     }
 
     /// The visit of today that an identity has, as far as this node knows.
     pub(super) fn of(&self, identity: &[u8; 16], now_ms: i64) -> Option<Visit> {
         let key = self.hasher.hash_one(identity);
         let mut visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
-        // Also when somebody has ordered the clock back by more than that.
-        if (now_ms - visits.aged_at_ms).abs() >= AGE_EVERY_MS {
-            visits.known.age();
-            visits.aged_at_ms = now_ms;
-        }
-        visits.known.get(key)
+        visits.age_every(AGE_EVERY_MS, now_ms);
+        visits.get(key)
     }
 
     /// Remembers the visit of a cookie that is about to be set, and brings the cookie up to what others have set meanwhile.
@@ -53,8 +43,8 @@ impl RunningVisits {
         let (identity, visit) = cookie.visit();
         let key = self.hasher.hash_one(identity);
         let mut visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
-        let newest = visits.known.get(key).map_or(visit, |known| visit.newest(known));
-        visits.known.insert(key, newest);
+        let newest = visits.get(key).map_or(visit, |known| visit.newest(known));
+        visits.insert(key, newest);
         drop(visits);
         cookie.catch_up(newest);
     }
