@@ -7,6 +7,7 @@ use super::cells::{Cell, CellsByPlace, MeasureKind, Table};
 use super::model::{PublishedSite, Row};
 use super::noise::NoiseSource;
 use super::queries;
+use super::rollups::{PAIR_COLUMNS, pair};
 use super::rules;
 use super::separate_tables::to_rows;
 use crate::items::Items;
@@ -45,11 +46,23 @@ const VISITORS: usize = 0;
 const TIMES: usize = 1;
 const BEGUN: usize = 2;
 
-/// The one value of a visitor: that of the visit that began, if there are two.
-const ONE: &str = "[((argMax((toString(value), toString(detail)), (value != '', step)) AS best).1, best.2, max(step))]";
-/// A property of which each visitor has one value.
-const TRAIT: &[(&str, MeasureKind, usize)] =
-    &[("visitors", MeasureKind::Whole, VISITORS), ("visits", MeasureKind::Part { of: None }, BEGUN)];
+/// A table of a property of which each visitor has one value: that of the visit that began, if there are two.
+const fn of_visitor(
+    into: &'static str,
+    attribute: &'static str,
+    columns: &'static [&'static str],
+    listed: fn(&Items) -> bool,
+) -> Entry {
+    Entry {
+        into,
+        attribute,
+        places: "[((argMax((toString(value), toString(detail)), (value != '', step)) AS best).1, best.2, max(step))]",
+        columns,
+        overlapping: false,
+        measures: &[("visitors", MeasureKind::Whole, VISITORS), ("visits", MeasureKind::Part { of: None }, BEGUN)],
+        listed,
+    }
+}
 
 const TABLES: [Entry; 5] = [
     Entry {
@@ -61,33 +74,9 @@ const TABLES: [Entry; 5] = [
         measures: &[("views", MeasureKind::Whole, TIMES), ("visits", MeasureKind::Part { of: Some(0) }, BEGUN)],
         listed: |items| items.pages,
     },
-    Entry {
-        into: "places",
-        attribute: "place",
-        places: ONE,
-        columns: &["country", "region"],
-        overlapping: false,
-        measures: TRAIT,
-        listed: |items| items.country || items.region,
-    },
-    Entry {
-        into: "clients",
-        attribute: "client",
-        places: ONE,
-        columns: &["browser", "major"],
-        overlapping: false,
-        measures: TRAIT,
-        listed: |items| items.browser,
-    },
-    Entry {
-        into: "devices",
-        attribute: "device",
-        places: ONE,
-        columns: &["device", "os"],
-        overlapping: false,
-        measures: TRAIT,
-        listed: |items| items.browser || items.os,
-    },
+    of_visitor("places", "place", &["country", "region"], |items| items.country || items.region),
+    of_visitor("clients", "client", &["browser", "major"], |items| items.browser),
+    of_visitor("devices", "device", &["device", "os"], |items| items.browser || items.os),
     Entry {
         into: "searches",
         attribute: "search",
@@ -147,6 +136,7 @@ impl ApartTable {
         let grows =
             [(first, "value"), (second, "detail")].into_iter().find(|(name, _)| GROWING.contains(&name.as_str()));
         let rank = grows.map_or("0".to_owned(), |(_, column)| format!("toUInt16OrZero(extract({column}, '^[0-9]+'))"));
+        let (table, fixed) = pair(first, second);
         Self {
             into: "pairs",
             attribute: format!("pair {first} {second}"),
@@ -154,17 +144,9 @@ impl ApartTable {
                 .replace("{first}", &value(first, "value"))
                 .replace("{second}", &value(second, "detail"))
                 .replace("{rank}", &rank),
-            columns: &["first", "second"],
-            fixed: vec![("first_dimension", first.clone().into()), ("second_dimension", second.clone().into())],
-            table: Table {
-                name: format!("pairs {first} {second}"),
-                levels: 2,
-                measures: vec![
-                    ("visits".to_owned(), MeasureKind::Whole),
-                    ("visitors".to_owned(), MeasureKind::Audience),
-                ],
-                overlapping: true,
-            },
+            columns: &PAIR_COLUMNS,
+            fixed,
+            table,
             takes: vec![TIMES, VISITORS],
         }
     }
@@ -193,7 +175,7 @@ impl ApartTable {
         let cell = |cell: Cell| {
             let mut cell = cell.with(&self.takes).at(self.table.levels);
             if self.into == "hours" {
-                // A row stands for a visit and not for a view.
+                // The rows say how many visits there were. The views of an hour are in a tally.
                 cell.amounts[0] = views_of_hour(&cell.dimensions[0]);
             }
             cell

@@ -132,14 +132,23 @@ pub(super) const EARLIEST: &str = "SELECT min(earliest) AS end FROM (\
      SELECT toUnixTimestamp(min(window_end)) AS earliest FROM events WHERE site = {site:String} HAVING count() > 0 UNION ALL \
      SELECT toUnixTimestamp(min(window_end)) AS earliest FROM tallies WHERE site = {site:String} HAVING count() > 0)";
 
-/// A query with its conditions and limits filled in.
+/// The network class of a visitor, from its rows or its visits; in windows of 7 days it includes the day.
+fn class(day: &str, network: &str) -> String {
+    format!("if({{week:Bool}}, toUInt16(dateDiff('day', {{first_day:Date}}, min({day}))) * 256, 0) + min({network})")
+}
+
+/// A query with the pieces that it shares with others, and its limits, filled in.
 pub(super) fn complete(sql: &str) -> String {
-    let slice = include_str!("sql/slice.sql").trim();
     let settings = if sql.contains("{slice}") { OF_SLICE } else { OF_WINDOW };
-    format!(
-        "{}{settings}",
-        sql.replace("{within}", WITHIN.trim()).replace("{of_day}", OF_DAY.trim()).replace("{slice}", slice)
-    )
+    let pieces = [
+        ("{within}", WITHIN.trim()),
+        ("{of_day}", OF_DAY.trim()),
+        ("{slice}", include_str!("sql/slice.sql").trim()),
+        ("{whole_cells}", include_str!("sql/whole_cells.sql").trim()),
+        ("{class}", &class("day", "network")),
+        ("{class_of_visits}", &class("visits.first_day", "first_network")),
+    ];
+    pieces.iter().fold(sql.to_owned(), |sql, (name, piece)| sql.replace(name, piece)) + settings
 }
 
 /// The parameters of a window's queries.

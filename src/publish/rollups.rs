@@ -199,25 +199,29 @@ impl Rollups {
             let (Some(one), Some(other)) = (sql(first), sql(second)) else { continue };
             let place = [one, other];
             let source = self.source_of_visits(By::Visit, place);
+            let (table, fixed) = pair(first, second);
+            let takes = vec![FIRST, VISITORS];
             self.tables.push(Rollup {
                 source,
-                table: Table {
-                    name: format!("pairs {first} {second}"),
-                    levels: 2,
-                    measures: vec![
-                        ("visits".to_owned(), MeasureKind::Whole),
-                        ("visitors".to_owned(), MeasureKind::Audience),
-                    ],
-                    overlapping: true,
-                },
+                table,
                 into: "pairs",
-                columns: &["first", "second"],
-                fixed: vec![("first_dimension", first.clone().into()), ("second_dimension", second.clone().into())],
-                takes: vec![FIRST, VISITORS],
+                columns: &PAIR_COLUMNS,
+                fixed,
+                takes,
                 steps: Vec::new(),
             });
         }
     }
+}
+
+/// The columns of a pair's dimensions.
+pub(super) const PAIR_COLUMNS: [&str; 2] = ["first", "second"];
+
+/// The shape of a declared pair's table, and the columns with the same value in each of its rows.
+pub(super) fn pair(first: &str, second: &str) -> (Table, Vec<(&'static str, Value)>) {
+    let measures = vec![("visits".to_owned(), MeasureKind::Whole), ("visitors".to_owned(), MeasureKind::Audience)];
+    let table = Table { name: format!("pairs {first} {second}"), levels: 2, measures, overlapping: true };
+    (table, vec![("first_dimension", first.into()), ("second_dimension", second.into())])
 }
 
 /// A text as an SQL literal.

@@ -9,7 +9,7 @@ WITH
         SELECT
             visitor,
             max(confirmed) AND (NOT {week:Bool} OR max(new_week)) AS counts,
-            if({week:Bool}, toUInt16(dateDiff('day', {first_day:Date}, min(day))) * 256, 0) + min(network) AS class,
+            {class} AS class,
             {places} AS places
         FROM attributes
         WHERE {within} AND attribute = '{attribute}' AND {slice}

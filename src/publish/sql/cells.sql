@@ -54,7 +54,7 @@ WITH
         SELECT
             visitor,
             max(is_confirmed) AND (NOT {week:Bool} OR max(is_new)) AS counts,
-            if({week:Bool}, toUInt16(dateDiff('day', {first_day:Date}, min(visits.first_day))) * 256, 0) + min(first_network) AS class,
+            {class_of_visits} AS class,
             toUInt16(least(countIf(began), 2000)) AS began_visits,
             minIf((NOT is_first, channel, source, origin, landing, campaign.1, campaign.2), began) AS home,
             max(visits.absent) AS longest,

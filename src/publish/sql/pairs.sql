@@ -20,7 +20,7 @@ WITH
         SELECT
             visitor,
             max(is_confirmed) AND (NOT {week:Bool} OR max(is_new)) AS counts,
-            if({week:Bool}, toUInt16(dateDiff('day', {first_day:Date}, min(visits.first_day))) * 256, 0) + min(first_network) AS class,
+            {class_of_visits} AS class,
             groupArrayIf(200)(place, began) AS places
         FROM visits
         GROUP BY visitor
@@ -31,12 +31,6 @@ WITH
         FROM (SELECT visitor, counts, class, arrayJoin(places) AS place FROM visitors)
         GROUP BY visitor, first, second
     )
-SELECT
-    [first, second] AS dimensions,
-    countIf(counts) AS visitors,
-    groupArrayIf(200)(class, counts) AS crowd,
-    [visitors, sum(times), 0] AS amounts,
-    [[], [], []] AS parts,
-    [[], [], []] AS rests
+{whole_cells}
 FROM cells
 GROUP BY first, second

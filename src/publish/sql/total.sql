@@ -7,7 +7,7 @@ WITH
         SELECT
             visitor,
             max(confirmed AND window_end > start) AND (NOT {week:Bool} OR max(new_week)) AS counts,
-            if({week:Bool}, toUInt16(dateDiff('day', {first_day:Date}, min(day))) * 256, 0) + min(network) AS class,
+            {class} AS class,
             counts AND minIf(window_end, confirmed) > start AS fresh,
             if(fresh, max(new_day) + 2 * max(new_week) + 4 * max(new_month) + 8 * max(new_ever), 0) AS flags,
             least(2000, countIf(type = 'view' AND window_end > start)) AS viewed,
