@@ -1,6 +1,10 @@
 //! Reads a configuration: the TOML file, the environment over it, then the checks.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
 
 use super::check::check;
 use super::error::{ConfigError, Errors};
@@ -10,6 +14,12 @@ use super::{Config, CookieKey, Site};
 const COOKIE_KEY: &str = "cookie.key";
 
 impl Config {
+    /// The time zone of each site.
+    pub fn time_zones(&self) -> HashMap<Arc<str>, TimeZone> {
+        let zone = |site: &Site| Some((site.domain.as_str().into(), TimeZone::get(&site.time_zone).ok()?));
+        self.sites.iter().filter_map(zone).collect()
+    }
+
     /// The smallest useful configuration.
     ///
     /// ```
@@ -112,6 +122,11 @@ impl CookieKey {
     /// The file of the key. A configuration that was read from a file always has one, beside that file by default.
     pub fn path(&self) -> &Path {
         self.key_file.as_deref().unwrap_or(Path::new(COOKIE_KEY))
+    }
+
+    /// The file of the spool's keys, which lies beside that of the cookie key.
+    pub fn spool_key_beside(cookie_key: &Path) -> PathBuf {
+        cookie_key.with_file_name("spool.key")
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) const LEASES: &str = "SELECT node, toUnixTimestamp64Milli(maxIf(compl
      FROM (SELECT *, greatest(complete_until, written_at) <= fromUnixTimestamp64Milli({until:Int64}) AS believed FROM leases) \
      GROUP BY node ORDER BY node";
 /// The clocks of two nodes may differ by so many milliseconds.
-pub(super) const NODES_DIFFER_MS: i64 = 60_000;
+pub(crate) const NODES_DIFFER_MS: i64 = 60_000;
 
 /// Between two renewals of the own lease that are further apart, silence is not counted: for some of that time nobody could
 /// write leases, or nobody read them. A lease is renewed every ten seconds.

@@ -43,6 +43,7 @@ mod tests;
 
 pub use crate::window::{Schedule, Window};
 pub use error::PublishError;
+pub(crate) use leases::NODES_DIFFER_MS;
 pub use model::PublishedSite;
 pub use plan::Plan;
 pub use publisher::{Progress, Publisher};

@@ -1,6 +1,5 @@
 //! Keys in a running collector, and what operations may do with them: look at their days, and destroy them.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, CookieKey};
 use crate::metrics::Metrics;
 use crate::privacy::keys::{KeyRing, lasting_key, lasting_keys};
 use crate::secret::Secret;
@@ -22,11 +20,6 @@ use crate::spool;
 
 /// How often dead keys are looked for, in real time.
 const EVERY: Duration = Duration::from_millis(500);
-
-pub(super) fn zones(config: &Config) -> HashMap<Arc<str>, TimeZone> {
-    let zone = |site: &crate::config::Site| Some((site.domain.as_str().into(), TimeZone::get(&site.time_zone).ok()?));
-    config.sites.iter().filter_map(zone).collect()
-}
 
 /// Destroys keys when their day is over.
 pub(super) fn sweep(
@@ -37,7 +30,7 @@ pub(super) fn sweep(
     audit: Arc<Audit>,
     shutdown: CancellationToken,
 ) -> impl Future<Output = ()> + use<> {
-    let zones = zones(config);
+    let zones = config.time_zones();
     async move {
         loop {
             // While clocks disagree no day is over; keys that somebody took away are forgotten nevertheless.
@@ -74,7 +67,7 @@ pub(super) fn cookie_key(config: &Config) -> Result<Secret> {
 /// The keys of the spool, in `spool.key` beside the cookies' key: the first of them encrypts, the others are former ones.
 /// They last, unlike day keys: rows that wait in the spool are delivered after a reboot too.
 pub(super) fn spool_keys(config: &Config) -> Result<spool::Keys> {
-    let path = spool_key(config);
+    let path = CookieKey::spool_key_beside(config.cookie.path());
     let mut keys = lasting_keys(&path).with_context(|| {
         let path = path.display();
         format!(
@@ -83,11 +76,6 @@ pub(super) fn spool_keys(config: &Config) -> Result<spool::Keys> {
     })?;
     let first = keys.remove(0);
     Ok(spool::Keys::new(first, keys))
-}
-
-/// The file of the spool's keys.
-pub(super) fn spool_key(config: &Config) -> PathBuf {
-    config.cookie.path().with_file_name("spool.key")
 }
 
 /// `[keys] dir`, or `tamga/keys` on the first of the usual memory-backed folders.
@@ -134,7 +122,7 @@ fn swap_is_off_for_us() -> bool {
 
 /// `tamga keys status`: site, day and deadline of each key, a line each; never a byte of one.
 pub fn status(config: &Config, clock: &Clock) -> Result<String> {
-    let keys = KeyRing::open(&keys_dir(config))?.status(&zones(config))?;
+    let keys = KeyRing::open(&keys_dir(config))?.status(&config.time_zones())?;
     let mut said = String::new();
     for key in keys {
         let minutes = (key.dies_at.as_second() - clock.now().as_second()) / 60;
@@ -150,12 +138,13 @@ pub fn status(config: &Config, clock: &Clock) -> Result<String> {
     Ok(said)
 }
 
-/// `tamga keys destroy`: the key of a site's day, or all and with them the hashes of retries. Running collectors forget their copies within half a second.
+/// `tamga keys destroy`: the key of a site's day, or all and with them the hashes of retries. Running collectors forget their
+/// copies within half a second.
 pub fn destroy(config: &Config, clock: Clock, only: Option<(&str, Date)>) -> Result<String> {
     let ring = KeyRing::open(&keys_dir(config))?;
     let keys: Vec<_> = match only {
         Some((site, day)) => vec![(site.to_owned(), day)],
-        None => ring.status(&zones(config))?.into_iter().map(|key| (key.site, key.day)).collect(),
+        None => ring.status(&config.time_zones())?.into_iter().map(|key| (key.site, key.day)).collect(),
     };
     let audit = super::audit::open(config, clock).context("nothing was destroyed")?;
     let mut said = String::new();

@@ -11,7 +11,6 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result, bail};
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -19,15 +18,16 @@ use super::{audit, keys, reach};
 use crate::clock::{Clock, ClockStatus};
 use crate::config::Config;
 use crate::privacy::keys::{KeyRing, KeyStatus};
+use crate::publish::NODES_DIFFER_MS;
 use crate::store::Store;
-use crate::verify::key_is_ahead;
+use crate::verify::{key_is_ahead, last_day_begun};
 
 /// The tables of a store that have one of these columns, and which rows of them lie ahead. A day has begun nowhere that comes
 /// after `today`. A lease may be ahead by as much as the clocks of two nodes may differ.
 const AHEAD: [(&str, &str); 3] = [
     ("day", "day > toDate({today:String})"),
     ("window_start", "window_start > toDateTime({now:UInt32}, 'UTC')"),
-    ("written_at", "written_at > toDateTime64({now:UInt32} + 60, 3, 'UTC')"),
+    ("written_at", "written_at > fromUnixTimestamp64Milli({latest:Int64})"),
 ];
 const TABLES: &str = "SELECT table FROM system.columns WHERE database = currentDatabase() AND name = {column:String} \
      ORDER BY table";
@@ -51,7 +51,7 @@ pub async fn repair(config: &Config, yes: bool) -> Result<String> {
         bail!("the wall clock is disputed, so nobody knows what lies ahead: set it right first (`tamga clock status`)");
     }
     let ring = KeyRing::open(&keys::keys_dir(config))?;
-    let zones = keys::zones(config);
+    let zones = config.time_zones();
     let now_s = clock.now().as_second();
     let mut ahead_keys = ring.status(&zones).context("cannot list the keys")?;
     ahead_keys.retain(|key| key_is_ahead(key, now_s, &zones));
@@ -94,9 +94,14 @@ pub async fn repair(config: &Config, yes: bool) -> Result<String> {
     repaired
 }
 
-fn parameters(clock: &Clock) -> [(&'static str, String); 2] {
-    let furthest_east = clock.now().to_zoned(TimeZone::fixed(jiff::tz::offset(14))).date();
-    [("today", furthest_east.to_string()), ("now", clock.now().as_second().to_string())]
+fn parameters(clock: &Clock) -> [(&'static str, String); 3] {
+    let now = clock.now();
+    let latest_ms = now.as_millisecond() + NODES_DIFFER_MS;
+    [
+        ("today", last_day_begun(now).to_string()),
+        ("now", now.as_second().to_string()),
+        ("latest", latest_ms.to_string()),
+    ]
 }
 
 async fn rows_ahead(store: &Store, clock: &Clock) -> Result<Vec<Rows>> {

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use super::findings::Findings;
 use super::subject::Subject;
 use crate::audit;
-use crate::config::is_loopback_name;
+use crate::config::{CookieKey, is_loopback_name};
 use crate::privacy::keys::{KeyRing, KeyStatus};
 
 /// A key may be examined just while it is destroyed.
@@ -60,8 +60,7 @@ pub(crate) fn key_is_ahead(key: &KeyStatus, now_s: i64, zones: &HashMap<Arc<str>
 
 fn keys(subject: &Subject<'_>, findings: &mut Findings) {
     let dir = &subject.host.keys_dir;
-    let zone = |site: &crate::config::Site| Some((site.domain.as_str().into(), TimeZone::get(&site.time_zone).ok()?));
-    let zones: HashMap<Arc<str>, TimeZone> = subject.config.sites.iter().filter_map(zone).collect();
+    let zones = subject.config.time_zones();
     // KeyRing::open creates the folder; an examination must not.
     if !dir.exists() {
         findings.not_here("keys-memory", "no key folder is there yet");
@@ -104,7 +103,7 @@ fn keys(subject: &Subject<'_>, findings: &mut Findings) {
         (Ok(path), Ok(dir)) => path.starts_with(dir),
         _ => false,
     };
-    let spool_key = cookie.with_file_name("spool.key");
+    let spool_key = CookieKey::spool_key_beside(cookie);
     if within(cookie, &data.join("spool")) || within(cookie, &data.join("engine")) {
         evidence.push(format!("{} is among the data", cookie.display()));
     }

@@ -30,6 +30,7 @@ use serde::Serialize;
 use findings::Findings;
 pub(crate) use host::key_is_ahead;
 use subject::Lists;
+pub(crate) use tables::last_day_begun;
 
 pub use findings::Verdict;
 pub use rules::{RULES, Rule};

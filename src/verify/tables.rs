@@ -1,7 +1,8 @@
 //! The contents of the stores, and what is beside them: databases, tables, columns, values, and their age.
 
-use jiff::ToSpan;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use serde::Deserialize;
 
 use super::catalog;
@@ -130,9 +131,8 @@ pub(super) async fn examine(target: &Target, lists: &Lists, subject: &Subject<'_
     findings.take("ttl", ttl(target, lists).await);
     let rule = if target.is_vault() { "overdue-vault" } else { "overdue-stats" };
     let now = subject.clock.now();
-    findings.take(rule, overdue(target, lists, now.to_zoned(jiff::tz::TimeZone::UTC).date()).await);
-    let furthest_east = now.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(14)));
-    findings.take("rows-ahead", ahead(target, lists, furthest_east.date()).await);
+    findings.take(rule, overdue(target, lists, now.to_zoned(TimeZone::UTC).date()).await);
+    findings.take("rows-ahead", ahead(target, lists, last_day_begun(now)).await);
 }
 
 /// Each store is where it should be: an engine has only its own database, and a server has the other one only if it is
@@ -260,6 +260,11 @@ async fn partitions(target: &Target, lists: &Lists) -> Result<Vec<Partition>, St
         "SELECT DISTINCT database, table, partition FROM {system} WHERE active AND rows > 0 AND {{its own}} ORDER BY ALL"
     );
     about(target, lists, &sql).await
+}
+
+/// The last day that has begun somewhere on earth.
+pub(crate) fn last_day_begun(now: Timestamp) -> Date {
+    now.to_zoned(TimeZone::fixed(jiff::tz::offset(14))).date()
 }
 
 /// Partitions that begin after today, the day that has begun somewhere on earth.
