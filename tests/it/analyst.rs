@@ -13,10 +13,10 @@ use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 use tamga::clock::Clock;
 use tamga::config::Config;
-use tamga::store::{self, EngineOptions, Limits, STATS, STATS_MIGRATIONS, Store, Supervisor};
+use tamga::store::{self, EngineOptions, Limits, STATS, STATS_MIGRATIONS, Supervisor};
 use tokio::sync::OnceCell;
 
-use crate::support::engine::{Answer, Engine, PASSWORD, USER};
+use crate::support::engine::{Answer, Engine};
 use crate::support::program::Ground;
 use crate::support::programs;
 
@@ -56,16 +56,7 @@ impl Fixture {
 
     async fn start_with(arguments: &[&str]) -> Self {
         let engine = Engine::start_for_analysts_with(arguments);
-        let store = Store::new(&engine.url(), USER, PASSWORD, STATS, Limits::default()).unwrap();
-        store::apply(&store, STATS_MIGRATIONS, &Clock::machine()).await.unwrap();
-        for sql in [
-            "INSERT INTO tamga_stats.site (site, window_start, window_end, views, visits, visitors) \
-             SELECT 'a.kz', now() - toIntervalDay(number), now() - toIntervalDay(number) + 86400, 500, if(number % 2, 100, NULL), 80 FROM numbers(30)",
-            "INSERT INTO tamga_stats.pages (site, window_start, window_end, path, views, visitors) \
-             SELECT 'a.kz', now() - toIntervalDay(number % 30), now(), concat('/', toString(number % 7)), number * 5, 15 FROM numbers(210)",
-        ] {
-            engine.sql(sql).await;
-        }
+        engine.publish_made_up_numbers().await;
         let folder = engine.folder().path().join("data").to_str().unwrap().to_owned();
         Self { engine, folder }
     }

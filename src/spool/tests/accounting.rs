@@ -202,7 +202,7 @@ async fn the_row_accounting_balances_at_every_scrape_under_load() {
     let stopped = Arc::clone(&stop);
     let scrapes = std::thread::spawn(move || {
         let mut scrapes = 0;
-        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+        while !stopped.load(Ordering::Relaxed) {
             let accounting = other.usage().accounting;
             assert!(accounting.is_balanced(), "{accounting:?}");
             scrapes += 1;
@@ -214,7 +214,7 @@ async fn the_row_accounting_balances_at_every_scrape_under_load() {
         settle(&mut reader, &delivery).await;
     }
     tasks.join_all().await;
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    stop.store(true, Ordering::Relaxed);
     assert!(scrapes.join().unwrap() > 100);
     assert_eq!(writer.usage().accounting.accepted, 16 * 40 * 3);
 }

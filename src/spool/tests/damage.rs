@@ -128,7 +128,7 @@ fn cut_and_flip(cuts: usize, flips: usize) {
             scope.spawn(|| {
                 let runtime = runtime();
                 loop {
-                    let bit = next.fetch_add(flips, std::sync::atomic::Ordering::Relaxed);
+                    let bit = next.fetch_add(flips, Ordering::Relaxed);
                     let (at, bit) = (bit / 8, bit % 8);
                     if at >= bytes.len() {
                         return;

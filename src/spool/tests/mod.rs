@@ -11,7 +11,8 @@ mod sim;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use sim::Sim;
 
@@ -73,4 +74,26 @@ async fn drain(writer: &Writer, reader: &mut Reader) -> Vec<String> {
 
 fn segments(sim: &Sim) -> Vec<PathBuf> {
     sim.names(Path::new(DIR)).into_iter().filter(|path| path.extension().is_some_and(|end| end == "seg")).collect()
+}
+
+/// Lives one life a seed, shared among the cores; returns the seconds that it took. A life that fails says its seed.
+fn live<F: Future<Output = ()>>(seeds: std::ops::Range<u64>, one_life: impl Fn(u64) -> F + Sync) -> f64 {
+    let (next, begun) = (AtomicU64::new(seeds.start), Instant::now());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let life = std::panic::AssertUnwindSafe(|| runtime.block_on(one_life(seed)));
+                    assert!(std::panic::catch_unwind(life).is_ok(), "seed {seed} failed, see above");
+                }
+            });
+        }
+    });
+    begun.elapsed().as_secs_f64()
 }

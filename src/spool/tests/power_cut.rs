@@ -23,30 +23,10 @@ fn acknowledged_is_stored_exactly_once_over_many_seeds() {
     simulate(SEEDS..SEEDS + seeds);
 }
 
-/// Shares the seeds among the cores. A life that fails says its seed.
 fn simulate(seeds: std::ops::Range<u64>) {
-    let (next, end, begun) = (std::sync::atomic::AtomicU64::new(seeds.start), seeds.end, Instant::now());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                loop {
-                    let seed = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    if seed >= end {
-                        return;
-                    }
-                    let life = std::panic::AssertUnwindSafe(|| runtime.block_on(one_life(seed)));
-                    assert!(std::panic::catch_unwind(life).is_ok(), "seed {seed} failed, see above");
-                }
-            });
-        }
-    });
-    println!(
-        "FIGURES {} seeds, each 3 to 7 lives; 0 acknowledged lost, 0 stored twice, 0 panics; {:.1} s",
-        end - seeds.start,
-        begun.elapsed().as_secs_f64()
-    );
+    let count = seeds.end - seeds.start;
+    let seconds = live(seeds, one_life);
+    println!("FIGURES {count} seeds, each 3 to 7 lives; 0 acknowledged lost, 0 stored twice, 0 panics; {seconds:.1} s");
 }
 
 /// What a killed process left in the page cache looks like what is on the disk, until the power goes.

@@ -6,11 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tamga::clock::Clock;
-use tamga::store::{self, Limits, STATS, STATS_MIGRATIONS, Store};
 use tempfile::TempDir;
 
-use crate::support::engine::{self, Engine, PASSWORD, USER};
+use crate::support::engine::{self, Engine};
 
 /// What stands in every place that is not an analyst's.
 pub(super) const PLANTED: &str = "marzipan";
@@ -38,13 +36,8 @@ impl Ground {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let mut ground = Self { folder, port, called, seconds: seconds.to_string(), tables: String::new() };
         let engine = ground.engine();
-        let store = Store::new(&engine.url(), USER, PASSWORD, STATS, Limits::default()).unwrap();
-        store::apply(&store, STATS_MIGRATIONS, &Clock::machine()).await.unwrap();
+        engine.publish_made_up_numbers().await;
         for sql in [
-            "INSERT INTO tamga_stats.site (site, window_start, window_end, views, visits, visitors) \
-             SELECT 'a.kz', now() - toIntervalDay(number), now() - toIntervalDay(number) + 86400, 500, if(number % 2, 100, NULL), 80 FROM numbers(30)",
-            "INSERT INTO tamga_stats.pages (site, window_start, window_end, path, views, visitors) \
-             SELECT 'a.kz', now() - toIntervalDay(number % 30), now(), concat('/', toString(number % 7)), number * 5, 15 FROM numbers(210)",
             "CREATE DATABASE secret",
             "CREATE TABLE secret.asked (number UInt64) ENGINE = MergeTree ORDER BY number",
             &format!(

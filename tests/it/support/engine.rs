@@ -17,6 +17,8 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
+use tamga::clock::Clock;
+use tamga::store::{self, Limits, STATS, STATS_MIGRATIONS, Store};
 use tempfile::TempDir;
 
 use super::wait;
@@ -121,6 +123,20 @@ impl Engine {
     pub(crate) async fn database(&self, name: &str) -> String {
         self.sql(&format!("CREATE DATABASE {name}")).await;
         name.to_owned()
+    }
+
+    /// The stats tables with some numbers of a month, for analysts to ask for.
+    pub(crate) async fn publish_made_up_numbers(&self) {
+        let store = Store::new(&self.url(), USER, PASSWORD, STATS, Limits::default()).unwrap();
+        store::apply(&store, STATS_MIGRATIONS, &Clock::machine()).await.unwrap();
+        for sql in [
+            "INSERT INTO tamga_stats.site (site, window_start, window_end, views, visits, visitors) \
+             SELECT 'a.kz', now() - toIntervalDay(number), now() - toIntervalDay(number) + 86400, 500, if(number % 2, 100, NULL), 80 FROM numbers(30)",
+            "INSERT INTO tamga_stats.pages (site, window_start, window_end, path, views, visitors) \
+             SELECT 'a.kz', now() - toIntervalDay(number % 30), now(), concat('/', toString(number % 7)), number * 5, 15 FROM numbers(210)",
+        ] {
+            self.sql(sql).await;
+        }
     }
 
     /// Runs a statement that must succeed, and returns the answer's text without the last line end.
