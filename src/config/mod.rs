@@ -317,7 +317,7 @@ pub struct Keys {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CookieKey {
-    /// A file of 32 bytes, made at the first start; nodes share it. `spool.key` lies beside it. Default: `cookie.key` beside the configuration file.
+    /// 32 bytes, made at the first start; nodes share it. `spool.key` lies beside it. Default: `cookie.key` beside this file.
     pub key_file: Option<PathBuf>,
 }
 

@@ -9,10 +9,11 @@
 //! bit 7: the visit's device says that a program drives it
 //! ```
 //!
-//! [`advance`] is pure: identity and first_visit follow from the presented cookie and the day alone, so parallel tabs agree. The
-//! running visit may be newer than the cookie says, if the caller knows more of it. Else its three values race, by one beacon. A cookie that is forged, cut, of another site, of another
-//! version, from the future or past its fixed expiry (13 months after it was first set) is treated as absent. A browser
-//! without a cookie gets an identity that is random: nothing that a page can choose decides an identity.
+//! [`advance`] is pure: identity and first_visit follow from the presented cookie and the day alone, so parallel tabs agree.
+//! The running visit may be newer than the cookie says, if the caller knows more of it. Otherwise two tabs may differ in its
+//! three values by one beacon. A cookie that is forged, cut, of another site, of another version, from the future or past its
+//! fixed expiry (13 months after it was first set) is treated as absent. A browser without a cookie gets an identity that is
+//! random: nothing that a page can choose decides an identity.
 
 use std::cmp::Ordering;
 

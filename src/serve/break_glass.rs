@@ -60,8 +60,9 @@ struct Pending {
 }
 
 const WARNING: &str = "\
-You are about to look at pseudonymous rows. They are not anonymous: a person who knows which rare page somebody opened on a day
-can find the rows (docs/linkage.md has the figures). The policies promise that nobody does this. Do not keep, copy or pass on what you see, and ask for as few columns and rows as the fault needs.
+You are about to look at pseudonymous rows. They are not anonymous: a person who knows which rare page somebody opened on
+a day can find the rows (docs/linkage.md has the figures). The policies promise that nobody does this. Do not keep, copy
+or pass on what you see, and ask for as few columns and rows as the fault needs.
 Your request and its reason are in the audit log now. The access will be there as well.
 ";
 

@@ -9,7 +9,7 @@
 //!
 //! The record of a group commit has the commit's sequences and is written before its frames. So after a kill
 //!
-//! - a torn record stands for frames that were never written: it is passed over;
+//! - a torn record is ignored: its frames were never written;
 //! - a whole record whose frames are not all there goes, and recovery cuts off the commit as a whole: rows without
 //!   their hashes would be stored twice, hashes without their rows would make a retry lost;
 //! - a whole record with all of its frames counts, whether the request was answered or not.

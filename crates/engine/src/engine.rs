@@ -23,8 +23,8 @@ use crate::watchdog::{Watchdog, Watched};
 
 /// Makes every insert durable with fsync before it is acknowledged, in every table that does not say otherwise. Lets go
 /// of threads that have nothing to do, and gives the tables' own work few: by default 1,000 stay and hundreds can start at
-/// once, and each has 8 MiB for its stack, which count towards the limit of [`watchdog`](crate::watchdog). The library reads these settings only from a file and silently ignores
-/// them on its command line.
+/// once, and each has 8 MiB for its stack, which count towards the limit of [`watchdog`](crate::watchdog). The library reads
+/// these settings only from a file and silently ignores them on its command line.
 const ENGINE_CONFIG: &str = "<clickhouse>
     <max_thread_pool_free_size>16</max_thread_pool_free_size>
     <background_schedule_pool_size>8</background_schedule_pool_size>

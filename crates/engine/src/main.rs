@@ -3,9 +3,9 @@
 //! The engine is a large C++ library and can end its process. So it has its own process, and the parent watches and
 //! restarts it. For clients it is a small ClickHouse server: the official clients work.
 //!
-//! The modules in the order in which a request passes them: [`http`] accepts it, if [`strict_head`] and [`gate`] let it. [`authenticator`] decides which
-//! account sent it. [`request`], [`multipart`], [`body`], [`native_block`], [`lz4_frame`] and [`statement`] read it.
-//! [`run`] runs it on its own connection, through [`engine`] and [`ffi`]. [`output`] and [`answer`] format the answer,
+//! The modules in the order in which a request passes them: [`http`] accepts it, if [`strict_head`] and [`gate`] let it.
+//! [`authenticator`] decides which account sent it. [`request`], [`multipart`], [`body`], [`native_block`], [`lz4_frame`] and
+//! [`statement`] read it. [`run`] runs it on its own connection, through [`engine`] and [`ffi`]. [`output`] and [`answer`] format the answer,
 //! [`failure`] the errors. [`query_log`] records each statement. Statements of analysts are checked by [`analyst`],
 //! [`ast`], [`dump`] and [`show_statements`] before they run. The process is then in its [`sandbox`], and its [`watchdog`]
 //! ends it if nothing else ends a statement. Only [`ffi`] contains unsafe code.

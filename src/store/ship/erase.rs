@@ -4,9 +4,9 @@
 //! are sent as rows of the table `erasures`, under the random number of the attempt. These rows are dropped with their partition
 //! when the erasure is done.
 //!
-//! The payload of a tombstone is the pseudonyms, 16 bytes each, under the key domain of its stream: in some a visitor has several. An erasure is carried out after
-//! all rows that were accepted before it are settled, so no older row can be stored behind it. A second erasure erases
-//! nothing more. So an erasure can be repeated after a crash.
+//! The payload of a tombstone is the pseudonyms, 16 bytes each, under the key domain of its stream: in some a visitor has
+//! several. An erasure is carried out after all rows that were accepted before it are settled, so no older row can be stored
+//! behind it. A second erasure erases nothing more. So an erasure can be repeated after a crash.
 
 use crate::record::{Stream, Table};
 use crate::spool::Tombstone;
