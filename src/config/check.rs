@@ -25,6 +25,13 @@ pub(super) fn check(config: &Config, errors: &mut Errors<'_>) {
         errors.prefix = format!("site[{index}].");
         let is_new = config.sites[..index].iter().all(|other| other.domain != site.domain);
         errors.require(is_new, "domain", "two sites have the same domain; give each its own");
+        let is_own = |origin| config.sites[..index].iter().all(|other| !other.origins.contains(origin));
+        errors.require(
+            site.origins.iter().all(is_own),
+            "origins",
+            "another site has one of these origins; an origin belongs to one site, since two would publish the same visits \
+             with noise of their own",
+        );
         check_site(site, errors);
     }
 }
@@ -223,6 +230,18 @@ mod tests {
             let error = parse(&Config::example().replace(from, to)).expect_err(key).to_string();
             assert!(error.contains(&format!("is not right: {key}: ")), "{error}");
         }
+    }
+
+    #[test]
+    fn an_origin_belongs_to_one_site() {
+        let example = Config::example();
+        let (_, site) = example.split_once("[[site]]").expect("the example has a site");
+        let site =
+            site.split("\n[").next().expect("a first part").replace("domain = \"jetpay.kz\"", "domain = \"twin.kz\"");
+        let with = |site: &str| parse(&format!("{example}\n[[site]]{site}"));
+        let error = with(&site).expect_err("the same origin twice").to_string();
+        assert!(error.contains("site[1].origins: another site has one of these origins"), "{error}");
+        assert!(with(&site.replace("\"https://jetpay.kz\"", "\"https://twin.kz\"")).is_ok());
     }
 
     #[test]

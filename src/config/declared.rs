@@ -1,6 +1,8 @@
 //! What an operator declares beside the events: goals, funnels, experiments, and pairs of dimensions. Only these are
 //! counted and published, under these names. A page cannot add one.
 
+use std::collections::BTreeSet;
+
 use super::Site;
 use super::error::Errors;
 use super::names::is_event_name;
@@ -35,6 +37,7 @@ pub const DIMENSIONS: [Dimension; 12] = [
 /// Checks what a site declares. Without `items`, because the site's policy is wrong itself, every item counts as listed.
 pub(super) fn check(site: &Site, items: Option<&Items>, errors: &mut Errors<'_>) {
     check_sizes(site, errors);
+    check_equals(site, errors);
     let lists = |item: fn(&Items) -> bool| items.is_none_or(item);
     let is_event = |name: &String| lists(|items| items.events) && site.events.contains(name);
     let is_known = |what: &String| {
@@ -78,6 +81,28 @@ fn check_sizes(site: &Site, errors: &mut Errors<'_>) {
     {
         errors.require(count <= OTHERS_MAX, key, "there are at most 8 of them");
     }
+}
+
+/// Two declarations of one thing are refused: each would be counted and published for itself.
+fn check_equals(site: &Site, errors: &mut Errors<'_>) {
+    let mirrored = |pair: &Vec<String>| {
+        let mut names = pair.clone();
+        names.sort_unstable();
+        names
+    };
+    for (key, are_different) in [
+        ("goals", differ(site.goals.values())),
+        ("funnels", differ(site.funnels.values())),
+        ("experiments", differ(&site.experiments)),
+        ("pairs", differ(site.pairs.iter().map(mirrored))),
+    ] {
+        errors.require(are_different, key, "two of them have the same definition; declare each thing once");
+    }
+}
+
+fn differ<T: Ord>(definitions: impl IntoIterator<Item = T>) -> bool {
+    let mut seen = BTreeSet::new();
+    definitions.into_iter().all(|definition| seen.insert(definition))
 }
 
 fn check_pair(pair: &[String], lists: impl Fn(fn(&Items) -> bool) -> bool, errors: &mut Errors<'_>) {
@@ -132,7 +157,26 @@ mod tests {
             let error = error(declared);
             assert!(error.contains(&format!("site[0].{key}: ")), "{declared}: {error}");
         }
-        let many: Vec<_> = (0..9).map(|n| format!("g{n} = \"paid\"")).collect();
+        // A path that begins alike is another goal, and a longer funnel another funnel.
+        assert_eq!(
+            error(
+                "goals = { a = \"/a\", ab = \"/a/b\" }\nfunnels = { a = [\"/a\", \"paid\"], ab = [\"/a\", \"paid\", \"/b\"] }"
+            ),
+            "sound"
+        );
+        for (declared, key) in [
+            ("goals = { order = \"paid\", sale = \"paid\" }", "goals"),
+            ("funnels = { buy = [\"/cart\", \"paid\"], sell = [\"/cart\", \"paid\"] }", "funnels"),
+            ("goals = { order = \"paid\" }\nexperiments = [\"button\", \"button\"]", "experiments"),
+            ("pairs = [[\"country\", \"device\"], [\"device\", \"country\"]]", "pairs"),
+        ] {
+            let error = error(declared);
+            assert!(
+                error.contains(&format!("site[0].{key}: two of them have the same definition")),
+                "{declared}: {error}"
+            );
+        }
+        let many: Vec<_> = (0..9).map(|n| format!("g{n} = \"/{n}\"")).collect();
         assert!(error(&format!("goals = {{ {} }}", many.join(", "))).contains("at most 8"));
     }
 }

@@ -144,7 +144,7 @@ pub struct Site {
     pub domain: String,
     /// The URL at which browsers reach the collector for this site: a separate host name in the site's registrable domain.
     pub public_url: String,
-    /// The origins whose pages send beacons, exactly as browsers write them: `https://jetpay.kz`.
+    /// The origins whose pages send beacons, exactly as browsers write them: `https://jetpay.kz`. An origin belongs to one site.
     pub origins: Vec<String>,
     /// The IANA time zone whose midnight ends the day of keys and windows.
     pub time_zone: String,

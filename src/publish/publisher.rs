@@ -218,12 +218,21 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             .rows(LEDGER_END, &parameters)
             .await
             .map_err(|source| PublishError::store("reading the ledger", source))?;
-        if let Some(published) = ledger.first().filter(|row| row.count > 0) {
+        let in_ledger = ledger.first().filter(|row| row.count > 0).map(|row| row.end);
+        let counted = self.last_counted(site)?;
+        if let Some(end) = in_ledger.max(counted) {
             if !self.tidied.contains(&site.domain) {
-                self.tidy(site, published.end).await?;
+                if counted > in_ledger {
+                    tracing::warn!(
+                        site = site.domain,
+                        "the stats store lacks windows that were published, so an older copy was put back; what is published once \
+                         is never published again, and these windows stay empty"
+                    );
+                }
+                self.tidy(site, end).await?;
                 self.tidied.insert(site.domain.clone());
             }
-            return Ok(Some(site.schedule.after(moment(published.end))));
+            return Ok(Some(site.schedule.after(moment(end))));
         }
         let earliest: Vec<Earliest> = self
             .vault
@@ -232,6 +241,15 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             .map_err(|source| PublishError::store("looking for a site's first row", source))?;
         let end = earliest.first().map_or(0, |row| row.end);
         Ok((end > 0).then(|| site.schedule.containing(moment(end - 1))))
+    }
+
+    /// The end of the last window that this node's file of counts knows as published, whatever the stats store says. A window with
+    /// a plan is just being written; one that has not begun was published by a wrong clock.
+    fn last_counted(&self, site: &PublishedSite) -> Result<Option<i64>, PublishError> {
+        let counted: Counted = self.files.read(&self.files.counted(&site.domain))?.unwrap_or_default();
+        let (planned, now) = (self.files.plans(&site.domain)?, self.clock.now().as_second());
+        let is_published = |&&(start, ..): &&(i64, i64, u64)| !planned.contains(&start) && start < now;
+        Ok(counted.windows.iter().filter(is_published).map(|(_, end, _)| *end).max())
     }
 
     /// Computes the plan of a window that is over; `None` while a node still has rows of it.

@@ -168,6 +168,28 @@ fn column(row: &Value, name: &str) -> i64 {
 }
 
 #[tokio::test]
+async fn no_window_is_published_again_when_an_older_copy_of_the_stats_store_is_put_back() {
+    let (store, clock, folder) = ready(100);
+    lease(&store, START + 40 * DAY_S);
+    clock.advance_to(moment(START + 3 * DAY_S));
+    publisher(&store, &clock, folder.path()).pass().await;
+    assert_eq!(store.state().tables["publications"].len(), 3);
+    for rows_kept in [1, 0] {
+        for rows in store.state().tables.values_mut() {
+            rows.truncate(rows_kept);
+        }
+        let before = store.state().tables.clone();
+        publisher(&store, &clock, folder.path()).pass().await;
+        assert_eq!(store.state().tables, before, "nothing of the three windows, also without a ledger");
+    }
+    clock.advance_to(moment(START + 4 * DAY_S));
+    publisher(&store, &clock, folder.path()).pass().await;
+    let state = store.state();
+    let [row] = &state.tables["publications"][..] else { panic!("one window: {:?}", state.tables) };
+    assert_eq!(column(row, "window_start"), START + 3 * DAY_S);
+}
+
+#[tokio::test]
 async fn events_that_come_after_publication_are_counted_as_late() {
     let (store, clock, folder) = ready(100);
     let mut publisher = publisher(&store, &clock, folder.path());
