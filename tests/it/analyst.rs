@@ -9,8 +9,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::Full;
-use hyper_util::client::legacy::Client as HttpClient;
-use hyper_util::rt::TokioExecutor;
 use tamga::clock::Clock;
 use tamga::config::Config;
 use tamga::store::{self, EngineOptions, Limits, STATS, STATS_MIGRATIONS, Supervisor};
@@ -251,14 +249,16 @@ async fn runaway_queries_harm_neither_the_service_nor_the_next_analyst() {
     println!("resident, peak MiB: {:?}", engine.resident_mib());
 }
 
+/// A statement that no limit of the library interrupts: each match is looked for in all the rest of the text, in one
+/// call of one function.
+const ENDLESS: &str = "SELECT length(extractAll(repeat('a', 900000), 'a?.*?b|a'))";
+
 #[tokio::test]
-async fn what_no_deadline_interrupts_ends_with_the_engine() {
+async fn what_no_deadline_interrupts_ends_with_the_engine_and_the_analyst_is_told() {
     let fixture = Fixture::start_with(&["--analyst-seconds", "1"]).await;
-    // Each match is looked for in all the rest of the text, in one call of one function.
-    let sql = "SELECT length(extractAll(repeat('a', 900000), 'a?.*?b|a'))";
-    let request = fixture.engine.analyst("/").body(Full::new(Bytes::from(sql))).unwrap();
-    let client: HttpClient<_, Full<Bytes>> = HttpClient::builder(TokioExecutor::new()).build_http();
-    assert!(client.request(request).await.is_err(), "the statement was answered");
+    let answer = fixture.engine.ask("/", ENDLESS).await;
+    assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT, "{}", answer.text());
+    assert!(answer.text().contains("The engine is started again, since a statement"), "{}", answer.text());
     fixture.engine.wait_for_end();
 }
 

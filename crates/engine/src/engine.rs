@@ -150,6 +150,14 @@ impl Engine {
         self.watchdog.as_deref().map(Watchdog::watch)
     }
 
+    /// Waits until the watchdog is about to end the process, and says why. For ever where nothing is watched.
+    pub(crate) async fn ending(&self) -> Failure {
+        match &self.watchdog {
+            Some(watchdog) => watchdog.ending().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Records a statement in the query log.
     pub(crate) fn note(&self, asked: Asked) {
         self.query_log.note(asked);

@@ -258,9 +258,12 @@ impl Server {
         if let Some((sender, first)) = sender {
             feed(sender, first, &mut reader).await?;
         }
-        let head = head_receiver.await.unwrap_or_else(|_| {
-            Err(Failure::new(49, "LOGICAL_ERROR", "The thread that ran this statement broke off."))
-        })?;
+        let broke_off = || Failure::new(49, "LOGICAL_ERROR", "The thread that ran this statement broke off.");
+        let head = tokio::select! {
+            head = head_receiver => head.unwrap_or_else(|_| Err(broke_off())),
+            // The service counts its rows when it hears nothing. A sentence would be no better.
+            failure = self.engine.ending(), if role == Role::Analyst => Err(failure),
+        }?;
         Ok(answer::begun(&head, parts_receiver, random_text(), &self.about, query_id))
     }
 }
