@@ -254,7 +254,7 @@ async fn runaway_queries_harm_neither_the_service_nor_the_next_analyst() {
 const ENDLESS: &str = "SELECT length(extractAll(repeat('a', 900000), 'a?.*?b|a'))";
 
 #[tokio::test]
-async fn what_no_deadline_interrupts_ends_with_the_engine_and_the_analyst_is_told() {
+async fn what_no_deadline_interrupts_ends_with_the_engine_and_the_analyst_learns_why() {
     let fixture = Fixture::start_with(&["--analyst-seconds", "1"]).await;
     let answer = fixture.engine.ask("/", ENDLESS).await;
     assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT, "{}", answer.text());

@@ -3,7 +3,7 @@
 //! The engine's own limits are asked by its code now and then. Some functions never ask, and some memory is not counted.
 //! So a thread watches from outside while statements of analysts run. When nothing else helps, it ends the process, which
 //! is like a crash: the parent starts the engine again, and no acknowledged row is lost. Other statements that run at that
-//! moment fail too. Analysts whose answers have not begun are told why first ([`Watchdog::ending`]).
+//! moment fail too. Analysts whose answers have not begun get the reason first ([`Watchdog::ending`]).
 //!
 //! [`bound_memory`] is the limit that the system keeps. One huge allocation fails at once, and only its statement fails.
 //! A sum of small ones would leave nothing for the threads of others, so the watchdog acts before.
