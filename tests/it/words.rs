@@ -23,6 +23,7 @@ const DATA: &[&str] = &[
     "src/enrich/bots/LICENSE",
     "src/enrich/bots/patterns.txt",
     "src/enrich/referrer/hosts.txt",
+    "src/privacy/scrub/words.txt",
     "tests/fixtures/analyst/",
     "tests/fixtures/words/",
 ];

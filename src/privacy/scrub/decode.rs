@@ -6,6 +6,7 @@
 //! each character, what they find is a range of characters. Base64 and hexadecimal are undone one level, by a rule.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
@@ -20,7 +21,7 @@ const AMONG_DIGITS_MIN: usize = 5;
 /// Stands for a letter that looks like none of ASCII's.
 pub(super) const LETTER: u8 = 0x01;
 /// Stands for any other character that ASCII has nothing for.
-const SYMBOL: u8 = 0x02;
+pub(super) const SYMBOL: u8 = 0x02;
 
 /// The named entities that can take part in an identifier.
 const ENTITIES: &[(&str, char)] = &[
@@ -167,19 +168,28 @@ pub(super) struct Canonical {
 impl Canonical {
     /// The canonical form of a text that has been unescaped.
     pub(super) fn of(text: &str) -> Self {
-        let normal =
-            if text.is_ascii() { Cow::Borrowed(text) } else { ComposingNormalizerBorrowed::new_nfkc().normalize(text) };
-        let mut hid = text.chars().any(lookalikes::is_invisible);
-        let mut chars = Vec::with_capacity(normal.len());
-        let mut ascii = Vec::with_capacity(normal.len());
-        for c in normal.chars() {
-            if lookalikes::is_invisible(c) {
-                hid = true;
-                continue;
+        let (mut chars, mut ascii, mut hid) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len()), false);
+        // Several spaces are one.
+        let mut add = |c: char, byte: u8| {
+            if byte != b' ' || ascii.last() != Some(&b' ') {
+                chars.push(if c.is_control() { ' ' } else { c });
+                ascii.push(byte);
             }
-            let byte = look_of(c);
-            chars.push(if c.is_control() { ' ' } else { c });
-            ascii.push(byte);
+        };
+        if text.is_ascii() {
+            text.bytes().for_each(|byte| add(byte.into(), if byte.is_ascii_control() { b' ' } else { byte }));
+        } else {
+            // NFKC would make letters of it, which tie a number to its neighbours.
+            let text = &*if text.contains('№') { Cow::Owned(text.replace('№', "#")) } else { Cow::Borrowed(text) };
+            hid = text.chars().any(lookalikes::is_invisible);
+            let shown = ComposingNormalizerBorrowed::new_nfkc().normalize(text);
+            for c in shown.chars() {
+                if lookalikes::is_invisible(c) {
+                    hid = true;
+                } else {
+                    add(c, look_of(c));
+                }
+            }
         }
         letters_among_digits(&chars, &mut ascii);
         let ascii = String::from_utf8(ascii).expect("every byte is below 0x80");
@@ -187,7 +197,16 @@ impl Canonical {
     }
 }
 
-fn look_of(c: char) -> u8 {
+/// What the characters of most alphabets look like.
+static LOOKS: LazyLock<Vec<u8>> =
+    LazyLock::new(|| (0..0x600).map(|c| char::from_u32(c).map_or(SYMBOL, found_look)).collect());
+
+/// The ASCII byte that says what a character looks like.
+pub(super) fn look_of(c: char) -> u8 {
+    LOOKS.get(c as usize).copied().unwrap_or_else(|| found_look(c))
+}
+
+fn found_look(c: char) -> u8 {
     if c.is_ascii() {
         return if c.is_ascii_control() { b' ' } else { c as u8 };
     }

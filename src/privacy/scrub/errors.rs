@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::decode::{Canonical, LETTER};
-use super::rules::Found;
+use super::rule::Found;
 use super::token::runs;
 
 /// After these, what is quoted is the program's own text.
@@ -128,7 +128,7 @@ mod tests {
             ("Minified React error #418; HTTP 503", "Minified React error #418; HTTP 503"),
             ("timeout of 3000ms exceeded at 12:45", "timeout of <number>ms exceeded at <number>:<number>"),
             ("Int8Array of utf8 at 0x7ffe12ab", "Int8Array of utf8 at <token>"),
-            ("chunk main.3f2a1b9c.js is missing", "chunk main.<token>.js is missing"),
+            ("chunk main.3f2a1b9c.js is missing", "chunk main.<code>.js is missing"),
             ("GET /users/aigerim/orders failed", "GET <path> failed"),
             ("at render (src/pages/Pay.tsx:12:7)", "at render (<path>)"),
             ("C:\\Users\\aigerim\\x.js: text/html and/or nothing", "<path>: text/html and/or nothing"),

@@ -16,7 +16,7 @@ const LETTERS: &[(&str, &str)] = &[
     ("АЕОРСУХІЈЅԀҺԚԜВКМНТҮ", "AEOPCYXIJSDHQWBKMHTY"),
     ("αεορυνικτχβηγω", "aeopuviktxbnyw"),
     ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹ", "ABEZHIKMNOPTYXC"),
-    ("ıɑɡɩοⅼ", "iagiol"),
+    ("ıɑɡɩοⅼӏѵԍօսոհցӀ", "iagiollvgounhgl"),
 ];
 
 /// The ASCII digit of a decimal digit of any script.
@@ -39,7 +39,10 @@ pub(super) fn letter(c: char) -> Option<u8> {
 pub(super) fn mark(c: char) -> Option<u8> {
     Some(match c {
         '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{2212}' | '\u{05BE}' | '\u{30FC}' | '\u{2796}' => b'-',
-        '\u{3002}' | '\u{00B7}' | '\u{2022}' | '\u{2027}' | '\u{22C5}' | '\u{06D4}' | '\u{0701}' => b'.',
+        '\u{3002}' | '\u{00B7}' | '\u{2027}' | '\u{22C5}' | '\u{06D4}' | '\u{0701}' => b'.',
+        // What masks a number.
+        '\u{2022}' | '\u{2217}' | '\u{2219}' | '\u{204E}' | '\u{2731}' | '\u{25CF}' | '\u{25AA}' | '\u{25A0}'
+        | '\u{2588}' => b'*',
         '\u{2044}' | '\u{2215}' | '\u{29F8}' => b'/',
         '\u{2236}' | '\u{02D0}' | '\u{A789}' => b':',
         '\u{2018}'..='\u{201F}' | '«' | '»' => b'\'',

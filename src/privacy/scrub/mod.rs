@@ -3,29 +3,40 @@
 //! Two lines of defence. The first is a list of what may pass: the site's own path templates, its words, the registrable
 //! domain of a link. The second stands behind the first wherever something passes that nobody listed, behind a `*`, without
 //! templates, in free text: what was written is undone (`decode`), and rules (`rules`) look for what identifies: e-mail,
-//! telephone, IIN, BIN, IBAN, card, JWT, UUID, addresses, tokens. In doubt it is folded. How many digits a kept path or text
+//! telephone, IIN, BIN, IBAN, card, JWT, UUID, addresses, tokens. What has no check digit is known by its shape (`plates`,
+//! `shapes`) or by the word before it (`announced`). In doubt it is folded. How many digits a kept path or text
 //! may have in all is bounded, so that an identifier made of digits does not fit, however it is cut up.
 //!
-//! Not found, because no rule can: a person's name written as a word, an identifier spelled in words, or spread over several
-//! pages. Against those stands the publisher, who shows nothing that fewer than ten visitors share.
+//! Not found, because no rule can: a person's name that no word announces, a password that is an ordinary word, a code that
+//! is written like the name of a model, an identifier spread over several pages. Against those stands the publisher, who shows nothing that fewer than ten visitors share.
 //!
 //! All of it is pure, takes time in proportion to its input, whose length is bounded, keeps nothing, logs nothing, and has
 //! no error that could quote a value.
 
+mod announced;
 mod budget;
 mod census;
 mod checks;
 mod decode;
+mod dictionary;
 mod digits;
 mod errors;
 mod lookalikes;
 mod paths;
+mod patterns;
+mod people;
+mod phrases;
+mod plates;
 mod routes;
+mod rule;
 mod rules;
 mod scans;
 mod segment;
+mod shapes;
+mod spoken;
 mod text;
 mod token;
+mod written;
 
 use std::borrow::Cow;
 
@@ -65,7 +76,7 @@ pub fn domain(domain: String) -> String {
 
 /// Whether a piece of text, decoded already, holds something that a rule finds.
 fn identifies(decoded: &str) -> bool {
-    !rules::is_plain(decoded) && rules::any(&decode::canonical(decoded))
+    !rules::is_plain(decoded) && rules::any(&decode::Canonical::of(decoded))
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@
 
 use std::borrow::Cow;
 
+use super::announced;
 use super::decode::{self, Canonical};
-use super::routes::{self, is_day, is_year};
+use super::routes;
 use super::rules;
-use super::segment::{DIGITS_MAX, Segment, digits};
+use super::segment::{DIGITS_MAX, Segment, digits, is_day, is_year};
 
 /// Segments beyond this are folded together.
 const SEGMENTS_MAX: usize = 8;
@@ -73,6 +74,7 @@ impl PathRules {
         let free = |segment| if may_stay(segment) { Segment::Free(segment) } else { Segment::Folded(segment) };
         let matched = self.templates.iter().find_map(|template| fill(template, &segments, free));
         let mut kept = matched.unwrap_or_else(|| self.fold(&segments));
+        judge_after_announcers(&mut kept);
         judge_together(&mut kept);
         join_bounded(kept)
     }
@@ -154,8 +156,43 @@ fn may_stay(segment: &str) -> bool {
     if segment.chars().count() > SEGMENT_MAX_CHARS || !segment.chars().all(|c| c.is_alphanumeric() || mark(c)) {
         return false;
     }
-    let Canonical { ascii, hid, .. } = Canonical::of(segment);
-    !hid && digits(&ascii) <= DIGITS_MAX && !rules::any(&ascii)
+    let canonical = Canonical::of(segment);
+    !has_parameter(&canonical.ascii)
+        && !canonical.hid
+        && digits(&canonical.ascii) <= DIGITS_MAX
+        && !rules::any(&canonical)
+}
+
+/// Whether something follows a comma or an exclamation mark at once, as servers write parameters (`page,12.html`); a decimal
+/// (`6,1-inch`) has one or two digits there. A tilde begins the name of a person's folder.
+fn has_parameter(ascii: &str) -> bool {
+    let bytes = ascii.as_bytes();
+    let parameter = |at: usize| {
+        let follows = bytes.get(at + 1).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == decode::LETTER);
+        let decimals = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let decimal = at > 0 && bytes[at - 1].is_ascii_digit() && (1..=2).contains(&decimals);
+        match bytes[at] {
+            b'!' => follows,
+            b',' => follows && !decimal,
+            b'~' => at == 0 && follows,
+            _ => false,
+        }
+    };
+    (0..bytes.len()).any(parameter)
+}
+
+/// What a segment shows with the one before: `/order/A1234`, `/kupon/tmk0j5`.
+fn judge_after_announcers(kept: &mut [Segment<'_>]) {
+    for at in 1..kept.len() {
+        let (before, segment) = (kept[at - 1].text(), kept[at]);
+        if let Segment::Free(text) = segment
+            && text.chars().any(char::is_numeric)
+            && announced::announces(&Canonical::of(before))
+            && announced::any(&Canonical::of(&format!("{before} {text}")))
+        {
+            kept[at] = Segment::Folded(text);
+        }
+    }
 }
 
 /// What no segment shows alone: an identifier that is cut up over several of them.
@@ -219,8 +256,10 @@ fn join(segments: &[Segment<'_>]) -> String {
     if out.is_empty() { "/".to_owned() } else { out }
 }
 
+/// The segments without their parameters, which stand behind a semicolon (`;jsessionid=…`).
 fn segments(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter(|segment| !segment.is_empty())
+    let bare = |segment: &'_ str| segment.find(';').filter(|at| *at > 0).unwrap_or(segment.len());
+    path.split('/').map(move |segment| &segment[..bare(segment)]).filter(|segment| !segment.is_empty())
 }
 
 /// The path decoded. None when it is too long, is no text underneath, or hides a separator or a control character.

@@ -6,14 +6,18 @@
 //! as `users`, is folded. These rules do not ask whether something identifies, but whether it could; the detectors come on
 //! top of them.
 
+use std::ops::Range;
+
 use super::decode::Canonical;
-use super::segment::{DIGITS_MAX, Segment, digits};
-use super::{identifies, rules};
+use super::segment::{DIGITS_MAX, Segment, digits, is_day, is_year};
+use super::{identifies, people, rules};
 
 /// The longest segment that stays.
 const ROUTE_MAX_CHARS: usize = 64;
 /// Digits that any word may have.
 const WORD_DIGITS_MAX: usize = 2;
+/// Digits of a size: `1920x1080`.
+const SIZE_DIGITS_MAX: usize = 8;
 /// Digits of a number beside a word.
 const NUMBER_MAX: usize = 5;
 /// Digits that such numbers may have in all of a path: fewer than a telephone number.
@@ -21,31 +25,28 @@ const NUMBERS_MAX: usize = 9;
 /// Capitals that are a word: more may be a code.
 const CAPITALS_MAX: usize = 6;
 /// How often letters and digits take turns in the name of a model.
-const TURNS_MAX: usize = 3;
+const TURNS_MAX: usize = 4;
 
-/// Segments after which one that names a person or an order is to be expected, and words that number them; sorted.
-#[rustfmt::skip]
-const PEOPLE: [&str; 76] = [
-    "account", "accounts", "agreement", "applicant", "booking", "bookings", "case", "claim", "client", "clients",
-    "contract", "contracts", "customer", "customers", "dogovor", "employee", "employees", "id", "iin", "invoice",
-    "invoices", "klient", "klienty", "loan", "login", "lot", "member", "members", "order", "orders", "passport",
-    "patient", "patients", "payment", "people", "person", "phone", "pnr", "polzovatel", "profile", "profiles",
-    "receipt", "request", "schet", "subscriber", "tapsyrys", "tel", "ticket", "tickets", "transaction", "u", "uid",
-    "user", "users", "zakaz", "zakazy", "zayavka", "абонент", "аккаунт", "договор", "заказ", "заказы", "заявка",
-    "клиент", "клиенттер", "клиенты", "номер", "пайдаланушы", "паспорт", "пациент", "пользователи", "пользователь",
-    "профиль", "счет", "тапсырыс", "шот",
+/// Words after which pages are numbered, and how many digits these numbers have.
+const PAGED: [&str; 14] = [
+    "page",
+    "pages",
+    "chapter",
+    "step",
+    "part",
+    "lesson",
+    "season",
+    "episode",
+    "level",
+    "stranica",
+    "bet",
+    "страница",
+    "бет",
+    "p",
 ];
-/// Of these, the ones that pages are named after, too: what follows them as a segment need be nobody.
-const ALSO_PAGES: [&str; 9] =
-    ["agreement", "booking", "case", "claim", "loan", "payment", "phone", "profile", "request"];
-/// What may follow one of them: a page rather than a name.
-#[rustfmt::skip]
-const PAGES: [&str; 40] = [
-    "about", "active", "add", "all", "archive", "billing", "cancel", "checkout", "confirm", "create", "delete",
-    "details", "edit", "export", "forgot", "help", "history", "import", "index", "info", "list", "login", "logout",
-    "me", "new", "notifications", "orders", "overview", "password", "payment", "profile", "recover", "register",
-    "reset", "search", "security", "settings", "status", "success", "verify",
-];
+const PAGED_MAX: usize = 3;
+/// Pages that are named after a status.
+const STATUSES: [&str; 10] = ["400", "401", "403", "404", "410", "429", "500", "502", "503", "504"];
 
 /// What becomes of the segments.
 pub(super) fn fold<'a>(segments: &[&'a str]) -> Vec<Segment<'a>> {
@@ -55,7 +56,7 @@ pub(super) fn fold<'a>(segments: &[&'a str]) -> Vec<Segment<'a>> {
             numbers += digits;
             digits == 0 || (!people && numbers <= NUMBERS_MAX)
         });
-        people |= announces(segment);
+        people |= people::announces(segment);
         if stays { Segment::Free(segment) } else { Segment::Folded(segment) }
     };
     segments.iter().enumerate().map(judge).collect()
@@ -64,28 +65,34 @@ pub(super) fn fold<'a>(segments: &[&'a str]) -> Vec<Segment<'a>> {
 /// How many digits the one number has that is more than part of a word; none when the segment is no route's.
 fn number_in(segment: &str, before: &[&str]) -> Option<usize> {
     let last = before.last().copied().unwrap_or_default();
-    if rules::is_plain(segment) && !announces(last) {
+    let announced = people::is_somebody(segment, before);
+    if rules::is_plain(segment) && !announced {
         return Some(0);
     }
-    let announced = announces(last) && !PAGES.contains(&segment) && !is_year(segment);
     if segment.len() > 2 * ROUTE_MAX_CHARS || segment.chars().count() > ROUTE_MAX_CHARS || announced {
         return None;
     }
     if segment.bytes().all(|byte| byte.is_ascii_digit()) {
         let year_before = before.iter().rev().nth(1).is_some_and(|before| is_year(before));
-        let date = is_year(segment)
+        let date = is_lone_year(segment)
+            || STATUSES.contains(&segment)
+            || (PAGED.contains(&last) && segment.len() <= PAGED_MAX)
             || (is_year(last) && is_month(segment))
             || (year_before && is_month(last) && is_day(segment));
         return date.then_some(0);
+    }
+    if is_tyre(segment) {
+        return Some(0);
     }
     let (mut number, mut numbers, mut named, mut numbered_people) = (0, 0, false, false);
     for word in segment.split(['-', '_', '.', ' ', '+']).filter(|word| !word.is_empty()) {
         let digits = digits(word);
         let letters = word.chars().filter(|c| c.is_alphabetic()).count();
-        numbered_people |= is_people(word);
+        numbered_people |= people::is_numbered(word);
         match (digits, letters) {
             (0, 1..) if is_word(word) => named |= letters >= 2,
             (1..=WORD_DIGITS_MAX, _) if is_numbered(word) => (),
+            (3..=SIZE_DIGITS_MAX, _) if is_size(word) => named = true,
             (4, 0) if is_year(word) => (),
             (1..=NUMBER_MAX, _) if letters == 0 || is_model(word) => {
                 number = digits;
@@ -100,16 +107,6 @@ fn number_in(segment: &str, before: &[&str]) -> Option<usize> {
     let names = in_all > 0 && numbered_people;
     let stays = fits && !hid && !names && !identifies(segment);
     stays.then_some(number)
-}
-
-/// Whether what follows a segment is somebody.
-fn announces(segment: &str) -> bool {
-    is_people(segment) && !ALSO_PAGES.contains(&segment)
-}
-
-fn is_people(word: &str) -> bool {
-    let listed = |word: &str| PEOPLE.binary_search(&word).is_ok();
-    if word.chars().any(char::is_uppercase) { listed(&word.to_lowercase()) } else { listed(word) }
 }
 
 /// Letters of one script: small ones, with a capital before them at most, or a few capitals.
@@ -142,12 +139,30 @@ fn is_model(word: &str) -> bool {
     is_numbered(word) && turns <= TURNS_MAX && !plate
 }
 
-pub(super) fn is_year(segment: &str) -> bool {
-    segment.len() == 4 && segment.parse().is_ok_and(|year: u16| (2000..2040).contains(&year))
+/// A year alone, in which a book can be set: `books/1984`.
+fn is_lone_year(segment: &str) -> bool {
+    segment.len() == 4 && segment.parse().is_ok_and(|year: u16| (1900..2040).contains(&year))
 }
 
-pub(super) fn is_day(segment: &str) -> bool {
-    segment.len() <= 2 && segment.parse().is_ok_and(|day: u8| (1..=31).contains(&day))
+/// `60x60`, `120x60x75`, `m8x40`, `1080p`.
+fn is_size(word: &str) -> bool {
+    let lines = ["480p", "720p", "1080p", "1440p", "2160p"];
+    let bare = word.strip_prefix('m').unwrap_or(word);
+    let number = |part: &str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    lines.contains(&word) || ((2..=3).contains(&bare.split('x').count()) && bare.split('x').all(number))
+}
+
+/// The size of a tyre: `225-45-r17`, `185-65r15`, `205-55-16-91v`.
+fn is_tyre(segment: &str) -> bool {
+    let lower = segment.to_ascii_lowercase();
+    let parts: Vec<&str> = lower.split(['-', '_', 'r']).filter(|part| !part.is_empty()).collect();
+    let number = |at: usize, range: Range<u16>, length: usize| {
+        parts
+            .get(at)
+            .is_some_and(|part| part.len() == length && part.parse().is_ok_and(|value: u16| range.contains(&value)))
+    };
+    let index = parts.get(3).is_none_or(|part| part.len() <= 3 && part.ends_with(|c: char| c.is_ascii_lowercase()));
+    number(0, 125..356, 3) && number(1, 25..86, 2) && number(2, 12..25, 2) && index && parts.len() <= 4
 }
 
 fn is_month(segment: &str) -> bool {
@@ -157,7 +172,6 @@ fn is_month(segment: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::PathRules;
-    use super::*;
 
     #[test]
     fn only_what_routes_are_written_in_stays() {
@@ -170,6 +184,17 @@ mod tests {
             ("/catalog/wh-1000xm5/core-i5", "/catalog/wh-1000xm5/core-i5"),
             ("/Docs/API/Getting-Started", "/Docs/API/Getting-Started"),
             ("/%D0%B6%D0%B5%D0%BA%D0%B5-%D0%BA%D0%B0%D0%B1%D0%B8%D0%BD%D0%B5%D1%82", "/жеке-кабинет"),
+            ("/tyres/225-45-r17", "/tyres/225-45-r17"),
+            ("/tyres/185-65r15", "/tyres/185-65r15"),
+            ("/tyres/225-45-1785", "/tyres/:x"),
+            ("/books/1984", "/books/1984"),
+            ("/plitka/60x60/page/12", "/plitka/60x60/page/12"),
+            ("/parts/m8x40/1080p", "/parts/m8x40/1080p"),
+            ("/page/1234", "/page/:x"),
+            ("/404", "/404"),
+            ("/users/404", "/users/:x"),
+            ("/1985/02/01", "/1985/:x/:x"),
+            ("/аgent/nurlan", "/:x/:x"),
             ("/catalog/123", "/catalog/:x"),
             ("/catalog/123/edit", "/catalog/:x/edit"),
             ("/order-12", "/:x"),
@@ -191,11 +216,5 @@ mod tests {
         ] {
             assert_eq!(rules.template(raw), template, "{raw}");
         }
-    }
-
-    #[test]
-    fn words_that_number_people_are_sorted() {
-        assert!(PEOPLE.is_sorted());
-        assert!(ALSO_PAGES.iter().all(|word| is_people(word)));
     }
 }

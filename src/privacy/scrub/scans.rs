@@ -92,6 +92,10 @@ pub(super) fn ibans(ascii: &str, found: &mut dyn FnMut(Range<usize>)) {
 }
 
 fn iban_at(bytes: &[u8], start: usize) -> Option<usize> {
+    let letter = |at: usize| bytes[at].is_ascii_alphabetic();
+    if !letter(start) || !letter(start + 1) || letter(start + 2) {
+        return None;
+    }
     let country = [bytes[start].to_ascii_uppercase(), bytes[start + 1].to_ascii_uppercase()];
     let length = checks::iban_length(country)?;
     let mut iban = Vec::with_capacity(checks::IBAN_MAX);

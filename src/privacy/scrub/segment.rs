@@ -27,3 +27,13 @@ impl<'a> Segment<'a> {
 pub(super) fn digits(text: &str) -> usize {
     text.bytes().filter(u8::is_ascii_digit).count()
 }
+
+/// A year of this century, as dates of news have it.
+pub(super) fn is_year(segment: &str) -> bool {
+    segment.len() == 4 && segment.parse().is_ok_and(|year: u16| (2000..2040).contains(&year))
+}
+
+/// A day of a month.
+pub(super) fn is_day(segment: &str) -> bool {
+    segment.len() <= 2 && segment.parse().is_ok_and(|day: u8| (1..=31).contains(&day))
+}

@@ -6,7 +6,8 @@
 
 use super::decode::{self, Canonical};
 use super::errors;
-use super::rules::{self, Found};
+use super::rule::Found;
+use super::rules;
 
 /// The longest text that is looked at, in bytes; what is beyond is not kept.
 pub(super) const INPUT_MAX: usize = 4096;
@@ -41,7 +42,7 @@ fn template(raw: &str, more: fn(&Canonical, &mut Vec<Found>)) -> String {
     let (raw, cut) = bounded(raw);
     let Some(text) = decode::unescape(raw).or_else(|| only_percent_signs(raw)) else { return UNREADABLE.to_owned() };
     let canonical = Canonical::of(&text);
-    let mut found = rules::find(&canonical.ascii);
+    let mut found = rules::find(&canonical);
     if found.is_empty() && hides_when_joined(&canonical) {
         return "<encoded>".to_owned();
     }

@@ -109,6 +109,15 @@ fn is_token(run: &[u8]) -> bool {
     }
 }
 
+/// Whether as many percent of the neighbouring characters of a run are neighbours in words, too.
+pub(super) fn pronounceable(run: &[u8], percent: usize) -> bool {
+    let common = |pair: &&[u8]| {
+        let [first, second] = [pair[0].to_ascii_lowercase(), pair[1].to_ascii_lowercase()];
+        first.is_ascii_lowercase() && FOLLOWERS[usize::from(first - b'a')].as_bytes().contains(&second)
+    };
+    run.windows(2).filter(common).count() * 100 >= run.len().saturating_sub(1) * percent
+}
+
 /// The six bits of a character of base64 or base64url.
 pub(super) fn base64_value(byte: u8) -> Option<u32> {
     Some(u32::from(match byte {

@@ -6,14 +6,16 @@ const EN: &str = include_str!("../../fixtures/words/en.txt");
 const RU: &str = include_str!("../../fixtures/words/ru.txt");
 const KK: &str = include_str!("../../fixtures/words/kk.txt");
 const PRODUCTS: &str = include_str!("../../fixtures/words/products.txt");
+const EVERYDAY: &str = include_str!("../../fixtures/words/everyday.txt");
 const ERRORS: &str = include_str!("../../fixtures/words/errors.txt");
 
 /// The words of the lists after which people are named or numbered.
 #[rustfmt::skip]
-const PEOPLE: [&str; 28] = [
-    "account", "accounts", "client", "clients", "contract", "contracts", "customer", "customers", "dogovor", "employees",
-    "invoice", "invoices", "klient", "login", "member", "members", "order", "orders", "passport", "people", "schet", "tapsyrys",
-    "ticket", "tickets", "users", "user", "zakaz", "zayavka",
+const PEOPLE: [&str; 33] = [
+    "account", "accounts", "client", "clients", "contract", "contracts", "customer", "customers", "dogovor",
+    "employees", "invoice", "invoices", "klient", "login", "master", "member", "members", "order", "orders",
+    "passport", "people", "profile", "schet", "sellers", "speakers", "tapsyrys", "team", "ticket", "tickets",
+    "user", "users", "zakaz", "zayavka",
 ];
 
 pub(super) struct Words {
@@ -22,12 +24,20 @@ pub(super) struct Words {
     kk: Vec<&'static str>,
     products: Vec<&'static str>,
     errors: Vec<&'static str>,
+    everyday: Vec<&'static str>,
 }
 
 impl Words {
     pub(super) fn new() -> Self {
         let lines = |text: &'static str| text.lines().collect::<Vec<_>>();
-        Self { en: lines(EN), ru: lines(RU), kk: lines(KK), products: lines(PRODUCTS), errors: lines(ERRORS) }
+        Self {
+            en: lines(EN),
+            ru: lines(RU),
+            kk: lines(KK),
+            products: lines(PRODUCTS),
+            errors: lines(ERRORS),
+            everyday: lines(EVERYDAY),
+        }
     }
 
     /// A segment as pages of shops, banks and documentation have them.
@@ -93,6 +103,40 @@ impl Words {
             _ => (),
         }
         words.join(" ")
+    }
+
+    /// A path or a search as it is in fact written, with what varies filled in.
+    pub(super) fn everyday(&self, random: &mut Random) -> String {
+        let mut text = random.pick(&self.everyday).to_owned();
+        let is_path = text.starts_with('/');
+        while let Some((before, rest)) = text.split_once('{') {
+            let (slot, after) = rest.split_once('}').expect("a slot is closed");
+            let value = match slot {
+                "n" => format!("{}", 1 + random.below(9)),
+                "nn" => format!("{}", 10 + random.below(89)),
+                "nnn" => format!("{}", 100 + random.below(899)),
+                "dd" => format!("{:02}", 1 + random.below(28)),
+                "mm" => format!("{:02}", 1 + random.below(12)),
+                "year" => format!("{}", 2015 + random.below(13)),
+                "price" => format!("{}", 50 * (1 + random.below(1_999))),
+                "ru_month" => random.pick(&["января", "марта", "мая", "июля", "октября", "декабря"]).to_owned(),
+                "product" if is_path => random.pick(&self.products).to_owned(),
+                "product" => random.pick(&self.products).replace('-', " "),
+                "ru" if is_path => translit(random.pick(&self.ru)),
+                "kk" if is_path => translit(random.pick(&self.kk)),
+                "ru" => random.pick(&self.ru).to_owned(),
+                "kk" => random.pick(&self.kk).to_owned(),
+                // What follows a word for people is somebody.
+                _ => loop {
+                    let word = random.pick(&self.en);
+                    if !PEOPLE.contains(&word) {
+                        break word.to_owned();
+                    }
+                },
+            };
+            text = format!("{before}{value}{after}");
+        }
+        text
     }
 
     /// A message, and its template as a person would write it down.

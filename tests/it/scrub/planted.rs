@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -29,7 +29,7 @@ impl Random {
         (0..count).map(|_| self.pick(b"0123456789") as char).collect()
     }
 
-    fn chars(&mut self, from: &[u8], count: usize) -> String {
+    pub(super) fn chars(&mut self, from: &[u8], count: usize) -> String {
         (0..count).map(|_| self.pick(from) as char).collect()
     }
 }
