@@ -75,7 +75,7 @@ pub struct Metrics {
     dropped: Family<Label, Counter>,
     rejected: Family<Label, Counter>,
     suspect: Family<Label, Counter>,
-    /// Fields of device parts that this version does not know.
+    /// Fields of device parts that were discarded: unknown, or outside their limits.
     pub unknown_fields: Counter,
     rows_found: Gauge,
     rows_accepted: Counter,
@@ -164,7 +164,7 @@ impl Metrics {
         all.add("events_rejected", None, reason, "Events that were refused, by reason", self.rejected.clone());
         let help = "Events whose sender is a suspect, kept or dropped, by the sign of automation";
         all.add("events_suspect", None, reason, help, self.suspect.clone());
-        let help = "Fields of device parts that this version does not know";
+        let help = "Fields of device parts that were discarded: unknown, or outside their limits";
         all.add("fields_unknown", None, None, help, self.unknown_fields.clone());
         let help = "Time from the arrival of a beacon's headers to its answer";
         all.add("http_request_duration", Some(Unit::Seconds), None, help, self.request_duration.0.clone());

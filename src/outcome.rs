@@ -20,6 +20,8 @@ pub enum DropReason {
     Objection,
     /// This version does not know the type of the event, or the site does not declare its name.
     UnknownEvent,
+    /// The event breaks a limit of the schema. The other events of its beacon are kept.
+    InvalidEvent,
     /// The host of the page is not one of the site's origins.
     ForeignPage,
     /// The followed link stayed on the site.
@@ -40,12 +42,13 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in a stable order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Duplicate,
         Self::DeclaredBot,
         Self::CountOnly,
         Self::Objection,
         Self::UnknownEvent,
+        Self::InvalidEvent,
         Self::ForeignPage,
         Self::InternalExit,
         Self::NotInPolicy,
@@ -64,6 +67,7 @@ impl DropReason {
             Self::CountOnly => "count_only",
             Self::Objection => "objection",
             Self::UnknownEvent => "unknown_event",
+            Self::InvalidEvent => "invalid_event",
             Self::ForeignPage => "foreign_page",
             Self::InternalExit => "internal_exit",
             Self::NotInPolicy => "not_in_policy",
@@ -81,7 +85,7 @@ impl DropReason {
 pub enum Rejection {
     /// The body is not the JSON of a beacon.
     Malformed,
-    /// The JSON is a beacon's, but a value is outside its limits.
+    /// The JSON is a beacon's, but a value of the beacon itself, or of each of its events, is outside its limits.
     OutOfBounds,
     /// A beacon version that this collector does not speak.
     UnknownVersion,

@@ -86,6 +86,7 @@ pub fn process(
         out.drop(DropReason::NoConsent, decode::events(&addressed));
         return out;
     }
+    out.drop(DropReason::InvalidEvent, addressed.invalid_events);
     let Enriched { beacon: enriched, ended } = enrich::beacon(addressed.beacon, sender, lookups, &site.enrich);
     ended.into_iter().for_each(|(reason, count)| out.drop(reason, count));
     let (count, device) = (enriched.events.len() as u32, u32::from(enriched.device.is_some()));
@@ -122,6 +123,7 @@ pub fn objection(addressed: Addressed) -> Result<WithoutObjection, Box<Processed
     let mut out = Processed { objected: true, ..Processed::default() };
     out.drop(DropReason::Objection, received.events.len() as u32 + u32::from(received.device.is_some()));
     out.drop(DropReason::UnknownEvent, received.unknown_events);
+    out.drop(DropReason::InvalidEvent, addressed.invalid_events);
     Err(Box::new(out))
 }
 

@@ -1,7 +1,7 @@
 //! The device part of a beacon: one field per signal, with a value or the reason why there is none.
 //!
-//! Every limit of `schema/wire` is checked here. If one field is wrong, the whole beacon is refused. Fields that this
-//! version does not know are counted and not read.
+//! Every limit of `schema/wire` is checked here. A field that breaks one is discarded and counted, like a field that this
+//! version does not know. It costs no other field.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::fields::Whole;
 use crate::event::{Absence, Digest, ReceivedDevice, Reported, Screen};
 use crate::outcome::Rejection;
 use crate::secret::Personal;
@@ -30,7 +31,7 @@ const TAG_MAX: usize = 35;
 const VENDOR_MAX: usize = 128;
 const RENDERER_MAX: usize = 256;
 /// The most devices of one kind that are distinguished.
-const DEVICES_MAX: u8 = 4;
+const DEVICES_MAX: u64 = 4;
 /// Pixels of an edge, bits of a pixel, hundredths of a device pixel: far beyond any screen.
 const EDGE_MAX: u32 = 100_000;
 const DEPTH_MAX: u32 = 64;
@@ -59,64 +60,68 @@ struct WebGl {
 
 #[derive(Deserialize)]
 struct MediaDevices {
-    audio_input: u8,
-    audio_output: u8,
-    video_input: u8,
+    audio_input: Whole,
+    audio_output: Whole,
+    video_input: Whole,
 }
 
 #[derive(Deserialize)]
 struct Cpu {
     architecture: String,
-    bits: Option<u8>,
+    bits: Option<Whole>,
 }
 
 #[derive(Deserialize)]
 struct WireScreen {
-    width: u32,
-    height: u32,
-    depth: u32,
-    ratio: u32,
+    width: Whole,
+    height: Whole,
+    depth: Whole,
+    ratio: Whole,
     window: String,
 }
 
-/// Parses the device part. Returns it with the number of its unknown fields.
+/// Parses the device part. Returns it with the number of fields that were discarded. Fails only if it is no object.
 pub(super) fn parse(raw: &RawValue) -> Result<(ReceivedDevice, u32), Rejection> {
     let fields: BTreeMap<Cow<'_, str>, &RawValue> =
         serde_json::from_str(raw.get()).map_err(|_| Rejection::OutOfBounds)?;
-    let (mut device, mut unknown) = (ReceivedDevice::default(), 0);
+    let (mut device, mut discarded) = (ReceivedDevice::default(), 0);
     for (name, raw) in fields {
-        match name.as_ref() {
-            "time_zone" => device.time_zone = reported(raw, |zone| bounded(zone, ZONE_MAX))?,
-            "canvas" => device.canvas = reported(raw, canvas)?,
-            "fonts" => device.fonts = reported(raw, |names| list(names, FONTS_MAX, |name| is_within(name, NAME_MAX)))?,
+        let is_kept = match name.as_ref() {
+            "time_zone" => keep(&mut device.time_zone, raw, |zone| bounded(zone, ZONE_MAX)),
+            "canvas" => keep(&mut device.canvas, raw, canvas),
+            "fonts" => keep(&mut device.fonts, raw, |names| list(names, FONTS_MAX, |name| is_within(name, NAME_MAX))),
             "plugins" => {
-                device.plugins = reported(raw, |names| list(names, NAMES_MAX, |name| is_within(name, NAME_MAX)))?
+                keep(&mut device.plugins, raw, |names| list(names, NAMES_MAX, |name| is_within(name, NAME_MAX)))
             }
-            "webgl" => device.webgl = reported(raw, webgl)?,
-            "media_devices" => device.media_devices = reported(raw, media_devices)?,
-            "active_x" => device.active_x = reported(raw, Some)?,
-            "languages" => device.languages = reported(raw, languages)?,
-            "cpu" => device.cpu = reported(raw, cpu)?,
-            "screen" => device.screen = reported(raw, screen)?,
-            "automation" => device.automation = reported(raw, |names| list(names, NAMES_MAX, is_detector))?,
-            _ => unknown += 1,
-        }
+            "webgl" => keep(&mut device.webgl, raw, webgl),
+            "media_devices" => keep(&mut device.media_devices, raw, media_devices),
+            "active_x" => keep(&mut device.active_x, raw, Some),
+            "languages" => keep(&mut device.languages, raw, languages),
+            "cpu" => keep(&mut device.cpu, raw, cpu),
+            "screen" => keep(&mut device.screen, raw, screen),
+            "automation" => keep(&mut device.automation, raw, |names| list(names, NAMES_MAX, is_detector)),
+            _ => false,
+        };
+        discarded += u32::from(!is_kept);
     }
-    Ok((device, unknown))
+    Ok((device, discarded))
 }
 
-/// Parses one field. `within` converts its value, or returns `None` if the value breaks a limit.
-fn reported<'a, W: Deserialize<'a>, T>(
+/// Parses one field into its slot. `within` converts its value, or returns `None` if the value breaks a limit. Returns
+/// whether the field is kept.
+fn keep<'a, W: Deserialize<'a>, T>(
+    slot: &mut Option<Reported<T>>,
     raw: &'a RawValue,
     within: impl FnOnce(W) -> Option<T>,
-) -> Result<Option<Reported<T>>, Rejection> {
-    let reported = match serde_json::from_str(raw.get()).map_err(|_| Rejection::OutOfBounds)? {
-        Field::Absent { absent } => {
+) -> bool {
+    *slot = match serde_json::from_str(raw.get()) {
+        Ok(Field::Absent { absent }) => {
             Absence::ALL.into_iter().find(|reason| reason.name() == absent).map(Reported::Absent)
         }
-        Field::Value(value) => within(value).map(Reported::Value),
+        Ok(Field::Value(value)) => within(value).map(Reported::Value),
+        Err(_) => None,
     };
-    reported.map(Some).ok_or(Rejection::OutOfBounds)
+    slot.is_some()
 }
 
 fn is_within(text: &str, characters: usize) -> bool {
@@ -171,20 +176,27 @@ fn webgl(webgl: WebGl) -> Option<(Personal<String>, Digest)> {
 }
 
 fn media_devices(kinds: MediaDevices) -> Option<[u8; 3]> {
-    let kinds = [kinds.audio_input, kinds.audio_output, kinds.video_input];
-    kinds.iter().all(|count| *count <= DEVICES_MAX).then_some(kinds)
+    let kinds = [kinds.audio_input, kinds.audio_output, kinds.video_input].map(|Whole(count)| count);
+    kinds.iter().all(|count| *count <= DEVICES_MAX).then(|| kinds.map(|count| count as u8))
 }
 
 fn cpu(cpu: Cpu) -> Option<(&'static str, Option<u8>)> {
     let architecture = one_of(&cpu.architecture, &["x86", "arm", "other"])?;
-    cpu.bits.is_none_or(|bits| matches!(bits, 32 | 64)).then_some((architecture, cpu.bits))
+    let bits = cpu.bits.map(|Whole(bits)| bits);
+    bits.is_none_or(|bits| matches!(bits, 32 | 64)).then_some((architecture, bits.map(|bits| bits as u8)))
 }
 
 fn screen(screen: WireScreen) -> Option<Screen> {
     let WireScreen { width, height, depth, ratio, window } = screen;
     let window = one_of(&window, &["full", "large", "medium", "small"])?;
-    let fits = width <= EDGE_MAX && height <= EDGE_MAX && depth <= DEPTH_MAX && ratio <= RATIO_MAX;
-    fits.then_some(Screen { width, height, depth, ratio, window })
+    let within = |Whole(number): Whole, most: u32| u32::try_from(number).ok().filter(|number| *number <= most);
+    Some(Screen {
+        width: within(width, EDGE_MAX)?,
+        height: within(height, EDGE_MAX)?,
+        depth: within(depth, DEPTH_MAX)?,
+        ratio: within(ratio, RATIO_MAX)?,
+        window,
+    })
 }
 
 fn one_of(text: &str, words: &[&'static str]) -> Option<&'static str> {
@@ -205,9 +217,9 @@ mod tests {
         let (device, unknown) = read(&format!(
             r#"{{"time_zone":"Asia/Almaty","canvas":{{"digest":"{digest}","state":"noised","more":1}},"fonts":["Arial"],
                 "plugins":[],"webgl":{{"vendor":"v","renderer":"r","digest":"{digest}"}},"active_x":false,
-                "media_devices":{{"audio_input":4,"audio_output":0,"video_input":1}},"languages":["kk","ru-KZ"],
+                "media_devices":{{"audio_input":4.0,"audio_output":0,"video_input":1e0}},"languages":["kk","ru-KZ"],
                 "cpu":{{"architecture":"arm"}},"automation":["webdriver"],"future":[1],
-                "screen":{{"width":1920,"height":1080,"depth":24,"ratio":100,"window":"full"}}}}"#
+                "screen":{{"width":1920.0,"height":1080,"depth":24,"ratio":1e2,"window":"full"}}}}"#
         ))
         .unwrap_or_else(|_| panic!("within the limits"));
         assert_eq!(unknown, 1);
@@ -215,6 +227,7 @@ mod tests {
         assert!(matches!(device.canvas, Some(Reported::Value((_, true)))));
         assert!(matches!(&device.plugins, Some(Reported::Value(plugins)) if plugins.is_empty()));
         assert!(matches!(device.media_devices, Some(Reported::Value([4, 0, 1]))));
+        assert!(matches!(device.screen, Some(Reported::Value(Screen { width: 1920, ratio: 100, .. }))));
         assert!(matches!(device.cpu, Some(Reported::Value(("arm", None)))));
         assert!(matches!(&device.languages, Some(Reported::Value(tags)) if tags.len() == 2));
         for reason in Absence::ALL {
@@ -226,10 +239,10 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_breaks_its_shape_refuses_the_beacon() {
+    fn a_field_that_breaks_its_shape_costs_itself_alone() {
+        assert!(matches!(read("[]"), Err(Rejection::OutOfBounds)), "no object");
         let digest = "AAAAAAAAAAAAAAAAAAAAAA";
         for json in [
-            "[]".to_owned(),
             r#"{"time_zone":7}"#.to_owned(),
             r#"{"time_zone":null}"#.to_owned(),
             r#"{"time_zone":{"absent":"bored"}}"#.to_owned(),
@@ -255,7 +268,11 @@ mod tests {
             r#"{"automation":["Webdriver"]}"#.to_owned(),
             r#"{"automation":[""]}"#.to_owned(),
         ] {
-            assert!(matches!(read(&json), Err(Rejection::OutOfBounds)), "{json}");
+            let field = json.strip_prefix('{').and_then(|json| json.split(':').next()).unwrap_or_default();
+            let other = if field == "\"active_x\"" { r#""fonts":[]"# } else { r#""active_x":false"# };
+            let (device, discarded) = read(&json.replacen('{', &format!("{{{other},"), 1)).expect("an object");
+            assert_eq!(discarded, 1, "{json}");
+            assert!(device.active_x.is_some() != device.fonts.is_some(), "{json}: the other field is kept");
         }
     }
 

@@ -1,13 +1,13 @@
 //! The fields of an event in any order, before its type decides which of them are needed.
 //!
 //! Parsing them fails only if the bytes are no JSON. A field that is not needed may have any value, also twice. A
-//! needed field must be there once with a value of its type; otherwise the beacon is malformed.
+//! needed field must be there once with a value of its type; otherwise the event is malformed.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::outcome::Rejection;
 
@@ -20,6 +20,7 @@ pub(super) enum Held<'a> {
     Null,
     Text(Cow<'a, str>),
     Number(u64),
+    Bool(bool),
     /// Another type of value, or the field is there twice.
     Other,
 }
@@ -33,12 +34,38 @@ impl<'a> Held<'a> {
         match self {
             Self::Nothing | Self::Null => Ok(None),
             Self::Text(text) => Ok(Some(text)),
-            Self::Number(_) | Self::Other => Err(Rejection::Malformed),
+            Self::Number(_) | Self::Bool(_) | Self::Other => Err(Rejection::Malformed),
+        }
+    }
+
+    pub(super) fn optional_bool(self) -> Result<bool, Rejection> {
+        match self {
+            Self::Nothing | Self::Null => Ok(false),
+            Self::Bool(value) => Ok(value),
+            Self::Text(_) | Self::Number(_) | Self::Other => Err(Rejection::Malformed),
         }
     }
 
     pub(super) fn number(self) -> Result<u64, Rejection> {
         if let Self::Number(number) = self { Ok(number) } else { Err(Rejection::Malformed) }
+    }
+}
+
+/// The whole number that a JSON number without a fraction is, however it is written (`0.0`, `1e2`). What is larger than
+/// any limit becomes the largest number.
+pub(super) fn whole(number: f64) -> Option<u64> {
+    (number >= 0.0 && number.fract() == 0.0).then_some(number as u64)
+}
+
+/// [`whole`], for a field of a struct.
+pub(super) struct Whole(pub(super) u64);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match OfValue.deserialize(from)? {
+            Held::Number(number) => Ok(Self(number)),
+            _ => Err(D::Error::custom("a whole number is expected")),
+        }
     }
 }
 
@@ -55,6 +82,7 @@ pub(super) struct Fields<'a> {
     pub(super) query: Held<'a>,
     pub(super) message: Held<'a>,
     pub(super) state: Held<'a>,
+    pub(super) paid: Held<'a>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
@@ -82,6 +110,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                         Key::Query => &mut fields.query,
                         Key::Message => &mut fields.message,
                         Key::State => &mut fields.state,
+                        Key::Paid => &mut fields.paid,
                         Key::Unknown => {
                             map.next_value::<IgnoredAny>()?;
                             continue;
@@ -141,6 +170,7 @@ enum Key {
     Query,
     Message,
     State,
+    Paid,
     #[serde(other)]
     Unknown,
 }
@@ -178,12 +208,12 @@ impl<'de> Visitor<'de> for OfValue {
         Ok(Held::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Held::Other)
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(whole(number).map_or(Held::Other, Held::Number))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Held::Other)
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Held::Bool(value))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -221,9 +251,18 @@ mod tests {
         for held in [of.url, of.name, of.query, of.message] {
             assert_eq!(held.text(), Err(Rejection::Malformed));
         }
-        for number in ["-1", "1.0", "\"1\"", "18446744073709551616", "null", "true"] {
+        for number in ["-1", "1.5", "-1.0", "1e-1", "\"1\"", "null", "true"] {
             assert_eq!(read(&format!("{{\"at\":{number}}}")).at.number(), Err(Rejection::Malformed), "{number}");
         }
+        for (number, whole) in
+            [("0.0", 0), ("-0", 0), ("-0.0", 0), ("1e2", 100), ("1.5E1", 15), ("86400000.000", 86_400_000)]
+        {
+            assert_eq!(read(&format!("{{\"at\":{number}}}")).at.number(), Ok(whole), "{number}");
+        }
+        assert_eq!(read("{\"at\":18446744073709551616}").at.number(), Ok(u64::MAX), "beyond every limit");
+        assert_eq!(read("{\"paid\":true}").paid.optional_bool(), Ok(true));
+        assert_eq!(read("{}").paid.optional_bool(), Ok(false));
+        assert_eq!(read("{\"paid\":1}").paid.optional_bool(), Err(Rejection::Malformed));
         for other in ["7", "-7", "7.5", "null", "true", "[1,{}]", "\"a\""] {
             assert!(matches!(read(other).kind, Held::Nothing), "{other}");
         }

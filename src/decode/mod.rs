@@ -11,5 +11,6 @@ use beacon::Addressed;
 /// How many events a beacon brought: those that were discarded included, and the device part as one.
 pub fn events(addressed: &Addressed) -> u32 {
     let beacon = &addressed.beacon;
-    beacon.events.len() as u32 + beacon.unknown_events + u32::from(beacon.device.is_some())
+    let discarded = beacon.unknown_events + addressed.invalid_events;
+    beacon.events.len() as u32 + discarded + u32::from(beacon.device.is_some())
 }

@@ -30,6 +30,6 @@ impl PixelQuery {
         let events = vec![ReceivedEvent::View { page: page.ok_or(Rejection::OutOfBounds)?, referrer }];
         let view = Personal::new(view);
         let beacon = ReceivedBeacon { view, seq: 0, events, unknown_events: 0, device: None, unknown_fields: 0 };
-        Ok(Addressed { site, beacon })
+        Ok(Addressed { site, beacon, invalid_events: 0 })
     }
 }

@@ -48,7 +48,7 @@ pub struct ReceivedBeacon {
     pub unknown_events: u32,
     /// What the device says of itself, when it was asked.
     pub device: Option<ReceivedDevice>,
-    /// How many fields of the device part are not known.
+    /// How many fields of the device part were discarded: unknown, or outside their limits.
     pub unknown_fields: u32,
 }
 
@@ -105,7 +105,8 @@ pub struct PageUrl {
     pub path: Personal<String>,
     /// `utm_source`, `utm_medium`, `utm_campaign`, decoded, where present. No other parameter is kept.
     pub campaign: CampaignParameters,
-    /// A parameter was present that advertising networks add to paid clicks (`gclid`, `yclid` …); its value is not kept.
+    /// A parameter was present that advertising networks add to paid clicks (`gclid`, `yclid` …), or the snippet says that
+    /// one was; its value is not kept.
     pub paid_click: bool,
 }
 

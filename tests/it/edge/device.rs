@@ -282,7 +282,7 @@ async fn searches_and_failures_are_kept_as_templates_where_the_policy_lists_them
 }
 
 #[tokio::test]
-async fn a_hostile_device_is_refused_and_leaves_nothing() {
+async fn a_hostile_device_leaves_nothing() {
     let edge = edge().await;
     let long = "x".repeat(60_000);
     let deep = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
@@ -302,12 +302,13 @@ async fn a_hostile_device_is_refused_and_leaves_nothing() {
     .enumerate()
     {
         let answer = edge.beacon(with_device(number as u8, 0, "", &device)).send().await;
-        assert!((400..500).contains(&answer.status), "{number}: {}", answer.status);
+        assert_eq!(answer.status, if number == 9 { 422 } else { 202 }, "{number}");
     }
+    assert_eq!(edge.figure("tamga_fields_unknown_total"), 9);
     // Many unknown fields cost no more than their bytes.
     let many: Vec<String> = (0..5_000).map(|number| format!("\"f{number}\":0")).collect();
     let answer = edge.beacon(with_device(99, 0, "", &format!("{{{}}}", many.join(",")))).send().await;
-    assert_eq!((answer.status, edge.figure("tamga_fields_unknown_total")), (202, 5_000));
+    assert_eq!((answer.status, edge.figure("tamga_fields_unknown_total")), (202, 5_009));
     assert_eq!(edge.rows().await.len(), 0);
-    assert_eq!(edge.counts(), [11, 0, 1, 10]);
+    assert_eq!(edge.counts(), [11, 0, 10, 1]);
 }
