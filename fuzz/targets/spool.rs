@@ -30,7 +30,7 @@ static SOUND: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
             let append = writer.enter(i64::from(number)).append_as(hash, vec![frame(number)]);
             append.await.expect("there is space");
             if number == 5 {
-                let limits = DeliveryLimits { linger: Duration::ZERO, max_rows: 4, ..DeliveryLimits::default() };
+                let limits = DeliveryLimits { max_rows: 4, ..DeliveryLimits::default() };
                 reader.next_delivery(&limits).await.expect("readable").expect("there are rows");
             }
         }
@@ -91,7 +91,7 @@ async fn append(writer: &Writer) -> Result<Appended, AppendError> {
 /// Takes all that is there; whether the row that was appended last is in it. What turns out to be lost is settled
 /// without a delivery batch, so that waiting for one must end when nothing is pending.
 async fn drain(writer: &Writer, reader: &mut Reader, known: &HashSet<Vec<u8>>) -> bool {
-    let limits = DeliveryLimits { linger: Duration::ZERO, ..DeliveryLimits::default() };
+    let limits = DeliveryLimits::default();
     let emptied = async || {
         while writer.usage().pending_frames > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;

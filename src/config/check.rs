@@ -7,6 +7,8 @@ use super::{Config, Identification, Retention, Site, declared};
 use crate::items::Items;
 use crate::outcome::SUSPICIONS;
 
+/// Longer than five minutes, and a stop or a restart would leave many rows behind.
+const LINGER_S: std::ops::RangeInclusive<u32> = 1..=300;
 /// More MiB than any disk has: their bytes still fit an i64.
 const SPOOL_QUOTA_MIB: std::ops::Range<u64> = 1..1 << 43;
 
@@ -68,8 +70,20 @@ fn check_server(config: &Config, errors: &mut Errors<'_>) {
 }
 
 fn check_stores(config: &Config, errors: &mut Errors<'_>) {
-    for (key, store) in [("vault.cluster", &config.vault), ("stats.cluster", &config.stats)] {
-        let name = store.as_ref().and_then(|store| store.cluster.as_deref());
+    let vault = &config.vault;
+    errors.require(
+        LINGER_S.contains(&vault.linger_s),
+        "vault.linger_s",
+        "rows stay in the spool for 1 to 300 seconds; 30 is the default",
+    );
+    let given = [vault.url.is_some(), vault.user.is_some(), vault.password_file.is_some()];
+    errors.require(
+        given == [true; 3] || given == [false; 3] && vault.ca_file.is_none() && vault.cluster.is_none(),
+        "vault.url",
+        "a server needs url, user and password_file; an embedded engine needs none of them",
+    );
+    let stats = config.stats.as_ref().and_then(|store| store.cluster.as_deref());
+    for (key, name) in [("vault.cluster", vault.cluster.as_deref()), ("stats.cluster", stats)] {
         errors.require(
             name.is_none_or(|name| is_event_name(&name.to_ascii_lowercase())),
             key,
@@ -220,6 +234,10 @@ mod tests {
                 "[stats]\nurl = \"http://a:1\"\nuser = \"u\"\npassword_file = \"p\"\ncluster = \"a'b\"\n[data]",
                 "stats.cluster",
             ),
+            ("[data]", "[vault]\nlinger_s = 0\n[data]", "vault.linger_s"),
+            ("[data]", "[vault]\nlinger_s = 301\n[data]", "vault.linger_s"),
+            ("[data]", "[vault]\nurl = \"http://a:1\"\nuser = \"u\"\n[data]", "vault.url"),
+            ("[data]", "[vault]\ncluster = \"a\"\n[data]", "vault.url"),
             ("[data]", "[retention]\nstats_months = 37\n[data]", "retention.stats_months"),
             ("[data]", "[retention]\nstats_months = 0\n[data]", "retention.stats_months"),
             ("[data]", "[retention]\nvault_hours = 73\n[data]", "retention.vault_hours"),

@@ -9,6 +9,7 @@ pub mod declared;
 mod error;
 mod load;
 mod names;
+mod stores;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 
 pub use error::ConfigError;
 pub use names::{is_event_name, is_loopback_name, is_sql_name};
+pub use stores::{Engine, ServerStore, Vault};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -35,8 +37,9 @@ pub struct Config {
     /// GeoIP files. Default none: countries, regions and providers stay empty.
     #[serde(default)]
     pub geo: Geo,
-    /// The vault's server. Default: an embedded engine.
-    pub vault: Option<ServerStore>,
+    /// The vault. Its server is given by `url`, `user` and `password_file`. Default: an embedded engine.
+    #[serde(default)]
+    pub vault: Vault,
     /// The server of the stats store. Default: an embedded engine.
     pub stats: Option<ServerStore>,
     /// The embedded engines.
@@ -255,54 +258,6 @@ pub struct Geo {
     pub place: Vec<PathBuf>,
     /// Files with the organisation of an address.
     pub provider: Vec<PathBuf>,
-}
-
-/// A ClickHouse server.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServerStore {
-    /// The URL of its HTTP interface: `https://clickhouse:8443`, or `http://…` in a network without listeners.
-    pub url: String,
-    /// A file (PEM) of the certificate authorities for an `https` server. Default: those of the system.
-    pub ca_file: Option<PathBuf>,
-    /// The service account.
-    pub user: String,
-    /// The file with the account's password.
-    pub password_file: PathBuf,
-    /// The cluster that the tables are spread over, by its name in the servers' `remote_servers`. Default none: one server.
-    pub cluster: Option<String>,
-}
-
-/// The embedded engines.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Engine {
-    /// Address of the vault's engine; loopback only. Default 127.0.0.1:8123: ClickHouse's port.
-    pub vault_listen: SocketAddr,
-    /// Address of the stats engine; loopback only. Default 127.0.0.1:8124: the next port.
-    pub stats_listen: SocketAddr,
-    /// The library `libchdb.so`. Default: where `make engine` puts it.
-    pub library: Option<PathBuf>,
-    /// The program `tamga-engine`. Default: beside `tamga`.
-    pub program: Option<PathBuf>,
-    /// MiB of memory that each engine may use. Default 800: both fit a small machine.
-    pub memory_limit_mib: u64,
-    /// The file with the password of `analyst`, the user for queries of the stats engine. If it is missing, it is made
-    /// with a random password. Default: `engine/analyst.password` in `[data] dir`.
-    pub analyst_password_file: Option<PathBuf>,
-}
-
-impl Default for Engine {
-    fn default() -> Self {
-        Self {
-            vault_listen: ([127, 0, 0, 1], 8123).into(),
-            stats_listen: ([127, 0, 0, 1], 8124).into(),
-            library: None,
-            program: None,
-            memory_limit_mib: 800,
-            analyst_password_file: None,
-        }
-    }
 }
 
 /// Where day keys are kept.

@@ -77,8 +77,8 @@ pub(super) fn note(audit: &Audit, command: Command, name: &str, outcomes: &Outco
 type Replayed = Result<(String, Outcomes), DeadLetterError>;
 
 async fn replay(config: &Config, admin: &DeadLetterAdmin, name: &str, open: &[String]) -> Result<Replayed> {
-    if let Some(server) = &config.vault {
-        let store = Store::on_server(server, VAULT, Limits::default())?;
+    if let Some(server) = config.vault.server() {
+        let store = Store::on_server(&server, VAULT, Limits::default())?;
         return Ok(admin.replay_alone(store, Clock::kept_in(&config.data.dir), name, open).await);
     }
     let engine = Supervisor::start(EngineOptions::vault(config))?;

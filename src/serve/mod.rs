@@ -33,6 +33,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use http::{Request, Response};
@@ -164,8 +165,9 @@ async fn open_spool(
 ) -> Result<(spool::Writer, spool::Reader)> {
     let quota = config.data.spool_quota_mib << 20;
     let folder = config.data.dir.join("spool");
-    let options =
-        spool::Options { retries, ..spool::Options::new(quota, record::SCHEMA_VERSION, keys::spool_keys(config)?) };
+    let linger = Duration::from_secs(config.vault.linger_s.into());
+    let options = spool::Options::new(quota, record::SCHEMA_VERSION, keys::spool_keys(config)?);
+    let options = spool::Options { retries, linger, ..options };
     let opened = tokio::task::spawn_blocking(move || spool::open(&folder, options, Arc::new(spool::Disk)));
     let (writer, reader, recovery) = opened.await??;
     metrics.spool_quota_bytes.set(quota as i64);

@@ -26,7 +26,7 @@ pub(super) struct Reached {
 /// Reaches both stores.
 pub(super) async fn reach(config: &Config) -> Result<Reached> {
     let dir = config.data.dir.join("spool");
-    let embedded = config.vault.is_none() || config.stats.is_none();
+    let embedded = config.vault.url.is_none() || config.stats.is_none();
     let held = if embedded {
         spool::hold(&dir, &spool::Disk).with_context(|| format!("cannot look at the spool {}", dir.display()))?
     } else {
@@ -34,7 +34,7 @@ pub(super) async fn reach(config: &Config) -> Result<Reached> {
     };
     let mut started = Vec::new();
     let mut stores = Vec::new();
-    for (server, database) in [(&config.vault, VAULT), (&config.stats, STATS)] {
+    for (server, database) in [(&config.vault.server(), VAULT), (&config.stats, STATS)] {
         let options = if database == VAULT { EngineOptions::vault(config) } else { EngineOptions::stats(config) };
         stores.push(match (server, &held) {
             (Some(server), _) => Store::on_server(server, database, Limits::default())?,

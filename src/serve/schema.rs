@@ -47,7 +47,7 @@ pub async fn migrate(config: &Config, access: &Access) -> Result<String> {
     let audit = super::audit::open(config, clock.clone())?;
     let mut said = String::new();
     for (name, database) in [("vault", VAULT), ("stats", STATS)] {
-        let server = if name == "vault" { &config.vault } else { &config.stats };
+        let server = &if name == "vault" { config.vault.server() } else { config.stats.clone() };
         let mut engine = None;
         let store = match server {
             Some(server) => {

@@ -110,7 +110,7 @@ impl Inner {
 
     /// Compares a server's clock with the node's, or lets an engine delete while the clock is believed.
     async fn watch_clock(&self, whose: &'static str, store: &Store, generation: watch::Receiver<u64>) {
-        let server = if store.database() == VAULT { &self.config.vault } else { &self.config.stats };
+        let server = if store.database() == VAULT { self.config.vault.server() } else { self.config.stats.clone() };
         if server.is_some() {
             store_clock::compare(store, whose, &self.clock, &self.shutdown).await;
         } else {
@@ -180,11 +180,11 @@ impl Inner {
     /// A store on its configured server, or on an embedded engine that runs or is started for it.
     async fn open(&self, name: &'static str, database: &str) -> Result<Opened> {
         let (server, options) = match name {
-            "vault" => (&self.config.vault, EngineOptions::vault(&self.config)),
-            _ => (&self.config.stats, EngineOptions::stats(&self.config)),
+            "vault" => (self.config.vault.server(), EngineOptions::vault(&self.config)),
+            _ => (self.config.stats.clone(), EngineOptions::stats(&self.config)),
         };
         if let Some(server) = server {
-            return Ok((Store::on_server(server, database, Limits::default())?, watch::channel(0).1));
+            return Ok((Store::on_server(&server, database, Limits::default())?, watch::channel(0).1));
         }
         // With a clock that is ahead, an engine would delete all rows whose time to live is over by that clock.
         if self.state.engine(name).is_none() && self.clock.now_to_destroy().is_none() {

@@ -32,7 +32,7 @@ pub async fn query(config: &Config, clock: &Clock, request: BreakGlassRequest<'_
         Step::Second(log) => log,
     };
     let reached = reach::reach(config).await?;
-    let store = reached.stores.vault.clone().for_break_glass(config.vault.is_none().then_some(BREAK_GLASS));
+    let store = reached.stores.vault.clone().for_break_glass(config.vault.url.is_none().then_some(BREAK_GLASS));
     let answer = store.look(sql, ROWS).await;
     reached.release().await;
     let (rows, bytes) =

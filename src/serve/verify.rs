@@ -56,7 +56,8 @@ async fn report(config: &Config, clock: &Clock, stores: &Stores) -> Result<Repor
         Some(server) => Target::on_server(store.clone(), &server.url, &config.wall),
         None => Target::embedded(store.clone()),
     };
-    let probe = match (&config.wall.probe, &config.vault) {
+    let vault = config.vault.server();
+    let probe = match (&config.wall.probe, &vault) {
         (Some(probe), Some(vault)) => {
             let (user, password_file) = (probe.user.clone(), probe.password_file.clone());
             let server = crate::config::ServerStore { user, password_file, ..vault.clone() };
@@ -68,7 +69,7 @@ async fn report(config: &Config, clock: &Clock, stores: &Stores) -> Result<Repor
     let subject = Subject {
         config,
         clock,
-        targets: [target(&stores.vault, &config.vault), target(&stores.stats, &config.stats)],
+        targets: [target(&stores.vault, &vault), target(&stores.stats, &config.stats)],
         host: Host {
             keys_dir: keys_dir(config),
             cookie_key: config.cookie.path().to_owned(),

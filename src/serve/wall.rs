@@ -34,7 +34,7 @@ pub async fn init(config: &Config, zone: &IdentifiedZone) -> Result<String> {
         known.sort();
         known.dedup();
     }
-    let Some(server) = &config.vault else {
+    let Some(server) = &config.vault.server() else {
         return Ok(
             "The vault is on an embedded engine: it has no accounts but the collector's, and holds no other database. \
                    There is no wall to build, and `tamga verify` sees to it that this stays so.\n"

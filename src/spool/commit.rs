@@ -14,6 +14,7 @@ use super::Health;
 use super::cipher::{Cipher, SegmentId};
 use super::frame::{MAX_APPEND_BYTES, MAX_COMMIT_FRAMES, Place};
 use super::io::{File, is_full};
+use super::mix::mixed;
 use super::reply::{AppendError, Appended, ReplyFanout};
 use super::retries::Retries;
 use super::segment::{FRAMES_AT, Header, file_name};
@@ -134,7 +135,7 @@ impl Committer {
     fn commit(&mut self, requests: Vec<Request>) {
         let bytes = requests.iter().map(|request| request.bytes).sum::<usize>();
         let answers: Vec<_> = match self.write(&requests, bytes as u64) {
-            Ok(answers) => answers.into_iter().map(Ok).collect(),
+            Ok(appended) => vec![Ok(appended); requests.len()],
             Err(error) => {
                 lock(&self.shared.inventory).failed_commits += 1;
                 let mut arrivals = lock(&self.shared.arrivals);
@@ -149,21 +150,18 @@ impl Committer {
         }
     }
 
-    /// Makes the requests durable and visible to the reader.
-    fn write(&mut self, requests: &[Request], bytes: u64) -> Result<Vec<Appended>, AppendError> {
+    /// Makes the requests durable and visible to the reader. Their frames are mixed.
+    fn write(&mut self, requests: &[Request], bytes: u64) -> Result<Appended, AppendError> {
+        let frames = mixed(requests.iter().flat_map(|request| &request.frames)).map_err(no_random_bytes)?;
         self.make_space(bytes)?;
         let active = self.active.as_ref().expect("make_space leaves an active segment");
         self.buffer.clear();
-        let mut answers = Vec::with_capacity(requests.len());
-        let (mut sequence, mut position, mut rows) = (self.next_sequence, 0, 0_u64);
-        for request in requests {
-            let first_sequence = sequence;
-            for frame in &request.frames {
-                let rows_before = u32::try_from(active.rows + rows).unwrap_or(u32::MAX);
-                frame.encode(&active.cipher, &active.id, Place { sequence, position, rows_before }, &mut self.buffer);
-                (sequence, position, rows) = (sequence + 1, position + 1, rows + u64::from(frame.rows()));
-            }
-            answers.push(Appended { first_sequence, last_sequence: sequence - 1 });
+        let first_sequence = self.next_sequence;
+        let (mut sequence, mut position, mut rows) = (first_sequence, 0, 0_u64);
+        for frame in frames {
+            let rows_before = u32::try_from(active.rows + rows).unwrap_or(u32::MAX);
+            frame.encode(&active.cipher, &active.id, Place { sequence, position, rows_before }, &mut self.buffer);
+            (sequence, position, rows) = (sequence + 1, position + 1, rows + u64::from(frame.rows()));
         }
         // Over zeros that were written before, a sync has no block to enter into the file system's journal.
         let end = active.bytes + bytes;
@@ -171,7 +169,7 @@ impl Committer {
             if end <= active.written { end } else { end.max(active.reserved.min(end.next_multiple_of(ZEROED))) };
         self.buffer.resize((zeroed - active.bytes) as usize, 0);
         if let Some(retries) = &mut self.retries {
-            retries.note(self.next_sequence, sequence - 1, requests.iter().filter_map(|request| request.hash));
+            retries.note(first_sequence, sequence - 1, requests.iter().filter_map(|request| request.hash));
         }
         let result = active.file.write_all_at(&self.buffer, active.bytes).and_then(|()| active.file.sync_data());
         // Whether it worked or not: what may have reached the disk keeps its sequences for itself.
@@ -189,10 +187,8 @@ impl Committer {
         (active.bytes, active.written, active.rows) = (end, active.written.max(zeroed), active.rows + rows);
         {
             let mut arrivals = lock(&self.shared.arrivals);
-            for (request, answer) in requests.iter().zip(&answers) {
-                arrivals.durable(answer.last_sequence, request.counted_ms);
-                arrivals.leave(request.counted_ms);
-            }
+            arrivals.durable(last, requests.iter().map(|request| request.counted_ms).min().unwrap_or(i64::MAX));
+            requests.iter().for_each(|request| arrivals.leave(request.counted_ms));
         }
         {
             let mut inventory = lock(&self.shared.inventory);
@@ -205,12 +201,9 @@ impl Committer {
             (segment.last, segment.rows_end, segment.bytes) = (last, rows_end, active.bytes);
         }
         lock(&self.shared.queue).used += bytes;
-        self.shared.durable.send_modify(|durable| {
-            durable.last = last;
-            durable.rows += rows;
-            durable.bytes += bytes;
-        });
-        Ok(answers)
+        lock(&self.shared.hold).durable(last, Instant::now());
+        self.shared.durable.send_modify(|durable| durable.last = last);
+        Ok(Appended { first_sequence, last_sequence: last })
     }
 
     /// Leaves an active segment into which this much fits. Only an empty one may grow beyond its size.
@@ -264,8 +257,7 @@ impl Committer {
     fn try_begin_segment(&mut self) -> Result<(), AppendError> {
         let io = &self.shared.io;
         let mut id = SegmentId::default();
-        getrandom::fill(&mut id)
-            .map_err(|error| failure("ask the system for random bytes", &io::Error::other(error)))?;
+        getrandom::fill(&mut id).map_err(no_random_bytes)?;
         let (acknowledged_before, rows_before) = {
             let inventory = lock(&self.shared.inventory);
             (inventory.last, inventory.rows_end)
@@ -300,6 +292,10 @@ impl Committer {
         self.active = Some(Active { file, id, cipher, bytes: FRAMES_AT, rows: 0, written: FRAMES_AT, reserved, since });
         Ok(())
     }
+}
+
+fn no_random_bytes(error: getrandom::Error) -> AppendError {
+    failure("ask the system for random bytes", &io::Error::other(error))
 }
 
 fn failure(what: &str, error: &io::Error) -> AppendError {

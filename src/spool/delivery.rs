@@ -1,7 +1,6 @@
 //! What the reader hands out: delivery batches, made of one batch per stream.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use super::frame::{Kind, Rows, StreamKey};
 use super::segment::Scanned;
@@ -16,15 +15,13 @@ pub struct DeliveryLimits {
     pub max_bytes: u64,
     /// Batches; at most 4096.
     pub max_batches: usize,
-    /// How long to wait for more.
-    pub linger: Duration,
 }
 
 impl Default for DeliveryLimits {
     /// Inserts short enough that what shares a machine with the store is not held up for long, and delivery batches
     /// large enough that the inserts of many streams are not tiny.
     fn default() -> Self {
-        Self { max_rows: 25_000, max_bytes: 32 << 20, max_batches: 2048, linger: Duration::from_secs(1) }
+        Self { max_rows: 25_000, max_bytes: 32 << 20, max_batches: 2048 }
     }
 }
 

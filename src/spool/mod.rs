@@ -41,6 +41,12 @@
 //! survive the end of the process, on memory-backed storage and not here ([`RetryFiles`]). An append whose hash is there
 //! after a restart is there as well, as a whole, and one that got an error leaves no hash.
 //!
+//! # Order and time
+//!
+//! The frames of a commit lie in a random order (mix.rs). They leave at least [`Options::linger`] after they were appended,
+//! together with those of their neighbours in time (hold.rs). So neither shows which frames came with one request. Frames
+//! that a tombstone separates keep their order, and so do commits.
+//!
 //! # Delivery batches
 //!
 //! The reader hands out consecutive frames as a [`DeliveryBatch`]: one batch per stream, with boundaries, a random
@@ -76,7 +82,9 @@ mod commit;
 mod cursor;
 mod delivery;
 mod frame;
+mod hold;
 mod io;
+mod mix;
 mod quarantine;
 mod reader;
 mod recovery;
@@ -100,12 +108,14 @@ pub use cipher::Keys;
 pub use delivery::{DeliveryBatch, DeliveryLimits, StreamBatch, Tombstone};
 pub use frame::{Frame, MAX_APPEND_BYTES, Rows, StreamKey};
 pub use io::{Disk, Entry, File, Io, Lock};
+pub use mix::shuffle;
 pub use reader::{Idle, Quarantine, ReadError, Reader, hold};
 pub use recovery::Recovery;
 pub use reply::{AppendError, Appended};
 pub use retries::{RetryFiles, forget_retries};
 pub use writer::{Ticket, Writer};
 
+use hold::Hold;
 use retries::{Loaded, Retries};
 use shared::{Durable, Inventory, Queue, Shared};
 
@@ -123,6 +133,8 @@ pub struct Options {
     pub queue_bytes: usize,
     /// A segment is sealed after this time even if it is small, so that what is delivered does not linger in it.
     pub segment_age: Duration,
+    /// How old frames are at least when they are delivered (hold.rs). By default they need not wait.
+    pub linger: Duration,
     /// What the columns of the rows are from now on; older segments keep theirs.
     pub schema_version: u32,
     /// What encrypts the rows.
@@ -141,6 +153,7 @@ impl Options {
             quota_bytes,
             queue_bytes: 16 << 20,
             segment_age: Duration::from_secs(60),
+            linger: Duration::ZERO,
             schema_version,
             keys,
             lock_patience: Duration::from_secs(30),
@@ -287,6 +300,7 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
         segments: recovered.segments.into(),
     };
     let used = inventory.segments.iter().map(|segment| segment.bytes).sum();
+    let hold = Hold::new(options.linger, finished, recovered.last, Instant::now());
     let shared = Arc::new(Shared {
         dir: dir.to_owned(),
         options,
@@ -294,8 +308,9 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
         work: Condvar::new(),
         inventory: Mutex::new(inventory),
         arrivals: Mutex::new(watermark::Arrivals::new(recovered.state.watermark, finished, recovered.last)),
+        hold: Mutex::new(hold),
         remembered: Mutex::new(remembered),
-        durable: tokio::sync::watch::Sender::new(Durable { last: recovered.last, ..Durable::default() }),
+        durable: tokio::sync::watch::Sender::new(Durable { last: recovered.last, closed: false }),
         io,
         _lock: held,
     });
@@ -314,7 +329,6 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
         .name("spool-writer".into())
         .spawn(move || committer.run())
         .map_err(OpenError::Thread)?;
-    let more = recovered.last > finished;
-    let reader = Reader::new(Arc::clone(&shared), recovered.state, recovered.slots, more);
+    let reader = Reader::new(Arc::clone(&shared), recovered.state, recovered.slots);
     Ok((Writer::new(shared, thread), reader, report))
 }

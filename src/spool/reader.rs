@@ -7,9 +7,10 @@
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::accounting::{Outcomes, RowAccounting};
 use super::cursor::{Cursor, NoKey};
@@ -42,8 +43,6 @@ pub enum ReadError {
 pub struct Reader {
     core: Arc<Mutex<Core>>,
     durable: watch::Receiver<Durable>,
-    /// Since when frames wait for further frames.
-    waiting_since: Option<Instant>,
 }
 
 /// The state that survives a dropped future.
@@ -54,44 +53,42 @@ struct Core {
     cursor: Cursor,
     /// A frame that did not fit into the delivery batch before it.
     lookahead: Option<Scanned>,
-    /// What was durable when everything had been read.
-    seen: Durable,
-    /// More is there than the last delivery batch took.
+    /// Everything up to this sequence has been read.
+    seen: u64,
+    /// More may leave than the last delivery batch took.
     more: bool,
 }
 
 impl Reader {
-    pub(super) fn new(shared: Arc<Shared>, state: State, slots: Slots, more: bool) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, state: State, slots: Slots) -> Self {
         let durable = shared.durable.subscribe();
-        let seen = *durable.borrow();
-        let cursor = Cursor::new(Arc::clone(&shared), state.cursor, state.rows);
-        let core = Core { shared, state, slots, cursor, lookahead: None, seen, more };
-        Self { core: Arc::new(Mutex::new(core)), durable, waiting_since: None }
+        let (cursor, seen) = (Cursor::new(Arc::clone(&shared), state.cursor, state.rows), state.cursor);
+        let core = Core { shared, state, slots, cursor, lookahead: None, seen, more: false };
+        Self { core: Arc::new(Mutex::new(core)), durable }
     }
 
     /// The next delivery batch; `None` once the spool is closed.
     ///
     /// A delivery batch that was handed out and not finished, by this process or a former one, comes again exactly as
-    /// it was. A new one is formed once the limits are reached or frames have waited for `linger`, and its boundaries
-    /// are synced before this returns. Dropping the future loses nothing.
+    /// it was. A new one is formed once frames are old enough ([`Options::linger`](super::Options::linger)), and its
+    /// boundaries are synced before this returns. Dropping the future loses nothing.
     pub async fn next_delivery(&mut self, limits: &DeliveryLimits) -> Result<Option<DeliveryBatch>, ReadError> {
         loop {
             let now = *self.durable.borrow_and_update();
             if now.closed {
                 return Ok(None);
             }
-            if self.ready(now, limits) {
+            let (released, due) = self.released();
+            if lock(&self.core).may_deliver(released) {
                 let (core, limits) = (Arc::clone(&self.core), *limits);
-                if let Some(delivery) = blocking(move || lock(&core).delivery(&limits)).await? {
-                    self.waiting_since = None;
+                if let Some(delivery) = blocking(move || lock(&core).delivery(&limits, released)).await? {
                     return Ok(Some(delivery));
                 }
-                self.waiting_since = None;
                 continue;
             }
             let changed = self.durable.changed();
-            let open = match self.waiting_since {
-                Some(since) => timeout_at(since + limits.linger, changed).await.unwrap_or(Ok(())),
+            let open = match due {
+                Some(due) => timeout_at(due.into(), changed).await.unwrap_or(Ok(())),
                 None => changed.await,
             };
             if open.is_err() {
@@ -130,6 +127,18 @@ impl Reader {
         lock(&shared.arrivals).watermark(now_ms)
     }
 
+    /// From now on frames need not be old to be delivered. For the end of the program: what rests is delivered at once.
+    pub fn release_all(&self) {
+        let shared = Arc::clone(&lock(&self.core).shared);
+        lock(&shared.hold).end();
+    }
+
+    /// The last sequence that may be delivered, and when it is more.
+    fn released(&self) -> (u64, Option<Instant>) {
+        let shared = Arc::clone(&lock(&self.core).shared);
+        lock(&shared.hold).release(Instant::now())
+    }
+
     /// Whether everything that is durable is in finished delivery batches.
     pub fn is_drained(&self) -> bool {
         let shared = Arc::clone(&lock(&self.core).shared);
@@ -157,20 +166,6 @@ impl Reader {
     /// A handle on what lies in quarantine.
     pub fn quarantine(&self) -> Quarantine {
         Quarantine(Arc::clone(&lock(&self.core).shared))
-    }
-
-    fn ready(&mut self, now: Durable, limits: &DeliveryLimits) -> bool {
-        let core = lock(&self.core);
-        if core.state.open.is_some() || core.more || core.lookahead.is_some() {
-            return true;
-        }
-        if now.last <= core.seen.last {
-            return false;
-        }
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        now.rows - core.seen.rows >= limits.max_rows
-            || now.bytes - core.seen.bytes >= limits.max_bytes
-            || since.elapsed() >= limits.linger
     }
 }
 
@@ -215,8 +210,13 @@ async fn blocking<T: Send + 'static>(
 }
 
 impl Core {
-    fn delivery(&mut self, limits: &DeliveryLimits) -> Result<Option<DeliveryBatch>, ReadError> {
-        let result = if self.state.open.is_some() { self.resume().map(Some) } else { self.form(limits) };
+    /// Whether there may be something to hand out.
+    fn may_deliver(&self, released: u64) -> bool {
+        self.state.open.is_some() || self.more || released > self.seen
+    }
+
+    fn delivery(&mut self, limits: &DeliveryLimits, released: u64) -> Result<Option<DeliveryBatch>, ReadError> {
+        let result = if self.state.open.is_some() { self.resume().map(Some) } else { self.form(limits, released) };
         if result.is_err() {
             self.rewind(); // Frames that were taken for this delivery batch come again.
         }
@@ -241,22 +241,21 @@ impl Core {
         Ok(builder.into_delivery(&open, true))
     }
 
-    fn form(&mut self, limits: &DeliveryLimits) -> Result<Option<DeliveryBatch>, ReadError> {
-        let durable = *self.shared.durable.borrow();
+    fn form(&mut self, limits: &DeliveryLimits, released: u64) -> Result<Option<DeliveryBatch>, ReadError> {
         let mut builder = DeliveryBatchBuilder::default();
         self.more = false;
         loop {
             match self.next_frame()? {
-                Some(frame) if builder.admits(&frame, limits) => builder.add(frame),
-                Some(frame) => {
-                    self.lookahead = Some(frame);
-                    break;
-                }
-                None => {
-                    self.seen = durable;
+                Some(frame) if frame.sequence <= released && builder.admits(&frame, limits) => builder.add(frame),
+                other => {
+                    self.more = other.as_ref().is_some_and(|frame| frame.sequence <= released);
+                    self.lookahead = other;
                     break;
                 }
             }
+        }
+        if !self.more {
+            self.seen = released;
         }
         let (passed, rows) = match &self.lookahead {
             Some(frame) => (frame.sequence - 1, self.cursor.rows() - u64::from(frame.rows)),

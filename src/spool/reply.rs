@@ -6,7 +6,8 @@ use tokio::sync::oneshot;
 
 use super::frame::{MAX_APPEND_BYTES, MAX_COMMIT_FRAMES};
 
-/// Sequences that an append was given. They are in order and have no hole between them.
+/// The sequences of the commit that made an append durable: its frames are among them, in no order. They have no hole
+/// between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// Of its first frame.

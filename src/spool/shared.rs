@@ -10,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::accounting::{Outcomes, RowAccounting};
 use super::frame::Frame;
+use super::hold::Hold;
 use super::io::{Io, Lock};
 use super::quarantine::{purge, set_aside};
 use super::reply::{AppendError, Reply};
@@ -111,12 +112,10 @@ impl Inventory {
     }
 }
 
-/// What the reader is woken with. Rows and bytes count from the start of this process.
+/// What the reader is woken with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Durable {
     pub(super) last: u64,
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
     pub(super) closed: bool,
 }
 
@@ -128,6 +127,7 @@ pub(super) struct Shared {
     pub(super) work: Condvar,
     pub(super) inventory: Mutex<Inventory>,
     pub(super) arrivals: Mutex<Arrivals>,
+    pub(super) hold: Mutex<Hold>,
     /// The hashes of requests that were durable when the spool was opened, until somebody takes them.
     pub(super) remembered: Mutex<Vec<u64>>,
     pub(super) durable: watch::Sender<Durable>,

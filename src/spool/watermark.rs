@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// How many appends are distinguished. Beyond that, appends that arrived close together share the earliest arrival: six
+/// How many commits are distinguished. Beyond that, commits that arrived close together share the earliest arrival: six
 /// hours of outage at a grain of some five seconds. The memory stays flat and the watermark errs on the early side.
 const MAX_PENDING: usize = 4096;
 
@@ -17,7 +17,7 @@ const MAX_LEAD_MS: i64 = 60_000;
 /// Arrivals that are not settled.
 pub(super) struct Arrivals {
     in_flight: BTreeMap<i64, u32>,
-    /// The last sequence of an append and its arrival, by sequence.
+    /// The last sequence of a commit and its earliest arrival, by sequence.
     pending: VecDeque<(u64, i64)>,
     /// Neighbours that arrived within this many milliseconds of each other are one entry.
     grain_ms: u64,
@@ -52,7 +52,8 @@ impl Arrivals {
         }
     }
 
-    /// The append is durable up to this sequence; appends become durable in the order of their sequences.
+    /// A commit is durable up to this sequence, and the earliest of its appends arrived then. Commits become durable in the
+    /// order of their sequences.
     pub(super) fn durable(&mut self, last_sequence: u64, counted_ms: i64) {
         self.push(last_sequence, counted_ms);
         while self.pending.len() > MAX_PENDING {

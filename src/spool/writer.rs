@@ -114,7 +114,7 @@ impl Ticket {
 
     /// Resolves once the frames are on the disk: `Ok` says that they survive `kill -9` and a power cut.
     ///
-    /// The frames get consecutive sequences. They wait from now on, not from the future's first poll; dropping it takes
+    /// The frames lie among those of their commit, in a random order. They wait from now on, not from the future's first poll; dropping it takes
     /// nothing back.
     pub fn append(self, frames: Vec<Frame>) -> impl Future<Output = Result<Appended, AppendError>> + Send + use<> {
         self.append_as(None, frames)

@@ -98,9 +98,9 @@ pub(super) struct Lists {
 impl Lists {
     pub(super) fn new(config: &Config) -> Self {
         let Wall { identified_databases, identified_roles, other_databases, service_accounts, .. } = &config.wall;
-        let is_cluster = config.vault.as_ref().is_some_and(|vault| vault.cluster.is_some());
+        let is_cluster = config.vault.cluster.is_some();
         let vaults: Vec<_> = [VAULT.to_owned()].into_iter().chain(is_cluster.then(|| local(VAULT))).collect();
-        let configured = [&config.vault, &config.stats].into_iter().flatten().map(|server| server.user.clone());
+        let configured = config.vault.user.iter().chain(config.stats.as_ref().map(|server| &server.user)).cloned();
         Self {
             own: vaults.iter().cloned().chain([STATS.to_owned()]).collect(),
             vaults,

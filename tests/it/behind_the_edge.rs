@@ -150,16 +150,17 @@ async fn a_server_that_cannot_be_used_keeps_no_beacon_from_being_taken_and_deliv
     let (right, away) = (certified(&engine, folder, "localhost").await, ports::pair());
     certified(&engine, folder, "other.test").await;
     let file = |name: &str| folder.join(name).display().to_string();
-    let section = |name: &str, url: &str, password: &str, rest: &str| {
-        format!("\n[{name}]\nurl = \"{url}\"\nuser = \"{USER}\"\npassword_file = \"{}\"\n{rest}", file(password))
+    let section = |header: &str, url: &str, password: &str, rest: &str| {
+        format!("{header}url = \"{url}\"\nuser = \"{USER}\"\npassword_file = \"{}\"\n{rest}", file(password))
     };
+    // The configuration ends with the section of the vault.
     let vault = section(
-        "vault",
+        "",
         &format!("https://localhost:{right}"),
         "vault.password",
         &format!("ca_file = \"{}\"\n", file("ca.pem")),
     );
-    let stats = section("stats", &format!("http://127.0.0.1:{away}"), "stats.password", "");
+    let stats = section("[stats]\n", &format!("http://127.0.0.1:{away}"), "stats.password", "");
     ground.write("stats.password", PASSWORD);
     // The volume of the audit log's heads is not mounted.
     let heads = folder.join("elsewhere/audit.heads");

@@ -53,7 +53,7 @@ fn the_service_may_write_and_bind_what_its_configuration_names() {
 #[test]
 fn the_containers_have_the_stores_secrets_and_folders_that_the_configuration_names() {
     let (compose, config) = (read("compose.yaml"), config("tamga.compose.toml"));
-    for (name, store) in [("vault", config.vault), ("stats", config.stats)] {
+    for (name, store) in [("vault", config.vault.server()), ("stats", config.stats)] {
         let store = store.expect("both stores are servers");
         assert_eq!(store.url, format!("http://{name}:8123"));
         assert!(compose.contains(&format!("\n  {name}:\n")), "a service called {name}");

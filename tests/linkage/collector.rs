@@ -66,7 +66,7 @@ impl Collector {
             "[server]\nlisten = '127.0.0.1:0'\nadmin_listen = '127.0.0.1:{}'\ntrusted_proxies = ['127.0.0.0/8']\n\
              [limits]\nnetwork_per_s = 0\nvisitor_events_per_h = 0\n\
              [data]\ndir = '{}'\n[keys]\ndir = '{}'\n[geo]\nplace = ['{fixture}/city-ipv4.mmdb']\nprovider = ['{fixture}/asn.mmdb']\n\
-             [engine]\nvault_listen = '127.0.0.1:{}'\nstats_listen = '127.0.0.1:{}'\nprogram = '{}'\n[wall]\nverify_every_h = 0\n",
+             [engine]\nvault_listen = '127.0.0.1:{}'\nstats_listen = '127.0.0.1:{}'\nprogram = '{}'\n[wall]\nverify_every_h = 0\n[vault]\nlinger_s = 1\n",
             ports[0],
             data.display(),
             keys.display(),

@@ -34,7 +34,7 @@ fn open_sim(sim: &Sim) -> (Writer, Reader, Recovery) {
 }
 
 fn limits() -> DeliveryLimits {
-    DeliveryLimits { max_rows: 100, max_bytes: 1 << 20, max_batches: 16, linger: Duration::ZERO }
+    DeliveryLimits { max_rows: 100, max_bytes: 1 << 20, max_batches: 16 }
 }
 
 fn frame(stream: &str, rows: &[&str]) -> Frame {

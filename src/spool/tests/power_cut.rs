@@ -147,8 +147,10 @@ struct World {
     store: HashMap<u64, Vec<Vec<u8>>>,
     /// Tombstones by sequence.
     erased: BTreeMap<u64, u64>,
-    /// The highest id that was ever delivered.
-    highest: u64,
+    /// The first id of each call of appends. Only frames of one call may share a commit and be mixed.
+    calls: BTreeSet<u64>,
+    /// The last call of which something was delivered, and the last tombstone.
+    highest: (u64, u64),
     /// The delivery batch that was handed out and is not known to be finished, and whether finishing it was tried.
     open: Option<(Seen, bool)>,
     /// An opening could not sync what a killed process had left in the page cache, unanswered: a power cut that takes
@@ -244,6 +246,7 @@ impl World {
     /// Appends several at once, some of which may be refused.
     async fn append(&mut self, writer: &Writer, rng: &mut Rng) -> bool {
         let mut appends = tokio::task::JoinSet::new();
+        self.calls.insert(self.next_id + 1);
         for _ in 0..=rng.below(4) {
             let (ids, frames) = self.frames(rng);
             let ticket = writer.enter(0);
@@ -295,15 +298,24 @@ impl World {
         let stones = seen.tombstones.iter().map(|(_, payload)| id(payload));
         let (first_stone, last_row) = (stones.clone().min(), ids.clone().max());
         assert!(first_stone.is_none_or(|stone| last_row.is_none_or(|row| row < stone)), "rows come before tombstones");
-        let lowest = ids.clone().chain(stones.clone()).min().unwrap();
-        assert!(delivery.resumed || lowest > self.highest, "deliveries come in order");
-        self.highest = self.highest.max(ids.chain(stones).max().unwrap());
+        let all = ids.chain(stones.clone());
+        let (lowest, highest) = (all.clone().min().unwrap(), self.call(all.max().unwrap()));
+        assert!(
+            delivery.resumed || (self.call(lowest) >= self.highest.0 && lowest > self.highest.1),
+            "deliveries come in order"
+        );
+        self.highest = (self.highest.0.max(highest), self.highest.1.max(stones.max().unwrap_or(0)));
         self.open = Some((seen, true));
         if reader.finish(&delivery).await.is_err() {
             return false;
         }
         self.open = None;
         true
+    }
+
+    /// The call of appends that an id belongs to, by its first id.
+    fn call(&self, id: u64) -> u64 {
+        *self.calls.range(..=id).next_back().expect("each id belongs to a call")
     }
 
     fn store(&mut self, value: u64, rows: &[Vec<u8>]) {

@@ -16,7 +16,7 @@ use jiff::civil::Date;
 
 use super::status::Topic;
 use crate::record::{self, Stream, Table};
-use crate::spool::StreamBatch;
+use crate::spool::{StreamBatch, shuffle};
 
 /// Bytes of the column `batch`.
 const VALUE_BYTES: usize = 8;
@@ -85,7 +85,9 @@ impl InsertBatch {
         let stream = Stream::parse(first.stream.as_str()).ok_or(PrepareError::Stream)?;
         // The spool keeps four bytes for the length of a row. They pay for half of its batch value here.
         let bytes: usize = batches.iter().map(|batch| batch.bytes()).sum();
-        let rows = batches.iter().flat_map(|batch| batch.iter().map(|row| (batch.value, row)));
+        let mut rows: Vec<_> = batches.iter().flat_map(|batch| batch.iter().map(|row| (batch.value, row))).collect();
+        mix(&mut rows, &first.token);
+        let rows = rows.into_iter();
         let target = (stream.table, stream.site.as_str(), stream.day, schema_version);
         let prepared =
             Self::of_rows(target, first.token.clone(), bytes + bytes / 8, rows).ok_or(PrepareError::Schema)?;
@@ -184,6 +186,18 @@ impl InsertBatch {
     }
 }
 
+/// Puts rows into an order that follows from the token alone. So a restarted program sends the same pieces, and the rows
+/// of one beacon lie at unrelated places of their inserts.
+fn mix<T>(rows: &mut [T], token: &str) {
+    let mut hasher = blake3::Hasher::new_derive_key("tamga store 1: the order of the rows of an insert");
+    let mut numbers = hasher.update(token.as_bytes()).finalize_xof();
+    shuffle(rows, || {
+        let mut bytes = [0; 8];
+        numbers.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    });
+}
+
 /// A value of the column `batch` that follows from a secret hash and a number. It is never zero.
 pub(super) fn batch_value(hash: &blake3::Hash, number: u64) -> u64 {
     let keyed = blake3::keyed_hash(hash.as_bytes(), &number.to_le_bytes());
@@ -232,6 +246,21 @@ pub(super) mod tests {
         expected.extend_from_slice(&values[0].to_le_bytes());
         assert_eq!(batch.body(&(1..3)), expected);
         assert_eq!(batch.identity(&(0..2)).values.len(), 2, "rows of two streams are not linked");
+    }
+
+    #[test]
+    fn rows_lie_in_an_order_that_only_the_token_decides() {
+        let order = |token: &str| {
+            let mut rows: Vec<u32> = (0..100).collect();
+            mix(&mut rows, token);
+            rows
+        };
+        let mut all = order("a");
+        assert_eq!(all, order("a"));
+        let same_place = all.iter().zip(order("b")).filter(|(one, other)| **one == *other).count();
+        assert!(same_place < 15, "{same_place} of 100 rows lie at the same place of two inserts");
+        all.sort_unstable();
+        assert_eq!(all, (0..100).collect::<Vec<_>>());
     }
 
     #[test]

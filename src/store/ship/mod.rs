@@ -140,9 +140,9 @@ impl Shipper {
     /// watermark are in the vault. It does not promise to send nothing later: after a restart the node accepts beacons before
     /// it can reach the vault to withdraw such a promise.
     async fn drain(&mut self, reader: &mut Reader) {
-        let limits = DeliveryLimits { linger: Duration::ZERO, ..self.limits };
+        reader.release_all();
         while !reader.is_drained() {
-            let Ok(Some(delivery)) = reader.next_delivery(&limits).await else { return };
+            let Ok(Some(delivery)) = reader.next_delivery(&self.limits).await else { return };
             if self.ship(reader, delivery).await.is_err() {
                 return;
             }

@@ -86,6 +86,7 @@ fn facts() -> BTreeMap<&'static str, u64> {
         ("step", constant("src/publish/", "STEP")),
         ("network cap", constant("src/publish/", "NETWORK_CAP")),
         ("vault at most", constant("src/publish/", "VAULT_DAYS")),
+        ("linger", config.vault.linger_s.into()),
         ("vault hours", config.retention.vault_hours.into()),
         ("vault hours at most", constant("src/config/", "MOST_VAULT_HOURS")),
         ("stats months", config.retention.stats_months.into()),

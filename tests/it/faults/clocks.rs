@@ -135,11 +135,12 @@ async fn a_server_with_another_time_is_named_and_nothing_is_published_or_destroy
     let (engine, ground, orders) = (Engine::start(), Ground::new(), Orders::new(folder.path(), "clock"));
     ground.write("server.password", PASSWORD);
     let file = ground.folder.path().join("server.password");
-    let server = |name: &str| {
+    // The configuration ends with the section of the vault.
+    let server = |header: &str| {
         let (url, file) = (engine.url(), file.display());
-        format!("\n[{name}]\nurl = \"{url}\"\nuser = \"{USER}\"\npassword_file = \"{file}\"\n")
+        format!("{header}url = \"{url}\"\nuser = \"{USER}\"\npassword_file = \"{file}\"\n")
     };
-    ground.write("tamga.toml", &(ground.config() + &server("vault") + &server("stats")));
+    ground.write("tamga.toml", &(ground.config() + &server("") + &server("[stats]\n")));
     // From the first start on, so that the node has no other time to believe.
     orders.move_clock(2 * DAY_S);
     let program = start(&ground, &orders);

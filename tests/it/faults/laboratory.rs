@@ -154,15 +154,15 @@ impl Laboratory {
         let path = folder.path().display();
         let behind = match stores {
             Stores::Embedded => format!(
-                "[engine]\nvault_listen = \"127.0.0.1:{}\"\nstats_listen = \"127.0.0.1:{}\"\nlibrary = \"{}\"\n",
+                "[vault]\nlinger_s = 1\n[engine]\nvault_listen = \"127.0.0.1:{}\"\nstats_listen = \"127.0.0.1:{}\"\nlibrary = \"{}\"\n",
                 ports::pair(),
                 ports::pair(),
                 library().display()
             ),
-            Stores::Vault => ["vault", "stats"]
-                .map(|store| {
+            Stores::Vault => ["[vault]\nlinger_s = 1\n", "[stats]\n"]
+                .map(|section| {
                     format!(
-                        "[{store}]\nurl = \"{}\"\nuser = \"{USER}\"\npassword_file = \"{path}/service.password\"\n",
+                        "{section}url = \"{}\"\nuser = \"{USER}\"\npassword_file = \"{path}/service.password\"\n",
                         vault.url()
                     )
                 })

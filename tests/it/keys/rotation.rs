@@ -88,7 +88,7 @@ impl Process {
 
     async fn rows(&mut self) -> Rows {
         let mut rows = Rows::default();
-        let limits = DeliveryLimits { linger: Duration::ZERO, ..DeliveryLimits::default() };
+        let limits = DeliveryLimits::default();
         while self.writer.usage().pending_frames > 0 {
             let delivery = self.reader.next_delivery(&limits).await.unwrap().unwrap();
             rows.add(&delivery);

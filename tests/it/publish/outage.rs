@@ -38,9 +38,14 @@ impl Ground {
 
     async fn serve(&self, clock: &Clock, vault_is_away: bool) -> Running {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
-        let mut text = format!(
+        let away = if vault_is_away {
+            format!("url = 'http://127.0.0.1:1'\nuser = 'tamga'\npassword_file = '{}'\n", path("password"))
+        } else {
+            String::new()
+        };
+        let text = format!(
             "[server]\nlisten = '127.0.0.1:0'\nadmin_listen = '127.0.0.1:0'\ntrusted_proxies = ['127.0.0.0/8']\n\
-             [limits]\nnetwork_per_s = 0\nvisitor_events_per_h = 0\n[publish]\nnode_timeout_s = 0\n[wall]\nverify_every_h = 0\n\
+             [limits]\nnetwork_per_s = 0\nvisitor_events_per_h = 0\n[publish]\nnode_timeout_s = 0\n[wall]\nverify_every_h = 0\n[vault]\nlinger_s = 1\n{away}\
              [data]\ndir = '{}'\n[keys]\ndir = '{}'\n\
              [engine]\nvault_listen = '127.0.0.1:0'\nstats_listen = '127.0.0.1:0'\nprogram = '{}'\nlibrary = '{}'\n\
              [[site]]\ndomain = '{SITE}'\npublic_url = 'https://t.{SITE}'\norigins = ['{ORIGIN}']\n\
@@ -50,10 +55,6 @@ impl Ground {
             programs::engine().display(),
             library().display(),
         );
-        if vault_is_away {
-            let password = path("password");
-            text += &format!("[vault]\nurl = 'http://127.0.0.1:1'\nuser = 'tamga'\npassword_file = '{password}'\n");
-        }
         let config = Config::parse(&text, &self.folder.path().join("tamga.toml"), std::iter::empty()).unwrap();
         serve::start(config, clock.clone()).await.unwrap()
     }

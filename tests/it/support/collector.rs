@@ -169,7 +169,7 @@ impl Edge {
     pub(crate) async fn rows(&self) -> Rows {
         let mut rows = Rows::default();
         let mut reader = self.reader.lock().await;
-        let limits = DeliveryLimits { linger: Duration::ZERO, ..DeliveryLimits::default() };
+        let limits = DeliveryLimits::default();
         while self.writer.usage().pending_frames > 0 {
             let delivery = reader.next_delivery(&limits).await.unwrap().unwrap();
             rows.add(&delivery);

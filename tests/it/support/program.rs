@@ -67,6 +67,9 @@ library = "{library}"
 
 [keys]
 dir = "{keys}"
+
+[vault]
+linger_s = 1
 "#,
             data = self.data().display(),
             place = fixture("city-ipv4.mmdb"),
@@ -80,9 +83,10 @@ dir = "{keys}"
     pub(crate) fn send_stores_away(&self) {
         self.write("password", "x");
         let password = self.folder.path().join("password");
-        let away = ["vault", "stats"].map(|name| {
+        // The configuration ends with the section of the vault.
+        let away = ["", "[stats]\n"].map(|section| {
             let password = password.display();
-            format!("\n[{name}]\nurl = \"http://127.0.0.1:1\"\nuser = \"tamga\"\npassword_file = \"{password}\"\n")
+            format!("{section}url = \"http://127.0.0.1:1\"\nuser = \"tamga\"\npassword_file = \"{password}\"\n")
         });
         self.write("tamga.toml", &(self.config() + &away.concat()));
     }

@@ -105,7 +105,7 @@ impl Ship {
             }
         });
         let stop = CancellationToken::new();
-        let limits = DeliveryLimits { linger: Duration::from_millis(5), max_rows: 40, ..DeliveryLimits::default() };
+        let limits = DeliveryLimits { max_rows: 40, ..DeliveryLimits::default() };
         let shipper =
             Shipper::new(store, "node", clock(), &folder.join("dead-letters"), news, stop.clone()).with_limits(limits);
         Self { status: shipper.status(), task: runtime.spawn(shipper.run(reader)), stop, runtime: Some(runtime) }

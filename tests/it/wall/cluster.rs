@@ -72,7 +72,7 @@ async fn the_tables_behind_those_of_a_cluster_are_examined() {
     let found = verify::examine(&world.subject()).await.names_of_broken();
     assert!(found.contains(&"apart-databases"), "{found:?}");
 
-    world.config.vault.as_mut().unwrap().cluster = Some("c".to_owned());
+    world.config.vault.cluster = Some("c".to_owned());
     let clean = verify::examine(&world.subject()).await;
     assert!(clean.is_whole(), "{}", verify::text(&clean, false));
     for (plant, undo, rules) in BREACHES {

@@ -217,7 +217,7 @@ fn the_wall_is_whole_where_nothing_was_done_and_the_verbs_say_what_they_do() {
             std::fs::write(&password, "x").unwrap();
             let server =
                 format!("url = 'http://127.0.0.1:9'\nuser = 'tamga'\npassword_file = '{}'\n", password.display());
-            let config = ground.config() + "[vault]\n" + &server + "[stats]\n" + &server;
+            let config = ground.config() + &server + "[stats]\n" + &server;
             std::fs::write(ground.folder.path().join("servers.toml"), config).unwrap();
             ground.folder.path().join("servers.toml")
         })
