@@ -21,6 +21,7 @@ mod faults;
 mod fuzz;
 mod identity;
 mod identity_modes;
+mod insider;
 mod journey;
 mod keys;
 mod made_up;

@@ -257,24 +257,3 @@ pub(crate) fn is_right(secret: &Secret, guess: &BTreeMap<&'static str, String>, 
         }
     }
 }
-
-/// The candidates of a day in the vault, for its administrator: the visits to the payment page, by network class. Place, client and
-/// hour lie under other pseudonyms, so nothing of the payment log is beside them.
-pub(crate) struct Vault(HashMap<u8, u32>);
-
-impl Vault {
-    pub(crate) fn new(networks: impl Iterator<Item = u8>) -> Self {
-        let mut candidates = HashMap::new();
-        networks.for_each(|network| *candidates.entry(network).or_default() += 1);
-        Self(candidates)
-    }
-
-    /// The chance of picking the right row on the day of the payment. Who has the key knows the network's byte.
-    pub(crate) fn chance(&self, network: Option<u8>) -> f64 {
-        let alike = match network {
-            Some(network) => self.0.get(&network).copied().unwrap_or(0),
-            None => self.0.values().sum(),
-        };
-        if alike == 0 { 0.0 } else { 1.0 / f64::from(alike) }
-    }
-}

@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::programs;
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt as _, Full};
@@ -20,6 +19,8 @@ use tamga::config::Config;
 use tamga::serve::{self, Running};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+
+use super::programs;
 
 /// Browsers that send at once.
 const AT_ONCE: usize = 256;
@@ -45,8 +46,8 @@ pub(crate) struct Collector {
     begin: Timestamp,
     client: Client<HttpConnector, Full<Bytes>>,
     ports: [u16; 3],
-    pub(crate) keys: PathBuf,
-    data: PathBuf,
+    keys: PathBuf,
+    pub(crate) data: PathBuf,
     _folders: [TempDir; 2],
 }
 
@@ -93,6 +94,40 @@ impl Collector {
         Ok(Self { running, clock, begin, client, ports, keys, data, _folders: folders })
     }
 
+    /// The date of a day since the beginning.
+    pub(crate) fn date(&self, day: usize) -> String {
+        let zone = jiff::tz::TimeZone::get("Asia/Almaty").expect("bundled");
+        self.at(day as i64 * super::world::DAY_MS).to_zoned(zone).date().to_string()
+    }
+
+    /// The day's key of a site, as a thief takes it who reads the memory-backed folder at that day's end.
+    pub(crate) fn stolen_key(&self, site: &str) -> Option<[u8; 32]> {
+        let mut found: Vec<_> =
+            std::fs::read_dir(&self.keys).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        let is_of_site = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&format!("{site}.")))
+        };
+        found.retain(is_of_site);
+        found.sort();
+        std::fs::read(found.last()?).ok()?.try_into().ok()
+    }
+
+    /// Waits until the vault has all rows that were accepted.
+    pub(crate) async fn stored(&self) -> anyhow::Result<()> {
+        let began = Instant::now();
+        loop {
+            let metrics = self.metrics().await?;
+            let figure =
+                |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+            let (accepted, stored) = (figure("tamga_rows_accepted_total "), figure("tamga_rows_stored "));
+            if accepted.is_some_and(|rows| rows > 0) && accepted == stored {
+                return Ok(());
+            }
+            anyhow::ensure!(began.elapsed() < Duration::from_secs(600), "{stored:?} of {accepted:?} rows are stored");
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    }
+
     pub(crate) fn begin_second(&self) -> i64 {
         self.begin.as_second()
     }
@@ -100,10 +135,15 @@ impl Collector {
     /// Sends beacons, which are in the order of time. Returns how many were accepted.
     pub(crate) async fn play(&self, beacons: Vec<Beacon>, jars: &mut HashMap<u64, String>) -> u64 {
         let mut accepted = 0;
+        let (all, mut said) = (beacons.len(), Instant::now());
         let mut beacons = beacons.into_iter().peekable();
-        while let Some(first) = beacons.peek() {
-            let slice = first.at / SLICE_MS;
-            self.clock.advance_to(self.at(first.at));
+        while let Some(at) = beacons.peek().map(|first| first.at) {
+            if said.elapsed() > Duration::from_secs(30) {
+                said = Instant::now();
+                println!("  {} of {all} beacons are still to be sent", beacons.len());
+            }
+            let slice = at / SLICE_MS;
+            self.clock.advance_to(self.at(at));
             // Of one browser one after the other; of many at once.
             let mut by_browser: HashMap<u64, Vec<Beacon>> = HashMap::new();
             while let Some(beacon) = beacons.next_if(|beacon| beacon.at / SLICE_MS == slice) {

@@ -9,12 +9,17 @@
 
 #![allow(clippy::print_stdout, reason = "a measurement prints")]
 
+mod at_rest;
 mod attack;
 mod bounds;
 mod collector;
 mod colluder;
+mod insider;
 mod judge;
+mod mirror;
 mod nminus1;
+mod parts;
+mod picture;
 #[path = "../it/support/programs.rs"]
 #[allow(dead_code, reason = "the integration tests start more programs")]
 mod programs;
@@ -24,8 +29,9 @@ mod world;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
-use attack::{Counts, FIELDS, GUESSES, Vault};
+use attack::{Counts, FIELDS, GUESSES};
 use collector::{Beacon, Collector};
+use insider::{Copy, Insider, Target};
 use judge::Rate;
 use nminus1::Trap;
 use report::{Figures, Scale};
@@ -55,11 +61,13 @@ fn main() -> anyhow::Result<()> {
     if write {
         let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
         std::fs::write(format!("{docs}/linkage.md"), &text)?;
-        std::fs::write(format!("{docs}/linkage.svg"), report::picture(&figures))?;
+        std::fs::write(format!("{docs}/linkage.svg"), picture::picture(&figures))?;
     }
     let void: Vec<_> =
         figures.scales.iter().filter(|scale| scale.naive.share() < 0.97).map(|scale| scale.visits).collect();
     anyhow::ensure!(void.is_empty(), "the run is void: the positive control is below 97 % at {void:?} visits a day");
+    let weak = figures.scales.iter().find(|scale| scale.visits <= 500 && scale.insider.former.share() < 0.95);
+    anyhow::ensure!(weak.is_none(), "the run is void: the insider links less than 95 % in the former schema");
     let over = figures.over_the_bars();
     anyhow::ensure!(over.is_empty(), "over the bars: {}", over.join("; "));
     Ok(())
@@ -84,19 +92,19 @@ async fn run(scales: &[(usize, usize)]) -> anyhow::Result<Figures> {
     }
     let trap = Trap::new();
     let mut sites: Vec<_> = worlds.iter().map(|world| world.site.clone()).chain(Trap::sites()).collect();
-    sites.push(colluder::SITE.to_owned());
+    sites.extend([colluder::SITE, mirror::SITE].map(str::to_owned));
     let collector = Collector::start(&sites).await?;
     let days = worlds.iter().map(|world| world.days).max().unwrap_or(1);
     let mut beacons: Vec<Beacon> =
-        worlds.iter().enumerate().flat_map(|(number, world)| beacons(number, world)).collect();
+        worlds.iter().enumerate().flat_map(|(number, world)| world.beacons(number)).collect();
     beacons.extend(trap.beacons());
     beacons.extend(colluder::beacons());
     beacons.sort_by_key(|beacon| beacon.at);
     println!("{} sites, {days} days, {} beacons", sites.len(), beacons.len());
 
-    let mut vaults: HashMap<(usize, usize), Vault> = HashMap::new();
-    let mut keys: HashMap<(usize, usize), [u8; 32]> = HashMap::new();
-    let mut figures = Figures::default();
+    let mut figures = Figures { delays: parts::delays().await?, ..Figures::default() };
+    println!("rows were under way for {:.1?} s", figures.delays);
+    let mut insiders: BTreeMap<usize, Insider> = BTreeMap::new();
     let (sent, mut accepted, mut jars) = (beacons.len(), 0, HashMap::new());
     let mut rest = beacons.into_iter().peekable();
     for day in 0..days {
@@ -105,79 +113,45 @@ async fn run(scales: &[(usize, usize)]) -> anyhow::Result<Figures> {
         let count = today.len();
         accepted += collector.play(today, &mut jars).await;
         let active: Vec<_> = worlds.iter().enumerate().filter(|(_, world)| day < world.days).collect();
-        for (number, world) in &active {
-            if let Some(key) = stolen_key(&collector, &world.site) {
-                keys.insert((*number, day), key);
-            }
+        let mut of_days = Vec::new();
+        for (number, world) in active {
+            let key = collector.stolen_key(&world.site).ok_or_else(|| anyhow::anyhow!("{} has no key", world.site))?;
+            let targets = [false, true].map(|has_key| Target::all(world, number, day, &key, has_key));
+            at_rest::spool(&collector, &targets[0], &mut figures.at_rest)?;
+            of_days.push((world, targets));
         }
         collector.publish(day + 1, sites.len()).await?;
-        for (number, world) in &active {
-            vaults.insert((*number, day), vault(&collector, &world.site).await?);
+        let mut copies = Vec::new();
+        for (world, [targets, with_key]) in of_days {
+            let copy = Copy::take(&collector, &world.site, &collector.date(day)).await?;
+            insiders.entry(world.visits_per_day).or_default().attack(&copy, &targets, &with_key);
+            copies.push(copy);
             if day == 0 {
                 let bounded = bounds::attack(&collector, world).await?;
                 let of = figures.bounds.entry(world.visits_per_day).or_default();
                 *of = [of[0] + bounded.0, of[1] + bounded.1];
             }
         }
+        if day == 0 || day + 1 == days {
+            at_rest::others(&collector, &copies.iter().collect::<Vec<_>>(), &mut figures.at_rest).await?;
+        }
         println!("day {day}: {count} beacons, {:.0} s since the beginning", began.elapsed().as_secs_f64());
     }
     println!("{accepted} of {sent} beacons accepted");
     for &(visits, _) in scales {
         let of: Vec<_> = worlds.iter().enumerate().filter(|(_, world)| world.visits_per_day == visits).collect();
-        figures.scales.push(scale(&collector, visits, &of, &vaults, &keys).await?);
+        let insider = insiders.remove(&visits).unwrap_or_default();
+        println!("{visits} visits a day: columns that join: {:?}", insider.joining());
+        figures.scales.push(scale(&collector, visits, &of, insider, &figures.delays).await?);
     }
     figures.traps = trap.judge(&collector).await?;
     figures.oracles = oracles(&collector).await;
     figures.markers = colluder::markers(&collector).await?;
     figures.metrics = colluder::metrics(&collector, days).await?;
+    figures.mirrored = mirror::attack(&collector, days as i64 * DAY_MS + 20 * 3_600_000).await?;
     figures.seconds = began.elapsed().as_secs();
     collector.stop().await?;
     Ok(figures)
-}
-
-/// The day's key of a site, as a thief takes it who reads the memory-backed folder at that day's end.
-fn stolen_key(collector: &Collector, site: &str) -> Option<[u8; 32]> {
-    let mut found: Vec<_> =
-        std::fs::read_dir(&collector.keys).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    found.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&format!("{site}."))));
-    found.sort();
-    std::fs::read(found.last()?).ok()?.try_into().ok()
-}
-
-fn beacons(number: usize, world: &World) -> Vec<Beacon> {
-    let mut out = Vec::new();
-    for (visit, truth) in world.visits.iter().enumerate() {
-        let device = &world.devices[truth.device];
-        let last = truth.views.len() - 1;
-        for (at, (when, path)) in truth.views.iter().enumerate() {
-            let referrer = if at == 0 { truth.secret.source } else { world.site.as_str() };
-            let leaves = (at == last && !truth.secret.out.is_empty()).then_some(truth.secret.out);
-            let view = ((number as u64) << 48) ^ ((visit as u64) << 8) ^ at as u64;
-            out.push(Beacon {
-                at: *when,
-                browser: ((number as u64) << 40) | truth.device as u64,
-                site: world.site.clone(),
-                address: device.address,
-                agent: device.agent.text(),
-                body: world::beacon(&world.site, view, path, referrer, leaves),
-                refuses: device.refuses,
-            });
-        }
-    }
-    out
-}
-
-async fn vault(collector: &Collector, site: &str) -> anyhow::Result<Vault> {
-    #[derive(serde::Deserialize)]
-    struct Row {
-        network: u8,
-    }
-    let sql = format!(
-        "SELECT any(network) AS network FROM events \
-         WHERE site = '{site}' AND type = 'view' AND path = '/pay/:order' GROUP BY visit"
-    );
-    let rows: Vec<Row> = collector.administrator(&sql).await?;
-    Ok(Vault::new(rows.into_iter().map(|row| row.network)))
 }
 
 /// Everything about one scale, over its seeds.
@@ -185,13 +159,13 @@ async fn scale(
     collector: &Collector,
     visits: usize,
     worlds: &[(usize, &World)],
-    vaults: &HashMap<(usize, usize), Vault>,
-    keys: &HashMap<(usize, usize), [u8; 32]>,
+    insider: Insider,
+    delays: &[f64],
 ) -> anyhow::Result<Scale> {
-    let mut figures = Scale { visits, days: worlds[0].1.days, seeds: worlds.len(), ..Scale::default() };
+    let mut figures = Scale { visits, days: worlds[0].1.days, seeds: worlds.len(), insider, ..Scale::default() };
     let mut naive: HashMap<&str, Rate> = HashMap::new();
     let mut member = Vec::new();
-    for (number, world) in worlds {
+    for (_, world) in worlds {
         let is_tracked = |payment: &&Payment| !world.devices[world.visits[payment.visit].device].refuses;
         let (tracked, refused): (Vec<_>, Vec<_>) = world.payments.iter().partition(is_tracked);
         let (training, targets) = tracked.split_at(tracked.len() / 5);
@@ -228,16 +202,7 @@ async fn scale(
             }
         }
 
-        for payment in &tracked {
-            let truth = world.visits[payment.visit].paid.unwrap_or_default() / 1000;
-            let day = (truth * 1000 / DAY_MS) as usize;
-            let Some(vault) = vaults.get(&(*number, day)) else { continue };
-            let network = keys.get(&(*number, day)).map(|key| network_byte(key, payment.address));
-            let alone = Rate::sum([vault.chance(None)]);
-            let with_key = Rate::sum([vault.chance(network)]);
-            figures.administrator = figures.administrator.and(alone);
-            figures.thief = figures.thief.and(with_key);
-        }
+        figures.watched = figures.watched.and(parts::link(world, delays));
         member.extend(membership(collector, world).await?);
         figures.utility(collector, world).await?;
     }
@@ -254,15 +219,6 @@ fn chance(world: &World, target: &Payment, guess: &BTreeMap<&'static str, String
         world.payments.iter().filter(|other| other.visit != target.visit && day(other) == day(target)).collect();
     let few = others.iter().step_by(others.len() / 100 + 1);
     Rate::of(few.map(|other| attack::is_right(&world.visits[other.visit].secret, guess, None))).share()
-}
-
-/// One byte of the network of an address, as the documentation has it, by who has the day's key.
-fn network_byte(key: &[u8; 32], address: u32) -> u8 {
-    let domain = blake3::derive_key("tamga 2026-11-22 network v1", key);
-    let prefix = &address.to_be_bytes()[..3];
-    let mut hasher = blake3::Hasher::new_keyed(&domain);
-    hasher.update(&(prefix.len() as u64).to_le_bytes()).update(prefix);
-    hasher.finalize().as_bytes()[0]
 }
 
 /// What is published of the facts that an attacker is after, day by day. Tables that are not there are left out.

@@ -1,10 +1,12 @@
-//! The figures, the bars that they are held against, the table and the picture of `docs/linkage.md`.
+//! The figures, the bars that they are held against, and the text of `docs/linkage.md`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::at_rest::AtRest;
 use crate::attack::FIELDS;
 use crate::collector::Collector;
+use crate::insider::Insider;
 use crate::judge::{Rate, advantage};
 use crate::nminus1::TrapResult;
 use crate::world::World;
@@ -24,8 +26,9 @@ pub(crate) struct Scale {
     pub(crate) linked: BTreeMap<&'static str, [Rate; 3]>,
     /// By fact and attacker, likewise.
     pub(crate) inferred: BTreeMap<(&'static str, &'static str), [Rate; 2]>,
-    pub(crate) administrator: Rate,
-    pub(crate) thief: Rate,
+    pub(crate) insider: Insider,
+    /// Who watches rows arrive.
+    pub(crate) watched: Rate,
     pub(crate) membership: (f64, f64),
     /// Views sent, views published, views in named pages.
     pub(crate) views: [f64; 3],
@@ -46,6 +49,11 @@ pub(crate) struct Figures {
     pub(crate) markers: Rate,
     /// The developer's advantage from `/metrics`.
     pub(crate) metrics: (f64, f64),
+    /// For how long rows are under way until a watcher sees them, in seconds, sorted.
+    pub(crate) delays: Vec<f64>,
+    pub(crate) at_rest: AtRest,
+    /// Equal identities of mirrored view ids, and of retries.
+    pub(crate) mirrored: [Rate; 2],
     pub(crate) seconds: u64,
 }
 
@@ -53,9 +61,18 @@ pub(crate) struct Figures {
 const LINK_BAR: f64 = 0.005;
 const ADVANTAGE_BAR: f64 = 0.05;
 
+/// The share of payments that an insider may link by rows, by visits a day.
+fn insider_bar(visits: usize) -> f64 {
+    match visits {
+        0..2_000 => 0.03,
+        2_000..20_000 => 0.01,
+        _ => 0.002,
+    }
+}
+
 impl Scale {
     /// The attacker who gains most over chance.
-    fn best(&self) -> (&'static str, [Rate; 3]) {
+    pub(crate) fn best(&self) -> (&'static str, [Rate; 3]) {
         let gain = |rates: &[Rate; 3]| rates[0].share() - rates[2].share();
         let best = self.linked.iter().max_by(|one, two| gain(one.1).total_cmp(&gain(two.1)));
         best.map_or(("none", [Rate::default(); 3]), |(name, rates)| (name, *rates))
@@ -109,6 +126,9 @@ impl Figures {
             if main.interval().0 > chance.share() + LINK_BAR {
                 over.push(format!("{} visits a day: {name} links {}", scale.visits, main.shown()));
             }
+            if scale.insider.rows.share() > insider_bar(scale.visits) {
+                over.push(format!("{} visits a day: the insider links {}", scale.visits, scale.insider.rows.shown()));
+            }
             let (what, (gain, half)) = scale.inference();
             if gain - half > ADVANTAGE_BAR {
                 over.push(format!("{} visits a day: inference of {what}: {gain:.3}", scale.visits));
@@ -136,6 +156,15 @@ impl Figures {
         if self.markers.hits > 0.0 {
             over.push(format!("{} marks of the colluding developer were found again", self.markers.hits));
         }
+        if self.mirrored[0].hits > 0.0 || self.mirrored[1].hits == 0.0 {
+            over.push(format!("mirrored identities: {:?}", self.mirrored));
+        }
+        let AtRest { spool: [frames, rows], query_log: [_, of_events, marks], .. } = self.at_rest;
+        if frames == 0 || of_events == 0 || rows + marks > 0 {
+            over.push(format!(
+                "{rows} rows of {frames} frames in the spool, {marks} marks in a log of {of_events} statements"
+            ));
+        }
         if self.oracles[0] > 0 {
             over.push(format!("{} questions for rows were answered", self.oracles[0]));
         }
@@ -146,16 +175,13 @@ impl Figures {
 /// The page.
 pub(crate) fn markdown(figures: &Figures) -> String {
     let mut out = String::from(INTRODUCTION);
-    let _ = writeln!(
-        out,
-        "| visits a day | payers with telemetry / refused | naive rows | analyst, best attacker | chance | the same of those who refused | administrator with the vault | thief of the day's key |\n\
-         |---|---|---|---|---|---|---|---|"
-    );
+    out += "| visits a day | days × worlds | payments, with telemetry / refused | positive control: naive rows | analyst, best of three | chance | the same of those who refused |\n\
+            |---|---|---|---|---|---|---|\n";
     for scale in &figures.scales {
         let (name, [main, control, chance]) = scale.best();
         let _ = writeln!(
             out,
-            "| {} × {} days × {} seeds | {} / {} | {} | {} ({name}) | {:.2} % | {} | {} | {} |",
+            "| {} | {} × {} | {} / {} | {} | {} ({name}) | {:.2} % | {} |",
             scale.visits,
             scale.days,
             scale.seeds,
@@ -165,11 +191,10 @@ pub(crate) fn markdown(figures: &Figures) -> String {
             main.shown(),
             chance.share() * 100.0,
             control.shown(),
-            scale.administrator.shown(),
-            scale.thief.shown()
         );
     }
     out += "\n![Link rates by visits a day](linkage.svg)\n\nIn brackets: Wilson's intervals at 95 %. The bar for the analyst is chance + 0.5 percentage points.\n";
+    insiders(figures, &mut out);
     out += "\n## Inference, membership, and what the numbers are still good for\n\n\
             | visits a day | highest inference advantage (bar 0.05) | membership advantage (bar 0.05) | views published of views sent | views in named pages | visits published of visits sent |\n\
             |---|---|---|---|---|---|\n";
@@ -249,22 +274,88 @@ pub(crate) fn markdown(figures: &Figures) -> String {
     out
 }
 
+/// What insiders get.
+fn insiders(figures: &Figures, out: &mut String) {
+    *out += INSIDERS;
+    for scale in &figures.scales {
+        let Insider { rows, chance, former, thief, .. } = &scale.insider;
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {:.2} % | {:.1} % | {} | {} |",
+            scale.visits,
+            former.shown(),
+            rows.shown(),
+            chance.share() * 100.0,
+            insider_bar(scale.visits) * 100.0,
+            thief.shown(),
+            scale.watched.shown(),
+        );
+    }
+    let joining: Vec<_> = figures.scales.iter().flat_map(|scale| scale.insider.joining()).collect();
+    let joining = if joining.is_empty() { "none".to_owned() } else { joining.join(", ") };
+    let delay =
+        |share: f64| figures.delays.get((figures.delays.len() as f64 * share) as usize).copied().unwrap_or_default();
+    let AtRest { spool: [frames, rows], dead_letters, query_log: [lines, of_events, marks] } = figures.at_rest;
+    let [mirrored, retries] = figures.mirrored;
+    let _ = writeln!(
+        out,
+        "\nColumns that say what the payment log has: {joining}. Rows were under way for {:.1} s to {:.1} s until the watcher saw them\n\
+         (median {:.1} s).\n\n\
+         What lies beside the vault was searched for rows, and for what points at one:\n\n\
+         | place | what lay there | found |\n|---|---|---|\n\
+         | folder of the spool, copied without its key | {frames} frames | {rows} rows |\n\
+         | query log of the vault's engine | {lines} statements, {of_events} of them about `events` | {marks} pseudonyms or batches |\n\
+         | dead letters | {dead_letters} rows were refused | see below |\n\
+         | identity of a mirrored view id | {:.0} tries from another network or with another agent | {:.0} equal identities |\n\
+         | the same, with network and agent of the visitor (control) | {:.0} tries within ten minutes | {:.0} equal identities |",
+        delay(0.0),
+        delay(0.999),
+        delay(0.5),
+        mirrored.of,
+        mirrored.hits,
+        retries.of,
+        retries.hits,
+    );
+    *out += WATCHER;
+}
+
 const INTRODUCTION: &str = "# Can it be joined?\n\n\
-    Written by `make linkage`. A generator of its own makes people in regions, behind shared addresses, with one or two browsers,\n\
-    who come back after days; they send beacons to the real collector on a simulated clock. What a payment service logs of them (time to\n\
-    the second with a skewed clock and jitter, address, user agent, region) is kept apart, and so is the truth. When the days are published,\n\
-    attackers try to tie payments to visits.\n\n\
-    * **Naive rows** is the positive control: the same people in a row store with time to the second, region and browser. An attacker is\n\
-      right who names the row. Below 97 % the run is void, because a weak attacker proves nothing.\n\
-    * **The analyst** has the payment log, the stats store with free SQL, and every published day. On counts there is no row to name, so\n\
-      what must be right is everything that the payment log does not know of the visit: where it came from, where it began, how long it was,\n\
+    Somebody has a log of identified payments, and looks for the visits of the people in it. This page says how often that succeeds, with\n\
+    what is published, and with the rows of the vault. `make linkage` measures it and writes this page.\n\n\
+    A generator of its own makes people in regions, behind shared addresses, with one or two browsers, who come back after days. They send\n\
+    beacons to the real collector on a simulated clock. A payment service logs what it sees of them: the time to the second, by a clock that\n\
+    is a little wrong, address, user agent and region. This log and the truth are kept apart. Attackers get the log, and the judge has\n\
+    the truth.\n\n\
+    ## Who has what is published\n\n\
+    * **Naive rows** are a positive control: the same people in a store with a row for each payment page, with the second, region and\n\
+      browser. If the attacker finds less than 97 % there, the run is void, because a weak attacker proves nothing.\n\
+    * **The analyst** has the payment log, the stats store with free SQL, and every published day. Counts have no row to name. So the\n\
+      attacker must say everything that the payment log does not know of the visit: where it came from, where it began, how long it was,\n\
       where it went, as far as any of it is published. A colluding site developer has the same counts, and what is below.\n\
-    * **Chance** is how often the attacker's guess is right of somebody else who paid on that site and day. Beside it stands the negative\n\
-      control: what the attacker gets right of payers who refused (GPC), of whom there is no telemetry. The attacker shown is the one of\n\
-      three who gains most, chosen after the fact, which favours it.\n\
-    * **The administrator** has a copy of the vault, for as long as it is kept (about two days), and picks among the visits to the\n\
-      payment page of that day: place, client and hour lie under other pseudonyms. **The thief** has the day's key as well, and so the\n\
-      network's byte.\n\n";
+    * **Chance** is how often the attacker's guess is right of somebody else who paid on that site and day. Of those who refused (Global\n\
+      Privacy Control) there is no telemetry, so what the attacker gets right of them is luck. The attacker shown is the one of three who\n\
+      gains most, chosen afterwards, which favours it.\n\n";
+
+const INSIDERS: &str = "\n## Who has the rows of the vault\n\n\
+    * **The insider** holds the whole vault of a day and the payment log, and names a row of the payment page. It knows the rows of a\n\
+      fifth of the payments (its own, for instance), and learns from them which columns agree with the log, and which tables join. Where\n\
+      none does, it weighs by what rows of all key domains have in common: whether the cookie came back, and whether the visitor is new.\n\
+    * **The former schema** is the positive control: the same insider and the same rows, with region, browser, version, system and hour\n\
+      beside each visit, as they stood there formerly. Below 95 % at 500 visits a day the run is void.\n\
+    * **Chance** is to name any row of that day's payment page.\n\
+    * **The thief of the day's key** is an insider who also computes the network's byte of an address. The key is dead half an hour\n\
+      after its day.\n\
+    * **The watcher** has the payment log, and asks the running vault many times a second which rows are there, all day long. It links by\n\
+      the time of arrival alone. No bar is held against it.\n\n\
+    | visits a day | former schema (control) | insider | chance | bar | thief of the day's key | watcher |\n\
+    |---|---|---|---|---|---|---|\n";
+
+const WATCHER: &str = "\n\
+    The watcher must be root on the machine of the vault, or its administrator, while visitors are there. On a quiet site nobody else pays\n\
+    within the seconds that a row is under way, so time alone is enough. A copy of the vault that is taken later has not these times: rows have no\n\
+    time but their window, and are sorted by pseudonym. What an engine has not yet merged is an exception: its parts on the disk\n\
+    have the time at which they were written. Of a row that the vault refuses, the file of dead letters has the time, and is not\n\
+    encrypted.\n";
 
 const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. On many networks, one in 55 random offsets of a cell reveals the visitor.\n\
     What the rules allow by calculation, and when it is more, stands in\n\
@@ -273,62 +364,7 @@ const N_MINUS_1: &str = "On one network any number of fakes counts as three, and
     known is distinguished by the sum. It costs the sender the forging of every other visitor of the page.\n";
 
 const READING: &str = "## How to read this\n\n\
-    The rows of a vault can be tied to a name by the one who has both, most of all on small sites: this is why nobody but service accounts\n\
-    reaches it, why it is kept for about two days, in rows that do not join, and why `tamga verify` looks who could.\n\
-    What lowers the administrator's figure: longer windows (`publish_every`), fewer items in the site's profile. The thief's key is dead half an hour after its day.\n\n\
-    A scale that is not in the table was not run for it. Not tried here: an attacker who watches the network, and one who runs the machine while it works.\n";
-
-/// Bars by scale: naive, administrator, thief, analyst, chance.
-pub(crate) fn picture(figures: &Figures) -> String {
-    const COLOURS: [&str; 5] = ["#8c2d04", "#cc6d2e", "#e8a363", "#2a6f97", "#a9c6d8"];
-    const NAMES: [&str; 5] = ["naive rows", "administrator", "thief of the key", "analyst", "chance"];
-    let (height, group) = (220.0, 150.0);
-    let width = 60.0 + group * figures.scales.len() as f64;
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} 300\" font-family=\"sans-serif\" font-size=\"11\" role=\"img\">\
-         <title>Link rates by visits a day</title><rect width=\"{width}\" height=\"300\" fill=\"#fff\"/>"
-    );
-    for percent in [0, 25, 50, 75, 100] {
-        let y = 20.0 + height * (1.0 - f64::from(percent) / 100.0);
-        let _ = write!(
-            out,
-            "<line x1=\"45\" x2=\"{width}\" y1=\"{y}\" y2=\"{y}\" stroke=\"#ddd\"/><text x=\"40\" y=\"{}\" text-anchor=\"end\">{percent} %</text>",
-            y + 4.0
-        );
-    }
-    for (at, scale) in figures.scales.iter().enumerate() {
-        let [main, _, chance] = scale.best().1;
-        let x = 55.0 + group * at as f64;
-        for (bar, rate) in [scale.naive, scale.administrator, scale.thief, main, chance].into_iter().enumerate() {
-            let tall = (height * rate.share()).max(1.0);
-            let left = x + 25.0 * bar as f64;
-            let _ = write!(
-                out,
-                "<rect x=\"{left}\" y=\"{:.1}\" width=\"22\" height=\"{tall:.1}\" fill=\"{}\"><title>{}: {}</title></rect>\
-                 <text x=\"{}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"9\">{:.1}</text>",
-                20.0 + height - tall,
-                COLOURS[bar],
-                NAMES[bar],
-                rate.shown(),
-                left + 11.0,
-                16.0 + height - tall,
-                rate.share() * 100.0
-            );
-        }
-        let _ = write!(
-            out,
-            "<text x=\"{}\" y=\"256\" text-anchor=\"middle\">{} visits a day</text>",
-            x + 62.0,
-            scale.visits
-        );
-    }
-    for (at, (name, colour)) in NAMES.iter().zip(COLOURS).enumerate() {
-        let x = 55.0 + 110.0 * at as f64;
-        let _ = write!(
-            out,
-            "<rect x=\"{x}\" y=\"272\" width=\"10\" height=\"10\" fill=\"{colour}\"/><text x=\"{}\" y=\"281\">{name}</text>",
-            x + 14.0
-        );
-    }
-    out + "</svg>\n"
-}
+    Who has vault and payment log, and nothing else, does hardly better than naming any payment of the day. On a small site that is one of a\n\
+    few dozen. This is why nobody but service accounts reaches the vault, why it is kept for about two days, in rows that do not join, and\n\
+    why `tamga verify` looks who could. Longer windows (`publish_every`) and fewer items in the site's profile lower the figure.\n\n\
+    A scale that is not in the table was not run for it. Not tried here: an attacker who watches the network.\n";

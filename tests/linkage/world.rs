@@ -5,6 +5,11 @@
 
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::collector::Beacon;
+
 /// A stream of numbers (SplitMix64).
 pub(crate) struct Dice(pub(crate) u64);
 
@@ -230,6 +235,32 @@ impl World {
     }
 }
 
+impl World {
+    /// What is sent, of the world of this number.
+    pub(crate) fn beacons(&self, number: usize) -> Vec<Beacon> {
+        let mut out = Vec::new();
+        for (visit, truth) in self.visits.iter().enumerate() {
+            let device = &self.devices[truth.device];
+            let last = truth.views.len() - 1;
+            for (at, (when, path)) in truth.views.iter().enumerate() {
+                let referrer = if at == 0 { truth.secret.source } else { self.site.as_str() };
+                let leaves = (at == last && !truth.secret.out.is_empty()).then_some(truth.secret.out);
+                out.push(Beacon {
+                    at: *when,
+                    browser: ((number as u64) << 40) | truth.device as u64,
+                    site: self.site.clone(),
+                    address: device.address,
+                    agent: device.agent.text(),
+                    body: beacon(&self.site, view_number(number, visit, at), path, referrer, leaves),
+                    refuses: device.refuses,
+                });
+            }
+        }
+        out.sort_by_key(|beacon| beacon.at);
+        out
+    }
+}
+
 /// Visits come day by day.
 fn absences(visits: &mut [Visit], devices: usize) {
     let mut last: Vec<Option<(i64, &'static str)>> = vec![None; devices];
@@ -293,18 +324,20 @@ pub(crate) fn path(number: usize) -> String {
     format!("/docs/p{number}")
 }
 
+/// The number of a view, for its identifier: of a world, a visit in it, and a view of that.
+pub(crate) fn view_number(world: usize, visit: usize, view: usize) -> u64 {
+    ((world as u64) << 48) ^ ((visit as u64) << 8) ^ view as u64
+}
+
+/// The identifier of a view: sixteen random bytes, as the snippet makes them.
+pub(crate) fn view_id(view: u64) -> [u8; 16] {
+    let mut dice = Dice(view);
+    std::array::from_fn(|_| dice.below(256) as u8)
+}
+
 /// The beacon of a view; the first of a visit says where it came from.
 pub(crate) fn beacon(site: &str, view: u64, path: &str, referrer: &str, out: Option<&str>) -> String {
-    let mut id = String::new();
-    // Sixteen random bytes, as the snippet sends them.
-    let mut dice = Dice(view);
-    for _ in 0..22 {
-        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        id.push(LETTERS[dice.below(64)] as char);
-    }
-    // The last letter has two bits only.
-    id.pop();
-    id.push('A');
+    let id = URL_SAFE_NO_PAD.encode(view_id(view));
     let referrer = if referrer.is_empty() { String::new() } else { format!(r#","referrer":"https://{referrer}/""#) };
     let mut events = format!(r#"{{"type":"view","at":0,"url":"https://{site}{path}"{referrer}}}"#);
     if let Some(out) = out {
