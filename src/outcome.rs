@@ -16,6 +16,8 @@ pub enum DropReason {
     DeclaredBot,
     /// `Sec-GPC: 1` (or DNT, if configured): the view is counted for the site and day, and nothing else is kept.
     CountOnly,
+    /// The browser fetches the picture ahead of a visit, or for a preview.
+    Prefetch,
     /// The visitor objected: the cookie `…-off=1`, or an `object` event.
     Objection,
     /// This version does not know the type of the event, or the site does not declare its name.
@@ -42,10 +44,11 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in a stable order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Duplicate,
         Self::DeclaredBot,
         Self::CountOnly,
+        Self::Prefetch,
         Self::Objection,
         Self::UnknownEvent,
         Self::InvalidEvent,
@@ -65,6 +68,7 @@ impl DropReason {
             Self::Duplicate => "duplicate",
             Self::DeclaredBot => "declared_bot",
             Self::CountOnly => "count_only",
+            Self::Prefetch => "prefetch",
             Self::Objection => "objection",
             Self::UnknownEvent => "unknown_event",
             Self::InvalidEvent => "invalid_event",
@@ -95,6 +99,8 @@ pub enum Rejection {
     ForeignOrigin,
     /// The body is larger than 64 KiB.
     TooLarge,
+    /// The request line and the header fields are larger than 64 KiB, or there are more than 128 fields.
+    HeadTooLarge,
     /// Neither `text/plain` nor `application/json`.
     MediaType,
     /// The spool is at its quota, or its disk is too slow. The sender should retry later.
@@ -121,13 +127,14 @@ pub enum Rejection {
 
 impl Rejection {
     /// All rejections, in a stable order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Malformed,
         Self::OutOfBounds,
         Self::UnknownVersion,
         Self::UnknownSite,
         Self::ForeignOrigin,
         Self::TooLarge,
+        Self::HeadTooLarge,
         Self::MediaType,
         Self::SpoolFull,
         Self::DiskFull,
@@ -150,6 +157,7 @@ impl Rejection {
             Self::UnknownSite => "unknown_site",
             Self::ForeignOrigin => "foreign_origin",
             Self::TooLarge => "too_large",
+            Self::HeadTooLarge => "head_too_large",
             Self::MediaType => "media_type",
             Self::SpoolFull => "spool_full",
             Self::DiskFull => "disk_full",
@@ -174,6 +182,7 @@ impl Rejection {
             Self::MediaType => 415,
             Self::OutOfBounds => 422,
             Self::NetworkLimit | Self::SiteLimit => 429,
+            Self::HeadTooLarge => 431,
             Self::SpoolFull | Self::DiskFull | Self::SpoolBroken | Self::InFlight | Self::NoKey | Self::NoTime => 503,
         }
     }
@@ -187,6 +196,7 @@ impl Rejection {
             Self::UnknownSite => "No such site is configured here.",
             Self::ForeignOrigin => "The site does not list this origin.",
             Self::TooLarge => "A beacon holds at most 64 KiB.",
+            Self::HeadTooLarge => "A request's head holds at most 64 KiB and 128 fields; are there too many cookies?",
             Self::MediaType => "A beacon is sent as text/plain or application/json.",
             Self::SpoolFull | Self::DiskFull | Self::SpoolBroken | Self::InFlight | Self::NoKey | Self::NoTime => {
                 "The collector cannot store anything right now; try again later."

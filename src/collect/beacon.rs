@@ -7,22 +7,28 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 
+use super::headers::Readers;
 use super::ingest::{AcceptedBeacon, Payload, ingest};
 use super::server::Peer;
 use super::{Collector, headers, rejection};
 
-/// Answers a CORS preflight, which browsers send for `application/json`.
+/// The most bytes of a preflight's list of header fields.
+const ASKED_MAX: usize = 2048;
+
+/// Answers a CORS preflight, which browsers send for `application/json`, and for what other programs of a page add to its
+/// requests (`traceparent`, `authorization`). Such fields are allowed and never read.
 pub(super) async fn preflight(State(collector): State<Arc<Collector>>, request: Request<Body>) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    if let Some(origin) = collector.known_origin(request.headers()) {
+    if let readers @ Readers::Listed(_) = collector.readers(request.headers()) {
         let out = response.headers_mut();
-        headers::allow_origin(out, origin);
+        readers.allow(out);
         out.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
-        out.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
+        out.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, collector.allowed_fields(request.headers()));
         out.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+        out.append(header::VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
     }
     response
 }
@@ -40,15 +46,13 @@ where
 {
     let begun = Instant::now();
     let (head, body) = request.into_parts();
-    let origin = collector.known_origin(&head.headers).cloned();
+    let readers = collector.readers(&head.headers);
     let peer = head.extensions.get::<Peer>().map(|peer| peer.0.ip());
     let mut response = match ingest(collector, &head.headers, peer, Payload::Beacon(body)).await {
         Ok(accepted) => response(accepted, head.headers),
         Err(refused) => rejection::answer(refused),
     };
-    if let Some(origin) = origin {
-        headers::allow_origin(response.headers_mut(), &origin);
-    }
+    readers.allow(response.headers_mut());
     collector.metrics.request_duration.observe(begun.elapsed().as_secs_f64());
     response
 }
@@ -72,10 +76,28 @@ fn response(accepted: AcceptedBeacon, mut request_headers: HeaderMap) -> Respons
 }
 
 impl Collector {
-    /// The `Origin` of a request, if some site lists it.
-    fn known_origin(&self, request: &HeaderMap) -> Option<&HeaderValue> {
-        let origin = request.get(header::ORIGIN)?;
-        self.origins.iter().find(|known| *known == origin)
+    /// Which pages may read the answer to a request.
+    pub(super) fn readers(&self, request: &HeaderMap) -> Readers {
+        match request.get(header::ORIGIN) {
+            None => Readers::Nobody,
+            Some(origin) if self.origins.contains(origin) => Readers::Listed(origin.clone()),
+            Some(_) => Readers::Others,
+        }
+    }
+
+    /// The header fields that a page may send: those that it asks for, but for one that names a client's address.
+    fn allowed_fields(&self, request: &HeaderMap) -> HeaderValue {
+        let mut allowed = "content-type".to_owned();
+        let asked = request.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
+        for name in asked.flat_map(|list| list.as_bytes().split(|byte| *byte == b',')) {
+            let Ok(name) = HeaderName::from_bytes(name.trim_ascii()) else { continue };
+            let fits = allowed.len() + name.as_str().len() < ASKED_MAX;
+            if fits && name != header::CONTENT_TYPE && !self.proxies.reads(&name) {
+                allowed.push_str(", ");
+                allowed.push_str(name.as_str());
+            }
+        }
+        HeaderValue::try_from(allowed).expect("names of header fields")
     }
 }
 

@@ -32,6 +32,11 @@ impl TrustedProxies {
         Self { networks, header: header.parse().unwrap_or(FORWARDED_FOR) }
     }
 
+    /// Whether a header field is one that proxies name the client in, whichever of them is believed.
+    pub(super) fn reads(&self, name: &HeaderName) -> bool {
+        *name == self.header || *name == FORWARDED || name.as_str().starts_with("x-forwarded")
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }

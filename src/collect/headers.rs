@@ -10,6 +10,7 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 
+use crate::decode::url::MAX_URL_BYTES;
 use crate::event::Sender;
 use crate::secret::Personal;
 
@@ -44,18 +45,55 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Cow<'a, str
     String::from_utf8_lossy(&value[..value.len().min(TEXT_MAX)])
 }
 
+/// The page that the browser says it is on, cut at the end of what is read of an address. Not UTF-8 becomes U+FFFD.
+pub(super) fn referer(headers: &HeaderMap) -> Personal<String> {
+    let value = headers.get(header::REFERER).map_or(&[][..], HeaderValue::as_bytes);
+    let text = String::from_utf8_lossy(value);
+    Personal::new(text[..text.floor_char_boundary(MAX_URL_BYTES)].to_owned())
+}
+
 /// Whether one of the header's values is `1`.
 pub(super) fn is_one(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.get_all(name).iter().any(|value| value.as_bytes().trim_ascii() == b"1")
 }
 
-/// Adds the fields that let a page of an allowed origin read the answer.
-pub(super) fn allow_origin(headers: &mut HeaderMap, origin: &HeaderValue) {
-    const EXPOSED: HeaderValue = HeaderValue::from_static("Tamga-Outcome, Tamga-Device, Retry-After");
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+/// Which pages may read an answer, by the `Origin` of the request.
+pub(super) enum Readers {
+    /// No browser sends the request from a page of another host.
+    Nobody,
+    /// A page of a configured origin, with cookies.
+    Listed(HeaderValue),
+    /// Any other page. It may learn that a refusal is final. Without credentials it learns nothing of a visitor.
+    Others,
+}
+
+impl Readers {
+    /// Adds the fields that let the page read the answer, unless it has them.
+    pub(super) fn allow(self, headers: &mut HeaderMap) {
+        const EXPOSED: HeaderValue = HeaderValue::from_static("Tamga-Outcome, Tamga-Device, Retry-After");
+        let origin = match self {
+            Self::Listed(_) | Self::Others if headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) => return,
+            Self::Nobody => return,
+            Self::Listed(origin) => {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+                origin
+            }
+            Self::Others => HeaderValue::from_static("*"),
+        };
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    }
+}
+
+/// Whether the browser fetches something that nobody sees yet, or only a preview of it: it says so in one of these.
+pub(super) fn is_ahead(headers: &HeaderMap) -> bool {
+    const FIELDS: [&str; 4] = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
+    let says = |value: &HeaderValue| {
+        let value = value.as_bytes().to_ascii_lowercase();
+        [&b"prefetch"[..], b"prerender", b"preview"].iter().any(|word| value.windows(word.len()).any(|at| at == *word))
+    };
+    FIELDS.iter().any(|field| headers.get_all(*field).iter().any(says))
 }
 
 /// `Tamga-Device`: the numbers of the items that the device is asked for.
@@ -94,6 +132,22 @@ mod tests {
         assert!(!is_one(&headers, &GPC));
         headers.append(&GPC, HeaderValue::from_static("1"));
         assert!(is_one(&headers, &GPC));
+    }
+
+    #[test]
+    fn a_browser_says_that_it_fetches_ahead() {
+        for (name, value) in [
+            ("sec-purpose", &b"prefetch"[..]),
+            ("sec-purpose", b"prefetch;prerender"),
+            ("sec-purpose", b"prefetch;anonymous-client-ip"),
+            ("purpose", b"Prefetch"),
+            ("x-purpose", b"preview"),
+            ("x-moz", b"prefetch"),
+            ("sec-purpose", b"\xff, prefetch"),
+        ] {
+            assert!(is_ahead(&with(&HeaderName::from_static(name), value)), "{name}");
+        }
+        assert!(!is_ahead(&with(&header::USER_AGENT, b"prefetch")) && !is_ahead(&HeaderMap::new()));
     }
 
     /// Any bytes that a field's value may have.

@@ -46,12 +46,14 @@ pub use script::{Scripts, installation, pinned};
 
 use client_address::TrustedProxies;
 use duplicates::Duplicates;
+use server::HeadTooLarge;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Identification};
 use crate::enrich::{Lookups, SiteEnrich, SiteWords};
 use crate::items::Items;
 use crate::metrics::Metrics;
+use crate::outcome::Rejection;
 use crate::pipeline::SiteStages;
 use crate::privacy::SiteRules;
 use crate::privacy::daily_address;
@@ -118,6 +120,7 @@ pub struct Parts {
 pub fn router(collector: Arc<Collector>) -> Router {
     Router::new()
         .route(BEACON, post(beacon::post).options(beacon::preflight))
+        .route("/v1/picture", get(pixel::get))
         .route("/v1/count.gif", get(pixel::get))
         .route("/tamga.js", get(script::get))
         .route("/tamga-device.js", get(script::get))
@@ -125,7 +128,8 @@ pub fn router(collector: Arc<Collector>) -> Router {
         .with_state(collector)
 }
 
-/// The service of the public listener: all routes, and a direct way for beacons.
+/// The service of the public listener: all routes, and a direct way for beacons. A page may read every answer, so that
+/// it learns which of them is final.
 #[derive(Clone)]
 pub struct Edge {
     collector: Arc<Collector>,
@@ -149,11 +153,25 @@ impl Service<Request<Incoming>> for Edge {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        if request.method() == Method::POST && request.uri().path() == BEACON {
-            let collector = self.collector.clone();
+        let collector = self.collector.clone();
+        let is_beacon = request.method() == Method::POST && request.uri().path() == BEACON;
+        if request.extensions().get::<HeadTooLarge>().is_some() {
+            if is_beacon {
+                collector.metrics.reject(Rejection::HeadTooLarge);
+            }
+            let mut refused = rejection::answer(Rejection::HeadTooLarge);
+            collector.readers(request.headers()).allow(refused.headers_mut());
+            Box::pin(std::future::ready(Ok(refused)))
+        } else if is_beacon {
             Box::pin(async move { Ok(beacon::handle(&collector, request).await) })
         } else {
-            Box::pin(self.routes.clone().oneshot(request))
+            let readers = collector.readers(request.headers());
+            let answer = self.routes.clone().oneshot(request);
+            Box::pin(async move {
+                let mut answer = answer.await?;
+                readers.allow(answer.headers_mut());
+                Ok(answer)
+            })
         }
     }
 }

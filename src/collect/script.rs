@@ -4,10 +4,13 @@
 //! changes, so a page can pin it with the hash that `tamga snippet` prints (Subresource Integrity). A pinned version is
 //! served after an update too, because the folder of scripts keeps earlier versions. A file is not served if its
 //! content does not match the hash in its folder's name.
+//!
+//! Scripts are compressed once, when they are read, and served as the browser likes: with brotli, gzip or as they are.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::{fs, io};
 
 use axum::body::Body;
@@ -42,10 +45,50 @@ pub struct Scripts(HashMap<String, Script>);
 
 #[derive(Clone)]
 struct Script {
-    body: Bytes,
-    tag: HeaderValue,
+    /// The best first; the last is the script as it is.
+    variants: Arc<[Variant]>,
     /// The path contains the hash, so browsers may keep the script for ever.
     fixed: bool,
+}
+
+/// A script in one content coding.
+struct Variant {
+    /// None as it is.
+    coding: Option<&'static str>,
+    body: Bytes,
+    /// The codings of one script have different tags (RFC 9110, 8.8.3.3).
+    tag: HeaderValue,
+}
+
+/// The variants of this version's scripts, in the order of [`CURRENT`], and of the checker.
+static VARIANTS: LazyLock<[Arc<[Variant]>; 3]> = LazyLock::new(|| {
+    let [(_, snippet), (_, device)] = CURRENT;
+    [snippet, device, CHECKER].map(|body| variants(Bytes::from_static(body)))
+});
+
+/// A script in all codings that make it smaller.
+fn variants(body: Bytes) -> Arc<[Variant]> {
+    let hash = hash(&body);
+    let variant = |coding: Option<&'static str>, body: Bytes| {
+        let tag = coding.map_or(format!("\"{hash}\""), |coding| format!("\"{hash}-{coding}\""));
+        Variant { coding, body, tag: HeaderValue::try_from(tag).expect("hexadecimal, and a coding") }
+    };
+    let compressed = [("br", brotli(&body)), ("gzip", gzip(&body))].into_iter();
+    let smaller = compressed.filter(|(_, compressed)| compressed.len() < body.len());
+    let smaller = smaller.map(|(coding, body)| variant(Some(coding), body.into()));
+    smaller.chain([variant(None, body.clone())]).collect()
+}
+
+fn brotli(body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let strongest = brotli::enc::BrotliEncoderParams { quality: 11, size_hint: body.len(), ..Default::default() };
+    brotli::BrotliCompress(&mut &body[..], &mut out, &strongest).expect("a list grows");
+    out
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    out.write_all(body).and_then(|()| out.finish()).expect("a list grows")
 }
 
 /// The path of this version of a file, and its value of `integrity`. `None` if there is no such file.
@@ -87,14 +130,12 @@ impl Scripts {
     /// Only the scripts of this version.
     pub fn current() -> Self {
         let mut scripts = Self(HashMap::new());
-        for (name, body) in CURRENT {
-            scripts.add(name, Bytes::from_static(body));
-            let current = scripts.0[&format!("/js/{}/{name}", hash(body))].clone();
-            scripts.0.insert(format!("/{name}"), Script { fixed: false, ..current });
+        let [snippet, device, checker] = &*VARIANTS;
+        for ((name, body), variants) in CURRENT.into_iter().zip([snippet, device]) {
+            scripts.0.insert(format!("/js/{}/{name}", hash(body)), Script { variants: variants.clone(), fixed: true });
+            scripts.0.insert(format!("/{name}"), Script { variants: variants.clone(), fixed: false });
         }
-        let body = Bytes::from_static(CHECKER);
-        let tag = HeaderValue::try_from(format!("\"{}\"", hash(CHECKER))).expect("hexadecimal");
-        scripts.0.insert(CHECKER_PATH.to_owned(), Script { body, tag, fixed: false });
+        scripts.0.insert(CHECKER_PATH.to_owned(), Script { variants: checker.clone(), fixed: false });
         scripts
     }
 
@@ -144,9 +185,7 @@ impl Scripts {
     }
 
     fn add(&mut self, name: &str, body: Bytes) {
-        let hash = hash(&body);
-        let tag = HeaderValue::try_from(format!("\"{hash}\"")).expect("hexadecimal");
-        self.0.insert(format!("/js/{hash}/{name}"), Script { body, tag, fixed: true });
+        self.0.insert(format!("/js/{}/{name}", hash(&body)), Script { variants: variants(body), fixed: true });
     }
 }
 
@@ -159,8 +198,10 @@ pub(super) async fn get(State(collector): State<Arc<Collector>>, uri: Uri, reque
         *response.status_mut() = StatusCode::NOT_FOUND;
         return response;
     };
-    let known = request.get_all(header::IF_NONE_MATCH).iter().any(|list| contains_tag(list, &script.tag));
-    let mut response = Response::new(if known { Body::empty() } else { Body::from(script.body.clone()) });
+    let variant = script.variants.iter().find(|variant| variant.coding.is_none_or(|coding| accepts(&request, coding)));
+    let variant = variant.or(script.variants.last()).expect("the last is the script as it is");
+    let known = request.get_all(header::IF_NONE_MATCH).iter().any(|list| contains_tag(list, &variant.tag));
+    let mut response = Response::new(if known { Body::empty() } else { Body::from(variant.body.clone()) });
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
@@ -171,8 +212,28 @@ pub(super) async fn get(State(collector): State<Arc<Collector>>, uri: Uri, reque
     out.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     out.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
     out.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    out.insert(header::ETAG, script.tag.clone());
+    out.insert(header::ETAG, variant.tag.clone());
+    out.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    if let Some(coding) = variant.coding.filter(|_| !known) {
+        out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
     response
+}
+
+/// Whether `Accept-Encoding` takes a coding: by its name, or by `*` where it does not name it (RFC 9110, 12.5.3).
+fn accepts(request: &HeaderMap, coding: &str) -> bool {
+    let named = |name: &str| {
+        let lists = request.get_all(header::ACCEPT_ENCODING).iter();
+        let mut entries = lists.flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
+        entries.find_map(|entry| {
+            let mut parts = entry.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+            let is_it = parts.next()?.eq_ignore_ascii_case(name.as_bytes());
+            let weight = parts.find_map(|part| part.strip_prefix(b"q=").or(part.strip_prefix(b"Q=")));
+            let is_zero = weight.is_some_and(|weight| weight.iter().all(|byte| matches!(byte, b'0' | b'.')));
+            is_it.then_some(!is_zero)
+        })
+    };
+    named(coding).or_else(|| named("*")).unwrap_or(false)
 }
 
 /// Whether a list of entity tags contains `tag`. The comparison is weak (RFC 9110, 13.1.2), because a compressing proxy
@@ -206,7 +267,7 @@ mod tests {
         keep("fedcba9876543210", "tamga.js", &vec![b' '; 300 << 10]);
         let scripts = Scripts::keeping(folder.path()).unwrap();
         let old = format!("/js/{}/tamga.js", hash(before));
-        assert!(scripts.0[&old].fixed && scripts.0[&old].body == before[..]);
+        assert!(scripts.0[&old].fixed && scripts.0[&old].variants.last().unwrap().body == before[..]);
         assert_eq!(paths(&scripts).len(), paths(&Scripts::current()).len() + 1, "{:?}", paths(&scripts));
         // The next start finds this version as one of before.
         assert_eq!(paths(&Scripts::keeping(folder.path()).unwrap()), paths(&scripts));
@@ -245,6 +306,31 @@ mod tests {
         assert!(all.contains("src=\"https://t.shop.kz/tamga.js\" data-site"), "{all}");
         let few = tags("items = [\"pages\"]");
         assert!(!few.contains("data-search") && !few.contains("data-errors"), "{few}");
+    }
+
+    #[test]
+    fn a_coding_is_chosen_as_the_browser_says() {
+        for (said, expected) in [
+            (&["gzip, deflate, br, zstd"][..], [true, true]),
+            (&["gzip"], [false, true]),
+            (&["gzip", "br"], [true, true]),
+            (&["BR;q=1.0, gzip;q=0.8"], [true, true]),
+            (&["br;q=0, gzip"], [false, true]),
+            (&["br; q=0.000, *"], [false, true]),
+            (&["*;q=0"], [false, false]),
+            (&["*"], [true, true]),
+            (&["identity"], [false, false]),
+            (&["brotli, xbr, gzipped"], [false, false]),
+            (&["\u{ff}, gzip"], [false, true]),
+            (&[""], [false, false]),
+            (&[], [false, false]),
+        ] {
+            let mut request = HeaderMap::new();
+            for line in said {
+                request.append(header::ACCEPT_ENCODING, HeaderValue::from_bytes(line.as_bytes()).unwrap());
+            }
+            assert_eq!(["br", "gzip"].map(|coding| accepts(&request, coding)), expected, "{said:?}");
+        }
     }
 
     #[test]

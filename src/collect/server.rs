@@ -6,7 +6,7 @@
 //! handshake delays nobody else. The fewer connections are free, the less time a new one gets, so that idle connections
 //! cannot hold all of them for long. A client that has ended its side of the connection still gets its answer. A head
 //! that another reader may understand differently is answered 400: see [`strict_head`](super::strict_head) and
-//! [`has_one_host`].
+//! [`has_one_host`]. A head that is too large reaches the service as far as it may go, with [`HeadTooLarge`].
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -28,18 +28,24 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
-use super::strict_head::StrictHead;
+use super::strict_head::{HeadLimit, StrictHead, TOO_LARGE};
 
-/// The largest request line and header fields, in bytes. hyper answers 431 to more.
-const HEAD_MAX: usize = 16 * 1024;
+/// The most bytes of request line and header fields, without line ends. A browser may have dozens of cookies of 4 KiB.
+pub const HEAD_MAX: usize = 64 * 1024;
+/// The most header fields of a request.
+pub const FIELDS_MAX: usize = 128;
+/// What hyper reads at most for a head: with line ends, and the field of [`strict_head`](super::strict_head).
+const HEAD_READ_MAX: usize = HEAD_MAX + 4096;
 /// Shorter than any deadline of a connection; see [`serve`].
 const TICK: Duration = Duration::from_millis(500);
-/// The most header fields of a request.
-const FIELDS_MAX: usize = 64;
 
 /// The peer of a connection, in a request's extensions.
 #[derive(Clone, Copy)]
 pub struct Peer(pub SocketAddr);
+
+/// The request's head was too large, in its extensions. What is behind the limit was not passed on, nor was the body.
+#[derive(Clone, Copy)]
+pub struct HeadTooLarge;
 
 /// A listener, with TLS or without.
 pub struct Endpoint {
@@ -158,26 +164,31 @@ where
     let handler = service_fn(move |mut request: Request<Incoming>| {
         let _ = &slot;
         request.extensions_mut().insert(Peer(peer));
-        let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+        let mut is_last = request.headers().contains_key(header::TRANSFER_ENCODING);
+        if request.headers().contains_key(TOO_LARGE) {
+            request.extensions_mut().insert(HeadTooLarge);
+            is_last = true;
+        }
         let answer = has_one_host(&request).then(|| service.clone().oneshot(request));
         async move {
             let Some(answer) = answer else { return Ok(refusal()) };
             let mut answer = answer.await?.map(Either::Left);
             // A proxy may have read the length of this body differently. So the connection ends, and the bytes after
-            // the body cannot become a request.
-            if is_chunked {
+            // the body cannot become a request. Nor is anything read behind a head that is too large.
+            if is_last {
                 answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(answer)
         }
     });
+    let limit = HeadLimit { bytes: HEAD_MAX, fields: FIELDS_MAX };
     http1::Builder::new()
         .timer(TokioTimer::new())
         .half_close(true)
         .header_read_timeout(limits.head_deadline)
-        .max_buf_size(HEAD_MAX)
-        .max_headers(FIELDS_MAX)
-        .serve_connection(TokioIo::new(StrictHead::new(stream)), handler)
+        .max_buf_size(HEAD_READ_MAX)
+        .max_headers(FIELDS_MAX + 1)
+        .serve_connection(TokioIo::new(StrictHead::new(stream, limit)), handler)
 }
 
 /// Whether a request names one host (RFC 9112, 3.2). HTTP/1.0 needs none.

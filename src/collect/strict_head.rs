@@ -5,32 +5,58 @@
 //! hyper answers with 400. It follows the lengths of bodies, so that a body is not taken for a head. After a request with
 //! `Transfer-Encoding` it looks no further, because the listener ends that connection.
 //!
+//! A head that is too large is read to its end, with its body, and passed on only as far as it may go. In the place of the
+//! rest stands the field [`TOO_LARGE`], so that the listener can answer in a way that a page may read. hyper would end the
+//! connection in the middle, and a browser calls that a network error. Nothing is read after such a request.
+//!
 //! The listeners of the engine have it too: `tamga-engine` compiles this file as a module of its own.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The start of a line that is kept. Longer lines are none that are looked for.
 const LINE_KEPT: usize = 64;
 
+/// The field that ends a head that is too large.
+pub(super) const TOO_LARGE: &str = "tamga-too-large";
+/// How many bytes of such a request are read without being passed on, and how long its body may be.
+const SWALLOWED_MAX: usize = 1 << 20;
+const BODY_SWALLOWED_MAX: u64 = 64 << 10;
+
+/// How much of a head is passed on: bytes without line ends, and header fields.
+#[derive(Clone, Copy)]
+pub(super) struct HeadLimit {
+    pub(super) bytes: usize,
+    pub(super) fields: usize,
+}
+
 /// A connection whose heads are checked.
 pub(super) struct StrictHead<I> {
     stream: I,
     scan: Scan,
+    /// What is still to be given in the place of a head's rest; `None` until that head is read.
+    ending: Option<Vec<u8>>,
 }
 
 impl<I> StrictHead<I> {
-    pub(super) fn new(stream: I) -> Self {
-        Self { stream, scan: Scan::default() }
+    pub(super) fn new(stream: I, limit: HeadLimit) -> Self {
+        Self { stream, scan: Scan::new(limit), ending: None }
     }
 }
 
 /// What was read so far.
-#[derive(Default)]
 struct Scan {
+    limit: HeadLimit,
+    /// Bytes of the current head without line ends, and its lines.
+    head_bytes: usize,
+    lines: usize,
+    /// How much was read of a request whose head is too large; `None` while none is.
+    swallowed: Option<usize>,
+    /// The line in which a head became too large had begun.
+    is_cut_in_line: bool,
     /// Bytes of a body that are still to come.
     body: u64,
     /// The length that the current head gives.
@@ -48,8 +74,27 @@ struct Scan {
 }
 
 impl Scan {
-    /// Follows the bytes, and replaces one that is refused.
-    fn follow(&mut self, bytes: &mut [u8]) {
+    fn new(limit: HeadLimit) -> Self {
+        Self {
+            limit,
+            head_bytes: 0,
+            lines: 0,
+            swallowed: None,
+            is_cut_in_line: false,
+            body: 0,
+            length: None,
+            line: Vec::new(),
+            line_length: 0,
+            after_cr: false,
+            in_head: false,
+            chunked: false,
+            done: false,
+        }
+    }
+
+    /// Follows the bytes, and replaces one that is refused. Returns how many of them are passed on.
+    fn follow(&mut self, bytes: &mut [u8]) -> usize {
+        let mut kept = if self.swallowed.is_some() { 0 } else { bytes.len() };
         let mut at = 0;
         while at < bytes.len() && !self.done {
             let body = self.body.min((bytes.len() - at) as u64);
@@ -57,13 +102,43 @@ impl Scan {
             let rest = &mut bytes[at..];
             let end = rest.iter().position(|byte| *byte == b'\n');
             let text = &rest[..end.unwrap_or(rest.len())];
+            if self.swallowed.is_none()
+                && let Some(fits) = self.excess(text)
+            {
+                kept = at + fits;
+                self.swallowed = Some(0);
+                self.is_cut_in_line = self.line_length + fits > 0;
+            }
             self.add(text);
-            let Some(end) = end else { return };
+            let Some(end) = end else { break };
             if !self.after_cr || !self.end_line() {
                 (rest[end], self.done) = (0, true);
             }
             at += end + 1;
         }
+        if let Some(swallowed) = &mut self.swallowed {
+            *swallowed += bytes.len() - kept;
+            let is_whole = !self.in_head && (self.body == 0 || self.body > BODY_SWALLOWED_MAX);
+            self.done |= is_whole || *swallowed > SWALLOWED_MAX;
+        }
+        kept
+    }
+
+    /// How many bytes of this text still fit into the head; `None` if all do.
+    fn excess(&mut self, text: &[u8]) -> Option<usize> {
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        if text.is_empty() {
+            return None;
+        }
+        if self.line_length == 0 {
+            self.lines += 1;
+            if self.lines > self.limit.fields.saturating_add(1) {
+                return Some(0);
+            }
+        }
+        let fits = self.limit.bytes.saturating_sub(self.head_bytes);
+        self.head_bytes += text.len();
+        (text.len() > fits).then_some(fits)
     }
 
     fn add(&mut self, text: &[u8]) {
@@ -83,6 +158,7 @@ impl Scan {
     fn end_line(&mut self) -> bool {
         let is_known = if self.line_length > 0 { self.field() } else { true };
         if self.line_length == 0 && self.in_head {
+            (self.head_bytes, self.lines) = (0, 0);
             (self.body, self.in_head) = (self.length.take().unwrap_or(0), false);
             self.done = self.chunked;
         } else if self.line_length > 0 {
@@ -91,6 +167,13 @@ impl Scan {
         self.line.clear();
         (self.line_length, self.after_cr) = (0, false);
         is_known
+    }
+
+    /// What ends a head that was cut.
+    fn ending(&self) -> Vec<u8> {
+        // With a colon, so that the part of a line that was passed on is a field.
+        let line = if self.is_cut_in_line { ":\r\n" } else { "" };
+        format!("{line}{TOO_LARGE}: 1\r\n\r\n").into_bytes()
     }
 
     /// Reads a line that may give the body's length.
@@ -114,11 +197,26 @@ impl Scan {
 
 impl<I: AsyncRead + Unpin> AsyncRead for StrictHead<I> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = out.filled().len();
         let this = &mut *self;
-        let polled = Pin::new(&mut this.stream).poll_read(context, out);
-        this.scan.follow(&mut out.filled_mut()[before..]);
-        polled
+        loop {
+            if let Some(ending) = &mut this.ending {
+                let now = ending.len().min(out.remaining());
+                out.put_slice(&ending[..now]);
+                ending.drain(..now);
+                return Poll::Ready(Ok(()));
+            }
+            let before = out.filled().len();
+            ready!(Pin::new(&mut this.stream).poll_read(context, out))?;
+            let read = out.filled().len() - before;
+            let kept = this.scan.follow(&mut out.filled_mut()[before..]);
+            out.set_filled(before + kept);
+            if this.scan.swallowed.is_some() && this.scan.done {
+                this.ending = Some(this.scan.ending());
+            }
+            if kept > 0 || read == 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }
 
@@ -156,9 +254,54 @@ mod tests {
 
     /// What hyper gets, if the bytes come in pieces of this size.
     fn passed(bytes: &[u8], piece: usize) -> Vec<u8> {
-        let (mut scan, mut bytes) = (Scan::default(), bytes.to_vec());
-        bytes.chunks_mut(piece).for_each(|piece| scan.follow(piece));
-        bytes
+        passed_within(bytes, piece, HeadLimit { bytes: usize::MAX, fields: usize::MAX })
+    }
+
+    fn passed_within(bytes: &[u8], piece: usize, limit: HeadLimit) -> Vec<u8> {
+        let (mut scan, mut bytes, mut out) = (Scan::new(limit), bytes.to_vec(), Vec::new());
+        for piece in bytes.chunks_mut(piece) {
+            let kept = scan.follow(piece);
+            out.extend_from_slice(&piece[..kept]);
+            if scan.swallowed.is_some() && scan.done {
+                out.extend_from_slice(&scan.ending());
+                break;
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn a_head_that_is_too_large_ends_where_it_may() {
+        let limit = HeadLimit { bytes: 40, fields: 3 };
+        let next = "GET /next HTTP/1.1\r\n\r\n";
+        for (sent, expected) in [
+            // 14 bytes, 1 + 3 lines.
+            ("GET / HTTP/1.1\r\na: b\r\nc: d\r\ne: f\r\n\r\n", None),
+            (
+                "GET / HTTP/1.1\r\na: b\r\nc: d\r\ne: f\r\ng: h\r\n\r\n",
+                Some("GET / HTTP/1.1\r\na: b\r\nc: d\r\ne: f\r\n"),
+            ),
+            ("GET / HTTP/1.1\r\na: 34567890123456789012345\r\n\r\n", None),
+            (
+                "GET / HTTP/1.1\r\na: 345678901234567890123456\r\nb: c\r\n\r\n",
+                Some("GET / HTTP/1.1\r\na: 34567890123456789012345:\r\n"),
+            ),
+            (
+                "POST / HTTP/1.1\r\na: 3456789012345678901234567\r\ncontent-length: 3\r\n\r\n\n\r\n",
+                Some("POST / HTTP/1.1\r\na: 3456789012345678901234:\r\n"),
+            ),
+        ] {
+            for piece in 1..60 {
+                let passed = passed_within(format!("{sent}{next}").as_bytes(), piece, limit);
+                let expected = match expected {
+                    Some(start) => format!("{start}{TOO_LARGE}: 1\r\n\r\n"),
+                    None => format!("{sent}{next}"),
+                };
+                assert_eq!(String::from_utf8_lossy(&passed), expected, "in pieces of {piece}");
+            }
+        }
+        let endless = format!("GET / HTTP/1.1\r\n{}", "a".repeat(2 << 20));
+        assert!(passed_within(endless.as_bytes(), 4096, limit).ends_with(b"tamga-too-large: 1\r\n\r\n"));
     }
 
     #[test]
@@ -202,6 +345,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn it_does_not_matter_how_a_large_head_is_cut(bytes in "([ -~]{0,30}(\r\n)|Content-Length: ?[0-9]{0,2}\r\n|\r\n){0,12}", piece in 1..50_usize) {
+            let limit = HeadLimit { bytes: 60, fields: 4 };
+            prop_assert_eq!(passed_within(bytes.as_bytes(), piece, limit), passed_within(bytes.as_bytes(), usize::MAX, limit));
+        }
+
         #[test]
         fn it_does_not_matter_how_the_bytes_are_cut(bytes in "([ -~]{0,30}(\r\n|\n|\r)|Content-Length: ?[0-9]{0,2}\r\n){0,12}", piece in 1..50_usize) {
             prop_assert_eq!(passed(bytes.as_bytes(), piece), passed(bytes.as_bytes(), usize::MAX));

@@ -8,13 +8,16 @@ use crate::event::{ReceivedBeacon, ReceivedEvent};
 use crate::outcome::Rejection;
 use crate::secret::Personal;
 
-/// The parameters of `/v1/count.gif`.
+/// The parameters of `/v1/picture`.
 #[derive(Deserialize)]
 pub struct PixelQuery {
     /// The site's domain.
     pub site: Option<String>,
-    /// The address of the page that was viewed.
+    /// The address of the page that was viewed. Where it is missing or no address, the page that shows the picture is.
     pub url: Option<String>,
+    /// `Referer`: the page that shows the picture.
+    #[serde(skip)]
+    pub referer: Option<Personal<String>>,
     /// The address of the page before.
     #[serde(rename = "ref")]
     pub referrer: Option<String>,
@@ -23,9 +26,10 @@ pub struct PixelQuery {
 impl PixelQuery {
     /// The beacon that a snippet would have sent for this view. `view` is a new random view id.
     pub fn addressed(self, view: [u8; 16]) -> Result<Addressed, Rejection> {
-        let Self { site, url, referrer } = self;
-        let [page, referrer] =
-            [url, referrer].map(|text| text.map(Personal::new).and_then(|text| url::parse(text.expose()).ok()));
+        let Self { site, url, referer, referrer } = self;
+        let [page, shown_by, referrer] = [url.map(Personal::new), referer, referrer.map(Personal::new)]
+            .map(|text| text.and_then(|text| url::parse(text.expose()).ok()));
+        let page = page.or(shown_by);
         let site = site.ok_or(Rejection::Malformed)?;
         let events = vec![ReceivedEvent::View { page: page.ok_or(Rejection::OutOfBounds)?, referrer }];
         let view = Personal::new(view);

@@ -90,7 +90,7 @@ async fn dnt_counts_where_the_site_says_so() {
     let dnt = |site, number| call(&edge, site, number, VIEW).header("DNT", "1");
     assert_eq!(dnt("address.kz", 1).send().await.outcome(), "dropped");
     assert_eq!(dnt("nobody.kz", 2).send().await.outcome(), "accepted");
-    let picture = edge.call("GET", "/v1/count.gif?site=address.kz&url=https%3A%2F%2Faddress.kz%2F").header("DNT", "1");
+    let picture = edge.call("GET", "/v1/picture?site=address.kz&url=https%3A%2F%2Faddress.kz%2F").header("DNT", "1");
     assert_eq!(picture.send().await.status, 200);
     let rows = edge.rows().await;
     assert_eq!(rows.events.len(), 1);

@@ -32,7 +32,7 @@ use crate::multipart;
 use crate::request::Request;
 use crate::run::{self, InsertChunk, Job, ResponseWriter, Work};
 use crate::statement::{Split, split};
-use crate::strict_head::StrictHead;
+use crate::strict_head::{HeadLimit, StrictHead};
 
 /// Connections at once. For one more, the oldest that is not of the service gives way.
 const MAX_CONNECTIONS: usize = 256;
@@ -134,7 +134,9 @@ impl Server {
                     }
                 }
             });
-            let connection = graceful.watch(builder.serve_connection(TokioIo::new(StrictHead::new(socket)), service));
+            // hyper refuses a head that is too large. No page need read that answer.
+            let socket = StrictHead::new(socket, HeadLimit { bytes: usize::MAX, fields: usize::MAX });
+            let connection = graceful.watch(builder.serve_connection(TokioIo::new(socket), service));
             let task = tokio::spawn(async move {
                 if let Err(error) = connection.await {
                     // A broken client is not the engine's problem. The log does not repeat what it sent.

@@ -203,9 +203,9 @@ pub(crate) fn requests(product: &Program, round: u8) -> Vec<Vec<u8>> {
         route(&format!("DELETE /v1/beacon?{EMAIL}")),
         route("OPTIONS /v1/beacon"),
         route(&format!("GET /tamga.js?{EMAIL}")),
-        picture(&format!("/v1/count.gif?site=jetpay.kz&url={shown}&ref={reported}&{PARAMETER}={EMAIL}")),
-        picture(&format!("/v1/count.gif?site={SITE}&url={shown}")),
-        picture("/v1/count.gif?site=jetpay.kz"),
+        picture(&format!("/v1/picture?site=jetpay.kz&url={shown}&ref={reported}&{PARAMETER}={EMAIL}")),
+        picture(&format!("/v1/picture?site={SITE}&url={shown}")),
+        picture("/v1/picture?site=jetpay.kz"),
         // No HTTP at all, or cut in the middle.
         format!("{EMAIL} {TOKEN}\r\n{HEADER}\r\n\r\n").into_bytes(),
         format!("POST /{SEGMENT} HTTP/1.1\r\n{HEADER} : {EMAIL}\r\n\r\n").into_bytes(),

@@ -122,8 +122,8 @@ async fn received_is_accepted_and_dropped_and_rejected_over_any_mix() {
             4 => call = call.header("User-Agent", "curl/8.5.0"),
             5 => call = call.header("Content-Type", "text/html"),
             6 => call = call.body(beacon_of(view, 0, r#"{"type":"object","at":0},{"type":"telepathy","at":0}"#)),
-            7 => call = edge.call("GET", "/v1/count.gif?site=jetpay.kz&url=https://jetpay.kz/"),
-            8 => call = edge.call("GET", "/v1/count.gif?site=x"),
+            7 => call = edge.call("GET", "/v1/picture?site=jetpay.kz&url=https://jetpay.kz/"),
+            8 => call = edge.call("GET", "/v1/picture?site=x"),
             _ => {}
         }
         let leaves = dice.roll(8) == 0;

@@ -15,7 +15,7 @@ async fn a_network_that_sends_too_much_is_answered_429_and_others_are_not() {
     let refused = edge.view(1, 10, None).await;
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("5")));
     assert_eq!(refused.header("access-control-allow-origin"), Some("https://jetpay.kz"));
-    let picture = "/v1/count.gif?site=jetpay.kz&url=https://jetpay.kz/";
+    let picture = "/v1/picture?site=jetpay.kz&url=https://jetpay.kz/";
     assert_eq!(edge.call("GET", picture).send().await.status, 200, "a picture is a picture");
     assert_eq!(edge.reason("rejected", "network_limit"), 2);
 

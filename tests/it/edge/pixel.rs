@@ -1,13 +1,16 @@
 //! The picture and the script: always the same bytes, and never a cookie.
 
+use std::io::Read as _;
+
 use crate::support::collector::Edge;
+use crate::support::http::{Answer, raw};
 
 const PAGE: &str = "https%3A%2F%2Fjetpay.kz%2Fpay%2F4711";
 
 #[tokio::test]
 async fn the_picture_is_the_same_whatever_happened() {
     let edge = Edge::start().await;
-    let well = format!("/v1/count.gif?site=jetpay.kz&url={PAGE}&ref=https%3A%2F%2Fyandex.kz%2F");
+    let well = format!("/v1/picture?site=jetpay.kz&url={PAGE}&ref=https%3A%2F%2Fyandex.kz%2F");
     let cookie = edge.view(1, 0, None).await.cookie().unwrap();
     edge.rows().await;
     let long = format!("/v1/count.gif?site=jetpay.kz&url=https://jetpay.kz/{}", "x".repeat(4_000));
@@ -15,7 +18,7 @@ async fn the_picture_is_the_same_whatever_happened() {
     for (target, kept) in [
         (well.as_str(), 1),
         (&format!("{well}&site=jetpay.kz"), 0),
-        ("/v1/count.gif", 0),
+        ("/v1/picture", 0),
         ("/v1/count.gif?site=canary.kz", 0),
         ("/v1/count.gif?site=jetpay.kz", 0),
         ("/v1/count.gif?site=jetpay.kz&url=https://evil.kz/", 0),
@@ -43,7 +46,7 @@ async fn the_picture_is_the_same_whatever_happened() {
 #[tokio::test]
 async fn views_of_the_picture_are_nobody_s() {
     let edge = Edge::start().await;
-    let target = format!("/v1/count.gif?site=jetpay.kz&url={PAGE}");
+    let target = format!("/v1/picture?site=jetpay.kz&url={PAGE}");
     let cookie = edge.view(1, 0, None).await.cookie().unwrap();
     let visitor = edge.rows().await.event().visitor;
     for _ in 0..2 {
@@ -65,6 +68,88 @@ async fn views_of_the_picture_are_nobody_s() {
         assert_eq!((rows.events.len(), rows.tallies.len()), (0, usize::from(opt_out.0 == "Sec-GPC")));
     }
     edge.counts();
+}
+
+#[tokio::test]
+async fn the_page_that_shows_the_picture_is_the_viewed_one() {
+    let edge = Edge::start().await;
+    let long = format!("https://jetpay.kz/tariffs?{}", "x".repeat(4_000));
+    for (query, referer, path) in [
+        ("", "https://jetpay.kz/docs/қала".as_bytes(), Some("/docs/қала")),
+        ("&url=", b"https://jetpay.kz/tariffs", Some("/tariffs")),
+        ("&url=%20", b"https://jetpay.kz/tariffs", Some("/tariffs")),
+        ("&url=undefined", b"https://jetpay.kz/tariffs", Some("/tariffs")),
+        ("&url=%7B%7Burl%7D%7D", b"https://jetpay.kz/tariffs", Some("/tariffs")),
+        ("", long.as_bytes(), Some("/tariffs")),
+        ("", b"https://jetpay.kz/tariffs?q=caf\xe9", Some("/tariffs")),
+        ("&url=https%3A%2F%2Fjetpay.kz%2F", b"https://jetpay.kz/tariffs", Some("/")),
+        ("&url=", b"https://evil.kz/", None),
+    ] {
+        for name in ["/v1/picture", "/v1/count.gif"] {
+            let call = edge.call("GET", &format!("{name}?site=jetpay.kz{query}")).header("Referer", "REFERER").bytes();
+            let at = call.windows(7).position(|window| window == b"REFERER").unwrap();
+            let request = [&call[..at], referer, &call[at + 7..]].concat();
+            assert_eq!(Answer::parse(&raw(edge.address, &request).await).status, 200);
+            let rows = edge.rows().await.events;
+            assert_eq!(rows.first().map(|row| row.path.as_str()), path, "{query} {}", String::from_utf8_lossy(referer));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_sees_yet_is_no_view() {
+    let edge = Edge::start().await;
+    let target = format!("/v1/picture?site=jetpay.kz&url={PAGE}");
+    for name in ["/v1/picture", "/v1/count.gif"] {
+        let head = edge.call("HEAD", &target.replace("/v1/picture", name)).send().await;
+        assert_eq!((head.status, head.body.len(), head.header("content-type")), (200, 0, Some("image/gif")));
+    }
+    assert_eq!(edge.counts(), [0; 4]);
+    for (field, value) in [
+        ("Sec-Purpose", "prefetch"),
+        ("Sec-Purpose", "prefetch;prerender"),
+        ("Purpose", "prefetch"),
+        ("X-Purpose", "preview"),
+        ("X-Moz", "prefetch"),
+    ] {
+        let answer = edge.call("GET", &target).header(field, value).send().await;
+        assert_eq!((answer.status, answer.body.len()), (200, 43));
+    }
+    assert_eq!((edge.rows().await.len(), edge.reason("dropped", "prefetch")), (0, 5));
+    edge.call("GET", &target).header("Sec-Purpose", "").send().await;
+    assert_eq!(edge.rows().await.events.len(), 1);
+    edge.counts();
+}
+
+#[tokio::test]
+async fn scripts_are_compressed_as_the_browser_likes() {
+    let edge = Edge::start().await;
+    for path in ["/tamga.js", "/tamga-device.js", "/tamga.js?check", &tamga::collect::pinned("tamga.js").unwrap().0] {
+        let plain = edge.call("GET", path).send().await;
+        assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, Some("Accept-Encoding")), "{path}");
+        let (mut tags, mut sizes) = (vec![plain.header("etag").unwrap().to_owned()], vec![plain.body.len()]);
+        for (accepted, coding) in [("gzip;q=0.5, deflate", "gzip"), ("gzip, deflate, br, zstd", "br")] {
+            let answer = edge.call("GET", path).header("Accept-Encoding", accepted).send().await;
+            assert_eq!(
+                (answer.header("content-encoding"), answer.header("vary")),
+                (Some(coding), Some("Accept-Encoding"))
+            );
+            let mut text = Vec::new();
+            match coding {
+                "br" => brotli::Decompressor::new(&answer.body[..], 4096).read_to_end(&mut text).unwrap(),
+                _ => flate2::read::GzDecoder::new(&answer.body[..]).read_to_end(&mut text).unwrap(),
+            };
+            assert!(text == plain.body, "{path} in {coding}");
+            let tag = answer.header("etag").unwrap().to_owned();
+            let again =
+                edge.call("GET", path).header("Accept-Encoding", accepted).header("If-None-Match", &tag).send().await;
+            assert_eq!((again.status, again.body.len(), again.header("content-encoding")), (304, 0, None));
+            tags.push(tag);
+            sizes.push(answer.body.len());
+        }
+        assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2], "{tags:?}");
+        assert!(2 * sizes[0] > 3 * sizes[1] && sizes[1] > sizes[2], "{path}: {sizes:?}");
+    }
 }
 
 #[tokio::test]

@@ -186,6 +186,7 @@ async fn unknown_routes_and_methods_say_so_and_nothing_else() {
         ("PUT", "/v1/beacon", 405),
         ("CANARY", "/v1/beacon", 405),
         ("TRACE", "/v1/beacon", 405),
+        ("POST", "/v1/picture", 405),
         ("POST", "/v1/count.gif", 405),
         ("POST", "/tamga.js", 405),
         ("OPTIONS", "*", 404),

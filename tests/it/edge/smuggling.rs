@@ -99,13 +99,33 @@ async fn limits_hold_to_the_byte() {
     let fields = |many: usize| (0..many).map(|number| format!("X-{number}: 1\r\n")).collect::<String>();
     let script = |fields: &str| format!("GET /tamga.js HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n");
     for (name, fields, status) in [
-        ("64 fields", fields(62), 200),
-        ("65 fields", fields(63), 431),
-        ("a head of nearly 16 KiB", format!("X: {}\r\n", "x".repeat(16_000)), 200),
-        ("a head over 16 KiB", format!("X: {}\r\n", "x".repeat(16_400)), 431),
+        ("128 fields", fields(126), 200),
+        ("129 fields", fields(127), 431),
+        ("a head of nearly 64 KiB", format!("X: {}\r\n", "x".repeat(65_400)), 200),
+        ("a head over 64 KiB", format!("X: {}\r\n", "x".repeat(65_536)), 431),
+        ("a head of 600 KiB", format!("X: {}\r\n", "x".repeat(10_000)).repeat(60), 431),
     ] {
         assert_eq!(statuses(&raw(edge.address, script(&fields).as_bytes()).await), [status], "{name}");
     }
+    // Nothing behind such a head is a request.
+    let large = script(&fields(200)).replace("Connection: close\r\n", "") + &script("");
+    assert_eq!(statuses(&raw(edge.address, large.as_bytes()).await), [431]);
+}
+
+#[tokio::test]
+async fn a_site_with_many_cookies_is_counted() {
+    let edge = Edge::start().await;
+    let cookies: String = (0..20).map(|number| format!("c{number}={}; ", "x".repeat(990))).collect();
+    let fields: String = (0..74).map(|number| format!("X-{number}: 1\r\n")).collect();
+    let call = edge.beacon(view_of(1, 0, "/tariffs")).cookies(Some(&cookies));
+    let bytes = String::from_utf8(call.bytes())
+        .unwrap()
+        .replace("Connection: close\r\n", &format!("{fields}Connection: close\r\n"));
+    let answer = Answer::parse(&raw(edge.address, bytes.as_bytes()).await);
+    assert_eq!(answer.outcome(), "accepted");
+    assert_eq!(edge.rows().await.event().path, "/tariffs");
+    let objects = edge.beacon(view_of(2, 0, "/")).cookies(Some(&format!("{cookies}__Host-tamga-off=1")));
+    assert_eq!(objects.send().await.outcome(), "off", "the objection is behind 20 kB of others");
 }
 
 #[tokio::test]
