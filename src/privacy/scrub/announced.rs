@@ -9,7 +9,7 @@ use super::decode::Canonical;
 use super::dictionary::{self, Announced, Role};
 use super::phrases::{Words, is_year};
 use super::rule::Found;
-use super::shapes::{BIRTH_YEARS, is_code};
+use super::shapes::{BIRTH_YEARS, is_code, turns};
 use super::token::pronounceable;
 use super::{spoken, written};
 
@@ -17,6 +17,8 @@ use super::{spoken, written};
 const FILLERS_MAX: usize = 3;
 /// Words that a value has at most.
 const VALUE_WORDS_MAX: usize = 5;
+/// Groups in which a code is sent.
+const CODE_GROUPS_MAX: usize = 4;
 /// Words of an address before its flat.
 const ADDRESS_WORDS_MAX: usize = 8;
 /// Passwords of one small word that need no other sign.
@@ -70,7 +72,8 @@ fn name(kind: Announced) -> &'static str {
 fn value(words: &Words<'_>, kind: Announced, before: usize, after: usize) -> Option<Range<usize>> {
     let skips = |at: usize| {
         words.gap(at + 1) != "_"
-            && (words.is(at, Role::Filler) || (kind == Announced::Password && words.is(at, Role::Brand)))
+            && (words.is(at, Role::Filler)
+                || (matches!(kind, Announced::Password | Announced::SentCode) && words.is(at, Role::Brand)))
     };
     let filled = (after..words.len()).take(FILLERS_MAX).take_while(|at| skips(*at)).count();
     let at = after + filled;
@@ -79,13 +82,17 @@ fn value(words: &Words<'_>, kind: Announced, before: usize, after: usize) -> Opt
     match kind {
         Announced::Password => password(words, announcer, at, assigned),
         Announced::SentCode => {
-            sent_code(words, announcer, at).or_else(|| code(words, at).filter(|range| range.len() >= 6))
+            sent_code(words, announcer, at).or_else(|| {
+                // `48К21` of a door; `p0420` is an error's.
+                let mixed = |range: &Range<usize>| range.len() >= 6 || turns(words.ascii(range.clone()).as_bytes()) > 1;
+                code(words, before, at).filter(mixed)
+            })
         }
-        Announced::Number => number(words, at),
-        Announced::Code => code(words, at),
+        Announced::Number => number(words, at).or_else(|| number_before(words, before)),
+        Announced::Code => code(words, before, at),
         Announced::Flat => flat(words, announcer, at),
         Announced::Birth => birth(words, at),
-        Announced::Handle => handle(words, at, assigned),
+        Announced::Handle => handle(words, before, at, assigned),
         Announced::Place => place(words, at),
     }
 }
@@ -112,8 +119,8 @@ fn password(words: &Words<'_>, announcer: Range<usize>, at: usize, assigned: boo
 
 /// Digits after the announcer, or before it (`1234 is your code`).
 fn sent_code(words: &Words<'_>, announcer: Range<usize>, at: usize) -> Option<Range<usize>> {
-    let bare =
-        announcer.len() == 1 && !matches!(words.key(announcer.start), "otp" | "pin" | "cvv" | "cvc" | "пин" | "пинкод");
+    let bare = announcer.len() == 1
+        && !matches!(words.key(announcer.start), "otp" | "pin" | "cvv" | "cvc" | "cvv2" | "cvc2" | "пин" | "пинкод");
     let fits = |at: usize, min: usize| {
         let key = words.get(at)?;
         let digits = key.bytes().all(|byte| byte.is_ascii_digit());
@@ -121,17 +128,24 @@ fn sent_code(words: &Words<'_>, announcer: Range<usize>, at: usize) -> Option<Ra
         (digits && (min..=8).contains(&key.len()) && !year && !words.is_amount(at)).then(|| words.range(at))
     };
     let min = if bare { 4 } else { 3 };
-    let two = || {
-        let (a, b) = (words.get(at)?, words.get(at + 1)?);
-        let three = |key: &str| key.len() == 3 && key.bytes().all(|byte| byte.is_ascii_digit());
-        (three(a) && three(b) && words.gap(at + 1).len() == 1).then(|| words.range(at).start..words.range(at + 1).end)
+    // In groups: `123 456`, `12-34-56`.
+    let groups = || {
+        let length = words.get(at)?.len();
+        let same = |at: &usize| {
+            let key = words.key(*at);
+            key.len() == length && key.bytes().all(|byte| byte.is_ascii_digit()) && !words.is_amount(*at)
+        };
+        let near = |next: &usize| *next == at || words.gap(*next).len() == 1;
+        let count = (at..at + CODE_GROUPS_MAX).take_while(|at| same(at) && near(at)).count();
+        ((2..=3).contains(&length) && count * length >= 6)
+            .then(|| words.range(at).start..words.range(at + count - 1).end)
     };
     let before = || {
         let skipped = (0..announcer.start).rev().take(2).take_while(|at| words.is(*at, Role::Filler)).count();
         let at = announcer.start.checked_sub(1 + skipped)?;
         if bare { None } else { fits(at, 4) }
     };
-    two().or_else(|| fits(at, min)).or_else(before)
+    groups().or_else(|| fits(at, min)).or_else(before)
 }
 
 /// Words with digits, and short ones before such: `45 08 № 123456`, `AB-1234`, `12/345-К`.
@@ -165,8 +179,15 @@ fn number(words: &Words<'_>, at: usize) -> Option<Range<usize>> {
     (digits >= 3 && !amount).then(|| words.range(at).start..words.range(end).end)
 }
 
-/// Letters and digits in one, four digits, or letters that nobody can pronounce.
-fn code(words: &Words<'_>, at: usize) -> Option<Range<usize>> {
+/// `№ 4821 тапсырыс`, as Kazakh has it.
+fn number_before(words: &Words<'_>, announcer: usize) -> Option<Range<usize>> {
+    let at = announcer.checked_sub(1).filter(|_| words.is(announcer, Role::NumberAfter))?;
+    let digits = words.key(at).bytes().filter(u8::is_ascii_digit).count();
+    (digits >= 3 && words.gap(announcer).len() == 1 && !is_year(words.key(at))).then(|| words.range(at))
+}
+
+/// Letters and digits in one, four digits, capitals, or letters that nobody can pronounce.
+fn code(words: &Words<'_>, announcer: usize, at: usize) -> Option<Range<usize>> {
     let key = words.get(at)?;
     let range = words.glued(at);
     let token = words.ascii(range.clone());
@@ -176,12 +197,20 @@ fn code(words: &Words<'_>, at: usize) -> Option<Range<usize>> {
     let mixed = parts().any(|part| {
         part.contains(is_digit)
             && !part.chars().all(is_digit)
-            && (part.len() >= 5 || (part.len() == 4 && parts().count() > 1))
+            && (part.len() >= 5 || (part.len() == 4 && (parts().count() > 1 || turns(part.as_bytes()) > 1)))
     });
     let number = parts().any(|part| part.len() >= 4 && part.chars().all(is_digit) && !is_year(part));
     let odd = key.len() >= 6 && !token.contains(is_digit) && !pronounceable(key.as_bytes(), 45) && key.is_ascii();
     let amount = words.is_amount(at) && parts().count() == 1;
-    ((mixed || number || odd || is_code(token.as_bytes())) && !amount).then_some(range)
+    // `QWER-TYUI`, `AbCdEf`; where all is in capitals, so is any word.
+    let letters = key.bytes().filter(u8::is_ascii_alphabetic).count();
+    let capitals = letters >= 4 && words.is_upper(at) && words.is_latin(at) && !words.is_upper(announcer);
+    let cases = |pair: &[u8]| pair[0].is_ascii_lowercase() != pair[1].is_ascii_lowercase();
+    let alternates = key.len() >= 5
+        && key.is_ascii()
+        && words.ascii(words.range(at)).as_bytes().windows(2).filter(|pair| cases(pair)).count() >= 4;
+    let found = mixed || number || odd || capitals || alternates || is_code(token.as_bytes());
+    (found && !amount).then_some(range)
 }
 
 /// Up to four digits, and a letter perhaps, after or (`42 пәтер`) before.
@@ -231,25 +260,77 @@ fn birth(words: &Words<'_>, at: usize) -> Option<Range<usize>> {
     let digits = words.ascii(range.clone()).bytes().filter(u8::is_ascii_digit).count();
     let lone_year = (at..at + count).find(|at| is_year(words.key(*at)));
     let born = lone_year.is_none_or(|at| words.key(at).parse().is_ok_and(|year: u16| BIRTH_YEARS.contains(&year)));
-    (digits >= 4 && born && !words.is_amount(at + count - 1)).then_some(range)
+    let of_month = digits > 0 && (at..at + count).any(|at| dictionary::month(words.key(at)).is_some());
+    ((digits >= 4 || of_month) && born && !words.is_amount(at + count - 1)).then_some(range)
 }
 
 /// What somebody is called: anything behind a colon, else what has a mark or digits within.
-fn handle(words: &Words<'_>, at: usize, assigned: bool) -> Option<Range<usize>> {
+fn handle(words: &Words<'_>, announcer: usize, at: usize, assigned: bool) -> Option<Range<usize>> {
     let key = words.get(at)?;
     let range = words.unspaced(at);
     let token = words.ascii(range.clone()).trim_end_matches(['.', ',', '!', '?', ')']);
     let letters = key.chars().any(char::is_alphabetic);
     let digits = key.bytes().any(|byte| byte.is_ascii_digit());
-    let inner = token.contains('_') || (token.contains('.') && !token.contains("..")) || (digits && key.len() >= 5);
+    let inner = token.contains('_')
+        || (token.contains('.') && !token.contains(".."))
+        || (digits && key.len() >= 5)
+        || token.contains([':', '#']);
+    let named = words.is(announcer, Role::Named) && !words.is_latin(announcer) && words.is_latin(at) && key.len() >= 4;
+    let inner = inner || (named && !words.is(at, Role::Brand));
     (letters && !words.is(at, Role::Answer) && (assigned || inner)).then_some(range)
 }
 
-/// A number with decimals.
+/// A number with decimals, or two.
 fn place(words: &Words<'_>, at: usize) -> Option<Range<usize>> {
-    let key = words.get(at)?;
-    let decimals = words.get(at + 1).is_some_and(|key| key.bytes().next().is_some_and(|byte| byte.is_ascii_digit()));
-    let decimals = decimals && matches!(words.gap(at + 1), "." | ",");
-    let number = key.bytes().all(|byte| byte.is_ascii_digit());
-    (number && (decimals || key.len() >= 4)).then(|| words.range(at).start..words.range(at + usize::from(decimals)).end)
+    let number = |at: usize| words.get(at).is_some_and(|key| key.bytes().all(|byte| byte.is_ascii_digit()));
+    let decimal = |at: usize| number(at) && number(at + 1) && matches!(words.gap(at + 1), "." | ",");
+    let end = match (decimal(at), decimal(at + 2)) {
+        (true, true) if words.gap(at + 2).len() <= 3 => at + 3,
+        (true, _) if words.key(at + 1).len() >= 2 => at + 1,
+        _ => return None,
+    };
+    (!words.is_amount(end)).then(|| words.range(at).start..words.range(end).end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::search_term;
+
+    #[test]
+    fn what_a_word_announces_is_found_and_amounts_stay() {
+        for (raw, kept) in [
+            ("карта kaspi 7449", "карта kaspi <code>"),
+            ("карта оканчивается на 7449", "карта оканчивается на <code>"),
+            ("last 4 digits 7449", "last 4 digits <code>"),
+            ("kaspi gold 4400 *7449", "kaspi gold <card>"),
+            ("код смс: 482 193", "код смс: <code>"),
+            ("ваш код: 48 21 93", "ваш код: <code>"),
+            ("код от подъезда 48К21", "код от подъезда <code>"),
+            ("№ 4821 тапсырыс", "# <number> тапсырыс"),
+            ("счет № 4821", "счет # <number>"),
+            ("промокод ABCDEF", "промокод <code>"),
+            ("ключ QWER-TYUI", "ключ <code>"),
+            ("invite AbCdEf", "invite <code>"),
+            ("мой ник aigerim", "мой ник <name>"),
+            ("discord aigerim#1234", "discord <name>"),
+            ("aigerim_n собака kaspi", "<email>"),
+            ("8 семьсот один 234 56 78", "<number>"),
+            ("туған күні 1 ақпан", "туған күні <date>"),
+            ("1985-ші жылы туған", "<date>-ші жылы туған"),
+            ("1985гр", "<date>"),
+            ("абая 10/42", "абая <flat>"),
+            ("координаты 43.2 76.9", "координаты <place>"),
+            ("пароль kaspi", "пароль kaspi"),
+            ("логин kaspi", "логин kaspi"),
+            ("промокод 2026", "промокод 2026"),
+            ("код p0420", "код p0420"),
+            ("карта 5000 тенге", "карта 5000 тенге"),
+            ("квартира 42 квадрата", "квартира 42 квадрата"),
+            ("день рождения 10 лет", "день рождения 10 лет"),
+            ("gps 2.0", "gps 2.0"),
+            ("2026-шы жылы", "2026-шы жылы"),
+        ] {
+            assert_eq!(search_term(raw).as_deref(), Some(kept), "{raw}");
+        }
+    }
 }

@@ -20,6 +20,7 @@ pub(super) struct Census {
     pub(super) brackets: usize,
     /// What a parameter stands behind.
     pub(super) marks: usize,
+    pub(super) pluses: usize,
     /// What ASCII has nothing for.
     pub(super) symbols: usize,
     /// The longest run of letters and digits.
@@ -107,6 +108,7 @@ impl Census {
             equals: count(EQUALS),
             brackets: count(BRACKET),
             marks: count(MARK),
+            pluses: count(PLUS),
             symbols: count(UNKNOWN),
             hex_run: longest[0],
             run: longest[1],

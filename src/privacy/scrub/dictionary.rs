@@ -50,6 +50,10 @@ pub(super) enum Role {
     Unit,
     Answer,
     Brand,
+    /// After it a word of another script is a name.
+    Named,
+    /// A number comes before it, too.
+    NumberAfter,
     Street,
     Born,
     At,
@@ -67,11 +71,13 @@ pub(super) enum Role {
 }
 
 /// The other roles, as they are called in `words.txt`.
-const ROLES: [(&str, Role); 18] = [
+const ROLES: [(&str, Role); 20] = [
     ("filler", Role::Filler),
     ("unit", Role::Unit),
     ("answer", Role::Answer),
     ("brand", Role::Brand),
+    ("named", Role::Named),
+    ("number after", Role::NumberAfter),
     ("street", Role::Street),
     ("born", Role::Born),
     ("at", Role::At),

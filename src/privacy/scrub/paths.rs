@@ -186,7 +186,7 @@ fn judge_after_announcers(kept: &mut [Segment<'_>]) {
     for at in 1..kept.len() {
         let (before, segment) = (kept[at - 1].text(), kept[at]);
         if let Segment::Free(text) = segment
-            && text.chars().any(char::is_numeric)
+            && text.chars().any(|c| c.is_numeric() || c.is_uppercase())
             && announced::announces(&Canonical::of(before))
             && announced::any(&Canonical::of(&format!("{before} {text}")))
         {

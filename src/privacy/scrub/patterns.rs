@@ -10,7 +10,7 @@ pub(super) static RULES: &[Rule] = &[
         name: "url",
         needs: |of| of.colons > 0 || of.dots > 0,
         find: Find::Pattern(
-            r"[a-z][a-z0-9+.-]{1,15}://\S+|\bwww\.\S+|\b(?:data|blob|mailto|tel|javascript):\S+|\b(?:t|wa)\.me/\S+|\b(?:instagram|facebook|vk|tiktok|twitter|linkedin|github|ok|threads|youtube)\.(?:com|ru|net)/@?[a-z0-9]\S+",
+            r"[a-z][a-z0-9+.-]{1,15}://\S+|\bwww\.\S+|\b(?:data|blob|mailto|tel|javascript):\S+|\b(?:t|wa|telegram)\.me/\S+|\b(?:instagram|facebook|vk|tiktok|twitter|linkedin|github|ok|threads|youtube)\.(?:com|ru|net)/@?[a-z0-9]\S+",
             ALWAYS,
         ),
         joins: false,
@@ -245,11 +245,11 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         name: "code",
-        needs: |of| of.digits >= 2 && of.run >= 3,
+        needs: |of| (of.digits >= 2 || of.capitals >= 12) && of.run >= 3,
         find: Find::Scan(shapes::codes),
         joins: false,
         #[cfg(test)]
-        finds: &["l9c6-qv7u-dap4", "kupon-tmk0j5", "AB12C-D34EF"],
+        finds: &["l9c6-qv7u-dap4", "kupon-tmk0j5", "AB12C-D34EF", "QWER-TYUI-OPAS"],
         #[cfg(test)]
         leaves: &["core-i5-13400f", "oled55c3", "7800x3d", "wh-1000xm5", "b2b-c2c", "c2h5oh", "mp3-mp4"],
     },
@@ -299,14 +299,28 @@ pub(super) static RULES: &[Rule] = &[
         #[cfg(test)]
         leaves: &["37°", "20-25°"],
     },
+    // The codes of places: `6WV2Q2+HJ`, `///filled.count.soap`.
+    Rule {
+        name: "place",
+        needs: |of| of.pluses > 0 || of.slashes >= 3,
+        find: Find::Pattern(
+            r"\b[2-9cfghjmpqrvwx]{4,8}\+[2-9cfghjmpqrvwx]{2,3}\b|///\s?[^\s./]+\.[^\s./]+\.[^\s./]+",
+            |text| text.starts_with('/') || text.bytes().any(|byte| byte.is_ascii_digit()),
+        ),
+        joins: false,
+        #[cfg(test)]
+        finds: &["8GQ6WV2Q+HJ", "6wv2+hj almaty", "///filled.count.soap"],
+        #[cfg(test)]
+        leaves: &["c++", "a+b", "file:///home"],
+    },
     Rule {
         name: "date",
         needs: |of| of.digits >= 6 && of.numbers >= 3,
         find: Find::Scan(shapes::birth_dates),
         joins: false,
         #[cfg(test)]
-        finds: &["01.02.1985", "1985-02-01", "1/2/1985"],
+        finds: &["01.02.1985", "1985-02-01", "1/2/1985", "01.02.85"],
         #[cfg(test)]
-        leaves: &["2026-07-15", "9.5.1945", "1.2.3", "15.07.2026"],
+        leaves: &["2026-07-15", "9.5.1945", "1.2.3", "15.07.2026", "15.07.26", "10.11.99.1", "90/60/90"],
     },
 ];

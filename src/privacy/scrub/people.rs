@@ -13,7 +13,7 @@ const EXTENSIONS: [&str; 4] = ["html", "php", "htm", "aspx"];
 pub(super) fn is_somebody(segment: &str, before: &[&str]) -> bool {
     let mut rest = before.iter().rev();
     let mut announced = rest.next().map(|last| roles(last)).unwrap_or_default();
-    if !names_people(announced) && announced.has(Role::Between) {
+    if !names_people(announced) && (announced.has(Role::Between) || before.last().is_some_and(|last| is_year(last))) {
         announced = rest.next().map(|last| roles(last)).unwrap_or_default();
     }
     (names_people(announced) && !is_page(segment) && !is_year(segment))
@@ -31,7 +31,10 @@ fn is_page(segment: &str) -> bool {
 fn names_after_its_first_word(segment: &str) -> bool {
     let Some((first, rest)) = segment.split_once(['-', '_', '.']) else { return false };
     let second = rest.split(['-', '_', '.']).next().unwrap_or_default();
-    roles(first).has(Role::Tied) && !roles(second).has(Role::TiedPage) && !EXTENSIONS.contains(&second)
+    roles(first).has(Role::Tied)
+        && !is_page(second)
+        && !roles(second).has(Role::TiedPage)
+        && !EXTENSIONS.contains(&second)
 }
 
 /// Whether what follows a segment is somebody.
@@ -63,10 +66,16 @@ mod tests {
             ("profile/aigerim.html", true),
             ("x/user-aigerim", true),
             ("x/~aigerim", true),
+            ("students/2024/aigerim", true),
+            ("doctors/almaty/aigerim", true),
+            ("нотариус/айгерим", true),
+            ("x/patients-aigerim", true),
             ("users/settings", false),
             ("users/login.php", false),
             ("x/user-guide", false),
             ("x/client-bank", false),
+            ("x/author-guidelines", false),
+            ("x/profile-cart", false),
             ("catalog/tea", false),
         ] {
             let (before, segment) =

@@ -13,7 +13,7 @@ const RUSSIAN: &[u8] = b"abekmhopctyx";
 /// The highest number of a region of Kazakhstan.
 const REGIONS: usize = 20;
 /// Separators between two groups.
-const GAP_MAX: usize = 2;
+const GAP_MAX: usize = 3;
 /// Characters of a VIN, and how many of them are digits at least.
 const VIN_LENGTH: usize = 17;
 const VIN_DIGITS_MIN: usize = 4;
@@ -42,9 +42,7 @@ impl Group<'_> {
 
     fn is_russian(&self, lengths: &[usize]) -> bool {
         let series = self.text[0].is_ascii_alphabetic() && lengths.contains(&self.text.len());
-        series
-            && !(self.spaced && self.is_unit())
-            && self.text.iter().all(|byte| RUSSIAN.contains(&byte.to_ascii_lowercase()))
+        series && !(self.spaced && self.is_unit() && !self.is_upper()) && self.is_letters_of_russia()
     }
 
     /// The letters of a region of Uzbekistan, or of Kyrgyzstan; an x is that of a size.
@@ -52,9 +50,26 @@ impl Group<'_> {
         self.text.eq_ignore_ascii_case(b"kg") || (self.is_series(&[1]) && !self.text.eq_ignore_ascii_case(b"x"))
     }
 
+    fn is_diplomatic(&self) -> bool {
+        matches!(self.text, b"D" | b"CD")
+    }
+
     fn is_region(&self) -> bool {
         let number = std::str::from_utf8(self.text).ok().and_then(|text| text.parse::<usize>().ok());
         self.is_number(&[2]) && number.is_some_and(|number| (1..=REGIONS).contains(&number))
+    }
+
+    /// The two letters after the number; before a unit it is an amount, unless it begins with a zero.
+    fn is_series_after(&self, number: &Self) -> bool {
+        self.is_russian(&[2]) || (number.text[0] == b'0' && self.text.len() == 2 && self.is_letters_of_russia())
+    }
+
+    fn is_letters_of_russia(&self) -> bool {
+        self.text.iter().all(|byte| RUSSIAN.contains(&byte.to_ascii_lowercase()))
+    }
+
+    fn is_upper(&self) -> bool {
+        self.text.iter().all(u8::is_ascii_uppercase)
     }
 
     fn has_vowel(&self) -> bool {
@@ -89,10 +104,14 @@ fn plate(groups: &[Group<'_>]) -> usize {
     match groups {
         // Kazakhstan: 123 ABC 02, for companies 123 AB 02; trailers 12 ABC 02.
         [a, b, c, ..] if near(3) && a.is_number(&[3]) && b.is_series(&[2, 3]) && c.is_region() => 3,
-        [a, b, c, ..] if glued(3) && a.is_number(&[2]) && b.is_series(&[3]) && c.is_region() => 3,
+        [a, b, c, ..]
+            if near(3) && (glued(3) || b.is_upper()) && a.is_number(&[2]) && b.is_series(&[3]) && c.is_region() =>
+        {
+            3
+        }
         // Russia: A 123 BC 77; motorcycles 1234 AA 77.
         [a, b, c, d, ..]
-            if near(4) && a.is_russian(&[1]) && b.is_number(&[3]) && c.is_russian(&[2]) && d.is_number(&[2, 3]) =>
+            if near(4) && a.is_russian(&[1]) && b.is_number(&[3]) && c.is_series_after(b) && d.is_number(&[2, 3]) =>
         {
             4
         }
@@ -105,9 +124,12 @@ fn plate(groups: &[Group<'_>]) -> usize {
         }
         // Kazakhstan until 2012: A 123 BCD; Russia without the region.
         [a, b, c, ..] if near(3) && a.is_series(&[1]) && b.is_number(&[3]) && c.is_series(&[2, 3]) => {
-            let apart = c.text.len() == 3 && (!c.has_vowel() || !(b.spaced || c.spaced));
+            let apart =
+                c.text.len() == 3 && (!c.has_vowel() || !(b.spaced || c.spaced) || (a.is_upper() && c.is_upper()));
             if glued(3) || apart { 3 } else { 0 }
         }
+        // Diplomats: 010 CD 123, 002 D 015.
+        [a, b, c, ..] if near(3) && a.is_number(&[3]) && b.is_diplomatic() && c.is_number(&[3]) => 3,
         // Trailers and taxis of Russia: AA 1234 77, AA 123 177; with a short region as one word only.
         [a, b, c, ..] if near(3) && a.is_russian(&[2]) && !a.is_unit() && trailer(b, c) => 3,
         [a, b, ..] if glued(2) && a.is_russian(&[2]) && b.is_number(&[5, 6, 7]) => 2,
@@ -135,7 +157,7 @@ fn groups(bytes: &[u8]) -> Vec<Group<'_>> {
             continue;
         }
         let between = &bytes[end.unwrap_or(0)..at];
-        let separates = |byte: &u8| matches!(byte, b' ' | b'-' | b'_' | b'.' | b'/');
+        let separates = |byte: &u8| matches!(byte, b' ' | b'-' | b'_' | b'.' | b'/' | b'|');
         let gap = match end {
             Some(_) if between.iter().all(separates) => between.len(),
             _ => GAP_MAX + 1,
@@ -187,6 +209,12 @@ mod tests {
             "toyota-123abc02",
             "123AB 02",
             "123 ABC 02 KZ",
+            "А 123 ВС / 77",
+            "123 ABC|02",
+            "H 987 KTA",
+            "85 AAA 17",
+            "м 001 мм 99",
+            "010 CD 123",
             "123ABC02KZ",
             "A123BCD",
             "а123вс",
@@ -215,6 +243,9 @@ mod tests {
             "128 gb 15",
             "500 тг 12",
             "a320neo",
+            "в 100 мм 77",
+            "h 300 the",
+            "20 mg 10",
             "100 на 20",
             "в 100 км",
             "wh-1000xm5",

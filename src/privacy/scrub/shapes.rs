@@ -29,6 +29,8 @@ pub(super) const KNOWN_DAYS: &[(u16, usize, u16)] = &[
     (5, 3, 1953),
     (31, 5, 1932),
 ];
+/// Of years in two digits, those of the last century.
+const SHORT_YEAR_MIN: u16 = 40;
 /// Separators between two parts of a date.
 const DATE_GAP_MAX: usize = 2;
 
@@ -100,8 +102,9 @@ fn is_masked(text: &[u8], next: Option<u8>) -> bool {
     let round = |part: &[u8]| part.ends_with(b"00");
     if tail == 4 && head >= 4 && head + tail == digits && text.len() - digits >= 2 {
         let between = &text[head..text.len() - tail];
-        let dots = between.iter().all(|byte| is_mark(*byte) || *byte == b'.');
-        return dots && matches!(text[0], b'2'..=b'6') && !(round(&text[..head]) && round(&text[text.len() - tail..]));
+        let marks =
+            between.iter().all(|byte| is_mark(*byte) || *byte == b'.' || (*byte == b' ' && between.contains(&b'*')));
+        return marks && matches!(text[0], b'2'..=b'6') && !(round(&text[..head]) && round(&text[text.len() - tail..]));
     }
     let stars = text.iter().take_while(|byte| **byte == b'*').count();
     let year = text.ends_with(b"0") && text[text.len() - tail..].starts_with(b"20");
@@ -132,7 +135,7 @@ pub(super) fn codes(ascii: &str, found: &mut dyn FnMut(Range<usize>)) {
 }
 
 /// How often letters and digits take turns.
-fn turns(word: &[u8]) -> usize {
+pub(super) fn turns(word: &[u8]) -> usize {
     word.windows(2).filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit()).count()
 }
 
@@ -146,9 +149,13 @@ fn is_grouped_code(text: &[u8], words: &[Range<usize>]) -> bool {
         let word = &text[(*word).clone()];
         turns(word) > 1 || runs(word, |byte| byte.is_ascii_alphabetic(), 3).any(|run| !pronounceable(&word[run], 45))
     };
+    // `QWER-TYUI-OPAS`.
+    let capitals = words.len() >= 3
+        && length >= 4
+        && words.iter().all(|word| text[word.clone()].iter().all(u8::is_ascii_uppercase));
     let mixed = words.iter().filter(mixed).count();
     let all_mixed = words.len() >= 3 && length >= 4 && mixed == words.len();
-    mixed >= 2 && (all_mixed || words.iter().filter(odd).count() * 2 >= words.len())
+    capitals || mixed >= 2 && (all_mixed || words.iter().filter(odd).count() * 2 >= words.len())
 }
 
 /// One word of six to eleven letters and digits that is neither the name of a model nor a formula.
@@ -159,7 +166,7 @@ pub(super) fn is_code(word: &[u8]) -> bool {
         matches!(word, [b'c' | b'C', b'0'..=b'9', .., b'h' | b'H', _] | [b'c' | b'C', b'0'..=b'9', b'h' | b'H', ..]);
     let letters = |min: usize| runs(word, |byte| byte.is_ascii_alphabetic(), min);
     let spoken_min = if word.len() > 8 { 4 } else { 3 };
-    let spoken = letters(spoken_min).any(|run| pronounceable(&word[run], 60));
+    let spoken = turns(word) < 4 && letters(spoken_min).any(|run| pronounceable(&word[run], 60));
     let unspoken = letters(4).any(|run| !pronounceable(&word[run], 45));
     let single = runs(word, |byte| byte.is_ascii_digit(), 1).any(|run| run.len() == 1);
     let alternates = digits >= 2 && turns(word) >= 3 && longest(|byte| byte.is_ascii_digit()) <= 3 && single;
@@ -196,12 +203,16 @@ pub(super) fn birth_dates(ascii: &str, found: &mut dyn FnMut(Range<usize>)) {
         };
         let (first, second, third) = (&three[0], &three[1], &three[2]);
         let (year, day) = if first.len() == 4 { (first, third) } else { (third, first) };
-        let is_date = year.len() == 4
-            && day.len() <= 2
-            && second.len() <= 2
-            && BIRTH_YEARS.contains(&value(year))
-            && (1..=31).contains(&value(day))
-            && (1..=31).contains(&value(second));
+        let full = year.len() == 4 && day.len() <= 2 && second.len() <= 2 && BIRTH_YEARS.contains(&value(year));
+        // `01.02.85`; what is longer is a version.
+        let dotted = |at: usize| matches!(bytes.get(at), Some(b'.' | b'/'));
+        let short = [first, second, third].iter().all(|part| part.len() == 2)
+            && [first.end, second.end].into_iter().all(dotted)
+            && !dotted(third.end)
+            && !first.start.checked_sub(1).is_some_and(dotted)
+            && value(third) >= SHORT_YEAR_MIN
+            && value(second) <= 12;
+        let is_date = (full || short) && (1..=31).contains(&value(day)) && (1..=31).contains(&value(second));
         let known = KNOWN_DAYS.contains(&(value(day), usize::from(value(second)), value(year)));
         if is_date && !known && near(first, second) && near(second, third) {
             found(first.start..third.end);

@@ -14,7 +14,7 @@ const NAME_MAX: usize = 64;
 /// Characters and words between two groups of a number.
 const GAP_MAX: usize = 14;
 const GAP_WORDS_MAX: usize = 2;
-/// Digits of a telephone number. An account has as many at least.
+/// Digits of a telephone number.
 const TELEPHONE_MIN: usize = 10;
 /// Groups that a telephone number has at most.
 const GROUPS_MAX: usize = 11;
@@ -25,24 +25,28 @@ const NUMERALS_MIN: usize = 6;
 
 /// Adds what it finds.
 pub(super) fn find(words: &Words<'_>, found: &mut Vec<Found>) {
-    if words.roles.has(Role::TopDomain) || words.roles.has(Role::MailHost) {
+    if [Role::At, Role::TopDomain, Role::MailHost].into_iter().any(|role| words.roles.has(role)) {
         found.extend((0..words.len()).filter_map(|at| mail(words, at)).map(|range| Found { range, name: "email" }));
     }
     if words.roles.has(Role::Numeral) {
         numerals(words, found);
     }
-    if words.has_digits && words.whole().bytes().filter(u8::is_ascii_digit).count() >= TELEPHONE_MIN {
+    if words.has_digits {
         found.extend((0..words.len()).filter_map(|at| account(words, at)).map(|range| Found { range, name: "iban" }));
+    }
+    if words.has_digits && words.whole().bytes().filter(u8::is_ascii_digit).count() >= TELEPHONE_MIN {
         telephones(words.whole(), found);
     }
 }
 
-/// Digits as words, one after the other.
+/// Numbers as words, with groups of digits among them perhaps, one after the other.
 fn numerals(words: &Words<'_>, found: &mut Vec<Found>) {
-    let mut count = 0;
+    let (mut count, mut spoken) = (0, 0);
     for at in 0..words.len() {
-        count = if words.is(at, Role::Numeral) { count + 1 } else { 0 };
-        if count >= NUMERALS_MIN {
+        let numeral = words.is(at, Role::Numeral);
+        let digits = (1..=4).contains(&words.key(at).len()) && words.key(at).bytes().all(|byte| byte.is_ascii_digit());
+        (count, spoken) = if numeral || digits { (count + 1, spoken + usize::from(numeral)) } else { (0, 0) };
+        if count >= NUMERALS_MIN && spoken >= 2 {
             found.push(Found { range: words.range(at + 1 - count).start..words.range(at).end, name: "number" });
         }
     }
@@ -70,12 +74,16 @@ fn mail(words: &Words<'_>, at: usize) -> Option<Range<usize>> {
     let by_word = words.is(at + 2, Role::Dot);
     let mail_host = words.is(at + 1, Role::MailHost);
     let domain = top_domain(words, at + 2);
+    let name = name_start(words, words.range(at).start);
+    // `svetlana_k собака kaspi`: a word has no such marks.
+    let marked =
+        || words.whole()[name..words.range(at).start].contains(|c: char| c == '_' || c == '.' || c.is_ascii_digit());
     let is_one = match domain {
         Some(_) => known || by_word || mail_host,
-        None => known && mail_host,
+        None => known && (mail_host || (key.chars().count() > 2 && marked())),
     };
     let end = domain.unwrap_or(words.range(at + 1).end);
-    is_one.then(|| name_start(words, words.range(at).start)..end)
+    is_one.then_some(name..end)
 }
 
 /// The end of a top-level domain that is tied by a dot, or by a word for it.

@@ -18,7 +18,9 @@ pub(super) fn find(words: &Words<'_>, found: &mut Vec<Found>) {
             let around = at.saturating_sub(3)..(at + 4).min(words.len());
             found.extend(around.filter_map(|month| date(words, month)).map(|range| Found { range, name: "date" }));
         }
-        found.extend(year_of_birth(words, at + 1).map(|range| Found { range, name: "date" }));
+        // `1985-ші жылы туған`.
+        let after = at + 1 + usize::from(words.gap(at + 1) == "-" && words.key(at + 1).chars().count() == 2);
+        found.extend(year_of_birth(words, at + 1, after).map(|range| Found { range, name: "date" }));
         found.extend(building_and_flat(words, at).map(|range| Found { range, name: "flat" }));
     }
 }
@@ -43,21 +45,24 @@ fn date(words: &Words<'_>, at: usize) -> Option<Range<usize>> {
     let day = find(&|(number, digits)| digits <= 2 && (1..=31).contains(&number))?;
     let (value, _) = number(words, day)?;
     let of = number(words, year)?.0;
-    if KNOWN_DAYS.contains(&(value, month, of)) || day.abs_diff(at) > 1 {
+    if KNOWN_DAYS.contains(&(value, month, of))
+        || day.abs_diff(at) > 1 + usize::from(words.key(at.saturating_sub(1)) == "of")
+    {
         return None;
     }
     Some(words.range(day.min(year).min(at)).start..words.range(day.max(year).max(at)).end)
 }
 
 /// `1985 г.р.`, `01.01.85 года рождения`.
-fn year_of_birth(words: &Words<'_>, at: usize) -> Option<Range<usize>> {
+fn year_of_birth(words: &Words<'_>, at: usize, born_at: usize) -> Option<Range<usize>> {
     // One word (`гр`), or two of these.
-    let born = words.is(at, Role::Born) && (words.key(at) == "rp" || words.is(at + 1, Role::Born));
+    let born = words.is(born_at, Role::Born) && (words.key(born_at) == "rp" || words.is(born_at + 1, Role::Born));
+    let glued = at > 0 && words.key(at - 1).ends_with("rp");
     let count = (0..at).rev().take(3).take_while(|at| number(words, *at).is_some()).count();
-    let first = at.checked_sub(count).filter(|_| born && count > 0)?;
+    let first = at.checked_sub(count).filter(|_| (born || glued) && count > 0)?;
     let range = words.range(first).start..words.range(at - 1).end;
     let digits = words.ascii(range.clone()).bytes().filter(u8::is_ascii_digit).count();
-    let lone = count == 1 && !is_year(words.key(first));
+    let lone = count == 1 && !is_year(words.key(first).trim_end_matches("rp")) && words.gap(at + 1) != ".";
     (digits >= 2 && !lone).then_some(range)
 }
 
@@ -65,7 +70,9 @@ fn year_of_birth(words: &Words<'_>, at: usize) -> Option<Range<usize>> {
 fn building_and_flat(words: &Words<'_>, at: usize) -> Option<Range<usize>> {
     let ((_, building), (_, flat)) = (number(words, at)?, number(words, at + 1)?);
     let streets = at.saturating_sub(STREET_WORDS_MAX)..at;
-    let is_one =
-        words.gap(at + 1) == "-" && building <= 4 && flat <= 4 && streets.clone().any(|at| words.is(at, Role::Street));
+    let is_one = matches!(words.gap(at + 1), "-" | "/")
+        && building <= 4
+        && flat <= 4
+        && streets.clone().any(|at| words.is(at, Role::Street));
     is_one.then(|| words.range(at).start..words.range(at + 1).end)
 }
