@@ -142,6 +142,29 @@ async fn what_analysts_ask_is_answered() {
 }
 
 #[tokio::test]
+async fn what_drivers_look_up_names_what_they_may_send_and_nothing_of_others() {
+    let fixture = Fixture::shared().await;
+    let said = "SELECT count(), countIf(readonly), countIf(name = 'cloud_mode') FROM system.settings WHERE name IN \
+                ('max_execution_time', 'join_use_nulls', 'use_query_cache', 'output_format_json_quote_64bit_integers', 'allow_ddl', 'cloud_mode')";
+    assert_eq!(fixture.ask(said).await.text(), "5\t0\t1\n");
+    // What is ignored is not set.
+    let ignored = "?log_queries=0&mutations_sync=2  SELECT getSetting('log_queries'), getSetting('mutations_sync')";
+    assert_eq!(fixture.ask(ignored).await.text(), fixture.ask(ignored.split_once("  ").unwrap().1).await.text());
+    // A statement that reads more is in a session whose settings cannot be changed.
+    let said = "SELECT DISTINCT readonly, getSetting('readonly') FROM system.settings, system.one";
+    assert_eq!(fixture.ask(said).await.text(), "1\t1\n");
+    let said = "SELECT DISTINCT getSetting('readonly'), getSetting('max_execution_time') FROM system.settings";
+    assert_eq!(fixture.ask(said).await.text(), "2\t30\n");
+    let others = "SELECT countIf(word IN ('people', 'secret', 'leftover', 'query_log', 'tamga_engine')), countIf(word = 'pages'), \
+                  countIf(context = 'keyword') > 100 FROM system.completions";
+    assert_eq!(fixture.ask(others).await.text(), "0\t1\t1\n");
+    for table in ["views", "tables", "columns", "key_column_usage"] {
+        let others = format!("SELECT countIf(table_schema != 'tamga_stats') FROM information_schema.{table}");
+        assert_eq!(fixture.ask(&others).await.text(), "0\n", "{table}");
+    }
+}
+
+#[tokio::test]
 async fn tables_to_join_with_are_not_taken() {
     let fixture = Fixture::shared().await;
     let form = "--b\r\nContent-Disposition: form-data; name=\"query\"\r\n\r\nSELECT * FROM t\r\n\

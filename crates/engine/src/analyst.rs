@@ -3,7 +3,7 @@
 //!
 //! The checks in order: The format only formats. The database must be `tamga_stats`. Settings come from an allow-list, the
 //! limits override them, and `readonly` locks both. The engine must classify the text as one statement that reads. [`ast`] or [`show_statements`]
-//! must know everything in it. The text that runs is the text that was checked. [`crate::sandbox`] is the second
+//! must know everything in it; the lists are in [`crate::permitted`]. The text that runs is the text that was checked. [`crate::sandbox`] is the second
 //! barrier, if the engine has a way around these checks.
 //!
 //! Not promised: one analyst can use all permits of analysts. Each statement ends at its deadline, or the process does
@@ -16,6 +16,7 @@ use anyhow::anyhow;
 use crate::ast;
 use crate::failure::Failure;
 use crate::ffi::{Connection, StatementClass};
+use crate::permitted::{CATEGORIES, COMBINATORS, Lock, NAMED, NOT, SYNTAX, is_ignored, shapes_answers, table_filters};
 use crate::reader::{database, reader};
 use crate::request::literal;
 use crate::show_statements;
@@ -33,99 +34,12 @@ const MAX_ANSWER_ROWS: u64 = 1_000_000;
 const MAX_ANSWER_BYTES: u64 = 256 << 20;
 const MAX_WHOLE_ANSWER_BYTES: u64 = 16 << 20;
 
-/// Functions by the engine's own sorting. What reads files, tables by name, dictionaries, settings of the server or the
-/// machine is in other ones.
-const CATEGORIES: &str = "'Aggregate Functions','Arithmetic','Arrays','Bit','Bitmap','Comparison','Conditional',\
-    'Dates and Times','Distance','Encoding','Hash','JSON','Logical','Map','Mathematical','Null','Random Number','Rounding',\
-    'String','String Replacement','String Search','String Splitting','Time Window','Tuple','Type Conversion','URL','UUID'";
-/// Functions of the sorting's rest, and those that it does not list.
-const NAMED: &str = "'bar','countDigits','currentDatabase','currentUser','displayName','formatReadableDecimalSize',\
-    'formatReadableQuantity','formatReadableSize','formatReadableTimeDelta','getSetting','identity','ignore','isConstant',\
-    'materialize','revision','rowNumberInAllBlocks','rowNumberInBlock','toColumnTypeName','toTypeName','transform','uptime','version','visibleWidth'";
-/// What does not belong: names of files, formats or other functions inside, work that no deadline interrupts, answers
-/// whose size the engine does not count while it makes them, the machine.
-const NOT: &str = "'aggThrow','flameGraph','chdb','formatRow','formatRowNoNewline','serverTimezone','arrayFold',\
-    'arrayLevenshteinDistance','arrayLevenshteinDistanceWeighted','arraySimilarity','editDistance','editDistanceUTF8',\
-    'damerauLevenshteinDistance','jaroSimilarity','jaroWinklerSimilarity','stringJaccardIndex','stringJaccardIndexUTF8',\
-    'arrayShingles','sparseGrams','sparseGramsUTF8','sparseGramsHashes','sparseGramsHashesUTF8','factorial','isProbablePrime',\
-    'arrayReduce','arrayReduceInRanges','groupFormat','MVTEncode','printf','URLHierarchy','URLPathHierarchy','randomString',\
-    'randomStringUTF8','randomFixedString','randomPrintableASCII','fuzzBits','naiveBayesNgrams','estimateCompressionRatio',\
-    'randomHadamardTransform','cutURLParameter'";
-/// What the parser makes of syntax and the engine does not list as functions.
-const SYNTAX: [&str; 7] = ["lambda", "exists", "untuple", "grouping", "columns", "interval", "_CAST"];
-/// Suffixes that make another aggregate function of one.
-const COMBINATORS: [&str; 14] = [
-    "ArgMax",
-    "ArgMin",
-    "Array",
-    "Distinct",
-    "ForEach",
-    "If",
-    "Map",
-    "MergeState",
-    "Merge",
-    "Null",
-    "OrDefault",
-    "OrNull",
-    "SimpleState",
-    "State",
-];
-
-/// Settings that change how an answer looks or what NULLs do, and nothing else. Besides them `output_format_…`.
-const SETTINGS: [&str; 22] = [
-    "any_join_distinct_right_table_keys",
-    "cast_keep_nullable",
-    "date_time_output_format",
-    "decimal_check_overflow",
-    "empty_result_for_aggregation_by_empty_set",
-    "extremes",
-    "format_csv_delimiter",
-    "format_csv_null_representation",
-    "format_tsv_null_representation",
-    "group_by_use_nulls",
-    "join_use_nulls",
-    "limit",
-    "log_comment",
-    "offset",
-    "prefer_column_name_to_alias",
-    "result_overflow_mode",
-    "session_timezone",
-    "totals_mode",
-    "transform_null_in",
-    "union_default_mode",
-    "use_client_time_zone",
-    "workload",
-];
-/// Formats that only format: those that begin with one of these words, and those that are one.
-const FORMAT_FAMILIES: [&str; 10] =
-    ["TabSeparated", "TSV", "TSKV", "Raw", "CSV", "JSON", "NDJSON", "LineAsString", "Pretty", "RowBinary"];
-const FORMATS: [&str; 13] = [
-    "Arrow",
-    "ArrowStream",
-    "BSONEachRow",
-    "Markdown",
-    "MsgPack",
-    "Native",
-    "Null",
-    "ORC",
-    "Parquet",
-    "SQLInsert",
-    "Values",
-    "Vertical",
-    "XML",
-];
-/// Settings that clients send by habit, and that change nothing here.
-const IGNORED: [&str; 9] = [
-    "allow_experimental_analyzer",
-    "async_insert",
-    "connect_timeout",
-    "max_block_size",
-    "readonly",
-    "receive_timeout",
-    "send_timeout",
-    "use_uncompressed_cache",
-    "wait_for_async_insert",
-];
+/// A statement that may run.
+pub(crate) struct Admitted {
+    pub(crate) sql: Vec<u8>,
+    /// The session that it needs.
+    pub(crate) lock: Lock,
+}
 
 /// The rules for analysts on this engine.
 pub(crate) struct Analyst {
@@ -166,25 +80,15 @@ impl Analyst {
         Ok(Self { functions, any_case, memory_bytes, seconds })
     }
 
-    /// Refuses a format that needs a file beside it, or writes one.
-    pub(crate) fn admit_format(format: &str) -> Result<(), Failure> {
-        let begins = |family: &&str| {
-            format.as_bytes().get(..family.len()).is_some_and(|start| start.eq_ignore_ascii_case(family.as_bytes()))
-        };
-        if FORMAT_FAMILIES.iter().any(begins) || FORMATS.iter().any(|name| name.eq_ignore_ascii_case(format)) {
-            return Ok(());
-        }
-        Err(Failure::new(73, "UNKNOWN_FORMAT", "Unknown format, or one that analysts do not have."))
-    }
-
     /// Puts a fresh session under the limits, and returns the engine's databases, which it cannot see any more.
-    /// `whole`: the answer is made at once, in the engine's memory.
+    /// `whole`: the answer is made at once, in the engine's memory. `lock`: see [`Lock`].
     pub(crate) fn confine(
         &self,
         connection: &mut Connection,
         database: Option<&str>,
         settings: &[(String, String)],
         whole: bool,
+        lock: Lock,
     ) -> Result<Vec<String>, Failure> {
         let own = reader().database;
         if database.is_some_and(|name| name != own && name != "default") {
@@ -224,9 +128,9 @@ impl Analyst {
                 {
                     limit.1 = wished.to_string();
                 }
-            } else if SETTINGS.contains(&name.as_str()) || is_output_format(name) {
+            } else if shapes_answers(name) {
                 lines.push((name.clone(), value.clone()));
-            } else if !IGNORED.contains(&name.as_str()) && !name.starts_with("input_format_") {
+            } else if !is_ignored(name) {
                 return Err(Failure::new(
                     164,
                     "READONLY",
@@ -236,12 +140,10 @@ impl Analyst {
                 ));
             }
         }
-        lines.push(("readonly".to_owned(), "1".to_owned()));
-        // Of other databases, should there ever be any, not even the names are listed.
-        let filters: Vec<String> = [("tables", "database"), ("columns", "database"), ("databases", "name")]
-            .map(|(table, column)| format!("'system.{table}': '{column} = \\'{own}\\''"))
-            .to_vec();
-        lines.push(("additional_table_filters".to_owned(), format!("{{{}}}", filters.join(", "))));
+        let sent: Vec<String> =
+            lines.iter().map(|(name, _)| name.clone()).filter(|name| name.starts_with("max_")).collect();
+        lines.push(("readonly".to_owned(), lock.value().to_owned()));
+        lines.push(("additional_table_filters".to_owned(), table_filters(own, &sent, lock)));
         let assignments: Vec<String> =
             lines.iter().map(|(name, value)| format!("{name} = {}", literal(value))).collect();
         let databases = databases(connection)?;
@@ -257,7 +159,7 @@ impl Analyst {
         sql: &[u8],
         parameters: &[(String, String)],
         databases: &[String],
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Admitted, Failure> {
         if sql.len() > MAX_QUERY_BYTES {
             return Err(Failure::too_large(&format!("A statement of an analyst may have {MAX_QUERY_BYTES} bytes.")));
         }
@@ -272,7 +174,8 @@ impl Analyst {
             return Err(Failure::syntax("Multi-statements are not allowed: send statements one by one."));
         }
         if let Some(statement) = metadata(&sql) {
-            return statement.map(String::into_bytes).map_err(|sentence| refused(&sentence));
+            let sql = statement.map_err(|sentence| refused(&sentence))?.into_bytes();
+            return Ok(Admitted { sql, lock: Lock::Settings });
         }
         if found.statements == 1 && found.class != StatementClass::ReadOnly {
             return Err(read_only());
@@ -281,8 +184,9 @@ impl Analyst {
             return Err(if found.statements == 1 { read_only() } else { self.syntax_error(connection, &sql) });
         }
         let dump = self.dump(connection, &sql, parameters)?;
-        ast::check(&dump, |name| self.permits(name), databases).map_err(|sentence| refused(&sentence))?;
-        Ok(sql)
+        let tables = ast::check(&dump, |name| self.permits(name), databases).map_err(|sentence| refused(&sentence))?;
+        let only_settings = !tables.is_empty() && tables.iter().all(|table| *table == "system.settings");
+        Ok(Admitted { sql, lock: if only_settings { Lock::Writing } else { Lock::Settings } })
     }
 
     /// The engine's parse. On a line of its own, so that the column of a syntax error is the analyst's.
@@ -316,11 +220,6 @@ impl Analyst {
             }
         }
     }
-}
-
-fn is_output_format(name: &str) -> bool {
-    // `output_format_schema` names a file to write.
-    name.starts_with("output_format_") && !name.contains("schema")
 }
 
 /// Clauses that the engine executes while it explains a statement, and that its classification does not always see.

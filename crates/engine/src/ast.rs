@@ -16,23 +16,36 @@ use crate::dump::{self, Node};
 use crate::reader::database;
 
 /// System tables that clients read. They contain no queries of others, no paths and no errors.
-const SYSTEM_TABLES: [&str; 16] = [
+const SYSTEM_TABLES: [&str; 29] = [
+    "system.aggregate_function_combinators",
+    "system.collations",
     "system.columns",
+    "system.completions",
     "system.data_type_families",
     "system.databases",
     "system.formats",
     "system.functions",
+    "system.keywords",
     "system.numbers",
     "system.one",
     "system.settings",
+    "system.table_engines",
+    "system.table_functions",
     "system.tables",
     "system.time_zones",
     "information_schema.columns",
+    "information_schema.key_column_usage",
+    "information_schema.referential_constraints",
     "information_schema.schemata",
     "information_schema.tables",
+    "information_schema.views",
     "INFORMATION_SCHEMA.COLUMNS",
+    "INFORMATION_SCHEMA.KEY_COLUMN_USAGE",
+    "INFORMATION_SCHEMA.REFERENTIAL_CONSTRAINTS",
     "INFORMATION_SCHEMA.SCHEMATA",
+    "INFORMATION_SCHEMA.STATISTICS",
     "INFORMATION_SCHEMA.TABLES",
+    "INFORMATION_SCHEMA.VIEWS",
 ];
 
 /// Table functions that compute their rows from their arguments.
@@ -95,17 +108,25 @@ enum Typed {
     Last,
 }
 
-/// Checks a dump. An error is the sentence that the analyst gets. `databases` are all databases of the engine.
-pub(crate) fn check(dump: &str, permitted: impl Fn(&str) -> bool, databases: &[String]) -> Result<(), String> {
+/// Checks a dump, and returns the names of the tables in it. An error is the sentence that the analyst gets. `databases` are
+/// all databases of the engine.
+pub(crate) fn check<'dump>(
+    dump: &'dump str,
+    permitted: impl Fn(&str) -> bool,
+    databases: &[String],
+) -> Result<Vec<&'dump str>, String> {
     let nodes = dump::read(dump).ok_or("the engine's parse of it is not clear: names may not have line ends")?;
-    let mut of_table = false;
+    let (mut of_table, mut tables) = (false, Vec::new());
     for (at, Node { kind, rest, .. }) in nodes.iter().enumerate() {
         match *kind {
             "Function" => {
                 check_function(name(rest), of_table, &permitted)?;
                 check_types(name(rest), of_table, &dump::arguments(&nodes, at))?;
             }
-            "TableIdentifier" => check_table(name(rest))?,
+            "TableIdentifier" => {
+                check_table(name(rest))?;
+                tables.push(name(rest));
+            }
             "Identifier" => check_identifier(name(rest), databases)?,
             // A second child is a FORMAT, an INTO OUTFILE or a SETTINGS clause.
             "SelectWithUnionQuery" if *rest == "(children 1)" => {}
@@ -121,7 +142,7 @@ pub(crate) fn check(dump: &str, permitted: impl Fn(&str) -> bool, databases: &[S
         }
         of_table = *kind == "TableExpression";
     }
-    Ok(())
+    Ok(tables)
 }
 
 /// A type is given as a literal, and is not the state of an aggregate function.
@@ -222,7 +243,7 @@ mod tests {
 
     fn verdict(dump: &str) -> Result<(), String> {
         let databases = ["tamga_stats", "system", "default", "vault"].map(str::to_owned);
-        check(dump, |name| ["plus", "sum", "in"].contains(&name), &databases)
+        check(dump, |name| ["plus", "sum", "in"].contains(&name), &databases).map(|_| ())
     }
 
     /// A statement with these lines in the place of its columns.
@@ -281,7 +302,7 @@ mod tests {
             let list: String = arguments.iter().map(|line| format!("\n  {line}")).collect();
             let lines =
                 format!("Function {function} (children 1)\n ExpressionList (children {}){list}", arguments.len());
-            check(&query(&lines), |_| true, &[])
+            check(&query(&lines), |_| true, &[]).map(|_| ())
         };
         for (function, arguments) in [
             ("CAST", ["Identifier x", "Literal 'Array(Nullable(UInt8))'"]),

@@ -240,6 +240,7 @@ impl Server {
             database: request.database,
             default_format: request.default_format.unwrap_or_else(|| "TabSeparated".to_owned()),
             compress: request.compress,
+            revision: request.revision,
             reads_only: request.reads_only,
             role,
             work,

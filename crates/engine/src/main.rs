@@ -5,8 +5,8 @@
 //!
 //! The modules in the order in which a request passes them: [`http`] accepts it, if [`strict_head`] and [`gate`] let it.
 //! [`authenticator`] decides which account sent it. [`request`], [`multipart`], [`body`], [`native_block`], [`lz4_frame`] and
-//! [`statement`] read it. [`run`] runs it on its own connection, through [`engine`] and [`ffi`]. [`output`] and [`answer`] format the answer,
-//! [`failure`] the errors. [`query_log`] records each statement. Statements of analysts are checked by [`analyst`],
+//! [`statement`] read it. [`run`] runs it on its own connection, through [`engine`] and [`ffi`]. [`output`], [`native_revision`] and [`answer`]
+//! format the answer, [`failure`] the errors. [`query_log`] records each statement. Statements of analysts are checked by [`analyst`], [`permitted`],
 //! [`ast`], [`dump`] and [`show_statements`] before they run. The process is then in its [`sandbox`], and its [`watchdog`]
 //! ends it if nothing else ends a statement. Only [`ffi`] contains unsafe code.
 
@@ -27,7 +27,9 @@ mod http;
 mod lz4_frame;
 mod multipart;
 mod native_block;
+mod native_revision;
 mod output;
+mod permitted;
 mod query_log;
 mod reader;
 mod request;

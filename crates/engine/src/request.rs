@@ -14,11 +14,10 @@ use crate::failure::Failure;
 
 /// Parameters of the HTTP interface that are no settings, or only make sense to a server with sessions, roles or
 /// quotas.
-const TRANSPORT: [&str; 22] = [
+const TRANSPORT: [&str; 21] = [
     "add_http_cors_header",
     "buffer_size",
     "cancel_http_readonly_queries_on_client_close",
-    "client_protocol_version",
     "close_session",
     "enable_http_compression",
     "framing",
@@ -54,6 +53,8 @@ pub(crate) struct Request {
     pub(crate) parameters: Vec<(String, String)>,
     /// The body comes in compressed blocks.
     pub(crate) decompress: bool,
+    /// The revision of the protocol in which the client reads the Native format; 0 if it names none.
+    pub(crate) revision: u64,
     /// The answer shall go in compressed blocks.
     pub(crate) compress: bool,
     /// The method is `GET`, which must change nothing.
@@ -97,6 +98,10 @@ impl Request {
             }
             "decompress" => self.decompress = is_true(&value),
             "compress" => self.compress = is_true(&value),
+            "client_protocol_version" => {
+                self.revision =
+                    value.parse().map_err(|_| Failure::bad_request("client_protocol_version must be a number."))?;
+            }
             "user" | "password" => {
                 return Err(Failure::bad_request("Credentials belong into the URL or the headers, not into a form."));
             }

@@ -12,13 +12,15 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::analyst::{self, Analyst};
+use crate::analyst::{self, Admitted};
 use crate::authenticator::Role;
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::ffi::{Answer, Connection, Progress, QueryStream, StatementClass};
 use crate::native_block;
+use crate::native_revision;
 use crate::output::{self, Plan, Repeats};
+use crate::permitted::{Lock, admit_format};
 use crate::query_log::Asked;
 use crate::request::Request;
 use crate::statement::has_word;
@@ -40,6 +42,8 @@ pub(crate) struct Job {
     /// The format of an answer whose statement names none.
     pub(crate) default_format: String,
     pub(crate) compress: bool,
+    /// The revision of the protocol in which the client reads the Native format.
+    pub(crate) revision: u64,
     pub(crate) reads_only: bool,
     pub(crate) role: Role,
     pub(crate) work: Work,
@@ -81,6 +85,7 @@ pub(crate) struct ResponseWriter {
     body: mpsc::Sender<BodyChunk>,
     format: String,
     compress: bool,
+    revision: u64,
     started: Instant,
     /// When the client must have taken the answer, if there is such a time.
     deadline: Option<Instant>,
@@ -93,7 +98,16 @@ impl ResponseWriter {
             _ => &job.default_format,
         };
         let started = Instant::now();
-        Self { head: Some(head), body, format: named.clone(), compress: job.compress, started, deadline: None }
+        let revision = if named.eq_ignore_ascii_case("Native") { job.revision } else { 0 };
+        Self {
+            head: Some(head),
+            body,
+            format: named.clone(),
+            compress: job.compress,
+            revision,
+            started,
+            deadline: None,
+        }
     }
 
     fn begin(&mut self, progress: Progress) {
@@ -217,10 +231,17 @@ fn analyse(
     };
     // A client that reads slowly must not keep a permit of analysts.
     response.deadline = Some(response.started + Duration::from_secs(analyst.seconds));
-    Analyst::admit_format(&response.format)?;
+    admit_format(&response.format)?;
     let plan = plan(response, sql, &job.settings);
-    let databases = analyst.confine(connection, job.database.as_deref(), &job.settings, plan == Plan::Whole)?;
-    let sql = analyst.admit(connection, sql, &job.parameters, &databases)?;
+    let confine = |connection: &mut Connection, lock| {
+        analyst.confine(connection, job.database.as_deref(), &job.settings, plan == Plan::Whole, lock)
+    };
+    let databases = confine(connection, Lock::Settings)?;
+    let Admitted { sql, lock } = analyst.admit(connection, sql, &job.parameters, &databases)?;
+    if lock != Lock::Settings {
+        *connection = engine.connect()?;
+        confine(connection, lock)?;
+    }
     match plan {
         Plan::Whole => whole(connection, &sql, &job.parameters, response),
         _ => select(connection, &sql, &job.parameters, plan, response),
@@ -283,8 +304,9 @@ fn send_blocks(mut stream: QueryStream<'_>, plan: Plan, response: &mut ResponseW
         progress.add(block.progress());
         let bytes = block.bytes();
         let bytes = repeats.as_mut().map_or(Ok(bytes), |repeats| repeats.strip(bytes))?;
+        let bytes = native_revision::convert(bytes, response.revision)?;
         response.begin(progress);
-        response.send(bytes)?;
+        response.send(&bytes)?;
     }
     Ok(progress)
 }
@@ -296,8 +318,9 @@ fn whole(
     response: &mut ResponseWriter,
 ) -> Result<Progress, Failure> {
     let answer: Answer = connection.query(sql, &response.format, parameters)?;
+    let bytes = native_revision::convert(answer.bytes(), response.revision)?;
     response.begin(answer.progress());
-    for piece in answer.bytes().chunks(1 << 20) {
+    for piece in bytes.chunks(1 << 20) {
         response.send(piece)?;
     }
     Ok(answer.progress())

@@ -10,8 +10,8 @@ use crate::statement::Word;
 pub(crate) fn rewrite(words: &[Word<'_>]) -> Result<String, String> {
     let mut reader = Reader { words, out: String::new() };
     reader.statement().ok_or_else(|| {
-        "of SHOW and EXISTS there are: SHOW DATABASES, SHOW TABLES, SHOW COLUMNS FROM table, SHOW CREATE TABLE table and \
-         EXISTS TABLE table, with LIKE 'pattern' and LIMIT number where they fit"
+        "of SHOW and EXISTS there are: SHOW DATABASES, SHOW TABLES, SHOW COLUMNS FROM table, SHOW CREATE TABLE table, \
+         EXISTS TABLE table and EXISTS DATABASE name, with LIKE 'pattern' and LIMIT number where they fit"
             .to_owned()
     })?;
     Ok(reader.out)
@@ -25,6 +25,10 @@ struct Reader<'words> {
 impl Reader<'_> {
     fn statement(&mut self) -> Option<()> {
         if self.keyword(&["EXISTS"]) {
+            if self.keyword(&["DATABASE"]) {
+                self.database()?;
+                return self.end();
+            }
             if !self.keyword(&["TABLE", "VIEW"]) {
                 self.out += " TABLE";
             }
@@ -104,6 +108,11 @@ impl Reader<'_> {
         if !self.keyword(&["FROM", "IN"]) {
             return Some(());
         }
+        self.database()
+    }
+
+    /// The database of this engine.
+    fn database(&mut self) -> Option<()> {
         let [Word::Bare(name) | Word::Name(name), rest @ ..] = self.words else { return None };
         (*name == database()).then_some(())?;
         self.words = rest;
@@ -144,6 +153,7 @@ mod tests {
             ("SHOW CREATE site", "SHOW CREATE `tamga_stats`.`site`"),
             ("EXISTS TABLE \"site\"", "EXISTS TABLE `tamga_stats`.`site`"),
             ("EXISTS site", "EXISTS TABLE `tamga_stats`.`site`"),
+            ("EXISTS DATABASE tamga_stats", "EXISTS DATABASE `tamga_stats`"),
         ] {
             assert_eq!(rewritten(text).as_deref(), Some(expected), "{text}");
         }
