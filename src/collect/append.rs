@@ -61,7 +61,7 @@ impl Append {
 
     /// Adds the tallies that wait for the site: that a day key was lost, and the outcomes of the last minute.
     fn add_tallies(&mut self, site: Arc<str>, now_ms: i64) -> Extra {
-        let SiteTime { local, window_end } = self.time;
+        let SiteTime { local, window_end, .. } = self.time;
         let loss = self.collector.keys.unreported_loss(&site, local.day);
         let has_key_loss = loss.is_some();
         let tally = |reason| Tally { site: site.clone(), day: local.day, window_end, reason, count: 1 };

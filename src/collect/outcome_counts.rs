@@ -87,10 +87,11 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
+    use crate::privacy::DayClock;
     use crate::privacy::cookie::LocalTime;
 
     fn at(window_end: i64) -> SiteTime {
-        SiteTime { local: LocalTime { day: date(2026, 11, 22), minute: 0 }, window_end }
+        SiteTime { local: LocalTime { day: date(2026, 11, 22), minute: 0 }, clock: DayClock::default(), window_end }
     }
 
     #[test]

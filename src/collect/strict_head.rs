@@ -99,6 +99,10 @@ impl Scan {
         while at < bytes.len() && !self.done {
             let body = self.body.min((bytes.len() - at) as u64);
             (self.body, at) = (self.body - body, at + body as usize);
+            // What follows is another request.
+            if self.is_swallowed() {
+                break;
+            }
             let rest = &mut bytes[at..];
             let end = rest.iter().position(|byte| *byte == b'\n');
             let text = &rest[..end.unwrap_or(rest.len())];
@@ -118,10 +122,14 @@ impl Scan {
         }
         if let Some(swallowed) = &mut self.swallowed {
             *swallowed += bytes.len() - kept;
-            let is_whole = !self.in_head && (self.body == 0 || self.body > BODY_SWALLOWED_MAX);
-            self.done |= is_whole || *swallowed > SWALLOWED_MAX;
+            self.done |= *swallowed > SWALLOWED_MAX || self.is_swallowed();
         }
         kept
+    }
+
+    /// Whether a request with a head that is too large was read to its end.
+    fn is_swallowed(&self) -> bool {
+        self.swallowed.is_some() && !self.in_head && (self.body == 0 || self.body > BODY_SWALLOWED_MAX)
     }
 
     /// How many bytes of this text still fit into the head; `None` if all do.

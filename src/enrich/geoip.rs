@@ -89,7 +89,7 @@ pub struct GeoFile {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PlaceShape {
-    /// `country.iso_code`, `subdivisions[0].names.en`.
+    /// `country.iso_code`, or `registered_country.iso_code`; `subdivisions[0].names.en`.
     MaxMind,
     /// `country_code`, `state1`.
     DbIp,
@@ -129,12 +129,15 @@ impl Shape for PlaceShape {
     type Said = (Arc<str>, Arc<str>);
 
     fn read(self, record: &Record<'_>) -> Option<Self::Said> {
+        let code = |path: &[PathElement<'_>]| text(record, path).as_deref().and_then(country_code);
         let country = match self {
-            Self::MaxMind => text(record, &path!["country", "iso_code"]),
-            Self::DbIp => text(record, &path!["country_code"]),
-            Self::IpInfo => text(record, &path!["country_code"]).or_else(|| text(record, &path!["country"])),
-        };
-        let country = country.as_deref().and_then(country_code)?;
+            // Of a network that is used everywhere, only the country that it is registered in is known.
+            Self::MaxMind => {
+                code(&path!["country", "iso_code"]).or_else(|| code(&path!["registered_country", "iso_code"]))
+            }
+            Self::DbIp => code(&path!["country_code"]),
+            Self::IpInfo => code(&path!["country_code"]).or_else(|| code(&path!["country"])),
+        }?;
         let region = match self {
             Self::MaxMind => text(record, &path!["subdivisions", 0, "names", "en"])
                 .or_else(|| text(record, &path!["subdivisions", 0, "iso_code"])),
@@ -302,11 +305,20 @@ fn name(raw: &str) -> Option<String> {
     (!kept.is_empty()).then(|| kept.to_owned())
 }
 
-/// ISO 3166-1 alpha-2 in upper case. `XX` and `ZZ` are how some files say that they do not know.
+/// The countries of ISO 3166-1 (alpha-2), and `XK`, which is in use for Kosovo.
+const COUNTRIES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS \
+    BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ \
+    FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT \
+    JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP \
+    MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE \
+    RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV \
+    TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW";
+
+/// A country's code in upper case. `EU` and `AP` are none, nor are `XX` and `ZZ`, by which some files say that they do not
+/// know.
 fn country_code(raw: &str) -> Option<String> {
     let code = raw.to_ascii_uppercase();
-    let is_code = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
-    (is_code && code != "XX" && code != "ZZ").then_some(code)
+    COUNTRIES.split(' ').any(|country| country == code).then_some(code)
 }
 
 /// Addresses of private, shared, local and multicast use belong to no country. Those for documentation and benchmarks do

@@ -45,6 +45,32 @@ fn every_network_of_the_list_is_found_in_every_shape() {
 }
 
 #[test]
+fn the_registered_country_stands_in_and_a_continent_is_no_country() {
+    let registered = geo(&["country-registered.mmdb"], &[]);
+    // Every other network of the file has `EU` as its country.
+    assert_eq!(ask(&registered, "198.18.0.9"), "KZ||");
+    let list = fs::read_to_string(fixture("networks.csv")).expect("the list is committed");
+    for line in list.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let range: ipnet::IpNet = fields[0].parse().expect("a network");
+        assert_eq!(ask(&registered, &range.network().to_string()), format!("{}||", fields[1]), "{line}");
+    }
+    for (code, expected) in [
+        ("kz", Some("KZ")),
+        ("XK", Some("XK")),
+        ("EU", None),
+        ("AP", None),
+        ("XX", None),
+        ("QQ", None),
+        ("", None),
+        ("K", None),
+    ] {
+        assert_eq!(country_code(code).as_deref(), expected, "{code}");
+    }
+    assert_eq!(COUNTRIES.split(' ').count(), 249 + 1);
+}
+
+#[test]
 fn what_no_file_knows_is_empty() {
     let full = geo(&["city-nested.mmdb"], &["asn.mmdb"]);
     let v4_only = geo(&["city-ipv4.mmdb"], &[]);

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+
 use crate::secret::Personal;
 
 /// Written in the place of a source, a word or a variant that is not kept.
@@ -43,7 +45,7 @@ pub struct SiteEnrich {
 impl SiteEnrich {
     /// Prepares the lists.
     pub fn new(words: SiteWords) -> Self {
-        let folded = |words: Vec<String>| words.iter().map(|word| word.trim().to_lowercase()).collect();
+        let folded = |words: Vec<String>| words.iter().map(|word| folded(word)).collect();
         Self {
             hosts: folded(words.hosts),
             sources: folded(words.sources),
@@ -84,5 +86,14 @@ impl SiteEnrich {
 /// The site's own spelling of a campaign word; `other` for a word that is not the site's, empty for none.
 pub(super) fn allowed(word: Option<&Personal<String>>, words: &BTreeSet<String>) -> String {
     let Some(word) = word else { return String::new() };
-    words.get(&word.expose().trim().to_lowercase()).cloned().unwrap_or_else(|| OTHER.to_owned())
+    words.get(&folded(word.expose())).cloned().unwrap_or_else(|| OTHER.to_owned())
+}
+
+/// A word as it is compared: in small letters, each with its accents as one character (NFC).
+fn folded(word: &str) -> String {
+    let word = word.trim();
+    if word.is_ascii() {
+        return word.to_ascii_lowercase();
+    }
+    ComposingNormalizerBorrowed::new_nfc().normalize(&word.to_lowercase()).into_owned()
 }

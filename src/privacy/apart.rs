@@ -98,8 +98,8 @@ pub(super) fn keep(
 impl Rows<'_> {
     /// Whether the visitor was heard of before in the same period of the day. If so, a visit that begins may not be its first there.
     pub(super) fn is_heard_in(&self, period_minutes: u16) -> bool {
-        let minute = self.time.local.minute;
-        self.who.earlier.is_some_and(|visit| visit.last_minute / period_minutes == minute / period_minutes)
+        let period = |minute: u16| self.time.clock.shown_at(minute) / period_minutes;
+        self.who.earlier.is_some_and(|visit| period(visit.last_minute) == period(self.time.local.minute))
     }
 
     fn keep_visit(&self, domain: Domain, of_visit: [Arc<str>; 2], news: &News, kept: &mut PseudonymousBeacon) {
@@ -116,7 +116,7 @@ impl Rows<'_> {
     /// The hour of the visit's first view; whether it has a second one there; and any hour after that has one.
     fn keep_hour(&self, news: &News, views: usize, kept: &mut PseudonymousBeacon) {
         let (who, is_heard) = (self.who, self.is_heard_in(HOUR_MINUTES));
-        let hour: Arc<str> = format!("{:02}", self.time.local.minute / HOUR_MINUTES).into();
+        let hour: Arc<str> = format!("{:02}", self.time.clock.shown_at(self.time.local.minute) / HOUR_MINUTES).into();
         let of_hour = || [hour.clone(), Arc::default()];
         if news.begins {
             let of = if is_heard { Of::LaterVisit } else { Of::Visitor };

@@ -5,7 +5,7 @@
 //! ```text
 //! identity 16 │ day 2 │ first_visit 1 │ visits 1 │ first week 2 │ expiry day 2 │ start 2 │ last 2 │ views 1
 //! day, expiry day: days since 1970; first week: the Monday's;  first_visit: bit 0 day, 1 week, 2 month, 3 ever, 4 came back
-//! visits: number of visits, at most 21;  start, last: minutes since local midnight;  views: at most 30,
+//! visits: number of visits, at most 21;  start, last: minutes since the local day began;  views: at most 30,
 //! bit 7: the visit's device says that a program drives it
 //! ```
 //!
@@ -54,7 +54,7 @@ pub struct Cookie {
 /// The running visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Visit {
-    /// When it began, in minutes since local midnight.
+    /// When it began, in minutes since the local day began, whatever clocks showed.
     pub start_minute: u16,
     /// When it was last heard of.
     pub last_minute: u16,
@@ -69,7 +69,7 @@ pub struct Visit {
 pub struct LocalTime {
     /// The site-local day.
     pub day: Date,
-    /// Minutes since its midnight.
+    /// Minutes that have passed since it began, whatever clocks showed.
     pub minute: u16,
 }
 

@@ -26,7 +26,7 @@ use pseudonymous::{
     Event, EventKind, Failure, Pseudonym, Pseudonymous, PseudonymousBeacon, PseudonymousEvent, RowSubject,
 };
 use scrub::Budget;
-pub use site::{SiteRules, SiteTime};
+pub use site::{DayClock, SiteRules, SiteTime};
 
 /// Returns what may be kept of a beacon.
 pub fn pseudonymise(

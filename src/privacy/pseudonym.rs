@@ -143,8 +143,8 @@ impl DayKey {
 
 /// Minutes between the beginnings of two visits, at least.
 const VISITS_APART: u16 = 31;
-/// So many visits begin on a day at most; a day has 1440 minutes by the clock, whatever happens to the zone.
-pub(super) const VISITS_MAX: u8 = (24 * 60_u16).div_ceil(VISITS_APART) as u8;
+/// So many visits begin on a day at most; a day whose clock is set back has up to 26 hours.
+pub(super) const VISITS_MAX: u8 = (26 * 60_u16).div_ceil(VISITS_APART) as u8;
 
 /// The key domain of one purpose.
 pub(super) struct Purpose<'a> {

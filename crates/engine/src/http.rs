@@ -46,6 +46,8 @@ const PERMIT_DEADLINE: Duration = Duration::from_secs(5);
 /// The time that a client may take for a request's head, and that an idle connection is kept.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 
+/// hyper refuses a head that is too large. No page need read that answer.
+const UNBOUNDED: HeadLimit = HeadLimit { bytes: usize::MAX, fields: usize::MAX };
 /// The longest head, most of which is the statement in the URL. An URL may have 64 KiB.
 const MAX_HEAD_BYTES: usize = 128 << 10;
 
@@ -104,8 +106,7 @@ impl Server {
                 accepted = listener.accept() => match accepted {
                     Ok((socket, _)) => socket,
                     Err(error) => {
-                        // Mostly there are no free descriptors. That passes, and a loop without a pause would make it
-                        // worse.
+                        // Mostly there are no free descriptors. That passes; a loop without a pause makes it worse.
                         tracing::warn!(%error, "cannot accept a connection");
                         sleep(Duration::from_millis(100)).await;
                         continue;
@@ -134,8 +135,7 @@ impl Server {
                     }
                 }
             });
-            // hyper refuses a head that is too large. No page need read that answer.
-            let socket = StrictHead::new(socket, HeadLimit { bytes: usize::MAX, fields: usize::MAX });
+            let socket = StrictHead::new(socket, UNBOUNDED);
             let connection = graceful.watch(builder.serve_connection(TokioIo::new(socket), service));
             let task = tokio::spawn(async move {
                 if let Err(error) = connection.await {

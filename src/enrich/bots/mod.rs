@@ -1,7 +1,8 @@
 //! Declared bots, and the signs of programs that declare nothing.
 //!
-//! The declarations are in `patterns.txt`. `scripts/update-bots` makes it from the list crawler-user-agents (MIT, see
-//! `LICENSE` beside it). The signs are in this file. Each sign is one header that every current browser sends, and that an
+//! The declarations are in `patterns.txt`, which `scripts/update-bots` makes from the list crawler-user-agents (MIT, see
+//! `LICENSE` beside it), and in [`MORE`]: what that list does not have yet, and how programs call themselves in general.
+//! `scripts/agents` compares both with thousands of agents. The signs are in this file. Each sign is one header that every current browser sends, and that an
 //! HTTP client or an automated browser often lacks. A sign is a reason to flag and never to drop, because each can be wrong:
 //! a filtering proxy strips headers, and on a plain-http site no browser sends `Sec-Fetch-*`.
 
@@ -11,6 +12,24 @@ use super::version::chromium_major;
 use crate::event::{Automation, Sender};
 
 const PATTERNS: &str = include_str!("patterns.txt");
+
+/// Class and pattern of programs that `patterns.txt` does not name. Agents of language models first, by the names that their
+/// makers give; then what names of programs end in. No browser's agent has such a word.
+const MORE: [(&str, &str); 5] = [
+    (
+        "ai",
+        r"(?i:\b(ai2bot|amazon-kendra|autogpt|agentgpt|bard-ai|bedrockbot|browser-?base|browser-use|chatgpt|claude-|codex|copilot-agent|crawl4ai|crawlee|crawlspace|exabot|firecrawl|gemini-deep|geminibot|genspark|google-agent|google-firebase|grokbot|hyperbrowser|jina-?(ai|reader)|kimibot|klaviyoaibot|laiondownloader|langchain|llama-?index|meta-external[a-z]+|meta-webindexer|multion|notebooklm|nova-?act|openai|openmanus|quillbot|qwenbot|searchgpt|shapbot|skyvern|stagehand|tavily|webpilot|xai-|yandexadditional))",
+    ),
+    ("ai", r"\b(Operator|Devin|Lindy|Apify|Zyte|Yutori|TinyFish|Scrapling|Awario|Cursor|iAsk)(/|;|\)|$)"),
+    // A program that fetches a page because somebody has asked it about the page: `Shap-User`.
+    ("ai", r"\b[A-Z][A-Za-z0-9]+-User(/|;|\)|,|\s|$)"),
+    ("ai", r"[A-Za-z](-| )Agent(/|;|\)|$)"),
+    // But not the telephones of Cubot.
+    (
+        UNLISTED,
+        r"([a-tv-z0-9]bot|[^Cc]ubot|[a-z0-9]Bot|[ _-][Bb]ot|[Cc]rawler|[Ss]pider|[Ss]craper|[Ff]etcher)(/|;|\)|,|\s|$)",
+    ),
+];
 
 /// The class of a program that no pattern knows, but that says `+http…` or that the browser parser calls a crawler.
 const UNLISTED: &str = "other";
@@ -26,7 +45,7 @@ pub(super) struct Bots {
 
 impl Bots {
     pub(super) fn new() -> Self {
-        let (classes, patterns): (Vec<_>, Vec<_>) = lines().unzip();
+        let (classes, patterns): (Vec<_>, Vec<_>) = lines().chain(MORE).unzip();
         let set = RegexSetBuilder::new(patterns)
             .unicode(false)
             .size_limit(256 << 20)
@@ -91,6 +110,86 @@ mod tests {
         let classes: BTreeSet<_> = lines().map(|(class, _)| class).collect();
         let known = ["advertising", "ai", "archive", "feed", "monitor", "preview", "scanner", "search", "seo", "tool"];
         assert_eq!(classes, BTreeSet::from(known));
+    }
+
+    #[test]
+    fn programs_declare_themselves_without_a_link() {
+        let bots = Bots::new();
+        for name in [
+            "NovaAct",
+            "Operator",
+            "Meta-ExternalFetcher",
+            "meta-externalfetcher",
+            "YandexAdditional",
+            "YandexAdditionalBot",
+            "Shap-User",
+            "ShapBot",
+            "Crawl4AI",
+            "GPTBot",
+            "ChatGPT-User",
+            "ChatGPT Agent",
+            "OAI-SearchBot",
+            "ClaudeBot",
+            "Claude-User",
+            "Perplexity-User",
+            "MistralAI-User",
+            "Google-NotebookLM",
+            "Google-Agent",
+            "Gemini-Deep-Research",
+            "xAI-Grok",
+            "GrokBot",
+            "QwenBot",
+            "KimiBot",
+            "DeepSeek-User",
+            "Firecrawl",
+            "FirecrawlAgent",
+            "Skyvern",
+            "browser-use",
+            "Browserbase",
+            "Stagehand",
+            "Hyperbrowser",
+            "Amazon-Nova-Act",
+            "bedrockbot",
+            "Manus-User",
+            "TavilyBot",
+            "ExaBot",
+            "LinkupBot",
+            "Kangaroo Bot",
+            "Poseidon Research Crawler",
+            "img2dataset",
+            "cohere-ai",
+            "Devin",
+            "Replit-Agent",
+            "Bytespider",
+            "TikTokSpider",
+            "CCBot",
+            "Diffbot",
+            "Timpibot",
+            "omgili",
+            "SomeNewBot",
+            "NeverSeen-User",
+            "my_scraper",
+        ] {
+            for agent in [
+                format!(
+                    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; {name}/1.0) Chrome/120.0.0.0 Safari/537.36"
+                ),
+                format!(
+                    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 {name}"
+                ),
+                format!("{name}/2.1"),
+            ] {
+                assert!(bots.declared(&agent, false).is_some(), "{agent}");
+            }
+        }
+        for person in [
+            "Mozilla/5.0 (Linux; Android 14; CUBOT X70) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Mobile Safari/537.36",
+            "Mozilla/5.0 (Linux; Android 9; Cubot) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Mobile Safari/537.36",
+            "User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+            "Opera/9.80 (Android; Opera Mini/36.2.2254/119.132; U; id) Presto/2.12.423 Version/12.16",
+        ] {
+            assert_eq!(bots.declared(person, false), None, "{person}");
+        }
     }
 
     #[test]

@@ -198,7 +198,13 @@ fn browser(agent: &str, parsed: Option<&woothee::parser::WootheeResult<'_>>) -> 
     if agent.contains("; wv)") {
         return ("Android WebView", chromium_major(agent));
     }
-    let Some(parsed) = parsed else { return ("other", 0) };
+    let named_after_engine = match chromium_major(agent) {
+        // The view of an application on macOS names no browser.
+        0 if agent.contains("Macintosh") && agent.ends_with("(KHTML, like Gecko)") => ("macOS WebView", 0),
+        0 => ("other", 0),
+        major => ("Chrome", major),
+    };
+    let Some(parsed) = parsed else { return named_after_engine };
     let family = match parsed.name {
         "Chrome" => "Chrome",
         "Safari" => "Safari",
@@ -209,7 +215,7 @@ fn browser(agent: &str, parsed: Option<&woothee::parser::WootheeResult<'_>>) -> 
         "Sleipnir" => "Sleipnir",
         "Internet Explorer" => "Internet Explorer",
         "Webview" => "iOS WebView",
-        _ => return ("other", 0),
+        _ => return named_after_engine,
     };
     (family, leading_number(parsed.version))
 }

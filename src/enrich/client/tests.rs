@@ -9,6 +9,53 @@ use super::Clients;
 use crate::event::{Automation, Client, Sender};
 use crate::secret::Personal;
 
+/// Lines of a file that `scripts/agents` has made of a public package; none without it.
+fn corpus(name: &str) -> Option<Vec<String>> {
+    let folder = std::env::var_os("TAMGA_AGENTS")?;
+    let text = std::fs::read_to_string(std::path::Path::new(&folder).join(name)).expect("scripts/agents has made it");
+    Some(text.lines().map(str::to_owned).collect())
+}
+
+/// A long test: it does something only below `scripts/agents`.
+#[test]
+fn no_ordinary_browser_of_a_large_corpus_is_dropped_or_other() {
+    let Some(people) = corpus("people.txt") else { return };
+    assert!(people.len() >= 8_000, "{}", people.len());
+    let clients = Clients::new();
+    let (mut wrong, mut others) = (std::collections::BTreeSet::new(), 0);
+    for agent in &people {
+        let (client, automation) = clients.classify(&sender(agent));
+        let is_other = [client.browser, client.os, client.device].contains(&"other");
+        others += usize::from(is_other);
+        // A few programs name an engine and no browser.
+        if automation != Automation::None || (is_other && others * 1_000 > people.len()) {
+            wrong.insert(format!("{automation:?} {}/{}/{}: {agent}", client.browser, client.os, client.device));
+        }
+    }
+    let bots = corpus("bots.txt").expect("beside the people");
+    assert!(bots.len() >= 2_000, "{}", bots.len());
+    for agent in &bots {
+        let (_, automation) = clients.classify(&sender(agent));
+        if !matches!(automation, Automation::Declared(_)) {
+            wrong.insert(format!("{automation:?}: {agent}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} agents:\n{}", wrong.len(), wrong.into_iter().collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn bytes_that_are_no_ascii_cost_an_agent_nothing() {
+    let clients = Clients::new();
+    for model in ["X325\u{2013}Locked", "X325\u{fffd}Locked", "Телефон", "手机", "é"] {
+        let agent = format!(
+            "Mozilla/5.0 (Linux; Android 13; {model}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Mobile Safari/537.36"
+        );
+        let (client, automation) = clients.classify(&sender(&agent));
+        let expected = Client { browser: "Chrome", browser_major: 120, os: "Android", device: "phone" };
+        assert_eq!((client, automation), (expected, Automation::None), "{agent}");
+    }
+}
+
 /// `browser|major|os|device|agent`; `…` stands for what all Blink and WebKit agents share.
 const PEOPLE: &str = "\
 Chrome|140|Windows|desktop|Mozilla/5.0 (Windows NT 10.0; Win64; x64) … Chrome/140.0.0.0 Safari/537.36

@@ -101,7 +101,8 @@ fn known_channel(host: &str, domain: &str) -> Option<&'static str> {
 }
 
 /// The registrable domain of a host under the ICANN section of the public suffix list; none for an address, a name with
-/// an unknown suffix, a suffix itself, or an application.
+/// an unknown suffix, or an application. A suffix of several labels that has a site itself (`gov.kz`) is its own, and so is
+/// its `www`.
 pub fn registrable_domain(host: &str) -> Option<&str> {
     let is_address = host.starts_with('[') || host.parse::<IpAddr>().is_ok();
     if is_address || host.starts_with(PageUrl::APP_PREFIX) {
@@ -109,6 +110,10 @@ pub fn registrable_domain(host: &str) -> Option<&str> {
     }
     let mut domain = host;
     let mut suffix = List.suffix(host.as_bytes())?;
+    let bare = host.strip_prefix("www.").unwrap_or(host);
+    if bare.contains('.') && suffix.typ() == Some(Type::Icann) && suffix.as_bytes() == bare.as_bytes() {
+        return Some(bare);
+    }
     if suffix.typ() != Some(Type::Private) {
         domain = std::str::from_utf8(List.domain(host.as_bytes())?.as_bytes()).ok()?;
     }
@@ -139,7 +144,7 @@ mod tests {
             hosts: vec!["jetpay.kz".to_owned(), "www.jetpay.kz".to_owned()],
             sources: vec!["Newsletter".to_owned()],
             mediums: vec!["email".to_owned(), "cpc".to_owned()],
-            campaigns: vec!["nauryz".to_owned()],
+            campaigns: vec!["NAURYZ".to_owned(), "Май".to_owned()],
             ignored_referrers: vec!["bank.kz".to_owned()],
             events: Vec::new(),
         })
@@ -204,7 +209,12 @@ mod tests {
             ("https://[2001:db8::1]/", "referral|other||"),
             ("http://intranet/", "referral|other||"),
             ("http://crm.corp.internal-name/", "referral|other||"),
-            ("https://com.kz/", "referral|other||"),
+            ("https://com.kz/", "referral|com.kz||"),
+            ("https://gov.kz/memleket", "referral|gov.kz||"),
+            ("https://www.gov.kz/", "referral|gov.kz||"),
+            ("https://adilet.gov.kz/", "referral|adilet.gov.kz||"),
+            ("http://kz/", "referral|other||"),
+            ("http://www.kz/", "referral|www.kz||"),
             ("android-app://com.google.android.gm/", "email|google.com||"),
             ("android-app://com.whatsapp", "messenger|whatsapp.com||"),
             ("android-app://com.somebody.app/", "referral|other||"),
@@ -229,6 +239,7 @@ mod tests {
             ("gclid=1", "https://www.google.kz/", "paid|google.kz||"),
             ("gclid=1", "none", "paid|||"),
             ("utm_campaign=nauryz", "https://t.me/a", "campaign|t.me||nauryz"),
+            ("utm_campaign=%D0%BC%D0%B0%D0%B8%CC%86", "none", "campaign|||май"),
             ("utm_source=newsletter", "https://jetpay.kz/", "internal|||"),
             ("utm_source=newsletter", "https://acs.bank.kz/", "campaign|newsletter||"),
             ("source=x", "none", "direct|||"),

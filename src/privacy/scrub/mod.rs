@@ -31,14 +31,13 @@ mod routes;
 mod rule;
 mod rules;
 mod scans;
+mod script;
 mod segment;
 mod shapes;
 mod spoken;
 mod text;
 mod token;
 mod written;
-
-use std::borrow::Cow;
 
 pub use budget::Budget;
 pub use paths::PathRules;
@@ -60,18 +59,16 @@ const WORD_MAX: usize = 22;
 const HEX_LABEL_MIN: usize = 10;
 
 /// A registrable domain, or `other` when it looks like something that identifies: a link's address can be made up, and
-/// `850101300123.kz` is a domain, too. A word without a dot is one of the site's own.
+/// `850101300123.kz` is a domain, too. A word without a dot is one of the site's own. Domains beyond ASCII are written as
+/// people read them.
 pub fn domain(domain: String) -> String {
-    let Some((label, _)) = domain.split_once('.') else { return domain };
-    let shown = match label.strip_prefix("xn--") {
-        Some(_) => Cow::Owned(idna::domain_to_unicode(label).0),
-        None => Cow::Borrowed(label),
-    };
+    let (readable, is_sound) = idna::domain_to_unicode(&domain);
+    let Some((shown, _)) = readable.split_once('.') else { return domain };
     let long = shown.chars().count() > LABEL_MAX || shown.split('-').any(|word| word.chars().count() > WORD_MAX);
     let hexadecimal = shown.len() >= HEX_LABEL_MIN && shown.bytes().all(|byte| byte.is_ascii_hexdigit());
     // Names are of one script; Latin letters among others are disguises.
-    let disguised = !shown.is_ascii() && shown.bytes().any(|byte| byte.is_ascii_alphabetic());
-    if long || hexadecimal || disguised || identifies(&shown) { OTHER.to_owned() } else { domain }
+    let disguised = is_sound.is_err() || !script::is_of_one(shown);
+    if long || hexadecimal || disguised || identifies(shown) { OTHER.to_owned() } else { readable }
 }
 
 /// Whether a piece of text, decoded already, holds something that a rule finds.
@@ -85,8 +82,19 @@ mod tests {
 
     #[test]
     fn a_domain_that_is_made_up_is_not_kept() {
-        for kept in ["kaspi.kz", "2gis.kz", "12345.cn", "xn--80aswg.xn--p1ai", "stackoverflow.com", "com.kz", "other"] {
+        for kept in ["kaspi.kz", "2gis.kz", "12345.cn", "stackoverflow.com", "com.kz", "gov.kz", "other", "Newsletter"]
+        {
             assert_eq!(domain(kept.to_owned()), kept);
+        }
+        for (sent, readable) in [
+            ("xn--80aswg.xn--p1ai", "сайт.рф"),
+            ("xn--80a1acny.xn--80ao21a", "почта.қаз"),
+            ("xn--mnchen-3ya.de", "münchen.de"),
+            ("xn--wgv71a119e.jp", "日本語.jp"),
+            ("xn--ggle-55da.com", OTHER),
+            ("xn--a.kz", OTHER),
+        ] {
+            assert_eq!(domain(sent.to_owned()), readable, "{sent}");
         }
         for made_up in [
             "850101300123.kz",

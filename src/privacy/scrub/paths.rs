@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use super::announced;
 use super::decode::{self, Canonical};
 use super::routes;
-use super::rules;
 use super::segment::{DIGITS_MAX, Segment, digits, is_day, is_year};
+use super::{rules, script};
 
 /// Segments beyond this are folded together.
 const SEGMENTS_MAX: usize = 8;
@@ -49,7 +49,7 @@ enum Part {
 impl PathRules {
     /// Rules from the configuration's `paths`.
     pub fn new(paths: &[String]) -> Self {
-        let mut templates: Vec<Vec<Part>> = paths.iter().map(|path| parse(path)).collect();
+        let mut templates: Vec<Vec<Part>> = paths.iter().map(|path| parse(&script::composed(path))).collect();
         // Literal parts sort before wild ones at the first place where two templates differ; else the order is the operator's.
         let rank = |part: &Part| match part {
             Part::Literal(_) => 0,
@@ -259,14 +259,15 @@ fn join(segments: &[Segment<'_>]) -> String {
 /// The segments without their parameters, which stand behind a semicolon (`;jsessionid=…`).
 fn segments(path: &str) -> impl Iterator<Item = &str> {
     let bare = |segment: &'_ str| segment.find(';').filter(|at| *at > 0).unwrap_or(segment.len());
-    path.split('/').map(move |segment| &segment[..bare(segment)]).filter(|segment| !segment.is_empty())
+    path.split('/').map(move |segment| segment[..bare(segment)].trim()).filter(|segment| !segment.is_empty())
 }
 
-/// The path decoded. None when it is too long, is no text underneath, or hides a separator or a control character.
+/// The path decoded, its letters composed. None when it is too long, is no text underneath, or hides a separator or a control character.
 fn readable(raw: &str) -> Option<Cow<'_, str>> {
     let path = decode::unescape(raw).filter(|_| raw.len() <= PATH_MAX)?;
     let slashes = |text: &str| text.bytes().filter(|byte| *byte == b'/').count();
-    (slashes(&path) == slashes(raw) && !path.chars().any(|c| c.is_control() || c == '\\')).then_some(path)
+    let is_one = slashes(&path) == slashes(raw) && !path.chars().any(|c| c.is_control() || c == '\\');
+    is_one.then(|| if path.is_ascii() { path } else { Cow::Owned(script::composed(&path).into_owned()) })
 }
 
 #[cfg(test)]
@@ -305,6 +306,25 @@ mod tests {
             ("/docs/%ff", "/:x"),
         ] {
             assert_eq!(rules.template(raw), template, "{raw}");
+        }
+    }
+
+    #[test]
+    fn one_path_has_one_template_however_it_is_written() {
+        let listed = rules(&["/чаи\u{306}", "/café", "/tarif"]);
+        for (raw, template) in [
+            ("/%D1%87%D0%B0%D0%B9", "/чай"),
+            ("/%D1%87%D0%B0%D0%B8%CC%86", "/чай"),
+            ("/чаи\u{306}", "/чай"),
+            ("/cafe%CC%81", "/café"),
+            ("/caf%C3%A9/", "/café"),
+            ("/tarif%20", "/tarif"),
+            ("/%20tarif", "/tarif"),
+            ("/tarif%C2%A0/", "/tarif"),
+            ("/tarif%20/%20", "/tarif"),
+        ] {
+            assert_eq!(listed.template(raw), template, "{raw}");
+            assert_eq!(rules(&[]).template(raw), template, "{raw} without templates");
         }
     }
 

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::decode::Canonical;
 use super::segment::{DIGITS_MAX, Segment, digits, is_day, is_year};
-use super::{identifies, people, rules};
+use super::{identifies, people, rules, script};
 
 /// The longest segment that stays.
 const ROUTE_MAX_CHARS: usize = 64;
@@ -113,10 +113,9 @@ fn number_in(segment: &str, before: &[&str]) -> Option<usize> {
 fn is_word(word: &str) -> bool {
     let mut chars = word.chars();
     let first = chars.next().unwrap_or_default();
-    let small = |c: char| c.is_alphabetic() && !c.is_uppercase();
+    let small = |c: char| script::is_of_a_word(c) && !c.is_uppercase();
     let capitals = word.chars().count() <= CAPITALS_MAX && word.chars().all(char::is_uppercase);
-    let latin = word.bytes().filter(u8::is_ascii_alphabetic).count();
-    first.is_alphabetic() && (capitals || chars.all(small)) && (latin == 0 || latin == word.len())
+    first.is_alphabetic() && (capitals || chars.all(small)) && script::is_of_one(word)
 }
 
 /// Small letters, or capitals, with a number in them: `v2`, `3d`, `B2B`.
@@ -195,6 +194,12 @@ mod tests {
             ("/users/404", "/users/:x"),
             ("/1985/02/01", "/1985/:x/:x"),
             ("/аgent/nurlan", "/:x/:x"),
+            ("/tölem-ädisteri/jaŋalyqtar", "/tölem-ädisteri/jaŋalyqtar"),
+            ("/%C3%BCber-uns/espa%C3%B1ol", "/über-uns/español"),
+            ("/giới-thiệu/ข่าว", "/giới-thiệu/ข่าว"),
+            ("/gio%CC%9B%CC%81i-thie%CC%A3%CC%82u", "/giới-thiệu"),
+            ("/お知らせ/समाचार/أخبار", "/お知らせ/समाचार/أخبار"),
+            ("/аigerim", "/:x"),
             ("/catalog/123", "/catalog/:x"),
             ("/catalog/123/edit", "/catalog/:x/edit"),
             ("/order-12", "/:x"),
