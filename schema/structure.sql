@@ -18,7 +18,7 @@ CREATE TABLE tamga_vault.attributes
     `visit_tag` UInt16 COMMENT 'Of a pair only: two bytes of a hash that distinguish the visits of one browser; 0 elsewhere'
 )
 ENGINE = MergeTree
-PARTITION BY (site, day)
+PARTITION BY (day, toDate(window_end))
 ORDER BY (site, attribute, visitor)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
@@ -51,7 +51,7 @@ CREATE TABLE tamga_vault.errors
     `new_week` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its ISO week'
 )
 ENGINE = MergeTree
-PARTITION BY (site, day)
+PARTITION BY (day, toDate(window_end))
 ORDER BY (site, template, visitor)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
@@ -92,7 +92,7 @@ CREATE TABLE tamga_vault.events
     `cohort` LowCardinality(String) COMMENT 'Weeks since the week of the first visit, in buckets; empty if unknown'
 )
 ENGINE = MergeTree
-PARTITION BY (site, day)
+PARTITION BY (day, toDate(window_end))
 ORDER BY (site, visitor, visit, view, type)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
@@ -151,7 +151,7 @@ CREATE TABLE tamga_vault.signals
     `new_week` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its ISO week'
 )
 ENGINE = MergeTree
-PARTITION BY (site, day)
+PARTITION BY (day, toDate(window_end))
 ORDER BY (site, signal, visitor)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
@@ -167,7 +167,7 @@ CREATE TABLE tamga_vault.tallies
     `count` UInt32 COMMENT 'How many events'
 )
 ENGINE = MergeTree
-PARTITION BY (site, day)
+PARTITION BY (day, toDate(window_end))
 ORDER BY (site, reason, window_end)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192

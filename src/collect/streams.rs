@@ -8,15 +8,12 @@ use std::sync::{Mutex, PoisonError};
 use jiff::civil::Date;
 
 use crate::privacy::pseudonymous::PseudonymousBeacon;
-use crate::record::{self, StreamRef, Table};
+use crate::record::{self, StreamRef};
 use crate::spool::{Frame, StreamKey};
 
 /// The stream keys of one day of a site. Their number is bounded by the attributes that policies can list.
 #[derive(Default)]
-pub(super) struct StreamKeys(Mutex<(Date, HashMap<Within, StreamKey>)>);
-
-/// What distinguishes a stream within its site and day.
-type Within = (Table, &'static str, Option<u16>);
+pub(super) struct StreamKeys(Mutex<(Date, HashMap<StreamRef, StreamKey>)>);
 
 impl StreamKeys {
     /// The rows of a beacon of this site: one frame per stream.
@@ -25,14 +22,14 @@ impl StreamKeys {
         frames.into_iter().map(|(_, frame)| frame).collect()
     }
 
-    fn key(&self, of: StreamRef<'_>) -> StreamKey {
+    fn key(&self, of: StreamRef) -> StreamKey {
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (day, known) = &mut *keys;
         if *day != of.day {
             (*day, *known) = (of.day, HashMap::new());
         }
-        let made = || StreamKey::new(&of.stream().label()).expect("labels of checked domains have under 256 bytes");
-        known.entry((of.table, of.name, of.entry)).or_insert_with(made).clone()
+        let made = || StreamKey::new(&of.stream().label()).expect("names of tables and attributes are short");
+        known.entry(of).or_insert_with(made).clone()
     }
 }
 
@@ -44,20 +41,24 @@ mod tests {
 
     use super::*;
     use crate::event::Tally;
+    use crate::record::Table;
 
     #[test]
-    fn rows_of_two_days_are_two_frames_in_two_streams() {
+    fn rows_of_two_days_or_two_windows_are_frames_in_streams_of_their_own() {
         let (keys, site): (StreamKeys, Arc<str>) = (StreamKeys::default(), "a.kz".into());
-        let tally =
-            |day| Tally { site: site.clone(), day: date(2026, 11, day), window_end: 0, reason: "x".into(), count: 1 };
-        let kept = PseudonymousBeacon { tallies: vec![tally(22), tally(23), tally(22)], ..Default::default() };
+        let tally = |day, window_end| {
+            let (site, day, reason) = (site.clone(), date(2026, 11, day), "x".into());
+            Tally { site, day, window_end, reason, count: 1 }
+        };
+        let tallies = vec![tally(22, 0), tally(23, 0), tally(22, 86_399), tally(22, 86_400)];
+        let kept = PseudonymousBeacon { tallies, ..Default::default() };
         for _ in 0..2 {
             let frames = keys.frames(&kept);
-            assert_eq!(frames.iter().map(Frame::rows).collect::<Vec<_>>(), [2, 1]);
+            assert_eq!(frames.iter().map(Frame::rows).collect::<Vec<_>>(), [2, 1, 1]);
         }
-        for day in [22, 23, 22] {
-            let of = StreamRef { table: Table::Tallies, site: "a.kz", day: date(2026, 11, day), name: "", entry: None };
-            assert_eq!(keys.key(of).as_str(), format!("tallies|a.kz|2026-11-{day}|"));
+        for (day, until) in [(22, 0), (23, 0), (22, 0), (22, 1)] {
+            let of = StreamRef { table: Table::Tallies, day: date(2026, 11, day), until, name: "", entry: None };
+            assert_eq!(keys.key(of).as_str(), format!("tallies|2026-11-{day}|1970-01-0{}|", until + 1));
         }
     }
 }

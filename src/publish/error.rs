@@ -22,6 +22,12 @@ pub enum PublishError {
     /// The store confirmed an insert but does not have the rows.
     #[error("the stats store confirmed an insert into `{table}` and has no row of it. It is tried again.")]
     NotKept { table: String },
+    /// The vault has rows in a partition that is no day.
+    #[error(
+        "the vault's table `{table}` has the partition {partition}, whose form is not known: its rows are not deleted on time. \
+         Another program or version has made it; drop it, or run the version that knows it"
+    )]
+    UnknownPartition { table: String, partition: String },
     /// The configuration of a site gives no windows.
     #[error("site {domain}: {message}")]
     Site { domain: String, message: String },

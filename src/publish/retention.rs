@@ -1,11 +1,14 @@
-//! The retention worker: deletes on time. A day of the vault is dropped some hours after the last window with its rows was
-//! published, and at the latest when its rows are nine days old, published or not. Published numbers are deleted after the
+//! The retention worker: deletes on time. A site's rows of a day go from the vault some hours after the last window that has
+//! them was published, and at the latest when they are nine days old, published or not. A partition has the rows of all sites:
+//! those whose time has come are deleted from it, and when no others can be in it, it is dropped. Published numbers are deleted after the
 //! configured number of months, and never later than three years. The TTL of the tables is the second safeguard; it follows the
 //! engine's clock and its merges.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::clock::Clock;
@@ -23,11 +26,12 @@ const POLL_SIMULATED: Duration = Duration::from_secs(1);
 
 pub(super) const PARTITIONS: &str = "SELECT DISTINCT table, partition FROM system.parts \
      WHERE active AND database = currentDatabase() AND table IN splitByChar(',', {tables:String}) ORDER BY partition";
-pub(super) const PUBLISHED: &str = "SELECT toUnixTimestamp(window_end) AS end, toUnixTimestamp(published_at) AS at \
-     FROM publications WHERE site = {site:String} AND window_end > toDateTime({since:UInt32}, 'UTC') ORDER BY end";
-/// The end of the last window that has rows of a day. After a change of `publish_every` it may be later than the day's.
-pub(super) const LAST_WINDOW: &str = "SELECT toUnixTimestamp(max(window_end)) AS end FROM {table:Identifier} \
-     WHERE site = {site:String} AND day = {day:Date}";
+pub(super) const PUBLISHED: &str = "SELECT site, toUnixTimestamp(window_end) AS end, toUnixTimestamp(published_at) AS at \
+     FROM publications WHERE window_end > toDateTime({since:UInt32}, 'UTC') ORDER BY end";
+/// The sites that have rows of a day, by the date on which the windows of these rows end, and the last of these ends. After a
+/// change of `publish_every` a site's rows of a day have windows of two lengths.
+pub(super) const SITES_OF_DAY: &str = "SELECT site, toString(toDate(window_end)) AS until, toUnixTimestamp(max(window_end)) \
+     AS end FROM {table:Identifier} WHERE day = {day:Date} GROUP BY site, until ORDER BY site, until";
 /// Stats tables with a part that may have expired rows. A part knows the earliest start of its windows.
 pub(super) const AGED: &str = "SELECT DISTINCT table FROM system.parts WHERE active AND database = currentDatabase() \
      AND table IN (SELECT table FROM system.columns WHERE database = currentDatabase() AND name = 'window_end') \
@@ -42,9 +46,13 @@ struct Partition {
 
 #[derive(Deserialize)]
 struct Published {
+    site: String,
     end: i64,
     at: i64,
 }
+
+/// When the windows of each site ended and were published, in the order of their ends.
+type Ledger = HashMap<String, Vec<(i64, i64)>>;
 
 #[derive(Deserialize)]
 struct Aged {
@@ -52,7 +60,9 @@ struct Aged {
 }
 
 #[derive(Deserialize)]
-struct LastWindow {
+struct SiteOfDay {
+    site: String,
+    until: String,
     end: i64,
 }
 
@@ -60,6 +70,9 @@ struct LastWindow {
 struct Count {
     count: u64,
 }
+
+/// The partitions of a day in a table, by the dates on which their windows end.
+type Held = BTreeMap<(Date, &'static str), BTreeSet<Date>>;
 
 /// Drops expired days and deletes expired numbers. One process per pair of stores, beside the publisher.
 pub struct RetentionWorker<V, S> {
@@ -98,82 +111,136 @@ impl<V: Tables, S: Tables> RetentionWorker<V, S> {
         }
     }
 
-    /// Drops and deletes what has expired now. Returns how many days of vault tables were dropped and from how many stats tables
-    /// rows were deleted. Nothing is deleted while the clock is disputed.
+    /// Drops and deletes what has expired now. Returns from how many partitions of the vault and from how many stats tables rows
+    /// were deleted. Nothing is deleted while the clock is disputed.
     pub async fn pass(&self) -> Result<u32, PublishError> {
         let Some(now) = self.clock.now_to_destroy() else { return Ok(0) };
         Ok(self.days(now.as_second()).await? + self.numbers(now.as_second()).await?)
     }
 
+    /// Partitions of unknown form are left alone, and the rest of the work is done; then they are an error.
     async fn days(&self, now: i64) -> Result<u32, PublishError> {
+        let (held, unknown) = self.partitions().await?;
+        let ledger = if held.is_empty() { Ledger::new() } else { self.ledger(now).await? };
+        let mut dropped = 0;
+        for ((day, table), untils) in held {
+            let may_go = self.sites.iter().any(|site| self.is_over(&ledger, &site.domain, day, 0, now));
+            // Sites that are no longer configured are only too old.
+            if may_go || self.is_over(&ledger, "", day, 0, now) {
+                dropped += self.clear_day(table, day, &untils, &ledger, now).await?;
+            }
+        }
+        match unknown {
+            Some((table, partition)) => Err(PublishError::UnknownPartition { table, partition }),
+            None => Ok(dropped),
+        }
+    }
+
+    /// The partitions of the tables of rows, by day and table, and one whose form is not known.
+    async fn partitions(&self) -> Result<(Held, Option<(String, String)>), PublishError> {
         let tables = Table::ALL.map(Table::name);
         let partitions: Vec<Partition> = self
             .vault
             .rows(PARTITIONS, &[("tables", tables.join(","))])
             .await
             .map_err(|source| PublishError::store("listing the vault's days", source))?;
-        let mut held: Vec<(String, Date, &str)> = Vec::new();
-        for row in &partitions {
-            let table = tables.into_iter().find(|name| *name == row.table);
-            if let (Some(table), Some((site, day))) = (table, parse(&row.partition)) {
-                held.push((site.to_owned(), day, table));
+        let (mut held, mut unknown) = (Held::new(), None);
+        for Partition { table, partition } in partitions {
+            match (tables.into_iter().find(|name| *name == table), parse(&partition)) {
+                (Some(name), Some((day, until))) => _ = held.entry((day, name)).or_default().insert(until),
+                _ => unknown = Some((table, partition)),
             }
         }
-        let mut dropped = 0;
-        for site in &self.sites {
-            let since = (now - 3 * VAULT_DAYS * 86_400).max(0);
-            let published: Vec<Published> = self
-                .stats
-                .rows(PUBLISHED, &[("site", site.domain.clone()), ("since", since.to_string())])
-                .await
-                .map_err(|source| PublishError::store("reading the ledger", source))?;
-            for (_, day, table) in held.iter().filter(|(domain, ..)| *domain == site.domain) {
-                let kept_s = i64::from(self.retention.vault_hours) * 3600;
-                let is_done =
-                    |end| published.iter().find(|row| row.end >= end).is_some_and(|row| row.at + kept_s <= now);
-                let is_old = site.schedule.day_start(*day).as_second() + VAULT_DAYS * 86_400 <= now;
-                let day_end = site.schedule.day_end(*day).as_second();
-                if is_old
-                    || is_done(day_end) && is_done(self.last_window(table, &site.domain, *day).await?.max(day_end))
-                {
-                    self.drop_day(table, &site.domain, *day).await?;
-                    dropped += 1;
-                }
-            }
-        }
-        // Days of sites that are no longer configured are dropped when they are old. Their time zone is unknown, so they may be
-        // a day older.
-        for (site, day, table) in
-            held.iter().filter(|(domain, ..)| self.sites.iter().all(|site| site.domain != *domain))
-        {
-            let start = jiff::tz::TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).map_or(0, |start| start.as_second());
-            if start + (VAULT_DAYS + 1) * 86_400 <= now {
-                self.drop_day(table, site, *day).await?;
-                dropped += 1;
-            }
-        }
-        Ok(dropped)
+        Ok((held, unknown))
     }
 
-    async fn last_window(&self, table: &str, site: &str, day: Date) -> Result<i64, PublishError> {
-        let params = [("table", table.to_owned()), ("site", site.to_owned()), ("day", day.to_string())];
-        let last: Vec<LastWindow> = self
+    async fn ledger(&self, now: i64) -> Result<Ledger, PublishError> {
+        let since = (now - 3 * VAULT_DAYS * 86_400).max(0);
+        let published: Vec<Published> = self
+            .stats
+            .rows(PUBLISHED, &[("since", since.to_string())])
+            .await
+            .map_err(|source| PublishError::store("reading the ledger", source))?;
+        let mut ledger = Ledger::new();
+        for Published { site, end, at } in published {
+            ledger.entry(site).or_default().push((end, at));
+        }
+        Ok(ledger)
+    }
+
+    /// Whether the time of a site's rows of a day is over, the last of whose windows ends at `last`.
+    fn is_over(&self, ledger: &Ledger, site: &str, day: Date, last: i64, now: i64) -> bool {
+        let Some(PublishedSite { schedule, .. }) = self.sites.iter().find(|known| known.domain == site) else {
+            // It is no longer configured. Its time zone is unknown, so the day may have begun a day later.
+            return utc_start(day) + (VAULT_DAYS + 1) * 86_400 <= now;
+        };
+        let last = last.max(schedule.day_end(day).as_second());
+        let kept_s = i64::from(self.retention.vault_hours) * 3600;
+        let published = ledger.get(site).and_then(|windows| windows.iter().find(|(end, _)| *end >= last));
+        schedule.day_start(day).as_second() + VAULT_DAYS * 86_400 <= now
+            || published.is_some_and(|(_, at)| at + kept_s <= now)
+    }
+
+    /// Whether a site may still get rows that must stay, of this day and with a window that ends on this date. A partition is
+    /// dropped as a whole only if none may, since rows can arrive until the moment of the drop.
+    fn may_get_rows(&self, ledger: &Ledger, site: &PublishedSite, day: Date, until: Date, now: i64) -> bool {
+        let (start, end) = (site.schedule.day_start(day), site.schedule.day_end(day));
+        let first = site.schedule.containing(start).end;
+        let last = site.schedule.containing(end - jiff::SignedDuration::from_nanos(1)).end;
+        let date = |moment: jiff::Timestamp| moment.to_zoned(TimeZone::UTC).date();
+        (date(first)..=date(last)).contains(&until) && !self.is_over(ledger, &site.domain, day, last.as_second(), now)
+    }
+
+    /// Deletes the rows of a day whose time is over from a table. Returns from how many partitions.
+    async fn clear_day(
+        &self,
+        table: &str,
+        day: Date,
+        untils: &BTreeSet<Date>,
+        ledger: &Ledger,
+        now: i64,
+    ) -> Result<u32, PublishError> {
+        let params = [("table", table.to_owned()), ("day", day.to_string())];
+        let rows: Vec<SiteOfDay> = self
             .vault
-            .rows(LAST_WINDOW, &params)
+            .rows(SITES_OF_DAY, &params)
             .await
-            .map_err(|source| PublishError::store("looking for the last window of a day", source))?;
-        Ok(last.first().map_or(0, |row| row.end))
-    }
-
-    async fn drop_day(&self, table: &str, site: &str, day: Date) -> Result<(), PublishError> {
-        // A partition cannot be a parameter; `parse` accepts no character that could end the literal.
-        let sql = format!("ALTER TABLE {table} DROP PARTITION ('{site}', '{day}')");
-        self.vault
-            .execute(&sql, &[])
-            .await
-            .map_err(|source| PublishError::store("dropping a day of the vault", source))?;
-        tracing::info!(site, %day, table, "dropped a day of the vault");
-        Ok(())
+            .map_err(|source| PublishError::store("looking for the sites of a day", source))?;
+        let mut last: BTreeMap<&str, i64> = BTreeMap::new();
+        for row in &rows {
+            last.entry(&row.site).and_modify(|end| *end = row.end.max(*end)).or_insert(row.end);
+        }
+        let is_over = |site: &str| self.is_over(ledger, site, day, last[site], now);
+        let mut cleared = 0;
+        for until in untils {
+            let date = until.to_string();
+            let (over, stay): (Vec<&str>, Vec<&str>) = rows
+                .iter()
+                .filter(|row| row.until == date)
+                .map(|row| row.site.as_str())
+                .partition(|site| is_over(site));
+            // No form of a date could end the literal, which cannot be a parameter.
+            let partition = format!("PARTITION ('{day}', '{until}')");
+            let may_come = || self.sites.iter().any(|site| self.may_get_rows(ledger, site, day, *until, now));
+            let (sql, params) = match (over.is_empty(), stay.is_empty() && !may_come()) {
+                (_, true) => (format!("ALTER TABLE {table} DROP {partition}"), Vec::new()),
+                (true, false) => continue,
+                (false, false) => (
+                    format!(
+                        "ALTER TABLE {table} DELETE IN {partition} WHERE has(splitByChar(',', {{sites:String}}), site) \
+                         SETTINGS mutations_sync = 2"
+                    ),
+                    vec![("sites", over.join(","))],
+                ),
+            };
+            self.vault
+                .execute(&sql, &params)
+                .await
+                .map_err(|source| PublishError::store("deleting a day from the vault", source))?;
+            tracing::info!(%day, %until, table, sites = over.len(), "deleted a day of sites from the vault");
+            cleared += 1;
+        }
+        Ok(cleared)
     }
 
     /// Published numbers of all sites, also of sites that are no longer configured.
@@ -196,11 +263,16 @@ impl<V: Tables, S: Tables> RetentionWorker<V, S> {
     }
 }
 
-/// `('a.kz','2026-11-20')` as the engine writes it. Anything else is not a partition of the product.
-fn parse(partition: &str) -> Option<(&str, Date)> {
-    let (site, day) = partition.strip_prefix("('")?.strip_suffix("')")?.split_once("','")?;
-    let is_domain = site.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'));
-    is_domain.then_some((site, day.parse().ok()?))
+/// The first moment of a day, by UTC, in seconds since 1970.
+fn utc_start(day: Date) -> i64 {
+    TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).map_or(0, |start| start.as_second())
+}
+
+/// `('2026-11-20','2026-11-21')` as the engine writes it: a day, and the date on which its windows end. Anything else is not a
+/// partition of the product.
+fn parse(partition: &str) -> Option<(Date, Date)> {
+    let (day, until) = partition.strip_prefix("('")?.strip_suffix("')")?.split_once("','")?;
+    Some((day.parse().ok()?, until.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -211,8 +283,8 @@ mod tests {
 
     #[test]
     fn only_partitions_of_the_product_are_parsed() {
-        assert_eq!(parse("('a-b.kz','2026-11-20')"), Some(("a-b.kz", date(2026, 11, 20))));
-        for odd in ["tuple()", "('a.kz')", "('a.kz','2026-13-20')", "('a\\'.kz','2026-11-20')", "('a.kz', 1)"] {
+        assert_eq!(parse("('2026-11-20','2026-11-21')"), Some((date(2026, 11, 20), date(2026, 11, 21))));
+        for odd in ["tuple()", "('2026-11-20')", "('a.kz','2026-11-20')", "('2026-11-20','2026-13-20')", "2026-11-20"] {
             assert_eq!(parse(odd), None, "{odd}");
         }
     }

@@ -1,7 +1,7 @@
 //! Pseudonymous shapes as bytes: each shape becomes one row of one vault table in ClickHouse's RowBinary.
 //!
 //! A row is encoded without the column `batch`; the shipper puts it before the row. Rows are grouped into frames by
-//! [`Stream`]: one table, one site and one of its days, for attributes and signals one of them, and of a list one entry.
+//! [`Stream`]: one partition of one table, of all sites, for attributes and signals one of them, and of a list one entry.
 //! So neither a frame nor the column `batch` links the rows of one device. [`columns`](columns()) has the columns of each
 //! table and of each schema version, so rows in spools of an older version are still understood.
 
@@ -53,33 +53,47 @@ impl Table {
     }
 }
 
-/// Where rows go: a table, a site's day, and for attributes and signals which one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Stream {
+/// The rows of a table that one partition of the vault has: those of a day, of all sites, whose windows end on one date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Partition {
     /// The table.
     pub table: Table,
-    /// The site's domain.
-    pub site: String,
-    /// The site-local day, which is the partition.
+    /// The site-local day.
     pub day: Date,
+    /// The date on which the windows of the rows end, by UTC.
+    pub until: Date,
+}
+
+/// Where rows go: a partition, and for attributes and signals which one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stream {
+    /// The partition.
+    pub partition: Partition,
     /// The attribute's or signal's name, of a list with the number of the entry, `fonts:12`; empty for other tables.
     pub attribute: String,
 }
 
 impl Stream {
-    /// The stream as the spool knows it: `events|jetpay.kz|2026-11-22|`.
+    /// The stream as the spool knows it: `events|2026-11-22|2026-11-22|`.
     pub fn label(&self) -> String {
-        format!("{}|{}|{}|{}", self.table.name(), self.site, self.day, self.attribute)
+        let Partition { table, day, until } = self.partition;
+        format!("{}|{day}|{until}|{}", table.name(), self.attribute)
     }
 
     /// The stream that a label names.
     pub fn parse(label: &str) -> Option<Self> {
         let mut parts = label.split('|');
         let table = Table::from_name(parts.next()?)?;
-        let site = parts.next()?.to_owned();
-        let day = parts.next()?.parse().ok()?;
+        let (day, until) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let attribute = parts.next()?.to_owned();
-        parts.next().is_none().then_some(Self { table, site, day, attribute })
+        parts.next().is_none().then_some(Self { partition: Partition { table, day, until }, attribute })
+    }
+
+    /// Whether an erasure from this stream may erase rows of the other one: it erases from all partitions of a day, and from
+    /// all entries of a list.
+    pub fn erases_from(&self, other: &Self) -> bool {
+        let of = |stream: &Self| (stream.partition.table, stream.partition.day);
+        of(self) == of(other) && self.name() == other.name()
     }
 
     /// The attribute's or signal's name, as its column has it.
@@ -89,34 +103,41 @@ impl Stream {
 }
 
 /// A stream, as a row names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StreamRef<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StreamRef {
     /// The table.
     pub table: Table,
-    /// The site's domain.
-    pub site: &'a str,
     /// The site-local day.
     pub day: Date,
+    /// The date on which the row's window ends, in days since 1970.
+    pub until: u16,
     /// The attribute's or signal's name; empty for other tables.
     pub name: &'static str,
     /// Of a list, the number of the entry.
     pub entry: Option<u16>,
 }
 
-impl StreamRef<'_> {
+impl StreamRef {
+    fn new(table: Table, day: Date, window_end: i64) -> Self {
+        // The same ends as the row's column has.
+        let until = (window_end.clamp(0, u32::MAX.into()) / 86_400) as u16;
+        Self { table, day, until, name: "", entry: None }
+    }
+
     /// As it is kept.
     pub fn stream(&self) -> Stream {
         let attribute = self.entry.map_or_else(|| self.name.to_owned(), |number| format!("{}:{number}", self.name));
-        Stream { table: self.table, site: self.site.to_owned(), day: self.day, attribute }
+        Stream { partition: Partition { table: self.table, day: self.day, until: epoch_date(self.until) }, attribute }
     }
 }
 
 /// Shows the rows of a beacon one by one, those of a stream in order.
-pub fn rows<'a>(beacon: &'a PseudonymousBeacon, mut show: impl FnMut(StreamRef<'a>, &[u8])) {
+pub fn rows(beacon: &PseudonymousBeacon, mut show: impl FnMut(StreamRef, &[u8])) {
     let mut row = Row::default();
-    let of = |table, of: &'a RowSubject, name, entry| StreamRef { table, site: &of.site, day: of.day, name, entry };
+    let of =
+        |table, of: &RowSubject, name, entry| StreamRef { name, entry, ..StreamRef::new(table, of.day, of.window_end) };
     for event in &beacon.events {
-        let stream = StreamRef { table: Table::Events, site: &event.site, day: event.day, name: "", entry: None };
+        let stream = StreamRef::new(Table::Events, event.day, event.window_end);
         show(stream, row.begun(|row| event_row(row, event)));
     }
     for item in &beacon.attributes {
@@ -131,19 +152,19 @@ pub fn rows<'a>(beacon: &'a PseudonymousBeacon, mut show: impl FnMut(StreamRef<'
         show(of(Table::Errors, &failure.subject, "", None), row.begun(|row| failure_row(row, failure)));
     }
     for tally in beacon.views.iter().chain(&beacon.tallies) {
-        let stream = StreamRef { table: Table::Tallies, site: &tally.site, day: tally.day, name: "", entry: None };
+        let stream = StreamRef::new(Table::Tallies, tally.day, tally.window_end);
         show(stream, row.begun(|row| tally_row(row, tally)));
     }
 }
 
 /// The rows of a beacon gathered by stream, in the order in which streams first appear: what `begin` makes for a
 /// stream, with each of its rows added.
-pub fn by_stream<'a, T>(
-    beacon: &'a PseudonymousBeacon,
-    mut begin: impl FnMut(StreamRef<'a>) -> T,
+pub fn by_stream<T>(
+    beacon: &PseudonymousBeacon,
+    mut begin: impl FnMut(StreamRef) -> T,
     mut add: impl FnMut(&mut T, &[u8]),
-) -> Vec<(StreamRef<'a>, T)> {
-    let mut streams: Vec<(StreamRef<'a>, T)> = Vec::with_capacity(2);
+) -> Vec<(StreamRef, T)> {
+    let mut streams: Vec<(StreamRef, T)> = Vec::with_capacity(2);
     rows(beacon, |stream, row| {
         let at = streams.iter().position(|(known, _)| *known == stream).unwrap_or_else(|| {
             streams.push((stream, begin(stream)));
@@ -158,6 +179,25 @@ pub fn by_stream<'a, T>(
 pub fn encode(beacon: &PseudonymousBeacon) -> Vec<(Stream, Vec<Vec<u8>>)> {
     let streams = by_stream(beacon, |_| Vec::new(), |rows, row| rows.push(row.to_vec()));
     streams.into_iter().map(|(stream, rows)| (stream.stream(), rows)).collect()
+}
+
+/// The payload of a tombstone: a site, and pseudonyms whose rows are erased from its stream.
+pub fn erasure(site: &str, pseudonyms: &[[u8; 16]]) -> Vec<u8> {
+    let mut row = Row::default();
+    let written = row.begun(|row| {
+        row.text(site);
+        pseudonyms.iter().for_each(|pseudonym| _ = row.bytes(pseudonym));
+    });
+    written.to_vec()
+}
+
+/// The site and the pseudonyms of such a payload; `None` when it has another form.
+pub fn parse_erasure(payload: &[u8]) -> Option<(&str, &[[u8; 16]])> {
+    let (length, rest) = payload.split_first()?;
+    let (site, rest) = rest.split_at_checked(usize::from(*length)).filter(|_| *length < 0x80)?;
+    let (pseudonyms, rest) = rest.as_chunks();
+    let whole = !site.is_empty() && !pseudonyms.is_empty() && rest.is_empty();
+    std::str::from_utf8(site).ok().filter(|_| whole).map(|site| (site, pseudonyms))
 }
 
 fn event_row(row: &mut Row, event: &PseudonymousEvent) {
@@ -214,13 +254,33 @@ mod tests {
     #[test]
     fn a_stream_survives_its_label() {
         for (table, attribute) in [(Table::Events, ""), (Table::Attributes, "fonts:12"), (Table::Errors, "")] {
-            let stream =
-                Stream { table, site: "jetpay.kz".into(), day: date(2026, 11, 22), attribute: attribute.to_owned() };
+            let partition = Partition { table, day: date(2026, 11, 22), until: date(2026, 11, 29) };
+            let stream = Stream { partition, attribute: attribute.to_owned() };
             assert_eq!(Stream::parse(&stream.label()), Some(stream));
         }
-        for label in ["", "events", "events|a|2026-13-01|", "people|a|2026-11-22|", "events|a|2026-11-22||x"] {
+        for label in [
+            "",
+            "events",
+            "events|2026-11-22|2026-13-01|",
+            "people|2026-11-22|2026-11-22|",
+            "events|a.kz|2026-11-22||x",
+        ] {
             assert_eq!(Stream::parse(label), None, "{label}");
         }
+    }
+
+    #[test]
+    fn an_order_to_erase_survives_its_payload() {
+        let payload = erasure("jetpay.kz", &[[1; 16], [2; 16]]);
+        assert_eq!(parse_erasure(&payload), Some(("jetpay.kz", &[[1; 16], [2; 16]][..])));
+        for odd in [&payload[..payload.len() - 1], &payload[..10], &[1; 16][..], b"", b"\xff"] {
+            assert_eq!(parse_erasure(odd), None, "{odd:?}");
+        }
+        let stream = |label: &str| Stream::parse(label).unwrap();
+        let order = stream("attributes|2026-11-22|2026-11-22|fonts:1");
+        assert!(order.erases_from(&stream("attributes|2026-11-22|2026-11-29|fonts:7")));
+        assert!(!order.erases_from(&stream("attributes|2026-11-23|2026-11-22|fonts:1")));
+        assert!(!order.erases_from(&stream("signals|2026-11-22|2026-11-22|fonts:1")));
     }
 
     #[test]
@@ -237,7 +297,7 @@ mod tests {
         };
         let rows = encode(&beacon);
         let (stream, rows) = rows.first().expect("one stream");
-        assert_eq!(stream.label(), "tallies|a.kz|1970-01-03|");
+        assert_eq!(stream.label(), "tallies|1970-01-03|1970-01-01|");
         let mut expected = b"\x04a.kz\x02\x00\x10\x0e\x00\x00\xc8\x01".to_vec();
         expected.extend_from_slice("x".repeat(200).as_bytes());
         expected.extend_from_slice(&[7, 0, 0, 0]);

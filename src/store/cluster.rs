@@ -1,7 +1,7 @@
 //! Statements for a ClickHouse cluster, made from those for one server. There is one text of the tables; only
 //! this file knows its form for `cluster = "name"`.
 //!
-//! Tables of rows (partitioned by site and day) are cut into shards by site and pseudonym, so that all rows of a pseudonym
+//! Tables of rows (partitioned by day) are cut into shards by site and pseudonym, so that all rows of a pseudonym
 //! are on one shard and a day's counts can be made there: each is a replicated table in the database `…_local` and, under
 //! its own name, a `Distributed` table over all of them. Every other table is small, and replicated whole to every node.
 //! Nodes need the macros `{shard}` and `{replica}`.
@@ -15,7 +15,7 @@ use super::migrations::{VAULT, VAULT_MIGRATIONS};
 use super::statements::{code, split};
 
 /// The mark of a table whose rows are cut into shards.
-const SHARDED: &str = "PARTITION BY (site, day)";
+const SHARDED: &str = "PARTITION BY (day, toDate(window_end))";
 
 /// Longer than a row may wait in a spool: an insert that is stored on some shards only is repeated under its token, and
 /// those shards must still remember the token.
@@ -182,8 +182,8 @@ mod tests {
     fn statements_reach_the_tables_behind() {
         for (sql, expected) in [
             (
-                "ALTER TABLE events DROP PARTITION ('a.kz', '2026-11-25')",
-                vec!["ALTER TABLE tamga_vault_local.events ON CLUSTER 'c' DROP PARTITION ('a.kz', '2026-11-25')"],
+                "ALTER TABLE events DROP PARTITION ('2026-11-25', '2026-11-26')",
+                vec!["ALTER TABLE tamga_vault_local.events ON CLUSTER 'c' DROP PARTITION ('2026-11-25', '2026-11-26')"],
             ),
             (
                 "-- why\nALTER TABLE `events` ADD COLUMN IF NOT EXISTS x UInt8",

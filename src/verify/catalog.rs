@@ -14,6 +14,8 @@ pub(super) struct Table {
     pub(super) key: Vec<String>,
     /// Whether it has a TTL.
     pub(super) has_ttl: bool,
+    /// Whether its partitions are days or months, and not one for all rows or one for an attempt.
+    pub(super) is_cut_by_day: bool,
 }
 
 /// The tables of a database, by name.
@@ -51,6 +53,8 @@ fn parse(structure: &str) -> BTreeMap<String, BTreeMap<String, Table>> {
                 table.key = key.map(|column| column.trim_matches('`').to_owned()).collect();
             }
             table.has_ttl |= line.starts_with("TTL ");
+            table.is_cut_by_day |=
+                ["PARTITION BY (day", "PARTITION BY toYYYYMM("].iter().any(|cut| line.starts_with(cut));
         }
         databases.entry(database.to_owned()).or_default().insert(name.trim().to_owned(), table);
     }
@@ -64,6 +68,7 @@ mod tests {
     #[test]
     fn the_structure_is_understood() {
         let events = &tables("tamga_vault")["events"];
+        assert!(events.is_cut_by_day && !tables("tamga_vault")["erasures"].is_cut_by_day);
         assert!(events.has_ttl && events.key.contains(&"visitor".to_owned()), "{events:?}");
         assert!(events.columns.iter().any(|(name, kind)| name == "window_end" && kind == "DateTime('UTC')"));
         let places = &tables("tamga_stats")["places"];

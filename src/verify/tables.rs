@@ -277,8 +277,16 @@ async fn ahead(target: &Target, lists: &Lists, today: Date) -> Result<Vec<String
 async fn overdue(target: &Target, lists: &Lists, today: Date) -> Result<Vec<String>, StoreError> {
     let partitions = partitions(target, lists).await?;
     let keep = if target.is_vault() { VAULT_DAYS } else { STATS_DAYS };
-    let late = |partition: &&Partition| last_day(&partition.partition).is_some_and(|day| is_over(day, keep, today));
-    Ok(partitions.iter().filter(late).map(ToString::to_string).collect())
+    let known = catalog::tables(target.store.database());
+    let evidence = |held: &Partition| match last_day(&held.partition) {
+        Some(day) => is_over(day, keep, today).then(|| held.to_string()),
+        // Nobody knows how old its rows are.
+        None => {
+            let by_day = known.get(&held.table).is_some_and(|table| table.is_cut_by_day);
+            by_day.then(|| format!("{held}, of which no day is known"))
+        }
+    };
+    Ok(partitions.iter().filter_map(evidence).collect())
 }
 
 /// The first day of a partition, as [`last_day`].
@@ -287,10 +295,12 @@ fn first_day(partition: &str) -> Option<Date> {
     Some(if partition.starts_with('(') { last } else { last.first_of_month() })
 }
 
-/// The last day of a partition: `('a.kz','2026-11-20')` of the vault, `202611` of the stats store.
+/// The last day of a partition: `('2026-11-20','2026-11-21')` of the vault, a day and when its windows end; `202611` of the
+/// stats store.
 fn last_day(partition: &str) -> Option<Date> {
-    if let Some(day) = partition.strip_suffix("')").and_then(|rest| rest.rsplit_once("'")) {
-        return day.1.parse().ok();
+    if let Some(days) = partition.strip_prefix("('").and_then(|rest| rest.strip_suffix("')")) {
+        let (day, until) = days.split_once("','")?;
+        return until.parse::<Date>().and(day.parse()).ok();
     }
     let month: u32 = partition.parse().ok()?;
     let (year, month) = (i16::try_from(month / 100).ok()?, i8::try_from(month % 100).ok()?);
@@ -310,11 +320,12 @@ mod tests {
 
     #[test]
     fn a_partition_is_over_when_its_last_day_is() {
-        assert_eq!(last_day("('a.kz','2026-11-20')"), Some(date(2026, 11, 20)));
+        assert_eq!(last_day("('2026-11-20','2026-11-26')"), Some(date(2026, 11, 20)));
+        assert_eq!(last_day("('a.kz','2026-11-20')"), None);
         assert_eq!(last_day("202602"), Some(date(2026, 2, 28)));
         assert_eq!(last_day("tuple()"), None);
         assert_eq!(first_day("202602"), Some(date(2026, 2, 1)));
-        assert_eq!(first_day("('a.kz','2026-11-20')"), Some(date(2026, 11, 20)));
+        assert_eq!(first_day("('2026-11-20','2026-11-26')"), Some(date(2026, 11, 20)));
         assert!(!is_over(date(2026, 11, 20), 9, date(2026, 11, 30)));
         assert!(is_over(date(2026, 11, 20), 9, date(2026, 12, 1)));
     }

@@ -144,7 +144,7 @@ fn the_rows_of_a_dead_letter_are_shown_by_break_glass_alone() {
     let name = "2026-11-22-tallies-0123456789abcdef0123456789abcdef.jsonl";
     let folder = ground.data().join("dead-letters");
     std::fs::create_dir_all(&folder).unwrap();
-    let header = r#"{"batch":{"table":"tallies","site":"jetpay.kz","day":"2026-11-22","schema_version":1,"columns":["site"],"token":"0123456789abcdef0123456789abcdef"}}"#;
+    let header = r#"{"batch":{"table":"tallies","day":"2026-11-22","until":"2026-11-22","schema_version":1,"columns":["site"],"token":"0123456789abcdef0123456789abcdef"}}"#;
     let row = r#"{"row":{"index":0,"code":27,"reason":"X","bytes":"AmEh"}}"#;
     std::fs::write(folder.join(name), format!("{header}\n{row}\n")).unwrap();
     let show = |arguments: &[&str], allowed: &str| {

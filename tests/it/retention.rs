@@ -8,7 +8,7 @@ use tamga::clock::Clock;
 use tamga::config::Retention;
 use tamga::items::Items;
 use tamga::publish::{PublishedSite, RetentionWorker, Schedule};
-use tamga::record::{self, Table};
+use tamga::record::{self, Partition, Table};
 use tamga::spool::{Frame, StreamKey};
 use tamga::store::{self, STATS, STATS_MIGRATIONS, Store};
 
@@ -21,10 +21,14 @@ fn moment(text: &str) -> Timestamp {
 }
 
 fn site() -> PublishedSite {
+    site_of("shop.kz", "Asia/Almaty", 24 * 60)
+}
+
+fn site_of(domain: &str, zone: &str, minutes: u32) -> PublishedSite {
     PublishedSite {
-        domain: "shop.kz".to_owned(),
-        time_zone: "Asia/Almaty".to_owned(),
-        schedule: Schedule::new("Asia/Almaty", 24 * 60).unwrap(),
+        domain: domain.to_owned(),
+        time_zone: zone.to_owned(),
+        schedule: Schedule::new(zone, minutes).unwrap(),
         items: Items::of(Some("jetpay"), None).unwrap(),
         identity: Default::default(),
         goals: Default::default(),
@@ -172,8 +176,8 @@ async fn an_erased_pseudonym_is_in_no_file_of_the_vault_and_in_no_statement() {
     let folder = tempfile::tempdir().unwrap();
     let canary: [u8; 16] = *b"canary of erase!";
     let text: String = canary.iter().map(|byte| format!("{byte:02x}")).collect();
-    let stream =
-        record::Stream { table: Table::Events, site: "jetpay.kz".into(), day: today(), attribute: String::new() };
+    let partition = Partition { table: Table::Events, day: today(), until: today() };
+    let stream = record::Stream { partition, attribute: String::new() };
     let stream = StreamKey::new(&stream.label()).unwrap();
     let (writer, reader) = open(folder.path());
     let ship = Ship::start_with(vault.clone(), folder.path(), reader);
@@ -188,7 +192,7 @@ async fn an_erased_pseudonym_is_in_no_file_of_the_vault_and_in_no_statement() {
     assert!(!holding(&data, &needles).is_empty(), "the search finds what is there");
 
     // Of several pseudonyms, of which the vault has one.
-    let pseudonyms = [canary, [3; 16], [4; 16]].concat();
+    let pseudonyms = record::erasure("jetpay.kz", &[canary, [3; 16], [4; 16]]);
     writer.enter(0).append(vec![Frame::tombstone(stream, pseudonyms)]).await.unwrap();
     ship.settled(&writer).await;
     assert_eq!(number(&vault, "SELECT count() AS number FROM events").await, 1);
@@ -225,5 +229,56 @@ async fn a_day_that_is_dropped_is_gone_from_the_disk() {
         "SELECT count() AS number FROM system.parts WHERE active AND database = 'tamga_vault' AND table = 'events'";
     assert_eq!(number(&vault, parts).await, 0);
     gone_from(&data, &[&canary]).await;
+    fixture.stop().await;
+}
+
+/// A day of three sites: two share a partition and midnight comes to one four hours earlier; the third publishes by the week.
+#[tokio::test(flavor = "multi_thread")]
+async fn sites_of_one_partition_go_each_at_its_own_time() {
+    let fixture = EngineFixture::start().await;
+    let (vault, stats) = (fixture.vault().await, stats(&fixture).await);
+    let sites = [
+        ("shop.kz", "Asia/Almaty", 24 * 60, "2026-11-20 19:00:00"),
+        ("shop.de", "Europe/Berlin", 24 * 60, "2026-11-20 23:00:00"),
+        ("week.kz", "Asia/Almaty", 7 * 24 * 60, "2026-11-22 19:00:00"),
+    ];
+    for (site, _, _, end) in sites {
+        for (table, column) in [("events", ", visitor"), ("tallies", "")] {
+            let value = if column.is_empty() { "" } else { ", unhex('11111111111111111111111111111111')" };
+            let rows = format!(
+                "INSERT INTO {table} (site, day, window_end{column}) SELECT '{site}', '2026-11-20', '{end}'{value} FROM numbers(3)"
+            );
+            vault.execute(&rows, &[]).await.unwrap();
+        }
+        let published = format!(
+            "INSERT INTO publications (site, window_start, window_end, published_at, complete, events) \
+             SELECT '{site}', toDateTime('{end}', 'UTC') - 3600 AS start, toDateTime('{end}', 'UTC') AS end, end + 60, true, 3"
+        );
+        stats.execute(&published, &[]).await.unwrap();
+    }
+    let known = sites.map(|(site, zone, minutes, _)| site_of(site, zone, minutes));
+    let clock = Clock::simulated(moment("2026-11-20T20:00:00Z"));
+    let worker =
+        RetentionWorker::new(vault.clone(), stats.clone(), clock.clone(), known.to_vec(), Retention::default());
+    let left = async |site: &str| {
+        let rows = |table: &str| format!("SELECT count() AS number FROM {table} WHERE site = '{site}'");
+        number(&vault, &rows("events")).await + number(&vault, &rows("tallies")).await
+    };
+    let left = async || [left("shop.kz").await, left("shop.de").await, left("week.kz").await];
+    let partitions = "SELECT uniqExact(table, partition) AS number FROM system.parts \
+                      WHERE active AND rows > 0 AND database = 'tamga_vault' AND table IN ('events', 'tallies')";
+    assert_eq!(number(&vault, partitions).await, 4, "two of each table, for three sites");
+    for (at, rows, held) in [
+        ("2026-11-21T19:00:59Z", [6, 6, 6], 4),
+        ("2026-11-21T19:01:00Z", [0, 6, 6], 4),
+        ("2026-11-21T23:00:59Z", [0, 6, 6], 4),
+        ("2026-11-21T23:01:00Z", [0, 0, 6], 2),
+        ("2026-11-23T19:00:59Z", [0, 0, 6], 2),
+        ("2026-11-23T19:01:00Z", [0, 0, 0], 0),
+    ] {
+        clock.advance_to(moment(at));
+        worker.pass().await.unwrap();
+        assert_eq!((left().await, number(&vault, partitions).await), (rows, held), "{at}");
+    }
     fixture.stop().await;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tamga::record::{self, SCHEMA_VERSION, Table};
+use tamga::record::{self, Partition, SCHEMA_VERSION, Table};
 use tamga::spool::{Frame, RowAccounting, StreamKey, Writer};
 
 use crate::support::fake_vault::{FAULTS, FakeVault};
@@ -143,15 +143,15 @@ async fn what_an_order_erases_is_counted_once_and_a_crash_behind_it_does_not_sta
     let fixture = EngineFixture::start().await;
     let vault = fixture.vault().await;
     let folder = tempfile::tempdir().unwrap();
-    let stream =
-        record::Stream { table: Table::Events, site: "jetpay.kz".into(), day: today(), attribute: String::new() };
+    let partition = Partition { table: Table::Events, day: today(), until: today() };
+    let stream = record::Stream { partition, attribute: String::new() };
     let stream = StreamKey::new(&stream.label()).unwrap();
     let frame = |visitors: &[u8]| {
         let mut frame = Frame::new(stream.clone());
         visitors.iter().for_each(|visitor| frame.push(&event([*visitor; 16])));
         frame
     };
-    let erase = |visitor: u8| Frame::tombstone(stream.clone(), vec![visitor; 16]);
+    let erase = |visitor: u8| Frame::tombstone(stream.clone(), record::erasure("jetpay.kz", &[[visitor; 16]]));
 
     let (writer, reader) = open(folder.path());
     let ship = Ship::start_with(vault.clone(), folder.path(), reader);

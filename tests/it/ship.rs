@@ -1,5 +1,6 @@
 //! Is each row in the vault exactly once, whatever happens between the spool and it?
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -83,18 +84,22 @@ async fn a_batch_that_was_cut_and_landed_after_all_is_not_sent_whole_again() {
     append(&writer, today(), "good", 0..8).await;
     append(&writer, today(), "doubtful", 8..16).await;
     let ship = Ship::start(&vault, folder.path(), reader);
-    while vault.counts().len() < 8 {
+    while vault.counts().is_empty() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     ship.kill().await;
     drop(writer);
-    // The vault has changed its mind: the whole batch would be taken now, although half of it has landed.
+    // The vault has changed its mind: the whole batch would be taken now, although a part of it has landed.
     vault.refuse(None);
     let (writer, reader) = open(folder.path());
     let ship = Ship::start(&vault, folder.path(), reader);
     ship.settled(&writer).await;
-    let dead = ship.status.counts.dead_lettered.load(Ordering::Relaxed) as u32;
-    assert_eq!(vault.counts(), (0..8).chain(8 + dead..16).collect::<Vec<_>>());
+    let letters = folder.path().join("dead-letters").read_dir().unwrap();
+    let lines = letters.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    let dead = lines.map(|text| text.lines().filter(|line| line.starts_with("{\"row\"")).count()).sum::<usize>();
+    let counts: BTreeSet<u32> = vault.counts().into_iter().collect();
+    assert_eq!(counts.len(), vault.counts().len(), "stored twice");
+    assert_eq!((counts.range(..8).count(), counts.len()), (8, 16 - dead));
     assert!(ship.stop().await < Duration::from_secs(5));
     let files = folder.path().join("dead-letters").read_dir().unwrap().count();
     assert_eq!(files, usize::from(dead > 0));

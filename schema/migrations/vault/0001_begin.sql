@@ -1,12 +1,12 @@
 -- The vault: pseudonymous rows with the publishing window of their arrival, kept for about two days.
 --
--- Design: one partition is one site and one of its days, which is also the life of a day key and the unit of deletion. Rows are
--- sorted by pseudonym, so their order of arrival is not kept. No column can hold an address, a user agent, a URL or a value
+-- Design: a partition has the rows of a day, of all sites, whose windows end on one date: rows that are deleted at about the same
+-- time. A thousand sites do not mean a thousand partitions. Rows are sorted by site and pseudonym, so their order of arrival is not kept. No column can hold an address, a user agent, a URL or a value
 -- that the client chose. Each key domain has its own rows, so its rows join with no other row: what was done is in `events`; each
 -- attribute of a visit and of a device is in a row of its own, and each entry of a list too; so are signals and errors. Every
 -- table that counts visitors says whether the day is the browser's first of the week, which windows of seven days need. `absence`
--- and `cohort` are buckets and never dates: dates would make a visitor's days recognisable. The retention worker drops a partition after its windows are published; the TTL is the second
--- safeguard.
+-- and `cohort` are buckets and never dates: dates would make a visitor's days recognisable. The retention worker deletes a site's
+-- rows of a day after their windows are published, and drops the partition with the last of them; the TTL is the second safeguard.
 -- The condition of a mutation is stored in a file, and the text of a statement in logs. So the pseudonym to erase comes as a row
 -- of `erasures`, and the statement names only the random number of the attempt. The partition of that number is dropped after
 -- the erasure; the TTL is for attempts that were interrupted.
@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS events
     cohort LowCardinality(String) COMMENT 'Weeks since the week of the first visit, in buckets; empty if unknown'
 )
 ENGINE = MergeTree
-PARTITION BY (site, day)
+PARTITION BY (day, toDate(window_end))
 ORDER BY (site, visitor, visit, view, type)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000,
@@ -73,7 +73,7 @@ CREATE TABLE IF NOT EXISTS attributes
     visit_tag UInt16 COMMENT 'Of a pair only: two bytes of a hash that distinguish the visits of one browser; 0 elsewhere'
 )
 ENGINE = MergeTree
-PARTITION BY (site, day)
+PARTITION BY (day, toDate(window_end))
 ORDER BY (site, attribute, visitor)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000,
@@ -90,7 +90,7 @@ CREATE TABLE IF NOT EXISTS tallies
     count UInt32 COMMENT 'How many events'
 )
 ENGINE = MergeTree
-PARTITION BY (site, day)
+PARTITION BY (day, toDate(window_end))
 ORDER BY (site, reason, window_end)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000,
@@ -112,7 +112,7 @@ CREATE TABLE IF NOT EXISTS signals
     new_week Bool COMMENT 'First-visit flag: this day is the browser''s first of its ISO week'
 )
 ENGINE = MergeTree
-PARTITION BY (site, day)
+PARTITION BY (day, toDate(window_end))
 ORDER BY (site, signal, visitor)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000,
@@ -133,7 +133,7 @@ CREATE TABLE IF NOT EXISTS errors
     new_week Bool COMMENT 'First-visit flag: this day is the browser''s first of its ISO week'
 )
 ENGINE = MergeTree
-PARTITION BY (site, day)
+PARTITION BY (day, toDate(window_end))
 ORDER BY (site, template, visitor)
 TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000,

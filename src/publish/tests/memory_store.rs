@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::super::apart_tables::ApartTable;
 use super::super::leases::LEASES;
 use super::super::publisher::{DELETE_SEEDS, LEDGER_END, ROWS_OF_WINDOW, SEED, SEEDS_UNTIL};
-use super::super::retention::{AGED, LAST_WINDOW, PARTITIONS, PUBLISHED};
+use super::super::retention::{AGED, PARTITIONS, PUBLISHED, SITES_OF_DAY};
 use super::super::separate_tables::SEPARATE_TABLES;
 use super::super::{Tables, queries, snapshot};
 
@@ -102,13 +102,14 @@ impl State {
             SEED => self.of_window("seeds", params).into_iter().take(1).cloned().collect(),
             SEEDS_UNTIL => vec![json!({ "count": self.tables.get("seeds").map_or(0, Vec::len) })],
             PUBLISHED => {
-                let row = |row: &Value| json!({ "end": row["window_end"], "at": row["published_at"] });
+                let row =
+                    |row: &Value| json!({ "site": row["site"], "end": row["window_end"], "at": row["published_at"] });
                 self.tables.get("publications").map_or(Vec::new(), |rows| rows.iter().map(row).collect())
             }
             LEASES
             | PARTITIONS
             | AGED
-            | LAST_WINDOW
+            | SITES_OF_DAY
             | queries::EARLIEST
             | queries::EVENTS_BY_WINDOW
             | queries::TALLIES => self.canned(sql),

@@ -18,7 +18,7 @@ use memory_store::{MemoryStore, State};
 use super::leases::LEASES;
 use super::noise::{Noise, TOTAL_NOISE};
 use super::queries::{EARLIEST, EVENTS_BY_WINDOW, TALLIES};
-use super::retention::{LAST_WINDOW, PARTITIONS};
+use super::retention::{PARTITIONS, SITES_OF_DAY};
 use super::{Progress, PublishedSite, Publisher, RetentionWorker, Schedule};
 use crate::clock::Clock;
 use crate::items::Items;
@@ -247,37 +247,68 @@ async fn after_a_long_pause_each_window_has_its_row_and_too_old_ones_are_incompl
 #[tokio::test]
 async fn days_are_dropped_a_day_after_publication_or_when_they_are_too_old() {
     let (store, clock, folder) = ready(100);
-    let partition = |table: &str, partition: &str| json!({ "table": table, "partition": partition });
-    store.state().answers.insert(
-        PARTITIONS.to_owned(),
-        vec![
-            partition("events", "('a.kz','2026-11-25')"),
-            partition("tallies", "('a.kz','2026-11-26')"),
-            partition("events", "('a.kz','2026-11-10')"),
-            partition("events", "('gone.kz','2026-11-10')"),
-        ],
-    );
-    lease(&store, START + 30 * DAY_S);
-    let dropped = |store: &MemoryStore| -> Vec<String> {
-        store.state().done.iter().filter(|sql| sql.starts_with("ALTER TABLE events DROP")).cloned().collect()
+    let hold = |partitions: &[(&str, &str, &str)]| {
+        let row = |(table, day, until): &(&str, &str, &str)| json!({ "table": table, "partition": format!("('{day}','{until}')") });
+        store.state().answers.insert(PARTITIONS.to_owned(), partitions.iter().map(row).collect());
     };
+    // The windows of the day end on the same date: the site's midnight is 19:00 by UTC.
+    let sites = |rows: &[(&str, &str, i64)]| {
+        let row = |(site, until, end): &(&str, &str, i64)| json!({ "site": site, "until": until, "end": end });
+        store.state().answers.insert(SITES_OF_DAY.to_owned(), rows.iter().map(row).collect());
+    };
+    let done = || -> Vec<String> {
+        let done = std::mem::take(&mut store.state().done);
+        done.into_iter().filter(|sql| sql.starts_with("ALTER TABLE events D")).collect()
+    };
+    lease(&store, START + 30 * DAY_S);
     publisher(&store, &clock, folder.path()).pass().await;
     let retention_worker =
         RetentionWorker::new(store.clone(), store.clone(), clock.clone(), vec![site()], Default::default());
-    assert_eq!(retention_worker.pass().await.expect("ok"), 2);
-    assert_eq!(dropped(&store).len(), 2, "{:?}", dropped(&store));
-    assert!(dropped(&store).iter().all(|sql| sql.contains("2026-11-10")));
+    let pass = async || retention_worker.pass().await.expect("ok");
+    done();
+
+    hold(&[("events", "2026-11-10", "2026-11-10")]);
+    sites(&[("a.kz", "2026-11-10", START - 15 * DAY_S), ("gone.kz", "2026-11-10", START - 15 * DAY_S)]);
+    assert_eq!(pass().await, 1);
+    assert_eq!(done(), ["ALTER TABLE events DROP PARTITION ('2026-11-10', '2026-11-10')"]);
+
+    hold(&[("events", "2026-11-25", "2026-11-25"), ("events", "2026-11-25", "2026-11-28")]);
+    sites(&[("a.kz", "2026-11-25", START + DAY_S), ("gone.kz", "2026-11-25", START + DAY_S)]);
     clock.advance_to(moment(START + 2 * DAY_S - 1));
-    retention_worker.pass().await.expect("ok");
-    assert!(dropped(&store).iter().all(|sql| sql.contains("2026-11-10")));
-    // Rows of a window that is not published yet, since windows were longer before, hold their day.
+    pass().await;
+    assert_eq!(done(), [""; 0], "it was published a day ago, but for a second");
     clock.advance_to(moment(START + 2 * DAY_S + 60));
-    store.state().answers.insert(LAST_WINDOW.to_owned(), vec![json!({ "end": START + 4 * DAY_S })]);
-    retention_worker.pass().await.expect("ok");
-    assert!(dropped(&store).iter().all(|sql| sql.contains("2026-11-10")));
-    store.state().answers.remove(LAST_WINDOW);
-    retention_worker.pass().await.expect("ok");
-    assert!(dropped(&store).contains(&"ALTER TABLE events DROP PARTITION ('a.kz', '2026-11-25')".to_owned()));
+    // Rows of a window that is not published yet, since windows were longer before, hold their day.
+    let longer = [("a.kz", "2026-11-25", START + DAY_S), ("a.kz", "2026-11-28", START + 4 * DAY_S)];
+    sites(&longer);
+    pass().await;
+    assert_eq!(done(), [""; 0]);
+    // Another site's rows stay, in the same partition and in another one.
+    sites(&[
+        ("a.kz", "2026-11-25", START + DAY_S),
+        ("gone.kz", "2026-11-25", START + DAY_S),
+        ("gone.kz", "2026-11-28", 0),
+    ]);
+    assert_eq!(pass().await, 1);
+    let deleted = done();
+    assert!(deleted.len() == 1 && deleted[0].contains(" DELETE IN PARTITION ('2026-11-25', '2026-11-25') WHERE "));
+    sites(&longer[..1]);
+    pass().await;
+    assert!(done().contains(&"ALTER TABLE events DROP PARTITION ('2026-11-25', '2026-11-25')".to_owned()));
+}
+
+#[tokio::test]
+async fn a_partition_of_unknown_form_is_an_error_and_holds_nothing_else_up() {
+    let (store, clock, _folder) = ready(100);
+    let partition = |partition: &str| json!({ "table": "events", "partition": partition });
+    let held = vec![partition("('2026-11-10','2026-11-10')"), partition("('a.kz','2026-11-10')")];
+    store.state().answers.insert(PARTITIONS.to_owned(), held);
+    let retention_worker =
+        RetentionWorker::new(store.clone(), store.clone(), clock.clone(), vec![site()], Default::default());
+    let error = retention_worker.pass().await.expect_err("loud").to_string();
+    assert!(error.contains("('a.kz','2026-11-10')") && error.contains("`events`"), "{error}");
+    let dropped = "ALTER TABLE events DROP PARTITION ('2026-11-10', '2026-11-10')".to_owned();
+    assert!(store.state().done.contains(&dropped), "{:?}", store.state().done);
 }
 
 fn moment(second: i64) -> Timestamp {

@@ -92,7 +92,7 @@ fn beacon() -> PseudonymousBeacon {
 fn the_rows_of_the_fixtures_are_the_rows_that_are_encoded() {
     let mut files: BTreeMap<&str, String> = BTreeMap::new();
     for (stream, rows) in record::encode(&beacon()) {
-        let text = files.entry(stream.table.name()).or_default();
+        let text = files.entry(stream.partition.table.name()).or_default();
         for row in rows {
             row.iter().for_each(|byte| text.push_str(&format!("{byte:02x}")));
             text.push('\n');

@@ -57,14 +57,13 @@ impl DeadLetterAdmin {
         Ok(text)
     }
 
-    /// One dead letter: its table, site and day, and for each row the reason, the bytes, and the columns if they can be read.
+    /// One dead letter: its table and day, and for each row the reason, the bytes, and the columns if they can be read.
     /// Returns the text and the number of rows in it.
     pub fn show(&self, name: &str) -> Result<(String, usize), DeadLetterError> {
         let file = self.0.read(name)?;
         let mut text = format!(
-            "{} of {} on {}, schema {}: {} refused rows. This is pseudonymous data; treat it like the vault.\n",
+            "{} on {}, schema {}: {} refused rows. This is pseudonymous data; treat it like the vault.\n",
             file.table,
-            file.site,
             file.day,
             file.schema_version,
             file.rows.len()

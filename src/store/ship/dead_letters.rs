@@ -26,8 +26,9 @@ use crate::files::sync_name;
 /// The content of a file of refused rows.
 pub(super) struct DeadLetterFile {
     pub(super) table: String,
-    pub(super) site: String,
     pub(super) day: Date,
+    /// The date on which the windows of the rows end.
+    pub(super) until: Date,
     pub(super) schema_version: u32,
     /// Without `batch`.
     pub(super) columns: Vec<String>,
@@ -57,7 +58,7 @@ const ANSWER: &str = ".answer";
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    Batch { table: String, site: String, day: String, schema_version: u32, columns: Vec<String>, token: String },
+    Batch { table: String, day: String, until: String, schema_version: u32, columns: Vec<String>, token: String },
     Cut { from: usize, to: usize },
     Row { index: usize, code: Option<u32>, reason: String, bytes: String },
 }
@@ -132,9 +133,9 @@ impl DeadLetters {
         let (mut file, mut rows) = (None, BTreeMap::new());
         for line in BufReader::new(File::open(self.dir.join(name))?).split(b'\n') {
             match serde_json::from_slice(&line?) {
-                Ok(Line::Batch { table, site, day, schema_version, columns, token }) => {
-                    let Ok(day) = day.parse() else { continue };
-                    file = Some(DeadLetterFile { table, site, day, schema_version, columns, token, rows: Vec::new() });
+                Ok(Line::Batch { table, day, until, schema_version, columns, token }) => {
+                    let (Ok(day), Ok(until)) = (day.parse(), until.parse()) else { continue };
+                    file = Some(DeadLetterFile { table, day, until, schema_version, columns, token, rows: Vec::new() });
                 }
                 Ok(Line::Row { index, code, reason, bytes }) => {
                     let Ok(bytes) = BASE64.decode(bytes) else { continue };
@@ -247,9 +248,9 @@ impl DeadLetters {
         let mut text = Vec::new();
         if fresh {
             let header = Line::Batch {
-                table: batch.table.name().to_owned(),
-                site: batch.site.clone(),
-                day: batch.day.to_string(),
+                table: batch.partition.table.name().to_owned(),
+                day: batch.partition.day.to_string(),
+                until: batch.partition.until.to_string(),
                 schema_version: batch.schema_version,
                 columns: batch.columns.iter().skip(1).map(|column| (*column).to_owned()).collect(),
                 token: batch.token().to_owned(),
@@ -277,7 +278,7 @@ impl DeadLetters {
 
     fn path(&self, batch: &InsertBatch) -> PathBuf {
         // The token is hexadecimal, and the day and the table were parsed. None of them can name another folder.
-        self.dir.join(format!("{}-{}-{}.jsonl", batch.day, batch.table.name(), batch.token()))
+        self.dir.join(format!("{}-{}-{}.jsonl", batch.partition.day, batch.partition.table.name(), batch.token()))
     }
 }
 
@@ -312,7 +313,9 @@ mod tests {
         assert_eq!((known.cuts, known.rows), ([(0, 3)].into(), [1].into()));
         let text = fs::read_to_string(path).unwrap();
         assert!(
-            text.starts_with(r#"{"batch":{"table":"tallies","site":"a.kz","day":"2026-11-22","schema_version":1,"#)
+            text.starts_with(
+                r#"{"batch":{"table":"tallies","day":"2026-11-22","until":"2026-11-23","schema_version":1,"#
+            )
         );
         assert!(text.ends_with(
             "{\"row\":{\"index\":1,\"code\":27,\"reason\":\"CANNOT_PARSE_INPUT_ASSERTION_FAILED\",\"bytes\":\"YmFk\"}}\n"
@@ -326,10 +329,11 @@ mod tests {
         let dead_letters = DeadLetters::new(folder.path());
         let batch = insert_batch(&[b"a"]);
         dead_letters.keep(&batch, 0, None, "STREAM").unwrap();
+        let day = batch.partition.day;
         assert_eq!(fs::metadata(dead_letters.path(&batch)).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(dead_letters.purge(batch.day).unwrap(), 0);
-        assert_eq!(dead_letters.purge(batch.day.tomorrow().unwrap()).unwrap(), 1);
-        assert_eq!(DeadLetters::new(&folder.path().join("none")).purge(batch.day).unwrap(), 0);
+        assert_eq!(dead_letters.purge(day).unwrap(), 0);
+        assert_eq!(dead_letters.purge(day.tomorrow().unwrap()).unwrap(), 1);
+        assert_eq!(DeadLetters::new(&folder.path().join("none")).purge(day).unwrap(), 0);
     }
 
     #[test]

@@ -1,14 +1,15 @@
-//! Carries out an erasure: rewrites the rows of some pseudonyms in one stream out of the vault.
+//! Carries out an erasure: rewrites the rows of some pseudonyms of a site out of the vault, from one day of a table, or of
+//! one attribute.
 //!
 //! A pseudonym is in no statement: the text of a statement could stay in a log or in the file of a mutation. The pseudonyms
 //! are sent as rows of the table `erasures`, under the random number of the attempt. These rows are dropped with their partition
 //! when the erasure is done.
 //!
-//! The payload of a tombstone is the pseudonyms, 16 bytes each, under the key domain of its stream: in some a visitor has
-//! several. An erasure is carried out after all rows that were accepted before it are settled, so no older row can be stored
+//! The payload of a tombstone is the site and the pseudonyms ([`erasure`](crate::record::erasure)), under the key domain of its
+//! stream: in some a visitor has several. It is carried out in all partitions of the stream's day, and in all entries of a list. An erasure is carried out after all rows that were accepted before it are settled, so no older row can be stored
 //! behind it. A second erasure erases nothing more. So an erasure can be repeated after a crash.
 
-use crate::record::{Stream, Table};
+use crate::record::{self, Stream, Table};
 use crate::spool::Tombstone;
 use crate::store::StoreError;
 use crate::store::backoff::Backoff;
@@ -40,16 +41,17 @@ impl Inserter {
             Cause::needs_operator("newer_spool", message.to_owned())
         };
         let stream = Stream::parse(tombstone.stream.as_str()).ok_or_else(unknown)?;
-        let (pseudonyms, rest) = tombstone.payload.as_chunks::<16>();
-        if pseudonyms.is_empty() || !rest.is_empty() || stream.table == Table::Tallies {
+        let (site, pseudonyms) = record::parse_erasure(&tombstone.payload).ok_or_else(unknown)?;
+        let table = stream.partition.table;
+        if table == Table::Tallies {
             return Err(unknown());
         }
-        let narrower = match stream.table {
+        let narrower = match table {
             Table::Attributes => " AND attribute = {name:String}",
             Table::Signals => " AND signal = {name:String}",
             _ => "",
         };
-        let mut params = vec![("site", stream.site.clone()), ("day", stream.day.to_string())];
+        let mut params = vec![("site", site.to_owned()), ("day", stream.partition.day.to_string())];
         if !narrower.is_empty() {
             params.push(("name", stream.name().to_owned()));
         }
@@ -64,7 +66,7 @@ impl Inserter {
              AND visitor IN (SELECT visitor FROM {}.erasures WHERE attempt = {attempt})",
             self.store.database()
         );
-        let done = self.erase_rows(stream.table.name(), &which, &params, found).await;
+        let done = self.erase_rows(table.name(), &which, &params, found).await;
         // If this fails, the table's time to live removes the row.
         let dropped = self.store.execute(&format!("ALTER TABLE erasures DROP PARTITION {attempt}"), &[]).await;
         done.and(dropped.map_err(Cause::from))

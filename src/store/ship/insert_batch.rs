@@ -1,6 +1,6 @@
 //! The rows of one insert, ready to be sent, and its pieces when the vault refuses a row.
 //!
-//! Batches of one table, site and day share an insert ([`group_by_insert`]): the attributes of a device come in dozens of
+//! Batches of one partition share an insert ([`group_by_insert`]): the attributes of a device come in dozens of
 //! streams, and an insert costs milliseconds. Each row keeps the value of its own batch in the column `batch`, so that no
 //! column links rows that came together. The insert is counted by its set of batch values. Its token is that of its first
 //! batch.
@@ -11,12 +11,10 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use bytes::Bytes;
-use jiff::civil::Date;
-
 use super::status::Topic;
-use crate::record::{self, Stream, Table};
+use crate::record::{self, Partition, Stream};
 use crate::spool::{StreamBatch, shuffle};
+use bytes::Bytes;
 
 /// Bytes of the column `batch`.
 const VALUE_BYTES: usize = 8;
@@ -26,9 +24,7 @@ const GROUP_ROWS_MAX: u64 = 25_000;
 
 /// Rows in RowBinary. The column `batch` comes first.
 pub(super) struct InsertBatch {
-    pub(super) table: Table,
-    pub(super) site: String,
-    pub(super) day: Date,
+    pub(super) partition: Partition,
     pub(super) schema_version: u32,
     /// `batch`, then the columns of the table.
     pub(super) columns: Vec<&'static str>,
@@ -51,19 +47,19 @@ pub(super) struct Identity {
 
 /// The batches of a delivery batch by insert, in the order of the first of each. It follows from the boundaries alone.
 pub(super) fn group_by_insert(batches: &[StreamBatch]) -> Vec<Vec<&StreamBatch>> {
-    let mut inserts: Vec<(Option<Stream>, u64, Vec<&StreamBatch>)> = Vec::new();
+    let mut inserts: Vec<(Option<Partition>, u64, Vec<&StreamBatch>)> = Vec::new();
     for batch in batches {
         // A stream that this program does not know stays alone; the shipper waits with it.
-        let stream = Stream::parse(batch.stream.as_str()).map(|stream| Stream { attribute: String::new(), ..stream });
-        let fits = |(known, rows, _): &&mut (Option<Stream>, u64, Vec<&StreamBatch>)| {
-            stream.is_some() && *known == stream && *rows + batch.rows <= GROUP_ROWS_MAX
+        let partition = Stream::parse(batch.stream.as_str()).map(|stream| stream.partition);
+        let fits = |(known, rows, _): &&mut (Option<Partition>, u64, Vec<&StreamBatch>)| {
+            partition.is_some() && *known == partition && *rows + batch.rows <= GROUP_ROWS_MAX
         };
         match inserts.iter_mut().find(fits) {
             Some((_, rows, batches)) => {
                 *rows += batch.rows;
                 batches.push(batch);
             }
-            None => inserts.push((stream, batch.rows, vec![batch])),
+            None => inserts.push((partition, batch.rows, vec![batch])),
         }
     }
     inserts.into_iter().map(|(.., batches)| batches).collect()
@@ -88,20 +84,20 @@ impl InsertBatch {
         let mut rows: Vec<_> = batches.iter().flat_map(|batch| batch.iter().map(|row| (batch.value, row))).collect();
         mix(&mut rows, &first.token);
         let rows = rows.into_iter();
-        let target = (stream.table, stream.site.as_str(), stream.day, schema_version);
+        let target = (stream.partition, schema_version);
         let prepared =
             Self::of_rows(target, first.token.clone(), bytes + bytes / 8, rows).ok_or(PrepareError::Schema)?;
         Ok(Self { announced: batches.iter().map(|batch| batch.rows).sum(), has_erasures, ..prepared })
     }
 
-    /// Rows with their batch values, for a table, site, day and schema version. `None` when the columns are not known.
+    /// Rows with their batch values, for a partition and schema version. `None` when the columns are not known.
     pub(super) fn of_rows<'a>(
-        (table, site, day, schema_version): (Table, &str, Date, u32),
+        (partition, schema_version): (Partition, u32),
         token: String,
         capacity: usize,
         rows: impl Iterator<Item = (u64, &'a [u8])>,
     ) -> Option<Self> {
-        let known = record::columns(table, schema_version)?;
+        let known = record::columns(partition.table, schema_version)?;
         let (mut body, mut ends) = (Vec::with_capacity(capacity), Vec::new());
         for (value, row) in rows {
             body.extend_from_slice(&value.to_le_bytes());
@@ -109,9 +105,7 @@ impl InsertBatch {
             ends.push(body.len());
         }
         Some(Self {
-            table,
-            site: site.to_owned(),
-            day,
+            partition,
             schema_version,
             columns: std::iter::once("batch").chain(known.iter().copied()).collect(),
             announced: ends.len() as u64,
@@ -207,7 +201,10 @@ pub(super) fn batch_value(hash: &blake3::Hash, number: u64) -> u64 {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use jiff::civil::date;
+
     use super::*;
+    use crate::record::Table;
 
     /// An insert batch of tallies. The first row is of one batch, the others of another.
     pub(in crate::store::ship) fn insert_batch(rows: &[&[u8]]) -> InsertBatch {
@@ -219,9 +216,7 @@ pub(super) mod tests {
             ends.push(body.len());
         }
         InsertBatch {
-            table: Table::Tallies,
-            site: "a.kz".into(),
-            day: jiff::civil::date(2026, 11, 22),
+            partition: Partition { table: Table::Tallies, day: date(2026, 11, 22), until: date(2026, 11, 23) },
             schema_version: 1,
             columns: vec!["batch", "site"],
             announced: rows.len() as u64,
@@ -274,15 +269,15 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn streams_of_one_table_and_day_share_an_insert_up_to_a_size() {
+    fn streams_of_one_partition_share_an_insert_up_to_a_size() {
         let batch = |stream: &str, rows| StreamBatch::without_rows(stream, rows);
         let batches = [
-            batch("attributes|a.kz|2026-11-22|fonts:1", 3),
-            batch("events|a.kz|2026-11-22|", 9),
-            batch("attributes|a.kz|2026-11-22|fonts:2", 4),
-            batch("attributes|a.kz|2026-11-23|fonts:2", 1),
-            batch("attributes|b.kz|2026-11-22|cpu", GROUP_ROWS_MAX),
-            batch("attributes|b.kz|2026-11-22|gpu", 1),
+            batch("attributes|2026-11-22|2026-11-22|fonts:1", 3),
+            batch("events|2026-11-22|2026-11-22|", 9),
+            batch("attributes|2026-11-22|2026-11-22|fonts:2", 4),
+            batch("attributes|2026-11-23|2026-11-23|fonts:2", 1),
+            batch("attributes|2026-11-22|2026-11-29|cpu", GROUP_ROWS_MAX),
+            batch("attributes|2026-11-22|2026-11-29|gpu", 1),
             batch("of a newer program", 1),
             batch("of a newer program, too", 1),
         ];

@@ -172,7 +172,7 @@ impl Inserter {
         }
         self.status.clear(batch.topic());
         if refused > 0 {
-            let table = batch.table.name();
+            let table = batch.partition.table.name();
             tracing::warn!(table, rows = refused, "the vault refused rows; `tamga dead-letters` lists them");
         }
         let stored_in_pieces = (!known.cuts.is_empty() && known.rows.is_empty()).then_some(batch);
@@ -203,7 +203,7 @@ impl Inserter {
                 }
             }
             let token = attempts.token(&identity);
-            let (table, body) = (batch.table.name(), batch.body(piece));
+            let (table, body) = (batch.partition.table.name(), batch.body(piece));
             match self.store.insert_rows(table, &batch.columns, body, Some(&token)).await {
                 Ok(()) if attempts.maybe_stored => attempts.affirmed = true,
                 Ok(()) => return Ok(Verdict::Stored { rows: piece.len() as u64, erased: 0 }),
@@ -284,20 +284,22 @@ impl Inserter {
         }
         // Rows that an erasure has masked count as stored.
         let sql = format!(
-            "SELECT count() AS value FROM `{}` WHERE site = {{site:String}} AND day = {{day:Date}} \
+            "SELECT count() AS value FROM `{}` WHERE day = {{day:Date}} AND toDate(window_end) = {{until:Date}} \
              AND has({{batches:Array(UInt64)}}, batch) SETTINGS apply_deleted_mask = 0",
-            batch.table.name()
+            batch.partition.table.name()
         );
         // `[1,2]`, as the engine reads an array.
         let batches = format!("{:?}", identity.values).replace(' ', "");
-        let params = [("site", batch.site.clone()), ("day", batch.day.to_string()), ("batches", batches)];
+        let params =
+            [("day", batch.partition.day), ("until", batch.partition.until)].map(|(name, day)| (name, day.to_string()));
+        let params = [&params[..], &[("batches", batches)]].concat();
         Ok(self.store.scalar(&sql, &params).await?.unwrap_or(0))
     }
 
     fn too_old(&self, batch: &InsertBatch) -> bool {
         let Some(now) = self.clock.now_to_destroy() else { return false };
         let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-        let age = today - batch.day;
+        let age = today - batch.partition.day;
         i64::from(age.get_days()) >= TOO_OLD_DAYS
     }
 

@@ -40,6 +40,7 @@ use super::Store;
 use super::backoff::Backoff;
 use super::lease::Lease;
 use crate::clock::Clock;
+use crate::record::Stream;
 use crate::spool::{DeliveryBatch, DeliveryLimits, Outcomes, ReadError, Reader, StreamBatch};
 
 /// Inserts under way at once.
@@ -202,12 +203,16 @@ impl Shipper {
             outcomes.add(&delivered.outcomes);
             stored_in_pieces.extend(delivered.stored_in_pieces);
         };
+        let erasing: Vec<_> =
+            delivery.tombstones.iter().filter_map(|tombstone| Stream::parse(tombstone.stream.as_str())).collect();
         for batches in group_by_insert(&delivery.batches) {
             while under_way.len() >= IN_FLIGHT {
                 joined(&mut under_way).await?.map(&mut note);
             }
-            let erases =
-                |batch: &&StreamBatch| delivery.tombstones.iter().any(|tombstone| tombstone.stream == batch.stream);
+            let erases = |batch: &&StreamBatch| {
+                let stream = Stream::parse(batch.stream.as_str());
+                stream.is_some_and(|stream| erasing.iter().any(|order| order.erases_from(&stream)))
+            };
             let insert = self.prepare(&batches, delivery.schema_version, batches.iter().any(erases)).await?;
             ShipCounts::add(&counts.lost, batches.iter().map(|batch| batch.lost_rows).sum());
             let (inserter, resumed) = (self.inserter.clone(), delivery.resumed);

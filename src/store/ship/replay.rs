@@ -21,7 +21,7 @@ use super::insert_batch::{InsertBatch, batch_value};
 use super::inserter::{Inserter, Stopped};
 use super::status::ShipStatus;
 use crate::clock::Clock;
-use crate::record::{self, Table};
+use crate::record::{self, Partition, Table};
 use crate::spool::Outcomes;
 use crate::store::Store;
 
@@ -102,7 +102,8 @@ fn batch_of(file: &DeadLetterFile) -> Option<InsertBatch> {
     let token = hash.to_hex()[..32].to_owned();
     // The file does not say which of its rows came by one stream, so each row has a batch value of its own.
     let rows = file.rows.iter().map(|row| (batch_value(&hash, row.index as u64), row.bytes.as_slice()));
-    InsertBatch::of_rows((table, &file.site, file.day, file.schema_version), token, 0, rows)
+    let partition = Partition { table, day: file.day, until: file.until };
+    InsertBatch::of_rows((partition, file.schema_version), token, 0, rows)
 }
 
 /// Deletes a dead letter, also a damaged one.

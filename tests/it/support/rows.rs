@@ -93,7 +93,7 @@ impl Rows {
             let stream = Stream::parse(batch.stream.as_str()).unwrap();
             for row in batch.iter() {
                 let mut bytes = Bytes(row);
-                match stream.table {
+                match stream.partition.table {
                     Table::Events => self.events.push(bytes.event()),
                     Table::Attributes => {
                         let row = bytes.attribute(&stream.attribute);

@@ -10,9 +10,9 @@ use super::world::World;
 const CLUSTER: [&str; 6] = [
     "INSERT INTO standin.databases VALUES ('tamga_vault_local')",
     "INSERT INTO standin.tables SELECT 'tamga_vault_local', name, concat('Replicated', engine), create_table_query \
-     FROM system.tables WHERE database = 'tamga_vault' AND create_table_query LIKE '%PARTITION BY (site, day)%'",
+     FROM system.tables WHERE database = 'tamga_vault' AND create_table_query LIKE '%PARTITION BY (day, toDate(window_end))%'",
     "ALTER TABLE standin.tables UPDATE engine = 'Distributed', create_table_query = 'CREATE TABLE x ENGINE = Distributed(c)' \
-     WHERE database = 'tamga_vault' AND create_table_query LIKE '%PARTITION BY (site, day)%' SETTINGS mutations_sync = 2",
+     WHERE database = 'tamga_vault' AND create_table_query LIKE '%PARTITION BY (day, toDate(window_end))%' SETTINGS mutations_sync = 2",
     "INSERT INTO standin.columns SELECT 'tamga_vault_local', table, name, type, position FROM system.columns \
      WHERE database = 'tamga_vault' AND table IN (SELECT name FROM standin.tables WHERE database = 'tamga_vault_local')",
     "ALTER TABLE standin.parts UPDATE database = 'tamga_vault_local' WHERE database = 'tamga_vault' SETTINGS mutations_sync = 2",
@@ -30,7 +30,7 @@ const BREACHES: [(&str, &str, &[&str]); 7] = [
         &["ttl"],
     ),
     (
-        "INSERT INTO standin.parts VALUES ('tamga_vault_local', 'events', '(\\'a.kz\\',\\'2020-01-01\\')', 1, 1)",
+        "INSERT INTO standin.parts VALUES ('tamga_vault_local', 'events', '(\\'2020-01-01\\',\\'2020-01-02\\')', 1, 1)",
         "ALTER TABLE standin.parts DELETE WHERE partition LIKE '%2020%' SETTINGS mutations_sync = 2",
         &["overdue-vault"],
     ),

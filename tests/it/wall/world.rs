@@ -50,7 +50,7 @@ const STANDIN: [(&str, &str, &str); 11] = [
     (
         "parts",
         "database String, table String, partition String, active UInt8, rows UInt64",
-        "SELECT 'tamga_vault', 'events', concat('(\\'a.kz\\',\\'', toString(today()), '\\')'), 1, 1 \
+        "SELECT 'tamga_vault', 'events', concat('(\\'', toString(today()), '\\',\\'', toString(today()), '\\')'), 1, 1 \
          UNION ALL SELECT 'tamga_stats', 'pages', toString(toYYYYMM(today())), 1, 1",
     ),
     ("dictionaries", "database String, name String, source String", "SELECT 'wiki', 'words', 'File' WHERE 1"),
