@@ -130,10 +130,9 @@ impl Items {
             _ => return Err("give one of `profile` and `items`".to_owned()),
         };
         let mut items = Self::default();
-        for key in keys {
-            if !items.set(key) {
-                return Err(format!("an item is not known; there are {}.", Self::KEYS.join(", ")));
-            }
+        let unknown: Vec<_> = keys.iter().filter(|key| !items.set(key)).map(|key| format!("{key:?}")).collect();
+        if !unknown.is_empty() {
+            return Err(format!("there is no item {}; there are {}", unknown.join(", "), Self::KEYS.join(", ")));
         }
         Ok(items)
     }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Parser;
 use tamga::clock::Clock;
-use tamga::config::Config;
+use tamga::config::{Config, Site};
 use tamga::serve::verify::Form;
 use tamga::serve::wall::IdentifiedZone;
 use tamga::store::Command;
@@ -48,7 +48,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Publish(PublishVerb::Preview(options)) => print(&runtime()?.block_on(serve::preview(&options))?),
         Verb::Config(ConfigVerb::Check(file)) => {
             let config = Config::load(&file.config)?;
-            print(&format!("{} is sound: {} site(s).\n", file.config.display(), config.sites.len()))
+            print(&serve::check::check(&config, &file.config)?)
         }
         Verb::Config(ConfigVerb::Example) => print(Config::example()),
         Verb::Keys(KeysVerb::Status(file)) => {
@@ -92,10 +92,17 @@ fn run(verb: Verb) -> Result<()> {
         Verb::DeadLetters(verb) => print(&dead_letters(verb)?),
         Verb::Snippet { config, site } => {
             let config = Config::load(&config.config)?;
-            let Some(site) = config.site(&site) else { bail!("the configuration has no [[site]] of that domain") };
-            print(&collect::installation(site))
+            print(&collect::installation(site_of(&config, &site)?))
         }
     }
+}
+
+fn site_of<'a>(config: &'a Config, domain: &str) -> Result<&'a Site> {
+    let Some(site) = config.site(domain) else {
+        let domains: Vec<_> = config.sites.iter().map(|site| site.domain.as_str()).collect();
+        bail!("the configuration has no [[site]] of the domain {domain:?}; there are {}", domains.join(", "));
+    };
+    Ok(site)
 }
 
 fn clock(verb: ClockVerb) -> Result<String> {

@@ -116,6 +116,8 @@ pub struct Metrics {
     pub clock_disputed: Gauge,
     /// How far the wall clock is ahead of the time that the node has kept, in seconds.
     pub clock_offset: Gauge,
+    /// Age of the oldest GeoIP file, in seconds.
+    pub geo_age: Gauge,
     /// Seconds from the arrival of a beacon's headers to its answer.
     pub request_duration: RequestDuration,
 }
@@ -209,6 +211,8 @@ impl Metrics {
         all.add("clock_disputed", None, None, help, self.clock_disputed.clone());
         let help = "How far the wall clock is ahead of the time that the node has kept";
         all.add("clock_offset", Some(Unit::Seconds), None, help, self.clock_offset.clone());
+        let help = "Age of the oldest GeoIP file; 0 without files";
+        all.add("geo_age", Some(Unit::Seconds), None, help, self.geo_age.clone());
         all.add("windows_published", None, None, "Windows that were published", self.windows_published.clone());
         all.add("keys_destroyed", None, None, "Day keys that were destroyed", self.keys_destroyed.clone());
         all.add("keys_lost", None, None, "Day keys that replaced a lost one", self.keys_lost.clone());

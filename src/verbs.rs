@@ -119,6 +119,8 @@ pub(crate) enum PublishVerb {
 #[derive(Subcommand)]
 pub(crate) enum ConfigVerb {
     /// Check a configuration; every error is printed, with its place and remedy
+    ///
+    /// Opens the files that it names, makes nothing, and says what it has not tried.
     Check(ConfigFile),
     /// Print the smallest useful configuration
     Example,

@@ -25,6 +25,8 @@ pub trait Watch: Send + Sync + 'static {
     fn not_ready(&self) -> Vec<String>;
     /// Problems that do not stop beacons, one sentence each.
     fn warnings(&self) -> Vec<String>;
+    /// What is worth knowing and no problem, one sentence each.
+    fn facts(&self) -> Vec<String>;
     /// The current metrics, in the OpenMetrics text format.
     fn metrics(&self) -> String;
 }
@@ -80,6 +82,7 @@ async fn ready(State(watch): State<Arc<dyn Watch>>) -> Response {
     let mut text = String::from(if reasons.is_empty() { "ready\n" } else { "not ready\n" });
     reasons.iter().for_each(|reason| text.push_str(&format!("- {reason}\n")));
     warnings.iter().for_each(|warning| text.push_str(&format!("~ {warning}\n")));
+    watch.facts().iter().for_each(|fact| text.push_str(&format!("= {fact}\n")));
     (status, text).into_response()
 }
 

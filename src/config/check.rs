@@ -1,8 +1,12 @@
 //! The checks of a configuration whose values have the right types. Each check adds its error to the list, so that
 //! `tamga config check` shows all of them.
 
+use ipnet::IpNet;
+use url::Url;
+
 use super::error::Errors;
-use super::names::{is_domain, is_event_name, is_loopback_name, is_origin, is_sql_name};
+use super::names::{is_domain, is_event_name, is_loopback_name, is_sql_name};
+use super::written::{is_same_site, is_server};
 use super::{Config, Identification, Retention, Site, declared};
 use crate::items::Items;
 use crate::outcome::SUSPICIONS;
@@ -16,6 +20,7 @@ const SPOOL_QUOTA_MIB: std::ops::Range<u64> = 1..1 << 43;
 pub(super) fn check(config: &Config, errors: &mut Errors<'_>) {
     check_server(config, errors);
     check_stores(config, errors);
+    check_names_of_files(config, errors);
     check_retention(config, errors);
     check_wall(config, errors);
     errors.require(
@@ -52,6 +57,10 @@ fn check_server(config: &Config, errors: &mut Errors<'_>) {
         "server.client_address_header",
         "a header's name is expected, such as X-Forwarded-For",
     );
+    for network in server.trusted_proxies.iter().filter(|network| is_wide(**network)) {
+        let message = format!("{network} is half the internet or more; give the networks of your own proxies");
+        errors.require(false, "server.trusted_proxies", &message);
+    }
     errors.require(
         server.certificate_file.is_some() == server.key_file.is_some(),
         "server.certificate_file",
@@ -67,6 +76,41 @@ fn check_server(config: &Config, errors: &mut Errors<'_>) {
         "data.spool_quota_mib",
         "give the MiB that the spool may take, at least 1; 1024 is the default",
     );
+}
+
+/// Whether a network is too wide to be of proxies. A mapped one (`::ffff:0:0/96`) is what it maps.
+fn is_wide(network: IpNet) -> bool {
+    match network {
+        IpNet::V4(network) => network.prefix_len() < 8,
+        IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some() => network.prefix_len() < 96 + 8,
+        // `fc00::/7` holds the addresses of local networks.
+        IpNet::V6(network) => network.prefix_len() < 16 && !network.addr().is_unique_local(),
+    }
+}
+
+/// An empty name of a file or folder is the working directory, or nothing.
+fn check_names_of_files(config: &Config, errors: &mut Errors<'_>) {
+    let Config { server, data, geo, vault, stats, engine, keys, cookie, audit, wall, .. } = config;
+    let optional = [
+        ("server.certificate_file", &server.certificate_file),
+        ("server.key_file", &server.key_file),
+        ("vault.ca_file", &vault.ca_file),
+        ("vault.password_file", &vault.password_file),
+        ("engine.library", &engine.library),
+        ("engine.program", &engine.program),
+        ("engine.analyst_password_file", &engine.analyst_password_file),
+        ("keys.dir", &keys.dir),
+        ("cookie.key_file", &cookie.key_file),
+        ("audit.heads_file", &audit.heads_file),
+    ];
+    let given = optional.into_iter().filter_map(|(key, path)| Some((key, path.as_ref()?)));
+    let given = given.chain([("data.dir", &data.dir)]);
+    let given = given.chain(stats.iter().map(|stats| ("stats.password_file", &stats.password_file)));
+    let given = given.chain(wall.probe.iter().map(|probe| ("wall.probe.password_file", &probe.password_file)));
+    let given = given.chain(geo.place.iter().map(|path| ("geo.place", path)));
+    for (key, path) in given.chain(geo.provider.iter().map(|path| ("geo.provider", path))) {
+        errors.require(!path.as_os_str().is_empty(), key, "it is empty; name a file or folder, or leave the key out");
+    }
 }
 
 fn check_stores(config: &Config, errors: &mut Errors<'_>) {
@@ -88,6 +132,14 @@ fn check_stores(config: &Config, errors: &mut Errors<'_>) {
             name.is_none_or(|name| is_event_name(&name.to_ascii_lowercase())),
             key,
             "a cluster's name has 1 to 64 of the characters A-Z a-z 0-9 _ . -",
+        );
+    }
+    let urls = [("vault.url", config.vault.url.as_ref()), ("stats.url", config.stats.as_ref().map(|store| &store.url))];
+    for (key, url) in urls {
+        errors.require(
+            url.is_none_or(|url| is_server(url)),
+            key,
+            "a URL of scheme, host and port alone is expected, such as https://clickhouse:8443",
         );
     }
     let engine = &config.engine;
@@ -166,11 +218,6 @@ fn check_site(site: &Site, errors: &mut Errors<'_>) {
         let are_names = names.iter().all(|name| is_event_name(name));
         errors.require(are_names, key, "a name has 1 to 64 of the characters a-z 0-9 _ . -");
     }
-    errors.require(
-        site.paths.iter().all(|path| path.starts_with('/') && path.len() <= 512),
-        "paths",
-        "a path template begins with / and has at most 512 characters, such as /pay/:order",
-    );
     let items = Items::of(site.profile.as_deref(), site.items.as_deref());
     if let Err(message) = &items {
         errors.require(false, if site.items.is_some() { "items" } else { "profile" }, message);
@@ -182,11 +229,6 @@ fn check_addresses(site: &Site, errors: &mut Errors<'_>) {
     errors.require(is_domain(&site.domain), "domain", "a lower-case domain name is expected, such as jetpay.kz");
     let public = site.public_host();
     errors.require(
-        public.is_some(),
-        "public_url",
-        "an http or https URL without a path is expected, such as https://t.jetpay.kz",
-    );
-    errors.require(
         site.public_url.starts_with("https://") || public.is_none_or(|host| is_loopback_name(&host)),
         "public_url",
         "plain http is for loopback only; use https",
@@ -196,11 +238,16 @@ fn check_addresses(site: &Site, errors: &mut Errors<'_>) {
         "origins",
         "list the origins of the site's pages, such as \"https://jetpay.kz\"",
     );
+    let host = |url: &str| Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let hosts: Vec<String> = site.origins.iter().filter_map(|origin| host(origin)).collect();
+    let is_beside = |name: &str| hosts.iter().any(|host| is_same_site(host, name));
+    let is_reached =
+        hosts.is_empty() || host(&site.public_url).is_none_or(|name| is_loopback_name(&name) || is_beside(&name));
     errors.require(
-        site.origins.iter().all(|origin| is_origin(origin)),
-        "origins",
-        "give each as browsers write it, such as \"https://jetpay.kz\": a scheme, a host in lower case, a port if it is \
-         not the scheme's default, and nothing after it",
+        is_reached,
+        "public_url",
+        "browsers send it no cookie from pages of `origins`, because it is of another registrable domain; give the \
+         collector a host name beside theirs, such as https://t.jetpay.kz for https://jetpay.kz",
     );
 }
 
@@ -219,9 +266,15 @@ mod tests {
         for (from, to, key) in [
             ("Asia/Almaty", "Asia/Nowhere", "site[0].time_zone"),
             ("https://t.jetpay.kz", "http://t.jetpay.kz", "site[0].public_url"),
-            ("[\"https://jetpay.kz\"]", "[\"https://jetpay.kz/\"]", "site[0].origins"),
-            ("[\"https://jetpay.kz\"]", "[\"https://JetPay.kz\"]", "site[0].origins"),
-            ("[\"https://jetpay.kz\"]", "[\"https://jetpay.kz:443\"]", "site[0].origins"),
+            ("[\"https://jetpay.kz\"]", "[\"https://*.jetpay.kz\"]", "site[0].origins"),
+            ("https://t.jetpay.kz", "https://t.aitu.kz", "site[0].public_url"),
+            ("https://t.jetpay.kz", "https://t.jetpay.kz/collect", "site[0].public_url"),
+            ("[\"127.0.0.0/8\"]", "[\"0.0.0.0/0\"]", "server.trusted_proxies"),
+            ("[\"127.0.0.0/8\"]", "[\"10.0.0.0/8\", \"::/1\"]", "server.trusted_proxies"),
+            ("[\"127.0.0.0/8\"]", "[\"::ffff:0:0/96\"]", "server.trusted_proxies"),
+            ("[data]", "[vault]\nurl = \"clickhouse:8123\"\nuser = \"u\"\npassword_file = \"p\"\n[data]", "vault.url"),
+            ("[data]", "[keys]\ndir = \"\"\n[data]", "keys.dir"),
+            ("profile = \"jetpay\"", "items = [\"pages\", \"shoe_size\"]", "site[0].items"),
             ("admin_listen = \"127.0.0.1:9090\"", "admin_listen = \"127.0.0.1:8080\"", "server.admin_listen"),
             ("[server]", "[server]\nmax_connections = 0", "server.max_connections"),
             ("[server]", "[server]\nbody_deadline_s = 0", "server.body_deadline_s"),
@@ -259,7 +312,9 @@ mod tests {
         let with = |site: &str| parse(&format!("{example}\n[[site]]{site}"));
         let error = with(&site).expect_err("the same origin twice").to_string();
         assert!(error.contains("site[1].origins: another site has one of these origins"), "{error}");
-        assert!(with(&site.replace("\"https://jetpay.kz\"", "\"https://twin.kz\"")).is_ok());
+        let twin =
+            site.replace("https://jetpay.kz", "https://twin.kz").replace("https://t.jetpay.kz", "https://t.twin.kz");
+        assert!(with(&twin).is_ok());
     }
 
     #[test]

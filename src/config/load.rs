@@ -1,6 +1,7 @@
 //! Reads a configuration: the TOML file, the environment over it, then the checks.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::check::check;
 use super::error::{ConfigError, Errors};
+use super::written::normalise;
 use super::{Config, CookieKey, Site};
 
 /// The name of the cookie key's file, when the configuration names none.
@@ -51,6 +53,7 @@ impl Config {
         match read(text, &overrides, &mut errors) {
             Some(mut config) => {
                 config.cookie.key_file.get_or_insert_with(|| path.with_file_name(COOKIE_KEY));
+                normalise(&mut config, &mut errors);
                 check(&config, &mut errors);
                 if errors.sentences.is_empty() { Ok(config) } else { Err(ConfigError::Invalid(errors.sentences)) }
             }
@@ -64,20 +67,75 @@ impl Config {
     }
 }
 
-/// Reads the text with the variables over it. `None` means that an error was added: the TOML reader stops at its first one.
+/// Reads the text with the variables over it. All that does not fit is left out and added as an error, so that the checks
+/// see the rest. `None` means that too little is left.
 fn read(text: &str, overrides: &[(String, String)], errors: &mut Errors<'_>) -> Option<Config> {
-    if overrides.is_empty() {
-        // Straight from the text, so that messages point at the line.
-        return toml::from_str(text).map_err(|error| errors.add(&sentence(text, &error))).ok();
-    }
-    let mut table: toml::Table = toml::from_str(text).map_err(|error| errors.add(&sentence(text, &error))).ok()?;
-    for (name, value) in overrides {
-        if let Err(message) = merge(&mut table, name, value) {
-            errors.sentences.push(format!("the environment variable {name} does not fit: {message}"));
+    let (mut rest, mut config) = (text.to_owned(), None);
+    // Each round leaves out one entry of the text, so there is an end.
+    while config.is_none() {
+        match toml::from_str::<Config>(&rest) {
+            Ok(read) => config = Some(read),
+            Err(error) => {
+                let is_left_out = leave_out(&mut rest, &error);
+                // What is missing only because it was left out has been said already.
+                if is_left_out || rest == text || !error.message().contains("missing field") {
+                    errors.add(&sentence(text, &error));
+                }
+                if !is_left_out {
+                    break;
+                }
+            }
         }
     }
-    let over = |error| format!("with the TAMGA__ variables over it, {}", sentence("", &error));
-    table.try_into().map_err(|error| errors.add(&over(error))).ok()
+    if overrides.is_empty() {
+        return config;
+    }
+    let mut table: toml::Table = toml::from_str(&rest).ok()?;
+    for (name, value) in overrides {
+        let mut with = table.clone();
+        if let Err(message) = merge(&mut with, name, value) {
+            errors.sentences.push(format!("the environment variable {name} does not fit: {message}"));
+            continue;
+        }
+        match toml::Value::Table(with.clone()).try_into::<Config>() {
+            Ok(read) => (table, config) = (with, Some(read)),
+            // A variable may add what the file lacks, beside others.
+            Err(error) if error.message().contains("missing field") => table = with,
+            Err(error) => errors.add(&format!("with the TAMGA__ variables over it, {}", sentence("", &error))),
+        }
+    }
+    config
+}
+
+/// Blanks the innermost entry of the text that an error is about. False if there is none, because all of the text is wrong or
+/// something is missing.
+fn leave_out(text: &mut String, error: &toml::de::Error) -> bool {
+    let (Some(span), Ok(table)) = (error.span(), toml::de::DeTable::parse(text)) else { return false };
+    if error.message().contains("missing field") {
+        return false;
+    }
+    let Some(entry) = entry_at(table.get_ref(), &span) else { return false };
+    let blank: String = text[entry.clone()].chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
+    text.replace_range(entry, &blank);
+    true
+}
+
+/// Where the innermost entry of a table lies, from its key to the end of its value, that contains a place.
+fn entry_at(table: &toml::de::DeTable<'_>, place: &Range<usize>) -> Option<Range<usize>> {
+    table.iter().find_map(|(key, value)| {
+        let inner = match value.get_ref() {
+            toml::de::DeValue::Table(table) => entry_at(table, place),
+            toml::de::DeValue::Array(values) => values.iter().find_map(|value| match value.get_ref() {
+                toml::de::DeValue::Table(table) => entry_at(table, place),
+                _ => None,
+            }),
+            _ => None,
+        };
+        let whole = key.span().start..value.span().end.max(key.span().end);
+        let is_in_one_place = whole.start <= place.start && place.end <= whole.end;
+        let is_value = !matches!(value.get_ref(), toml::de::DeValue::Table(_));
+        inner.or((is_in_one_place && is_value).then_some(whole))
+    })
 }
 
 /// What the TOML reader says, as one line, with the line of the file.
@@ -102,6 +160,9 @@ fn sentence(text: &str, error: &toml::de::Error) -> String {
 /// Puts `TAMGA__SECTION__KEY=value` into the table. Only scalars of sections; sites are lists and stay in the file.
 fn merge(table: &mut toml::Table, name: &str, value: &str) -> Result<(), &'static str> {
     let path = name["TAMGA__".len()..].to_ascii_lowercase();
+    if value.trim().is_empty() {
+        return Err("it is empty; take it away, or give it a value.");
+    }
     let Some((section, key)) = path.split_once("__") else {
         return Err("expected TAMGA__SECTION__KEY, such as TAMGA__SERVER__LISTEN.");
     };

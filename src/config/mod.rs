@@ -10,6 +10,7 @@ mod error;
 mod load;
 mod names;
 mod stores;
+mod written;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -103,7 +104,8 @@ pub struct Server {
     pub certificate_file: Option<PathBuf>,
     /// The private key (PEM) of `certificate_file`. Default none: no TLS.
     pub key_file: Option<PathBuf>,
-    /// Networks of proxies whose forwarding headers are believed. Default none: everybody can write such a header.
+    /// Networks of proxies whose forwarding headers are believed, not wider than a /8 (IPv6: a /16). Default none: everybody
+    /// can write such a header.
     pub trusted_proxies: Vec<IpNet>,
     /// The one header in which trusted proxies name the client: `X-Forwarded-For`, `Forwarded` (RFC 7239), or one with a single
     /// address, such as `CF-Connecting-IP`. Proxies must not pass on a client's. Default `X-Forwarded-For`: most write it.
@@ -147,7 +149,7 @@ pub struct Site {
     pub domain: String,
     /// The URL at which browsers reach the collector for this site: a separate host name in the site's registrable domain.
     pub public_url: String,
-    /// The origins whose pages send beacons, exactly as browsers write them: `https://jetpay.kz`. An origin belongs to one site.
+    /// The origins whose pages send beacons, as browsers write them: `https://jetpay.kz`. Each belongs to one site. An origin belongs to one site.
     pub origins: Vec<String>,
     /// The IANA time zone whose midnight ends the day of keys and windows.
     pub time_zone: String,

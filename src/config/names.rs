@@ -20,12 +20,6 @@ pub fn is_sql_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
-/// Whether a text is an origin in exactly the form that browsers send. Another form would never match.
-pub(super) fn is_origin(text: &str) -> bool {
-    url::Url::parse(text)
-        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text)
-}
-
 /// Whether a name can be a site's domain.
 pub(super) fn is_domain(name: &str) -> bool {
     (1..=DOMAIN_MAX).contains(&name.len())

@@ -16,6 +16,8 @@ pub use self::client::Clients;
 pub use self::geoip::{GeoError, GeoIp};
 pub use self::site::{SiteEnrich, SiteWords};
 
+use std::sync::Arc;
+
 use self::referrer::{entry, registrable_domain};
 use self::site::OTHER;
 use crate::event::{Automation, BY_DEVICE, EnrichedBeacon, EnrichedEvent, ReceivedBeacon, ReceivedEvent, Sender};
@@ -24,16 +26,16 @@ use crate::secret::Personal;
 
 /// The tables of enrichment; one for the process.
 pub struct Lookups {
-    /// Where addresses are.
-    pub geo: GeoIp,
+    /// Where addresses are. Its files may be exchanged meanwhile.
+    pub geo: Arc<GeoIp>,
     /// What agents are.
     pub clients: Clients,
 }
 
 impl Lookups {
     /// Compiles the tables; takes some hundredths of a second.
-    pub fn new(geo: GeoIp) -> Self {
-        Self { geo, clients: Clients::new() }
+    pub fn new(geo: impl Into<Arc<GeoIp>>) -> Self {
+        Self { geo: geo.into(), clients: Clients::new() }
     }
 }
 

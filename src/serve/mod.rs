@@ -8,9 +8,11 @@
 
 pub mod audit;
 pub mod break_glass;
+pub mod check;
 pub mod clock;
 pub mod dead_letters;
 mod descriptors;
+mod geo;
 mod keys;
 mod listen;
 mod log;
@@ -49,7 +51,7 @@ use crate::collect::server::{self, Endpoint};
 use crate::collect::tls::Tls;
 use crate::collect::{self, Collector, Parts};
 use crate::config::Config;
-use crate::enrich::{GeoIp, Lookups};
+use crate::enrich::Lookups;
 use crate::metrics::Metrics;
 use crate::privacy::keys::KeyRing;
 use crate::privacy::seal::CookieSeal;
@@ -106,20 +108,18 @@ where
     // Before all that is in the data folder: the holder of the spool's lock is the one that runs here.
     let (writer, reader) = open_spool(&config, retries.files, &metrics).await?;
     let audit = Arc::new(audit::open(&config, clock.clone())?);
-    let tls = match (&config.server.certificate_file, &config.server.key_file) {
-        (Some(certificate), Some(key)) => Some(Tls::open(certificate, key)?),
-        _ => None,
-    };
+    let tls = open_tls(&config)?;
     let mut inherited = listen::Inherited::take();
     let listener = inherited.or_bind(0, config.server.listen, "[server] listen").await?;
     let admin_listener = inherited.or_bind(1, config.server.admin_listen, "[server] admin_listen").await?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
 
     let sites = PublishedSite::all(&config)?;
-    let geo = GeoIp::open(&config.geo.place, &config.geo.provider)?;
+    let geo_files = geo::Files::open(&config.geo)?;
+    let geo = geo_files.in_use();
     let keys = Arc::new(keys.remembering(&data.join("keys-seen.json"))?);
     let parts = Parts {
-        lookups: Lookups::new(geo),
+        lookups: Lookups::new(geo.clone()),
         seal: CookieSeal::new(&cookie_key),
         keys: keys.clone(),
         retry_key: retries.key,
@@ -133,7 +133,7 @@ where
     audit::note_configuration(&audit, &config);
 
     let (shutdown, edge_closed) = (CancellationToken::new(), CancellationToken::new());
-    let state = State::new(metrics, writer, clock.clone());
+    let state = State::new(metrics, writer, clock.clone(), geo.clone());
     let (limits, admin_limits) = descriptors::limits(&config.server, descriptors::raise());
     let admin = admin::router(state.clone(), &config.server.admin_hosts);
     let endpoint = Endpoint { listener, tls: tls.as_ref().map(Tls::acceptor).transpose()? };
@@ -143,6 +143,7 @@ where
         tokio::spawn(clock::keep(clock.clone(), audit.clone(), shutdown.clone())),
         tokio::spawn(keys::sweep(keys, &config, clock.clone(), state.metrics.clone(), audit.clone(), shutdown.clone())),
     ];
+    edge.push(tokio::spawn(watch_geo(geo_files, state.clone(), shutdown.clone())));
     edge.extend(tls.map(|tls| tokio::spawn(tls.watch(shutdown.clone()))));
     let inner = Inner {
         config,
@@ -156,6 +157,23 @@ where
     let inner = tokio::spawn(inner.run(reader));
     tracing::info!(%address, %admin_address, "taking beacons");
     Ok(Running { address, admin_address, state, audit, shutdown, edge_closed, edge, inner })
+}
+
+fn open_tls(config: &Config) -> Result<Option<Arc<Tls>>> {
+    Ok(match (&config.server.certificate_file, &config.server.key_file) {
+        (Some(certificate), Some(key)) => Some(Tls::open(certificate, key)?),
+        _ => None,
+    })
+}
+
+/// Takes new GeoIP files, and lets `/readyz` say why some are not taken.
+async fn watch_geo(files: geo::Files, state: Arc<State>, shutdown: CancellationToken) {
+    const PART: &str = "the new GeoIP files";
+    let report = |trouble: Option<String>| match trouble {
+        Some(reason) => drop(state.is_missing(PART, reason)),
+        None => state.is_there(PART),
+    };
+    files.watch(geo::LOOK_EVERY, report, shutdown).await;
 }
 
 async fn open_spool(

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use super::geo;
 use super::reach::Stores;
 use crate::clock::{Clock, ClockStatus};
+use crate::enrich::GeoIp;
 use crate::metrics::{Metrics, RowCounts};
 use crate::store::{Class, ShipStatus, Supervisor};
 use crate::{admin, collect, spool};
@@ -17,6 +19,7 @@ pub(super) struct State {
     pub(super) metrics: Arc<Metrics>,
     pub(super) spool: spool::Writer,
     clock: Clock,
+    geo: Arc<GeoIp>,
     pub(super) stores: watch::Sender<Option<Stores>>,
     shipped: Mutex<Option<Arc<ShipStatus>>>,
     engines: Mutex<Vec<(&'static str, Arc<Supervisor>)>>,
@@ -26,10 +29,10 @@ pub(super) struct State {
 
 impl State {
     /// Before the stores are there.
-    pub(super) fn new(metrics: Arc<Metrics>, spool: spool::Writer, clock: Clock) -> Arc<Self> {
+    pub(super) fn new(metrics: Arc<Metrics>, spool: spool::Writer, clock: Clock, geo: Arc<GeoIp>) -> Arc<Self> {
         let stores = watch::Sender::new(None);
         let (shipped, engines, missing) = (Mutex::default(), Mutex::default(), watch::Sender::default());
-        Arc::new(Self { metrics, spool, clock, stores, shipped, engines, missing })
+        Arc::new(Self { metrics, spool, clock, geo, stores, shipped, engines, missing })
     }
 
     /// A part behind the spool cannot be used. Whether that is news.
@@ -101,6 +104,7 @@ impl admin::Watch for State {
             warnings.extend(status.sentence());
         }
         warnings.extend(spool_damage(&self.spool.usage()));
+        warnings.extend(geo::warnings(&self.geo.files(), self.clock.now()));
         if self.shipped().is_none() {
             warnings.push("the vault is not there yet; rows wait in the spool".to_owned());
         }
@@ -115,6 +119,10 @@ impl admin::Watch for State {
         warnings
     }
 
+    fn facts(&self) -> Vec<String> {
+        geo::sentences(&self.geo.files(), self.clock.now())
+    }
+
     fn metrics(&self) -> String {
         let usage = self.spool.usage();
         self.metrics.spool_bytes.set(usage.bytes as i64);
@@ -125,6 +133,7 @@ impl admin::Watch for State {
         self.metrics.spool_state_lost.set(usage.state_lost.into());
         self.metrics.clock_disputed.set((self.clock.status() != ClockStatus::Agreed).into());
         self.metrics.clock_offset.set(self.clock.wall_offset_s());
+        self.metrics.geo_age.set(geo::age_s(&self.geo.files(), self.clock.now()));
         for (name, engine) in self.engines() {
             self.metrics.set_engine_restarts(name, engine.restarts());
         }

@@ -10,8 +10,12 @@ mod address;
 mod beacon;
 #[path = "../../fuzz/targets/cookie.rs"]
 mod cookie;
+#[path = "../../fuzz/targets/head.rs"]
+mod head;
 #[path = "../../fuzz/targets/scrub.rs"]
 mod scrub;
+#[path = "../../fuzz/targets/settings.rs"]
+mod settings;
 #[path = "../../fuzz/targets/spool.rs"]
 mod spool;
 
@@ -37,6 +41,16 @@ fn no_forwarding_header_changes_what_the_proxy_saw() {
 fn no_body_breaks_the_journey() {
     replay("fuzz/corpus/beacon", beacon::run);
     replay("schema/wire/examples", beacon::run);
+}
+
+#[test]
+fn no_head_passes_its_limit_however_it_arrives() {
+    replay("fuzz/corpus/head", head::run);
+}
+
+#[test]
+fn no_configuration_is_taken_that_cannot_be_served() {
+    replay("fuzz/corpus/settings", settings::run);
 }
 
 #[test]

@@ -110,14 +110,19 @@ pub struct KeyStatus {
 }
 
 impl KeyRing {
+    /// Whether a folder could be opened; it is not made. Only what there is of it is looked at.
+    pub fn check(dir: &Path) -> Result<(), KeyError> {
+        let failed = |cause| KeyError::Io { dir: dir.to_owned(), cause };
+        let there = dir.ancestors().find(|part| part.exists()).unwrap_or(Path::new("."));
+        let kind = rustix::fs::statfs(there).map_err(|error| failed(error.into()))?.f_type;
+        if MEMORY_BACKED.contains(&(kind as u64)) { Ok(()) } else { Err(KeyError::NotInMemory { dir: dir.to_owned() }) }
+    }
+
     /// Opens the folder, which is made if it is missing.
     pub fn open(dir: &Path) -> Result<Self, KeyError> {
         let failed = |cause| KeyError::Io { dir: dir.to_owned(), cause };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
-        let kind = rustix::fs::statfs(dir).map_err(|error| failed(error.into()))?.f_type;
-        if !MEMORY_BACKED.contains(&(kind as u64)) {
-            return Err(KeyError::NotInMemory { dir: dir.to_owned() });
-        }
+        Self::check(dir)?;
         Ok(Self { files: KeyFiles::new(dir), state: Mutex::default(), losses: AtomicBool::new(false) })
     }
 
