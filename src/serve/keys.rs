@@ -101,10 +101,15 @@ pub(super) fn forbid_dumps() -> Result<()> {
         .context("cannot forbid that memory is dumped, in which keys would be written to a disk")
 }
 
-/// Says so when memory-backed storage may be written to a swap device after all; one in compressed memory may not.
-pub(super) fn warn_of_swap() {
-    let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
-    if swaps.lines().skip(1).any(|line| !line.starts_with("/dev/zram")) && !swap_is_off_for_us() {
+/// Says so when what is only in memory may be written to a disk.
+pub(super) fn warn_of_disks() {
+    warn_of_swap();
+    warn_of_hibernation();
+}
+
+/// Memory-backed storage can be written to a swap device. One in compressed memory does no harm.
+fn warn_of_swap() {
+    if swaps_to_a_disk(&read("/proc/swaps")) && !swap_is_off_for_us() {
         tracing::warn!(
             "this machine swaps, so key files may be written to a disk: set MemorySwapMax=0 for the service as \
              deploy/tamga.service does, or encrypt the swap"
@@ -112,9 +117,35 @@ pub(super) fn warn_of_swap() {
     }
 }
 
+/// A machine that hibernates writes all of its memory to a disk, locked pages included.
+fn warn_of_hibernation() {
+    let target = std::fs::read_link("/etc/systemd/system/hibernate.target");
+    let is_masked = target.is_ok_and(|target| target == Path::new("/dev/null"));
+    if can_hibernate(&read("/sys/power/state"), &read("/proc/swaps")) && !is_masked {
+        tracing::warn!(
+            "this machine can hibernate, and keys would be written to a disk with all memory: run systemctl mask \
+             hibernate.target hybrid-sleep.target suspend-then-hibernate.target, or start the kernel with nohibernate"
+        );
+    }
+}
+
+/// Hibernation needs a kernel that offers it and a swap device to write to.
+fn can_hibernate(states: &str, swaps: &str) -> bool {
+    states.split_whitespace().any(|state| state == "disk") && swaps_to_a_disk(swaps)
+}
+
+fn swaps_to_a_disk(swaps: &str) -> bool {
+    swaps.lines().skip(1).any(|line| !line.starts_with("/dev/zram"))
+}
+
+/// A file of the kernel; empty if it is not there.
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
 /// Whether the control group of this process may not swap (`MemorySwapMax=0`).
 fn swap_is_off_for_us() -> bool {
-    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let groups = read("/proc/self/cgroup");
     let Some(group) = groups.lines().find_map(|line| line.strip_prefix("0::/")) else { return false };
     let limit = Path::new("/sys/fs/cgroup").join(group).join("memory.swap.max");
     std::fs::read_to_string(limit).is_ok_and(|limit| limit.trim() == "0")
@@ -162,4 +193,25 @@ pub fn destroy(config: &Config, clock: Clock, only: Option<(&str, Date)>) -> Res
     }
     said.push_str("It is in the audit log. A running collector forgets its copies within half a second.\n");
     Ok(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_hibernates_to_a_swap_device_and_not_to_compressed_memory() {
+        const HEAD: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+        let (disk, zram) = (
+            format!("{HEAD}/dev/sda2 partition 8388604 0 -2\n"),
+            format!("{HEAD}/dev/zram0 partition 4194300 0 100\n"),
+        );
+        assert!(can_hibernate("freeze mem disk\n", &disk));
+        assert!(can_hibernate("disk\n", &format!("{zram}/swapfile file 2097148 0 -3\n")));
+        for (states, swaps) in
+            [("freeze mem\n", &*disk), ("freeze mem disk\n", &*zram), ("freeze mem disk\n", HEAD), ("", "")]
+        {
+            assert!(!can_hibernate(states, swaps), "{states:?} {swaps:?}");
+        }
+    }
 }

@@ -99,7 +99,7 @@ where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
     keys::forbid_dumps()?;
-    keys::warn_of_swap();
+    keys::warn_of_disks();
     let data = config.data.dir.clone();
     make_data_folder(&data)?;
     let metrics = Arc::new(Metrics::default());

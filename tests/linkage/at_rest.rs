@@ -24,12 +24,16 @@ pub(crate) struct AtRest {
 const WORDS: [&str; 5] = ["/pay/:order", "instagram.com", "yandex.kz", "Almaty", "Android"];
 
 /// The spool's folder as it is now, right after beacons.
-pub(crate) fn spool(collector: &Collector, targets: &[Target], found: &mut AtRest) -> anyhow::Result<()> {
+pub(crate) fn spool<'a>(
+    collector: &Collector,
+    targets: impl IntoIterator<Item = &'a Target>,
+    found: &mut AtRest,
+) -> anyhow::Result<()> {
     let mut bytes = Vec::new();
     read_all(&collector.data.join("spool"), &mut bytes)?;
     // The table stands in a frame's head, which is readable.
     found.spool[0] += count(&bytes, b"events");
-    let views: HashSet<[u8; 8]> = targets.iter().map(Target::view_bytes).collect();
+    let views: HashSet<[u8; 8]> = targets.into_iter().map(Target::view_bytes).collect();
     let rows = bytes.windows(8).filter(|window| views.contains(*window)).count();
     found.spool[1] += rows + WORDS.iter().map(|word| count(&bytes, word.as_bytes())).sum::<usize>();
     Ok(())

@@ -37,34 +37,43 @@ use nminus1::Trap;
 use report::{Figures, Scale};
 use world::{DAY_MS, Payment, World};
 
-/// Payers whose telemetry was sent, at least, for each scale.
+/// Payers whose telemetry was sent, at least, for each scale, unless others are asked for.
 const TARGETS: usize = 8_000;
 /// Worlds of each scale.
 const SEEDS: usize = 5;
 
 fn main() -> anyhow::Result<()> {
     let mut scales: Vec<_> = [500, 2_000, 20_000, 200_000].map(|visits| (visits, SEEDS)).into();
-    let mut write = false;
+    let (mut write, mut payers, mut all) = (false, TARGETS, true);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_default();
         match argument.as_str() {
             "--scales" => scales = value().split(',').map(visits_and_seeds).collect::<anyhow::Result<Vec<_>>>()?,
+            "--payers" => payers = value().parse()?,
+            "--vault" => all = false,
             "--write" => write = true,
-            other => anyhow::bail!("{other}? --scales VISITS[:SEEDS],… --write"),
+            other => anyhow::bail!("{other}? --scales VISITS[:SEEDS],… --payers NUMBER --vault --write"),
         }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let figures = runtime.block_on(run(&scales))?;
-    let text = report::markdown(&figures);
+    let figures = runtime.block_on(run(&scales, payers, all))?;
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/linkage.md");
+    let text = if all {
+        report::markdown(&figures)
+    } else {
+        // The other sections stay as they were measured.
+        report::with_insiders(&std::fs::read_to_string(page)?, &figures)?
+    };
     println!("{text}");
     if write {
-        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-        std::fs::write(format!("{docs}/linkage.md"), &text)?;
-        std::fs::write(format!("{docs}/linkage.svg"), picture::picture(&figures))?;
+        std::fs::write(page, &text)?;
+    }
+    if write && all {
+        std::fs::write(page.replace(".md", ".svg"), picture::picture(&figures))?;
     }
     let void: Vec<_> =
-        figures.scales.iter().filter(|scale| scale.naive.share() < 0.97).map(|scale| scale.visits).collect();
+        figures.scales.iter().filter(|scale| all && scale.naive.share() < 0.97).map(|scale| scale.visits).collect();
     anyhow::ensure!(void.is_empty(), "the run is void: the positive control is below 97 % at {void:?} visits a day");
     let weak = figures.scales.iter().find(|scale| scale.visits <= 500 && scale.insider.former.share() < 0.95);
     anyhow::ensure!(weak.is_none(), "the run is void: the insider links less than 95 % in the former schema");
@@ -79,30 +88,38 @@ fn visits_and_seeds(text: &str) -> anyhow::Result<(usize, usize)> {
     Ok((visits.parse()?, if seeds.is_empty() { SEEDS } else { seeds.parse()? }))
 }
 
-async fn run(scales: &[(usize, usize)]) -> anyhow::Result<Figures> {
+/// Without `all`, only who has the vault tries.
+async fn run(scales: &[(usize, usize)], payers: usize, all: bool) -> anyhow::Result<Figures> {
     let began = Instant::now();
     let networks = world::networks(include_str!("../../crates/demo/geo/networks.csv"));
     let mut worlds = Vec::new();
     for &(visits, seeds) in scales {
-        let days = TARGETS.div_ceil(visits * 15 * 75 / 10_000 * seeds).max(1);
+        let days = payers.div_ceil(visits * 15 * 75 / 10_000 * seeds).max(1);
         for seed in 0..seeds {
             let site = format!("s{visits}-{seed}.kz");
             worlds.push(World::new(seed as u64 + 1, site, visits, days, &networks));
         }
     }
     let trap = Trap::new();
-    let mut sites: Vec<_> = worlds.iter().map(|world| world.site.clone()).chain(Trap::sites()).collect();
-    sites.extend([colluder::SITE, mirror::SITE].map(str::to_owned));
-    let collector = Collector::start(&sites).await?;
+    let mut sites: Vec<_> = worlds.iter().map(|world| world.site.clone()).collect();
+    sites.push(mirror::SITE.to_owned());
+    if all {
+        sites.extend(Trap::sites());
+        sites.push(colluder::SITE.to_owned());
+    }
+    let collector = Collector::start(&sites, 1).await?;
     let days = worlds.iter().map(|world| world.days).max().unwrap_or(1);
     let mut beacons: Vec<Beacon> =
         worlds.iter().enumerate().flat_map(|(number, world)| world.beacons(number)).collect();
-    beacons.extend(trap.beacons());
-    beacons.extend(colluder::beacons());
+    if all {
+        beacons.extend(trap.beacons());
+        beacons.extend(colluder::beacons());
+    }
     beacons.sort_by_key(|beacon| beacon.at);
     println!("{} sites, {days} days, {} beacons", sites.len(), beacons.len());
 
-    let mut figures = Figures { delays: parts::delays().await?, ..Figures::default() };
+    let mut figures = Figures::default();
+    figures.delays = [parts::delays(1).await?, parts::delays(parts::SHIPPED).await?];
     println!("rows were under way for {:.1?} s", figures.delays);
     let mut insiders: BTreeMap<usize, Insider> = BTreeMap::new();
     let (sent, mut accepted, mut jars) = (beacons.len(), 0, HashMap::new());
@@ -117,16 +134,16 @@ async fn run(scales: &[(usize, usize)]) -> anyhow::Result<Figures> {
         for (number, world) in active {
             let key = collector.stolen_key(&world.site).ok_or_else(|| anyhow::anyhow!("{} has no key", world.site))?;
             let targets = [false, true].map(|has_key| Target::all(world, number, day, &key, has_key));
-            at_rest::spool(&collector, &targets[0], &mut figures.at_rest)?;
             of_days.push((world, targets));
         }
+        at_rest::spool(&collector, of_days.iter().flat_map(|(_, targets)| &targets[0]), &mut figures.at_rest)?;
         collector.publish(day + 1, sites.len()).await?;
         let mut copies = Vec::new();
         for (world, [targets, with_key]) in of_days {
             let copy = Copy::take(&collector, &world.site, &collector.date(day)).await?;
             insiders.entry(world.visits_per_day).or_default().attack(&copy, &targets, &with_key);
             copies.push(copy);
-            if day == 0 {
+            if all && day == 0 {
                 let bounded = bounds::attack(&collector, world).await?;
                 let of = figures.bounds.entry(world.visits_per_day).or_default();
                 *of = [of[0] + bounded.0, of[1] + bounded.1];
@@ -142,27 +159,31 @@ async fn run(scales: &[(usize, usize)]) -> anyhow::Result<Figures> {
         let of: Vec<_> = worlds.iter().enumerate().filter(|(_, world)| world.visits_per_day == visits).collect();
         let insider = insiders.remove(&visits).unwrap_or_default();
         println!("{visits} visits a day: columns that join: {:?}", insider.joining());
-        figures.scales.push(scale(&collector, visits, &of, insider, &figures.delays).await?);
+        let mut scale = Scale { visits, days: of[0].1.days, seeds: of.len(), insider, ..Scale::default() };
+        for (_, world) in &of {
+            for (watched, delays) in scale.watched.iter_mut().zip(&figures.delays) {
+                *watched = watched.and(parts::link(world, delays));
+            }
+        }
+        if all {
+            analysts(&collector, &of, &mut scale).await?;
+        }
+        figures.scales.push(scale);
     }
-    figures.traps = trap.judge(&collector).await?;
-    figures.oracles = oracles(&collector).await;
-    figures.markers = colluder::markers(&collector).await?;
-    figures.metrics = colluder::metrics(&collector, days).await?;
+    if all {
+        figures.traps = trap.judge(&collector).await?;
+        figures.oracles = oracles(&collector).await;
+        figures.markers = colluder::markers(&collector).await?;
+        figures.metrics = colluder::metrics(&collector, days).await?;
+    }
     figures.mirrored = mirror::attack(&collector, days as i64 * DAY_MS + 20 * 3_600_000).await?;
     figures.seconds = began.elapsed().as_secs();
     collector.stop().await?;
     Ok(figures)
 }
 
-/// Everything about one scale, over its seeds.
-async fn scale(
-    collector: &Collector,
-    visits: usize,
-    worlds: &[(usize, &World)],
-    insider: Insider,
-    delays: &[f64],
-) -> anyhow::Result<Scale> {
-    let mut figures = Scale { visits, days: worlds[0].1.days, seeds: worlds.len(), insider, ..Scale::default() };
+/// Everything that an analyst gets at one scale, over its seeds.
+async fn analysts(collector: &Collector, worlds: &[(usize, &World)], figures: &mut Scale) -> anyhow::Result<()> {
     let mut naive: HashMap<&str, Rate> = HashMap::new();
     let mut member = Vec::new();
     for (_, world) in worlds {
@@ -202,13 +223,12 @@ async fn scale(
             }
         }
 
-        figures.watched = figures.watched.and(parts::link(world, delays));
         member.extend(membership(collector, world).await?);
         figures.utility(collector, world).await?;
     }
     figures.naive = naive.values().copied().max_by(|one, two| one.share().total_cmp(&two.share())).unwrap_or_default();
     figures.membership = judge::advantage_of_scores(&member);
-    Ok(figures)
+    Ok(())
 }
 
 /// How often a guess would be right of somebody else who paid on that site: what it is worth by itself.

@@ -1,6 +1,7 @@
 //! The watcher: who asks the vault again and again while it works, and so sees when a row arrives, and links payments by time.
 //!
-//! How long a row is under way is measured on a collector with its own settings, at one beacon a second. Rows of a world then
+//! How long a row is under way is measured on a collector at one beacon a second, with the time that rows wait in the spool as it
+//! is shipped, and with the shortest. Rows of a world then
 //! arrive as much later than they were sent, and the watcher names the row whose arrival is nearest to the payment, by a
 //! shift that it learns from payments of which it knows the row. The watcher uses time alone.
 
@@ -17,9 +18,12 @@ const SITE: &str = "watched.kz";
 const BEACONS: u64 = 60;
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// For how many seconds rows wait in the spool at least, by default.
+pub(crate) const SHIPPED: u32 = 30;
+
 /// For how long rows are under way until a watcher sees them in the vault, in seconds.
-pub(crate) async fn delays() -> anyhow::Result<Vec<f64>> {
-    let collector = Arc::new(Collector::start(&[SITE.to_owned()]).await?);
+pub(crate) async fn delays(linger_s: u32) -> anyhow::Result<Vec<f64>> {
+    let collector = Arc::new(Collector::start(&[SITE.to_owned()], linger_s).await?);
     let watcher = tokio::spawn(watch(collector.clone()));
     let (mut dice, mut jars, mut sent) = (Dice(0x70617274), HashMap::new(), Vec::new());
     for view in 0..BEACONS {

@@ -27,8 +27,8 @@ pub(crate) struct Scale {
     /// By fact and attacker, likewise.
     pub(crate) inferred: BTreeMap<(&'static str, &'static str), [Rate; 2]>,
     pub(crate) insider: Insider,
-    /// Who watches rows arrive.
-    pub(crate) watched: Rate,
+    /// Who watches rows arrive: after they waited for a second in the spool, and for as long as is shipped.
+    pub(crate) watched: [Rate; 2],
     pub(crate) membership: (f64, f64),
     /// Views sent, views published, views in named pages.
     pub(crate) views: [f64; 3],
@@ -49,8 +49,8 @@ pub(crate) struct Figures {
     pub(crate) markers: Rate,
     /// The developer's advantage from `/metrics`.
     pub(crate) metrics: (f64, f64),
-    /// For how long rows are under way until a watcher sees them, in seconds, sorted.
-    pub(crate) delays: Vec<f64>,
+    /// For how long rows are under way until a watcher sees them, in seconds, sorted; likewise.
+    pub(crate) delays: [Vec<f64>; 2],
     pub(crate) at_rest: AtRest,
     /// Equal identities of mirrored view ids, and of retries.
     pub(crate) mirrored: [Rate; 2],
@@ -274,27 +274,43 @@ pub(crate) fn markdown(figures: &Figures) -> String {
     out
 }
 
+/// A page of an earlier run, with the figures of insiders from this one.
+pub(crate) fn with_insiders(page: &str, figures: &Figures) -> anyhow::Result<String> {
+    let mut section = String::new();
+    insiders(figures, &mut section);
+    section += "\nThis section was measured by itself (`make linkage VAULT=1`), after the others.\n";
+    let (before, rest) =
+        page.split_once(INSIDERS_HEADING).ok_or_else(|| anyhow::anyhow!("the page has no section of insiders"))?;
+    let (_, after) =
+        rest.split_once("\n## ").ok_or_else(|| anyhow::anyhow!("the page has no section behind that of insiders"))?;
+    Ok(format!("{before}{section}\n## {after}"))
+}
+
 /// What insiders get.
 fn insiders(figures: &Figures, out: &mut String) {
     *out += INSIDERS;
     for scale in &figures.scales {
+        let payments = scale.insider.rows.of;
         let Insider { rows, chance, former, thief, .. } = &scale.insider;
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {:.2} % | {:.1} % | {} | {} |",
+            "| {} | {payments} | {} | {} | {:.2} % | {:.1} % | {} | {} | {} |",
             scale.visits,
             former.shown(),
             rows.shown(),
             chance.share() * 100.0,
             insider_bar(scale.visits) * 100.0,
             thief.shown(),
-            scale.watched.shown(),
+            scale.watched[1].shown(),
+            scale.watched[0].shown(),
         );
     }
     let joining: Vec<_> = figures.scales.iter().flat_map(|scale| scale.insider.joining()).collect();
     let joining = if joining.is_empty() { "none".to_owned() } else { joining.join(", ") };
-    let delay =
-        |share: f64| figures.delays.get((figures.delays.len() as f64 * share) as usize).copied().unwrap_or_default();
+    let delay = |share: f64| {
+        let of = &figures.delays[1];
+        of.get((of.len() as f64 * share) as usize).copied().unwrap_or_default()
+    };
     let AtRest { spool: [frames, rows], dead_letters, query_log: [lines, of_events, marks] } = figures.at_rest;
     let [mirrored, retries] = figures.mirrored;
     let _ = writeln!(
@@ -336,6 +352,7 @@ const INTRODUCTION: &str = "# Can it be joined?\n\n\
       Privacy Control) there is no telemetry, so what the attacker gets right of them is luck. The attacker shown is the one of three who\n\
       gains most, chosen afterwards, which favours it.\n\n";
 
+const INSIDERS_HEADING: &str = "\n## Who has the rows of the vault\n";
 const INSIDERS: &str = "\n## Who has the rows of the vault\n\n\
     * **The insider** holds the whole vault of a day and the payment log, and names a row of the payment page. It knows the rows of a\n\
       fifth of the payments (its own, for instance), and learns from them which columns agree with the log, and which tables join. Where\n\
@@ -347,8 +364,8 @@ const INSIDERS: &str = "\n## Who has the rows of the vault\n\n\
       after its day.\n\
     * **The watcher** has the payment log, and asks the running vault many times a second which rows are there, all day long. It links by\n\
       the time of arrival alone. No bar is held against it.\n\n\
-    | visits a day | former schema (control) | insider | chance | bar | thief of the day's key | watcher |\n\
-    |---|---|---|---|---|---|---|\n";
+    | visits a day | payments | former schema (control) | insider | chance | bar | thief of the day's key | watcher | watcher, if rows waited for 1 s only |\n\
+    |---|---|---|---|---|---|---|---|---|\n";
 
 const WATCHER: &str = "\n\
     The watcher must be root on the machine of the vault, or its administrator, while visitors are there. On a quiet site nobody else pays\n\
