@@ -13,7 +13,10 @@ use tamga::serve::verify::Form;
 use tamga::serve::wall::IdentifiedZone;
 use tamga::store::Command;
 use tamga::{collect, serve};
-use verbs::{AuditVerb, Cli, ClockVerb, ConfigVerb, DeadLetterVerb, KeysVerb, PublishVerb, VaultVerb, Verb, WallVerb};
+use verbs::{
+    AnalystVerb, AuditVerb, Cli, ClockVerb, ConfigVerb, DeadLetterVerb, KeysVerb, PublishVerb, VaultVerb, Verb,
+    WallVerb,
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -90,6 +93,7 @@ fn run(verb: Verb) -> Result<()> {
             ))?)
         }
         Verb::DeadLetters(verb) => print(&dead_letters(verb)?),
+        Verb::Analyst(verb) => print(&analyst(verb)?),
         Verb::Snippet { config, site } => {
             let config = Config::load(&config.config)?;
             print(&collect::installation(site_of(&config, &site)?))
@@ -124,6 +128,21 @@ fn audit(verb: AuditVerb) -> Result<String> {
             serve::audit::show(&Config::load(&config.config)?, action.as_deref(), since, json)
         }
         AuditVerb::Heads { config, all } => serve::audit::heads(&Config::load(&config.config)?, all),
+    }
+}
+
+fn analyst(verb: AnalystVerb) -> Result<String> {
+    let clock = |config: &Config| Clock::kept_in(&config.data.dir);
+    match verb {
+        AnalystVerb::Add { config, name, sites } => {
+            let config = Config::load(&config.config)?;
+            serve::analysts::add(&config, clock(&config), &name, &sites)
+        }
+        AnalystVerb::List(file) => serve::analysts::list(&Config::load(&file.config)?),
+        AnalystVerb::Remove { config, name } => {
+            let config = Config::load(&config.config)?;
+            serve::analysts::remove(&config, clock(&config), &name)
+        }
     }
 }
 

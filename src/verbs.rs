@@ -94,6 +94,9 @@ pub(crate) enum Verb {
     /// Look at rows that the vault refused, send them again, or drop them
     #[command(subcommand)]
     DeadLetters(DeadLetterVerb),
+    /// Give persons accounts on the embedded stats engine, or take them away
+    #[command(subcommand)]
+    Analyst(AnalystVerb),
     /// Print the line of HTML that a site's pages need
     Snippet {
         #[command(flatten)]
@@ -220,6 +223,31 @@ pub(crate) enum AuditVerb {
         /// Print the hashes of all lines
         #[arg(long)]
         all: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AnalystVerb {
+    /// Make an account; its random password is printed, and kept only as a hash
+    ///
+    /// A running collector knows it at once.
+    Add {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The account's name
+        name: String,
+        /// A site whose numbers it reads; all sites when none is named
+        #[arg(long = "site", value_name = "DOMAIN")]
+        sites: Vec<String>,
+    },
+    /// Print the accounts and their sites
+    List(ConfigFile),
+    /// Remove an account; its next request is refused
+    Remove {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The account's name
+        name: String,
     },
 }
 

@@ -5,9 +5,9 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::error::Errors;
-use super::names::{is_domain, is_event_name, is_loopback_name, is_sql_name};
+use super::names::{is_domain, is_event_name, is_host, is_loopback_name, is_sql_name};
 use super::written::{is_same_site, is_server};
-use super::{Config, Identification, Retention, Site, declared};
+use super::{Config, Engine, Identification, Retention, Site, declared};
 use crate::items::Items;
 use crate::outcome::SUSPICIONS;
 
@@ -154,6 +154,36 @@ fn check_stores(config: &Config, errors: &mut Errors<'_>) {
         engine.vault_listen != engine.stats_listen || engine.vault_listen.port() == 0,
         "engine.stats_listen",
         "it is also [engine] vault_listen; give each engine a port of its own",
+    );
+    check_analysts(engine, errors);
+}
+
+/// Whether an origin is written as browsers send it.
+fn is_exact(origin: &str) -> bool {
+    Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin)
+}
+
+fn check_analysts(engine: &Engine, errors: &mut Errors<'_>) {
+    let given = [
+        engine.analysts_listen.is_some(),
+        engine.analysts_certificate_file.is_some(),
+        engine.analysts_key_file.is_some(),
+        !engine.analysts_hosts.is_empty(),
+    ];
+    errors.require(
+        given == [true; 4] || given == [false; 4],
+        "engine.analysts_listen",
+        "it needs analysts_certificate_file, analysts_key_file and analysts_hosts; without it give none of them",
+    );
+    errors.require(
+        engine.analysts_hosts.iter().all(|host| is_host(host)),
+        "engine.analysts_hosts",
+        "a name or an address without a port is expected, such as stats.example.kz",
+    );
+    errors.require(
+        engine.analysts_origins.iter().all(|origin| is_exact(origin)),
+        "engine.analysts_origins",
+        "an origin is expected, such as https://bi.example.kz",
     );
 }
 

@@ -25,3 +25,11 @@ pub(super) fn is_domain(name: &str) -> bool {
     (1..=DOMAIN_MAX).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'))
 }
+
+/// Whether a text is a name or an address, as a `Host` header has it before the port.
+pub(super) fn is_host(text: &str) -> bool {
+    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => is_domain(text),
+    }
+}

@@ -74,6 +74,16 @@ pub struct Engine {
     /// The file with the password of `analyst`, the user for queries of the stats engine. If it is missing, it is made
     /// with a random password. Default: `engine/analyst.password` in `[data] dir`.
     pub analyst_password_file: Option<PathBuf>,
+    /// Address for analysts on other machines, always with TLS, such as 0.0.0.0:8443. Default none: they use this machine.
+    pub analysts_listen: Option<SocketAddr>,
+    /// The certificate chain of `analysts_listen`, as PEM. A renewed one is taken at the next start.
+    pub analysts_certificate_file: Option<PathBuf>,
+    /// The certificate's key, as PEM.
+    pub analysts_key_file: Option<PathBuf>,
+    /// Names or addresses by which other machines reach `analysts_listen`. Requests for other names are refused.
+    pub analysts_hosts: Vec<String>,
+    /// Origins whose pages may ask, with a password that the page has. Default none.
+    pub analysts_origins: Vec<String>,
 }
 
 impl Default for Engine {
@@ -85,6 +95,11 @@ impl Default for Engine {
             program: None,
             memory_limit_mib: 800,
             analyst_password_file: None,
+            analysts_listen: None,
+            analysts_certificate_file: None,
+            analysts_key_file: None,
+            analysts_hosts: Vec::new(),
+            analysts_origins: Vec::new(),
         }
     }
 }

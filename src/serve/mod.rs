@@ -6,6 +6,7 @@
 //! refused, open requests are answered, the spool is drained for a few seconds and closed, the engines are stopped. Safety
 //! does not depend on that order: all that was acknowledged is on the disk.
 
+pub mod analysts;
 pub mod audit;
 pub mod break_glass;
 pub mod check;

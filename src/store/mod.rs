@@ -38,7 +38,9 @@ pub(crate) use backoff::Backoff;
 pub use client::{Limits, MAX_ANSWER_BYTES, MAX_INSERT_ROWS, Store};
 pub(crate) use cluster::local;
 pub use codes::Class;
-pub use engine::{BREAK_GLASS, EngineError, EngineOptions, Supervisor, SupervisorError, USER};
+pub use engine::{
+    AnalystAccess, BREAK_GLASS, EngineError, EngineOptions, Supervisor, SupervisorError, USER, accounts_file,
+};
 pub use error::StoreError;
 pub use lease::Lease;
 pub use migrate::{MigrateError, MigrationStatus, apply, migrations_of, retain, status};

@@ -135,7 +135,7 @@ impl Principal {
 
 pub(super) async fn examine(target: &Target, lists: &Lists, findings: &mut Findings) {
     if target.url.is_none() {
-        let why = "the embedded engines have two accounts: the service and the analyst";
+        let why = "the embedded engines have the service, and on the stats engine analysts: none reads both stores";
         RULES.iter().for_each(|rule| findings.not_here(rule, why));
         return;
     }

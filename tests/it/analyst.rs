@@ -142,6 +142,24 @@ async fn what_analysts_ask_is_answered() {
 }
 
 #[tokio::test]
+async fn what_clients_send_is_answered() {
+    let fixture = Fixture::shared().await;
+    let (mut parameters, mut asked, mut wrong) = (String::new(), 0, Vec::new());
+    for line in include_str!("../fixtures/analyst/clients.txt").lines() {
+        if let Some(client) = line.strip_prefix("## ") {
+            parameters = client.split_once(' ').unwrap().1.to_owned();
+        } else if !line.starts_with('#') && !line.is_empty() {
+            asked += 1;
+            let answer = fixture.ask(&format!("?{parameters}  {line}")).await;
+            if answer.status != StatusCode::OK {
+                wrong.push(format!("{line}\n    {}", answer.text()));
+            }
+        }
+    }
+    assert!(wrong.is_empty() && asked > 70, "{} of {asked}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
 async fn what_drivers_look_up_names_what_they_may_send_and_nothing_of_others() {
     let fixture = Fixture::shared().await;
     let said = "SELECT count(), countIf(readonly), countIf(name = 'cloud_mode') FROM system.settings WHERE name IN \

@@ -18,6 +18,7 @@ mod documents;
 mod edge;
 mod engine;
 mod faults;
+mod from_a_desk;
 mod fuzz;
 mod identity;
 mod identity_modes;

@@ -6,7 +6,9 @@
 //! must know everything in it; the lists are in [`crate::permitted`]. The text that runs is the text that was checked. [`crate::sandbox`] is the second
 //! barrier, if the engine has a way around these checks.
 //!
-//! Not promised: one analyst can use all permits of analysts. Each statement ends at its deadline, or the process does
+//! An account of some sites reads the rows of those alone: every table is filtered by them, before the session is locked.
+//!
+//! Not promised: such an account may learn how many rows a table has in all. One analyst can use all permits of analysts. Each statement ends at its deadline, or the process does
 //! ([`crate::watchdog`]), and the service has its own permits.
 
 use std::collections::HashSet;
@@ -16,7 +18,9 @@ use anyhow::anyhow;
 use crate::ast;
 use crate::failure::Failure;
 use crate::ffi::{Connection, StatementClass};
-use crate::permitted::{CATEGORIES, COMBINATORS, Lock, NAMED, NOT, SYNTAX, is_ignored, shapes_answers, table_filters};
+use crate::permitted::{
+    CATEGORIES, COMBINATORS, Lock, NAMED, NOT, SYNTAX, filter_map, is_ignored, shapes_answers, table_filters,
+};
 use crate::reader::{database, reader};
 use crate::request::literal;
 use crate::show_statements;
@@ -33,6 +37,18 @@ pub(crate) const MAX_SECONDS: u64 = 30;
 const MAX_ANSWER_ROWS: u64 = 1_000_000;
 const MAX_ANSWER_BYTES: u64 = 256 << 20;
 const MAX_WHOLE_ANSWER_BYTES: u64 = 16 << 20;
+
+/// What a session is made for.
+#[derive(Clone, Copy)]
+pub(crate) struct Session<'request> {
+    pub(crate) database: Option<&'request str>,
+    pub(crate) settings: &'request [(String, String)],
+    /// The sites whose rows are read. `None`: those of all.
+    pub(crate) sites: Option<&'request [String]>,
+    /// The answer is made at once, in the engine's memory.
+    pub(crate) whole: bool,
+    pub(crate) lock: Lock,
+}
 
 /// A statement that may run.
 pub(crate) struct Admitted {
@@ -81,15 +97,8 @@ impl Analyst {
     }
 
     /// Puts a fresh session under the limits, and returns the engine's databases, which it cannot see any more.
-    /// `whole`: the answer is made at once, in the engine's memory. `lock`: see [`Lock`].
-    pub(crate) fn confine(
-        &self,
-        connection: &mut Connection,
-        database: Option<&str>,
-        settings: &[(String, String)],
-        whole: bool,
-        lock: Lock,
-    ) -> Result<Vec<String>, Failure> {
+    pub(crate) fn confine(&self, connection: &mut Connection, session: &Session<'_>) -> Result<Vec<String>, Failure> {
+        let Session { database, settings, sites, whole, lock } = *session;
         let own = reader().database;
         if database.is_some_and(|name| name != own && name != "default") {
             return Err(refused(&format!("analysts have the database {own} and no other")));
@@ -143,7 +152,11 @@ impl Analyst {
         let sent: Vec<String> =
             lines.iter().map(|(name, _)| name.clone()).filter(|name| name.starts_with("max_")).collect();
         lines.push(("readonly".to_owned(), lock.value().to_owned()));
-        lines.push(("additional_table_filters".to_owned(), table_filters(own, &sent, lock)));
+        let mut filters = table_filters(own, &sent, lock);
+        if let Some(sites) = sites {
+            filters.extend(site_filters(connection, own, sites)?);
+        }
+        lines.push(("additional_table_filters".to_owned(), filter_map(&filters)));
         let assignments: Vec<String> =
             lines.iter().map(|(name, value)| format!("{name} = {}", literal(value))).collect();
         let databases = databases(connection)?;
@@ -251,6 +264,27 @@ fn without_format(sql: &[u8]) -> Result<Vec<u8>, Failure> {
         return Err(refused("settings are taken from the URL, not from a SETTINGS clause"));
     }
     Ok(sql[..clause.start].to_vec())
+}
+
+/// For each table of the database: the rows of these sites, or none if it has no column for the site. The engine applies
+/// them wherever the table is read, and the session cannot change them.
+fn site_filters(connection: &mut Connection, own: &str, sites: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    let sql = format!(
+        "SELECT name, name IN (SELECT table FROM system.columns WHERE database = '{own}' AND name = 'site') \
+         FROM system.tables WHERE database = '{own}'"
+    );
+    let answer = connection.query(sql.as_bytes(), "TabSeparatedRaw", &[])?;
+    // No site has an empty name, so that an account without sites reads nothing.
+    let listed: Vec<String> = [""].into_iter().chain(sites.iter().map(String::as_str)).map(literal).collect();
+    let of_site = format!("site IN ({})", listed.join(", "));
+    let filter = |line: &str| {
+        let (table, has_site) = line.split_once('\t')?;
+        Some((format!("{own}.{table}"), if has_site == "1" { of_site.clone() } else { "0".to_owned() }))
+    };
+    String::from_utf8_lossy(answer.bytes())
+        .lines()
+        .map(|line| filter(line).ok_or_else(|| Failure::new(49, "LOGICAL_ERROR", "A table has an unusual name.")))
+        .collect()
 }
 
 /// An identifier that begins with one of them may be a table.

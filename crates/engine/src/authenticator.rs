@@ -1,11 +1,14 @@
 //! Decides which account sent a request, before the query is read.
 //!
-//! There are two accounts at most. The service has a password, which is read from a file at the start. The analyst
-//! too, for this machine may have other users. A comparison takes the same time for every wrong password, and an unknown
+//! The service has a password, which is read from a file at the start. The analyst too, for this machine may have other
+//! users. Persons have accounts of their own ([`crate::people`]). A comparison takes the same time for every wrong password, and an unknown
 //! user takes the same time as a wrong password. The engine's library knows no users: it ignores `--user` and has no
 //! storage for accounts.
 
+use std::sync::Arc;
+
 use crate::failure::Failure;
+use crate::people::People;
 use crate::reader::reader;
 
 /// User and password of a request. Never printed.
@@ -24,6 +27,15 @@ pub(crate) enum Role {
     Analyst,
 }
 
+/// Who sent a request.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) role: Role,
+    pub(crate) name: Arc<str>,
+    /// The sites whose rows the caller reads. `None`: those of all.
+    pub(crate) sites: Option<Arc<[String]>>,
+}
+
 struct Account {
     user: blake3::Hash,
     password: blake3::Hash,
@@ -33,13 +45,38 @@ struct Account {
 /// The accounts of this engine.
 pub(crate) struct Authenticator {
     accounts: Vec<Account>,
+    people: Option<People>,
 }
 
 impl Authenticator {
     /// An authenticator that admits the service account.
     pub(crate) fn service(user: &str, password: &str) -> Self {
         let account = Account { user: hash(user), password: hash(password), role: Role::Service };
-        Self { accounts: vec![account] }
+        Self { accounts: vec![account], people: None }
+    }
+
+    /// Admits persons too.
+    pub(crate) fn admit_people(&mut self, people: People) {
+        self.people = Some(people);
+    }
+
+    /// The account with these credentials.
+    /// `outside`: the request came from another machine. Only people are admitted from there.
+    pub(crate) async fn caller(&self, credentials: &Credentials, outside: bool) -> Result<Caller, Failure> {
+        let failure = match self.admit(credentials) {
+            Ok(Role::Service) if outside => return Err(wrong()),
+            Ok(role) => {
+                let name = if role == Role::Service { "tamga" } else { reader().user };
+                return Ok(Caller { role, name: name.into(), sites: None });
+            }
+            Err(failure) => failure,
+        };
+        let (Some(people), Some(user), Some(password)) = (&self.people, &credentials.user, &credentials.password)
+        else {
+            return Err(failure);
+        };
+        let person = people.find(user, password).await?.ok_or(failure)?;
+        Ok(Caller { role: Role::Analyst, name: Arc::clone(&person.name), sites: person.sites.clone() })
     }
 
     /// Admits the analyst too, or break-glass in its place. A service account with the analyst's name keeps its name.
@@ -48,8 +85,8 @@ impl Authenticator {
         self.accounts.insert(0, account);
     }
 
-    /// The role of the account with these credentials.
-    pub(crate) fn admit(&self, credentials: &Credentials) -> Result<Role, Failure> {
+    /// The role of the account with these credentials, if it is no person's.
+    fn admit(&self, credentials: &Credentials) -> Result<Role, Failure> {
         let (Some(user), Some(password)) = (&credentials.user, &credentials.password) else {
             return Err(Failure::new(
                 194,
@@ -64,14 +101,16 @@ impl Authenticator {
             let fits = (account.user == user) & (account.password == password);
             if fits { Some(account.role) } else { found }
         });
-        found.ok_or_else(|| {
-            Failure::new(
-                516,
-                "AUTHENTICATION_FAILED",
-                "Authentication failed: password is incorrect, or there is no user with such name.",
-            )
-        })
+        found.ok_or_else(wrong)
     }
+}
+
+fn wrong() -> Failure {
+    Failure::new(
+        516,
+        "AUTHENTICATION_FAILED",
+        "Authentication failed: password is incorrect, or there is no user with such name.",
+    )
 }
 
 fn hash(text: &str) -> blake3::Hash {

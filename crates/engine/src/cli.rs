@@ -48,6 +48,34 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FILE")]
     pub(crate) analyst_password_file: Option<PathBuf>,
 
+    /// Admit persons too, whose accounts this file holds; `tamga analyst` writes it
+    ///
+    /// Its folder can be read from within the sandbox.
+    #[arg(long, value_name = "FILE", requires = "analyst_password_file")]
+    pub(crate) accounts: Option<PathBuf>,
+
+    /// Listen for analysts on other machines too, with TLS
+    ///
+    /// The service is not admitted there. It needs --tls-certificate, --tls-key and --tls-host.
+    #[arg(long, value_name = "ADDR:PORT", requires_all = ["tls_certificate", "tls_key", "tls_host", "analyst_password_file"])]
+    pub(crate) tls_listen: Option<SocketAddr>,
+
+    /// The certificate chain, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+
+    /// Its key, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// A name or an address by which other machines reach this one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tls_host: Vec<String>,
+
+    /// An origin whose pages may ask, such as https://bi.example.kz
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) origin: Vec<String>,
+
     /// How long after the start statements of the analyst are refused, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub(crate) analyst_pause_s: u64,

@@ -79,7 +79,8 @@ impl Engine {
         write_config(&config, cli.users_config.as_deref())
             .with_context(|| format!("cannot write {}", config.display()))?;
         let status = analysts.then(|| File::open("/proc/self/status")).transpose().context("cannot read /proc")?;
-        let sandboxed = analysts && sandbox::enter(&folder, &library_file)?;
+        let accounts = cli.accounts.as_deref().and_then(Path::parent);
+        let sandboxed = analysts && sandbox::enter(&folder, &library_file, accounts)?;
         if analysts && !sandboxed {
             tracing::warn!(
                 "this kernel has no Landlock (it came with Linux 5.13 and must be switched on): there is no user {}. \

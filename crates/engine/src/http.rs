@@ -5,21 +5,15 @@
 //! once. Credentials are checked before the body is read. A head that a proxy may understand differently is refused, and a
 //! client that has ended its side of the connection still gets its answer.
 
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode, header};
+use http::{Method, Request as HttpRequest, Response, StatusCode, header};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::task::yield_now;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::analyst::{self, MAX_ANALYSTS};
 use crate::answer::{self, About, AnswerBody};
@@ -27,29 +21,17 @@ use crate::authenticator::{Authenticator, Role};
 use crate::body::{BodyReader, MAX_TEXT_BYTES, Packing, too_long};
 use crate::engine::Engine;
 use crate::failure::Failure;
-use crate::gate::{self, Place, Places};
+use crate::gate::{Gate, Place};
 use crate::multipart;
 use crate::request::Request;
 use crate::run::{self, InsertChunk, Job, ResponseWriter, Work};
 use crate::statement::{Split, split};
-use crate::strict_head::{HeadLimit, StrictHead};
-
-/// Connections at once. For one more, the oldest that is not of the service gives way.
-const MAX_CONNECTIONS: usize = 256;
 
 /// Statements of the service that run at once.
 pub(crate) const MAX_QUERIES: usize = 16;
 
 /// The time that a statement waits for a permit before it is refused.
 const PERMIT_DEADLINE: Duration = Duration::from_secs(5);
-
-/// The time that a client may take for a request's head, and that an idle connection is kept.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-
-/// hyper refuses a head that is too large. No page need read that answer.
-const UNBOUNDED: HeadLimit = HeadLimit { bytes: usize::MAX, fields: usize::MAX };
-/// The longest head, most of which is the statement in the URL. An URL may have 64 KiB.
-const MAX_HEAD_BYTES: usize = 128 << 10;
 
 /// The time in which an analyst's whole statement must arrive.
 const STATEMENT_DEADLINE: Duration = Duration::from_secs(10);
@@ -87,81 +69,26 @@ impl Server {
         })
     }
 
-    /// Serves until `stop` resolves, then waits for running statements. Returns true if all of them ended.
-    pub(crate) async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> bool {
-        let server = Arc::new(self);
-        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        let places = Places::default();
-        let graceful = GracefulShutdown::new();
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .half_close(true)
-            .header_read_timeout(HEAD_DEADLINE)
-            .max_buf_size(MAX_HEAD_BYTES)
-            .max_headers(64);
-        tokio::pin!(stop);
-        loop {
-            let socket = tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((socket, _)) => socket,
-                    Err(error) => {
-                        // Mostly there are no free descriptors. That passes; a loop without a pause makes it worse.
-                        tracing::warn!(%error, "cannot accept a connection");
-                        sleep(Duration::from_millis(100)).await;
-                        continue;
-                    }
-                },
-                () = &mut stop => break,
-            };
-            let _ = socket.set_nodelay(true);
-            if connections.available_permits() == 0 {
-                places.make_space();
-            }
-            let permit = Arc::clone(&connections).acquire_owned().await.expect("this semaphore is never closed");
-            let place = Arc::new(Place::default());
-            let service = service_fn({
-                let (server, place) = (Arc::clone(&server), Arc::clone(&place));
-                move |request| {
-                    let (server, place) = (Arc::clone(&server), Arc::clone(&place));
-                    async move {
-                        let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-                        let mut answer = gate::protect(server.answer(request, &place).await);
-                        // `StrictHead` does not follow such a body. So nothing behind it becomes a request.
-                        if is_chunked {
-                            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                        }
-                        Ok::<_, io::Error>(answer)
-                    }
-                }
-            });
-            let socket = StrictHead::new(socket, UNBOUNDED);
-            let connection = graceful.watch(builder.serve_connection(TokioIo::new(socket), service));
-            let task = tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    // A broken client is not the engine's problem. The log does not repeat what it sent.
-                    tracing::debug!(kind = connection_error(&error), "connection ended early");
-                }
-                drop(permit);
-            });
-            places.enter(task.abort_handle(), place);
-            // A newcomer that is of the service says so before others come.
-            yield_now().await;
-        }
-        drop(listener);
+    /// Waits for connections and running statements. Returns true if all of them ended.
+    pub(crate) async fn drain(&self, graceful: GracefulShutdown) -> bool {
         let all = u32::try_from(MAX_QUERIES).expect("a small number");
         let analysts = u32::try_from(MAX_ANALYSTS).expect("a small number");
         let drained = timeout(DRAIN_DEADLINE, async {
             graceful.shutdown().await;
-            server.permits.acquire_many(all).await.is_ok()
-                && server.analyst_permits.acquire_many(analysts).await.is_ok()
+            self.permits.acquire_many(all).await.is_ok() && self.analyst_permits.acquire_many(analysts).await.is_ok()
         });
         drained.await.unwrap_or(false)
     }
 
-    async fn answer(&self, request: HttpRequest<Incoming>, place: &Place) -> Response<AnswerBody> {
+    /// Answers a request that came in through `gate`.
+    pub(crate) async fn answer(
+        &self,
+        request: HttpRequest<Incoming>,
+        gate: &Gate,
+        place: &Place,
+    ) -> Response<AnswerBody> {
         let (head, body) = request.into_parts();
-        if let Err(sentence) = gate::check(&head.headers) {
+        if let Err(sentence) = gate.check(&head.headers) {
             return answer::plain(StatusCode::FORBIDDEN, sentence);
         }
         match (&head.method, head.uri.path()) {
@@ -170,6 +97,9 @@ impl Server {
             }
             (&Method::GET, "/") if head.uri.query().is_none() => return answer::plain(StatusCode::OK, "Ok.\n"),
             (&Method::GET | &Method::POST, "/") => {}
+            (&Method::OPTIONS, "/") if gate.origin(&head.headers).is_some() => {
+                return answer::plain(StatusCode::NO_CONTENT, "");
+            }
             (_, "/") => return answer::plain(StatusCode::METHOD_NOT_ALLOWED, "Send GET or POST.\n"),
             _ => return answer::plain(StatusCode::NOT_FOUND, "There is no such path; queries go to /.\n"),
         }
@@ -180,15 +110,19 @@ impl Server {
                 if let Some(id) = request.query_id.take() {
                     query_id = id;
                 }
-                self.run(request, &head.headers, body, &query_id, place).await
+                self.run(request, &head.headers, body, &query_id, (gate, place)).await
             }
             Err(failure) => Err(failure),
         };
         answered.unwrap_or_else(|failure| answer::failed(&failure, &self.about, &query_id))
     }
 
-    /// Refuses analysts for a while after a start.
-    fn admit_analyst(&self) -> Result<(), Failure> {
+    /// Keeps the service's connection, and refuses analysts for a while after a start.
+    fn welcome(&self, role: Role, place: &Place) -> Result<(), Failure> {
+        if role == Role::Service {
+            place.keep();
+            return Ok(());
+        }
         if Instant::now() >= self.analysts_from {
             return Ok(());
         }
@@ -205,13 +139,11 @@ impl Server {
         headers: &http::HeaderMap,
         body: Incoming,
         query_id: &str,
-        place: &Place,
+        (gate, place): (&Gate, &Place),
     ) -> Result<Response<AnswerBody>, Failure> {
-        let role = self.authenticator.admit(&request.credentials)?;
-        match role {
-            Role::Service => place.keep(),
-            Role::Analyst => self.admit_analyst()?,
-        }
+        let caller = self.authenticator.caller(&request.credentials, gate.is_outside()).await?;
+        let role = caller.role;
+        self.welcome(role, place)?;
         let packing = packing(headers, request.decompress)?;
         // The service's rows arrive while their statement runs, so it takes its permit now. An analyst takes one only
         // when the whole statement has arrived.
@@ -242,7 +174,7 @@ impl Server {
             compress: request.compress,
             revision: request.revision,
             reads_only: request.reads_only,
-            role,
+            caller,
             work,
         };
         let permit = match early_permit {
@@ -397,16 +329,4 @@ fn random_text() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn connection_error(error: &hyper::Error) -> &'static str {
-    if error.is_timeout() {
-        "timeout"
-    } else if error.is_parse() {
-        "not HTTP"
-    } else if error.is_user() {
-        "failed answer"
-    } else {
-        "broken"
-    }
 }

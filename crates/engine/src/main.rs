@@ -3,8 +3,9 @@
 //! The engine is a large C++ library and can end its process. So it has its own process, and the parent watches and
 //! restarts it. For clients it is a small ClickHouse server: the official clients work.
 //!
-//! The modules in the order in which a request passes them: [`http`] accepts it, if [`strict_head`] and [`gate`] let it.
-//! [`authenticator`] decides which account sent it. [`request`], [`multipart`], [`body`], [`native_block`], [`lz4_frame`] and
+//! The modules in the order in which a request passes them: [`endpoint`] accepts it, if [`strict_head`] and [`gate`] let it, and
+//! [`http`] takes it through its steps.
+//! [`authenticator`] decides which account sent it, with the accounts of [`people`]. [`request`], [`multipart`], [`body`], [`native_block`], [`lz4_frame`] and
 //! [`statement`] read it. [`run`] runs it on its own connection, through [`engine`] and [`ffi`]. [`output`], [`native_revision`] and [`answer`]
 //! format the answer, [`failure`] the errors. [`query_log`] records each statement. Statements of analysts are checked by [`analyst`], [`permitted`],
 //! [`ast`], [`dump`] and [`show_statements`] before they run. The process is then in its [`sandbox`], and its [`watchdog`]
@@ -19,6 +20,7 @@ mod authenticator;
 mod body;
 mod cli;
 mod dump;
+mod endpoint;
 mod engine;
 mod failure;
 mod ffi;
@@ -29,6 +31,7 @@ mod multipart;
 mod native_block;
 mod native_revision;
 mod output;
+mod people;
 mod permitted;
 mod query_log;
 mod reader;
@@ -65,8 +68,11 @@ use tracing_subscriber::EnvFilter;
 use crate::analyst::MAX_ANALYSTS;
 use crate::authenticator::Authenticator;
 use crate::cli::Cli;
+use crate::endpoint::Endpoint;
 use crate::engine::Engine;
+use crate::gate::Gate;
 use crate::http::{MAX_QUERIES, Server};
+use crate::people::People;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -104,10 +110,17 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     let reader_password = cli.reader_password()?;
     // Before the engine boots, so that a busy port is found at once. Clients are answered only when the engine runs.
     let listener = listen(address)?;
+    let outside = match (cli.tls_listen, &cli.tls_certificate, &cli.tls_key) {
+        (Some(address), Some(certificate), Some(key)) => Some((listen(address)?, endpoint::tls(certificate, key)?)),
+        _ => None,
+    };
     // Before the runtime starts threads: the sandbox covers only threads that start after it.
     let engine = Arc::new(Engine::start(cli)?);
     if let Some(password) = reader_password.filter(|_| engine.analyst().is_some()) {
         authenticator.admit_analyst(&password);
+        if let Some(file) = &cli.accounts {
+            authenticator.admit_people(People::of(file)?);
+        }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -119,8 +132,16 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     let drained = runtime.block_on(async {
         let listener = TcpListener::from_std(listener).context("cannot serve the listening socket")?;
         let stop = stop_request(cli.stop_with_parent)?;
-        announce(&listener, &engine.version)?;
-        Ok::<_, anyhow::Error>(server.serve(listener, stop).await)
+        let outside = outside
+            .filter(|_| engine.analyst().is_some())
+            .map(|(listener, tls)| TcpListener::from_std(listener).map(|listener| (listener, tls)))
+            .transpose()
+            .context("cannot serve the analysts' listening socket")?;
+        announce(&listener, outside.as_ref().map(|(listener, _)| listener), &engine.version)?;
+        let inside = Endpoint::new(listener, Gate::inside(&cli.origin), None);
+        let outside = outside
+            .map(|(listener, tls)| Endpoint::new(listener, Gate::outside(&cli.tls_host, &cli.origin), Some(tls)));
+        Ok::<_, anyhow::Error>(endpoint::serve(server, inside, outside, stop).await)
     })?;
     if !drained {
         // Closing the engine under a running statement is not safe. Ending the process is: it is like a crash.
@@ -147,10 +168,12 @@ fn listen(address: SocketAddr) -> anyhow::Result<StdTcpListener> {
     Ok(listener)
 }
 
-/// Prints the only line of standard output: address and version, as JSON.
-fn announce(listener: &TcpListener, version: &str) -> anyhow::Result<()> {
-    let listening = listener.local_addr().context("the listening socket has no address")?.to_string();
-    let line = serde_json::json!({ "listening": listening, "version": version });
+/// Prints the only line of standard output: addresses and version, as JSON.
+fn announce(listener: &TcpListener, outside: Option<&TcpListener>, version: &str) -> anyhow::Result<()> {
+    let address = |listener: &TcpListener| listener.local_addr().map(|address| address.to_string());
+    let nowhere = "the listening socket has no address";
+    let (listening, tls) = (address(listener).context(nowhere)?, outside.map(address).transpose().context(nowhere)?);
+    let line = serde_json::json!({ "listening": listening, "tls": tls, "version": version });
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("cannot write to standard output")
 }

@@ -170,7 +170,7 @@ impl Lock {
 /// Rows of system tables that analysts do not see. Of other databases, should there ever be any, not even the names are
 /// listed. Of settings, where they are called changeable, those are listed that may be sent: `limits`, and what
 /// [`crate::analyst`] takes; Metabase reads `cloud_mode`.
-pub(crate) fn table_filters(own: &str, limits: &[String], lock: Lock) -> String {
+pub(crate) fn table_filters(own: &str, limits: &[String], lock: Lock) -> Vec<(String, String)> {
     let list = |names: &[&str]| names.iter().map(|name| literal(name)).collect::<Vec<_>>().join(", ");
     let limits: Vec<&str> = limits.iter().map(String::as_str).collect();
     let mut filters = vec![
@@ -186,8 +186,13 @@ pub(crate) fn table_filters(own: &str, limits: &[String], lock: Lock) -> String 
             format!("name IN ({sent}, 'cloud_mode') OR startsWith(name, 'input_format_') OR startsWith(name, 'output_format_')"),
         ));
     }
+    filters.into_iter().map(|(table, filter)| (format!("system.{table}"), filter)).collect()
+}
+
+/// Filters as `additional_table_filters` takes them.
+pub(crate) fn filter_map(filters: &[(String, String)]) -> String {
     let filters: Vec<String> =
-        filters.iter().map(|(table, filter)| format!("'system.{table}': {}", literal(filter))).collect();
+        filters.iter().map(|(table, filter)| format!("{}: {}", literal(table), literal(filter))).collect();
     format!("{{{}}}", filters.join(", "))
 }
 

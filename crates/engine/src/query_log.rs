@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::analyst::acts_while_explained;
-use crate::authenticator::Role;
 use crate::ffi::{Connection, Library};
 use crate::reader::reader;
 use crate::statement::format_clause;
@@ -52,7 +51,7 @@ COMMENT 'Who asked what: statements without their literals'";
 
 /// One statement that a client sent.
 pub(crate) struct Asked {
-    pub(crate) role: Role,
+    pub(crate) user: String,
     pub(crate) sql: Vec<u8>,
     pub(crate) database: Option<String>,
     pub(crate) parameters: Vec<(String, String)>,
@@ -166,7 +165,7 @@ fn line(connection: &mut Connection, databases: &HashSet<String>, asked: &Asked)
     let missing: Vec<_> = found.tables.iter().filter(|table| is_denied && foreign(table)).collect();
     let line = json!({
         "type": if asked.code == 0 { "QueryFinish" } else { "ExceptionWhileProcessing" },
-        "user": match asked.role { Role::Service => "tamga", Role::Analyst => reader().user },
+        "user": asked.user,
         "query": query,
         "databases": found.databases,
         "tables": found.tables,

@@ -12,8 +12,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::analyst::{self, Admitted};
-use crate::authenticator::Role;
+use crate::analyst::{self, Admitted, Session};
+use crate::authenticator::{Caller, Role};
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::ffi::{Answer, Connection, Progress, QueryStream, StatementClass};
@@ -45,7 +45,7 @@ pub(crate) struct Job {
     /// The revision of the protocol in which the client reads the Native format.
     pub(crate) revision: u64,
     pub(crate) reads_only: bool,
-    pub(crate) role: Role,
+    pub(crate) caller: Caller,
     pub(crate) work: Work,
 }
 
@@ -165,7 +165,7 @@ impl ResponseWriter {
 pub(crate) fn run(engine: &Engine, job: Job, mut response: ResponseWriter) {
     let asked = asked(&job);
     // Until the answer has been passed on, too.
-    let _watched = (job.role == Role::Analyst).then(|| engine.watch());
+    let _watched = (job.caller.role == Role::Analyst).then(|| engine.watch());
     let outcome = perform(engine, job, &mut response);
     if let Some(asked) = asked {
         let code = outcome.as_ref().err().map_or(0, |failure| i32::try_from(failure.code).unwrap_or(-1));
@@ -177,16 +177,22 @@ pub(crate) fn run(engine: &Engine, job: Job, mut response: ResponseWriter) {
 /// The entry for the query log. Rows to insert are not logged.
 fn asked(job: &Job) -> Option<Asked> {
     let Work::Statement { sql, .. } = &job.work else { return None };
-    let database = match job.role {
+    let database = match job.caller.role {
         Role::Analyst => Some(job.database.clone().unwrap_or_else(|| crate::reader::database().to_owned())),
         Role::Service => job.database.clone(),
     };
-    Some(Asked { role: job.role, sql: sql.clone(), database, parameters: job.parameters.clone(), code: 0 })
+    Some(Asked {
+        user: job.caller.name.to_string(),
+        sql: sql.clone(),
+        database,
+        parameters: job.parameters.clone(),
+        code: 0,
+    })
 }
 
 fn perform(engine: &Engine, job: Job, response: &mut ResponseWriter) -> Result<Progress, Failure> {
     let mut connection = engine.connect()?;
-    if job.role == Role::Analyst {
+    if job.caller.role == Role::Analyst {
         return analyse(engine, &mut connection, job, response);
     }
     if let Some(set) = Request::set_statement(&job.settings) {
@@ -233,14 +239,19 @@ fn analyse(
     response.deadline = Some(response.started + Duration::from_secs(analyst.seconds));
     admit_format(&response.format)?;
     let plan = plan(response, sql, &job.settings);
-    let confine = |connection: &mut Connection, lock| {
-        analyst.confine(connection, job.database.as_deref(), &job.settings, plan == Plan::Whole, lock)
+    let session = Session {
+        database: job.database.as_deref(),
+        settings: &job.settings,
+        sites: job.caller.sites.as_deref(),
+        whole: plan == Plan::Whole,
+        lock: Lock::Settings,
     };
-    let databases = confine(connection, Lock::Settings)?;
-    let Admitted { sql, lock } = analyst.admit(connection, sql, &job.parameters, &databases)?;
-    if lock != Lock::Settings {
+    // The limits that the caller lowers are for the answer, and not for the parse.
+    let names = analyst.confine(connection, &Session { settings: &[], ..session })?;
+    let Admitted { sql, lock } = analyst.admit(connection, sql, &job.parameters, &names)?;
+    if lock != Lock::Settings || !job.settings.is_empty() {
         *connection = engine.connect()?;
-        confine(connection, lock)?;
+        analyst.confine(connection, &Session { lock, ..session })?;
     }
     match plan {
         Plan::Whole => whole(connection, &sql, &job.parameters, response),

@@ -26,8 +26,9 @@ const READABLE: [&str; 9] = [
     "/sys/devices/system/cpu",
 ];
 
-/// Enters the sandbox. Returns false if this kernel has no Landlock.
-pub(crate) fn enter(folder: &Path, library: &Path) -> anyhow::Result<bool> {
+/// Enters the sandbox. Returns false if this kernel has no Landlock. `accounts`: the folder of persons' accounts, which is read
+/// again when it changes.
+pub(crate) fn enter(folder: &Path, library: &Path, accounts: Option<&Path>) -> anyhow::Result<bool> {
     let everything = AccessFs::from_all(ABI::V5);
     let reading = AccessFs::from_read(ABI::V5);
     let ruleset = Ruleset::default()
@@ -40,6 +41,9 @@ pub(crate) fn enter(folder: &Path, library: &Path) -> anyhow::Result<bool> {
         .context("cannot prepare the sandbox")?;
     let mut ruleset = allow(ruleset, folder, everything)?;
     ruleset = allow(ruleset, library, reading)?;
+    if let Some(accounts) = accounts {
+        ruleset = allow(ruleset, accounts, reading)?;
+    }
     ruleset = allow(ruleset, Path::new("/dev/null"), AccessFs::from_file(ABI::V5))?;
     for path in READABLE.map(Path::new).into_iter().filter(|path| path.exists()) {
         ruleset = allow(ruleset, path, reading)?;

@@ -7,6 +7,7 @@
 //! another supervisor after a while. Once it has been ready, it is started again for ever, and each start has a new
 //! *generation*.
 
+mod access;
 mod error;
 mod password;
 
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use super::backoff::Backoff;
 use super::client::{Limits, Store};
 use crate::config::Config;
+pub use access::{AnalystAccess, accounts_file};
 pub use error::{EngineError, SupervisorError};
 use password::kept_password;
 
@@ -72,6 +74,8 @@ pub struct EngineOptions {
     /// The file of the analyst's password; made if it is missing. None: no analyst is admitted. Only the engine of the
     /// stats store has nothing but what analysts may see.
     pub analyst_password_file: Option<PathBuf>,
+    /// What analysts have besides: accounts of persons, and a way in from other machines.
+    pub analysts: AnalystAccess,
     /// Whether break-glass may query it, under the rules of analysts.
     pub break_glass: bool,
     /// The longest wait before it is started again.
@@ -89,7 +93,7 @@ impl EngineOptions {
         let options = Self::configured(config, "stats", config.engine.stats_listen);
         let configured = config.engine.analyst_password_file.clone();
         let file = configured.unwrap_or_else(|| options.password_file.with_file_name("analyst.password"));
-        Self { analyst_password_file: Some(file), ..options }
+        Self { analyst_password_file: Some(file), analysts: AnalystAccess::of(config), ..options }
     }
 
     /// A database on this engine while another process of Tamga runs it.
@@ -110,6 +114,7 @@ impl EngineOptions {
             password_file: dir.join("service.password"),
             memory_limit_mib: config.engine.memory_limit_mib,
             analyst_password_file: None,
+            analysts: AnalystAccess::default(),
             break_glass: false,
             restart_within: Duration::from_secs(10),
         }
@@ -389,6 +394,7 @@ impl SupervisorTask {
         if let Some(file) = &options.analyst_password_file {
             command.arg("--analyst-pause-s").arg(self.analyst_pause.as_secs().to_string());
             command.arg("--analyst-password-file").arg(file);
+            options.analysts.arguments(&mut command)?;
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()
     }

@@ -28,6 +28,7 @@ impl Fixture {
             password_file: self.folder.path().join("engine/service.password"),
             memory_limit_mib: 300,
             analyst_password_file: Some(self.folder.path().join("engine/analyst.password")),
+            analysts: AnalystAccess::default(),
             break_glass: false,
             restart_within: Duration::from_millis(300),
         }

@@ -32,6 +32,8 @@ pub(crate) struct Engine {
     child: Child,
     pub(crate) address: SocketAddr,
     pub(crate) version: String,
+    /// The listener for other machines.
+    pub(crate) tls: Option<SocketAddr>,
     folder: Arc<TempDir>,
 }
 
@@ -88,7 +90,8 @@ impl Engine {
         };
         drain(&mut child);
         let address = announced["listening"].as_str().unwrap().parse().unwrap();
-        Self { child, address, version: announced["version"].as_str().unwrap().to_owned(), folder }
+        let tls = announced["tls"].as_str().map(|address| address.parse().unwrap());
+        Self { child, address, version: announced["version"].as_str().unwrap().to_owned(), tls, folder }
     }
 
     /// The engine that tests share. Each test uses its own database in it.
@@ -162,9 +165,14 @@ impl Engine {
     }
 
     pub(crate) fn analyst(&self, target: &str) -> http::request::Builder {
+        self.person(target, ("analyst", ANALYST_PASSWORD))
+    }
+
+    /// A `POST` of the account with this name and password.
+    pub(crate) fn person(&self, target: &str, (name, password): (&str, &str)) -> http::request::Builder {
         Request::post(format!("{}{target}", self.url()))
-            .header("X-ClickHouse-User", "analyst")
-            .header("X-ClickHouse-Key", ANALYST_PASSWORD)
+            .header("X-ClickHouse-User", name)
+            .header("X-ClickHouse-Key", password)
     }
 
     pub(crate) fn request(&self, method: &str, target: &str) -> http::request::Builder {

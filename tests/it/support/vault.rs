@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::programs;
 use serde::Deserialize;
 use tamga::clock::Clock;
-use tamga::store::{self, EngineOptions, Limits, Store, Supervisor, VAULT, VAULT_MIGRATIONS};
+use tamga::store::{self, AnalystAccess, EngineOptions, Limits, Store, Supervisor, VAULT, VAULT_MIGRATIONS};
 use tempfile::TempDir;
 
 pub(crate) struct EngineFixture {
@@ -39,6 +39,7 @@ impl EngineFixture {
             password_file: folder.join("service.password"),
             memory_limit_mib: 600,
             analyst_password_file: None,
+            analysts: AnalystAccess::default(),
             break_glass: false,
             restart_within: Duration::from_millis(300),
         }
