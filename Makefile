@@ -19,7 +19,7 @@ run: ## Install what is missing, build, and run the demo on this machine
 	@target/debug/tamga-demo
 
 test: ## Run every test, and print how long each step took
-	@scripts/prepare compiler snippet engine browser
+	@scripts/prepare compiler snippet engine browser clients
 	@scripts/check test
 
 faults: ## Run the fault laboratory for long: kills, power cuts, full disks, outages (about an hour)
