@@ -76,7 +76,14 @@ fn value(words: &Words<'_>, kind: Announced, before: usize, after: usize) -> Opt
                 || (matches!(kind, Announced::Password | Announced::SentCode) && words.is(at, Role::Brand)))
     };
     let filled = (after..words.len()).take(FILLERS_MAX).take_while(|at| skips(*at)).count();
-    let at = after + filled;
+    // `пароль от почты …`: a word after a preposition is what it is for.
+    let has_digit = |at: usize| words.key(at).bytes().any(|byte| byte.is_ascii_digit());
+    let of_word = matches!(kind, Announced::Password | Announced::SentCode)
+        && filled > 0
+        && !has_digit(after + filled)
+        && has_digit(after + filled + 1)
+        && words.gap(after + filled + 1) == " ";
+    let at = after + filled + usize::from(of_word);
     let assigned = (after..=at).any(|at| words.gap(at).contains([':', '=']));
     let announcer = before..after;
     match kind {
@@ -224,13 +231,16 @@ fn flat(words: &Words<'_>, announcer: Range<usize>, at: usize) -> Option<Range<u
     let (next, after) = (words.gap(at), words.gap(at + 1));
     let version = after.starts_with(['%', '*'])
         || (after == "." && words.get(at + 1).is_some_and(|key| key.bytes().all(|byte| byte.is_ascii_digit())));
-    let following = || if next.len() <= 3 && !words.is_amount(at) && !version { is_one(at) } else { None };
+    let amount = words.is_amount(at) && !words.is(at + 1, Role::Street);
+    let following = || if next.len() <= 3 && !amount && !version { is_one(at) } else { None };
     let native = words.key(announcer.start).contains('ә');
     let of_area = words.is(announcer.end, Role::Unit);
     let addressed = || (0..announcer.start).rev().take(ADDRESS_WORDS_MAX).any(|at| words.is(at, Role::Street));
     let preceding = || {
         let before = announcer.start.checked_sub(1)?;
         let joined = matches!(words.gap(announcer.start), " " | "-");
+        // `42-ші пәтер`.
+        let before = before.saturating_sub(usize::from(words.gap(before) == "-"));
         if joined && !of_area && (native || addressed()) { is_one(before) } else { None }
     };
     following().or_else(preceding)
@@ -319,6 +329,12 @@ mod tests {
             ("1985-ші жылы туған", "<date>-ші жылы туған"),
             ("1985гр", "<date>"),
             ("абая 10/42", "абая <flat>"),
+            ("кв 42 этаж 3", "кв <flat> этаж 3"),
+            ("42-ші пәтер", "<flat>-ші пәтер"),
+            ("пароль от почты aigerim1985", "пароль от почты <secret>"),
+            ("пароль на телефон 4821", "пароль на телефон <secret>"),
+            ("INV-00123", "inv-<number>"),
+            ("пароль egov Aigerim_85", "пароль egov <secret>"),
             ("координаты 43.2 76.9", "координаты <place>"),
             ("пароль kaspi", "пароль kaspi"),
             ("логин kaspi", "логин kaspi"),
@@ -328,6 +344,7 @@ mod tests {
             ("квартира 42 квадрата", "квартира 42 квадрата"),
             ("день рождения 10 лет", "день рождения 10 лет"),
             ("gps 2.0", "gps 2.0"),
+            ("пароль от windows 10", "пароль от windows 10"),
             ("2026-шы жылы", "2026-шы жылы"),
         ] {
             assert_eq!(search_term(raw).as_deref(), Some(kept), "{raw}");

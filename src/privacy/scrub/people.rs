@@ -75,6 +75,8 @@ mod tests {
             ("x/user-guide", false),
             ("x/client-bank", false),
             ("x/author-guidelines", false),
+            ("x/мастер-класс", false),
+            ("x/мастер-айгерим", true),
             ("x/profile-cart", false),
             ("catalog/tea", false),
         ] {

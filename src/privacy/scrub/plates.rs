@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::decode::LETTER;
 use super::dictionary::{self, Role};
 use super::token::runs;
 
@@ -45,9 +46,11 @@ impl Group<'_> {
         series && !(self.spaced && self.is_unit() && !self.is_upper()) && self.is_letters_of_russia()
     }
 
-    /// The letters of a region of Uzbekistan, or of Kyrgyzstan; an x is that of a size.
+    /// The letters of a region of Uzbekistan, or those of Kyrgyzstan or Kazakhstan; an x is that of a size.
     fn is_country(&self) -> bool {
-        self.text.eq_ignore_ascii_case(b"kg") || (self.is_series(&[1]) && !self.text.eq_ignore_ascii_case(b"x"))
+        self.text.eq_ignore_ascii_case(b"kg")
+            || self.text.eq_ignore_ascii_case(b"kz")
+            || (self.is_series(&[1]) && !self.text.eq_ignore_ascii_case(b"x"))
     }
 
     fn is_diplomatic(&self) -> bool {
@@ -83,13 +86,17 @@ pub(super) fn plates(ascii: &str, found: &mut dyn FnMut(Range<usize>)) {
     let mut at = 0;
     while at < groups.len() {
         // What is glued to other characters on either side is a part of something else.
-        let begins = groups[at].gap > 0;
+        let begins = groups[at].gap > 0
+            || at.checked_sub(1).is_some_and(|before| groups[before].text.eq_ignore_ascii_case(b"kz"));
         let length = if begins { plate(&groups[at..]) } else { 0 };
         let ends = |next: &Group<'_>| {
             next.gap > 0 || next.text.eq_ignore_ascii_case(b"kz") || next.text.eq_ignore_ascii_case(b"rus")
         };
-        if length > 0 && groups.get(at + length).is_none_or(ends) {
-            found(groups[at].range.start..groups[at + length - 1].range.end);
+        let end = groups[(at + length).saturating_sub(1)].range.end;
+        let letter = |at: usize| ascii.as_bytes().get(at) == Some(&LETTER);
+        let glued = letter(end) || groups[at].range.start.checked_sub(1).is_some_and(letter);
+        if length > 0 && !glued && groups.get(at + length).is_none_or(ends) {
+            found(groups[at].range.start..end);
             at += length;
         } else {
             at += 1;
@@ -115,8 +122,16 @@ fn plate(groups: &[Group<'_>]) -> usize {
         {
             4
         }
-        [a, b, c, ..] if glued(3) && a.is_number(&[4]) && b.is_russian(&[2]) && c.is_number(&[2, 3]) => 3,
-        // Kyrgyzstan: 01 KG 123 ABC; Uzbekistan: 01 A 123 BC.
+        [a, b, c, ..]
+            if near(3)
+                && (glued(3) || b.is_upper())
+                && a.is_number(&[4])
+                && b.is_russian(&[2])
+                && c.is_number(&[2, 3]) =>
+        {
+            3
+        }
+        // Kyrgyzstan: 01 KG 123 ABC, as on new plates of Kazakhstan; Uzbekistan: 01 A 123 BC.
         [a, b, c, d, ..]
             if near(4) && a.is_number(&[2]) && b.is_country() && c.is_number(&[3]) && d.is_series(&[2, 3]) =>
         {
@@ -212,6 +227,9 @@ mod tests {
             "А 123 ВС / 77",
             "123 ABC|02",
             "H 987 KTA",
+            "KZ123ABC02",
+            "01 KZ 777 AAA",
+            "1234 АА 77",
             "85 AAA 17",
             "м 001 мм 99",
             "010 CD 123",
@@ -259,6 +277,7 @@ mod tests {
             "mi 9",
             "100 лет 15",
             "iso-9001",
+            "x775 студенты 78",
             "90x200-sm",
         ] {
             assert_eq!(plate_of(text), None, "{text}");
