@@ -5,6 +5,7 @@
 mod access;
 mod analyst;
 mod architecture;
+mod arrival;
 mod attacks;
 mod behind_the_edge;
 mod break_glass;

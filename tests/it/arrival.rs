@@ -1,0 +1,208 @@
+//! Can somebody who watches the vault pair the rows of one beacon by when and in which order they arrive? And how long do
+//! rows wait for that?
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use tamga::record::{Partition, SCHEMA_VERSION, Stream, Table};
+use tamga::secret::Secret;
+use tamga::spool::{self, Frame, Options, Reader, StreamKey, Writer};
+use tamga::store::{Shipper, Store};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::ship::{Ship, clock, today};
+use crate::support::vault::{EngineFixture, number};
+
+const VISITS: u8 = 12;
+
+fn open(folder: &Path, linger: Duration) -> (Writer, Reader) {
+    let keys = spool::Keys::new(Secret::new([7; 32]), []);
+    let options = Options { linger, ..Options::new(8 << 30, SCHEMA_VERSION, keys) };
+    let (writer, reader, _) = spool::open(&folder.join("spool"), options, Arc::new(spool::Disk)).unwrap();
+    (writer, reader)
+}
+
+/// The bytes of the row that the tests of `src/record` have for a table.
+fn sample(table: Table) -> Vec<u8> {
+    let text = std::fs::read_to_string(format!("tests/fixtures/rows/{}.hex", table.name())).unwrap();
+    let line = text.split_whitespace().next().unwrap();
+    (0..line.len()).step_by(2).map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap()).collect()
+}
+
+/// A frame with a row of this pseudonym, at a site with a name of nine bytes.
+fn frame(table: Table, attribute: &str, site: &str, visitor: [u8; 16], sample: &[u8]) -> Frame {
+    let mut row = sample.to_vec();
+    assert_eq!((row[0], site.len()), (9, 9), "the sample's site is as long");
+    row[1..10].copy_from_slice(site.as_bytes());
+    let mark = if table == Table::Events { [0x11; 16] } else { [0x33; 16] };
+    let at = row.windows(16).position(|bytes| bytes == mark).expect("the sample's pseudonym");
+    row[at..at + 16].copy_from_slice(&visitor);
+    let partition = Partition { table, day: today(), until: today() };
+    let label = Stream { partition, attribute: attribute.to_owned() }.label();
+    let mut frame = Frame::new(StreamKey::new(&label).unwrap());
+    frame.push(&row);
+    frame
+}
+
+/// A pseudonym in a key domain. Only this test knows to which visit it belongs.
+fn pseudonym(domain: &str, visit: u8) -> [u8; 16] {
+    let hash = blake3::derive_key(domain, &[visit]);
+    hash[..16].try_into().unwrap()
+}
+
+/// What somebody sees who reads two tables again and again: pseudonyms, in groups of those that appeared together.
+#[derive(Default)]
+struct Watcher {
+    groups: [Vec<Vec<String>>; 2],
+    seen: BTreeSet<String>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+}
+
+impl Watcher {
+    async fn look(&mut self, vault: &Store) {
+        for (groups, table) in self.groups.iter_mut().zip(["events", "attributes"]) {
+            let sql = format!("SELECT hex(visitor) AS id FROM {table} ORDER BY _part, _part_offset");
+            let rows: Vec<Row> = vault.rows(&sql, &[]).await.unwrap();
+            let new: Vec<String> =
+                rows.into_iter().map(|row| row.id).filter(|id| self.seen.insert(id.clone())).collect();
+            groups.extend((!new.is_empty()).then_some(new));
+        }
+    }
+
+    async fn until(&mut self, vault: &Store, visits: usize) {
+        while self.seen.len() < 2 * visits {
+            self.look(vault).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// How many visits are put together rightly: the groups of the two tables in their order, and within two groups the rows in
+    /// theirs.
+    fn right(&self) -> usize {
+        let hex = |bytes: [u8; 16]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+        let visits: BTreeMap<String, String> =
+            (0..VISITS).map(|visit| (hex(pseudonym("what was done", visit)), hex(pseudonym("place", visit)))).collect();
+        let pairs = self.groups[0].iter().zip(&self.groups[1]).flat_map(|(one, other)| one.iter().zip(other));
+        pairs.filter(|(done, place)| visits[*done] == **place).count()
+    }
+}
+
+/// How many of the visits somebody pairs rightly.
+async fn paired(linger: Duration, one_by_one: bool) -> usize {
+    let fixture = EngineFixture::start().await;
+    let vault = fixture.vault().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, reader) = open(folder.path(), linger);
+    let ship = Ship::start_with(vault.clone(), folder.path(), reader);
+    let (events, attributes) = (sample(Table::Events), sample(Table::Attributes));
+    let mut watcher = Watcher::default();
+    for visit in 0..VISITS {
+        let beacon = vec![
+            frame(Table::Events, "", "jetpay.kz", pseudonym("what was done", visit), &events),
+            frame(Table::Attributes, "place", "jetpay.kz", pseudonym("place", visit), &attributes),
+        ];
+        writer.enter(0).append(beacon).await.unwrap();
+        if one_by_one {
+            watcher.until(&vault, usize::from(visit) + 1).await;
+        }
+    }
+    watcher.until(&vault, VISITS.into()).await;
+    ship.stop().await;
+    fixture.stop().await;
+    watcher.right()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_one_beacon_cannot_be_paired_by_when_they_arrive() {
+    // The control: rows that do not wait are all paired, if no two beacons come at once.
+    assert_eq!(paired(Duration::ZERO, true).await, usize::from(VISITS));
+    // In a random order one is right on average, and nine or more once in 900,000 times.
+    let right = paired(Duration::from_secs(12), false).await;
+    println!("{right} of {VISITS} pairs right");
+    assert!(right < 9, "{right} of {VISITS}");
+}
+
+/// Many sites, the rows of whose beacons go through the spool to a real vault. A figure to look at, not a bar.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures; run it with --nocapture; TAMGA_RATE gives the beacons a second, TAMGA_SECONDS for how long"]
+async fn measure_a_thousand_sites() {
+    let given = |name: &str, default: u64| std::env::var(name).map_or(default, |text| text.parse().unwrap());
+    let (rate, seconds) = (given("TAMGA_RATE", 1_000), given("TAMGA_SECONDS", 600));
+    let fixture = EngineFixture::start().await;
+    let vault = fixture.vault().await;
+    let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let (writer, reader) = open(folder.path(), Duration::from_secs(30));
+    let (stop, task) = ship(&vault, folder.path(), reader);
+    let parts = "SELECT count() AS number FROM system.parts WHERE active AND database = 'tamga_vault'";
+    let (begun, sent) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+    let (mut most_parts, mut longest, mut looked) = (0, 0, 0);
+    while begun.elapsed() < Duration::from_secs(seconds) {
+        send(&writer, &sent, rate * begun.elapsed().as_millis() as u64 / 1000, begun).await;
+        if looked < begun.elapsed().as_secs() {
+            looked = begun.elapsed().as_secs();
+            most_parts = most_parts.max(number(&vault, parts).await);
+            let now = begun.elapsed().as_millis() as i64;
+            longest = longest.max(now - writer.watermark(now));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let usage = writer.usage();
+    println!(
+        "{} beacons, {} rows in {seconds} s: waited at most {longest} ms, {most_parts} parts, {} rows in the spool",
+        sent.load(Ordering::Relaxed),
+        usage.accounting.accepted,
+        usage.accounting.spooled
+    );
+    stop.cancel();
+    task.await.unwrap();
+    // An outage, and what it leaves.
+    send(&writer, &sent, sent.load(Ordering::Relaxed) + rate * 30, begun).await;
+    drop(writer);
+    let (writer, reader) = open(folder.path(), Duration::ZERO);
+    let (rows, since) = (writer.usage().accounting.spooled, Instant::now());
+    let (stop, task) = ship(&vault, folder.path(), reader);
+    while writer.usage().accounting.spooled > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    println!("{rows} rows drained, {:.0} a second", rows as f64 / since.elapsed().as_secs_f64());
+    stop.cancel();
+    task.await.unwrap();
+    fixture.stop().await;
+}
+
+fn ship(vault: &Store, folder: &Path, reader: Reader) -> (CancellationToken, tokio::task::JoinHandle<()>) {
+    let (stop, (_silent, wake)) = (CancellationToken::new(), watch::channel(0));
+    let shipper = Shipper::new(vault.clone(), "node", clock(), &folder.join("dead-letters"), wake, stop.clone());
+    (stop, tokio::spawn(shipper.run(reader)))
+}
+
+/// Sends beacons until so many are sent, of a thousand sites: seven rows each, and sixty more with a device part, as one in
+/// five has.
+async fn send(writer: &Writer, sent: &AtomicU64, wanted: u64, begun: Instant) {
+    let (events, attributes) = (sample(Table::Events), sample(Table::Attributes));
+    let mut appends = tokio::task::JoinSet::new();
+    while sent.load(Ordering::Relaxed) < wanted {
+        let beacon = sent.fetch_add(1, Ordering::Relaxed);
+        let site = format!("s{:05}.kz", beacon % 1000);
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).unwrap();
+        let mut frames = vec![frame(Table::Events, "", &site, random, &events)];
+        for number in 0..if beacon.is_multiple_of(5) { 66 } else { 6 } {
+            random[0] ^= number;
+            frames.push(frame(Table::Attributes, &format!("a{number}"), &site, random, &attributes));
+        }
+        appends.spawn(writer.enter(begun.elapsed().as_millis() as i64).append(frames));
+    }
+    while let Some(answer) = appends.join_next().await {
+        answer.unwrap().unwrap();
+    }
+}
