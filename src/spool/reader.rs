@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout_at;
 
 use super::accounting::{Outcomes, RowAccounting};
@@ -43,6 +44,8 @@ pub enum ReadError {
 pub struct Reader {
     core: Arc<Mutex<Core>>,
     durable: watch::Receiver<Durable>,
+    /// A delivery batch that is being read. It outlives a dropped future: reading may take longer than a caller waits.
+    reading: Option<JoinHandle<Result<Option<DeliveryBatch>, ReadError>>>,
 }
 
 /// The state that survives a dropped future.
@@ -64,7 +67,7 @@ impl Reader {
         let durable = shared.durable.subscribe();
         let (cursor, seen) = (Cursor::new(Arc::clone(&shared), state.cursor, state.rows), state.cursor);
         let core = Core { shared, state, slots, cursor, lookahead: None, seen, more: false };
-        Self { core: Arc::new(Mutex::new(core)), durable }
+        Self { core: Arc::new(Mutex::new(core)), durable, reading: None }
     }
 
     /// The next delivery batch; `None` once the spool is closed.
@@ -78,12 +81,19 @@ impl Reader {
             if now.closed {
                 return Ok(None);
             }
+            if let Some(reading) = &mut self.reading {
+                let read = reading.await;
+                self.reading = None;
+                if let Some(delivery) = joined(read)? {
+                    return Ok(Some(delivery));
+                }
+                continue;
+            }
             let (released, due) = self.released();
             if lock(&self.core).may_deliver(released) {
                 let (core, limits) = (Arc::clone(&self.core), *limits);
-                if let Some(delivery) = blocking(move || lock(&core).delivery(&limits, released)).await? {
-                    return Ok(Some(delivery));
-                }
+                let read = move || lock(&core).delivery(&limits, released);
+                self.reading = Some(tokio::task::spawn_blocking(read));
                 continue;
             }
             let changed = self.durable.changed();
@@ -203,10 +213,11 @@ impl Quarantine {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T, ReadError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(ReadError::Read(io::Error::other(error))),
-    }
+    joined(tokio::task::spawn_blocking(work).await)
+}
+
+fn joined<T>(done: Result<Result<T, ReadError>, JoinError>) -> Result<T, ReadError> {
+    done.unwrap_or_else(|error| Err(ReadError::Read(io::Error::other(error))))
 }
 
 impl Core {

@@ -85,8 +85,7 @@ impl Watcher {
         }
     }
 
-    /// How many visits are put together rightly: the groups of the two tables in their order, and within two groups the rows in
-    /// theirs.
+    /// How many visits are put together rightly: the groups of the two tables in their order, and so the rows of two groups.
     fn right(&self) -> usize {
         let hex = |bytes: [u8; 16]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
         let visits: BTreeMap<String, String> =
@@ -150,7 +149,7 @@ async fn measure_a_thousand_sites() {
         if looked < begun.elapsed().as_secs() {
             looked = begun.elapsed().as_secs();
             most_parts = most_parts.max(number(&vault, parts).await);
-            let now = begun.elapsed().as_millis() as i64;
+            let now = arrival(begun);
             longest = longest.max(now - writer.watermark(now));
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -179,6 +178,11 @@ async fn measure_a_thousand_sites() {
     fixture.stop().await;
 }
 
+/// The time by the shipper's clock, which stands still, as if it went on.
+fn arrival(begun: Instant) -> i64 {
+    clock().now_ms() + begun.elapsed().as_millis() as i64
+}
+
 fn ship(vault: &Store, folder: &Path, reader: Reader) -> (CancellationToken, tokio::task::JoinHandle<()>) {
     let (stop, (_silent, wake)) = (CancellationToken::new(), watch::channel(0));
     let shipper = Shipper::new(vault.clone(), "node", clock(), &folder.join("dead-letters"), wake, stop.clone());
@@ -200,7 +204,7 @@ async fn send(writer: &Writer, sent: &AtomicU64, wanted: u64, begun: Instant) {
             random[0] ^= number;
             frames.push(frame(Table::Attributes, &format!("a{number}"), &site, random, &attributes));
         }
-        appends.spawn(writer.enter(begun.elapsed().as_millis() as i64).append(frames));
+        appends.spawn(writer.enter(arrival(begun)).append(frames));
     }
     while let Some(answer) = appends.join_next().await {
         answer.unwrap().unwrap();

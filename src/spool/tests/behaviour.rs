@@ -136,6 +136,18 @@ async fn what_was_appended_waits_for_its_time_also_after_a_restart_and_not_at_th
 }
 
 #[tokio::test]
+async fn who_asks_again_gets_what_was_being_read_and_reading_does_not_begin_anew() {
+    let sim = Sim::default();
+    let (writer, mut reader, _) = open_sim(&sim);
+    append(&writer, "events", "row").await.unwrap();
+    sim.slow_syncs(Duration::from_millis(200));
+    assert!(tokio::time::timeout(Duration::from_millis(1), reader.next_delivery(&limits())).await.is_err());
+    let delivery = next(&mut reader, &limits()).await;
+    assert!(!delivery.resumed, "its boundaries were read and written a second time");
+    assert_eq!(rows(&delivery), ["row"]);
+}
+
+#[tokio::test]
 async fn the_watermark_never_passes_what_is_not_settled() {
     let sim = Sim::default();
     {
