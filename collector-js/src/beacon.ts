@@ -19,6 +19,8 @@ export interface ViewEvent {
   url: string;
   /** Where the visitor came from: the previous page's origin and path on the same site, only the origin elsewhere. */
   referrer?: string;
+  /** Whether the address had a parameter that advertising networks add to paid clicks. Its value is never sent. */
+  paid?: boolean;
 }
 
 /** How long the page was visible and focused since the view began. A later event replaces an earlier one. */

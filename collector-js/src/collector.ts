@@ -18,7 +18,7 @@ import { on } from "./lib/on.js";
 import { randomId } from "./lib/random-id.js";
 import { whenActivated } from "./lib/when-activated.js";
 import { whenHidden } from "./lib/when-hidden.js";
-import { firstReferrer, pageUrl, referrerUrl, searchTerm, watchPages } from "./pages.js";
+import { firstReferrer, isPaid, pageUrl, referrerUrl, searchTerm, watchPages } from "./pages.js";
 import { createQueue } from "./queue.js";
 import { createTransport } from "./transport.js";
 
@@ -79,7 +79,8 @@ function collector(options: Options) {
     reportEngagement();
     enterView();
     page = pageUrl(location.href, hash, template);
-    add({ type: "view", at: 0, url: page, ...(allowed === "full" && referrer && { referrer }) }, 0);
+    const more = { ...(referrer && { referrer }), ...(isPaid(location.search) && { paid: true }) };
+    add({ type: "view", at: 0, url: page, ...(allowed === "full" && more) }, 0);
     const query = searchTerm(options.search);
     // A restored page, or a move with the same words, is not another search.
     if (query && query !== searched) report({ type: "search", query }, 0);

@@ -11,6 +11,15 @@ import { on } from "./lib/on.js";
 import { isSameSite } from "./lib/same-site.js";
 import { text } from "./lib/text.js";
 
+/**
+ * Parameters that advertising networks add to the links of paid clicks. Only that one was there is sent, never its value.
+ */
+const PAID =
+  /[?&]([gw]braid|[gdy]clid|t[tw]clid|gad_source|msclkid|li_fat_id|rdt_cid|epik|sccid|rb_clickid)=/i;
+
+/** Did a paid click lead to this page? */
+export const isPaid = (query: string) => PAID.test(query);
+
 /** The page's address. `template` replaces the path. */
 export function pageUrl(address: string, hash?: boolean, template?: string): string {
   const page = new URL(address);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
-import { isNewPage, pageUrl, referrerUrl, searchTerm } from "../../src/pages.js";
+import { isNewPage, isPaid, pageUrl, referrerUrl, searchTerm } from "../../src/pages.js";
 
 before(() => {
   Object.defineProperty(globalThis, "location", { value: { hostname: "jetpay.kz" } });
@@ -16,6 +16,15 @@ test("of a page's address only origin, path and campaign parameters leave", () =
 test("the fragment leaves only where it is the path", () => {
   assert.equal(pageUrl("https://jetpay.kz/#/tariffs", false), "https://jetpay.kz/");
   assert.equal(pageUrl("https://jetpay.kz/#/tariffs", true), "https://jetpay.kz/#/tariffs");
+});
+
+test("a paid click is known by its parameter, whose value stays", () => {
+  for (const name of "gclid gbraid wbraid dclid gad_source msclkid yclid ttclid twclid li_fat_id rdt_cid epik sccid rb_clickid".split(
+    " ",
+  ))
+    assert.ok(isPaid(`?a=1&${name}=secret`), name);
+  for (const query of ["", "?fbclid=1", "?ysclid=1", "?xgclid=1", "?q=gclid"])
+    assert.ok(!isPaid(query), query);
 });
 
 test("a template takes the place of the path, and of the path only", () => {

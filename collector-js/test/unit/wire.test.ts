@@ -19,7 +19,13 @@ import { EXAMPLES, schema, validate } from "../lib/schema.js";
 
 /** Every event with every field: the compiler refuses this object when a type gains an event or a field. */
 const every: { [Type in BeaconEvent["type"]]: Required<Extract<BeaconEvent, { type: Type }>> } = {
-  view: { type: "view", at: 0, url: "https://jetpay.kz/", referrer: "https://jetpay.kz/tariffs" },
+  view: {
+    type: "view",
+    at: 0,
+    url: "https://jetpay.kz/",
+    referrer: "https://jetpay.kz/tariffs",
+    paid: true,
+  },
   engage: { type: "engage", at: 1, engaged_ms: 1 },
   exit: { type: "exit", at: 2, url: "https://kaspi.kz" },
   event: { type: "event", at: 3, name: "pay", variant: "b" },

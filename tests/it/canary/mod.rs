@@ -163,7 +163,7 @@ async fn nothing_of_a_visitor_rests_anywhere() {
     // The search reaches what does rest there.
     let regions = search(&Needles::new(&["Turkistan Region"]), &ground.data().join("engine/vault"));
     assert!(regions.found.is_some(), "regions rest in the vault");
-    let texts = search(&Needles::new(&["order of <email> failed"]), &ground.data().join("engine/vault"));
+    let texts = search(&Needles::new(&["upload of <email> failed"]), &ground.data().join("engine/vault"));
     assert!(texts.found.is_some(), "templates rest in the vault");
 
     let (code, _, log) = product.terminate();

@@ -134,7 +134,7 @@ pub(crate) fn requests(product: &Program, round: u8) -> Vec<Vec<u8>> {
     // Words of a search or a message may rest; what names someone may not.
     let texts = [EMAIL, PHONE, IIN, TOKEN].map(|secret| {
         format!(
-            r#"{{"type":"search","at":1,"query":"чай {secret}"}},{{"type":"error","at":1,"message":"order of {secret} failed"}}"#
+            r#"{{"type":"search","at":1,"query":"чай {secret}"}},{{"type":"error","at":1,"message":"upload of {secret} failed"}}"#
         )
     });
     let texts = beacon_of(view(round, 1), 8, &texts.join(",")).replace("jetpay.kz", "all.kz");
@@ -198,7 +198,7 @@ pub(crate) fn requests(product: &Program, round: u8) -> Vec<Vec<u8>> {
         laden(&good.replace(&view_id(view(round, 0)), TOKEN)).bytes(),
         laden(&good.replace("pay.started", &format!("{EMAIL} {QUERY}"))).bytes(),
         laden(&good.replace("https://jetpay.kz/docs", &format!("https://jetpay.kz:{PHONE}/docs"))).bytes(),
-        laden(&good).header("X-Long", &EMAIL.repeat(1_000)).bytes(),
+        laden(&good).header("X-Long", &EMAIL.repeat(4_000)).bytes(),
         route(&format!("POST /v1/beacon/{EMAIL}?{PARAMETER}")),
         route(&format!("DELETE /v1/beacon?{EMAIL}")),
         route("OPTIONS /v1/beacon"),
