@@ -1,9 +1,14 @@
-//! Files that survive a power cut: written whole or not at all, and with their name.
+//! Files that survive a power cut: written whole or not at all, and with their name. And folders that only this user reads.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+
+/// Makes a folder that only this user reads, with those above it. One that is there stays as it is.
+pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
 
 /// Puts `bytes` in the place of the file, or leaves the old file. The folder is synced, so the name is durable too.
 pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {

@@ -29,6 +29,7 @@ mod files;
 mod generations;
 pub mod items;
 pub mod metrics;
+mod nfc;
 pub mod outcome;
 pub mod pipeline;
 pub mod privacy;

@@ -3,11 +3,11 @@
 
 use std::net::IpAddr;
 
-use icu_normalizer::ComposingNormalizerBorrowed;
 use url::Url;
 
 use super::error::Errors;
 use super::{Config, Site};
+use crate::nfc::composed;
 
 /// What stands before the id of an application that is a referrer.
 const APP_PREFIX: &str = "android-app:";
@@ -101,8 +101,8 @@ fn path(written: &str) -> Result<String, String> {
         return Err(format!("query and fragment are not looked at; write \"{}\"", &written[..at]));
     }
     let decoded = decoded(written).ok_or("its % signs encode no text; write the characters themselves")?;
-    let composed = ComposingNormalizerBorrowed::new_nfc().normalize(&decoded);
-    let segments: Vec<&str> = composed.split('/').map(str::trim).filter(|segment| !segment.is_empty()).collect();
+    let decoded = composed(&decoded);
+    let segments: Vec<&str> = decoded.split('/').map(str::trim).filter(|segment| !segment.is_empty()).collect();
     if let Some(foreign) = segments.iter().find(|segment| is_foreign(segment)) {
         let own: Vec<String> = segments.iter().map(|segment| in_own_form(segment)).collect();
         return Err(format!(

@@ -6,8 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use icu_normalizer::ComposingNormalizerBorrowed;
-
+use crate::nfc::composed;
 use crate::secret::Personal;
 
 /// Written in the place of a source, a word or a variant that is not kept.
@@ -95,5 +94,5 @@ fn folded(word: &str) -> String {
     if word.is_ascii() {
         return word.to_ascii_lowercase();
     }
-    ComposingNormalizerBorrowed::new_nfc().normalize(&word.to_lowercase()).into_owned()
+    composed(&word.to_lowercase()).into_owned()
 }

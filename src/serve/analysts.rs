@@ -3,9 +3,8 @@
 //! The file holds names, sites and Argon2id hashes; only this module writes it, and the running engine reads it again when it
 //! has changed. A password is random and shown once. Every change is in the audit log before it is made.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -18,7 +17,7 @@ use serde_json::json;
 
 use crate::clock::Clock;
 use crate::config::{Config, is_sql_name};
-use crate::files::replace;
+use crate::files::{private_folder, replace};
 use crate::serve::audit;
 use crate::store::{BREAK_GLASS, USER, accounts_file};
 
@@ -118,10 +117,6 @@ fn read(file: &Path) -> Result<Accounts> {
 
 fn write(file: &Path, accounts: &Accounts) -> Result<()> {
     let sentence = || format!("cannot write {}", file.display());
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(file.parent().unwrap_or(Path::new(".")))
-        .with_context(sentence)?;
+    private_folder(file.parent().unwrap_or(Path::new("."))).with_context(sentence)?;
     replace(file, &serde_json::to_vec(accounts)?, 0o600).with_context(sentence)
 }

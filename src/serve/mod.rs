@@ -31,9 +31,7 @@ pub mod verify;
 pub mod wall;
 
 use std::convert::Infallible;
-use std::fs::DirBuilder;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +51,7 @@ use crate::collect::tls::Tls;
 use crate::collect::{self, Collector, Parts};
 use crate::config::Config;
 use crate::enrich::Lookups;
+use crate::files::private_folder;
 use crate::metrics::Metrics;
 use crate::privacy::keys::KeyRing;
 use crate::privacy::seal::CookieSeal;
@@ -241,8 +240,8 @@ fn scripts(folder: &Path) -> collect::Scripts {
 }
 
 fn make_data_folder(data: &Path) -> Result<()> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
-    made.with_context(|| format!("cannot make the data folder {}; name another in [data] dir", data.display()))
+    private_folder(data)
+        .with_context(|| format!("cannot make the data folder {}; name another in [data] dir", data.display()))
 }
 
 // === impl Running ===

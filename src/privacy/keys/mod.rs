@@ -12,7 +12,7 @@ mod made;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +22,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::pseudonym::DayKey;
-use crate::files::sync_name;
+use crate::files::{private_folder, sync_name};
 use crate::secret::Secret;
 use files::{Drafts, KeyFiles, Stamp};
 use made::Made;
@@ -121,7 +121,7 @@ impl KeyRing {
     /// Opens the folder, which is made if it is missing.
     pub fn open(dir: &Path) -> Result<Self, KeyError> {
         let failed = |cause| KeyError::Io { dir: dir.to_owned(), cause };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+        private_folder(dir).map_err(failed)?;
         Self::check(dir)?;
         Ok(Self { files: KeyFiles::new(dir), state: Mutex::default(), losses: AtomicBool::new(false) })
     }

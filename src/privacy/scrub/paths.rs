@@ -11,8 +11,9 @@ use std::borrow::Cow;
 use super::announced;
 use super::decode::{self, Canonical};
 use super::routes;
+use super::rules;
 use super::segment::{DIGITS_MAX, Segment, digits, is_day, is_year};
-use super::{rules, script};
+use crate::nfc::composed;
 
 /// Segments beyond this are folded together.
 const SEGMENTS_MAX: usize = 8;
@@ -49,7 +50,7 @@ enum Part {
 impl PathRules {
     /// Rules from the configuration's `paths`.
     pub fn new(paths: &[String]) -> Self {
-        let mut templates: Vec<Vec<Part>> = paths.iter().map(|path| parse(&script::composed(path))).collect();
+        let mut templates: Vec<Vec<Part>> = paths.iter().map(|path| parse(&composed(path))).collect();
         // Literal parts sort before wild ones at the first place where two templates differ; else the order is the operator's.
         let rank = |part: &Part| match part {
             Part::Literal(_) => 0,
@@ -267,7 +268,7 @@ fn readable(raw: &str) -> Option<Cow<'_, str>> {
     let path = decode::unescape(raw).filter(|_| raw.len() <= PATH_MAX)?;
     let slashes = |text: &str| text.bytes().filter(|byte| *byte == b'/').count();
     let is_one = slashes(&path) == slashes(raw) && !path.chars().any(|c| c.is_control() || c == '\\');
-    is_one.then(|| if path.is_ascii() { path } else { Cow::Owned(script::composed(&path).into_owned()) })
+    is_one.then(|| if path.is_ascii() { path } else { Cow::Owned(composed(&path).into_owned()) })
 }
 
 #[cfg(test)]

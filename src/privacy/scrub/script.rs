@@ -1,18 +1,10 @@
-//! In which script a word is written, and the one form in which its characters are compared.
+//! In which script a word is written.
 //!
 //! A word is of one script: Latin with all its accents is one, and so is what Japanese and Korean mix. What all scripts share
 //! (marks, the long vowel of Japanese) is of none.
 
-use std::borrow::Cow;
-
-use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::CodePointMapData;
 use icu_properties::props::{GeneralCategory, Script};
-
-/// The text with each letter and its accents as one character, where Unicode has one (NFC).
-pub(super) fn composed(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() { Cow::Borrowed(text) } else { ComposingNormalizerBorrowed::new_nfc().normalize(text) }
-}
 
 /// Whether a character is a letter or a mark that belongs to one, such as a vowel of Thai.
 pub(super) fn is_of_a_word(c: char) -> bool {
@@ -70,6 +62,5 @@ mod tests {
         }
         assert!("ข่าวसमाचारأَخبار".chars().all(is_of_a_word));
         assert!(!is_of_a_word('1') && !is_of_a_word('-') && !is_of_a_word('😀'));
-        assert_eq!(composed("cafe\u{301} чаи\u{306}"), "café чай");
     }
 }

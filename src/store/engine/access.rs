@@ -1,15 +1,14 @@
 //! How analysts reach the stats engine, besides the account `analyst` on loopback: accounts of persons, a listener with TLS
 //! for other machines, and origins of pages.
 
-use std::fs::DirBuilder;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
 use crate::config::Config;
+use crate::files::private_folder;
 
 /// How persons reach an engine that admits analysts.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +50,7 @@ impl AnalystAccess {
         if let Some(file) = &self.accounts_file {
             // The engine's sandbox takes the folder as it is at the start.
             let folder = file.parent().unwrap_or(Path::new("."));
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            private_folder(folder)?;
             command.arg("--accounts").arg(file);
         }
         for origin in &self.origins {

@@ -11,10 +11,8 @@ mod access;
 mod error;
 mod password;
 
-use std::fs::DirBuilder;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -31,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use super::backoff::Backoff;
 use super::client::{Limits, Store};
 use crate::config::Config;
+use crate::files::private_folder;
 pub use access::{AnalystAccess, accounts_file};
 pub use error::{EngineError, SupervisorError};
 use password::kept_password;
@@ -300,7 +299,7 @@ impl SupervisorTask {
     async fn run_once(&mut self) -> Option<EngineError> {
         let name = self.options.name;
         let folder = &self.options.data_dir;
-        if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(folder) {
+        if let Err(error) = private_folder(folder) {
             return Some(EngineError::Folder { name, folder: folder.clone(), reason: error.to_string() });
         }
         let mut child = match self.spawn() {

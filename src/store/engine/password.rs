@@ -1,14 +1,14 @@
 //! The passwords of accounts on embedded engines: random, made at the first start, readable by the owner only.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::files::sync_name;
+use crate::files::{private_folder, sync_name};
 
 /// Reads a password from its file. A missing file is made, readable by the owner only.
 pub(super) fn kept_password(file: &Path) -> io::Result<String> {
@@ -26,7 +26,7 @@ pub(super) fn kept_password(file: &Path) -> io::Result<String> {
 /// The file is written beside and linked into place. So two processes that make it at once end with the same password.
 fn make_password(file: &Path) -> io::Result<()> {
     let dir = file.parent().unwrap_or(Path::new("."));
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    private_folder(dir)?;
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     let fresh = file.with_extension(format!("new-{}", URL_SAFE_NO_PAD.encode(&bytes[..6])));

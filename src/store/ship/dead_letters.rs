@@ -8,10 +8,10 @@
 //! An operator's command lies beside a file as `<file>.command` until it is taken; `<file>.answer` holds its outcome.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{Command, DeadLetterError};
 use super::insert_batch::InsertBatch;
-use crate::files::sync_name;
+use crate::files::{private_folder, sync_name};
 
 /// The content of a file of refused rows.
 pub(super) struct DeadLetterFile {
@@ -242,7 +242,7 @@ impl DeadLetters {
         let path = self.path(batch);
         let fresh = !path.try_exists()?;
         if fresh {
-            DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
+            private_folder(&self.dir)?;
         }
         let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(&path)?;
         let mut text = Vec::new();

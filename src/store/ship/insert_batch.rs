@@ -11,10 +11,11 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use super::status::Topic;
 use crate::record::{self, Partition, Stream};
 use crate::spool::{StreamBatch, shuffle};
-use bytes::Bytes;
 
 /// Bytes of the column `batch`.
 const VALUE_BYTES: usize = 8;

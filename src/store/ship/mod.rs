@@ -213,7 +213,8 @@ impl Shipper {
                 let stream = Stream::parse(batch.stream.as_str());
                 stream.is_some_and(|stream| erasing.iter().any(|order| order.erases_from(&stream)))
             };
-            let insert = self.prepare(&batches, delivery.schema_version, batches.iter().any(erases)).await?;
+            let has_erasures = !erasing.is_empty() && batches.iter().any(erases);
+            let insert = self.prepare(&batches, delivery.schema_version, has_erasures).await?;
             ShipCounts::add(&counts.lost, batches.iter().map(|batch| batch.lost_rows).sum());
             let (inserter, resumed) = (self.inserter.clone(), delivery.resumed);
             under_way.spawn(async move { inserter.deliver(insert, resumed).await });
