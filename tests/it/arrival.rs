@@ -138,7 +138,7 @@ async fn measure_a_thousand_sites() {
     let (rate, seconds) = (given("TAMGA_RATE", 1_000), given("TAMGA_SECONDS", 600));
     let fixture = EngineFixture::start().await;
     let vault = fixture.vault().await;
-    let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (writer, reader) = open(folder.path(), Duration::from_secs(30));
     let (stop, task) = ship(&vault, folder.path(), reader);
     let parts = "SELECT count() AS number FROM system.parts WHERE active AND database = 'tamga_vault'";
