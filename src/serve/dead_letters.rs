@@ -5,30 +5,39 @@
 //! engine of its own if the vault is embedded. Either way the action is in the audit log. The rows are pseudonymous, so `show`
 //! takes the two steps of [`break_glass`](super::break_glass).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::break_glass::{self, BreakGlassRequest, Kind, Step};
+use super::keys;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::spool::{self, Outcomes};
-use crate::store::{Command, DeadLetterAdmin, DeadLetterError, EngineOptions, Limits, Store, Supervisor, VAULT};
+use crate::store::{
+    Command, DeadLetterAdmin, DeadLetterError, DeadLetters, EngineOptions, Limits, Store, Supervisor, VAULT,
+};
 
-fn admin(config: &Config) -> DeadLetterAdmin {
-    DeadLetterAdmin::new(&config.data.dir.join("dead-letters"))
+/// Where dead letters are.
+pub(super) fn folder(config: &Config) -> PathBuf {
+    config.data.dir.join("dead-letters")
+}
+
+fn admin(config: &Config) -> Result<DeadLetterAdmin> {
+    let keys = keys::spool_keys_if_there(config)?;
+    Ok(DeadLetterAdmin::new(DeadLetters::new(&folder(config), keys)))
 }
 
 /// A table of all dead letters.
 pub fn list(config: &Config) -> Result<String> {
-    Ok(admin(config).list()?)
+    Ok(admin(config)?.list()?)
 }
 
 /// The rows of a dead letter: the first step, or with a code the second.
 pub fn show(config: &Config, clock: &Clock, request: BreakGlassRequest<'_>) -> Result<String> {
-    let admin = admin(config);
+    let admin = admin(config)?;
     let name = request.subject;
     admin.find(name)?;
     let kind = Kind { place: "dead letter", key: "file" };
@@ -43,7 +52,7 @@ pub fn show(config: &Config, clock: &Clock, request: BreakGlassRequest<'_>) -> R
 
 /// Replays or drops a dead letter. Returns the outcome in a line.
 pub async fn execute(config: &Config, command: Command, name: &str) -> Result<String> {
-    let admin = admin(config);
+    let admin = admin(config)?;
     admin.find(name)?;
     let path = config.data.dir.join("spool");
     let idle =

@@ -78,6 +78,15 @@ pub(super) fn spool_keys(config: &Config) -> Result<spool::Keys> {
     Ok(spool::Keys::new(first, keys))
 }
 
+/// The same for a verb. It makes no file, which would be its user's and not the service's: without one, keys that open nothing.
+pub(super) fn spool_keys_if_there(config: &Config) -> Result<spool::Keys> {
+    if CookieKey::spool_key_beside(config.cookie.path()).exists() {
+        spool_keys(config)
+    } else {
+        Ok(spool::Keys::new(Secret::random(), []))
+    }
+}
+
 /// `[keys] dir`, or `tamga/keys` on the first of the usual memory-backed folders.
 pub fn keys_dir(config: &Config) -> PathBuf {
     if let Some(dir) = &config.keys.dir {

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::dead_letters::note;
+use super::dead_letters::{self, note};
 use super::reach::Stores;
 use super::schema::bring_up_to_date;
 use super::state::State;
@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::publish::{PublishedSite, Publisher, RetentionWorker};
 use crate::spool;
-use crate::store::{Backoff, EngineOptions, Limits, STATS, Shipper, Store, Supervisor, VAULT};
+use crate::store::{Backoff, DeadLetters, EngineOptions, Limits, STATS, Shipper, Store, Supervisor, VAULT};
 
 /// What lies behind the spool.
 pub(super) struct Inner {
@@ -126,9 +126,9 @@ impl Inner {
     /// Moves rows from the spool to the vault.
     async fn deliver(&self, vault: Store, generation: watch::Receiver<u64>, reader: spool::Reader) {
         let node = self.node();
-        let dead_letters = self.config.data.dir.join("dead-letters");
+        let dead_letters = DeadLetters::new(&dead_letters::folder(&self.config), reader.keys());
         let shipper =
-            Shipper::new(vault, &node, self.clock.clone(), &dead_letters, generation, self.edge_closed.clone());
+            Shipper::new(vault, &node, self.clock.clone(), dead_letters, generation, self.edge_closed.clone());
         let (audit, erasures) = (self.audit.clone(), self.audit.clone());
         let shipper = shipper
             .on_replay(move |command, name, outcomes| note(&audit, command, name, outcomes))

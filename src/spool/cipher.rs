@@ -7,6 +7,8 @@
 //!
 //! The segment's header has four more bytes of the same hash: they say under which key a segment was written, and nothing
 //! about the key.
+//!
+//! What else has rows in the data folder is encrypted under the same keys, each row by itself ([`Keys::seal_row`]).
 
 use std::sync::Arc;
 
@@ -42,6 +44,39 @@ impl Keys {
     /// The cipher of a segment that is there; `None` when its key is not.
     pub(super) fn find(&self, id: &SegmentId, check: KeyCheck) -> Option<Cipher> {
         self.0.iter().map(|key| derive(key, id)).find_map(|(cipher, of_key)| (of_key == check).then_some(cipher))
+    }
+}
+
+/// Why a row by itself could not be decrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unopened {
+    /// It is under a key that is not there.
+    Key,
+    /// It, or what it was bound to, is not as it was.
+    Damaged,
+}
+
+/// The bytes before a row by itself: the random id that its key is derived for, and the check of that key.
+const ROW_HEAD: usize = size_of::<SegmentId>() + size_of::<KeyCheck>();
+
+impl Keys {
+    /// Encrypts one row under a key of its own. It opens only with the same `place`.
+    pub fn seal_row(&self, place: &[u8], row: &[u8]) -> Result<Vec<u8>, getrandom::Error> {
+        let mut id = SegmentId::default();
+        getrandom::fill(&mut id)?;
+        let (cipher, check) = self.begin(&id);
+        let mut sealed = [&id[..], &check, row].concat();
+        let tag = cipher.seal(0, place, &mut sealed[ROW_HEAD..]);
+        sealed.extend(tag);
+        Ok(sealed)
+    }
+
+    /// Decrypts what [`Keys::seal_row`] has encrypted.
+    pub fn open_row(&self, place: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Unopened> {
+        let (id, rest) = sealed.split_first_chunk().ok_or(Unopened::Damaged)?;
+        let (check, sealed) = rest.split_first_chunk().ok_or(Unopened::Damaged)?;
+        let cipher = self.find(id, *check).ok_or(Unopened::Key)?;
+        cipher.open(0, place, sealed.to_vec()).ok_or(Unopened::Damaged)
     }
 }
 
@@ -109,6 +144,19 @@ mod tests {
         assert!(keys(2, &[]).find(&id, check).is_none());
         let found = keys(2, &[3, 1]).find(&id, check).expect("a former key");
         assert!(opens(&found, 5, b"head").is_some());
+    }
+
+    #[test]
+    fn a_row_by_itself_opens_with_its_key_and_in_its_place_only() {
+        let sealed = keys(1, &[]).seal_row(b"place", b"a row").unwrap();
+        assert!(!sealed.windows(5).any(|window| window == b"a row"));
+        assert_eq!(keys(2, &[1]).open_row(b"place", &sealed).as_deref(), Ok(&b"a row"[..]));
+        assert_eq!(keys(2, &[]).open_row(b"place", &sealed), Err(Unopened::Key));
+        assert_eq!(keys(1, &[]).open_row(b"another", &sealed), Err(Unopened::Damaged));
+        for length in [0, ROW_HEAD - 1, ROW_HEAD, sealed.len() - 1] {
+            assert_eq!(keys(1, &[]).open_row(b"place", &sealed[..length]), Err(Unopened::Damaged), "{length}");
+        }
+        assert_ne!(keys(1, &[]).seal_row(b"place", b"a row").unwrap(), sealed, "equal rows are not equal bytes");
     }
 
     const TAG_BYTES: [u8; TAG] = [221, 19, 203, 29, 151, 173, 86, 0, 134, 160, 41, 180, 157, 8, 232, 67];

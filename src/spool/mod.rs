@@ -104,7 +104,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 pub use accounting::{Outcomes, RowAccounting};
-pub use cipher::Keys;
+pub use cipher::{Keys, Unopened};
 pub use delivery::{DeliveryBatch, DeliveryLimits, StreamBatch, Tombstone};
 pub use frame::{Frame, MAX_APPEND_BYTES, Rows, StreamKey};
 pub use io::{Disk, Entry, File, Io, Lock};

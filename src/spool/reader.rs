@@ -14,6 +14,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout_at;
 
 use super::accounting::{Outcomes, RowAccounting};
+use super::cipher::Keys;
 use super::cursor::{Cursor, NoKey};
 use super::delivery::{DeliveryBatch, DeliveryBatchBuilder, DeliveryLimits, token};
 use super::io::{Io, Lock};
@@ -129,6 +130,11 @@ impl Reader {
     ) -> Result<(), ReadError> {
         let (core, span) = (Arc::clone(&self.core), (delivery.first_sequence, delivery.last_sequence));
         blocking(move || lock(&core).finish(span, &outcomes, erased_in_store)).await
+    }
+
+    /// The keys of the spool, for rows that go elsewhere in the data folder.
+    pub fn keys(&self) -> Keys {
+        lock(&self.core).shared.options.keys.clone()
     }
 
     /// See [`Writer::watermark`](super::Writer::watermark).

@@ -46,6 +46,8 @@ pub use lease::Lease;
 pub use migrate::{MigrateError, MigrationStatus, apply, migrations_of, retain, status};
 pub use migrations::{Migration, STATS, STATS_MIGRATIONS, VAULT, VAULT_MIGRATIONS};
 pub use relocate::{Moved, RelocateError, relocate};
-pub use ship::{Command, DeadLetterAdmin, DeadLetterError, OnReplay, ShipCounts, ShipStatus, Shipper, Trouble};
+pub use ship::{
+    Command, DeadLetterAdmin, DeadLetterError, DeadLetters, OnReplay, ShipCounts, ShipStatus, Shipper, Trouble,
+};
 pub use statements::without_values;
 pub use wall::{WALL_SENTENCE, wall_statements};

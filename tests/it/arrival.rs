@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tamga::record::{Partition, SCHEMA_VERSION, Stream, Table};
 use tamga::secret::Secret;
 use tamga::spool::{self, Frame, Options, Reader, StreamKey, Writer};
-use tamga::store::{Shipper, Store};
+use tamga::store::{DeadLetters, Shipper, Store};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -185,7 +185,8 @@ fn arrival(begun: Instant) -> i64 {
 
 fn ship(vault: &Store, folder: &Path, reader: Reader) -> (CancellationToken, tokio::task::JoinHandle<()>) {
     let (stop, (_silent, wake)) = (CancellationToken::new(), watch::channel(0));
-    let shipper = Shipper::new(vault.clone(), "node", clock(), &folder.join("dead-letters"), wake, stop.clone());
+    let dead_letters = DeadLetters::new(&folder.join("dead-letters"), reader.keys());
+    let shipper = Shipper::new(vault.clone(), "node", clock(), dead_letters, wake, stop.clone());
     (stop, tokio::spawn(shipper.run(reader)))
 }
 

@@ -1,14 +1,18 @@
 //! Can an operator look at refused rows, send them again exactly once, and drop them, while the shipper runs and while not?
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tamga::spool::{Disk, hold};
-use tamga::store::{Class, Command, DeadLetterAdmin, DeadLetterError, Limits, Store, VAULT};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use tamga::secret::Secret;
+use tamga::spool::{Disk, Keys, hold};
+use tamga::store::{Class, Command, DeadLetterAdmin, DeadLetterError, DeadLetters, Limits, Store, VAULT};
 
 use crate::support::fake_vault::{FakeVault, Fault};
 use crate::support::program::Ground;
-use crate::support::ship::{Ship, append, clock, open, today};
+use crate::support::ship::{KEY, Ship, append, clock, keys, open, today};
 
 fn dead_letters(folder: &Path) -> Vec<String> {
     let Ok(entries) = folder.join("dead-letters").read_dir() else { return Vec::new() };
@@ -18,7 +22,11 @@ fn dead_letters(folder: &Path) -> Vec<String> {
 }
 
 fn admin(folder: &Path) -> DeadLetterAdmin {
-    DeadLetterAdmin::new(&folder.join("dead-letters"))
+    admin_with(folder, keys())
+}
+
+fn admin_with(folder: &Path, keys: Keys) -> DeadLetterAdmin {
+    DeadLetterAdmin::new(DeadLetters::new(&folder.join("dead-letters"), keys))
 }
 
 fn store(vault: &FakeVault) -> Store {
@@ -138,15 +146,52 @@ async fn a_dead_letter_of_an_unfinished_delivery_batch_is_left_alone() {
     ship.stop().await;
 }
 
-#[test]
-fn the_rows_of_a_dead_letter_are_shown_by_break_glass_alone() {
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Rows that wait, rows that were refused, and what lies beside them: the copy shows none, also to who knows what to look for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copied_data_folder_has_no_refused_row_without_the_key() {
+    const CANARY: &str = "poison of a canary";
+    let (folder, vault) = (tempfile::tempdir().unwrap(), FakeVault::start().await);
+    vault.refuse(Some(CANARY));
+    let (writer, reader) = open(folder.path());
+    append(&writer, today(), CANARY, 0..3).await;
+    append(&writer, today(), "good", 3..5).await;
+    let ship = Ship::start(&vault, folder.path(), reader);
+    ship.settled(&writer).await;
+    ship.stop().await;
+    append(&writer, today(), CANARY, 5..6).await;
+    let found = files(folder.path());
+    assert!(found.iter().any(|path| path.ends_with("state-0")) && found.len() > 4, "{found:?}");
+    // Base64 has three forms of a word, by where it begins.
+    let written = (0..3).map(|at| {
+        let text = BASE64.encode([&vec![0; at], CANARY.as_bytes()].concat());
+        text[4..text.len() - 4].to_owned()
+    });
+    let hex = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let needles: Vec<String> = written.chain([CANARY.to_owned(), hex]).collect();
+    for path in &found {
+        let bytes = std::fs::read(path).unwrap();
+        for needle in &needles {
+            assert!(!bytes.windows(needle.len()).any(|window| window == needle.as_bytes()), "{path:?} shows {needle}");
+        }
+    }
+    let name = dead_letters(folder.path()).remove(0);
+    let thief = admin_with(folder.path(), Keys::new(Secret::new([8; 32]), []));
+    assert_eq!(thief.show(&name).unwrap_err(), DeadLetterError::Key);
+    assert!(thief.list().unwrap().contains("CANNOT_PARSE_INPUT_ASSERTION_FAILED"), "reasons need no key");
+    assert_eq!(thief.replay_alone(store(&vault), clock(), &name, &[]).await.unwrap_err(), DeadLetterError::Key);
+    assert_eq!(admin(folder.path()).show(&name).unwrap().0.matches(CANARY).count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rows_of_a_dead_letter_are_shown_by_break_glass_alone() {
     let ground = Ground::new();
-    let name = "2026-11-22-tallies-0123456789abcdef0123456789abcdef.jsonl";
-    let folder = ground.data().join("dead-letters");
-    std::fs::create_dir_all(&folder).unwrap();
-    let header = r#"{"batch":{"table":"tallies","day":"2026-11-22","until":"2026-11-22","schema_version":1,"columns":["site"],"token":"0123456789abcdef0123456789abcdef"}}"#;
-    let row = r#"{"row":{"index":0,"code":27,"reason":"X","bytes":"AmEh"}}"#;
-    std::fs::write(folder.join(name), format!("{header}\n{row}\n")).unwrap();
+    let name = &refused(&ground.data(), &FakeVault::start().await, 0..1).await;
     let show = |arguments: &[&str], allowed: &str| {
         let arguments = [&["dead-letters", "show", name], arguments].concat();
         let output = ground.run(&arguments, &[("TAMGA__WALL__BREAK_GLASS", allowed)]);
@@ -157,17 +202,25 @@ fn the_rows_of_a_dead_letter_are_shown_by_break_glass_alone() {
     let reason = ["--reason", "the vault refuses rows of today"];
     assert!(show(&reason, "false").unwrap_err().contains("[wall] break_glass"));
     let said = show(&reason, "true").unwrap();
-    assert!(said.contains("not anonymous") && !said.contains("a!"), "{said}");
+    assert!(said.contains("not anonymous") && !said.contains("poison"), "{said}");
     let code = said.trim().rsplit(' ').next().unwrap();
     let with_code = [&reason[..], &["--code", code]].concat();
+    assert!(show(&with_code, "true").unwrap_err().contains("spool.key"), "there is no key, and none is made");
+    std::fs::write(ground.folder.path().join("spool.key"), KEY).unwrap();
+    let again = show(&reason, "true").unwrap();
+    let code = again.trim().rsplit(' ').next().unwrap();
+    let with_code = [&reason[..], &["--code", code]].concat();
     let shown = show(&with_code, "true").unwrap();
-    assert!(shown.contains("1 refused rows") && shown.contains("site             \"a!\""), "{shown}");
+    assert!(shown.contains("1 refused rows") && shown.contains("reason           \"poison\""), "{shown}");
     assert!(show(&with_code, "true").unwrap_err().contains("begin again"), "a code serves once");
     let log = String::from_utf8(ground.run(&["audit", "show"], &[]).stdout).unwrap();
-    for action in
-        ["ask for the dead letter", "query the dead letter", "queried the dead letter", "refuse the dead letter"]
-    {
-        assert_eq!(log.matches(action).count(), 1, "{action}: {log}");
+    for (action, times) in [
+        ("ask for the dead letter", 2),
+        ("query the dead letter", 2),
+        ("queried the dead letter", 1),
+        ("refuse the dead letter", 1),
+    ] {
+        assert_eq!(log.matches(action).count(), times, "{action}: {log}");
     }
     assert!(log.contains("reason=the vault refuses rows of today") && log.contains(name), "{log}");
     let looked = log.lines().find(|line| line.contains("queried the dead letter")).unwrap();

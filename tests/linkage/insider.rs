@@ -72,8 +72,13 @@ impl Target {
 
     /// Its view as the row has it, and the spool's frame.
     pub(crate) fn view_bytes(&self) -> [u8; 8] {
-        std::array::from_fn(|at| u8::from_str_radix(&self.view[2 * at..2 * at + 2], 16).expect("hex"))
+        view_bytes(&self.view)
     }
+}
+
+/// The bytes of a view's pseudonym that are not always zero.
+pub(crate) fn view_bytes(view: &str) -> [u8; 8] {
+    std::array::from_fn(|at| u8::from_str_radix(&view[2 * at..2 * at + 2], 16).expect("hex"))
 }
 
 /// What the insider links in all worlds of one scale.

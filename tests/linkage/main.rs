@@ -177,7 +177,9 @@ async fn run(scales: &[(usize, usize)], payers: usize, all: bool) -> anyhow::Res
         figures.markers = colluder::markers(&collector).await?;
         figures.metrics = colluder::metrics(&collector, days).await?;
     }
-    figures.mirrored = mirror::attack(&collector, days as i64 * DAY_MS + 20 * 3_600_000).await?;
+    let evening = days as i64 * DAY_MS + 20 * 3_600_000;
+    figures.mirrored = mirror::attack(&collector, evening).await?;
+    at_rest::refused(&collector, mirror::SITE, evening, &mut figures.at_rest).await?;
     figures.seconds = began.elapsed().as_secs();
     collector.stop().await?;
     Ok(figures)

@@ -159,10 +159,11 @@ impl Figures {
         if self.mirrored[0].hits > 0.0 || self.mirrored[1].hits == 0.0 {
             over.push(format!("mirrored identities: {:?}", self.mirrored));
         }
-        let AtRest { spool: [frames, rows], query_log: [_, of_events, marks], .. } = self.at_rest;
-        if frames == 0 || of_events == 0 || rows + marks > 0 {
+        let AtRest { spool: [frames, rows], dead_letters, query_log: [_, of_events, marks] } = self.at_rest;
+        if frames == 0 || of_events == 0 || dead_letters[0] == 0 || rows + dead_letters[1] + marks > 0 {
             over.push(format!(
-                "{rows} rows of {frames} frames in the spool, {marks} marks in a log of {of_events} statements"
+                "{rows} rows of {frames} frames in the spool, {} of {} refused rows, {marks} marks in a log of {of_events} statements",
+                dead_letters[1], dead_letters[0]
             ));
         }
         if self.oracles[0] > 0 {
@@ -311,7 +312,8 @@ fn insiders(figures: &Figures, out: &mut String) {
         let of = &figures.delays[1];
         of.get((of.len() as f64 * share) as usize).copied().unwrap_or_default()
     };
-    let AtRest { spool: [frames, rows], dead_letters, query_log: [lines, of_events, marks] } = figures.at_rest;
+    let AtRest { spool: [frames, rows], dead_letters: [refused, in_letters], query_log: [lines, of_events, marks] } =
+        figures.at_rest;
     let [mirrored, retries] = figures.mirrored;
     let _ = writeln!(
         out,
@@ -321,7 +323,7 @@ fn insiders(figures: &Figures, out: &mut String) {
          | place | what lay there | found |\n|---|---|---|\n\
          | folder of the spool, copied without its key | {frames} frames | {rows} rows |\n\
          | query log of the vault's engine | {lines} statements, {of_events} of them about `events` | {marks} pseudonyms or batches |\n\
-         | dead letters | {dead_letters} rows were refused | see below |\n\
+         | data folder without the engines' files, copied without the key, when rows were refused | {refused} rows in dead letters | {in_letters} rows |\n\
          | identity of a mirrored view id | {:.0} tries from another network or with another agent | {:.0} equal identities |\n\
          | the same, with network and agent of the visitor (control) | {:.0} tries within ten minutes | {:.0} equal identities |",
         delay(0.0),
@@ -371,8 +373,8 @@ const WATCHER: &str = "\n\
     The watcher must be root on the machine of the vault, or its administrator, while visitors are there. On a quiet site nobody else pays\n\
     within the seconds that a row is under way, so time alone is enough. A copy of the vault that is taken later has not these times: rows have no\n\
     time but their window, and are sorted by pseudonym. What an engine has not yet merged is an exception: its parts on the disk\n\
-    have the time at which they were written. Of a row that the vault refuses, the file of dead letters has the time, and is not\n\
-    encrypted.\n";
+    have the time at which they were written. Of a row that the vault refuses, the file of dead letters has the time. Such a row is\n\
+    encrypted there, and is not in the vault.\n";
 
 const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. On many networks, one in 55 random offsets of a cell reveals the visitor.\n\
     What the rules allow by calculation, and when it is more, stands in\n\

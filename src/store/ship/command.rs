@@ -32,9 +32,12 @@ pub enum DeadLetterError {
         /// The name that was asked for.
         name: String,
     },
-    /// The first line cannot be read.
-    #[error("its first line is damaged: it can only be dropped")]
+    /// The first line or a row cannot be read.
+    #[error("a line of it is damaged: it can only be dropped")]
     Damaged,
+    /// The rows are encrypted under another key.
+    #[error("its rows are encrypted under a key that is not in spool.key: append the former key to it and try again")]
+    Key,
     /// The delivery batch of its rows is unfinished.
     #[error("its batch is not settled yet, so its rows may still change: try again when the spool has moved on")]
     Unsettled,

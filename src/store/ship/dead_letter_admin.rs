@@ -4,7 +4,6 @@
 //! day.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -30,9 +29,9 @@ const SHOWN_ROWS: usize = 100;
 pub struct DeadLetterAdmin(DeadLetters);
 
 impl DeadLetterAdmin {
-    /// `dir` is the folder in which a shipper keeps dead letters.
-    pub fn new(dir: &Path) -> Self {
-        Self(DeadLetters::new(dir))
+    /// The folder in which a shipper keeps dead letters.
+    pub fn new(dead_letters: DeadLetters) -> Self {
+        Self(dead_letters)
     }
 
     /// A table of all dead letters: file, day, table, rows, reason of the first row, and time of the last write.
@@ -61,6 +60,7 @@ impl DeadLetterAdmin {
     /// Returns the text and the number of rows in it.
     pub fn show(&self, name: &str) -> Result<(String, usize), DeadLetterError> {
         let file = self.0.read(name)?;
+        let rows = self.0.rows(&file)?;
         let mut text = format!(
             "{} on {}, schema {}: {} refused rows. This is pseudonymous data; treat it like the vault.\n",
             file.table,
@@ -69,10 +69,10 @@ impl DeadLetterAdmin {
             file.rows.len()
         );
         let columns: Vec<_> = file.columns.iter().map(String::as_str).collect();
-        for row in file.rows.iter().take(SHOWN_ROWS) {
+        for (row, bytes) in file.rows.iter().zip(rows).take(SHOWN_ROWS) {
             let code = row.code.map_or_else(String::new, |code| format!(" ({code})"));
-            let _ = writeln!(text, "\nrow {}: {}{code}\n  {}", row.index, row.reason, hex(&row.bytes));
-            match decode(&columns, &row.bytes) {
+            let _ = writeln!(text, "\nrow {}: {}{code}\n  {}", row.index, row.reason, hex(&bytes));
+            match decode(&columns, &bytes) {
                 Some(shown) => shown.iter().for_each(|(column, value)| {
                     let _ = writeln!(text, "  {column:<16} {value}");
                 }),

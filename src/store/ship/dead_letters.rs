@@ -2,8 +2,9 @@
 //!
 //! There is one file per refused insert batch, `<day>-<table>-<token>.jsonl`, readable by the owner only. Its first line
 //! describes the rows. Each further line is a cut ([`DeadLetters::record_cut`]) or a refused row: its bytes as they were sent
-//! to the vault, without the column `batch`, in Base64. The rows are pseudonymous like those of the spool. Each line is
-//! synced before anything depends on it. A reader skips a line that a crash has torn.
+//! to the vault, without the column `batch`, encrypted under the spool's keys, in Base64. So a copy of the data folder shows
+//! when which table's rows were refused and why, and no row. Each line is synced before anything depends on it. A reader
+//! skips a line that a crash has torn.
 //!
 //! An operator's command lies beside a file as `<file>.command` until it is taken; `<file>.answer` holds its outcome.
 
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::command::{Command, DeadLetterError};
 use super::insert_batch::InsertBatch;
 use crate::files::{private_folder, sync_name};
+use crate::spool::{Keys, Unopened};
 
 /// The content of a file of refused rows.
 pub(super) struct DeadLetterFile {
@@ -42,13 +44,15 @@ pub(super) struct RefusedRow {
     pub(super) index: usize,
     pub(super) code: Option<u32>,
     pub(super) reason: String,
-    pub(super) bytes: Vec<u8>,
+    /// Encrypted; [`DeadLetters::rows`] has the bytes.
+    pub(super) sealed: Vec<u8>,
 }
 
 /// A folder of dead letters.
 #[derive(Clone)]
-pub(super) struct DeadLetters {
+pub struct DeadLetters {
     dir: PathBuf,
+    keys: Keys,
 }
 
 const COMMAND: &str = ".command";
@@ -60,7 +64,7 @@ const ANSWER: &str = ".answer";
 enum Line {
     Batch { table: String, day: String, until: String, schema_version: u32, columns: Vec<String>, token: String },
     Cut { from: usize, to: usize },
-    Row { index: usize, code: Option<u32>, reason: String, bytes: String },
+    Row { index: usize, code: Option<u32>, reason: String, sealed: String },
 }
 
 /// What a file already says about an insert batch.
@@ -73,8 +77,9 @@ pub(super) struct Known {
 }
 
 impl DeadLetters {
-    pub(super) fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned() }
+    /// The folder `dir`, with the keys of the spool.
+    pub fn new(dir: &Path, keys: Keys) -> Self {
+        Self { dir: dir.to_owned(), keys }
     }
 
     /// What the file of a batch says; nothing when it has no file.
@@ -103,8 +108,8 @@ impl DeadLetters {
 
     /// Keeps a refused row.
     pub(super) fn keep(&self, batch: &InsertBatch, index: usize, code: Option<u32>, reason: &str) -> io::Result<()> {
-        let bytes = BASE64.encode(batch.row(index));
-        self.append(batch, &Line::Row { index, code, reason: reason.to_owned(), bytes })
+        let sealed = self.keys.seal_row(&place(batch.token(), index), batch.row(index)).map_err(io::Error::other)?;
+        self.append(batch, &Line::Row { index, code, reason: reason.to_owned(), sealed: BASE64.encode(sealed) })
     }
 
     /// Removes the file of a batch.
@@ -120,12 +125,23 @@ impl DeadLetters {
         Ok(self.entries()?.into_iter().filter(|name| is_dead_letter(name)).collect())
     }
 
-    /// Reads a dead letter.
+    /// Reads a dead letter. The rows in it stay encrypted.
     pub(super) fn read(&self, name: &str) -> Result<DeadLetterFile, DeadLetterError> {
         if !is_dead_letter(name) || !self.dir.join(name).is_file() {
             return Err(DeadLetterError::Absent { name: name.to_owned() });
         }
         self.read_file(name).map_err(|error| DeadLetterError::io("read it", &error))?.ok_or(DeadLetterError::Damaged)
+    }
+
+    /// The bytes of a dead letter's rows.
+    pub(super) fn rows(&self, file: &DeadLetterFile) -> Result<Vec<Vec<u8>>, DeadLetterError> {
+        let open = |row: &RefusedRow| {
+            self.keys.open_row(&place(&file.token, row.index), &row.sealed).map_err(|reason| match reason {
+                Unopened::Key => DeadLetterError::Key,
+                Unopened::Damaged => DeadLetterError::Damaged,
+            })
+        };
+        file.rows.iter().map(open).collect()
     }
 
     /// `None` when the first line is damaged.
@@ -137,9 +153,9 @@ impl DeadLetters {
                     let (Ok(day), Ok(until)) = (day.parse(), until.parse()) else { continue };
                     file = Some(DeadLetterFile { table, day, until, schema_version, columns, token, rows: Vec::new() });
                 }
-                Ok(Line::Row { index, code, reason, bytes }) => {
-                    let Ok(bytes) = BASE64.decode(bytes) else { continue };
-                    rows.entry(index).or_insert(RefusedRow { index, code, reason, bytes });
+                Ok(Line::Row { index, code, reason, sealed }) => {
+                    let Ok(sealed) = BASE64.decode(sealed) else { continue };
+                    rows.entry(index).or_insert(RefusedRow { index, code, reason, sealed });
                 }
                 Ok(Line::Cut { .. }) | Err(_) => {}
             }
@@ -282,6 +298,11 @@ impl DeadLetters {
     }
 }
 
+/// What a row is bound to: no row can be moved to another place.
+fn place(token: &str, index: usize) -> Vec<u8> {
+    [token.as_bytes(), &(index as u64).to_le_bytes()].concat()
+}
+
 /// Whether a name is that of a dead letter: `2026-11-22-events-<32 hex digits>.jsonl`. No other file is ever touched.
 fn is_dead_letter(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".jsonl").filter(|stem| stem.is_ascii()) else { return false };
@@ -298,11 +319,21 @@ fn is_dead_letter(name: &str) -> bool {
 mod tests {
     use super::super::insert_batch::tests::insert_batch;
     use super::*;
+    use crate::secret::Secret;
+
+    fn dead_letters(dir: &Path) -> DeadLetters {
+        with_key(dir, 7, &[])
+    }
+
+    fn with_key(dir: &Path, first: u8, former: &[u8]) -> DeadLetters {
+        let key = |byte: u8| Secret::new([byte; 32]);
+        DeadLetters::new(dir, Keys::new(key(first), former.iter().map(|byte| key(*byte))))
+    }
 
     #[test]
     fn written_lines_are_known_again_also_behind_a_torn_line() {
         let folder = tempfile::tempdir().unwrap();
-        let dead_letters = DeadLetters::new(&folder.path().join("dead-letters"));
+        let dead_letters = dead_letters(&folder.path().join("dead-letters"));
         let batch = insert_batch(&[b"a", b"bad", b"c"]);
         assert_eq!(dead_letters.known(&batch).unwrap(), Known::default());
         dead_letters.record_cut(&batch, &(0..3)).unwrap();
@@ -317,29 +348,50 @@ mod tests {
                 r#"{"batch":{"table":"tallies","day":"2026-11-22","until":"2026-11-23","schema_version":1,"#
             )
         );
-        assert!(text.ends_with(
-            "{\"row\":{\"index\":1,\"code\":27,\"reason\":\"CANNOT_PARSE_INPUT_ASSERTION_FAILED\",\"bytes\":\"YmFk\"}}\n"
-        ));
+        let row = text.lines().last().unwrap();
+        assert!(
+            row.starts_with(r#"{"row":{"index":1,"code":27,"reason":"CANNOT_PARSE_INPUT_ASSERTION_FAILED","sealed":""#)
+        );
+    }
+
+    #[test]
+    fn a_copied_file_has_no_row_without_the_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let row = b"a row of a page that one visitor saw";
+        let batch = insert_batch(&[b"a", row, b"c"]);
+        dead_letters(folder.path()).keep(&batch, 1, Some(27), "X").unwrap();
+        let name = dead_letters(folder.path()).names().unwrap().remove(0);
+        let bytes = fs::read(folder.path().join(&name)).unwrap();
+        let has = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+        assert!(!has(row) && !has(BASE64.encode(row).as_bytes()));
+        let rows = |letters: DeadLetters| letters.rows(&letters.read(&name).unwrap());
+        assert_eq!(rows(dead_letters(folder.path())), Ok(vec![row.to_vec()]));
+        assert_eq!(rows(with_key(folder.path(), 8, &[7])), Ok(vec![row.to_vec()]));
+        assert_eq!(rows(with_key(folder.path(), 8, &[])), Err(DeadLetterError::Key));
+        // A line that was changed, or put into another place.
+        fs::write(folder.path().join(&name), String::from_utf8(bytes).unwrap().replace("\"index\":1", "\"index\":2"))
+            .unwrap();
+        assert_eq!(rows(dead_letters(folder.path())), Err(DeadLetterError::Damaged));
     }
 
     #[test]
     fn files_are_private_and_go_with_their_day() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let dead_letters = DeadLetters::new(folder.path());
+        let dead_letters = dead_letters(folder.path());
         let batch = insert_batch(&[b"a"]);
         dead_letters.keep(&batch, 0, None, "STREAM").unwrap();
         let day = batch.partition.day;
         assert_eq!(fs::metadata(dead_letters.path(&batch)).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(dead_letters.purge(day).unwrap(), 0);
         assert_eq!(dead_letters.purge(day.tomorrow().unwrap()).unwrap(), 1);
-        assert_eq!(DeadLetters::new(&folder.path().join("none")).purge(day).unwrap(), 0);
+        assert_eq!(with_key(&folder.path().join("none"), 7, &[]).purge(day).unwrap(), 0);
     }
 
     #[test]
     fn a_dead_letter_is_read_back_and_no_other_file_is_taken_for_one() {
         let folder = tempfile::tempdir().unwrap();
-        let dead_letters = DeadLetters::new(folder.path());
+        let dead_letters = dead_letters(folder.path());
         let batch = insert_batch(&[b"a", b"b", b"c"]);
         for index in [2, 0, 2] {
             dead_letters.keep(&batch, index, Some(27), "X").unwrap();
@@ -347,8 +399,9 @@ mod tests {
         let names = dead_letters.names().unwrap();
         assert_eq!(names, ["2026-11-22-tallies-0123456789abcdef0123456789abcdef.jsonl"]);
         let file = dead_letters.read(&names[0]).unwrap();
-        let rows: Vec<_> = file.rows.iter().map(|row| (row.index, row.bytes.as_slice())).collect();
-        assert_eq!((file.token.as_str(), rows), (batch.token(), vec![(0, &b"a"[..]), (2, b"c")]));
+        let indexes: Vec<_> = file.rows.iter().map(|row| row.index).collect();
+        assert_eq!((file.token.as_str(), indexes), (batch.token(), vec![0, 2]));
+        assert_eq!(dead_letters.rows(&file).unwrap(), [b"a", b"c"]);
         for other in ["../../etc/passwd", "2026-11-22-tallies-../x.jsonl", "2026-11-22.jsonl", "", "é.jsonl"] {
             assert!(!is_dead_letter(other) && dead_letters.read(other).is_err(), "{other}");
         }
@@ -364,7 +417,7 @@ mod tests {
     #[test]
     fn a_forgotten_batch_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        let dead_letters = DeadLetters::new(folder.path());
+        let dead_letters = dead_letters(folder.path());
         let batch = insert_batch(&[b"a", b"b"]);
         dead_letters.record_cut(&batch, &(0..2)).unwrap();
         dead_letters.forget(&batch).unwrap();

@@ -64,6 +64,7 @@ mod tests {
         let letters = folder.path().join("dead-letters");
         std::fs::create_dir(&letters).unwrap();
         let options = Options::new(1 << 20, 1, Keys::new(crate::secret::Secret::new([7; 32]), []));
+        let dead_letters = DeadLetters::new(&letters, options.keys.clone());
         let (_writer, reader, _) = open(folder.path(), options, Arc::new(Disk)).unwrap();
         for day in [date(2026, 11, 13), date(2026, 11, 14), date(2026, 11, 15)] {
             std::fs::write(letters.join(format!("{day}-events-0a.jsonl")), "{}\n").unwrap();
@@ -71,7 +72,7 @@ mod tests {
             let noon = TimeZone::UTC.to_timestamp(day.at(12, 0, 0, 0)).unwrap();
             file.set_modified(UNIX_EPOCH + Duration::from_secs(noon.as_second().unsigned_abs())).unwrap();
         }
-        let tidy = |today| tidy(today, DeadLetters::new(&letters), reader.quarantine());
+        let tidy = |today| tidy(today, dead_letters.clone(), reader.quarantine());
         assert_eq!(tidy(date(2026, 11, 20)).await.unwrap(), (0, 0));
         assert_eq!(tidy(date(2026, 11, 22)).await.unwrap(), (2, 2));
         assert_eq!(tidy(date(2026, 11, 22)).await.unwrap(), (0, 0));

@@ -18,7 +18,6 @@ mod pace;
 mod replay;
 mod status;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,10 +27,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use command::{Command, DeadLetterError};
 pub use dead_letter_admin::DeadLetterAdmin;
+pub use dead_letters::DeadLetters;
 pub use replay::OnReplay;
 pub use status::{ShipCounts, ShipStatus, Trouble};
 
-use dead_letters::DeadLetters;
 use insert_batch::{InsertBatch, PrepareError, group_by_insert};
 use inserter::{Delivered, Inserter, Stopped};
 use status::{Cause, Topic};
@@ -74,12 +73,11 @@ impl Shipper {
         vault: Store,
         node: &str,
         clock: Clock,
-        dead_letters: &Path,
+        dead_letters: DeadLetters,
         wake: watch::Receiver<u64>,
         stop: CancellationToken,
     ) -> Self {
         let lease = Lease::new(vault.clone(), node, clock.clone());
-        let dead_letters = DeadLetters::new(dead_letters);
         let inserter = Inserter { store: vault, clock, dead_letters, status: Arc::default(), stop, wake };
         Self { inserter, lease, limits: DeliveryLimits::default(), on_replay: None, on_erasures: None }
     }

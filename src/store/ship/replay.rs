@@ -42,11 +42,12 @@ impl Inserter {
         }
         check_settled(name, open)?;
         let file = self.dead_letters.read(name)?;
-        self.replay(name, &file).await
+        let rows = self.dead_letters.rows(&file)?;
+        let batch = batch_of(&file, &rows).ok_or(DeadLetterError::UnknownSchema)?;
+        self.replay(name, Arc::new(batch)).await
     }
 
-    async fn replay(&self, name: &str, file: &DeadLetterFile) -> Executed {
-        let batch = Arc::new(batch_of(file).ok_or(DeadLetterError::UnknownSchema)?);
+    async fn replay(&self, name: &str, batch: Arc<InsertBatch>) -> Executed {
         let delivered = match tokio::time::timeout(PATIENCE, self.deliver(Arc::clone(&batch), true)).await {
             Ok(Ok(delivered)) => delivered,
             Ok(Err(Stopped)) => return Err(DeadLetterError::Stopping),
@@ -89,19 +90,19 @@ impl Inserter {
 }
 
 /// The rows of a dead letter as an insert batch; `None` when this program does not know their columns.
-fn batch_of(file: &DeadLetterFile) -> Option<InsertBatch> {
+fn batch_of(file: &DeadLetterFile, rows: &[Vec<u8>]) -> Option<InsertBatch> {
     let table = Table::ALL.into_iter().find(|table| table.name() == file.table)?;
     record::columns(table, file.schema_version).filter(|known| file.columns == **known)?;
     let mut hasher = blake3::Hasher::new_derive_key("tamga store 1: a dead letter once more");
     hasher.update(file.token.as_bytes());
-    for row in &file.rows {
-        hasher.update(&(row.index as u64).to_le_bytes()).update(&(row.bytes.len() as u64).to_le_bytes());
-        hasher.update(&row.bytes);
+    let rows = || file.rows.iter().map(|row| row.index as u64).zip(rows.iter().map(Vec::as_slice));
+    for (index, bytes) in rows() {
+        hasher.update(&index.to_le_bytes()).update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
     }
     let hash = hasher.finalize();
     let token = hash.to_hex()[..32].to_owned();
     // The file does not say which of its rows came by one stream, so each row has a batch value of its own.
-    let rows = file.rows.iter().map(|row| (batch_value(&hash, row.index as u64), row.bytes.as_slice()));
+    let rows = rows().map(|(index, bytes)| (batch_value(&hash, index), bytes));
     let partition = Partition { table, day: file.day, until: file.until };
     InsertBatch::of_rows((partition, file.schema_version), token, 0, rows)
 }

@@ -11,8 +11,9 @@ use tamga::clock::Clock;
 use tamga::event::Tally;
 use tamga::privacy::pseudonymous::PseudonymousBeacon;
 use tamga::record::{self, SCHEMA_VERSION};
+use tamga::secret::Secret;
 use tamga::spool::{self, DeliveryLimits, Frame, Options, Reader, StreamKey, Writer};
-use tamga::store::{Limits, ShipStatus, Shipper, Store, VAULT};
+use tamga::store::{DeadLetters, Limits, ShipStatus, Shipper, Store, VAULT};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -31,9 +32,15 @@ pub(crate) fn today() -> Date {
     "2026-11-22".parse().unwrap()
 }
 
+/// The key of the spool.
+pub(crate) const KEY: [u8; 32] = [7; 32];
+
+pub(crate) fn keys() -> spool::Keys {
+    spool::Keys::new(Secret::new(KEY), [])
+}
+
 pub(crate) fn open(folder: &Path) -> (Writer, Reader) {
-    let keys = spool::Keys::new(tamga::secret::Secret::new([7; 32]), []);
-    let options = Options { segment_bytes: 64 << 10, ..Options::new(64 << 20, SCHEMA_VERSION, keys) };
+    let options = Options { segment_bytes: 64 << 10, ..Options::new(64 << 20, SCHEMA_VERSION, keys()) };
     let begun = Instant::now();
     loop {
         // A thread of a killed spool may hold the lock for a moment.
@@ -106,8 +113,8 @@ impl Ship {
         });
         let stop = CancellationToken::new();
         let limits = DeliveryLimits { max_rows: 40, ..DeliveryLimits::default() };
-        let shipper =
-            Shipper::new(store, "node", clock(), &folder.join("dead-letters"), news, stop.clone()).with_limits(limits);
+        let dead_letters = DeadLetters::new(&folder.join("dead-letters"), reader.keys());
+        let shipper = Shipper::new(store, "node", clock(), dead_letters, news, stop.clone()).with_limits(limits);
         Self { status: shipper.status(), task: runtime.spawn(shipper.run(reader)), stop, runtime: Some(runtime) }
     }
 
