@@ -43,7 +43,7 @@ def ask(question, rows=10):
     answer = client.query(sql, parameters=period)
     print(f"\n{sql.splitlines()[0][3:]}")
     table = [answer.column_names, *answer.result_rows[:rows]]
-    # NULL is a number that is not shown, because few visitors stand behind it: not 0.
+    # NULL is a number that is not published, such as the visitors of (other): not 0.
     cells = [["–" if value is None else str(value) for value in row] for row in table]
     widths = [max(map(len, column)) for column in zip(*cells)]
     for row in cells:
@@ -53,7 +53,8 @@ def ask(question, rows=10):
 
 # %% [markdown]
 # ## First: can the numbers be trusted?
-# `complete` is false where a node was left behind; `folded_percent` is how much of the views is in `(other)`.
+# `complete` is false where a node was left behind; `folded_percent` is how much of the views is in `(other)`, `cut_percent`
+# how much was not counted because one visitor did it often, `sigma` the standard deviation of every number's noise.
 
 # %%
 ask("data-quality")
@@ -90,7 +91,7 @@ ask("errors")
 # %% [markdown]
 # ## A question that is not in the list
 # Any SQL that reads. Here: how much of each day's views do the pages show that are large enough to be shown?
-# What is missing to 100 %, or above it, is noise: 61 views a row at most, 0 on average.
+# Each number has noise, 0 on average; `sigma` in `publications` is its standard deviation.
 
 # %%
 own = client.query(

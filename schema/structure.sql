@@ -180,7 +180,7 @@ CREATE TABLE tamga_stats.attributes
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `attribute` LowCardinality(String) COMMENT 'Name of the attribute: provider, time_zone, languages …',
     `value` LowCardinality(String) COMMENT 'Value of the attribute, or why it is absent (unsupported, blocked, timeout, error), or (other). A visitor has several values of a list (languages, fonts, plugins)',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; NULL where all but a few have the value'
+    `visitors` Int64 COMMENT 'Confirmed visitors, with noise twice as wide as sigma'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -196,8 +196,8 @@ CREATE TABLE tamga_stats.automation
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `reason` LowCardinality(String) COMMENT '`bot:` and the class of a declared bot; the sign of automation of a suspect; `detector:` and what a browser reported about itself; or (other)',
-    `count` UInt64 COMMENT 'Events; for detectors, the number of reports',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for declared bots, which are not distinguished'
+    `count` Int64 COMMENT 'Events, 100 of a visitor at most; for detectors, the number of reports. With noise ten times as wide as sigma, of declared bots three times',
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for declared bots, which are not distinguished, and for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -214,11 +214,11 @@ CREATE TABLE tamga_stats.campaigns
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `source` LowCardinality(String) COMMENT 'Declared campaign source or registrable domain; empty if there is none; or (other)',
     `medium` LowCardinality(String) COMMENT 'Declared medium; empty if there is none; or (other)',
-    `campaign` LowCardinality(String) COMMENT 'Declared campaign; empty if there is none. (other) has the campaigns that are too small; all campaigns if it is the only row of its source and medium',
-    `visits` UInt64 COMMENT 'Visits',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
-    `bounces` Nullable(UInt64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
-    `goals` Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name. NULL is suppressed; a missing name was not declared'
+    `campaign` LowCardinality(String) COMMENT 'Declared campaign; empty if there is none. (other) is the rest of its source and medium',
+    `visits` Int64 COMMENT 'Visits',
+    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
+    `bounces` Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
+    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -234,9 +234,9 @@ CREATE TABLE tamga_stats.clients
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `browser` LowCardinality(String) COMMENT 'Browser family, or (other)',
-    `major` LowCardinality(String) COMMENT 'Major version; empty if unknown. (other) has the versions that are too small; all versions if it is the only row of its browser',
-    `visitors` UInt64 COMMENT 'Confirmed visitors, each once',
-    `visits` Nullable(UInt64) COMMENT 'Visits'
+    `major` LowCardinality(String) COMMENT 'Major version; empty if unknown. (other) is the rest of its browser',
+    `visitors` Int64 COMMENT 'Confirmed visitors, each once',
+    `visits` Int64 COMMENT 'Visits'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -252,9 +252,9 @@ CREATE TABLE tamga_stats.devices
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `device` LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other, or (other)',
-    `os` LowCardinality(String) COMMENT 'Operating system family. (other) has the systems that are too small; all systems if it is the only row of its device',
-    `visitors` UInt64 COMMENT 'Confirmed visitors, each once',
-    `visits` Nullable(UInt64) COMMENT 'Visits'
+    `os` LowCardinality(String) COMMENT 'Operating system family. (other) is the rest of its device',
+    `visitors` Int64 COMMENT 'Confirmed visitors, each once',
+    `visits` Int64 COMMENT 'Visits'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -270,11 +270,11 @@ CREATE TABLE tamga_stats.entries
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `channel` LowCardinality(String) COMMENT 'How visits began: direct, search, social …, or (other)',
-    `source` LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none. (other) has the sources that are too small; all sources if it is the only row of its channel',
-    `visits` UInt64 COMMENT 'Visits',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
-    `bounces` Nullable(UInt64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
-    `goals` Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name. NULL is suppressed; a missing name was not declared'
+    `source` LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none. (other) is the rest of its channel',
+    `visits` Int64 COMMENT 'Visits',
+    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
+    `bounces` Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
+    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -290,10 +290,10 @@ CREATE TABLE tamga_stats.errors
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `template` LowCardinality(String) COMMENT 'Message as a template, or (other)',
-    `browser` LowCardinality(String) COMMENT 'Browser family. (other) has the families that are too small; all families if it is the only row of its template',
-    `count` UInt64 COMMENT 'Number of events',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors',
-    `networks` Nullable(UInt64) COMMENT 'Network classes with this error, of 256; NULL for (other)'
+    `browser` LowCardinality(String) COMMENT 'Browser family. (other) is the rest of its template',
+    `count` Int64 COMMENT 'Number of events',
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors',
+    `networks` Nullable(Int64) COMMENT 'Network classes with this error, of 256; NULL for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -309,8 +309,8 @@ CREATE TABLE tamga_stats.events
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `name` LowCardinality(String) COMMENT 'Declared name of the event, or (other)',
-    `count` UInt64 COMMENT 'Number of events',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    `count` Int64 COMMENT 'Number of events',
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -326,8 +326,8 @@ CREATE TABLE tamga_stats.exits
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `domain` LowCardinality(String) COMMENT 'Registrable domain of the outbound links, or (other)',
-    `clicks` UInt64 COMMENT 'Followed outbound links',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    `clicks` Int64 COMMENT 'Followed outbound links',
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -345,8 +345,8 @@ CREATE TABLE tamga_stats.experiments
     `experiment` LowCardinality(String) COMMENT 'Name of the event that has the variant',
     `goal` LowCardinality(String) COMMENT 'Declared name of the goal',
     `variant` LowCardinality(String) COMMENT 'Variant; empty for visits outside of the experiment; or (other)',
-    `visits` UInt64 COMMENT 'Visits',
-    `converted` Nullable(UInt64) COMMENT 'Visits that reached the goal'
+    `visits` Int64 COMMENT 'Visits',
+    `converted` Int64 COMMENT 'Visits that reached the goal'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -364,7 +364,7 @@ CREATE TABLE tamga_stats.funnels
     `funnel` LowCardinality(String) COMMENT 'Declared name of the funnel',
     `step` UInt8 COMMENT 'Number of the step, from 1',
     `name` LowCardinality(String) COMMENT 'The step: a path or the name of an event',
-    `visits` UInt64 COMMENT 'Visits that took this step and all steps before it. A step is left out if only a few visits are between it and its neighbour'
+    `visits` Int64 COMMENT 'Visits that took this step and all steps before it. Every step is published'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -380,8 +380,8 @@ CREATE TABLE tamga_stats.hours
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `hour` LowCardinality(String) COMMENT 'Hour of the day, by the site\'s time zone, 00 to 23, or (other)',
-    `views` UInt64 COMMENT 'Page views',
-    `visits` Nullable(UInt64) COMMENT 'Visits that began in this hour'
+    `views` Int64 COMMENT 'Page views, with noise three times as wide as sigma',
+    `visits` Int64 COMMENT 'Visits that began in this hour'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -399,10 +399,10 @@ CREATE TABLE tamga_stats.landings
     `channel` LowCardinality(String) COMMENT 'How visits began, or (other)',
     `source` LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none; or (other)',
     `path` LowCardinality(String) COMMENT 'First path of the visit as a template, or (other)',
-    `visits` UInt64 COMMENT 'Visits',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
-    `bounces` Nullable(UInt64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
-    `goals` Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name. NULL is suppressed; a missing name was not declared'
+    `visits` Int64 COMMENT 'Visits',
+    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
+    `bounces` Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
+    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -418,10 +418,10 @@ CREATE TABLE tamga_stats.pages
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `path` LowCardinality(String) COMMENT 'Path as a template, or (other)',
-    `views` UInt64 COMMENT 'Page views',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors of the page; NULL for (other), whose pages may share visitors',
-    `entries` Nullable(UInt64) COMMENT 'Visits that began on this page',
-    `last_pages` Nullable(UInt64) COMMENT 'Visits that began in the window and whose last view in it was this page'
+    `views` Int64 COMMENT 'Page views',
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors of the page; NULL for (other), whose pages may share visitors',
+    `entries` Int64 COMMENT 'Visits that began on this page',
+    `last_pages` Int64 COMMENT 'Visits that began in the window and whose last view in it was this page'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -439,9 +439,9 @@ CREATE TABLE tamga_stats.pairs
     `first_dimension` LowCardinality(String) COMMENT 'Name of the first dimension',
     `second_dimension` LowCardinality(String) COMMENT 'Name of the second dimension',
     `first` LowCardinality(String) COMMENT 'Value of the first dimension, or (other)',
-    `second` LowCardinality(String) COMMENT 'Value of the second dimension. (other) has the values that are too small; all values if it is the only row of its first value',
-    `visits` UInt64 COMMENT 'Visits',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    `second` LowCardinality(String) COMMENT 'Value of the second dimension. (other) is the rest of its first value',
+    `visits` Int64 COMMENT 'Visits',
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -457,9 +457,9 @@ CREATE TABLE tamga_stats.places
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `country` LowCardinality(String) COMMENT 'Country, ISO 3166-1 alpha-2; empty if unknown; or (other)',
-    `region` LowCardinality(String) COMMENT 'Region; empty if unknown. (other) has the regions that are too small; all regions if it is the only row of its country',
-    `visitors` UInt64 COMMENT 'Confirmed visitors, each once, by their first place in the window',
-    `visits` Nullable(UInt64) COMMENT 'Visits'
+    `region` LowCardinality(String) COMMENT 'Region; empty if unknown. (other) is the rest of its country',
+    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by their first place in the window',
+    `visits` Int64 COMMENT 'Visits'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -476,9 +476,12 @@ CREATE TABLE tamga_stats.publications
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `published_at` DateTime('UTC') COMMENT 'When the window was published',
     `complete` Bool COMMENT 'true if all nodes had emptied their spools past the end of the window, and the vault still had its rows',
-    `events` UInt64 COMMENT 'Events in the window, with noise, a multiple of 5; 0 if the site had too few visitors for any table',
+    `events` Int64 COMMENT 'Events in the window, 100 of a visitor at most, with noise ten times as wide as sigma; 0 if the site had too few visitors for any table',
     `folded_share` Float32 COMMENT 'Share of page views in (other) of `pages`, computed from the published numbers, to two digits; 1 if no page is published',
-    `late` UInt64 COMMENT 'Late events: they belong to earlier windows, arrived after those were published, and are in no table. With noise, a multiple of 5; 0 below 50'
+    `late` Int64 COMMENT 'Late events: they belong to earlier windows, arrived after those were published, and are in no table. With noise three times as wide as sigma; 0 where they are few',
+    `sigma` UInt32 COMMENT 'Standard deviation of the noise of every number of the window, except where docs/publishing.md names a wider one',
+    `cut_share` Map(LowCardinality(String), Float32) COMMENT 'Share of what was counted that the bounds cut off: of views, of visits, and of the cells of some tables; from numbers with noise, to two digits',
+    `first_declared` Array(String) COMMENT 'Goals, funnels, experiments and pairs that no window before had'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -494,7 +497,7 @@ CREATE TABLE tamga_stats.quality
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `outcome` LowCardinality(String) COMMENT 'Outcome of an event: accepted, or why it was dropped or rejected',
-    `count` UInt64 COMMENT 'Number of events; at least 50'
+    `count` Int64 COMMENT 'Number of events, with noise three times as wide as sigma. An outcome with fewer than 50 has no row'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -510,7 +513,7 @@ CREATE TABLE tamga_stats.recency
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `absence` LowCardinality(String) COMMENT 'Days since the day of the previous visit, in buckets; never; or (other)',
-    `visitors` UInt64 COMMENT 'Confirmed visitors whose first beacon of the day arrived in this window'
+    `visitors` Int64 COMMENT 'Confirmed visitors whose first beacon of the day arrived in this window'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -526,7 +529,7 @@ CREATE TABLE tamga_stats.retention
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `cohort` LowCardinality(String) COMMENT 'Weeks since the week of the first visit, in buckets, or (other)',
-    `visitors` UInt64 COMMENT 'Confirmed visitors'
+    `visitors` Int64 COMMENT 'Confirmed visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -555,8 +558,8 @@ CREATE TABLE tamga_stats.searches
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `term` LowCardinality(String) COMMENT 'Search term as a template, or (other)',
-    `count` UInt64 COMMENT 'Number of events',
-    `visitors` Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    `count` Int64 COMMENT 'Number of events',
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -571,14 +574,14 @@ CREATE TABLE tamga_stats.site
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
-    `views` Nullable(UInt64) COMMENT 'Page views',
-    `visits` Nullable(UInt64) COMMENT 'Visits',
-    `visitors` UInt64 COMMENT 'Confirmed visitors',
-    `new_day` Nullable(UInt64) COMMENT 'Visitors who are confirmed for the first time of the day in this window. Add up the windows of a day for its visitors',
-    `new_week` Nullable(UInt64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors',
-    `new_month` Nullable(UInt64) COMMENT 'The same for the month: add up the windows of a month for its visitors',
-    `new_ever` Nullable(UInt64) COMMENT 'Visitors with their first visit ever, as far as cookies remember',
-    `count_only_views` Nullable(UInt64) COMMENT 'Views of browsers that asked not to be measured (count only); NULL below 50'
+    `views` Nullable(Int64) COMMENT 'Page views',
+    `visits` Nullable(Int64) COMMENT 'Visits',
+    `visitors` Int64 COMMENT 'Confirmed visitors',
+    `new_day` Nullable(Int64) COMMENT 'Visitors who are confirmed for the first time of the day in this window. Add up the windows of a day for its visitors',
+    `new_week` Nullable(Int64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors',
+    `new_month` Nullable(Int64) COMMENT 'The same for the month: add up the windows of a month for its visitors',
+    `new_ever` Nullable(Int64) COMMENT 'Visitors with their first visit ever, as far as cookies remember',
+    `count_only_views` Nullable(Int64) COMMENT 'Views of browsers that asked not to be measured (count only); NULL below some 50 to 94 at the usual level'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -594,8 +597,8 @@ CREATE TABLE tamga_stats.transitions
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `from_path` LowCardinality(String) COMMENT 'Path as a template, or (other)',
-    `to_path` LowCardinality(String) COMMENT 'Path that was opened next. (other) has the paths that are too small; all paths if it is the only row of its from_path',
-    `visits` UInt64 COMMENT 'Visits in which to_path was opened from from_path'
+    `to_path` LowCardinality(String) COMMENT 'Path that was opened next; (other) beside (other) only',
+    `visits` Int64 COMMENT 'Visits in which to_path was opened from from_path'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -611,8 +614,8 @@ CREATE TABLE tamga_stats.visits
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `pages` LowCardinality(String) COMMENT 'Page views of the visit in buckets, or (other)',
-    `duration` LowCardinality(String) COMMENT 'Time from the first beacon of the visit to the last, in seconds, as the lower bound of a bucket. (other) has the durations that are too small; all durations if it is the only row of its pages',
-    `visits` UInt64 COMMENT 'Visits that began in the window'
+    `duration` LowCardinality(String) COMMENT 'Time from the first beacon of the visit to the last, in seconds, as the lower bound of a bucket. (other) is the rest of its pages',
+    `visits` Int64 COMMENT 'Visits that began in the window'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)

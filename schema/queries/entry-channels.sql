@@ -1,6 +1,5 @@
 -- Through which channels do visits begin, and how many are bounces?
-SELECT channel, sum(e.visits) AS visits, sumIf(e.bounces, isNotNull(e.bounces)) AS bounces,
-       round(100 * bounces / sumIf(e.visits, isNotNull(e.bounces)), 1) AS bounce_percent
+SELECT channel, sum(e.visits) AS visits, sum(e.bounces) AS bounces, round(100 * bounces / visits, 1) AS bounce_percent
 FROM entries AS e
 WHERE site = {site:String}
   AND window_start >= toDateTime({from:Date}, {zone:String})

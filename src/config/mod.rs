@@ -189,6 +189,10 @@ pub struct Site {
     /// windows show fewer rows.
     #[serde(default = "Site::default_publish_every")]
     pub publish_every: String,
+    /// How much noise published numbers have: `strict`, `standard` or `internal`. Default `standard`: what one visit adds is
+    /// hidden, and a site of 500 visits a day is still shown. `docs/publishing.md` compares them.
+    #[serde(default)]
+    pub protection: Protection,
     /// How visitors are distinguished. Default `cookie`: the identifier changes every day.
     #[serde(default)]
     pub identity: Identification,
@@ -202,6 +206,19 @@ pub struct Site {
     pub drop_suspects: Vec<String>,
     /// The version of the site's policy, `[a-z0-9_.-]{1,64}`; consent is counted by it. Default none: it is not counted.
     pub policy_version: Option<String>,
+}
+
+/// How much noise a site's published numbers have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protection {
+    /// For numbers that the public sees.
+    Strict,
+    /// For numbers that many people see.
+    #[default]
+    Standard,
+    /// For numbers that few people see.
+    Internal,
 }
 
 /// How the visitors of a site are distinguished.

@@ -3,13 +3,12 @@
 
 use serde_json::Value;
 
-use super::cells::{Cell, CellsByPlace, MeasureKind, Table};
-use super::model::{PublishedSite, Row};
-use super::noise::NoiseSource;
-use super::queries;
+use super::cells::{Cell, CellsByPlace, Measure, Rest, Table};
+use super::model::PublishedSite;
+use super::noise::EVENTS_WIDE;
+use super::queries::{self, Candidates};
+use super::rollup_list::{OF_VISITS, TIMES_MAX};
 use super::rollups::{PAIR_COLUMNS, pair};
-use super::rules;
-use super::separate_tables::to_rows;
 use crate::items::Items;
 
 /// A table that is counted from one attribute.
@@ -20,11 +19,11 @@ pub(super) struct ApartTable {
     attribute: String,
     /// The query for its cells, without conditions.
     sql: String,
-    columns: &'static [&'static str],
+    pub(super) columns: &'static [&'static str],
     /// Columns with the same value in each row.
-    fixed: Vec<(&'static str, Value)>,
+    pub(super) fixed: Vec<(&'static str, Value)>,
     /// Its shape, for the rules.
-    table: Table,
+    pub(super) table: Table,
     /// Its measures' places among those of the query.
     takes: Vec<usize>,
 }
@@ -37,7 +36,8 @@ struct Entry {
     places: &'static str,
     columns: &'static [&'static str],
     overlapping: bool,
-    measures: &'static [(&'static str, MeasureKind, usize)],
+    cells: u32,
+    measures: fn() -> [(Measure, usize); 2],
     listed: fn(&Items) -> bool,
 }
 
@@ -45,6 +45,9 @@ struct Entry {
 const VISITORS: usize = 0;
 const TIMES: usize = 1;
 const BEGUN: usize = 2;
+
+/// Visits of one visitor that are counted with one value. A later visit has a pseudonym of its own, so nothing enforces this.
+const LATER_VISITS: u32 = 3;
 
 /// A table of a property of which each visitor has one value: that of the visit that began, if there are two.
 const fn of_visitor(
@@ -59,7 +62,13 @@ const fn of_visitor(
         places: "[((argMax((toString(value), toString(detail)), (value != '', step)) AS best).1, best.2, max(step))]",
         columns,
         overlapping: false,
-        measures: &[("visitors", MeasureKind::Whole, VISITORS), ("visits", MeasureKind::Part { of: None }, BEGUN)],
+        cells: 1,
+        measures: || {
+            [
+                (Measure::new("visitors", Rest::Of("visitors"), 1), VISITORS),
+                (Measure::new("visits", OF_VISITS, LATER_VISITS), BEGUN),
+            ]
+        },
         listed,
     }
 }
@@ -71,7 +80,14 @@ const TABLES: [Entry; 5] = [
         places: "groupArrayIf(200)((toString(value), '', step), step > 0)",
         columns: &["hour"],
         overlapping: true,
-        measures: &[("views", MeasureKind::Whole, TIMES), ("visits", MeasureKind::Part { of: Some(0) }, BEGUN)],
+        cells: 24,
+        // The views come from a tally, in which nobody knows how many are of one visitor.
+        measures: || {
+            [
+                (Measure::new("views", Rest::Of("views"), TIMES_MAX).wide(EVENTS_WIDE), TIMES),
+                (Measure::new("visits", OF_VISITS, 1), BEGUN),
+            ]
+        },
         listed: |items| items.pages,
     },
     of_visitor("places", "place", &["country", "region"], |items| items.country || items.region),
@@ -80,12 +96,17 @@ const TABLES: [Entry; 5] = [
     Entry {
         into: "searches",
         attribute: "search",
-        places: "groupArrayIf(200)((if(value IN (SELECT value FROM attributes WHERE {within} AND attribute = 'search' \
-                 GROUP BY value HAVING count() >= 10 ORDER BY count() DESC, value LIMIT 3000), toString(value), '(other)'), \
+        places: "groupArrayIf(200)((if(toUInt32(cityHash64(toString(value))) IN [{hashes of search}], toString(value), '(other)'), \
                  '', step), value != '')",
         columns: &["term"],
         overlapping: true,
-        measures: &[("count", MeasureKind::Whole, TIMES), ("visitors", MeasureKind::Audience, VISITORS)],
+        cells: 10,
+        measures: || {
+            [
+                (Measure::new("count", Rest::Own(3), TIMES_MAX), TIMES),
+                (Measure::new("visitors", Rest::Unpublished, 1), VISITORS),
+            ]
+        },
         listed: |items| items.search,
     },
 ];
@@ -106,7 +127,7 @@ impl ApartTable {
     }
 
     fn listed(entry: &Entry) -> Self {
-        let measures = entry.measures.iter().map(|(name, kind, _)| ((*name).to_owned(), *kind)).collect();
+        let (measures, takes): (Vec<_>, Vec<_>) = (entry.measures)().into_iter().unzip();
         Self {
             into: entry.into,
             attribute: entry.attribute.to_owned(),
@@ -115,23 +136,23 @@ impl ApartTable {
             fixed: Vec::new(),
             table: Table {
                 name: entry.into.to_owned(),
-                levels: entry.columns.len(),
+                dimensions: entry.columns.iter().map(|name| (*name).to_owned()).collect(),
                 measures,
                 overlapping: entry.overlapping,
+                cells: entry.cells,
             },
-            takes: entry.measures.iter().map(|(.., take)| *take).collect(),
+            takes,
         }
     }
 
     fn pair([first, second]: &[String; 2]) -> Self {
-        let value = |dimension: &str, column: &str| {
+        let attribute = format!("pair {first} {second}");
+        let value = |dimension: &str, column: &str, at: u8| {
             if !INVENTED.contains(&dimension) {
                 return format!("toString({column})");
             }
-            format!(
-                "if({column} IN (SELECT {column} FROM attributes WHERE {{within}} AND attribute = '{{attribute}}' GROUP BY {column} \
-                 HAVING count() >= 10 ORDER BY count() DESC, {column} LIMIT 3000), toString({column}), '(other)')"
-            )
+            let hashes = format!("{{hashes of {attribute} {at}}}");
+            format!("if(toUInt32(cityHash64(toString({column}))) IN [{hashes}], toString({column}), '(other)')")
         };
         let grows =
             [(first, "value"), (second, "detail")].into_iter().find(|(name, _)| GROWING.contains(&name.as_str()));
@@ -139,11 +160,13 @@ impl ApartTable {
         let (table, fixed) = pair(first, second);
         Self {
             into: "pairs",
-            attribute: format!("pair {first} {second}"),
             sql: include_str!("sql/pairs.sql")
-                .replace("{first}", &value(first, "value"))
-                .replace("{second}", &value(second, "detail"))
-                .replace("{rank}", &rank),
+                .replace("{whole_cells}", include_str!("sql/whole_cells.sql").trim())
+                .replace("{first}", &value(first, "value", 1))
+                .replace("{second}", &value(second, "detail", 2))
+                .replace("{rank}", &rank)
+                .replace("{most}", &TIMES_MAX.to_string()),
+            attribute,
             columns: &PAIR_COLUMNS,
             fixed,
             table,
@@ -152,8 +175,8 @@ impl ApartTable {
     }
 
     /// The query for its cells, which is run per slice.
-    pub(super) fn cells_query(&self) -> String {
-        queries::complete(&self.sql.replace("{attribute}", &self.attribute))
+    pub(super) fn cells_query(&self, candidates: &Candidates) -> String {
+        queries::complete(&candidates.fill_in(self.sql.replace("{attribute}", &self.attribute)))
     }
 
     /// The query for the number of its rows in the vault.
@@ -163,26 +186,16 @@ impl ApartTable {
         sql.replace("{within}", queries::WITHIN.trim())
     }
 
-    /// Its rows. `visitors` is the number of the site's confirmed visitors; `opening` has the columns of every row.
-    pub(super) fn rows(
-        &self,
-        noise_source: &NoiseSource,
-        visitors: u64,
-        cells: CellsByPlace,
-        views_of_hour: impl Fn(&str) -> u64,
-        opening: &Row,
-    ) -> Vec<Row> {
+    /// Its cells, as the rules read them.
+    pub(super) fn cells(&self, cells: CellsByPlace, views_of_hour: impl Fn(&str) -> u64) -> Vec<Cell> {
         let cell = |cell: Cell| {
-            let mut cell = cell.with(&self.takes).at(self.table.levels);
+            let mut cell = cell.with(&self.takes).at(self.table.dimensions.len());
             if self.into == "hours" {
                 // The rows say how many visits there were. The views of an hour are in a tally.
-                cell.amounts[0] = views_of_hour(&cell.dimensions[0]);
+                (cell.amounts[0], cell.cut) = (views_of_hour(&cell.dimensions[0]), 0);
             }
             cell
         };
-        let cells = cells.into_cells().map(cell).collect();
-        let mut opening = opening.clone();
-        opening.extend(self.fixed.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        to_rows(self.columns, &self.table, rules::publishable(&self.table, noise_source, visitors, cells), &opening)
+        cells.into_cells().map(cell).collect()
     }
 }

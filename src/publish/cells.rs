@@ -1,4 +1,4 @@
-//! Cells and tables: the exact counts that the publishing rules read, and the rows that they return.
+//! Cells and tables: the bounded counts that the publishing rules read, and the rows that they return.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -6,55 +6,73 @@ use std::collections::btree_map::Entry;
 use serde::{Deserialize, Serialize};
 
 use super::crowd::Crowd;
-use super::noise::{Noise, NoiseSource};
 
-/// The name of folded cells.
-pub(super) const OTHER: &str = "(other)";
+/// The name of everything that has no name of its own.
+pub const OTHER: &str = "(other)";
 
-/// How a measure relates to its cell.
+/// What `(other)` of a whole table has of a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MeasureKind {
-    /// Counts what all visitors of the cell did.
-    Whole,
-    /// Counts what some visitors of the cell did. They are a crowd by themselves.
-    Part {
-        /// The measure, in the same unit, from which a reader can subtract this one; `None` if there is none.
-        of: Option<usize>,
-    },
-    /// Counts visitors who may be in several cells. It is suppressed in folded cells, and where nearly everybody is in the cell.
-    Audience,
+pub enum Rest {
+    /// The rest of a total of the site.
+    Of(&'static str),
+    /// The rest of a total of visits that is published once, whichever tables it is the total of.
+    OwnOfVisits,
+    /// The rest of the measure's own total, whose noise is so many times wider.
+    Own(u32),
+    /// Nothing, because a visitor may be in several cells.
+    Unpublished,
+}
+
+/// A number of every cell of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// The column.
+    pub name: String,
+    /// What is counted, for the noise: equal definitions have equal keys, whatever their names.
+    pub key: String,
+    pub rest: Rest,
+    /// By how much one visitor-day changes the number of a cell at most.
+    pub bound: u32,
+    /// How many times wider than usual its noise is.
+    pub wide: u32,
+}
+
+impl Measure {
+    pub(super) fn new(name: &str, rest: Rest, bound: u32) -> Self {
+        Self { name: name.to_owned(), key: name.to_owned(), rest, bound, wide: 1 }
+    }
+
+    pub(super) fn wide(self, wide: u32) -> Self {
+        Self { wide, ..self }
+    }
 }
 
 /// The shape of one table.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// Its name. The offsets of its cells are derived from it.
+    /// Its name. The noise of its cells is derived from it.
     pub name: String,
-    /// How many dimensions it has, one or two; values of the second lie within one value of the first.
-    pub levels: usize,
+    /// The names of its dimensions, one or two; values of the second lie within one value of the first.
+    pub dimensions: Vec<String>,
     /// Its measures, in the order of [`Cell::amounts`].
-    pub measures: Vec<(String, MeasureKind)>,
+    pub measures: Vec<Measure>,
     /// Whether one visitor may be in several cells.
     pub overlapping: bool,
+    /// How many cells a visitor-day enters at most.
+    pub cells: u32,
 }
 
-/// The exact counts of one cell. They never leave the publisher's memory.
+/// The bounded counts of one cell. They never leave the publisher's memory.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Cell {
     /// One value per dimension.
     pub dimensions: Vec<String>,
-    /// Confirmed visitors; cells are ordered by it.
-    pub visitors: u64,
     /// The confirmed visitors by network class.
     pub crowd: Crowd,
     pub amounts: Vec<u64>,
-    /// For each measure that is a part: the visitors in the part.
-    pub parts: Vec<Crowd>,
-    /// For each measure that is a part: the visitors in the rest.
-    pub rests: Vec<Crowd>,
-    /// How many other cells were folded into this one.
-    #[serde(skip)]
-    pub folded: u32,
+    /// What the bounds cut from it; counted within bounds, too.
+    #[serde(default)]
+    pub cut: u64,
 }
 
 /// The cells of a source by their dimensions.
@@ -66,72 +84,35 @@ pub(super) struct CellsByPlace(BTreeMap<Vec<String>, Cell>);
 pub struct PublishedRow {
     /// One value per dimension.
     pub dimensions: Vec<String>,
-    /// The measures, with noise and rounded; `None` if suppressed.
-    pub measures: Vec<Option<u64>>,
-}
-
-impl Table {
-    /// The measure that has the cell's own offset alone: the number of its visitors, or else the first measure.
-    fn people(&self) -> usize {
-        let counts =
-            |(name, kind): &(String, MeasureKind)| name == "visitors" && !matches!(kind, MeasureKind::Part { .. });
-        self.measures.iter().position(counts).unwrap_or(0)
-    }
-
-    /// The noise of one measure of a cell.
-    pub(super) fn noise(&self, noise_source: &NoiseSource, cell: &Cell, measure: usize) -> Noise {
-        let noise = noise_source.cell_noise(&self.name, cell.place());
-        if measure == self.people() {
-            return noise;
-        }
-        noise.and(noise_source.extra_noise(&self.name, &self.measures[measure].0, cell.place()))
-    }
+    /// The measures, with noise; `None` where `(other)` has none.
+    pub measures: Vec<Option<i64>>,
 }
 
 impl Cell {
-    /// Adds another cell to this one.
-    pub(super) fn merge(&mut self, other: Self, overlapping: bool) {
-        let join = |own: &mut Crowd, other: &Crowd| if overlapping { own.cover(other) } else { own.add(other) };
-        join(&mut self.crowd, &other.crowd);
-        self.visitors = self.visitors.saturating_add(other.visitors);
-        self.folded = self.folded.saturating_add(other.folded).saturating_add(1);
-        for (own, other) in self.amounts.iter_mut().zip(other.amounts) {
-            *own = own.saturating_add(other);
+    /// Adds another cell to this one. Cells of a table in which a visitor may be in several ones share visitors.
+    pub(super) fn merge(&mut self, other: &Self, overlapping: bool) {
+        if overlapping {
+            self.crowd.cover(&other.crowd)
+        } else {
+            self.crowd.add(&other.crowd)
         }
-        for (own, other) in self.parts.iter_mut().zip(&other.parts) {
-            join(own, other);
+        self.cut = self.cut.saturating_add(other.cut);
+        for (own, other) in self.amounts.iter_mut().zip(&other.amounts) {
+            *own = own.saturating_add(*other);
         }
-        for (own, other) in self.rests.iter_mut().zip(&other.rests) {
-            join(own, other);
-        }
-    }
-
-    pub(super) fn place(&self) -> impl Iterator<Item = &str> {
-        self.dimensions.iter().map(String::as_str)
     }
 
     /// The cell with these of its measures. A cell of the wrong shape stays as it is; the rules leave it out.
     pub(super) fn with(&self, measures: &[usize]) -> Self {
-        let well_formed = [self.parts.len(), self.rests.len()] == [self.amounts.len(); 2]
-            && measures.iter().all(|measure| *measure < self.amounts.len());
-        if !well_formed {
+        if measures.iter().any(|measure| *measure >= self.amounts.len()) {
             return self.clone();
         }
-        Self {
-            amounts: measures.iter().map(|&at| self.amounts[at]).collect(),
-            parts: measures.iter().map(|&at| self.parts[at].clone()).collect(),
-            rests: measures.iter().map(|&at| self.rests[at].clone()).collect(),
-            dimensions: self.dimensions.clone(),
-            crowd: self.crowd.clone(),
-            ..*self
-        }
+        Self { amounts: measures.iter().map(|&at| self.amounts[at]).collect(), ..self.clone() }
     }
 
     /// The cell with one more measure.
     pub(super) fn and(mut self, amount: u64) -> Self {
         self.amounts.push(amount);
-        self.parts.push(Default::default());
-        self.rests.push(Default::default());
         self
     }
 
@@ -149,10 +130,7 @@ impl CellsByPlace {
             Entry::Vacant(entry) => {
                 entry.insert(cell);
             }
-            Entry::Occupied(mut entry) => {
-                entry.get_mut().merge(cell, false);
-                entry.get_mut().folded = 0;
-            }
+            Entry::Occupied(mut entry) => entry.get_mut().merge(&cell, false),
         }
     }
 

@@ -8,17 +8,15 @@
 //! the next run finds the plan and continues. A table is written only while the store has no row of that site and window. So
 //! only one process may publish a site at a time: set `[publish] enabled` on one node alone.
 //!
-//! [`rules`] is the centre and is pure. k-anonymity is in [`noise`] (threshold and noise), [`fold`] and
-//! [`suppression`]. Not promised: that a window waits for another node that was silent for longer than the node timeout. The
+//! [`rules`] is the centre and is pure. Its noise comes from [`noise`] and [`gaussian`]. Not promised: that a window waits for another node that was silent for longer than the node timeout. The
 //! rows of such a node are counted as late and are published nowhere.
 
 mod apart_tables;
-mod cells;
+pub mod cells;
 pub mod crowd;
 mod error;
 pub mod files;
-mod fold;
-mod funnel;
+pub mod gaussian;
 mod leases;
 mod model;
 pub mod noise;
@@ -32,7 +30,6 @@ mod rollups;
 pub mod rules;
 mod separate_tables;
 mod snapshot;
-mod suppression;
 mod tables;
 mod tallies;
 pub mod total;

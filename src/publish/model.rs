@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::error::PublishError;
-use crate::config::{Config, Identification, Site};
+use crate::config::{Config, Identification, Protection, Site};
 use crate::items::Items;
 use crate::window::{Schedule, Window};
 
@@ -20,6 +20,8 @@ pub struct PublishedSite {
     pub schedule: Schedule,
     /// The items that its policy lists.
     pub items: Items,
+    /// How much noise its numbers have.
+    pub protection: Protection,
     /// How its visitors are distinguished.
     pub identity: Identification,
     /// Declared goals by name: a path or the name of an event.
@@ -47,6 +49,7 @@ impl PublishedSite {
             time_zone: site.time_zone.clone(),
             schedule: Schedule::new(&site.time_zone, minutes).map_err(|error| wrong(error.to_string()))?,
             items: Items::of(site.profile.as_deref(), site.items.as_deref()).map_err(wrong)?,
+            protection: site.protection,
             identity: site.identity,
             goals: site.goals.clone(),
             funnels: site.funnels.clone(),
@@ -58,6 +61,14 @@ impl PublishedSite {
     /// All sites of a configuration.
     pub fn all(config: &Config) -> Result<Vec<Self>, PublishError> {
         config.sites.iter().map(Self::new).collect()
+    }
+
+    /// What the site declares, a line each. A new line is a new look at the visitors.
+    pub(super) fn declarations(&self) -> impl Iterator<Item = String> {
+        let goals = self.goals.iter().map(|(name, what)| format!("goal {name}: {what}"));
+        let funnels = self.funnels.iter().map(|(name, steps)| format!("funnel {name}: {}", steps.join(", ")));
+        let experiments = self.experiments.iter().map(|name| format!("experiment {name}"));
+        goals.chain(funnels).chain(experiments).chain(self.pairs.iter().map(|pair| format!("pair {}", pair.join(", "))))
     }
 
     /// The columns that every row of a window begins with. Times are seconds since 1970, which the engine accepts.

@@ -4,21 +4,33 @@
 //! The rows of a plan may be published. The file also holds exact numbers of events, for [`Counted`], and only this account
 //! can read it. Computing a plan writes to neither store.
 
-use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::cells::{Cell, OTHER, PublishedRow};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::apart_tables::ApartTable;
+use super::cells::{Cell, OTHER, PublishedRow, Table};
 use super::crowd::{NETWORK_CAP, NETWORK_CAP_WEEK};
 use super::error::PublishError;
 use super::model::{PublishedSite, Row};
 use super::noise::NoiseSource;
-use super::rollups::{Rollup, Rollups};
+use super::queries;
+use super::rollups::Rollups;
+use super::rules::{self, Totals};
+use super::separate_tables::{SEPARATE_TABLES, Separate, to_rows};
 use super::tables::Tables;
 use super::tallies::Tallies;
 use super::total::{self, FIRST_VISIT_FLAGS, FlagPattern, Periods, Total};
 use super::window_reader::WindowReader;
-use super::{funnel, queries, rules};
 use crate::config::Identification;
 use crate::window::Window;
+
+/// Tables in which a visitor-day adds to many cells: for them the ledger says which share the bounds cut off.
+pub(super) const CUT_TABLES: [&str; 7] =
+    ["pages", "transitions", "exits", "events", "searches", "errors", "automation"];
+/// How many times wider the noise of what is cut off is: it may be much of one visitor-day.
+pub(super) const CUT_WIDE: u32 = 10;
 
 /// What is published of a window.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -32,6 +44,8 @@ pub struct Plan {
     /// The exact views, visits and confirmed visitors, for comparison only; they stay in memory.
     #[serde(skip)]
     pub exact_totals: [u64; 3],
+    /// Declarations that no window before had.
+    pub first_declared: Vec<String>,
 }
 
 /// How many events the published windows had, so that events that arrive later are noticed. Exact, in a file.
@@ -39,6 +53,9 @@ pub struct Plan {
 pub struct Counted {
     /// Start, end and events of windows whose rows may still be in the vault.
     pub windows: Vec<(i64, i64, u64)>,
+    /// What the site has declared so far.
+    #[serde(default)]
+    pub declarations: BTreeSet<String>,
 }
 
 /// Days after which the vault has no row any more; the vault's DDL has the same number.
@@ -72,61 +89,166 @@ pub async fn compute<V: Tables>(
     let reader = WindowReader { vault, site, window, split_shift: input.split_shift };
     let tallies = Tallies::read(&reader).await?;
     let cap = if site.schedule.is_weekly() { NETWORK_CAP_WEEK } else { NETWORK_CAP };
-    let noise_source = NoiseSource::new(input.seed, cap).keys_lost(tallies.keys_lost());
+    let noise_source = NoiseSource::new(input.seed, site.protection, cap).keys_lost(tallies.keys_lost());
 
     let events = count_events(vault, site, window, input.counted).await?;
     let mut patterns: Vec<FlagPattern> = Vec::new();
     reader.query_slices(&queries::TOTAL, events.scanned, |pattern| patterns.push(pattern)).await?;
+    let of_all = |at: usize| total::sum(&patterns, |pattern| pattern.amounts[at]);
+    let exact_totals = [of_all(0), of_all(1), total::sum(&patterns, |pattern| pattern.visitors)];
 
-    let of_all = |at: usize| patterns.iter().map(|pattern| pattern.amounts[at]).sum();
-    let visitors = total::visitors(&patterns);
-    let exact_totals = [of_all(0), of_all(1), visitors];
-    let mut plan = Plan { counted: events.counted, exact_totals, ..Plan::default() };
-    let mut folded_share = if events.here > 0 && site.items.pages { 1.0 } else { 0.0 };
+    let mut counted = events.counted;
+    let declarations: BTreeSet<String> = site.declarations().collect();
+    let first_declared: Vec<String> = declarations.difference(&counted.declarations).cloned().collect();
+    counted.declarations.extend(declarations);
+
     let total = total_of(&noise_source, site, window, &patterns, tallies.of("count_only"));
+    let mut writer = Writer::new(&noise_source, site, window);
     if let Some(total) = &total {
-        plan.add("site", vec![total_row(site.row(window), total)]);
+        writer.add("site", vec![total_row(site.row(window), total)]);
         if site.identity != Identification::None {
-            let rollups = Rollups::of(site);
-            let sources = reader.cells(&rollups, events.scanned).await?;
-            for rollup in &rollups.tables {
-                let cells = rollup.cells(sources.get(&rollup.source));
-                if rollup.steps.is_empty() {
-                    let rows = rules::publishable(&rollup.table, &noise_source, visitors, cells);
-                    if rollup.into == "pages" {
-                        folded_share = share_of_other(&rows);
-                    }
-                    plan.add(rollup.into, rows.into_iter().map(|row| rollup.row(site.row(window), row)).collect());
-                } else {
-                    plan.add(rollup.into, funnel_rows(&noise_source, rollup, &site.row(window), &cells));
-                }
+            for (at, name) in ["views", "visits"].into_iter().enumerate() {
+                writer.note_cut(name, total::sum(&patterns, |pattern| pattern.cuts[at]), of_all(at));
             }
-            let views_of_hour = |hour: &str| tallies.of(&format!("views:{hour}"));
-            for (table, rows) in reader.apart_tables(&noise_source, visitors, views_of_hour).await? {
-                plan.add(table, rows);
-            }
-            for (table, rows) in reader.separate_tables(&noise_source, visitors).await? {
-                plan.add(table, rows);
-            }
+            writer.tables(&reader, total, &tallies, events.scanned).await?;
         }
         for (table, rows) in tallies.rows(&noise_source, site, window) {
-            plan.add(table, rows);
+            writer.add(table, rows);
         }
     }
 
-    let here = noise_source.round(events.here, noise_source.total_noise(["ledger", "events"]));
-    let late = total::events(&noise_source, "late", events.late).unwrap_or(0);
-    plan.ledger = site.row(window);
-    plan.ledger.insert("complete".into(), input.complete.into());
-    plan.ledger.insert("events".into(), if total.is_some() { here } else { 0 }.into());
-    plan.ledger.insert("folded_share".into(), folded_share.into());
-    plan.ledger.insert("late".into(), late.into());
-    Ok(plan)
+    let here = noise_source.noisy(of_all(2), "ledger", &[], "events", total::EVENTS_WIDE);
+    let is_shared = total.is_some();
+    let mut ledger = site.row(window);
+    ledger.extend([
+        ("complete".to_owned(), input.complete.into()),
+        ("events".to_owned(), if is_shared { here } else { 0 }.into()),
+        (
+            "folded_share".to_owned(),
+            writer.folded_share.unwrap_or(if events.here > 0 && site.items.pages { 1.0 } else { 0.0 }).into(),
+        ),
+        ("late".to_owned(), noise_source.events("late", events.late).unwrap_or(0).into()),
+        ("sigma".to_owned(), noise_source.sigma().into()),
+        ("cut_share".to_owned(), json!(writer.cut_shares())),
+        ("first_declared".to_owned(), json!(first_declared)),
+    ]);
+    Ok(Plan { tables: writer.tables, ledger, counted, exact_totals, first_declared })
 }
 
-fn funnel_rows(noise_source: &NoiseSource, rollup: &Rollup, opening: &Row, cells: &[Cell]) -> Vec<Row> {
-    let steps = funnel::publishable_steps(&rollup.table, noise_source, rollup.steps.len(), cells);
-    steps.into_iter().map(|step| rollup.step(opening.clone(), step)).collect()
+/// Collects the rows of a window.
+struct Writer<'a> {
+    noise_source: &'a NoiseSource,
+    opening: Row,
+    site: &'a PublishedSite,
+    tables: Vec<(String, Vec<Row>)>,
+    totals: Totals,
+    /// By what is counted: what the bounds cut off, and what they left.
+    cuts: BTreeMap<&'static str, (u64, u64)>,
+    folded_share: Option<f64>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(noise_source: &'a NoiseSource, site: &'a PublishedSite, window: &Window) -> Self {
+        let (tables, totals, cuts) = Default::default();
+        Self { noise_source, opening: site.row(window), site, tables, totals, cuts, folded_share: None }
+    }
+
+    /// Adds the rows of all tables of a site that distinguishes its visitors. `scanned` is the number of rows of events.
+    async fn tables<V: Tables>(
+        &mut self,
+        reader: &WindowReader<'_, V>,
+        total: &Total,
+        tallies: &Tallies,
+        scanned: u64,
+    ) -> Result<(), PublishError> {
+        for (name, noisy) in [("views", total.views), ("visits", total.visits), ("visitors", Some(total.visitors))] {
+            noisy.into_iter().for_each(|noisy| self.totals.insert(name, noisy));
+        }
+        let candidates = reader.candidates(self.noise_source).await?;
+        let rollups = Rollups::of(self.site);
+        let sources = reader.cells(&rollups, &candidates, scanned).await?;
+        for rollup in &rollups.tables {
+            let cells = rollup.cells(sources.get(&rollup.source));
+            let rows = if rollup.steps.is_empty() {
+                let rows = self.publishable(rollup.into, &rollup.table, cells);
+                rows.into_iter().map(|row| rollup.row(self.opening.clone(), row)).collect()
+            } else {
+                rollup.steps(self.noise_source, &self.opening, &cells)
+            };
+            self.add(rollup.into, rows);
+        }
+        for apart in ApartTable::all(self.site) {
+            let cells = reader.cells_of(&apart.count_query(), &apart.cells_query(&candidates)).await?;
+            let cells = apart.cells(cells, |hour| tallies.of(&format!("views:{hour}")));
+            self.add_cells(apart.into, &apart.table, apart.columns, &apart.fixed, cells);
+        }
+        let mut separate: Vec<(&'static str, Separate)> = Vec::new();
+        for table in SEPARATE_TABLES.iter().filter(|table| (table.listed)(&self.site.items)) {
+            let cells = reader.cells_of(&table.count_query(), &table.cells_query(&candidates)).await?;
+            for of in table.tables(cells) {
+                // Suspects and detectors are one table with one `(other)`.
+                match separate.iter_mut().find(|(_, known)| known.table.name == of.table.name) {
+                    Some((_, known)) => known.cells.extend(of.cells),
+                    None => separate.push((table.into, of)),
+                }
+            }
+        }
+        for (into, Separate { table, columns, fixed, cells }) in separate {
+            self.add_cells(into, &table, columns, &fixed, cells);
+        }
+        Ok(())
+    }
+
+    fn publishable(&mut self, into: &'static str, table: &Table, cells: Vec<Cell>) -> Vec<PublishedRow> {
+        let cut = cells.iter().map(|cell| cell.cut).sum();
+        self.note_cut(into, cut, cells.iter().filter_map(|cell| cell.amounts.first()).sum());
+        let rows = rules::publishable(table, self.noise_source, &mut self.totals, cells);
+        if into == "pages" {
+            self.folded_share = Some(share_of_other(&rows));
+        }
+        rows
+    }
+
+    fn add_cells(
+        &mut self,
+        into: &'static str,
+        table: &Table,
+        columns: &[&str],
+        fixed: &[(&'static str, Value)],
+        cells: Vec<Cell>,
+    ) {
+        let rows = self.publishable(into, table, cells);
+        let mut opening = self.opening.clone();
+        opening.extend(fixed.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        self.add(into, to_rows(columns, table, rows, &opening));
+    }
+
+    /// Adds rows to a table. They may come from several places, but they are written in one insert.
+    fn add(&mut self, table: &str, rows: Vec<Row>) {
+        if rows.is_empty() {
+            return;
+        }
+        match self.tables.iter_mut().find(|(name, _)| name == table) {
+            Some((_, all)) => all.extend(rows),
+            None => self.tables.push((table.to_owned(), rows)),
+        }
+    }
+
+    fn note_cut(&mut self, of: &'static str, cut: u64, left: u64) {
+        let sums = self.cuts.entry(of).or_default();
+        *sums = (sums.0 + cut, sums.1 + left);
+    }
+
+    /// The share that the bounds cut off, with noise, to two digits.
+    fn cut_shares(&self) -> BTreeMap<&'static str, f64> {
+        let is_published = |of: &&str| ["views", "visits"].contains(of) || CUT_TABLES.contains(of);
+        let share = |(of, (cut, left)): (&&'static str, &(u64, u64))| {
+            let [cut, left] = [(*cut, "cut"), (*left, "left")]
+                .map(|(number, what)| self.noise_source.noisy(number, "cut", &[("of", of)], what, CUT_WIDE).max(0));
+            (*of, if cut + left == 0 { 0.0 } else { (cut as f64 / (cut + left) as f64 * 100.0).round() / 100.0 })
+        };
+        self.cuts.iter().filter(|(of, _)| is_published(of)).map(share).collect()
+    }
 }
 
 /// What is published of the site's total; `None` if nothing of the window is published.
@@ -158,23 +280,17 @@ fn total_row(mut row: Row, total: &Total) -> Row {
     row
 }
 
-impl Plan {
-    /// Adds rows to a table. They may come from several places, but they are written in one insert.
-    fn add(&mut self, table: &str, rows: Vec<Row>) {
-        if rows.is_empty() {
-            return;
-        }
-        match self.tables.iter_mut().find(|(name, _)| name == table) {
-            Some((_, all)) => all.extend(rows),
-            None => self.tables.push((table.to_owned(), rows)),
-        }
-    }
-}
-
 /// The plan of a window whose rows the vault has dropped: the ledger says that it is over and incomplete.
 pub fn too_old(site: &PublishedSite, window: &Window, counted: &Counted) -> Plan {
     let mut ledger = site.row(window);
-    for (name, value) in [("events", 0.into()), ("folded_share", 0.0.into()), ("late", 0.into())] {
+    for (name, value) in [
+        ("events", 0.into()),
+        ("folded_share", 0.0.into()),
+        ("late", 0.into()),
+        ("sigma", site.protection.sigma().into()),
+        ("cut_share", json!({})),
+        ("first_declared", json!([])),
+    ] {
         ledger.insert(name.to_owned(), value);
     }
     ledger.insert("complete".into(), false.into());
@@ -219,13 +335,14 @@ async fn count_events<V: Tables>(
     }
     let here = between(start, end);
     windows.push((start, end, here));
-    Ok(Events { here, scanned: between(day_start, end), late, counted: Counted { windows } })
+    let declarations = counted.declarations.clone();
+    Ok(Events { here, scanned: between(day_start, end), late, counted: Counted { windows, declarations } })
 }
 
 /// The share of views in `(other)`, computed from the published numbers, to two digits.
 fn share_of_other(rows: &[PublishedRow]) -> f64 {
-    let views = |row: &PublishedRow| row.measures.first().copied().flatten().unwrap_or(0);
-    let all: u64 = rows.iter().map(views).sum();
-    let other: u64 = rows.iter().filter(|row| row.dimensions == [OTHER]).map(views).sum();
+    let views = |row: &PublishedRow| row.measures.first().copied().flatten().unwrap_or(0).max(0);
+    let all: i64 = rows.iter().map(views).sum();
+    let other: i64 = rows.iter().filter(|row| row.dimensions == [OTHER]).map(views).sum();
     if all == 0 { 1.0 } else { (other as f64 / all as f64 * 100.0).round() / 100.0 }
 }

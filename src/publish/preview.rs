@@ -50,7 +50,7 @@ pub struct Preview {
     /// Windows of which something is published, and all windows.
     pub windows: (u32, u32),
     /// By table: the sum of the rows that are not `(other)`, and the exact total.
-    pub tables: BTreeMap<&'static str, (u64, u64)>,
+    pub tables: BTreeMap<&'static str, (i64, u64)>,
 }
 
 impl Preview {
@@ -63,15 +63,15 @@ impl Preview {
             sums.1 += plan.exact_totals[of];
             let rows = plan.tables.iter().filter(|(name, _)| name == table).flat_map(|(_, rows)| rows);
             let named = rows.filter(|row| !row.values().any(|value| value == OTHER));
-            sums.0 += named.filter_map(|row| row.get(measure)?.as_u64()).sum::<u64>();
+            sums.0 += named.filter_map(|row| row.get(measure)?.as_i64()).sum::<i64>();
         }
     }
 
     /// The share of a table in rows that are not `(other)`, in percent.
     pub fn percent(&self, table: &str) -> u64 {
         match self.tables.get(table) {
-            // Each number is rounded by itself, so many small ones may add up to slightly more than the total.
-            Some((named, all)) if *all > 0 => (named * 100 / all).min(100),
+            // Each number has its own noise, so they may add up to more than the total, or to less than nothing.
+            Some((named, all)) if *all > 0 => (u64::try_from(*named).unwrap_or(0) * 100 / all).min(100),
             _ => 0,
         }
     }

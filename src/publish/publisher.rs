@@ -57,8 +57,8 @@ pub enum Progress {
     UpToDate,
 }
 
-/// Called with the site and the window of each publication.
-type Listener = Box<dyn Fn(&str, &Window) + Send + Sync>;
+/// Called with the site and the window of each publication, and with what was declared for it for the first time.
+type Listener = Box<dyn Fn(&str, &Window, &[String]) + Send + Sync>;
 
 /// Publishes the windows of sites. Only one process may publish a site.
 pub struct Publisher<V, S> {
@@ -123,13 +123,13 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             tidied: BTreeSet::new(),
             failing: BTreeMap::new(),
             split_shift: BTreeMap::new(),
-            on_publication: Box::new(|_, _| ()),
+            on_publication: Box::new(|_, _, _| ()),
         })
     }
 
-    /// Calls a function with the site and the window of every publication, for the audit log.
+    /// Calls a function with every publication, for the audit log.
     #[must_use]
-    pub fn on_publication(mut self, listener: impl Fn(&str, &Window) + Send + Sync + 'static) -> Self {
+    pub fn on_publication(mut self, listener: impl Fn(&str, &Window, &[String]) + Send + Sync + 'static) -> Self {
         self.on_publication = Box::new(listener);
         self
     }
@@ -166,7 +166,6 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                         let site = &self.sites[index].domain;
                         self.failing.remove(site);
                         tracing::info!(site, start = %window.start, end = %window.end, "published a window");
-                        (self.on_publication)(site, &window);
                     }
                     Ok(Progress::Waiting(_) | Progress::UpToDate) => break,
                     Err(error) => {
@@ -206,6 +205,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         }
         self.write(&site, &window, &plan).await?;
         self.forget(&site, window.start.as_second()).await?;
+        (self.on_publication)(&site.domain, &window, &plan.first_declared);
         self.files.remove(&path)?;
         Ok(Progress::Published(window))
     }

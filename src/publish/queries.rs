@@ -6,15 +6,14 @@
 //!
 //! A slice is a range of pseudonyms, and rows are sorted by pseudonym. So the slice bounds the memory, not the traffic; and no
 //! visitor is in two slices, so their cells can be added up. Dimensions with values that anyone can invent are bounded before
-//! ([`FREQUENT_VALUES`]).
+//! ([`CANDIDATES`]).
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::cells::MeasureKind;
-use super::rollup_list::{By, Contribution};
+use super::rollup_list::{By, Contribution, TIMES_MAX, contribution};
 use super::rollups::Rollups;
 use crate::window::Window;
 
@@ -38,46 +37,121 @@ const OF_DAY: &str = include_str!("sql/of_day.sql");
 /// The site's total.
 pub(super) static TOTAL: LazyLock<String> = LazyLock::new(|| complete(include_str!("sql/total.sql")));
 
-/// The frequent values of unbounded dimensions, as hashes. All other values are folded.
-pub(super) static FREQUENT_VALUES: LazyLock<String> =
-    LazyLock::new(|| complete(include_str!("sql/frequent_values.sql")));
+/// How many names of a dimension may have a cell.
+pub(super) const CANDIDATES_MAX: usize = 3_000;
 
-/// A row of [`FREQUENT_VALUES`].
+/// The queries for the candidates of unbounded dimensions. The dimensions of attributes are their names; of a pair, with ` 1` and
+/// ` 2` for its two values.
+pub(super) static CANDIDATES: LazyLock<[String; 4]> = LazyLock::new(|| {
+    let query = |from: &str, by: &str, only: &str, names: &str| {
+        let sql = include_str!("sql/candidates.sql").replace("{from}", from).replace("{by}", by);
+        let sql = complete(&sql.replace("{only}", only).replace("{names}", &with_hashes(names)));
+        sql + ", optimize_aggregation_in_order = 1"
+    };
+    [
+        query(
+            "events",
+            "site",
+            "suspect = ''",
+            "multiIf(type = 'view', arrayConcat([('paths', #(path))], \
+             if(step = 1, [('origins', #(entry_channel, entry_source)), ('landings', #(entry_channel, entry_source, path))], []), \
+             if(previous_path != '', [('moves', #(previous_path, path))], [])), type = 'exit', [('exits', #(exit_domain))], [])",
+        ),
+        query(
+            "attributes",
+            "site, attribute",
+            "attribute NOT IN ('place', 'client', 'device', 'hour')",
+            "if(startsWith(attribute, 'pair '), [(concat(attribute, ' 1'), #(value)), (concat(attribute, ' 2'), #(detail))], \
+             [(toString(attribute), #(value))])",
+        ),
+        query("errors", "site, template", "true", "[('errors', #(template))]"),
+        query("signals", "site, signal", "signal = 'canvas'", "[('digests', toUInt32(cityHash64(digest)))]"),
+    ]
+});
+
+/// Writes `#(a, b)` as the hash of two columns, as the query for cells has it.
+fn with_hashes(names: &str) -> String {
+    let mut sql = String::new();
+    for (at, part) in names.split("#(").enumerate() {
+        let (columns, rest) = if at == 0 { ("", part) } else { part.split_once(')').unwrap_or((part, "")) };
+        let texts: Vec<_> = columns.split(", ").map(|column| format!("toString({column})")).collect();
+        sql += &match (at, &texts[..]) {
+            (0, _) => String::new(),
+            (_, [one]) => format!("toUInt32(cityHash64({one}))"),
+            _ => format!("toUInt32(cityHash64(concat({})))", texts.join(", '\\x1f', ")),
+        };
+        sql += rest;
+    }
+    sql
+}
+
+/// A row of [`CANDIDATES`].
 #[derive(Deserialize)]
-pub(super) struct FrequentValues {
-    dimension: String,
-    hashes: Vec<u32>,
+pub(super) struct NamesOf {
+    pub(super) dimension: String,
+    pub(super) hashes: Vec<u32>,
+    pub(super) crowds: Vec<u64>,
+}
+
+impl NamesOf {
+    /// The list of hashes that its names are in. All attributes of devices share one.
+    pub(super) fn list(&self) -> &str {
+        let has_own = |name: &str| {
+            ["origins", "landings", "paths", "moves", "exits", "errors", "digests", "search"].contains(&name)
+                || name.starts_with("pair ")
+        };
+        if has_own(&self.dimension) { &self.dimension } else { "devices" }
+    }
+}
+
+/// The candidates of every dimension, as hashes. All other names are folded.
+#[derive(Default)]
+pub(super) struct Candidates(pub(super) BTreeMap<String, Vec<u32>>);
+
+impl Candidates {
+    /// Fills in the hashes of each dimension that the query names as `{hashes of DIMENSION}`.
+    pub(super) fn fill_in(&self, mut sql: String) -> String {
+        const OPENS: &str = "{hashes of ";
+        while let Some((before, after)) = sql.split_once(OPENS) {
+            let (dimension, after) = after.split_once('}').unwrap_or((after, ""));
+            // A list is never empty, because its type would be unknown.
+            let hashes = self.0.get(dimension).into_iter().flatten().map(|hash| format!(",{hash}"));
+            sql = format!("{before}0{}{after}", hashes.collect::<String>());
+        }
+        sql
+    }
 }
 
 /// The query for the cells of all sources.
-pub(super) fn cells(rollups: &Rollups, frequent: &[FrequentValues]) -> String {
+pub(super) fn cells(rollups: &Rollups, candidates: &Candidates) -> String {
     let measures = 3 + rollups.goals.len();
     let join = |sql: &dyn Fn(usize) -> String| (0..measures).map(sql).collect::<Vec<_>>().join(", ");
-    let is_part = |kind| matches!(kind, MeasureKind::Part { .. });
-    let has_rest = |kind| matches!(kind, MeasureKind::Part { of: Some(_) });
-    let parts = join(&|at| crowd(rollups, at, is_part, &format!("m{at} > 0")));
-    let rests = join(&|at| crowd(rollups, at, has_rest, &format!("m0 > m{at}")));
     let declared: String = rollups.declared.iter().map(|sql| format!(",\n            {sql}")).collect();
     let sql = include_str!("sql/cells.sql")
-        .replace("{by_visit}", &contributions(rollups, |by| by != By::Visitor))
-        .replace("{by_visitor}", &contributions(rollups, |by| by == By::Visitor))
+        .replace("{by_visit}", &contributions(rollups, &[By::Goals, By::Visit]))
+        .replace("{by_views}", &contributions(rollups, &[By::Views]))
+        .replace("{by_visitor}", &contributions(rollups, &[By::Visitor]))
         .replace("{declared}", &declared)
-        .replace("{sums}", &join(&|at| format!("sum(part.{}) AS m{at}", at + 4)))
-        .replace("{amounts}", &join(&|at| format!("sum(m{at})")))
-        .replace("{parts}", &parts)
-        .replace("{rests}", &rests);
-    complete(&with_hashes(sql, frequent))
+        .replace("{sums}", &join(&|at| format!("least(sum(part.{}), {TIMES_MAX}) AS m{at}", at + 4)))
+        .replace("{amounts}", &join(&|at| format!("sum(m{at})")));
+    complete(&candidates.fill_in(sql))
 }
 
-/// The contributions of visits or of visitors to all sources, as SQL.
-fn contributions(rollups: &Rollups, is_wanted: impl Fn(By) -> bool) -> String {
+/// The contributions of visits, views or visitors to all sources, as SQL.
+fn contributions(rollups: &Rollups, wanted: &[By]) -> String {
     let mut all = Vec::new();
     for (source, contributed) in rollups.sources.iter().enumerate() {
-        for (contribution, place) in contributed.iter().filter(|(contribution, _)| is_wanted(contribution.by)) {
+        for (contribution, place) in contributed.iter().filter(|(contribution, _)| wanted.contains(&contribution.by)) {
             all.push(contribution.each.replace("{}", &tuple(source, contribution, place, rollups.goals.len())));
         }
     }
-    if all.is_empty() { "[]".to_owned() } else { all.join(",\n                ") }
+    if all.is_empty() {
+        // An empty list that has the type of the others.
+        let none = contribution(By::Visit, "", ["", ""], ["", "", ""]);
+        let place = [String::new(), String::new()];
+        return format!("arrayPopBack([{}])", tuple(0, &none, &place, rollups.goals.len()));
+    }
+    all.join(",\n                ")
 }
 
 /// A contribution as a tuple: source, dimensions, measures, goals.
@@ -89,30 +163,6 @@ fn tuple(source: usize, contribution: &Contribution, place: &[String; 2], goals:
     let place = place.iter().map(|sql| or(sql, "''"));
     let values: Vec<_> = [source.to_string()].into_iter().chain(place).chain(adds).chain(goals).collect();
     format!("({})", values.join(", "))
-}
-
-/// The crowd of a measure's part or rest, as SQL. It is counted for those sources alone whose tables need it.
-fn crowd(rollups: &Rollups, measure: usize, needs: impl Fn(MeasureKind) -> bool, condition: &str) -> String {
-    let needed_by = rollups.tables.iter().filter(|rollup| {
-        let mut measures = rollup.takes.iter().zip(&rollup.table.measures);
-        measures.any(|(take, (_, kind))| *take == measure + 1 && needs(*kind))
-    });
-    let sources: Vec<_> = needed_by.map(|rollup| rollup.source.to_string()).collect();
-    if sources.is_empty() {
-        return "[]".to_owned();
-    }
-    format!("groupArrayIf(200)(class, counts AND {condition} AND source IN ({}))", sources.join(", "))
-}
-
-fn with_hashes(sql: String, frequent: &[FrequentValues]) -> String {
-    let mut hashes: BTreeMap<&str, Vec<u32>> =
-        ["origins", "landings", "paths", "moves", "exits"].map(|name| (name, vec![0])).into();
-    for row in frequent {
-        hashes.entry(&row.dimension).or_default().extend(&row.hashes);
-    }
-    hashes.iter().fold(sql, |sql, (name, hashes)| {
-        sql.replace(&format!("{{{name}}}"), &hashes.iter().map(u32::to_string).collect::<Vec<_>>().join(","))
-    })
 }
 
 /// The tallies of a window.
@@ -144,7 +194,6 @@ pub(super) fn complete(sql: &str) -> String {
         ("{within}", WITHIN.trim()),
         ("{of_day}", OF_DAY.trim()),
         ("{slice}", include_str!("sql/slice.sql").trim()),
-        ("{whole_cells}", include_str!("sql/whole_cells.sql").trim()),
         ("{class}", &class("day", "network")),
         ("{class_of_visits}", &class("visits.first_day", "first_network")),
     ];

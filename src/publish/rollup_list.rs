@@ -1,7 +1,7 @@
 //! The list of tables that are counted from events: what each visit and each visitor contributes to which cell. A new table is a
 //! new entry. [`super::rollups`] adds what a site declares.
 
-use super::cells::MeasureKind;
+use super::cells::Rest;
 use crate::items::Items;
 
 /// What a visit or a visitor contributes to a source of cells, as SQL.
@@ -19,9 +19,12 @@ pub(super) struct Contribution {
 /// Who contributes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
-    /// A visit, with the declared goals that it reached.
+    /// A visit that began in the window, with the declared goals that it reached. Three of a visitor do.
     Goals,
+    /// The same without goals.
     Visit,
+    /// Each view or event of a visit.
+    Views,
     Visitor,
 }
 
@@ -33,7 +36,11 @@ const THIRD: usize = 3;
 /// The first of the query's measures of goals.
 pub(super) const GOALS: usize = 4;
 
-const VIEWS: &str = "arrayMap((view, at) -> {}, views, arrayEnumerate(views))";
+/// No number of a cell grows by more for one visitor-day; `sql/cells.sql` has the same number.
+pub(super) const TIMES_MAX: u32 = 3;
+/// So many visits of a visitor-day are counted; `sql/cells.sql` has the same number.
+pub(super) const VISITS_MAX: u32 = 3;
+
 pub(super) const BEGUN: &str = "if(began, [{}], [])";
 const HOME: &str = "if(began_visits > 0, [{}], [])";
 
@@ -46,41 +53,48 @@ pub(super) const fn contribution(
     Contribution { by, each, place, adds }
 }
 
+/// A measure of a table of the list: column, what `(other)` has, bound, and its place among the query's measures.
+type ListedMeasure = (&'static str, Rest, u32, usize);
+
 /// A table of the list.
 pub(super) struct Entry {
     pub(super) into: &'static str,
     pub(super) columns: &'static [&'static str],
+    pub(super) dimensions: &'static [&'static str],
     pub(super) overlapping: bool,
-    pub(super) measures: &'static [(&'static str, MeasureKind, usize)],
+    /// How many cells a visitor-day enters at most.
+    pub(super) cells: u32,
+    pub(super) measures: &'static [ListedMeasure],
     pub(super) contributions: &'static [Contribution],
     pub(super) listed: fn(&Items) -> bool,
 }
 
-pub(super) const OF_FIRST: MeasureKind = MeasureKind::Part { of: Some(0) };
-const UNRELATED: MeasureKind = MeasureKind::Part { of: None };
+pub(super) const OF_VISITS: Rest = Rest::Of("visits");
 /// Visits by how they began.
-const CONVERSION: &[(&str, MeasureKind, usize)] =
-    &[("visits", MeasureKind::Whole, FIRST), ("visitors", UNRELATED, SECOND), ("bounces", OF_FIRST, THIRD)];
-const VISITORS_ONLY: &[(&str, MeasureKind, usize)] = &[("visitors", MeasureKind::Whole, VISITORS)];
-const COUNTED: &[(&str, MeasureKind, usize)] =
-    &[("count", MeasureKind::Whole, FIRST), ("visitors", MeasureKind::Audience, VISITORS)];
-const VISITS: &[(&str, MeasureKind, usize)] = &[("visits", MeasureKind::Whole, FIRST)];
+const CONVERSION: &[ListedMeasure] = &[
+    ("visits", OF_VISITS, VISITS_MAX, FIRST),
+    ("visitors", Rest::OwnOfVisits, 1, SECOND),
+    ("bounces", Rest::OwnOfVisits, VISITS_MAX, THIRD),
+];
+const VISITORS_ONLY: &[ListedMeasure] = &[("visitors", Rest::Own(1), 1, VISITORS)];
 
 pub(super) const TABLES: &[Entry] = &[
     Entry {
         into: "pages",
         columns: &["path"],
+        dimensions: &["path"],
         overlapping: true,
+        cells: 30,
         measures: &[
-            ("views", MeasureKind::Whole, FIRST),
-            ("visitors", MeasureKind::Audience, VISITORS),
-            ("entries", OF_FIRST, SECOND),
-            ("last_pages", OF_FIRST, THIRD),
+            ("views", Rest::Of("views"), TIMES_MAX, FIRST),
+            ("visitors", Rest::Unpublished, 1, VISITORS),
+            ("entries", OF_VISITS, TIMES_MAX, SECOND),
+            ("last_pages", OF_VISITS, TIMES_MAX, THIRD),
         ],
         contributions: &[contribution(
-            By::Visit,
-            VIEWS,
-            ["if(toUInt32(cityHash64(view.2)) IN [{paths}], view.2, '(other)')", ""],
+            By::Views,
+            "arrayMap((view, at) -> {}, views, arrayEnumerate(views))",
+            ["if(toUInt32(cityHash64(view.2)) IN [{hashes of paths}], view.2, '(other)')", ""],
             ["1", "at = 1 AND began", "began AND at = viewed"],
         )],
         listed: |items| items.pages,
@@ -88,15 +102,16 @@ pub(super) const TABLES: &[Entry] = &[
     Entry {
         into: "transitions",
         columns: &["from_path", "to_path"],
+        dimensions: &["move"],
         overlapping: true,
-        measures: VISITS,
+        cells: 30,
+        // A visitor-day has up to thirty moves, so their total needs wide noise.
+        measures: &[("visits", Rest::Own(10), TIMES_MAX, FIRST)],
         contributions: &[contribution(
-            By::Visit,
-            "arrayMap(move -> {}, arrayDistinct(arrayMap(view -> multiIf(\
-             toUInt32(cityHash64(concat(view.3, '\\x1f', view.2))) IN [{moves}], (view.3, view.2), \
-             toUInt32(cityHash64(view.3)) IN [{paths}], (view.3, '(other)'), ('(other)', '(other)')), \
+            By::Views,
+            "arrayMap(move -> {}, arrayDistinct(arrayMap(view -> concat(view.3, '\\x1f', view.2), \
              arrayFilter(view -> view.3 != '', views))))",
-            ["move.1", "move.2"],
+            ["if(toUInt32(cityHash64(move)) IN [{hashes of moves}], move, '(other)')", ""],
             ["1", "", ""],
         )],
         listed: |items| items.movement,
@@ -104,7 +119,9 @@ pub(super) const TABLES: &[Entry] = &[
     Entry {
         into: "entries",
         columns: &["channel", "source"],
+        dimensions: &["channel", "source"],
         overlapping: true,
+        cells: VISITS_MAX + 1,
         measures: CONVERSION,
         contributions: &[
             contribution(By::Goals, BEGUN, ["channel", "source"], ["1", "", "bounced"]),
@@ -115,7 +132,9 @@ pub(super) const TABLES: &[Entry] = &[
     Entry {
         into: "landings",
         columns: &["channel", "source", "path"],
+        dimensions: &["channel and source", "path"],
         overlapping: true,
+        cells: VISITS_MAX + 1,
         measures: CONVERSION,
         contributions: &[
             contribution(By::Goals, BEGUN, ["origin", "landing"], ["1", "", "bounced"]),
@@ -126,7 +145,9 @@ pub(super) const TABLES: &[Entry] = &[
     Entry {
         into: "campaigns",
         columns: &["source", "medium", "campaign"],
+        dimensions: &["source and medium", "campaign"],
         overlapping: true,
+        cells: VISITS_MAX + 1,
         measures: CONVERSION,
         contributions: &[
             contribution(By::Goals, BEGUN, ["campaign.1", "campaign.2"], ["1", "", "bounced"]),
@@ -137,12 +158,14 @@ pub(super) const TABLES: &[Entry] = &[
     Entry {
         into: "exits",
         columns: &["domain"],
+        dimensions: &["domain"],
         overlapping: true,
-        measures: &[("clicks", MeasureKind::Whole, FIRST), ("visitors", MeasureKind::Audience, VISITORS)],
+        cells: 30,
+        measures: &[("clicks", Rest::Own(10), TIMES_MAX, FIRST), ("visitors", Rest::Unpublished, 1, VISITORS)],
         contributions: &[contribution(
-            By::Visit,
+            By::Views,
             "arrayMap(domain -> {}, exits)",
-            ["if(toUInt32(cityHash64(domain)) IN [{exits}], domain, '(other)')", ""],
+            ["if(toUInt32(cityHash64(domain)) IN [{hashes of exits}], domain, '(other)')", ""],
             ["1", "", ""],
         )],
         listed: |items| items.exit,
@@ -150,15 +173,19 @@ pub(super) const TABLES: &[Entry] = &[
     Entry {
         into: "visits",
         columns: &["pages", "duration"],
+        dimensions: &["pages", "duration"],
         overlapping: true,
-        measures: VISITS,
+        cells: VISITS_MAX,
+        measures: &[("visits", OF_VISITS, VISITS_MAX, FIRST)],
         contributions: &[contribution(By::Visit, BEGUN, ["pages", "duration"], ["1", "", ""])],
         listed: |items| items.pages && items.duration,
     },
     Entry {
         into: "recency",
         columns: &["absence"],
+        dimensions: &["absence"],
         overlapping: false,
+        cells: 1,
         measures: VISITORS_ONLY,
         contributions: &[contribution(By::Visitor, "if(longest != '', [{}], [])", ["longest", ""], ["", "", ""])],
         listed: |items| items.identifier,
@@ -166,7 +193,9 @@ pub(super) const TABLES: &[Entry] = &[
     Entry {
         into: "retention",
         columns: &["cohort"],
+        dimensions: &["cohort"],
         overlapping: false,
+        cells: 1,
         measures: VISITORS_ONLY,
         contributions: &[contribution(By::Visitor, "if(since_week != '', [{}], [])", ["since_week", ""], ["", "", ""])],
         listed: |items| items.identifier,
@@ -174,9 +203,11 @@ pub(super) const TABLES: &[Entry] = &[
     Entry {
         into: "events",
         columns: &["name"],
+        dimensions: &["name"],
         overlapping: true,
-        measures: COUNTED,
-        contributions: &[contribution(By::Visit, "arrayMap(name -> {}, names)", ["name", ""], ["1", "", ""])],
+        cells: 30,
+        measures: &[("count", Rest::Own(10), TIMES_MAX, FIRST), ("visitors", Rest::Unpublished, 1, VISITORS)],
+        contributions: &[contribution(By::Views, "arrayMap(name -> {}, names)", ["name", ""], ["1", "", ""])],
         listed: |items| items.events,
     },
 ];
@@ -186,7 +217,7 @@ pub(super) const DIMENSIONS: [(&str, &str); 7] = [
     ("channel", "channel"),
     ("source", "source"),
     ("campaign", "campaign.2"),
-    ("landing", "if(toUInt32(cityHash64(first_path)) IN [{paths}], first_path, '(other)')"),
+    ("landing", "if(toUInt32(cityHash64(first_path)) IN [{hashes of paths}], first_path, '(other)')"),
     ("visit_number", "toString(number)"),
     ("pages", "pages"),
     ("duration", "duration"),

@@ -3,10 +3,12 @@
 
 use serde_json::Value;
 
-use super::cells::{Cell, CellsByPlace, MeasureKind, OTHER, PublishedRow, Table};
-use super::funnel::FunnelStep;
+use super::cells::{Cell, CellsByPlace, Measure, OTHER, PublishedRow, Rest, Table};
 use super::model::{PublishedSite, Row};
-use super::rollup_list::{BEGUN, By, Contribution, DIMENSIONS, FIRST, GOALS, OF_FIRST, TABLES, VISITORS, contribution};
+use super::noise::NoiseSource;
+use super::rollup_list::{
+    BEGUN, By, Contribution, DIMENSIONS, FIRST, GOALS, OF_VISITS, TABLES, VISITORS, VISITS_MAX, contribution,
+};
 
 /// The separator between the values of a dimension that fills several columns. No value contains it.
 const SEPARATOR: char = '\x1f';
@@ -46,7 +48,7 @@ impl Rollup {
     /// The table's cells out of the cells of its source.
     pub(super) fn cells(&self, source: Option<&CellsByPlace>) -> Vec<Cell> {
         let cells = source.into_iter().flat_map(CellsByPlace::iter);
-        cells.map(|cell| cell.with(&self.takes).at(self.table.levels)).collect()
+        cells.map(|cell| cell.with(&self.takes).at(self.table.dimensions.len())).collect()
     }
 
     /// A published cell as a row. `row` has the columns of every row.
@@ -67,7 +69,7 @@ impl Rollup {
             }
         }
         let mut goals = Row::new();
-        for ((name, _), number) in self.table.measures.iter().zip(cell.measures) {
+        for (Measure { name, .. }, number) in self.table.measures.iter().zip(cell.measures) {
             match name.strip_prefix("goal ") {
                 Some(goal) => goals.insert(goal.to_owned(), number.into()),
                 None => row.insert(name.clone(), number.into()),
@@ -79,14 +81,23 @@ impl Rollup {
         row
     }
 
-    /// A step of a funnel as a row.
-    pub(super) fn step(&self, mut row: Row, step: FunnelStep) -> Row {
-        self.insert_fixed(&mut row);
-        row.insert("step".to_owned(), step.number.into());
-        let name = self.steps.get(step.number - 1).cloned().unwrap_or_default();
-        row.insert("name".to_owned(), name.into());
-        row.insert("visits".to_owned(), step.visits.into());
-        row
+    /// A row for each step of a funnel. Its steps are declared, so their names say nothing of visitors, and every step is published. A
+    /// step has the noise of the steps up to it, so that two funnels that begin alike show one number.
+    pub(super) fn steps(&self, noise_source: &NoiseSource, opening: &Row, cells: &[Cell]) -> Vec<Row> {
+        let row = |(at, name): (usize, &String)| {
+            let number = format!("{:02}", at + 1);
+            // A visit took the steps up to that of its cell; three visits of a visitor are in all cells together.
+            let visits = cells.iter().filter(|cell| cell.dimensions[0] >= number).map(|cell| cell.amounts[0]).sum();
+            let taken: Vec<_> = self.steps[..=at].iter().enumerate().map(|(at, step)| (at.to_string(), step)).collect();
+            let place: Vec<_> = taken.iter().map(|(at, step)| (at.as_str(), step.as_str())).collect();
+            let mut row = opening.clone();
+            self.insert_fixed(&mut row);
+            row.insert("step".to_owned(), (at + 1).into());
+            row.insert("name".to_owned(), name.clone().into());
+            row.insert("visits".to_owned(), noise_source.noisy(visits, &self.table.name, &place, "visits", 1).into());
+            row
+        };
+        self.steps.iter().enumerate().map(row).collect()
     }
 
     fn insert_fixed(&self, row: &mut Row) {
@@ -104,15 +115,20 @@ impl Rollups {
         }
         for entry in TABLES.iter().filter(|entry| (entry.listed)(&site.items)) {
             let source = all.source(entry.contributions.iter().map(|known| (*known, known.place.map(str::to_owned))));
-            let mut measures: Vec<(String, MeasureKind)> =
-                entry.measures.iter().map(|(name, kind, _)| ((*name).to_owned(), *kind)).collect();
-            let mut takes: Vec<usize> = entry.measures.iter().map(|(_, _, take)| *take).collect();
+            let measure = |(name, rest, bound, _): &(&str, Rest, u32, usize)| Measure::new(name, *rest, *bound);
+            let mut measures: Vec<Measure> = entry.measures.iter().map(measure).collect();
+            let mut takes: Vec<usize> = entry.measures.iter().map(|(.., take)| *take).collect();
             if entry.contributions.iter().any(|known| known.by == By::Goals) {
-                measures.extend(all.goals.iter().map(|goal| (format!("goal {goal}"), OF_FIRST)));
+                measures.extend(site.goals.iter().map(|(name, what)| goal(&format!("goal {name}"), what)));
                 takes.extend((0..all.goals.len()).map(|goal| GOALS + goal));
             }
-            let levels = if entry.contributions[0].place[1].is_empty() { 1 } else { 2 };
-            let table = Table { name: entry.into.to_owned(), levels, measures, overlapping: entry.overlapping };
+            let table = Table {
+                name: entry.into.to_owned(),
+                dimensions: entry.dimensions.iter().map(|name| (*name).to_owned()).collect(),
+                measures,
+                overlapping: entry.overlapping,
+                cells: entry.cells,
+            };
             let (into, columns) = (entry.into, entry.columns);
             all.tables.push(Rollup { source, table, into, columns, fixed: Vec::new(), takes, steps: Vec::new() });
         }
@@ -139,19 +155,20 @@ impl Rollups {
             self.declared
                 .push(format!("argMinIf(toString(variant), step, name = {of} AND variant != '') AS variant_{at}"));
             let source = self.source_of_visits(By::Goals, [format!("variant_{at}"), String::new()]);
-            for (goal, (goal_name, _)) in site.goals.iter().enumerate() {
+            for (at, (goal_name, what)) in site.goals.iter().enumerate() {
                 self.tables.push(Rollup {
                     source,
                     table: Table {
-                        name: format!("experiments {name} {goal_name}"),
-                        levels: 1,
-                        measures: vec![("visits".to_owned(), MeasureKind::Whole), ("converted".to_owned(), OF_FIRST)],
+                        name: "experiments".to_owned(),
+                        dimensions: vec![name.clone()],
+                        measures: vec![Measure::new("visits", OF_VISITS, VISITS_MAX), goal("converted", what)],
                         overlapping: true,
+                        cells: VISITS_MAX,
                     },
                     into: "experiments",
                     columns: &["variant"],
                     fixed: vec![("experiment", name.clone().into()), ("goal", goal_name.clone().into())],
-                    takes: vec![FIRST, GOALS + goal],
+                    takes: vec![FIRST, GOALS + at],
                     steps: Vec::new(),
                 });
             }
@@ -178,10 +195,11 @@ impl Rollups {
             self.tables.push(Rollup {
                 source,
                 table: Table {
-                    name: format!("funnels {name}"),
-                    levels: 1,
-                    measures: vec![("visits".to_owned(), MeasureKind::Whole)],
+                    name: "funnels".to_owned(),
+                    dimensions: vec!["step".to_owned()],
+                    measures: vec![Measure::new("visits", Rest::Unpublished, VISITS_MAX)],
                     overlapping: true,
+                    cells: 12,
                 },
                 into: "funnels",
                 columns: &[],
@@ -214,13 +232,19 @@ impl Rollups {
     }
 }
 
+/// A number of visits that reached a goal, by what reaches it.
+fn goal(name: &str, what: &str) -> Measure {
+    Measure { key: format!("goal {what}"), ..Measure::new(name, Rest::OwnOfVisits, VISITS_MAX) }
+}
+
 /// The columns of a pair's dimensions.
 pub(super) const PAIR_COLUMNS: [&str; 2] = ["first", "second"];
 
 /// The shape of a declared pair's table, and the columns with the same value in each of its rows.
 pub(super) fn pair(first: &str, second: &str) -> (Table, Vec<(&'static str, Value)>) {
-    let measures = vec![("visits".to_owned(), MeasureKind::Whole), ("visitors".to_owned(), MeasureKind::Audience)];
-    let table = Table { name: format!("pairs {first} {second}"), levels: 2, measures, overlapping: true };
+    let measures = vec![Measure::new("visits", OF_VISITS, VISITS_MAX), Measure::new("visitors", Rest::Unpublished, 1)];
+    let dimensions = vec![first.to_owned(), second.to_owned()];
+    let table = Table { name: "pairs".to_owned(), dimensions, measures, overlapping: true, cells: VISITS_MAX };
     (table, vec![("first_dimension", first.into()), ("second_dimension", second.into())])
 }
 

@@ -1,57 +1,135 @@
-//! The publishing rules: exact cells in, rows out that anyone may see. Pure.
+//! The publishing rules: bounded counts in, rows out that anyone may see. Pure. This is differential privacy with a floor of ten.
 //!
-//! 1. **Threshold** (k-anonymity). Each cell has one secret random offset of 55 values in its window. A cell is published when
-//!    its confirmed visitors ([`super::crowd`]) plus the offset are 64 or more: always from 64 visitors, never below ten.
-//! 2. **Fold** ([`super::fold`]). A smaller cell is added to `(other)` of the same parent, and then the next smallest cells,
-//!    until `(other)` meets the threshold. So at least ten visitors are behind every number that is missing from a sum.
-//! 3. **Suppression** ([`super::suppression`]). A measure that counts part of a cell (entries of a page's views, bounces of
-//!    visits) is published where both the part and the rest meet such a threshold. Elsewhere it is NULL, also where it is 0:
-//!    if zeros were shown, a change from 0 to NULL would reveal one person. Another table gives the sum of the measure, so all
-//!    cells in which it is suppressed must together meet the threshold as well.
-//! 4. **Noise** ([`super::noise`]). The number that counts a cell's visitors gets the same offset, minus its middle, and is
-//!    rounded to a multiple of 5. Every other number gets that offset and one of 65 values for itself. So numbers are right on
-//!    average, and never further off than [`super::noise::Noise::max_error`].
+//! The unit of protection is a visitor-day: a browser's day on a site, since more cannot be distinguished in the vault.
 //!
-//! Why threshold and noise share one offset: adding one visitor, who does everything once, has the same effect as taking the
-//! next offset. So the rows with that visitor and the rows without are distinguished with probability 1 in 55 at most,
-//! whatever the other visitors do. No other cell uses this offset, so nothing is learnt about it elsewhere.
-//! `docs/publishing.md` says what more visitors add, or a visitor who is counted twice or in several tables.
+//! 1. **Bounds.** The queries let a visitor-day change each number by a few at most, and enter a few cells of a table
+//!    (`super::rollup_list`, `super::apart_tables`, `super::separate_tables`). What is cut off is counted (`cut_share`).
+//! 2. **Names.** A cell has a row of its own where its confirmed visitors ([`super::crowd`]) and a secret noise reach a threshold.
+//!    The noise is truncated, so fewer than ten visitors never have one.
+//! 3. **Numbers.** Every number of a row is published with noise of its own, also 0. It is right on average, whatever the truth is.
+//!    So a reader cannot tell 0 from 9, and a difference of two numbers has the noise of both.
+//! 4. **`(other)`** is the published total minus the published rows. It needs no further look at the visitors, and rows add up to the total.
 //!
-//! Not hidden: that a published cell exists, and what follows from large numbers alone. Measures count all views and visits,
-//! also those of unconfirmed browsers; only confirmed visitors count for the threshold.
+//! `docs/publishing.md` adds up what a visitor-day reveals by all numbers that it enters. Not hidden: that a row exists, and what
+//! follows from many windows: each is another look.
 
-use super::cells::{Cell, MeasureKind, PublishedRow, Table};
-use super::noise::{K_MIN, NoiseSource};
-use super::{fold, suppression};
+use std::collections::BTreeMap;
 
-/// The rows of a table that may be published. `visitors` is the number of the site's confirmed visitors in this window.
-///
-/// A cell whose number of dimensions or measures is not the table's is a programming error; it is left out.
-pub fn publishable(table: &Table, noise_source: &NoiseSource, visitors: u64, cells: Vec<Cell>) -> Vec<PublishedRow> {
-    let width = table.measures.len();
-    let well_formed = cells.into_iter().filter(|cell| {
-        cell.dimensions.len() == table.levels && [cell.amounts.len(), cell.parts.len(), cell.rests.len()] == [width; 3]
-    });
-    let cells = fold::fold(table, noise_source, well_formed.collect());
-    let suppressed = suppression::suppressed(table, noise_source, visitors, &cells);
-    let mut rows: Vec<_> = cells
-        .into_iter()
-        .zip(suppressed)
-        .map(|(cell, suppressed)| PublishedRow {
-            measures: (0..width)
-                .zip(suppressed)
-                .map(|(at, suppressed)| (!suppressed).then(|| published_number(table, noise_source, &cell, at)))
-                .collect(),
-            dimensions: cell.dimensions,
-        })
-        .collect();
+use super::cells::{Cell, Measure, OTHER, PublishedRow, Rest, Table};
+use super::noise::{NoiseSource, Place};
+
+/// The totals that are published of a window, by what they count. Each is published once, whatever tables it is the total of.
+#[derive(Default)]
+pub struct Totals(BTreeMap<String, i64>);
+
+impl Totals {
+    /// Notes a total that is published.
+    pub fn insert(&mut self, name: &str, noisy: i64) {
+        self.0.insert(name.to_owned(), noisy);
+    }
+}
+
+/// The rows of a table. A cell whose number of dimensions or measures is not the table's is a programming error; it is left out.
+pub fn publishable(
+    table: &Table,
+    noise_source: &NoiseSource,
+    totals: &mut Totals,
+    cells: Vec<Cell>,
+) -> Vec<PublishedRow> {
+    let shape = (table.dimensions.len(), table.measures.len());
+    let cells = cells.into_iter().filter(|cell| (cell.dimensions.len(), cell.amounts.len()) == shape);
+    let mut parents: BTreeMap<String, Vec<Cell>> = BTreeMap::new();
+    for cell in cells {
+        parents.entry(cell.dimensions[0].clone()).or_default().push(cell);
+    }
+    let mut rows = Vec::new();
+    let (mut named, mut all) = (vec![0i64; table.measures.len()], vec![0u64; table.measures.len()]);
+    for (parent, cells) in parents {
+        cells.iter().for_each(|cell| add(&mut all, &cell.amounts));
+        let Some((noisy, of_parent)) = rows_of(table, noise_source, &parent, cells) else { continue };
+        add(&mut named, &noisy);
+        rows.extend(of_parent);
+    }
+    let mut rest = Vec::new();
+    for (at, noisy) in named.iter().enumerate() {
+        rest.push(total(table, noise_source, totals, at, all[at]).map(|total| total - noisy));
+    }
+    if rest.iter().any(Option::is_some) {
+        rows.push(PublishedRow { dimensions: vec![OTHER.to_owned(); table.dimensions.len()], measures: rest });
+    }
     rows.sort_by(|a, b| a.dimensions.cmp(&b.dimensions));
     rows
 }
 
-/// A number of a published cell. At least [`K_MIN`] visitors are in the cell and each did what a whole measure counts, so such
-/// a measure is not smaller than that and is not published as smaller.
-fn published_number(table: &Table, noise_source: &NoiseSource, cell: &Cell, measure: usize) -> u64 {
-    let number = noise_source.round(cell.amounts[measure], table.noise(noise_source, cell, measure));
-    if table.measures[measure].1 == MeasureKind::Whole { number.max(K_MIN.into()) } else { number }
+/// The rows of one value of the first dimension, and their sum; `None` if that value has no name.
+fn rows_of(
+    table: &Table,
+    noise_source: &NoiseSource,
+    parent: &str,
+    cells: Vec<Cell>,
+) -> Option<(Vec<i64>, Vec<PublishedRow>)> {
+    if parent == OTHER {
+        return None;
+    }
+    let first = table.dimensions[0].as_str();
+    let Some(second) = table.dimensions.get(1) else {
+        let place = [(first, parent)];
+        let cell = cells.first().filter(|cell| noise_source.is_named(&cell.crowd, &table.name, &place))?;
+        let row = row(table, noise_source, cell, &place);
+        return Some((row.measures.iter().map(|noisy| noisy.unwrap_or(0)).collect(), vec![row]));
+    };
+    let is_named = |cell: &&Cell| {
+        cell.dimensions[1] != OTHER
+            && noise_source.is_named(&cell.crowd, &table.name, &[(first, parent), (second, &cell.dimensions[1])])
+    };
+    let named: Vec<_> = cells.iter().filter(is_named).collect();
+    let whole = cells.iter().cloned().reduce(|mut whole, cell| {
+        whole.merge(&cell, table.overlapping);
+        whole
+    })?;
+    // A dimension without a value is distinguished from one with an empty value.
+    let place = [(first, parent), (second, "*")];
+    if named.is_empty() && !noise_source.is_named(&whole.crowd, &table.name, &place) {
+        return None;
+    }
+    let mut rows: Vec<_> = named
+        .into_iter()
+        .map(|cell| row(table, noise_source, cell, &[(first, parent), (second, &cell.dimensions[1])]))
+        .collect();
+    let whole = row(table, noise_source, &whole, &place).measures;
+    let rest = |(at, whole): (usize, &Option<i64>)| {
+        let noisy: i64 = rows.iter().filter_map(|row| row.measures[at]).sum();
+        whole.filter(|_| table.measures[at].rest != Rest::Unpublished).map(|whole| whole - noisy)
+    };
+    let rest = whole.iter().enumerate().map(rest).collect();
+    rows.push(PublishedRow { dimensions: vec![parent.to_owned(), OTHER.to_owned()], measures: rest });
+    Some((whole.into_iter().map(|noisy| noisy.unwrap_or(0)).collect(), rows))
+}
+
+fn row(table: &Table, noise_source: &NoiseSource, cell: &Cell, place: &Place<'_>) -> PublishedRow {
+    let noisy = |(measure, amount): (&Measure, &u64)| {
+        Some(noise_source.noisy(*amount, &table.name, place, &measure.key, measure.wide))
+    };
+    PublishedRow {
+        dimensions: cell.dimensions.clone(),
+        measures: table.measures.iter().zip(&cell.amounts).map(noisy).collect(),
+    }
+}
+
+/// The published total of a measure.
+fn total(table: &Table, noise_source: &NoiseSource, totals: &mut Totals, at: usize, all: u64) -> Option<i64> {
+    let measure = &table.measures[at];
+    match measure.rest {
+        Rest::Unpublished => None,
+        Rest::Of(total) => totals.0.get(total).copied(),
+        Rest::Own(wide) => Some(noise_source.noisy(all, &table.name, &[], &measure.key, measure.wide * wide)),
+        Rest::OwnOfVisits => {
+            let noisy = || noise_source.noisy(all, "visits", &[], &measure.key, measure.wide);
+            Some(*totals.0.entry(format!("visits {}", measure.key)).or_insert_with(noisy))
+        }
+    }
+}
+
+fn add<T: Copy + std::ops::AddAssign>(sums: &mut [T], more: &[T]) {
+    sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += *more);
 }

@@ -3,16 +3,24 @@
 
 use std::collections::BTreeMap;
 
-use super::cells::{Cell, CellsByPlace, MeasureKind, OTHER, PublishedRow, Table};
+use serde_json::Value;
+
+use super::cells::{Cell, CellsByPlace, Measure, PublishedRow, Rest, Table};
 use super::model::Row;
-use super::noise::{K_MIN, NoiseSource};
-use super::{queries, rules};
+use super::queries::{self, Candidates};
+use super::rollup_list::TIMES_MAX;
 use crate::items::Items;
 
 /// Attributes of which a visitor may have several values. Each value is a row with a pseudonym of its own.
 const LISTS: [&str; 5] = ["languages", "fonts", "plugins", "media_devices", "screen"];
-/// The attribute that comes with each visit. All others come with the device part, which fewer visitors send.
-const OF_VIEWS: &str = "provider";
+/// The numbers of attributes have wider noise, since a visitor enters one for each item of its device.
+const ATTRIBUTES_WIDE: u32 = 2;
+/// Events of a suspect that count: most are programs, whose share of the traffic is to be published.
+const AUTOMATED_MAX: u32 = 100;
+const AUTOMATED_WIDE: u32 = 10;
+/// How many errors of a visitor-day have a cell, and how many signs of automation.
+const ERRORS_MAX: u32 = 10;
+const SIGNS_MAX: u32 = 2;
 
 /// The attributes of devices and connections. Those of visits have tables of their own.
 const OF_DEVICES: &str =
@@ -27,6 +35,10 @@ pub(super) struct SeparateTable {
     place: &'static str,
     by: &'static str,
     only: &'static str,
+    /// How many cells a pseudonym enters at most.
+    cells: u32,
+    /// By how much a pseudonym changes the number of a cell at most.
+    most: u32,
     /// Whether a site's policy lists it.
     pub(super) listed: fn(&Items) -> bool,
 }
@@ -35,30 +47,35 @@ pub(super) const SEPARATE_TABLES: [SeparateTable; 5] = [
     SeparateTable {
         into: "attributes",
         from: "attributes",
-        place: "attribute AS first, max(if((attribute, value) IN (SELECT attribute, value FROM attributes WHERE {within} \
-                AND {of_devices} \
-                GROUP BY attribute, value HAVING count() >= 10 ORDER BY count() DESC LIMIT 5000), toString(value), \
+        place: "attribute AS first, max(if(toUInt32(cityHash64(toString(value))) IN [{hashes of devices}], toString(value), \
                 '(other)')) AS second",
         by: "site, attribute",
         only: "{of_devices}",
+        cells: 1,
+        most: 1,
         listed: |_| true,
     },
     SeparateTable {
         into: "attributes",
         from: "signals",
-        place: "'canvas' AS first, max(if(state = 'normal' AND digest IN (SELECT digest FROM signals WHERE {within} \
-                AND signal = 'canvas' GROUP BY digest HAVING uniqExact(visitor) >= 10), 'reused', toString(state))) AS second",
+        // Whether a digest is that of many devices is decided as for a name.
+        place: "'canvas' AS first, max(if(state = 'normal' AND toUInt32(cityHash64(digest)) IN [{hashes of digests}], 'reused', \
+                toString(state))) AS second",
         by: "site, signal",
         only: "signal = 'canvas'",
+        cells: 1,
+        most: 1,
         listed: |items| items.canvas,
     },
     SeparateTable {
         into: "errors",
         from: "errors",
-        place: "if(template IN (SELECT template FROM errors WHERE {within} GROUP BY template HAVING count() >= 10 \
-                ORDER BY count() DESC LIMIT 1000), toString(template), '(other)') AS first, toString(browser) AS second",
+        place: "if(toUInt32(cityHash64(toString(template))) IN [{hashes of errors}], toString(template), '(other)') AS first, \
+                toString(browser) AS second",
         by: "first, second",
         only: "true",
+        cells: ERRORS_MAX,
+        most: TIMES_MAX,
         listed: |items| items.errors,
     },
     SeparateTable {
@@ -67,6 +84,8 @@ pub(super) const SEPARATE_TABLES: [SeparateTable; 5] = [
         place: "toString(suspect) AS first, '' AS second",
         by: "first",
         only: "suspect != ''",
+        cells: SIGNS_MAX,
+        most: AUTOMATED_MAX,
         listed: |items| items.automation,
     },
     SeparateTable {
@@ -75,16 +94,22 @@ pub(super) const SEPARATE_TABLES: [SeparateTable; 5] = [
         place: "concat('detector:', state) AS first, '' AS second",
         by: "first",
         only: "signal = 'automation' AND state NOT IN ('', 'none', 'unsupported', 'blocked', 'timeout', 'error')",
+        cells: SIGNS_MAX,
+        most: AUTOMATED_MAX,
         listed: |items| items.automation,
     },
 ];
 
 impl SeparateTable {
     /// The query for its cells, which is run per slice.
-    pub(super) fn cells_query(&self) -> String {
-        let sql = include_str!("sql/separate.sql").replace("{place}", self.place).replace("{table}", self.from);
-        let sql = sql.replace("{by}", self.by).replace("{only}", self.only).replace("{of_devices}", OF_DEVICES);
-        queries::complete(&sql)
+    pub(super) fn cells_query(&self, candidates: &Candidates) -> String {
+        let sql = include_str!("sql/separate.sql").replace("{whole_cells}", include_str!("sql/whole_cells.sql").trim());
+        let sql = sql.replace("{place}", self.place).replace("{table}", self.from).replace("{by}", self.by);
+        let sql = sql.replace("{only}", self.only).replace("{of_devices}", OF_DEVICES);
+        // The pseudonyms of attributes are of one cell each.
+        let sql = if self.cells == 1 { sql.replace("LIMIT {cells} BY visitor", "") } else { sql };
+        let sql = sql.replace("{cells}", &self.cells.to_string()).replace("{most}", &self.most.to_string());
+        queries::complete(&candidates.fill_in(sql))
     }
 
     /// The query for the number of its rows in the vault.
@@ -93,70 +118,73 @@ impl SeparateTable {
         sql.replace("{of_devices}", OF_DEVICES).replace("{within}", queries::WITHIN.trim())
     }
 
-    /// Its rows. `visitors` is the number of the site's confirmed visitors; `opening` has the columns of every row.
-    pub(super) fn rows(
-        &self,
-        noise_source: &NoiseSource,
-        visitors: u64,
-        cells: CellsByPlace,
-        opening: &Row,
-    ) -> Vec<Row> {
+    /// The tables that its cells make, each with the columns that its dimensions fill and the columns that are the same in all
+    /// of its rows. Each attribute is a table by itself.
+    pub(super) fn tables(&self, cells: CellsByPlace) -> Vec<Separate> {
         let cells = cells.into_cells();
         match self.into {
-            "attributes" => attributes(noise_source, cells, opening),
-            "errors" => errors(noise_source, visitors, cells, opening),
-            _ => automation(noise_source, cells, opening),
+            "attributes" => {
+                let mut by_name: BTreeMap<String, Vec<Cell>> = BTreeMap::new();
+                for cell in cells {
+                    let mut dimensions = cell.dimensions.clone().into_iter();
+                    let (name, value) = (dimensions.next().unwrap_or_default(), dimensions.next().unwrap_or_default());
+                    by_name.entry(name).or_default().push(Cell { dimensions: vec![value], ..cell.with(&[0]) });
+                }
+                let table = |(name, cells): (String, Vec<Cell>)| Separate {
+                    table: attribute(&name),
+                    columns: &["value"],
+                    fixed: vec![("attribute", name.into())],
+                    cells,
+                };
+                by_name.into_iter().map(table).collect()
+            }
+            "errors" => {
+                let with_networks = |cell: Cell| {
+                    let networks = cell.crowd.classes();
+                    cell.with(&[1, 0]).and(networks)
+                };
+                let cells = cells.map(with_networks).collect();
+                vec![Separate { table: errors(), columns: &["template", "browser"], fixed: Vec::new(), cells }]
+            }
+            _ => {
+                let cells = cells.map(|cell| cell.with(&[1, 0]).at(1)).collect();
+                vec![Separate { table: automation(), columns: &["reason"], fixed: Vec::new(), cells }]
+            }
         }
     }
 }
 
-fn errors(noise_source: &NoiseSource, visitors: u64, cells: impl Iterator<Item = Cell>, opening: &Row) -> Vec<Row> {
-    let audience = MeasureKind::Audience;
-    let table = table("errors", 2, &[("count", MeasureKind::Whole), ("visitors", audience), ("networks", audience)]);
-    let cells = cells.map(|cell| {
-        let networks = cell.crowd.classes();
-        cell.with(&[1, 0]).and(networks)
-    });
-    let mut rows = rules::publishable(&table, noise_source, visitors, cells.collect());
-    // A few networks are suppressed like a few visitors, although networks do not count for the threshold.
-    for networks in rows.iter_mut().filter_map(|row| row.measures.last_mut()) {
-        *networks = networks.filter(|number| *number >= u64::from(K_MIN));
-    }
-    to_rows(&["template", "browser"], &table, rows, opening)
+/// A table with its cells.
+pub(super) struct Separate {
+    pub(super) table: Table,
+    pub(super) columns: &'static [&'static str],
+    pub(super) fixed: Vec<(&'static str, Value)>,
+    pub(super) cells: Vec<Cell>,
 }
 
-fn automation(noise_source: &NoiseSource, cells: impl Iterator<Item = Cell>, opening: &Row) -> Vec<Row> {
-    let table = table("automation", 1, &[("count", MeasureKind::Whole), ("visitors", MeasureKind::Audience)]);
-    // Suspects are in no total, so nobody can subtract them from one.
-    let cells = cells.map(|cell| cell.with(&[1, 0]).at(1)).collect();
-    to_rows(&["reason"], &table, rules::publishable(&table, noise_source, u64::MAX, cells), opening)
+/// The shape of an attribute's table. Values of a list share visitors, so they have no rest.
+pub(super) fn attribute(name: &str) -> Table {
+    let is_list = LISTS.contains(&name);
+    let rest = if is_list { Rest::Unpublished } else { Rest::Own(1) };
+    let measures = vec![Measure::new("visitors", rest, 1).wide(ATTRIBUTES_WIDE)];
+    table(&format!("attributes {name}"), &["value"], measures, 1)
 }
 
-/// Each attribute is a table by itself. Of a list, the visitors without a value can be computed from other attributes, so they
-/// must be none or meet the threshold. Values of a list share visitors, so small values are left out instead of folded.
-fn attributes(noise_source: &NoiseSource, cells: impl Iterator<Item = Cell>, opening: &Row) -> Vec<Row> {
-    let mut by_name: BTreeMap<String, Vec<Cell>> = BTreeMap::new();
-    for cell in cells {
-        let mut dimensions = cell.dimensions.clone().into_iter();
-        let (name, value) = (dimensions.next().unwrap_or_default(), dimensions.next().unwrap_or_default());
-        by_name.entry(name).or_default().push(Cell { dimensions: vec![value], ..cell.with(&[0]) });
-    }
-    let of_devices = by_name.iter().filter(|(name, _)| !LISTS.contains(&name.as_str()) && *name != OF_VIEWS);
-    let devices = of_devices.map(|(_, cells)| cells.iter().map(|cell| cell.visitors).sum()).max().unwrap_or(u64::MAX);
-    let mut all = Vec::new();
-    for (name, cells) in by_name {
-        let is_list = LISTS.contains(&name.as_str());
-        let kind = if is_list { MeasureKind::Audience } else { MeasureKind::Whole };
-        let mut table = table(&format!("attributes {name}"), 1, &[("visitors", kind)]);
-        table.overlapping = is_list;
-        let rows = rules::publishable(&table, noise_source, devices, cells);
-        let rows = rows.into_iter().filter(|row| !is_list || row.dimensions != [OTHER]).collect();
-        for mut row in to_rows(&["value"], &table, rows, opening) {
-            row.insert("attribute".to_owned(), name.clone().into());
-            all.push(row);
-        }
-    }
-    all
+pub(super) fn errors() -> Table {
+    let measures = vec![
+        Measure::new("count", Rest::Own(3), TIMES_MAX),
+        Measure::new("visitors", Rest::Unpublished, 1),
+        Measure::new("networks", Rest::Unpublished, 1),
+    ];
+    table("errors", &["template", "browser"], measures, ERRORS_MAX)
+}
+
+pub(super) fn automation() -> Table {
+    let measures = vec![
+        Measure::new("count", Rest::Own(SIGNS_MAX), AUTOMATED_MAX).wide(AUTOMATED_WIDE),
+        Measure::new("visitors", Rest::Unpublished, 1),
+    ];
+    table("automation", &["reason"], measures, SIGNS_MAX)
 }
 
 pub(super) fn to_rows(columns: &[&str], table: &Table, rows: Vec<PublishedRow>, opening: &Row) -> Vec<Row> {
@@ -164,13 +192,13 @@ pub(super) fn to_rows(columns: &[&str], table: &Table, rows: Vec<PublishedRow>, 
         let mut row = opening.clone();
         row.extend(columns.iter().zip(published.dimensions).map(|(name, value)| ((*name).to_owned(), value.into())));
         let measures = table.measures.iter().zip(published.measures);
-        row.extend(measures.map(|((name, _), number)| (name.clone(), number.into())));
+        row.extend(measures.map(|(measure, number)| (measure.name.clone(), number.into())));
         row
     };
     rows.into_iter().map(to_row).collect()
 }
 
-fn table(name: &str, levels: usize, measures: &[(&str, MeasureKind)]) -> Table {
-    let measures = measures.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
-    Table { name: name.to_owned(), levels, measures, overlapping: true }
+fn table(name: &str, dimensions: &[&str], measures: Vec<Measure>, cells: u32) -> Table {
+    let dimensions = dimensions.iter().map(|name| (*name).to_owned()).collect();
+    Table { name: name.to_owned(), dimensions, measures, overlapping: true, cells }
 }

@@ -9,9 +9,9 @@ use super::cells::OTHER;
 use super::error::PublishError;
 use super::model::{PublishedSite, Row};
 use super::noise::NoiseSource;
+use super::queries;
 use super::tables::Tables;
 use super::window_reader::WindowReader;
-use super::{queries, total};
 use crate::window::Window;
 
 /// The tallies of a window, by reason.
@@ -69,7 +69,7 @@ impl Tallies {
 
     /// Counts that are too small alone are added to `(other)`, which is published if it is large enough.
     fn rows_of(&self, table: &TallyTable, noise_source: &NoiseSource, opening: &Row) -> Vec<Row> {
-        let row = |name: &str, count: u64| {
+        let row = |name: &str, count: i64| {
             let mut row = opening.clone();
             row.insert(table.column.to_owned(), format!("{}{name}", table.keep).into());
             row.insert("count".to_owned(), count.into());
@@ -81,12 +81,12 @@ impl Tallies {
         let (mut rows, mut rest) = (Vec::new(), 0);
         for (reason, count) in &self.0 {
             let Some(name) = reason.strip_prefix(table.prefix) else { continue };
-            match total::events(noise_source, reason, *count) {
+            match noise_source.events(reason, *count) {
                 Some(published) => rows.push(row(name, published)),
                 None => rest += count,
             }
         }
-        let other = total::events(noise_source, &format!("{}{OTHER}", table.prefix), rest);
+        let other = noise_source.events(&format!("{}{OTHER}", table.prefix), rest);
         rows.extend(other.map(|published| row(OTHER, published)));
         rows
     }

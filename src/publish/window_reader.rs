@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::apart_tables::ApartTable;
 use super::cells::{Cell, CellsByPlace};
 use super::error::PublishError;
-use super::model::{PublishedSite, Row};
+use super::model::PublishedSite;
 use super::noise::NoiseSource;
-use super::queries;
+use super::queries::{self, Candidates, NamesOf};
 use super::rollups::Rollups;
-use super::separate_tables::SEPARATE_TABLES;
 use super::tables::Tables;
 use crate::window::Window;
 
@@ -68,52 +66,38 @@ impl<V: Tables> WindowReader<'_, V> {
         Ok(())
     }
 
+    /// The names of unbounded dimensions that may have a cell.
+    pub(super) async fn candidates(&self, noise_source: &NoiseSource) -> Result<Candidates, PublishError> {
+        let mut all = Candidates::default();
+        for sql in queries::CANDIDATES.iter() {
+            for of in self.query::<NamesOf>(sql, &[]).await? {
+                let names = of.hashes.iter().copied().zip(of.crowds.iter().copied());
+                // A digest is no name: it decides whether a canvas counts as that of many devices.
+                let chosen = match of.list() {
+                    "digests" => noise_source.shared("digests", names),
+                    _ => noise_source.candidates(&of.dimension, names, queries::CANDIDATES_MAX),
+                };
+                all.0.entry(of.list().to_owned()).or_default().extend(chosen);
+            }
+        }
+        Ok(all)
+    }
+
     /// The cells of all sources that are counted from events.
     pub(super) async fn cells(
         &self,
         rollups: &Rollups,
+        candidates: &Candidates,
         rows: u64,
     ) -> Result<BTreeMap<usize, CellsByPlace>, PublishError> {
-        let frequent = self.query(&queries::FREQUENT_VALUES, &[]).await?;
-        let sql = queries::cells(rollups, &frequent);
+        let sql = queries::cells(rollups, candidates);
         let mut sources: BTreeMap<usize, CellsByPlace> = BTreeMap::new();
         self.query_slices(&sql, rows, |row: SourceCell| sources.entry(row.source).or_default().add(row.cell)).await?;
         Ok(sources)
     }
 
-    /// The rows of the tables that are counted from one attribute of visits.
-    pub(super) async fn apart_tables(
-        &self,
-        noise_source: &NoiseSource,
-        visitors: u64,
-        views_of_hour: impl Fn(&str) -> u64,
-    ) -> Result<Vec<(&'static str, Vec<Row>)>, PublishError> {
-        let opening = self.site.row(self.window);
-        let mut rows = Vec::new();
-        for table in ApartTable::all(self.site) {
-            let cells = self.cells_of(&table.count_query(), &table.cells_query()).await?;
-            rows.push((table.into, table.rows(noise_source, visitors, cells, &views_of_hour, &opening)));
-        }
-        Ok(rows)
-    }
-
-    /// The rows of the tables that have pseudonyms of their own.
-    pub(super) async fn separate_tables(
-        &self,
-        noise_source: &NoiseSource,
-        visitors: u64,
-    ) -> Result<Vec<(&'static str, Vec<Row>)>, PublishError> {
-        let opening = self.site.row(self.window);
-        let mut rows = Vec::new();
-        for table in SEPARATE_TABLES.iter().filter(|table| (table.listed)(&self.site.items)) {
-            let cells = self.cells_of(&table.count_query(), &table.cells_query()).await?;
-            rows.push((table.into, table.rows(noise_source, visitors, cells, &opening)));
-        }
-        Ok(rows)
-    }
-
     /// The cells of a query that is run per slice, of so many rows as another query counts.
-    async fn cells_of(&self, count: &str, cells: &str) -> Result<CellsByPlace, PublishError> {
+    pub(super) async fn cells_of(&self, count: &str, cells: &str) -> Result<CellsByPlace, PublishError> {
         let count: Vec<Count> = self.query(count, &[]).await?;
         let mut found = CellsByPlace::default();
         if let Some(count) = count.first().map(|row| row.count).filter(|count| *count > 0) {

@@ -166,10 +166,10 @@ impl Inner {
         };
         let Some(publisher) = self.until_stopped(self.until_it_works("publisher", new)).await else { return };
         let (state, audit) = (self.state.clone(), self.audit.clone());
-        let publisher = publisher.on_publication(move |site, window| {
+        let publisher = publisher.on_publication(move |site, window, declared| {
             state.metrics.windows_published.inc();
             let (start, end) = (window.start.to_string(), window.end.to_string());
-            audit.note("publish", &json!({ "site": site, "start": start, "end": end }));
+            audit.note("publish", &json!({ "site": site, "start": start, "end": end, "declared": declared }));
         });
         let (clock, retention) = (self.clock.clone(), self.config.retention);
         let retention_worker = RetentionWorker::new(vault.clone(), stats.clone(), clock, self.sites.clone(), retention);

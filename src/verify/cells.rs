@@ -1,4 +1,4 @@
-//! Checks that all published rows keep the publishing rules, also rows that something else wrote into the stats store.
+//! Checks that what is published is published once, also rows that something else wrote into the stats store.
 
 use serde::Deserialize;
 
@@ -7,17 +7,11 @@ use super::findings::Findings;
 use super::subject::Target;
 use crate::store::{STATS, StoreError};
 
-/// The smallest published number (k-anonymity), and the step of rounding.
-const FEW: u64 = 10;
-const STEP: u64 = 5;
-
 /// Tables of the stats store without counts.
 const NO_COUNTS: [&str; 2] = ["publications", "schema_migrations"];
 
 #[derive(Deserialize)]
 struct Count {
-    few: u64,
-    uneven: u64,
     twice: u64,
     astray: u64,
 }
@@ -27,44 +21,27 @@ pub(super) async fn examine(target: &Target, findings: &mut Findings) {
         if NO_COUNTS.contains(&name.as_str()) {
             continue;
         }
-        let measures = table.columns.iter().filter(|(_, kind)| kind.contains("UInt64"));
-        let measures: Vec<_> = measures.map(|(name, kind)| (name.as_str(), kind.starts_with("Map("))).collect();
-        match count(target, name, &table.key, &measures).await {
+        match count(target, name, &table.key).await {
             Ok(count) => {
                 let evidence = |count: u64, what: &str| (count > 0).then(|| format!("{STATS}.{name}: {count} {what}"));
-                findings.add("cells-few", evidence(count.few, "rows with a number from 1 to 9"));
-                findings.add("cells-rounded", evidence(count.uneven, "rows with a number that is no multiple of five"));
                 findings.add("cells-once", evidence(count.twice, "cells that are there twice"));
                 findings.add("cells-windows", evidence(count.astray, "rows of a window within another"));
             }
-            Err(error) => ["cells-few", "cells-rounded", "cells-once", "cells-windows"]
-                .iter()
-                .for_each(|rule| findings.unknown(rule, error.message.clone())),
+            Err(error) => {
+                ["cells-once", "cells-windows"].iter().for_each(|rule| findings.unknown(rule, error.message.clone()))
+            }
         }
     }
 }
 
 /// Rows that are just being published are not in the ledger yet, so windows are compared with those in the ledger.
-async fn count(target: &Target, table: &str, key: &[String], measures: &[(&str, bool)]) -> Result<Count, StoreError> {
-    let any = |condition: &str| {
-        let each = measures.iter().map(|(name, is_map)| match is_map {
-            true => {
-                format!("arrayExists(number -> {}, mapValues(`{name}`))", condition.replace('?', "ifNull(number, 0)"))
-            }
-            false => condition.replace('?', &format!("ifNull(`{name}`, 0)")),
-        });
-        each.collect::<Vec<_>>().join(" OR ")
-    };
+async fn count(target: &Target, table: &str, key: &[String]) -> Result<Count, StoreError> {
     let key: Vec<_> = key.iter().map(|column| format!("`{column}`")).collect();
     let sql = format!(
-        "SELECT (SELECT count() FROM `{table}` WHERE {few}) AS few, \
-         (SELECT count() FROM `{table}` WHERE {uneven}) AS uneven, \
-         (SELECT count() FROM (SELECT 1 FROM `{table}` GROUP BY {key} HAVING count() > 1)) AS twice, \
+        "SELECT (SELECT count() FROM (SELECT 1 FROM `{table}` GROUP BY {key} HAVING count() > 1)) AS twice, \
          (SELECT count() FROM (SELECT DISTINCT site, window_start AS s, window_end AS e FROM `{table}`) AS t \
           INNER JOIN (SELECT DISTINCT site, window_start, window_end FROM publications) AS p ON t.site = p.site \
           WHERE s < p.window_end AND e > p.window_start AND (s, e) != (p.window_start, p.window_end)) AS astray",
-        few = any(&format!("(? > 0 AND ? < {FEW})")),
-        uneven = any(&format!("? % {STEP} != 0")),
         key = key.join(", "),
     );
     let rows: Vec<Count> = target.store.rows(&sql, &[]).await?;

@@ -115,10 +115,6 @@ pub const RULES: &[Rule] = &[
     rule("tls", "Every hop that leaves this machine is encrypted", "Nomapay §3.2, AITU-Sauda §3.4: TLS 1.2 or later",
         "Use https in [vault] and [stats] url."),
     // What is published.
-    rule("cells-few", "No published number is from 1 to 9", NO_NAMES,
-        "Delete the row from the stats store; compare with the publisher's rules in docs/publishing.md."),
-    rule("cells-rounded", "Every published number is a multiple of five", NO_NAMES,
-        "Delete the row: something else than the publisher wrote it."),
     rule("cells-once", "Nothing is published twice", NO_NAMES,
         "Delete the second; two versions of a number can be subtracted."),
     rule("cells-windows", "Windows of a site do not overlap", NO_NAMES,

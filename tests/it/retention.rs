@@ -30,6 +30,7 @@ fn site_of(domain: &str, zone: &str, minutes: u32) -> PublishedSite {
         time_zone: zone.to_owned(),
         schedule: Schedule::new(zone, minutes).unwrap(),
         items: Items::of(Some("jetpay"), None).unwrap(),
+        protection: Default::default(),
         identity: Default::default(),
         goals: Default::default(),
         funnels: Default::default(),

@@ -5,7 +5,7 @@
 //! landing page; three tables and the total are different sums of them.
 
 use serde_json::Value;
-use tamga::publish::noise::{CELL_NOISE, EXTRA_NOISE, Noise, TOTAL_NOISE};
+use tamga::config::Protection;
 
 use crate::collector::Collector;
 use crate::world::World;
@@ -15,10 +15,8 @@ use crate::world::World;
 #[path = "../it/disclosure/attack.rs"]
 mod programs;
 
-/// The maximum errors of published numbers.
-const OF_TOTALS: u64 = Noise::max_error(&[TOTAL_NOISE]);
-const OF_PEOPLE: u64 = Noise::max_error(&[CELL_NOISE]);
-const OF_OTHERS: u64 = Noise::max_error(&[CELL_NOISE, EXTRA_NOISE]);
+/// Noise has no bound. A bound that is wrong once in a hundred thousand million numbers is one for the attacker.
+const NOISE_MAX: u64 = 7 * Protection::Standard.sigma() as u64;
 /// Small cells that are attacked in a world.
 const CELLS: usize = 40;
 
@@ -37,10 +35,10 @@ pub(crate) async fn attack(collector: &Collector, world: &World) -> anyhow::Resu
     let total = table("site").await?;
     let Some(total) = total.first() else { return Ok((0, 0)) };
     let mut bounds = programs::Bounds::of(cells);
-    bounds.add_table(&table("landings").await?, &["channel", "source", "path"], &[0, 1, 2], "visits", OF_PEOPLE);
-    bounds.add_table(&table("entries").await?, &["channel", "source"], &[0, 1], "visits", OF_PEOPLE);
-    bounds.add_table(&table("pages").await?, &["path"], &[2], "entries", OF_OTHERS);
-    bounds.total(&total["visits"], OF_TOTALS);
+    bounds.add_table(&table("landings").await?, &["channel", "source", "path"], &[0, 1, 2], "visits", NOISE_MAX);
+    bounds.add_table(&table("entries").await?, &["channel", "source"], &[0, 1], "visits", NOISE_MAX);
+    bounds.add_table(&table("pages").await?, &["path"], &[2], "entries", NOISE_MAX);
+    bounds.total(&total["visits"], NOISE_MAX);
     bounds.check();
     Ok(bounds.attack(CELLS))
 }

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 
+use tamga::config::Protection;
 use tamga::publish::noise;
 
 use crate::collector::{Beacon, Collector};
@@ -35,7 +36,7 @@ const fn kind(fakes: usize, networks: usize, entering: usize, pages: usize) -> K
     Kind { fakes, networks, entering, pages }
 }
 
-/// A page that is never published, one that depends on its offset, one that is always published, and one with a subset.
+/// A page that is never published, one that depends on its noise, one that is always published, and one with a subset.
 const KINDS: [Kind; 7] = [
     kind(9, 1, 0, PAGES),
     kind(22, 1, 0, PAGES),
@@ -60,7 +61,7 @@ pub(crate) struct TrapResult {
     pub(crate) learnt: (f64, f64),
 }
 
-/// The published numbers of a page: its visitors, views and entries, unless suppressed; and the visits of the transition to it.
+/// The published numbers of a page: its visitors, views and entries; and the visits of the transition to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Look {
     page: Option<[Option<i64>; 3]>,
@@ -198,13 +199,20 @@ fn advantage([no, yes]: [Rate; 2]) -> (f64, f64) {
     (yes.share() - no.share(), 1.96 * (variance(yes) + variance(no)).sqrt())
 }
 
-// The attacker knows the rules: how many values an offset has, and from which sum of visitors and offset a cell is published.
-const OWN: i64 = noise::CELL_NOISE as i64;
-const EXTRA: i64 = noise::EXTRA_NOISE as i64;
-const THRESHOLD: i64 = (noise::K_MIN + noise::CELL_NOISE) as i64 - 1;
+// The attacker knows the rules: the distribution of the noise, and from which sum of crowd and noise a name is published.
+const SIGMA: f64 = Protection::Standard.sigma() as f64;
+const CUT: i64 = Protection::Standard.cut() as i64;
+const THRESHOLD: i64 = noise::K_MIN as i64 + CUT;
 
-fn nearest_five(number: i64) -> i64 {
-    (number + 2).div_euclid(5) * 5
+/// A probability in proportion to that of this noise.
+fn density(noise: i64) -> f64 {
+    (-(noise * noise) as f64 / (2.0 * SIGMA * SIGMA)).exp()
+}
+
+/// How probable it is that a name with this crowd is published.
+fn named(crowd: i64) -> f64 {
+    let [all, enough] = [-CUT, THRESHOLD - crowd].map(|from| (from.max(-CUT)..=CUT).map(density).sum::<f64>());
+    enough / all
 }
 
 /// Three visitors of each network count.
@@ -212,37 +220,21 @@ fn weight(people: i64, kind: Kind, more: i64) -> i64 {
     people.min(3 * kind.networks as i64) + more
 }
 
-/// The likelihood of a page's published numbers.
+/// The likelihood of a page's published numbers. The one more visitor does not enter by this page.
 fn chance_of_page(kind: Kind, more: i64, seen: Option<[Option<i64>; 3]>) -> f64 {
     let people = kind.fakes as i64 + more;
-    let counts = weight(kind.fakes as i64, kind, more);
-    let offsets = (0..OWN).map(|offset| {
-        let is_published = counts + offset >= THRESHOLD;
-        let Some([visitors, views, entries]) = seen else { return f64::from(u8::from(!is_published)) };
-        if !is_published || visitors.is_some_and(|published| published != nearest_five(people + offset - OWN / 2)) {
-            return 0.0;
-        }
-        // The one more visitor does not enter by this page. Whether entries are published is almost certain either way, so it is
-        // not weighed.
-        let of_views = views.map_or(1.0, |published| likelihood_with_extra_noise(people, offset, published.max(10)));
-        of_views * entries.map_or(1.0, |published| likelihood_with_extra_noise(kind.entering as i64, offset, published))
-    });
-    offsets.sum::<f64>() / OWN as f64
-}
-
-/// The likelihood of a published number with extra noise, given the cell's offset.
-fn likelihood_with_extra_noise(truth: i64, offset: i64, published: i64) -> f64 {
-    let fits = |extra: &i64| nearest_five(truth + offset - OWN / 2 + extra - EXTRA / 2).max(10) == published;
-    (0..EXTRA).filter(fits).count() as f64 / EXTRA as f64
+    let is_named = named(weight(kind.fakes as i64, kind, more));
+    let Some(noisy) = seen else { return 1.0 - is_named };
+    let truths = [people, people, kind.entering as i64];
+    noisy
+        .iter()
+        .zip(truths)
+        .fold(is_named, |chance, (noisy, truth)| chance * noisy.map_or(1.0, |noisy| density(noisy - truth)))
 }
 
 /// The likelihood of the published transition from the home page.
 fn chance_of_way(kind: Kind, more: i64, seen: Option<i64>) -> f64 {
     let fakes = (kind.fakes - kind.entering) as i64;
-    let counts = weight(fakes, kind, more);
-    let fits = |offset: &i64| {
-        let published = (counts + offset >= THRESHOLD).then(|| nearest_five(fakes + more + offset - OWN / 2));
-        published == seen
-    };
-    (0..OWN).filter(fits).count() as f64 / OWN as f64
+    let is_named = named(weight(fakes, kind, more));
+    seen.map_or(1.0 - is_named, |noisy| is_named * density(noisy - fakes - more))
 }

@@ -60,6 +60,8 @@ pub(crate) struct Figures {
 /// Link rate beyond chance, in percentage points, and advantage: the bars.
 const LINK_BAR: f64 = 0.005;
 const ADVANTAGE_BAR: f64 = 0.05;
+/// One more visitor changes five numbers by one each.
+const N_MINUS_1_BAR: f64 = 0.1;
 
 /// The share of payments that an insider may link by rows, by visits a day.
 fn insider_bar(visits: usize) -> f64 {
@@ -141,7 +143,7 @@ impl Figures {
             for (how, (gain, half)) in
                 [("weighed", trap.weighed), ("with the way", trap.weighed_both), ("learnt", trap.learnt)]
             {
-                if gain - half > ADVANTAGE_BAR {
+                if gain - half > N_MINUS_1_BAR {
                     over.push(format!(
                         "{} fakes on {} networks, {how}: {gain:.3}",
                         trap.kind.fakes, trap.kind.networks
@@ -241,7 +243,7 @@ pub(crate) fn markdown(figures: &Figures) -> String {
             *weighed* by the likelihood of everything that shows of the page under the published rules, with and without the one more;\n\
             *with the way* also by that of the way to the page in `transitions`, of which the sender knows all else too; *learnt* from pages on\n\
             which the sender plays the one more too.\n\n\
-            | fakes | on networks | tries | weighed (bar 0.05) | with the way (bar 0.05) | learnt (bar 0.05) |\n|---|---|---|---|---|---|\n";
+            | fakes | on networks | tries | weighed (bar 0.1) | with the way (bar 0.1) | learnt (bar 0.1) |\n|---|---|---|---|---|---|\n";
     for TrapResult { kind, tries, weighed, weighed_both, learnt } in &figures.traps {
         let [weighed, both, learnt] =
             [weighed, weighed_both, learnt].map(|(gain, half)| format!("{gain:.3} ± {half:.3}"));
@@ -376,11 +378,10 @@ const WATCHER: &str = "\n\
     have the time at which they were written. Of a row that the vault refuses, the file of dead letters has the time. Such a row is\n\
     encrypted there, and is not in the vault.\n";
 
-const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. On many networks, one in 55 random offsets of a cell reveals the visitor.\n\
-    What the rules allow by calculation, and when it is more, stands in\n\
-    [publishing.md](publishing.md#what-one-person-more-changes): a subset that the fakes fill to where it shows adds to it, and so does the way\n\
-    to the page, which is a second cell. The rules hold for each number and cell; who stands in several cells of which all else is\n\
-    known is distinguished by the sum. It costs the sender the forging of every other visitor of the page.\n";
+const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. On many networks the sender sees\n\
+    name, views and visitors of the page, and the way to it, each with noise of its own, and five looks add up to 0.10. What one look is\n\
+    by calculation, and what all looks of a day are together, stands in [publishing.md](publishing.md#levels). It costs the sender the\n\
+    forging of every other visitor of the page.\n";
 
 const READING: &str = "## How to read this\n\n\
     Who has vault and payment log, and nothing else, does hardly better than naming any payment of the day. On a small site that is one of a\n\

@@ -1,9 +1,10 @@
 -- The stats store: published numbers. Each window of a site is written once and never revised.
 --
--- Every row has passed the publishing rules: it meets the threshold for confirmed visitors or is folded into (other), and its
--- numbers have noise and are rounded to 5. So no query here reveals a person.
--- NULL is a suppressed number: it, or the rest after a subtraction, would be about a few visitors. It is not 0, and `sum` skips
--- it. A visit belongs to the window, hour, page and source of its first view.
+-- Every row has passed the publishing rules: it has a name that at least ten confirmed visitors share, or is (other), and each of its
+-- numbers has noise. So no query here reveals a person. Noise may make a number negative: sums of many are right, since it is 0 on
+-- average. Its standard deviation is in `publications`. A visitor-day adds 3 to a number at most, and counts with 3 visits.
+-- NULL is a number that is not published: visitors of (other), since a visitor may be in several of its cells. (other) is the rest of
+-- the total. A visit belongs to the window, hour, page and source of its first view.
 -- In windows of 7 days a visitor counts only on the first day of the week, so nobody counts twice. A page that a visitor opened
 -- only on a later day does not count that visitor. One publisher writes each window once; the deduplication window is for
 -- inserts with an unknown outcome.
@@ -16,14 +17,14 @@ CREATE TABLE IF NOT EXISTS site
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
-    views Nullable(UInt64) COMMENT 'Page views',
-    visits Nullable(UInt64) COMMENT 'Visits',
-    visitors UInt64 COMMENT 'Confirmed visitors',
-    new_day Nullable(UInt64) COMMENT 'Visitors who are confirmed for the first time of the day in this window. Add up the windows of a day for its visitors',
-    new_week Nullable(UInt64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors',
-    new_month Nullable(UInt64) COMMENT 'The same for the month: add up the windows of a month for its visitors',
-    new_ever Nullable(UInt64) COMMENT 'Visitors with their first visit ever, as far as cookies remember',
-    count_only_views Nullable(UInt64) COMMENT 'Views of browsers that asked not to be measured (count only); NULL below 50'
+    views Nullable(Int64) COMMENT 'Page views',
+    visits Nullable(Int64) COMMENT 'Visits',
+    visitors Int64 COMMENT 'Confirmed visitors',
+    new_day Nullable(Int64) COMMENT 'Visitors who are confirmed for the first time of the day in this window. Add up the windows of a day for its visitors',
+    new_week Nullable(Int64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors',
+    new_month Nullable(Int64) COMMENT 'The same for the month: add up the windows of a month for its visitors',
+    new_ever Nullable(Int64) COMMENT 'Visitors with their first visit ever, as far as cookies remember',
+    count_only_views Nullable(Int64) COMMENT 'Views of browsers that asked not to be measured (count only); NULL below some 50 to 94 at the usual level'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -39,8 +40,8 @@ CREATE TABLE IF NOT EXISTS hours
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     hour LowCardinality(String) COMMENT 'Hour of the day, by the site''s time zone, 00 to 23, or (other)',
-    views UInt64 COMMENT 'Page views',
-    visits Nullable(UInt64) COMMENT 'Visits that began in this hour'
+    views Int64 COMMENT 'Page views, with noise three times as wide as sigma',
+    visits Int64 COMMENT 'Visits that began in this hour'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -56,10 +57,10 @@ CREATE TABLE IF NOT EXISTS pages
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     path LowCardinality(String) COMMENT 'Path as a template, or (other)',
-    views UInt64 COMMENT 'Page views',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors of the page; NULL for (other), whose pages may share visitors',
-    entries Nullable(UInt64) COMMENT 'Visits that began on this page',
-    last_pages Nullable(UInt64) COMMENT 'Visits that began in the window and whose last view in it was this page'
+    views Int64 COMMENT 'Page views',
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors of the page; NULL for (other), whose pages may share visitors',
+    entries Int64 COMMENT 'Visits that began on this page',
+    last_pages Int64 COMMENT 'Visits that began in the window and whose last view in it was this page'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -75,10 +76,10 @@ CREATE TABLE IF NOT EXISTS entries
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     channel LowCardinality(String) COMMENT 'How visits began: direct, search, social …, or (other)',
-    source LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none. (other) has the sources that are too small; all sources if it is the only row of its channel',
-    visits UInt64 COMMENT 'Visits',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
-    bounces Nullable(UInt64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time'
+    source LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none. (other) is the rest of its channel',
+    visits Int64 COMMENT 'Visits',
+    visitors Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
+    bounces Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -94,9 +95,9 @@ CREATE TABLE IF NOT EXISTS places
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     country LowCardinality(String) COMMENT 'Country, ISO 3166-1 alpha-2; empty if unknown; or (other)',
-    region LowCardinality(String) COMMENT 'Region; empty if unknown. (other) has the regions that are too small; all regions if it is the only row of its country',
-    visitors UInt64 COMMENT 'Confirmed visitors, each once, by their first place in the window',
-    visits Nullable(UInt64) COMMENT 'Visits'
+    region LowCardinality(String) COMMENT 'Region; empty if unknown. (other) is the rest of its country',
+    visitors Int64 COMMENT 'Confirmed visitors, each once, by their first place in the window',
+    visits Int64 COMMENT 'Visits'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -112,9 +113,9 @@ CREATE TABLE IF NOT EXISTS clients
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     browser LowCardinality(String) COMMENT 'Browser family, or (other)',
-    major LowCardinality(String) COMMENT 'Major version; empty if unknown. (other) has the versions that are too small; all versions if it is the only row of its browser',
-    visitors UInt64 COMMENT 'Confirmed visitors, each once',
-    visits Nullable(UInt64) COMMENT 'Visits'
+    major LowCardinality(String) COMMENT 'Major version; empty if unknown. (other) is the rest of its browser',
+    visitors Int64 COMMENT 'Confirmed visitors, each once',
+    visits Int64 COMMENT 'Visits'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -131,9 +132,12 @@ CREATE TABLE IF NOT EXISTS publications
     window_end DateTime('UTC') COMMENT 'End of the window',
     published_at DateTime('UTC') COMMENT 'When the window was published',
     complete Bool COMMENT 'true if all nodes had emptied their spools past the end of the window, and the vault still had its rows',
-    events UInt64 COMMENT 'Events in the window, with noise, a multiple of 5; 0 if the site had too few visitors for any table',
+    events Int64 COMMENT 'Events in the window, 100 of a visitor at most, with noise ten times as wide as sigma; 0 if the site had too few visitors for any table',
     folded_share Float32 COMMENT 'Share of page views in (other) of `pages`, computed from the published numbers, to two digits; 1 if no page is published',
-    late UInt64 COMMENT 'Late events: they belong to earlier windows, arrived after those were published, and are in no table. With noise, a multiple of 5; 0 below 50'
+    late Int64 COMMENT 'Late events: they belong to earlier windows, arrived after those were published, and are in no table. With noise three times as wide as sigma; 0 where they are few',
+    sigma UInt32 COMMENT 'Standard deviation of the noise of every number of the window, except where docs/publishing.md names a wider one',
+    cut_share Map(LowCardinality(String), Float32) COMMENT 'Share of what was counted that the bounds cut off: of views, of visits, and of the cells of some tables; from numbers with noise, to two digits',
+    first_declared Array(String) COMMENT 'Goals, funnels, experiments and pairs that no window before had'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)

@@ -1,13 +1,12 @@
 -- More published tables: movement, landing pages, devices, goals.
 --
--- Design: as in the first migration, one row per site, window and value, written once, NULL where a number is suppressed. Each
--- table of visits counts all of them; visits without a value have the empty name. So a comparison of two tables gives what is
--- folded, and that meets the threshold. Declared items (goals, funnels, experiments, pairs) are data and not columns: a new
+-- Design: as in the first migration, one row per site, window and value, written once. Each table of visits counts all of them;
+-- visits without a value have the empty name. Declared items (goals, funnels, experiments, pairs) are data and not columns: a new
 -- goal needs no migration. Account protection will have its own table.
 -- Effect on running programs: none. No program uses these tables yet, and the new column has a default.
 
 ALTER TABLE entries
-    ADD COLUMN IF NOT EXISTS goals Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name. NULL is suppressed; a missing name was not declared';
+    ADD COLUMN IF NOT EXISTS goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared';
 
 CREATE TABLE IF NOT EXISTS transitions
 (
@@ -15,8 +14,8 @@ CREATE TABLE IF NOT EXISTS transitions
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     from_path LowCardinality(String) COMMENT 'Path as a template, or (other)',
-    to_path LowCardinality(String) COMMENT 'Path that was opened next. (other) has the paths that are too small; all paths if it is the only row of its from_path',
-    visits UInt64 COMMENT 'Visits in which to_path was opened from from_path'
+    to_path LowCardinality(String) COMMENT 'Path that was opened next; (other) beside (other) only',
+    visits Int64 COMMENT 'Visits in which to_path was opened from from_path'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -34,10 +33,10 @@ CREATE TABLE IF NOT EXISTS landings
     channel LowCardinality(String) COMMENT 'How visits began, or (other)',
     source LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none; or (other)',
     path LowCardinality(String) COMMENT 'First path of the visit as a template, or (other)',
-    visits UInt64 COMMENT 'Visits',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
-    bounces Nullable(UInt64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
-    goals Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name. NULL is suppressed; a missing name was not declared'
+    visits Int64 COMMENT 'Visits',
+    visitors Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
+    bounces Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
+    goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -54,11 +53,11 @@ CREATE TABLE IF NOT EXISTS campaigns
     window_end DateTime('UTC') COMMENT 'End of the window',
     source LowCardinality(String) COMMENT 'Declared campaign source or registrable domain; empty if there is none; or (other)',
     medium LowCardinality(String) COMMENT 'Declared medium; empty if there is none; or (other)',
-    campaign LowCardinality(String) COMMENT 'Declared campaign; empty if there is none. (other) has the campaigns that are too small; all campaigns if it is the only row of its source and medium',
-    visits UInt64 COMMENT 'Visits',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
-    bounces Nullable(UInt64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
-    goals Map(LowCardinality(String), Nullable(UInt64)) COMMENT 'Visits that reached each declared goal, by its name. NULL is suppressed; a missing name was not declared'
+    campaign LowCardinality(String) COMMENT 'Declared campaign; empty if there is none. (other) is the rest of its source and medium',
+    visits Int64 COMMENT 'Visits',
+    visitors Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
+    bounces Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
+    goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -74,8 +73,8 @@ CREATE TABLE IF NOT EXISTS exits
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     domain LowCardinality(String) COMMENT 'Registrable domain of the outbound links, or (other)',
-    clicks UInt64 COMMENT 'Followed outbound links',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    clicks Int64 COMMENT 'Followed outbound links',
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -91,9 +90,9 @@ CREATE TABLE IF NOT EXISTS devices
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     device LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other, or (other)',
-    os LowCardinality(String) COMMENT 'Operating system family. (other) has the systems that are too small; all systems if it is the only row of its device',
-    visitors UInt64 COMMENT 'Confirmed visitors, each once',
-    visits Nullable(UInt64) COMMENT 'Visits'
+    os LowCardinality(String) COMMENT 'Operating system family. (other) is the rest of its device',
+    visitors Int64 COMMENT 'Confirmed visitors, each once',
+    visits Int64 COMMENT 'Visits'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -110,7 +109,7 @@ CREATE TABLE IF NOT EXISTS attributes
     window_end DateTime('UTC') COMMENT 'End of the window',
     attribute LowCardinality(String) COMMENT 'Name of the attribute: provider, time_zone, languages …',
     value LowCardinality(String) COMMENT 'Value of the attribute, or why it is absent (unsupported, blocked, timeout, error), or (other). A visitor has several values of a list (languages, fonts, plugins)',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; NULL where all but a few have the value'
+    visitors Int64 COMMENT 'Confirmed visitors, with noise twice as wide as sigma'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -126,8 +125,8 @@ CREATE TABLE IF NOT EXISTS visits
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     pages LowCardinality(String) COMMENT 'Page views of the visit in buckets, or (other)',
-    duration LowCardinality(String) COMMENT 'Time from the first beacon of the visit to the last, in seconds, as the lower bound of a bucket. (other) has the durations that are too small; all durations if it is the only row of its pages',
-    visits UInt64 COMMENT 'Visits that began in the window'
+    duration LowCardinality(String) COMMENT 'Time from the first beacon of the visit to the last, in seconds, as the lower bound of a bucket. (other) is the rest of its pages',
+    visits Int64 COMMENT 'Visits that began in the window'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -143,7 +142,7 @@ CREATE TABLE IF NOT EXISTS recency
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     absence LowCardinality(String) COMMENT 'Days since the day of the previous visit, in buckets; never; or (other)',
-    visitors UInt64 COMMENT 'Confirmed visitors whose first beacon of the day arrived in this window'
+    visitors Int64 COMMENT 'Confirmed visitors whose first beacon of the day arrived in this window'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -159,7 +158,7 @@ CREATE TABLE IF NOT EXISTS retention
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     cohort LowCardinality(String) COMMENT 'Weeks since the week of the first visit, in buckets, or (other)',
-    visitors UInt64 COMMENT 'Confirmed visitors'
+    visitors Int64 COMMENT 'Confirmed visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -175,8 +174,8 @@ CREATE TABLE IF NOT EXISTS events
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     name LowCardinality(String) COMMENT 'Declared name of the event, or (other)',
-    count UInt64 COMMENT 'Number of events',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    count Int64 COMMENT 'Number of events',
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -194,7 +193,7 @@ CREATE TABLE IF NOT EXISTS funnels
     funnel LowCardinality(String) COMMENT 'Declared name of the funnel',
     step UInt8 COMMENT 'Number of the step, from 1',
     name LowCardinality(String) COMMENT 'The step: a path or the name of an event',
-    visits UInt64 COMMENT 'Visits that took this step and all steps before it. A step is left out if only a few visits are between it and its neighbour'
+    visits Int64 COMMENT 'Visits that took this step and all steps before it. Every step is published'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -212,8 +211,8 @@ CREATE TABLE IF NOT EXISTS experiments
     experiment LowCardinality(String) COMMENT 'Name of the event that has the variant',
     goal LowCardinality(String) COMMENT 'Declared name of the goal',
     variant LowCardinality(String) COMMENT 'Variant; empty for visits outside of the experiment; or (other)',
-    visits UInt64 COMMENT 'Visits',
-    converted Nullable(UInt64) COMMENT 'Visits that reached the goal'
+    visits Int64 COMMENT 'Visits',
+    converted Int64 COMMENT 'Visits that reached the goal'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -229,8 +228,8 @@ CREATE TABLE IF NOT EXISTS searches
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     term LowCardinality(String) COMMENT 'Search term as a template, or (other)',
-    count UInt64 COMMENT 'Number of events',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    count Int64 COMMENT 'Number of events',
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -246,10 +245,10 @@ CREATE TABLE IF NOT EXISTS errors
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     template LowCardinality(String) COMMENT 'Message as a template, or (other)',
-    browser LowCardinality(String) COMMENT 'Browser family. (other) has the families that are too small; all families if it is the only row of its template',
-    count UInt64 COMMENT 'Number of events',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors',
-    networks Nullable(UInt64) COMMENT 'Network classes with this error, of 256; NULL for (other)'
+    browser LowCardinality(String) COMMENT 'Browser family. (other) is the rest of its template',
+    count Int64 COMMENT 'Number of events',
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors',
+    networks Nullable(Int64) COMMENT 'Network classes with this error, of 256; NULL for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -265,8 +264,8 @@ CREATE TABLE IF NOT EXISTS automation
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     reason LowCardinality(String) COMMENT '`bot:` and the class of a declared bot; the sign of automation of a suspect; `detector:` and what a browser reported about itself; or (other)',
-    count UInt64 COMMENT 'Events; for detectors, the number of reports',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for declared bots, which are not distinguished'
+    count Int64 COMMENT 'Events, 100 of a visitor at most; for detectors, the number of reports. With noise ten times as wide as sigma, of declared bots three times',
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for declared bots, which are not distinguished, and for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -282,7 +281,7 @@ CREATE TABLE IF NOT EXISTS quality
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     outcome LowCardinality(String) COMMENT 'Outcome of an event: accepted, or why it was dropped or rejected',
-    count UInt64 COMMENT 'Number of events; at least 50'
+    count Int64 COMMENT 'Number of events, with noise three times as wide as sigma. An outcome with fewer than 50 has no row'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -300,9 +299,9 @@ CREATE TABLE IF NOT EXISTS pairs
     first_dimension LowCardinality(String) COMMENT 'Name of the first dimension',
     second_dimension LowCardinality(String) COMMENT 'Name of the second dimension',
     first LowCardinality(String) COMMENT 'Value of the first dimension, or (other)',
-    second LowCardinality(String) COMMENT 'Value of the second dimension. (other) has the values that are too small; all values if it is the only row of its first value',
-    visits UInt64 COMMENT 'Visits',
-    visitors Nullable(UInt64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    second LowCardinality(String) COMMENT 'Value of the second dimension. (other) is the rest of its first value',
+    visits Int64 COMMENT 'Visits',
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)

@@ -3,12 +3,14 @@
 -- `visits` has one row per visit and pseudonym. At most 200 views, exits and events of a visit count, and at most
 -- 20,000 contributions of a pseudonym.
 --   views: step, path and previous path, in the order of steps. `began`: the first view is in this window.
---   parts: the visit's contributions. Each has the source, the first and second dimension, and the measures.
+--   of_visit, of_views: what the visit contributes once, and for each view or event. A contribution has the source, the first and
+--   second dimension, and the measures.
 -- `visitors` adds up what each pseudonym has. `counts`: it is confirmed; in windows of 7 days it counts only on its first day of
 -- the week, so that no visitor counts twice. `class`: the network class for the network cap; in windows of 7 days it includes
 -- the day. `home`: how the first visit of the window began.
--- `cells` has one row per pseudonym and cell. The answer has one row per cell, with the crowd of the cell, and the crowds of each
--- part and rest. A crowd has at most 200 visitors, which is far more than the threshold.
+-- The bounds: three visits of a pseudonym contribute, it enters 30 cells of a source, and no number of a cell grows by more than 3.
+-- `cut` is what the last bound cut off, up to 3 as well.
+-- The answer has one row per cell, with its crowd: at most 200 visitors, which is far more than the threshold.
 WITH
     visits AS
     (
@@ -27,10 +29,10 @@ WITH
             toString(max(entry_channel)) AS channel,
             toString(max(entry_source)) AS true_source,
             concat(channel, '\x1f', true_source) AS true_origin,
-            toUInt32(cityHash64(true_origin)) IN [{origins}] AS is_shown,
+            toUInt32(cityHash64(true_origin)) IN [{hashes of origins}] AS is_shown,
             if(is_shown, true_source, '(other)') AS source,
             views[1].2 AS first_path,
-            toUInt32(cityHash64(concat(true_origin, '\x1f', first_path))) IN [{landings}] AS is_landing,
+            toUInt32(cityHash64(concat(true_origin, '\x1f', first_path))) IN [{hashes of landings}] AS is_landing,
             if(is_landing OR is_shown, true_origin, '(other)') AS origin,
             if(is_landing, first_path, '(other)') AS landing,
             multiIf(
@@ -44,7 +46,8 @@ WITH
             max(visit_number) AS number,
             max(absence) AS absent,
             max(cohort) AS since{declared},
-            arrayConcat({by_visit}) AS parts
+            arrayConcat({by_visit}) AS of_visit,
+            arrayConcat({by_views}) AS of_views
         FROM events
         WHERE {within} AND suspect = '' AND {slice}
         GROUP BY site, visitor, visit
@@ -59,23 +62,24 @@ WITH
             minIf((NOT is_first, channel, source, origin, landing, campaign.1, campaign.2), began) AS home,
             max(visits.absent) AS longest,
             max(visits.since) AS since_week,
-            arrayConcat(groupArrayArray(20000)(visits.parts), {by_visitor}) AS all_parts
+            arrayConcat(
+                groupArrayArray(20000)(visits.of_views), arrayFlatten(groupArrayIf(3)(visits.of_visit, began)), {by_visitor}) AS all_parts
         FROM visits
         GROUP BY visitor
     ),
     cells AS
     (
-        SELECT part.1 AS source, part.2 AS first, part.3 AS second, any(class) AS class, any(counts) AS counts, {sums}
+        SELECT part.1 AS source, part.2 AS first, part.3 AS second, any(class) AS class, any(counts) AS counts, {sums},
+            sum(part.4) AS times
         FROM (SELECT visitor, class, counts, arrayJoin(all_parts) AS part FROM visitors)
         GROUP BY visitor, source, first, second
+        LIMIT 30 BY visitor, source
     )
 SELECT
     source,
     [first, second] AS dimensions,
-    countIf(counts) AS visitors,
     groupArrayIf(200)(class, counts) AS crowd,
-    [visitors, {amounts}] AS amounts,
-    [[], {parts}] AS parts,
-    [[], {rests}] AS rests
+    [countIf(counts), {amounts}] AS amounts,
+    sum(least(times, 6)) - sum(m0) AS cut
 FROM cells
 GROUP BY source, first, second

@@ -1,4 +1,4 @@
--- The cells of a declared pair that has rows of its own. Of a visit, the row counts that was written last: values that grow with the
+-- The cells of a declared pair that has rows of its own. Three visits of a visitor count. Of a visit, the row counts that was written last: values that grow with the
 -- visit grow from row to row. `counts` and `class` are those of cells.sql.
 WITH
     visits AS
@@ -21,7 +21,7 @@ WITH
             visitor,
             max(is_confirmed) AND (NOT {week:Bool} OR max(is_new)) AS counts,
             {class_of_visits} AS class,
-            groupArrayIf(200)(place, began) AS places
+            groupArrayIf(3)(place, began) AS places
         FROM visits
         GROUP BY visitor
     ),

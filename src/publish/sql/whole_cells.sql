@@ -1,7 +1,5 @@
 SELECT
     [first, second] AS dimensions,
-    countIf(counts) AS visitors,
     groupArrayIf(200)(class, counts) AS crowd,
-    [visitors, sum(times), 0] AS amounts,
-    [[], [], []] AS parts,
-    [[], [], []] AS rests
+    [countIf(counts), sum(least(times, {most}))] AS amounts,
+    sum(least(times, 2 * {most})) - amounts[2] AS cut

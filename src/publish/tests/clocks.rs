@@ -2,7 +2,6 @@
 //! gets another day, and everything goes on once the clock is right.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::tz::TimeZone;

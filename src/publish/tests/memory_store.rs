@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::super::apart_tables::ApartTable;
 use super::super::leases::LEASES;
 use super::super::publisher::{DELETE_SEEDS, LEDGER_END, ROWS_OF_WINDOW, SEED, SEEDS_UNTIL};
+use super::super::queries::Candidates;
 use super::super::retention::{AGED, PARTITIONS, PUBLISHED, SITES_OF_DAY};
 use super::super::separate_tables::SEPARATE_TABLES;
 use super::super::{Tables, queries, snapshot};
@@ -116,12 +117,12 @@ impl State {
             _ if *sql == *queries::TOTAL => self.of_rows("site", params),
             _ if sql.starts_with("-- The cells of every table") => self.of_rows("cells", params),
             _ if sql == snapshot::query() => vec![self.fingerprint(params)],
-            _ if *sql == *queries::FREQUENT_VALUES => Vec::new(),
-            _ if apart().any(|table| *sql == table.cells_query() && table.into == "places") => {
+            _ if queries::CANDIDATES.iter().any(|query| sql == query) => Vec::new(),
+            _ if apart().any(|table| *sql == table.cells_query(&Candidates::default()) && table.into == "places") => {
                 self.of_rows("places", params)
             }
             _ if apart().any(|table| *sql == table.count_query()) => vec![json!({ "count": 1 })],
-            _ if apart().any(|table| *sql == table.cells_query()) => Vec::new(),
+            _ if apart().any(|table| *sql == table.cells_query(&Candidates::default())) => Vec::new(),
             _ if SEPARATE_TABLES.iter().any(|table| *sql == table.count_query()) => Vec::new(),
             _ => panic!("not a query of the publisher: {sql}"),
         }

@@ -42,18 +42,6 @@ pub(crate) async fn exact_cells(vault: &Store, site: &str, day: &str, exact: Exa
     vault.rows(&sql, &[("site", site.to_owned()), ("day", day.to_owned())]).await.unwrap()
 }
 
-/// The published row that a cell is in: its own, its parent's `(other)`, or the table's `(other)`.
-pub(crate) fn row_of<'a>(rows: &'a [Value], columns: &[&str], place: &[String]) -> Option<&'a Value> {
-    let fits = |row: &&Value, kept: usize| {
-        columns
-            .iter()
-            .zip(place)
-            .enumerate()
-            .all(|(at, (column, value))| row[*column] == if at < kept { value.as_str() } else { "(other)" })
-    };
-    (0..=columns.len()).rev().find_map(|kept| rows.iter().find(|row| fits(row, kept)))
-}
-
 /// One system of bounds: the exact cells of a table, and bounds on sums of them.
 pub(crate) struct Bounds {
     cells: Vec<Cell>,
@@ -66,28 +54,44 @@ impl Bounds {
         Self { cells, sums: Vec::new() }
     }
 
-    /// Adds a published table: each of its rows is the sum of its cells, and all rows together are all cells. `at` has the
-    /// index of each table column in the dimensions of a cell.
+    /// Adds a published table: each row is the sum of its cells, and so are all rows of a parent together. What `(other)` says
+    /// by itself follows from these. `at` has the index of each table column in the dimensions of a cell.
     pub(crate) fn add_table(&mut self, rows: &[Value], columns: &[&str], at: &[usize], measure: &str, max_error: u64) {
-        let mut sums: BTreeMap<String, (Vec<usize>, f64)> = BTreeMap::new();
-        for (index, cell) in self.cells.iter().enumerate() {
-            let place: Vec<String> = at.iter().map(|&at| cell.place[at].clone()).collect();
-            let Some(row) = row_of(rows, columns, &place) else { continue };
-            let Some(published) = row[measure].as_u64() else { continue };
-            sums.entry(row.to_string()).or_insert_with(|| (Vec::new(), published as f64)).0.push(index);
+        let place = |row: &Value| -> Vec<String> {
+            let values = columns.iter().map(|column| row[*column].as_str().unwrap_or_default().to_owned());
+            values.take_while(|value| value != "(other)").collect()
+        };
+        let mut sums: BTreeMap<Vec<String>, i64> = BTreeMap::new();
+        for row in rows {
+            let Some(published) = row[measure].as_i64() else { continue };
+            let own = place(row);
+            let has_rest =
+                |kept: &usize| rows.iter().any(|other| place(other) == own[..*kept] && *kept < columns.len());
+            let parents: Vec<usize> = (1..own.len()).filter(has_rest).collect();
+            for kept in parents.into_iter().chain((!own.is_empty()).then_some(own.len())) {
+                *sums.entry(own[..kept].to_vec()).or_default() += published;
+            }
         }
         let max_error = max_error as f64;
-        self.sums.extend(
-            sums.into_values()
-                .map(|(cells, published)| (cells, (published - max_error).max(0.0), published + max_error)),
-        );
+        for (place, published) in sums {
+            let fits = |cell: &usize| place.iter().zip(at).all(|(value, &at)| self.cells[*cell].place[at] == *value);
+            let cells = (0..self.cells.len()).filter(fits).collect();
+            let published = published as f64;
+            self.sums.push((cells, (published - max_error).max(0.0), (published + max_error).max(0.0)));
+        }
+    }
+
+    /// Adds what the exact cells are, for an attack that must succeed.
+    pub(crate) fn add_truth(&mut self) {
+        let exact = |(at, cell): (usize, &Cell)| (vec![at], cell.count as f64, cell.count as f64);
+        self.sums.extend(self.cells.iter().enumerate().map(exact));
     }
 
     /// Adds a published total.
     pub(crate) fn total(&mut self, published: &Value, max_error: u64) {
-        if let Some(published) = published.as_u64() {
+        if let Some(published) = published.as_i64() {
             let (published, max_error) = (published as f64, max_error as f64);
-            self.sums.push(((0..self.cells.len()).collect(), published - max_error, published + max_error));
+            self.sums.push(((0..self.cells.len()).collect(), (published - max_error).max(0.0), published + max_error));
         }
     }
 

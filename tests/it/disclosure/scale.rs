@@ -66,7 +66,7 @@ async fn thirty_days_of_four_sites() {
     let sites =
         SITES.iter().map(|(name, _)| site(name, 24 * 60)).chain(WEEKLY.iter().map(|(name, _)| site(name, 7 * 24 * 60)));
     let mut publisher = world.publisher(sites.collect());
-    let mut sums: BTreeMap<&str, ([u64; 4], [u64; 4])> = BTreeMap::new();
+    let mut sums: BTreeMap<&str, ([i64; 4], [i64; 4])> = BTreeMap::new();
     let mut events = 0;
     let mut found: BTreeMap<&str, Found> = BTreeMap::new();
     let (mut vault_bytes, mut publishing) = ((0, 0), Duration::ZERO);
@@ -92,15 +92,13 @@ async fn thirty_days_of_four_sites() {
             let rows = world.published("site", name, day.start).await;
             let [row] = &rows[..] else { panic!("{name} of {} is published once: {rows:?}", day.first_day) };
             for (column, exact) in [("views", exact.views), ("visits", exact.visits), ("visitors", exact.visitors)] {
-                assert!(
-                    row[column].as_u64().unwrap().abs_diff(exact) <= OF_TOTALS,
-                    "{name} {column}: {row} but {exact}"
-                );
+                let noisy = row[column].as_i64().unwrap();
+                assert!(noisy.abs_diff(exact as i64) <= NOISE_MAX, "{name} {column}: {row} but {exact}");
             }
             let sums = sums.entry(name).or_default();
             for (at, flag) in FLAGS.iter().enumerate() {
-                sums.0[at] += row[*flag].as_u64().unwrap_or_default();
-                sums.1[at] += if row[*flag].is_u64() { exact.flags[at] } else { 0 };
+                sums.0[at] += row[*flag].as_i64().unwrap();
+                sums.1[at] += exact.flags[at] as i64;
             }
             // The attack is slow: it runs on every day of the small sites and on some days of the large ones.
             let (every, most) = if *name == *"s200k.kz" {
@@ -126,7 +124,7 @@ async fn thirty_days_of_four_sites() {
         println!("FIGURES {name}: sums of {FLAGS:?} are {published:?}, {exact:?} in exact");
         for at in 0..4 {
             assert!(
-                published[at].abs_diff(exact[at]) <= OF_TOTALS * days,
+                published[at].abs_diff(exact[at]) <= NOISE_MAX * days,
                 "{name}: {} {published:?} but {exact:?}",
                 FLAGS[at]
             );
@@ -172,8 +170,8 @@ async fn weekly(world: &World) {
     for (name, _) in WEEKLY {
         #[derive(Deserialize)]
         struct Share {
-            named: u64,
-            every: u64,
+            named: i64,
+            every: i64,
         }
         let sql = "SELECT sumIf(views, path != '(other)') AS named, sum(views) AS every FROM pages WHERE site = {site:String}";
         let share: Vec<Share> = world.stats.rows(sql, &[("site", name.to_owned())]).await.unwrap();
@@ -216,14 +214,20 @@ async fn a_day_of_ten_million_events_is_published_while_more_come() {
     });
     let mut publisher = world.publisher(vec![site("big.kz", 24 * 60)]);
     let (began, cpu) = (Instant::now(), processor(&world));
-    publisher.pass().await;
+    // A slice that needs too much memory is tried again with smaller ones.
+    let mut tries = 1;
+    while let Err(error) = publisher.advance(0).await {
+        println!("after {:.1} s: {error}", began.elapsed().as_secs_f64());
+        tries += 1;
+        assert!(tries < 8, "{error}");
+    }
     let took = began.elapsed();
     stop.store(true, Ordering::Relaxed);
     coming.await.unwrap();
     let rows = world.published("site", "big.kz", day.start).await;
     assert_eq!(rows.len(), 1);
     println!(
-        "FIGURES {} events ({:.1} bytes each) published in {:.1} s, {:.1} s of processor in the engine; {} \
+        "FIGURES {} events ({:.1} bytes each) published in {:.1} s, {tries} tries, {:.1} s of processor in the engine; {} \
          batches came meanwhile; engine {:?} MiB",
         size.1,
         size.0 as f64 / size.1 as f64,

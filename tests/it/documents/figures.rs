@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
-use tamga::config::Config;
+use tamga::config::{Config, Protection};
 
 use super::documents;
 use crate::support::repository::{is_there, tracked};
@@ -60,7 +60,7 @@ fn number(text: &str) -> Option<u64> {
 fn facts() -> BTreeMap<&'static str, u64> {
     let config = Config::parse(Config::example(), "example".as_ref(), std::iter::empty()).unwrap();
     let least = constant("src/publish/", "K_MIN");
-    let offsets = constant("src/publish/", "CELL_NOISE");
+    let noise = u64::from(Protection::Standard.cut());
     BTreeMap::from([
         ("key life", constant("src/privacy/keys/", "GRACE_MINUTES")),
         ("clock tolerance", constant("src/clock/", "TOLERANCE_S")),
@@ -83,11 +83,11 @@ fn facts() -> BTreeMap<&'static str, u64> {
         ("certificate reload", constant("src/collect/", "LOOK_EVERY")),
         ("burst", constant("src/collect/", "BURST_S")),
         ("threshold, never below", least),
-        ("threshold, always from", least + offsets - 1),
-        ("random offsets", offsets),
+        ("threshold, always from", least + 2 * noise),
         ("threshold without visitors", constant("src/publish/", "EVENTS_MIN")),
-        ("step", constant("src/publish/", "STEP")),
         ("network cap", constant("src/publish/", "NETWORK_CAP")),
+        ("visits that count", constant("src/publish/", "VISITS_MAX")),
+        ("views that count", constant("src/publish/", "VIEWS_MAX")),
         ("vault at most", constant("src/publish/", "VAULT_DAYS")),
         ("linger", config.vault.linger_s.into()),
         ("vault hours", config.retention.vault_hours.into()),

@@ -1,0 +1,185 @@
+//! Attacks on the rules, and what they promise to an analyst: numbers are right on average whatever the truth is, a name has ten
+//! visitors, and what is equal shows one number. The attackers here know the rules and everything but one visitor.
+
+use super::super::cells::{Cell, Measure, OTHER, PublishedRow, Rest, Table};
+use super::super::crowd::{Crowd, NETWORK_CAP};
+use super::super::noise::{K_MIN, NoiseSource};
+use super::super::rules::{Totals, publishable};
+use super::*;
+
+fn source(seed: u64, level: Protection) -> NoiseSource {
+    NoiseSource::new(&seed.to_le_bytes(), level, NETWORK_CAP)
+}
+
+/// Visitors on a network each.
+fn people(count: u64) -> Crowd {
+    (0..count.min(200) as u16).collect::<Vec<_>>().into()
+}
+
+fn cell(dimensions: &[&str], visitors: u64, amounts: &[u64]) -> Cell {
+    let dimensions = dimensions.iter().map(|name| (*name).to_owned()).collect();
+    Cell { dimensions, crowd: people(visitors), amounts: amounts.to_vec(), cut: 0 }
+}
+
+fn table(name: &str, dimensions: &[&str]) -> Table {
+    let measures = vec![
+        Measure::new("visits", Rest::Of("visits"), 3),
+        Measure::new("visitors", Rest::Unpublished, 1),
+        Measure::new("bounces", Rest::OwnOfVisits, 3),
+    ];
+    let dimensions = dimensions.iter().map(|name| (*name).to_owned()).collect();
+    Table { name: name.to_owned(), dimensions, measures, overlapping: true, cells: 3 }
+}
+
+fn rows(seed: u64, level: Protection, table: &Table, visits: i64, cells: &[Cell]) -> Vec<PublishedRow> {
+    let mut totals = Totals::default();
+    totals.insert("visits", visits);
+    publishable(table, &source(seed, level), &mut totals, cells.to_vec())
+}
+
+fn find<'a>(rows: &'a [PublishedRow], name: &[&str]) -> Option<&'a PublishedRow> {
+    rows.iter().find(|row| row.dimensions == name)
+}
+
+#[test]
+fn numbers_are_right_on_average_whatever_the_truth_is() {
+    let windows = 10_000;
+    let table = table("entries", &["channel", "source"]);
+    for truth in [0, 9, 500] {
+        // The name is that of so many visitors that it always shows, whatever the part is.
+        let cells =
+            [cell(&["search", "a.kz"], 200, &[truth, truth, truth]), cell(&["search", "b.kz"], 3, &[truth, 3, 0])];
+        let mut sums = [0; 4];
+        for seed in 0..windows {
+            let rows = rows(seed, Protection::Standard, &table, 1_000, &cells);
+            let shown = find(&rows, &["search", "a.kz"]).expect("200 visitors always show");
+            let rest = find(&rows, &["search", OTHER]).expect("its parent has a rest");
+            assert_eq!(rest.measures[1], None, "visitors of several cells are not added up");
+            for (sum, noisy) in
+                sums.iter_mut().zip([shown.measures[0], shown.measures[1], shown.measures[2], rest.measures[0]])
+            {
+                *sum += noisy.expect("each is published, also 0");
+            }
+        }
+        for sum in sums {
+            let error = sum as f64 / windows as f64 - truth as f64;
+            assert!(error.abs() < 0.5, "{truth}: {error}");
+        }
+    }
+}
+
+#[test]
+fn rows_add_up_to_the_total_that_is_published() {
+    let table = table("entries", &["channel", "source"]);
+    let cells: Vec<_> = (0..40u64)
+        .map(|at| cell(&[&format!("c{}", at % 5), &format!("s{at}")], at * 3, &[at * 4, at * 3, at]))
+        .chain([cell(&[OTHER, OTHER], 150, &[700, 150, 0])])
+        .collect();
+    for seed in 0..200 {
+        let rows = rows(seed, Protection::Standard, &table, 4_321, &cells);
+        assert_eq!(rows.iter().filter_map(|row| row.measures[0]).sum::<i64>(), 4_321);
+        assert!(
+            rows.windows(2).all(|pair| pair[0].dimensions < pair[1].dimensions),
+            "each row is there once: {rows:?}"
+        );
+    }
+}
+
+#[test]
+fn a_name_never_has_fewer_than_ten_visitors_and_surely_shows_from_the_threshold_and_its_largest_noise() {
+    for level in Protection::ALL {
+        let sure = u64::from(K_MIN + 2 * level.cut());
+        let named = |visitors: u64| -> usize {
+            let cells = [cell(&["/a"], visitors, &[900, visitors, 900])];
+            let is_named =
+                |seed: &u64| find(&rows(*seed, level, &table("pages", &["path"]), 0, &cells), &["/a"]).is_some();
+            (0..2_000).filter(is_named).count()
+        };
+        assert_eq!([named(0), named(9), named(sure), named(sure + 100)], [0, 0, 2_000, 2_000], "{level:?}");
+        // In the middle, half.
+        assert!(named(u64::from(K_MIN + level.cut())).abs_diff(1_000) < 150, "{level:?}");
+    }
+}
+
+/// Nine fakes and one visitor, or nine alone: as rarely distinguished as by one look.
+#[test]
+fn nine_fakes_do_not_show_the_tenth_visitor() {
+    for level in Protection::ALL {
+        let shows = |visitors: u64, salt: u64| {
+            let cells = [cell(&["/secret"], visitors, &[visitors, visitors, 0])];
+            let is_there =
+                |seed: &u64| find(&rows(*seed, level, &table("pages", &["path"]), 0, &cells), &["/secret"]).is_some();
+            (0..20_000).map(|seed| seed + salt).filter(is_there).count()
+        };
+        let (without, with) = (shows(9, 0), shows(10, 1 << 32));
+        assert_eq!(without, 0);
+        assert!(with < 200, "{level:?}: {with} of 20,000 reveal the visitor");
+    }
+}
+
+/// As many invented names as may have a cell, with twenty fakes each: the name that shows does not depend on what one visitor searched for.
+#[test]
+fn invented_names_are_no_oracle_for_a_crowd() {
+    const MOST: usize = 300;
+    let crowds = |victim: u64| (0..MOST as u32).map(|name| (name, 20)).chain([(u32::MAX, victim)]);
+    let chosen = |victim: u64, seed: u64| {
+        source(seed, Protection::Standard).candidates("searches", crowds(victim), MOST).contains(&u32::MAX)
+    };
+    // One name of 301 is left out, and mostly by its noise: one more visitor behind it changes little.
+    let share = |victim: u64, salt: u64| (0..300).filter(|seed| chosen(victim, seed + salt)).count() as f64 / 300.0;
+    for crowd in [10, 19, 20, 21] {
+        let (one, other) = (share(crowd, 0), share(crowd + 1, 1 << 32));
+        assert!((one - other).abs() < 0.07, "{crowd}: {one} and {other}");
+    }
+    // Fewer names are all candidates, so nothing is decided by their crowds.
+    let few = source(1, Protection::Standard).candidates("searches", (0..200).map(|name| (name, 5)), MOST);
+    assert_eq!(few.len(), 200);
+}
+
+#[test]
+fn one_network_makes_no_name_however_many_visitors_it_has() {
+    let mut cell = cell(&["/a"], 0, &[8_000, 8_000, 0]);
+    cell.crowd = vec![(1, 200), (2, 200), (3, 200)].into();
+    for seed in 0..2_000 {
+        assert_eq!(
+            find(&rows(seed, Protection::Internal, &table("pages", &["path"]), 0, &[cell.clone()]), &["/a"]),
+            None
+        );
+    }
+}
+
+#[test]
+fn what_is_equal_shows_one_number_and_different_ones_do_not() {
+    let number = |table: &Table, dimensions: &[&str]| {
+        let rows = rows(7, Protection::Strict, table, 0, &[cell(dimensions, 200, &[100, 100, 100])]);
+        find(&rows, dimensions).expect("it shows").measures.clone()
+    };
+    // A pair and its mirror image.
+    let pair = table("pairs", &["country", "device"]);
+    let mirrored = table("pairs", &["device", "country"]);
+    assert_eq!(number(&pair, &["KZ", "phone"]), number(&mirrored, &["phone", "KZ"]));
+    // A goal under two names.
+    let goal = |name: &str, what: &str| {
+        let mut table = table("entries", &["channel"]);
+        table.measures[2] = Measure { key: format!("goal {what}"), ..Measure::new(name, Rest::OwnOfVisits, 3) };
+        number(&table, &["search"])[2]
+    };
+    assert_eq!(goal("goal order", "paid"), goal("goal sale", "paid"));
+    let others = [goal("goal order", "/paid"), number(&table("entries", &["channel"]), &["search"])[2]];
+    let more = [number(&table("pairs", &["country", "os"]), &["KZ", "phone"])[0], number(&pair, &["phone", "KZ"])[0]];
+    assert!(others.iter().all(|other| *other != goal("goal order", "paid")), "{others:?}");
+    assert!(more.iter().all(|other| *other != number(&pair, &["KZ", "phone"])[0]), "{more:?}");
+}
+
+#[test]
+fn each_number_of_a_row_has_noise_of_its_own() {
+    let cells = [cell(&["/a"], 200, &[100, 100, 100])];
+    let mut equal = 0;
+    for seed in 0..1_000 {
+        let rows = rows(seed, Protection::Standard, &table("pages", &["path"]), 0, &cells);
+        let noisy = &find(&rows, &["/a"]).expect("it shows").measures;
+        equal += usize::from(noisy[0] == noisy[1]) + usize::from(noisy[1] == noisy[2]);
+    }
+    // Two independent numbers are equal once in 2σ√π.
+    assert!(equal.abs_diff(2_000 / 32) < 40, "{equal}");
+}
