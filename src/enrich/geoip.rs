@@ -256,7 +256,9 @@ impl<S: Shape> Database<S> {
 
     fn describe(&self) -> GeoFile {
         let metadata = self.reader.metadata();
-        let built_at = i64::try_from(metadata.build_epoch).ok().and_then(|epoch| Timestamp::from_second(epoch).ok());
+        // Files that were made for a demonstration have no age.
+        let epoch = i64::try_from(metadata.build_epoch).ok().filter(|epoch| *epoch > 0);
+        let built_at = epoch.and_then(|epoch| Timestamp::from_second(epoch).ok());
         GeoFile { file: self.file.clone(), kind: name(&metadata.database_type).unwrap_or_default(), built_at }
     }
 }

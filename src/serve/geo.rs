@@ -91,9 +91,9 @@ pub(super) fn age_s(files: &[GeoFile], now: Timestamp) -> i64 {
     ages.max().unwrap_or_default().max(0)
 }
 
-/// How old each file is, one sentence each.
+/// How old each file is that nobody is warned of, one sentence each.
 pub(super) fn sentences(files: &[GeoFile], now: Timestamp) -> Vec<String> {
-    files.iter().map(|file| sentence(file, now)).collect()
+    files.iter().filter(|file| days(file, now) <= OLD_DAYS).map(|file| sentence(file, now)).collect()
 }
 
 fn sentence(file: &GeoFile, now: Timestamp) -> String {
@@ -135,7 +135,8 @@ mod tests {
         ];
         assert_eq!((age_s(&files, now), age_s(&files[2..], now), age_s(&[], now)), (89 * 86_400, 0, 0));
         let said = sentences(&files, now);
-        assert_eq!((said[0].as_str(), said.len()), ("new.mmdb: made 28 days ago", 4));
+        assert_eq!((said[0].as_str(), said.len()), ("new.mmdb: made 28 days ago", 3));
+        assert!(said.iter().all(|said| !said.contains("old")), "the warning says it: {said:?}");
         assert!(matches!(&warnings(&files, now)[..], [one] if one.starts_with("old.mmdb: made 89 days ago")));
     }
 
