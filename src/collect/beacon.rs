@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use super::headers::Readers;
 use super::ingest::{AcceptedBeacon, Payload, ingest};
 use super::server::Peer;
+use super::trial::Trial;
 use super::{Collector, headers, rejection};
 
 /// The most bytes of a preflight's list of header fields.
@@ -48,11 +49,15 @@ where
     let (head, body) = request.into_parts();
     let readers = collector.readers(&head.headers);
     let peer = head.extensions.get::<Peer>().map(|peer| peer.0.ip());
+    let trial = Trial::of(collector, &head.uri, &head.headers);
     let mut response = match ingest(collector, &head.headers, peer, Payload::Beacon(body)).await {
         Ok(accepted) => response(accepted, head.headers),
         Err(refused) => rejection::answer(refused),
     };
     readers.allow(response.headers_mut());
+    if let Some(trial) = trial.filter(|_| response.status() == StatusCode::ACCEPTED) {
+        trial.say(response.headers_mut());
+    }
     collector.metrics.request_duration.observe(begun.elapsed().as_secs_f64());
     response
 }

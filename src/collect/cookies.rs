@@ -29,6 +29,8 @@ pub(super) struct CookieNames {
     pub(super) identity: String,
     /// The name of the cookie with the objection.
     pub(super) off: String,
+    /// The name of the checker's cookie.
+    pub(super) trial: String,
     attributes: &'static str,
 }
 
@@ -40,6 +42,7 @@ impl CookieNames {
         Self {
             identity: format!("{prefix}tamga-{site}"),
             off: format!("{prefix}tamga-off"),
+            trial: format!("{prefix}tamga-check"),
             attributes: if secure {
                 "; Path=/; HttpOnly; SameSite=Strict; Secure"
             } else {

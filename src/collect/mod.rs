@@ -25,6 +25,7 @@ pub mod server;
 mod streams;
 mod strict_head;
 pub mod tls;
+mod trial;
 
 use std::collections::HashMap;
 use std::convert::Infallible;

@@ -72,7 +72,7 @@ impl SiteEnrich {
 
     /// Name and variant as they may be kept; none when the site has no such event. A variant that the site does not list
     /// becomes `other`.
-    pub(super) fn event(&self, name: &str, variant: Option<&str>) -> Option<(Arc<str>, Arc<str>)> {
+    pub fn event(&self, name: &str, variant: Option<&str>) -> Option<(Arc<str>, Arc<str>)> {
         let (name, variants) = self.events.get_key_value(name)?;
         let variant = match variant {
             None => Arc::default(),

@@ -1,65 +1,146 @@
 /**
- * Checks an installation from within the page: one finding per question, each with what to do about it.
+ * What is found, in sentences: each finding with what to do about it. Pure: what it is about is given.
  *
- * The checks count nothing. The trial beacon carries an event type that no collector knows, which is discarded unread.
- * The page's own beacons, which its snippet sends anyway, are only observed.
+ * The causes come before their effects, and `judged` puts what is wrong first. So the first line is the cause. Nothing is
+ * called counted before the collector has said so of a beacon of the page itself.
  */
-import type { Options } from "../config.js";
-import { randomId } from "../lib/random-id.js";
 import { isSameSite } from "../lib/same-site.js";
+import type { Script, Way } from "./trials.js";
+import type { Answer } from "./watch.js";
 
 export interface Finding {
   state: "good" | "note" | "bad";
   what: string;
   /** What it means, or what to do. */
-  why?: string;
+  why: string;
+  /** Whether it answers the question of the panel. */
+  verdict?: boolean;
 }
 
-/** An answer to a beacon of the page itself. */
-export interface Answer {
-  status: number;
-  outcome: string | null;
-  device: string | null;
-  /** The types of the beacon's events. Empty if it only carried the device part. */
-  events: string[];
+/** What the page is, as far as findings need it. */
+export interface Page {
+  /** Its scheme and host, `https://jetpay.kz`. */
+  origin: string;
+  hostname: string;
+  secure: boolean;
+}
+
+/** The attributes of a tag of the snippet. */
+export interface Tag {
+  src: string;
+  site?: string | undefined;
+  endpoint?: string | undefined;
+  type: string;
+  integrity: string;
+  crossOrigin: string | null;
+  deferred: boolean;
+  waits: boolean;
 }
 
 const good = (what: string, why = ""): Finding => ({ state: "good", what, why });
 const note = (what: string, why: string): Finding => ({ state: "note", what, why });
 const bad = (what: string, why: string): Finding => ({ state: "bad", what, why });
 
-/** The tags of the snippet on this page. */
-export const tags = () =>
-  [...document.querySelectorAll<HTMLScriptElement>("script[data-site][src]")].filter(({ src }) =>
-    /\/tamga[^/]*\.js(\?|$)/.test(src),
-  );
+/** What is wrong, then the verdict, then the rest, each in its order. */
+export const judged = (findings: Finding[]) => {
+  const rank = ({ state, verdict }: Finding) => (state === "bad" ? 0 : verdict ? 1 : 2);
+  return [...findings].sort((a, b) => rank(a) - rank(b));
+};
 
-export function tagFinding(found: HTMLScriptElement[]): Finding {
-  const [tag] = found;
-  if (!tag) {
-    return note(
-      "No tag of the snippet on this page",
-      "If the npm package or a tag manager starts the snippet, this is right.",
+/** Has the page's own snippet run, and why not? `forbidden` is the directive that stopped a script. */
+export function tagFinding(
+  tags: Tag[],
+  runs: boolean,
+  page: Page,
+  script?: Script,
+  forbidden?: string,
+): Finding {
+  const [tag] = tags;
+  const likely = page.hostname.replace(/^www\./, "");
+  if (!runs) {
+    if (!tag) {
+      return bad(
+        "This page has no snippet",
+        "Add the line that tamga snippet prints to the page's head. With the npm package, call start().",
+      );
+    }
+    return stopped(tag, likely, script, forbidden);
+  }
+  if (!tag) return good("The snippet runs, without a tag", "The npm package or other code has started it.");
+  if (tags.length > 1)
+    return note(`${tags.length} tags on this page`, "Only the first one counts; remove the others.");
+  if (/\/js\/.*\?check$/.test(tag.src)) {
+    return bad(
+      "?check does nothing on the pinned line",
+      "Remove it there. Use the console instead: import(…/tamga.js?check), or the line without a version for a while.",
     );
   }
-  if (tag.type === "module")
-    return bad("The tag is a module", 'Remove type="module": modules cannot see their own tag.');
-  if (found.length > 1)
-    return note(`${found.length} tags on this page`, "Only the first one counts; remove the others.");
   return good(
-    `One tag, for the site ${tag.dataset.site}`,
-    tag.async || tag.defer ? "" : "Add defer, so that the page need not wait for it.",
+    tag.site ? `One tag, for the site ${tag.site}` : "One tag",
+    tag.deferred ? "" : "Add defer, so that the page need not wait for it.",
   );
 }
 
-/** `hostname` and `isSecureContext` of the page. */
-export function addressFinding(site: string, collector: URL, hostname: string, secure: boolean): Finding {
+/** Why the tag's script has not run. */
+function stopped(tag: Tag, likely: string, script?: Script, forbidden?: string): Finding {
+  if (!tag.site) {
+    return bad(
+      "The tag has no data-site, so nothing is counted",
+      `Add data-site="${likely}". Tag managers remove such attributes: there, create the tag by code, as the recipe says.`,
+    );
+  }
+  if (tag.type && !/^(module|(text|application)\/(x-)?(java|ecma)script)$/i.test(tag.type)) {
+    return bad(
+      `The tag has type="${tag.type}", so the browser does not run it`,
+      "Remove the type. If a consent manager sets it, the snippet runs once the visitor agrees there.",
+    );
+  }
+  if (forbidden) {
+    return bad(
+      "The page's content security policy forbids the snippet",
+      `Add ${new URL(tag.src).origin} to ${forbidden}.`,
+    );
+  }
+  if (script && script.status >= 400) {
+    return bad(
+      `The address of the script answers ${script.status}`,
+      `${tag.src} must lead to the collector: compare it with the line that tamga snippet prints.`,
+    );
+  }
+  if (tag.integrity && tag.crossOrigin === null) {
+    return bad(
+      "The tag has integrity and no crossorigin, so the browser does not run it",
+      'Add crossorigin="anonymous".',
+    );
+  }
+  if (script?.intact === false) {
+    return bad(
+      "The tag's integrity is not that of the script, so the browser does not run it",
+      "Copy the whole line that tamga snippet prints: path, integrity and crossorigin belong together.",
+    );
+  }
+  if (tag.type === "module")
+    return bad("The tag is a module and has not run", 'Remove type="module" and add defer.');
+  if (script?.status === 0) {
+    return bad(
+      "The script cannot be loaded",
+      `Nothing answers at ${tag.src}, or something in this browser or network stops it, such as a blocker.`,
+    );
+  }
+  return bad(
+    "The tag is there, and its script has not run",
+    "Another script may have stopped it: this browser's console says what failed. Is this browser a blocker's?",
+  );
+}
+
+export function addressFinding(site: string, collector: URL, page: Page, tag?: Tag): Finding {
+  const { hostname, secure } = page;
   if (!secure)
     return bad(
       "The page is not on https",
       "Browsers then do not keep the collector's cookie, and most of the device part does not work.",
     );
-  if (location.protocol === "https:" && collector.protocol !== "https:") {
+  if (page.origin.startsWith("https:") && collector.protocol !== "https:") {
     return bad("The collector is not on https", "Pages on https may not send requests to it.");
   }
   if (!isSameSite(hostname, site)) {
@@ -75,6 +156,12 @@ export function addressFinding(site: string, collector: URL, hostname: string, s
     );
   }
   if (!collector.hostname.endsWith(`.${site}`)) {
+    if (tag?.endpoint && new URL(tag.src).hostname.endsWith(`.${site}`)) {
+      return bad(
+        `data-endpoint leads to ${collector.hostname}, and the script comes from elsewhere`,
+        "Remove data-endpoint: beacons go to the host of the script by themselves.",
+      );
+    }
     return bad(
       `The collector, ${collector.hostname}, is not below ${site}`,
       "Browsers take it for a third party and refuse its cookie. Give it a name below the site's domain, such as t.",
@@ -83,20 +170,30 @@ export function addressFinding(site: string, collector: URL, hostname: string, s
   return good(`The collector, ${collector.hostname}, belongs to the site`);
 }
 
-export function permissionFinding(options: Options): Finding {
-  const mirror = /(?:^|; )tamga-off=(\d)/.exec(document.cookie)?.[1];
-  if (mirror)
+/** What this browser and its visitor say. */
+export function browserFinding(
+  program: boolean,
+  objects: boolean,
+  asksForPrivacy: boolean,
+  waits: boolean,
+): Finding {
+  if (objects)
     return note(
       "This browser objects",
       "So nothing is counted, which is right. Try another browser, or delete the cookie tamga-off.",
     );
-  if ((navigator as { globalPrivacyControl?: boolean }).globalPrivacyControl) {
+  if (program)
+    return bad(
+      "This browser is controlled by a program, so it is no visitor",
+      "Open the page in an ordinary browser. Programs are kept out of the published numbers.",
+    );
+  if (asksForPrivacy) {
     return note(
       "This browser asks for privacy (Global Privacy Control)",
       "Only the bare view is sent. The collector keeps one count.",
     );
   }
-  if (options.consent === "wait") {
+  if (waits) {
     return note(
       "The tag waits for consent",
       'Nothing is sent before the page calls tamga.consent("granted").',
@@ -105,110 +202,143 @@ export function permissionFinding(options: Options): Finding {
   return good("Nothing in this browser forbids counting");
 }
 
-/** Sends a trial beacon and says how far it gets. */
-export async function wayFinding(site: string, endpoint: string): Promise<Finding> {
-  let blocked = "";
-  const onViolation = ({ effectiveDirective, blockedURI }: SecurityPolicyViolationEvent) => {
-    if (endpoint.startsWith(new URL(blockedURI).origin)) blocked = effectiveDirective;
-  };
-  document.addEventListener("securitypolicyviolation", onViolation);
-  const send = (mode: RequestMode, credentials: RequestCredentials) =>
-    fetch(endpoint, {
-      method: "POST",
-      mode,
-      credentials,
-      body: JSON.stringify({ v: 1, site, view: randomId(), seq: 0, events: [{ type: "check", at: 0 }] }),
-    }).catch(() => undefined);
-  const answer = await send("cors", "include");
-  // The event about a violation comes after the failure.
-  await new Promise((later) => setTimeout(later, 50));
-  document.removeEventListener("securitypolicyviolation", onViolation);
-  const { origin } = new URL(endpoint);
-  if (blocked)
-    return bad("The page's content security policy forbids beacons", `Add ${origin} to ${blocked}.`);
-  if (!answer) {
-    // Without CORS a request reaches a collector that is there, but the page cannot read the answer.
-    return (await send("no-cors", "omit"))
-      ? bad(
-          `The collector answers, but not to ${location.origin}`,
-          `Add ${location.origin} to origins of the site ${site} in its configuration.`,
-        )
-      : bad(
-          "The collector cannot be reached",
-          `Nothing answers at ${origin}, or something in this browser or network stops it.`,
+/** How far a beacon gets. `script` is the collector's own script, asked at the beacon's host. */
+export function wayFinding(site: string, endpoint: string, page: Page, way: Way, script: Script): Finding {
+  const { origin, pathname } = new URL(endpoint);
+  const { status, detail = "" } = way;
+  if (way.forbidden)
+    return bad("The page's content security policy forbids beacons", `Add ${origin} to ${way.forbidden}.`);
+  const unknownSite = detail.includes("No such site");
+  if (unknownSite) {
+    return bad(
+      `The collector does not know the site ${site}`,
+      "data-site must be the domain of a [[sites]] entry in the collector's configuration: is it a typing error?",
+    );
+  }
+  if (way.foreign && (status === 403 || status < 300)) {
+    return bad(
+      `The site ${site} does not list ${page.origin}`,
+      `Add "${page.origin}" to origins of the site ${site} in the collector's configuration.`,
+    );
+  }
+  if (status === 404 || status === 405) {
+    return bad(
+      `There is no beacon route at ${endpoint}`,
+      `data-endpoint must end in /v1/beacon and lead to the collector${pathname === "/v1/beacon" ? "; the proxy must pass that path on" : ""}.`,
+    );
+  }
+  if (status === 429)
+    return note("The collector asks to slow down (429)", "This network has sent too much just now.");
+  if (status >= 500 && !detail) {
+    return bad(
+      `The proxy answers ${status} for the collector`,
+      "The collector is stopped, or the proxy does not lead to it: ask its /healthz.",
+    );
+  }
+  if (status >= 500)
+    return bad(
+      `The collector is there but accepts nothing (${status})`,
+      "Its disk is full or it is not ready: ask its /readyz.",
+    );
+  if (status >= 400)
+    return bad(`The collector refuses beacons (${status})`, detail || "A proxy may refuse them before it.");
+  if (status) return good("Beacons reach the collector and its answer reaches the page");
+  if (!way.there) {
+    return bad(
+      "The collector cannot be reached",
+      `Nothing answers at ${origin}, or something in this browser or network stops it, such as a blocker.`,
+    );
+  }
+  return script.status === 200
+    ? bad(
+        `Something in front of the collector answers beacons, and not to ${page.origin}`,
+        `The proxy must pass POST ${pathname} on, with Origin, and the answer's Access-Control fields unchanged.`,
+      )
+    : bad(
+        `What answers at ${origin} is no collector`,
+        "The collector may be stopped and the proxy answer for it (502), or data-endpoint leads elsewhere: it is needed only where a proxy gives the route another address.",
+      );
+}
+
+/** The cookie of the trial has the attributes of the collector's others. */
+export function cookieFinding({ cookie }: Way): Finding {
+  if (cookie === "came") return good("The collector's cookies come back");
+  if (cookie === "unused") return good("The site uses no cookie");
+  return cookie
+    ? bad(
+        "The collector's cookie does not come back, so each page is a new visitor",
+        "The proxy must pass on Set-Cookie and Cookie. If it does, this browser blocks cookies.",
+      )
+    : note("It is not known whether the cookie comes back", "The collector does not say.");
+}
+
+export function declaredFinding({ undeclared }: Way, names: string[]): Finding | undefined {
+  const [first] = undeclared;
+  if (first) {
+    const [name, variant] = first.split(":");
+    const list = undeclared.map((each) => `"${each.replace(":", '" with the variant "')}"`).join(", ");
+    return bad(
+      `The event ${list} is not declared, so it is not counted`,
+      `Add "${name}" to events${variant ? ` and "${variant}" to variants` : ""} of the site in the collector's configuration.`,
+    );
+  }
+  return names.length ? good(`Declared events so far: ${names.join(", ")}`) : undefined;
+}
+
+/** The device part is needed only if the site's policy asks for it. */
+export const deviceFinding = (there: boolean, endpoint: string): Finding =>
+  there
+    ? good("The device part can be loaded")
+    : note(
+        "The device part cannot be loaded",
+        `${new URL("../tamga-device.js", endpoint)} must lead to the collector, and the page's policy (script-src) allow it. Otherwise the policy's items 10 to 23 stay unknown.`,
+      );
+
+/** How the collector answered the page's own beacons. `before` is the status of one that left before the checker came. */
+export const countedFinding = (answers: Answer[], before: number, program: boolean): Finding => ({
+  ...counted(answers, before, program),
+  verdict: true,
+});
+
+function counted(answers: Answer[], before: number, program: boolean): Finding {
+  const last = answers.at(-1);
+  if (!last) {
+    return note(
+      "It is not known yet whether this page is counted",
+      before
+        ? `A beacon that left before the check was answered ${before}. Stay for ten seconds: the next one shows it.`
+        : "No beacon has left yet. The view is sent when the page is loaded, the rest when something happens.",
+    );
+  }
+  if (answers.some(({ outcome }) => outcome === "accepted")) {
+    return program
+      ? note("Beacons are accepted, and not counted", "This browser is controlled by a program.")
+      : good(
+          "This page is counted",
+          "Accepted and durable. Numbers are published when the site's window closes.",
         );
   }
-  if (answer.status === 429)
-    return note("The collector asks to slow down (429)", "This network has sent too much just now.");
-  if (answer.status === 503)
-    return bad(
-      "The collector is there but accepts nothing (503)",
-      "Its disk is full or not ready: ask /readyz.",
-    );
-  if (answer.status >= 400)
-    return bad(`The collector refuses (${answer.status})`, `It may not know the site ${site}.`);
-  return good("Beacons reach the collector and its answer reaches the page");
-}
-
-/** Can the device part be loaded? It is fetched and not run. */
-export async function deviceFinding(endpoint: string): Promise<Finding> {
-  const url = new URL("../tamga-device.js", endpoint).href;
-  const answer = await fetch(url, { credentials: "omit" }).catch(() => undefined);
-  return answer?.ok
-    ? good("The device part is where the snippet looks for it")
-    : note(
-        "The device part is not there",
-        `${url} must lead to the collector. Otherwise the policy's items 10 to 23 stay unknown.`,
-      );
-}
-
-/** How the collector answered the page's own beacons. */
-export function rowsFinding(answers: Answer[]): Finding {
-  const last = answers.at(-1);
-  if (!last)
+  if (last.outcome === "off")
     return note(
-      "No beacon of this page yet",
-      "Its view is sent when the page is loaded, the rest when something happens.",
+      "The visitor objects, so nothing is counted",
+      "Delete the collector's cookies in this browser to take the objection back.",
     );
-  if (last.status === 0)
-    return bad("A beacon got no answer", "The line about the collector's address says why.");
+  if (!last.status)
+    return bad("A beacon of this page got no answer", "It is sent again. Other lines say why.");
   if (last.status >= 400)
-    return bad(`A beacon was refused (${last.status})`, "The collector's metrics name the reason.");
-  if (answers.some(({ outcome }) => outcome === "accepted")) {
-    return good(
-      "This page is counted",
-      "Accepted and durable. Numbers are published when the site's window closes.",
-    );
-  }
-  return last.outcome === "off"
-    ? note(
-        "The visitor objects",
-        "Delete the collector's cookies in this browser to take the objection back.",
-      )
-    : note(
-        "Received, and not counted",
-        "A bot, Global Privacy Control, a duplicate, or an event that is not declared: the metrics name the reason.",
-      );
-}
-
-/**
- * Pages cannot see the collector's cookie. But a collector asks for the device part once per session, and recognises a
- * session by the cookie. If it asks twice, the cookie did not come back.
- */
-export function cookieFinding(answers: Answer[]): Finding {
-  const accepted = answers.filter(({ outcome }) => outcome === "accepted");
-  const asked = accepted.filter(({ device }) => device).length;
-  if (asked > 1) {
     return bad(
-      "The cookie did not come back",
-      "Each beacon counts as a new visitor. Look at the collector's address above, and at what this browser blocks.",
+      `A beacon of this page was refused (${last.status})`,
+      "The collector's metrics name the reason.",
     );
-  }
-  if (asked === 1 && accepted.length > 1) return good("The cookie came back");
-  return note(
-    "It is not known yet whether the cookie comes back",
-    "Open another page of this site, or cause an event.",
-  );
+  return last.outcome
+    ? bad(
+        "Beacons arrive, and nothing is counted",
+        "The collector takes this browser for a bot or counts its view only (Global Privacy Control), or the page's host is in no origin of the site. Its metrics name the reason (tamga_events_dropped_total).",
+      )
+    : bad(
+        "What answers the beacons is no collector",
+        "The answer lacks Tamga-Outcome: the address leads elsewhere, or a proxy removes the field or Access-Control-Expose-Headers.",
+      );
 }
 
 /** Safari limits cookies of servers that it takes for a third party's. */

@@ -8,16 +8,19 @@ const STYLE = `
   section { all: initial; position: fixed; inset: auto 1rem 1rem auto; width: min(34rem, calc(100vw - 2rem)); max-height: 80vh;
     overflow: auto; z-index: 2147483647; background: #fff; color: #1c2733; border: 1px solid #c8d0d8; border-radius: 8px;
     box-shadow: 0 6px 30px #0004; font: 14px/1.45 system-ui, sans-serif; }
-  h2 { font-size: 15px; margin: 0; padding: .7rem 1rem; background: #f3f6f9; border-bottom: 1px solid #dfe5ea; }
+  h2 { font-size: 15px; margin: 0; padding: .7rem 3rem .7rem 1rem; background: #f3f6f9; border-bottom: 1px solid #dfe5ea; }
   ul { list-style: none; margin: 0; padding: .4rem 0; }
-  li { padding: .35rem 1rem .35rem 2.4rem; position: relative; }
+  li { padding: .35rem 1rem .35rem 2.4rem; position: relative; overflow-wrap: anywhere; }
   li::before { position: absolute; left: 1rem; font-weight: bold; }
   .good::before { content: "✓"; color: #17803d; }
   .note::before { content: "!"; color: #a15c00; }
   .bad::before { content: "✗"; color: #c01c28; }
   small { display: block; color: #56636f; font-size: 13px; }
   small:empty { display: none; }
-  button { position: absolute; right: .5rem; top: .4rem; border: 0; background: none; font-size: 18px; cursor: pointer; }
+  .bad { font-weight: 600; }
+  .bad small { font-weight: normal; }
+  button { position: absolute; right: .25rem; top: .2rem; width: 2.4rem; height: 2.4rem; border: 0; background: none;
+    color: inherit; font-size: 18px; cursor: pointer; }
 `;
 
 export function panel(): (findings: Finding[]) => void {

@@ -17,7 +17,9 @@ const SCRIPTS: Record<string, Buffer> = {
   "/tamga.js": script("tamga.js"),
   "/tamga-device.js": script("tamga-device.js"),
   "/tamga.js?check": script("tamga-check.js"),
+  "/js/0123456789abcdef/tamga.js?check": script("tamga.js"),
 };
+const NPM = script("esm/index.js");
 
 export interface Received {
   beacon: Beacon;
@@ -29,12 +31,15 @@ interface Answer {
   status?: number;
   headers?: Record<string, string>;
   delayMs?: number;
+  body?: string;
 }
 interface PageSource {
   /** Attributes of the script tag beside `src` and `data-site`. */
   attributes?: string;
   /** What stands before the script tag. */
   head?: string;
+  /** What stands in place of the script tag. */
+  tag?: string;
   body?: string;
   /** The query of the script's address. */
   query?: string;
@@ -54,6 +59,12 @@ export class Site {
   requests: string[] = [];
   /** The collector's machine is there and its program is not. */
   down = false;
+  /** A proxy answers for the collector, with this status and without CORS. */
+  proxy = 0;
+  /** A proxy takes the collector's cookies away. */
+  strips = false;
+  /** The events that the site declares. */
+  declared = ["signup"];
   /** If set, the site is the demo shop under this content security policy. */
   shop: string | undefined;
 
@@ -73,6 +84,14 @@ export class Site {
     this.requests.push(hostname + pathname);
     if (this.down && hostname === COLLECTOR) {
       request.socket.destroy();
+      return;
+    }
+    if (this.proxy && hostname === COLLECTOR && search !== "?check") {
+      response.writeHead(this.proxy, { "Content-Type": "text/html" }).end("Bad gateway");
+      return;
+    }
+    if (hostname === SITE && pathname === "/npm.js") {
+      response.writeHead(200, { "Content-Type": "text/javascript" }).end(NPM);
       return;
     }
     if (hostname !== COLLECTOR) {
@@ -102,9 +121,12 @@ export class Site {
     request.on("end", () => {
       const beacon = request.method === "POST" ? JSON.parse(Buffer.concat(chunks).toString()) : undefined;
       const gone = this.gone.has(beacon?.view);
-      const { status = 202, headers = {}, delayMs = 0 } = (!gone && this.answers.shift()) || {};
-      if (!gone) this.received.push({ beacon, headers: request.headers, status, ms: performance.now() });
-      const device = status === 202 && !gone ? this.device : "";
+      const { status = 202, headers = {}, delayMs = 0, body = "" } = (!gone && this.answers.shift()) || {};
+      const asked = /^\?check=(.*)/.exec(search)?.[1];
+      const trial = asked === undefined ? {} : this.trial(asked, request.headers.cookie);
+      if (!gone && asked === undefined)
+        this.received.push({ beacon, headers: request.headers, status, ms: performance.now() });
+      const device = status === 202 && !gone && asked === undefined ? this.device : "";
       if (device) this.device = "";
       setTimeout(() => {
         response.writeHead(status, {
@@ -113,12 +135,28 @@ export class Site {
           "Access-Control-Allow-Credentials": "true",
           "Access-Control-Expose-Headers": "Tamga-Outcome, Tamga-Device, Retry-After",
           "Cache-Control": "no-store",
-          "Set-Cookie": "tamga-test=1; HttpOnly; SameSite=Strict; Path=/",
+          ...(this.strips ? {} : { "Set-Cookie": "tamga-test=1; HttpOnly; SameSite=Strict; Path=/" }),
+          ...(status === 202 ? trial : {}),
           ...headers,
         });
-        response.end();
+        response.end(body);
       }, delayMs);
     });
+  }
+
+  /** What a collector adds to its answer to the checker's trial. */
+  private trial(names: string, cookies = ""): Record<string, string> {
+    const undeclared = names
+      .split(",")
+      .flatMap((name, at) => (name && !this.declared.includes(name) ? [at] : []));
+    const came = /(^|; )tamga-check=1/.test(cookies);
+    return {
+      "Tamga-Check": (came ? "came" : "set") + (undeclared.length ? `; undeclared=${undeclared}` : ""),
+      "Access-Control-Expose-Headers": "Tamga-Outcome, Tamga-Device, Retry-After, Tamga-Check",
+      ...(this.strips
+        ? {}
+        : { "Set-Cookie": `tamga-check=1; Max-Age=${came ? 0 : 60}; HttpOnly; SameSite=Strict; Path=/` }),
+    };
   }
 
   get origin() {
@@ -136,8 +174,9 @@ export class Site {
   protected tag = (attributes = "", query = "") =>
     `<script defer src="${this.scriptUrl}${query}" data-site="${SITE}" ${attributes}></script>`;
 
-  private html({ attributes, query, head = "", body = "", tags = 1 }: PageSource) {
-    return `<!doctype html><title>Shop</title>${head}${this.tag(attributes, query).repeat(tags)}<body>${body}</body>`;
+  private html({ attributes, query, head = "", tag, body = "", tags = 1 }: PageSource) {
+    const tagged = tag ?? this.tag(attributes, query).repeat(tags);
+    return `<!doctype html><title>Shop</title>${head}${tagged}<body>${body}</body>`;
   }
 
   /** As if nothing had happened yet. Earlier visitors have gone: what their pages say from now on is not kept. */
@@ -148,6 +187,8 @@ export class Site {
     this.pages = {};
     this.device = "";
     this.down = false;
+    this.proxy = 0;
+    this.strips = false;
     this.requests = [];
   }
 

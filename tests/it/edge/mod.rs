@@ -15,3 +15,4 @@ mod real_inputs;
 mod refusals;
 mod smuggling;
 mod tls;
+mod trial;
