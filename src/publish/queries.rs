@@ -29,6 +29,11 @@ const OF_SLICE: &str = "SETTINGS max_threads = 1, max_memory_usage = 400000000, 
 const OF_WINDOW: &str = "SETTINGS max_threads = 2, max_bytes_before_external_group_by = 200000000, \
      max_bytes_before_external_sort = 200000000, max_memory_usage = 400000000, max_execution_time = 600";
 
+/// The same for a query that groups rows in the order in which they are stored: one pseudonym after the other. Each part of a table has a
+/// block of groups in memory, and a day of millions of events has dozens of parts, so blocks are small.
+const IN_ORDER: &str =
+    ", optimize_aggregation_in_order = 1, aggregation_in_order_max_block_bytes = 1000000, max_block_size = 2048";
+
 /// The condition for the rows of a window. After a change from windows of seven days, rows of the days before can be in one.
 pub(super) const WITHIN: &str = include_str!("sql/within.sql");
 /// The condition for the rows of a window, and of its first day before it.
@@ -46,7 +51,7 @@ pub(super) static CANDIDATES: LazyLock<[String; 4]> = LazyLock::new(|| {
     let query = |from: &str, by: &str, only: &str, names: &str| {
         let sql = include_str!("sql/candidates.sql").replace("{from}", from).replace("{by}", by);
         let sql = complete(&sql.replace("{only}", only).replace("{names}", &with_hashes(names)));
-        sql + ", optimize_aggregation_in_order = 1"
+        sql + IN_ORDER
     };
     [
         query(
