@@ -49,6 +49,12 @@ pub(super) fn announces(text: &Canonical) -> bool {
     Words::of(text).roles.has(Role::Announcer)
 }
 
+/// Whether a segment of a path ends with a word for a password, which any word may follow.
+pub(super) fn names_password(segment: &str) -> bool {
+    let last = segment.rsplit(['-', '_', ' ']).next().unwrap_or_default();
+    dictionary::roles(last).has(Role::Announcer) && dictionary::announced(last) == Some(Announced::Password)
+}
+
 /// Whether there is anything to find.
 pub(super) fn any(text: &Canonical) -> bool {
     let mut found = Vec::new();
@@ -84,10 +90,14 @@ fn value(words: &Words<'_>, kind: Announced, before: usize, after: usize) -> Opt
         && has_digit(after + filled + 1)
         && words.gap(after + filled + 1) == " ";
     let at = after + filled + usize::from(of_word);
+    // `пароль от кабинета` says what it is for, `пароль от wifi барсик` what it is.
+    let bare = !of_word && (filled == 0 || !words.is(at - 1, Role::Preposition));
     let assigned = (after..=at).any(|at| words.gap(at).contains([':', '=']));
     let announcer = before..after;
     match kind {
-        Announced::Password => password(words, announcer, at, assigned),
+        Announced::Password => {
+            password(words, announcer, at, assigned).or_else(|| ordinary_word(words, after, at).filter(|_| bare))
+        }
         Announced::SentCode => {
             sent_code(words, announcer, at).or_else(|| {
                 // `48К21` of a door; `p0420` is an error's.
@@ -114,7 +124,7 @@ fn password(words: &Words<'_>, announcer: Range<usize>, at: usize, assigned: boo
     let marked =
         token.trim_end_matches(['.', ',', '!', '?', ')']).contains(['_', '!', '@', '#', '$', '%', '^', '&', '*']);
     let other_script =
-        !words.is_latin(announcer.start) && words.is_latin(at) && token.len() >= 5 && !words.is(at, Role::Brand);
+        !words.is_latin(announcer.start) && words.is_latin(at) && token.len() >= 5 && !is_spoken_of(words, at);
     let long_enough = digits >= 3 || (digits > 0 && token.len() >= 5);
     let counted = (words.is_amount(at) && digits < 5) || (!assigned && is_year(key));
     let is_one = !words.is(at, Role::Answer)
@@ -122,6 +132,26 @@ fn password(words: &Words<'_>, announcer: Range<usize>, at: usize, assigned: boo
         && !counted
         && (assigned || long_enough || inner_capital || marked || other_script || COMMON.contains(&key));
     is_one.then_some(range)
+}
+
+/// `пароль барсик`: an ordinary word that is none of those by which passwords are talked of.
+fn ordinary_word(words: &Words<'_>, after: usize, at: usize) -> Option<Range<usize>> {
+    const WORD_MIN: usize = 3;
+    let key = words.get(at)?;
+    // In `password-policy` a dash ties the words of a page's name.
+    let apart = |gap: &str| gap.contains([' ', ':', '=']) && gap.bytes().all(|byte| b" -=:\"'".contains(&byte));
+    let is_one = key.chars().count() >= WORD_MIN
+        && !key.bytes().any(|byte| byte.is_ascii_digit())
+        && !is_spoken_of(words, at)
+        && (after..=at).all(|at| apart(words.gap(at)));
+    is_one.then(|| words.unspaced(at))
+}
+
+/// Whether a word after one for a password is none.
+fn is_spoken_of(words: &Words<'_>, at: usize) -> bool {
+    [Role::Talk, Role::Answer, Role::Page, Role::Filler, Role::Brand, Role::Unit]
+        .into_iter()
+        .any(|role| words.is(at, role))
 }
 
 /// Digits after the announcer, or before it (`1234 is your code`).
@@ -165,11 +195,13 @@ fn number(words: &Words<'_>, at: usize) -> Option<Range<usize>> {
         if next > at && !near(next) {
             break;
         }
-        if has_digit(next) {
+        if is_model(words.ascii(words.range(next)).as_bytes()) {
+            break;
+        } else if has_digit(next) {
             digits += key.bytes().filter(u8::is_ascii_digit).count();
             numbers += 1;
             last = Some(next);
-        } else if key.chars().count() > 4
+        } else if !may_begin_a_number(words, next)
             || !(has_digit(next + 1) || has_digit(next + 2))
             || (digits > 0 && words.gap(next).contains(' '))
         {
@@ -184,6 +216,31 @@ fn number(words: &Words<'_>, at: usize) -> Option<Range<usize>> {
         _ => last,
     };
     (digits >= 3 && !amount).then(|| words.range(at).start..words.range(end).end)
+}
+
+/// Whether a word may stand before the digits of a number: a few letters that are tied to them (`дкп-4821`), or that are
+/// written in capitals. A word with a space behind it is the maker of a model: `gaz 3302`, `lego 42143`.
+fn may_begin_a_number(words: &Words<'_>, at: usize) -> bool {
+    match words.key(at).chars().count() {
+        0..=2 => true,
+        3..=4 => {
+            words.is(at, Role::Announcer)
+                || words.is_upper(at)
+                || (words.key(at).chars().count() == 3 && words.gap(at + 1) != " ")
+        }
+        _ => false,
+    }
+}
+
+/// The name of a model, in which letters stand between or before digits: `1000xm5`, `7800x3d`, `oled55c3`. A plate ends with
+/// two digits.
+fn is_model(word: &[u8]) -> bool {
+    let letters = word.iter().filter(|byte| byte.is_ascii_lowercase()).count();
+    let last = word.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    letters >= 2
+        && turns(word) >= 2
+        && last < 2
+        && word.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
 }
 
 /// `№ 4821 тапсырыс`, as Kazakh has it.
@@ -225,7 +282,9 @@ fn flat(words: &Words<'_>, announcer: Range<usize>, at: usize) -> Option<Range<u
     let is_one = |at: usize| {
         let key = words.get(at)?;
         let digits = key.bytes().take_while(u8::is_ascii_digit).count();
-        let fits = (1..=4).contains(&digits) && key.chars().count() <= digits + 1 && !is_year(key);
+        // `42а`, and neither `3d` nor `4k`.
+        let letter = key.len() == digits || !matches!(key.as_bytes()[digits], b'd' | b'k');
+        let fits = (1..=4).contains(&digits) && key.chars().count() <= digits + 1 && !is_year(key) && letter;
         fits.then(|| words.range(at))
     };
     let (next, after) = (words.gap(at), words.gap(at + 1));
@@ -285,6 +344,9 @@ fn handle(words: &Words<'_>, announcer: usize, at: usize, assigned: bool) -> Opt
         || (token.contains('.') && !token.contains(".."))
         || (digits && key.len() >= 5)
         || token.contains([':', '#']);
+    if words.is_amount(at) {
+        return None;
+    }
     let named = words.is(announcer, Role::Named) && !words.is_latin(announcer) && words.is_latin(at) && key.len() >= 4;
     let inner = inner || (named && !words.is(at, Role::Brand));
     (letters && !words.is(at, Role::Answer) && (assigned || inner)).then_some(range)
@@ -336,6 +398,22 @@ mod tests {
             ("INV-00123", "inv-<number>"),
             ("пароль egov Aigerim_85", "пароль egov <secret>"),
             ("координаты 43.2 76.9", "координаты <place>"),
+            ("пароль барсик", "пароль <secret>"),
+            ("құпиясөз барсик", "құпиясөз <secret>"),
+            ("my password is sunshine", "my password is <secret>"),
+            ("пароль от wifi барсик", "пароль от wifi <secret>"),
+            ("пароль барсик не подходит", "пароль <secret> не подходит"),
+            ("договор ДКП-4821", "договор <number>"),
+            ("договор дкп-4821", "договор <number>"),
+            ("пароль от кабинета", "пароль от кабинета"),
+            ("password authentication failed", "password authentication failed"),
+            ("забыли пароль", "забыли пароль"),
+            ("password-policy page", "password-policy page"),
+            ("договор gaz 3302", "договор gaz 3302"),
+            ("заказ lego 42143", "заказ lego 42143"),
+            ("шот lg oled55c3", "шот lg oled55c3"),
+            ("login 128гб", "login 128гб"),
+            ("квартира 3d принтер", "квартира 3d принтер"),
             ("пароль kaspi", "пароль kaspi"),
             ("логин kaspi", "логин kaspi"),
             ("промокод 2026", "промокод 2026"),

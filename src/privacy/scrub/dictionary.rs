@@ -48,7 +48,11 @@ pub(super) enum Role {
     Announcer,
     Filler,
     Unit,
+    /// Of a filler: what follows says what something is for.
+    Preposition,
     Answer,
+    /// By these a password is talked of.
+    Talk,
     Brand,
     /// After it a word of another script is a name.
     Named,
@@ -71,10 +75,12 @@ pub(super) enum Role {
 }
 
 /// The other roles, as they are called in `words.txt`.
-const ROLES: [(&str, Role); 20] = [
+const ROLES: [(&str, Role); 22] = [
     ("filler", Role::Filler),
     ("unit", Role::Unit),
+    ("preposition", Role::Preposition),
     ("answer", Role::Answer),
+    ("talk", Role::Talk),
     ("brand", Role::Brand),
     ("named", Role::Named),
     ("number after", Role::NumberAfter),
@@ -186,6 +192,12 @@ fn length(key: &str) -> u64 {
 pub(super) fn look_up(key: &str) -> Option<&'static Entry> {
     let lists = &*LISTS;
     if lists.begins[beginning(key)] & length(key) == 0 { None } else { lists.words.get(key) }
+}
+
+/// What a word announces by itself.
+pub(super) fn announced(word: &str) -> Option<Announced> {
+    let entry = look_up(&key(word))?;
+    entry.phrases.iter().find(|(rest, _)| rest.is_empty()).map(|(_, announced)| *announced)
 }
 
 /// What a word of a path may be. None of the lists has one with a digit.

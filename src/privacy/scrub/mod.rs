@@ -7,8 +7,8 @@
 //! `shapes`) or by the word before it (`announced`). In doubt it is folded. How many digits a kept path or text
 //! may have in all is bounded, so that an identifier made of digits does not fit, however it is cut up.
 //!
-//! Not found, because no rule can: a person's name that no word announces, a password that is an ordinary word, a code that
-//! is written like the name of a model, an identifier spread over several pages. Against those stands the publisher, who shows nothing that fewer than ten visitors share.
+//! Not found, because no rule can: a person's name or a password that no word announces, a code that is written like the name
+//! of a model, an identifier spread over several pages. Against those stands the publisher, who shows nothing that fewer than ten visitors share.
 //!
 //! All of it is pure, takes time in proportion to its input, whose length is bounded, keeps nothing, logs nothing, and has
 //! no error that could quote a value.

@@ -187,7 +187,7 @@ fn judge_after_announcers(kept: &mut [Segment<'_>]) {
     for at in 1..kept.len() {
         let (before, segment) = (kept[at - 1].text(), kept[at]);
         if let Segment::Free(text) = segment
-            && text.chars().any(|c| c.is_numeric() || c.is_uppercase())
+            && (text.chars().any(|c| c.is_numeric() || c.is_uppercase()) || announced::names_password(before))
             && announced::announces(&Canonical::of(before))
             && announced::any(&Canonical::of(&format!("{before} {text}")))
         {
@@ -307,6 +307,23 @@ mod tests {
             ("/docs/%ff", "/:x"),
         ] {
             assert_eq!(rules.template(raw), template, "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_segment_for_a_password_is_one() {
+        for paths in [&[][..], &["/*"]] {
+            for (raw, template) in [
+                ("/parol/барсик", "/parol/:x"),
+                ("/password/barsik", "/password/:x"),
+                ("/wifi-password/barsik/x", "/wifi-password/:x/x"),
+                ("/password/reset", "/password/reset"),
+                ("/password-reset", "/password-reset"),
+                ("/забыли-пароль", "/забыли-пароль"),
+                ("/books/1984", "/books/1984"),
+            ] {
+                assert_eq!(rules(paths).template(raw), template, "{raw}");
+            }
         }
     }
 

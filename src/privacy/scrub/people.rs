@@ -6,8 +6,16 @@
 use super::dictionary::{Role, Roles, roles};
 use super::segment::is_year;
 
-/// Endings that say what a page is written in.
-const EXTENSIONS: [&str; 4] = ["html", "php", "htm", "aspx"];
+/// Endings that say what a page is written in, or what else a file is.
+const EXTENSIONS: [&str; 14] =
+    ["html", "php", "htm", "aspx", "js", "css", "json", "xml", "pdf", "png", "jpg", "svg", "csv", "txt"];
+/// Words that a name has at most, behind the word before it: surname, name, patronymic.
+const NAME_WORDS_MAX: usize = 3;
+/// Endings of what is done or is the case, which no name has: `client-integration`, `user-management`.
+const NOUNS: [&str; 16] = [
+    "tion", "tions", "sion", "sions", "ment", "ments", "ness", "ship", "ware", "ance", "ence", "ability", "ology",
+    "ics", "ivity", "ality",
+];
 
 /// Whether a segment names somebody, for what stands before it or in it.
 pub(super) fn is_somebody(segment: &str, before: &[&str]) -> bool {
@@ -30,8 +38,11 @@ fn is_page(segment: &str) -> bool {
 /// `user-aigerim`, `klient_ivanov`.
 fn names_after_its_first_word(segment: &str) -> bool {
     let Some((first, rest)) = segment.split_once(['-', '_', '.']) else { return false };
-    let second = rest.split(['-', '_', '.']).next().unwrap_or_default();
+    let mut words = rest.split(['-', '_', '.']);
+    let second = words.next().unwrap_or_default();
     roles(first).has(Role::Tied)
+        && words.filter(|word| !EXTENSIONS.contains(word)).count() < NAME_WORDS_MAX
+        && !NOUNS.iter().any(|ending| second.len() > ending.len() + 2 && second.ends_with(ending))
         && !is_page(second)
         && !roles(second).has(Role::TiedPage)
         && !EXTENSIONS.contains(&second)
@@ -78,6 +89,10 @@ mod tests {
             ("x/мастер-класс", false),
             ("x/мастер-айгерим", true),
             ("x/profile-cart", false),
+            ("x/client.js", false),
+            ("x/client-integration", false),
+            ("x/user-interface-and-experience-rules", false),
+            ("x/client-ivanov-petr-sergeevich.html", true),
             ("catalog/tea", false),
         ] {
             let (before, segment) =

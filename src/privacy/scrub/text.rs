@@ -8,6 +8,7 @@ use super::decode::{self, Canonical};
 use super::errors;
 use super::rule::Found;
 use super::rules;
+use super::token::pronounceable;
 
 /// The longest text that is looked at, in bytes; what is beyond is not kept.
 pub(super) const INPUT_MAX: usize = 4096;
@@ -19,6 +20,9 @@ const ERROR_MAX: usize = 256;
 const DIGITS_MAX: usize = 11;
 /// Words with more characters are not words.
 const WORD_MAX: usize = 64;
+/// The shortest word in capitals that is known for one, and how many percent of its letters must be neighbours in words.
+const WORD_MIN: usize = 4;
+const WORD_SHARE: usize = 75;
 /// A text that cannot be read.
 pub(super) const UNREADABLE: &str = "<unreadable>";
 
@@ -84,7 +88,15 @@ fn only_percent_signs(raw: &str) -> Option<std::borrow::Cow<'_, str>> {
 fn hides_when_joined(canonical: &Canonical) -> bool {
     let bytes = canonical.ascii.as_bytes();
     let short = bytes.split(|byte| *byte == b' ').filter(|word| (1..=12).contains(&word.len())).count();
-    let distinctive = bytes.iter().any(|byte| byte.is_ascii_digit()) || bytes.iter().any(u8::is_ascii_uppercase);
+    // `WEBSITE` and `Website` are words; a piece of base64 has capitals amid small letters, or nobody can read it.
+    let is_word = |word: &[u8]| {
+        let rest_is = |is: fn(&u8) -> bool| word[1..].iter().all(is);
+        word.len() >= WORD_MIN
+            && (rest_is(u8::is_ascii_lowercase) || rest_is(u8::is_ascii_uppercase))
+            && pronounceable(word, WORD_SHARE)
+    };
+    let capital = |word: &[u8]| word.iter().any(u8::is_ascii_uppercase) && !is_word(word);
+    let distinctive = bytes.iter().any(|byte| byte.is_ascii_digit()) || bytes.split(|byte| *byte == b' ').any(capital);
     if short < 2 || !distinctive {
         return false;
     }
@@ -190,6 +202,7 @@ mod tests {
             ("ask @aigerim_n", "ask <name>"),
             ("a 12345 b 12345 c 12345 d", "a <number> b <number> c <number> d"),
             ("ODUw MTAx MzAw MTI0", "<encoded>"),
+            ("WEBSITE Tourism SIGNATURE", "website tourism signature"),
             ("%25252525252541%25252525252541%25252525252541", "<unreadable>"),
         ] {
             assert_eq!(search_term(raw).as_deref(), Some(kept), "{raw}");

@@ -56,9 +56,12 @@ pub(super) fn encoded(ascii: &str, identifies: fn(&str) -> bool, found: &mut dyn
             found(range);
         }
     };
-    // Text in base64 has capitals, in practice always; words in small letters need not be tried.
+    // Text in base64 has capitals and others, in practice always; words in small letters or in capitals need not be tried.
     for range in runs(bytes, |byte| base64_value(byte).is_some(), BASE64_MIN) {
-        if bytes[range.clone()].iter().any(u8::is_ascii_uppercase) {
+        let run = &bytes[range.clone()];
+        if run.iter().any(u8::is_ascii_uppercase)
+            && run.iter().any(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        {
             judge(range, 6, base64_value);
         }
     }

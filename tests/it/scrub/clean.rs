@@ -11,12 +11,17 @@ const ERRORS: &str = include_str!("../../fixtures/words/errors.txt");
 
 /// The words of the lists after which people are named or numbered.
 #[rustfmt::skip]
-const PEOPLE: [&str; 33] = [
-    "account", "accounts", "client", "clients", "contract", "contracts", "customer", "customers", "dogovor",
-    "employees", "invoice", "invoices", "klient", "login", "master", "member", "members", "order", "orders",
-    "passport", "people", "profile", "schet", "sellers", "speakers", "tapsyrys", "team", "ticket", "tickets",
-    "user", "users", "zakaz", "zayavka",
+const PEOPLE: [&str; 37] = [
+    "account", "accounts", "anketa", "client", "clients", "contract", "contracts", "customer", "customers", "dogovor",
+    "employees", "invoice", "invoices", "kelisim", "klient", "login", "master", "member", "members", "order", "orders",
+    "passport", "people", "profile", "schet", "sellers", "shart", "sotrudniki", "speakers", "tapsyrys", "team", "ticket",
+    "tickets", "user", "users", "zakaz", "zayavka",
 ];
+/// The words of the lists after which a password stands, and some by which it is talked of.
+const PASSWORD: [&str; 3] = ["password", "parol", "пароль"];
+/// What a page is called by that begins with a word for people: anything else there names somebody.
+const TIED: [&str; 4] = ["portal", "support", "settings", "server"];
+const TALK: [&str; 6] = ["reset", "забыл", "подходит", "recovery", "settings", "ұмыттым"];
 
 pub(super) struct Words {
     en: Vec<&'static str>,
@@ -42,8 +47,15 @@ impl Words {
 
     /// A segment as pages of shops, banks and documentation have them.
     fn segment(&self, random: &mut Random) -> String {
-        let words =
-            |random: &mut Random, count: usize| (0..count).map(|_| random.pick(&self.en)).collect::<Vec<_>>().join("-");
+        let tied = |random: &mut Random, count: usize, by: &str| {
+            let mut words: Vec<&str> = Vec::new();
+            for _ in 0..count {
+                let somebody = words.last().is_some_and(|last| PEOPLE.contains(last));
+                words.push(if somebody { random.pick(&TIED) } else { random.pick(&self.en) });
+            }
+            words.join(by)
+        };
+        let words = |random: &mut Random, count: usize| tied(random, count, "-");
         match random.below(20) {
             0..=6 => words(random, 1),
             7..=9 => words(random, 2),
@@ -53,7 +65,7 @@ impl Words {
             15 => format!("{}.{}", words(random, 1), random.pick(&["html", "php", "aspx", "pdf", "js", "htm"])),
             16 => format!("{}", 2018 + random.below(10)),
             17 => format!("{}-{}", random.pick(&["top", "chapter", "part", "page", "step", "q"]), 1 + random.below(30)),
-            18 => format!("{}_{}", words(random, 1), words(random, 1)),
+            18 => tied(random, 2, "_"),
             _ => {
                 let list = if random.below(2) == 0 { &self.ru } else { &self.kk };
                 translit(random.pick(list))
@@ -72,7 +84,9 @@ impl Words {
         for _ in 0..=random.below(4) {
             // A segment after one of these names a person, unless it is the name of a page.
             let somebody = PEOPLE.contains(&last.as_str());
-            let segment = if somebody {
+            let segment = if last.split(['-', '_', '.']).any(|word| PASSWORD.contains(&word)) {
+                random.pick(&["reset", "recovery", "settings", "change"]).to_owned()
+            } else if somebody {
                 random.pick(&["list", "new", "history", "search"]).to_owned()
             } else {
                 self.segment(random)
@@ -91,8 +105,15 @@ impl Words {
 
     pub(super) fn search(&self, random: &mut Random) -> String {
         let language = random.below(3);
-        let mut words: Vec<String> =
-            (0..=random.below(4)).map(|_| random.pick([&self.en, &self.ru, &self.kk][language]).to_owned()).collect();
+        let mut words: Vec<String> = Vec::new();
+        for _ in 0..=random.below(4) {
+            let word = random.pick([&self.en, &self.ru, &self.kk][language]);
+            let password = words.last().is_some_and(|last| PASSWORD.contains(&last.as_str()));
+            words.push(if password { random.pick(&TALK) } else { word }.to_owned());
+        }
+        if words.last().is_some_and(|last| PASSWORD.contains(&last.as_str())) {
+            return words.join(" ");
+        }
         match random.below(8) {
             0 => words.push(random.pick(&self.products).replace('-', " ")),
             1 => words.push(format!("{} {}", 5 * (1 + random.below(20_000)), random.pick(&["тенге", "теңге", "kzt"]))),

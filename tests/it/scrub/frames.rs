@@ -42,6 +42,12 @@ pub(super) const PASSWORD_TEXTS: &[&str] = &[
     "логин admin пароль {}", "пароль от вайфая {}", "пароль - {}", "пасс {}", "Пароль={}", "менің құпия сөзім {}", "wifi password {}",
     "login failed: password {} is wrong", "парол {}", "пароль {} не подходит", "parol {}", "passwd={}", "кодовое слово {}",
 ];
+/// Passwords that are ordinary words.
+#[rustfmt::skip]
+pub(super) const WORDS: &[&str] = &[
+    "барсик", "мурка", "солнышко", "весна", "любовь", "бауырсақ", "жұлдыз", "күншуақ", "barsik", "dragon", "monkey", "sunshine",
+    "princess", "football", "қазақстан", "алматы", "спартак", "зайка", "shadow", "bauyrsaq",
+];
 #[rustfmt::skip]
 pub(super) const SENT_CODE_TEXTS: &[&str] = &[
     "смс код {}", "sms code {}", "код из смс {}", "код подтверждения {}", "растау коды {}", "пин код {}", "pin {}", "пинкод {}", "otp {}",

@@ -144,7 +144,7 @@ pub(super) fn path(kind: &str, random: &mut Random) -> Planted {
 }
 
 fn secret(random: &mut Random) -> Planted {
-    let password = match random.below(7) {
+    let password = match random.below(8) {
         0 => format!("{}{}!", random.pick(&["Qwerty", "Almaty", "Parol", "Astana", "Admin"]), random.chars(DIGITS, 3)),
         1 => {
             format!("{}{}", random.pick(&["aigerim", "qwerty", "asdfgh", "nurlan", "zhuldyz"]), random.chars(DIGITS, 4))
@@ -153,6 +153,7 @@ fn secret(random: &mut Random) -> Planted {
         3 => format!("{}_{}", random.pick(&["moi", "my", "home", "dom"]), random.chars(SMALL, 6)),
         4 => random.pick(&["qwerty", "asdfgh", "zxcvbn", "iloveyou"]).to_owned(),
         5 => format!("{}{}", random.pick(&["солнышко", "Айгерим", "жұлдыз", "пароль"]), random.chars(DIGITS, 2)),
+        6 => random.pick(WORDS).to_owned(),
         _ => random.chars(DIGITS, 6),
     };
     let code = digits_of(random, &[4, 4, 6, 6, 5]);
