@@ -188,22 +188,38 @@ fn distance(sigma: u32, shift: f64) -> f64 {
     range().map(|x| (density(x) - density(x - shift)).max(0.0)).sum::<f64>() / all
 }
 
+/// How often a look at everything that is published of one page decides rightly, of somebody who opens it once in a visit.
+fn distance_of_a_page(level: Protection) -> f64 {
+    let lines = account();
+    let of_a_view = |line: &&Line| line.table == "pages" && ["name", "views", "visitors"].contains(&line.what.as_str());
+    let squares: f64 = lines.iter().filter(of_a_view).map(|line| 1.0 / f64::from(line.wide * line.wide)).sum();
+    distance(level.sigma(), squares.sqrt())
+}
+
+#[test]
+fn a_page_opened_once_reveals_little() {
+    assert!(distance_of_a_page(Protection::Standard) <= 0.07);
+    assert!(distance_of_a_page(Protection::Strict) < distance_of_a_page(Protection::Standard));
+}
+
 fn levels_table() -> String {
     let all = sum(&account());
-    let mut text = "| level | σ | largest noise of a threshold | a name shows surely from | one look | 30 looks | a usual visit: ρ, ε a day | \
-         a month | a year | whatever the bounds allow: ρ, ε a day |\n|---|---|---|---|---|---|---|---|---|---|\n"
+    let mut text = "| level | σ | largest noise of a threshold | a name shows surely from | one look | a page opened once | 30 looks | \
+         a usual visit: ρ, ε a day | a month | a year | whatever the bounds allow: ρ, ε a day |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n"
         .to_owned();
     for level in Protection::ALL {
         let variance = 2.0 * f64::from(level.sigma().pow(2));
         let [usual, most] = [all.usual, all.most].map(|cost| cost / variance);
         writeln!(
             text,
-            "| `{}` | {} | {} | {} | {:.3} | {:.2} | {usual:.2}, {:.1} | {:.1}, {:.0} | {:.0}, {:.0} | {most:.0}, {:.0} |",
+            "| `{}` | {} | {} | {} | {:.3} | {:.3} | {:.2} | {usual:.2}, {:.1} | {:.1}, {:.0} | {:.0}, {:.0} | {most:.0}, {:.0} |",
             format!("{level:?}").to_lowercase(),
             level.sigma(),
             level.cut(),
             10 + 2 * level.cut(),
             distance(level.sigma(), 1.0),
+            distance_of_a_page(level),
             distance(level.sigma(), 30f64.sqrt()),
             epsilon(usual),
             30.0 * usual,

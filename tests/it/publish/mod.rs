@@ -233,7 +233,7 @@ async fn published_numbers_are_those_of_the_vault_and_count_many_visitors() {
     for row in pages.iter().filter(|row| row["path"] != "(other)") {
         let visitors = exact[row["path"].as_str().unwrap()];
         assert!(visitors >= 10, "{row} counts {visitors}");
-        assert!(error(row, "visitors", visitors) <= NOISE_MAX, "{row} but {visitors}");
+        assert!(error(row, "visitors", visitors) <= 2 * NOISE_MAX, "{row} but {visitors}");
     }
     let hidden: Vec<_> = exact.iter().filter(|(path, _)| pages.iter().all(|row| row["path"] != **path)).collect();
     assert!(!hidden.is_empty(), "the test has small pages");
