@@ -3,6 +3,7 @@
  *
  * - `dist/tamga.js`: a classic script, minified. The collector embeds it and serves it as `/tamga.js`.
  * - `dist/tamga-device.js`: the device part, a minified module that the snippet imports on request.
+ * - `dist/tamga-extras.js`: what few pages ask for, a minified module that the snippet imports then.
  * - `dist/tamga-check.js`: the snippet with a panel for the site's developer, served as `/tamga.js?check`.
  * - `dist/esm/index.js` and `dist/types/`: the npm package.
  * - `.test-build/`: the TypeScript tests as modules that `node --test` can run.
@@ -63,6 +64,7 @@ const AT_ONCE = "//# allFunctionsCalledOnLoad\n";
  * @param {string} [hint]
  */
 async function served(source, name, format, hint = "") {
+  const isSnippet = source === "snippet.ts";
   const { outputFiles } = await build({
     ...common,
     entryPoints: [at(`src/${source}`)],
@@ -76,7 +78,15 @@ async function served(source, name, format, hint = "") {
     module: true,
     // "Unsafe" only if a page replaces built-in functions, or calls these functions as constructors. The browser tests
     // run the result.
-    compress: { passes: 10, inline: 1, unsafe: true, unsafe_arrows: true, unsafe_methods: true },
+    compress: {
+      passes: 10,
+      // Only there: functions of browsers that the other parts call distinguish `true` from `1`.
+      booleans_as_integers: isSnippet,
+      inline: 1,
+      unsafe: true,
+      unsafe_arrows: true,
+      unsafe_methods: true,
+    },
   });
   writeFileSync(at(`dist/${name}`), hint + code);
 }
@@ -87,6 +97,7 @@ export async function buildAll() {
   await Promise.all([
     served("snippet.ts", "tamga.js", "iife", AT_ONCE),
     served("device.ts", "tamga-device.js", "esm"),
+    served("extras.ts", "tamga-extras.js", "esm"),
     served("check.ts", "tamga-check.js", "iife"),
     build({ ...common, entryPoints: [at("src/index.ts")], outfile: at("dist/esm/index.js"), format: "esm" }),
   ]);

@@ -40,6 +40,7 @@ const FILES = {
   "/tamga.js": ["text/javascript", dist("tamga.js")],
   "/tamga.js?check": ["text/javascript", dist("tamga-check.js")],
   "/tamga-device.js": ["text/javascript", dist("tamga-device.js")],
+  "/tamga-extras.js": ["text/javascript", dist("tamga-extras.js")],
 };
 
 /** Pages that show the beacons. @type {Set<import("node:http").ServerResponse>} */

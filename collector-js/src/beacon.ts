@@ -18,9 +18,9 @@ export interface ViewEvent {
   /** The page's address: origin, path and `utm_*` parameters; ≤ 2048 characters. */
   url: string;
   /** Where the visitor came from: the previous page's origin and path on the same site, only the origin elsewhere. */
-  referrer?: string;
-  /** Whether the address had a parameter that advertising networks add to paid clicks. Its value is never sent. */
-  paid?: boolean;
+  referrer?: string | undefined;
+  /** The address had a parameter of a paid click. Its value is never sent. */
+  paid?: true | undefined;
 }
 
 /** How long the page was visible and focused since the view began. A later event replaces an earlier one. */

@@ -6,24 +6,36 @@
  * the page around the frame. It reads no form, no text, and no cookie except its own mirror of an objection. It uses
  * storage only if the site asks for it.
  */
-import { type BeaconEvent, type ConsentState, type Device, milliseconds, NAME } from "./beacon.js";
-import type { Call, Options, Tamga } from "./config.js";
+import {
+  type BeaconEvent,
+  type ConsentState,
+  type Device,
+  milliseconds,
+  NAME,
+  type ViewEvent,
+} from "./beacon.js";
+import type { Call, Details, Options, Tamga } from "./config.js";
 import { granted, mirrorObjection, type Permission, permission } from "./consent.js";
 import { createClock, watchEngagement } from "./engagement.js";
-import { watchErrors } from "./errors.js";
-import { watchExits } from "./exits.js";
+import { watchClicks } from "./exits.js";
 import { firstTurn } from "./lib/first-turn.js";
 import { guard } from "./lib/guard.js";
 import { on } from "./lib/on.js";
+import { parse } from "./lib/parse.js";
 import { randomId } from "./lib/random-id.js";
 import { whenActivated } from "./lib/when-activated.js";
 import { whenHidden } from "./lib/when-hidden.js";
-import { firstReferrer, isPaid, pageUrl, referrerUrl, searchTerm, watchPages } from "./pages.js";
+import { firstReferrer, isPaid, pageUrl, referrerUrl, watchPages } from "./pages.js";
 import { createQueue } from "./queue.js";
 import { createTransport } from "./transport.js";
 
 /** Events are collected for this long, so that a click which causes three events causes one request. */
 const GATHER_MS = 1_000;
+/**
+ * A view waits for this long, because applications correct an address and redirect by script right after they begin. The
+ * view is then of the page where that ends.
+ */
+const REDIRECT_MS = 300;
 
 /** An event without its time. `add` sets the time, unless the event has one. */
 type Untimed = BeaconEvent extends infer Event
@@ -33,38 +45,43 @@ type Untimed = BeaconEvent extends infer Event
   : never;
 
 /** Closures rather than a class, because they are shorter when minified. */
-function collector(options: Options) {
+function collector(given: Options) {
+  // Options that a page gave all objects are none of its tag.
+  const options = { __proto__: null, ...given } as Options;
   const { site, endpoint, hash } = options;
-  const auto = options.views !== "manual" && top === window;
+  const framed = top !== window;
+  const auto = options.views !== "manual" && !framed;
   let allowed: Permission = "wait";
   let watching = false;
+  /** The address of the last view, as it was sent. */
   let page: string | undefined;
-  let began = 0;
+  let last: ViewEvent | undefined;
+  /** The template of a view that the page named before the visitor's consent. */
+  let named: string | undefined;
+  /** The visitor has clicked since the view began. */
+  let clicked = false;
+  let began = -1;
   let engaged = 0;
-  let searched = "";
   let asked = false;
   /** What the device part has read so far and has not been sent. */
   let device: Device | undefined;
   let timer: ReturnType<typeof setTimeout> | 0 = 0;
 
-  // Sums of whole milliseconds are exact, so the engaged time of a view is never longer than the view.
-  const now = () => Math.floor(performance.now());
-  const mayCount = () => allowed === "full" || allowed === "count";
+  // Sums of whole milliseconds are exact, so the engaged time of a view is never longer than the view. Some pages replace
+  // the clock by one that tells no time.
+  const now = () => performance.now() | 0;
+  /** `full` or `count`: no other permission has this letter. */
+  const mayCount = () => /u/.test(allowed);
 
-  const queue = createQueue(site, now, options.offline);
-  const transport = createTransport(
-    endpoint,
-    queue,
-    firstTurn(),
-    guard((headers: Headers) => {
-      if (headers.get("Tamga-Outcome") === "off") {
-        mirrorObjection(true);
-        stop();
-      }
-      const items = headers.get("Tamga-Device");
-      if (items && !asked && allowed === "full") readDevice(items);
-    }),
-  );
+  const queue = createQueue(site, now);
+  const transport = createTransport(endpoint, queue, firstTurn(), (headers: Headers) => {
+    if (headers.get("Tamga-Outcome") === "off") {
+      mirrorObjection(true);
+      silence();
+    }
+    const items = headers.get("Tamga-Device");
+    if (items && !asked && allowed === "full") readDevice(items);
+  });
   const clock = createClock(now, () => reportEngagement());
 
   const open = () => {
@@ -75,23 +92,42 @@ function collector(options: Options) {
   };
 
   const view = (template?: string, referrer = page ? referrerUrl(page, site) : firstReferrer(site)) => {
-    if (!mayCount()) return;
+    if (!mayCount()) {
+      named = template ?? "";
+      return;
+    }
+    named = undefined;
     reportEngagement();
     enterView();
     page = pageUrl(location.href, hash, template);
-    const more = { ...(referrer && { referrer }), ...(isPaid(location.search) && { paid: true }) };
-    add({ type: "view", at: 0, url: page, ...(allowed === "full" && more) }, 0);
-    const query = searchTerm(options.search);
-    // A restored page, or a move with the same words, is not another search.
-    if (query && query !== searched) report({ type: "search", query }, 0);
-    searched = query;
+    last = add<ViewEvent>(
+      {
+        type: "view",
+        at: 0,
+        url: page,
+        ...(allowed === "full" && {
+          referrer: referrer || undefined,
+          paid: isPaid(location.search) || undefined,
+        }),
+      },
+      REDIRECT_MS,
+    );
   };
 
-  const event = (name: string, details?: { variant?: string }) => {
-    const variant = details?.variant;
+  /** The application has changed the address. */
+  const move = (isNew: boolean, kind: string) => {
+    // Nobody clicks so soon, and nobody has seen the page: the application redirects.
+    if (queue._holds(last) && !clicked && /^[pr]/.test(kind)) {
+      const next = pageUrl(location.href, hash);
+      // The campaign is the visit's, also if the redirect forgets it.
+      page = last.url = next.includes("?") ? next : next + last.url.replace(/^[^?]*/, "");
+    } else if (isNew) view();
+  };
+
+  const event = (name: string, { variant }: Details = {}) => {
     // Numbers and `undefined` also match the pattern, but the wire carries strings.
-    if (NAME.test(name) && NAME.test(variant as string))
-      report({ type: "event", name: `${name}`, variant: variant && `${variant}` });
+    if (typeof name === "string" && NAME.test(name) && NAME.test(variant as string))
+      report({ type: "event", name, variant: variant && `${variant}` });
   };
 
   const consent = (state: ConsentState) => {
@@ -103,7 +139,9 @@ function collector(options: Options) {
       // Consent banners repeat an old "granted" on every page. It must not undo an objection.
       report({ type: "consent", state }, 0);
     } else if (state === "denied" && allowed[0] !== "o") {
-      queue._clear();
+      // What was not sent may be counted again.
+      if (queue._holds(last)) page = undefined;
+      forget();
       // With Global Privacy Control it is not sent: that allows only the bare view, which takes the cookie back too.
       // Before any consent it is sent: a consent of an earlier day may have left a cookie, which no page can see.
       if (allowed !== "count") add({ type: "consent", state }, 0);
@@ -116,26 +154,40 @@ function collector(options: Options) {
   /** Sent even if nothing may be counted: to object is the visitor's right, not a measurement. */
   const object = () => {
     mirrorObjection(false);
-    stop();
+    silence();
     add({ type: "object" }, 0);
   };
 
   const begin = () => {
     if (!mayCount()) return;
+    // The first comes before anything that a page may have broken. A consent that comes again is no other view.
+    if (named !== undefined || (auto && !page)) view(named);
     if (!watching) {
       watching = true;
-      if (auto) watchPages(hash, () => view());
-      // A restored page is a new view. Its old referrer did not bring the visitor this time.
-      whenHidden(hide, resume, () => auto && view(undefined, ""));
+      if (began < 0) enterView();
+      whenHidden(hide, transport._pump, restore);
       // `_pump` takes nothing from storage: a page that is being left would take it along.
       on("online", transport._pump);
       watchEngagement(clock);
-      watchExits(site, (url) => report({ type: "exit", url }));
-      if (options.errors) watchErrors((message) => report({ type: "error", message }));
-      if (!auto) enterView();
+      if (!framed)
+        watchClicks(site, report, () => {
+          clicked = true;
+        });
+      if (auto) guard(watchPages)(hash, move);
+      // By a part of each option's name, which no other attribute of a tag has.
+      if (allowed === "full" && /off|ors|sea|eve|dow|rms|mis/.test(`${Object.keys(options)}`)) {
+        load("extras", ({ extend }: typeof import("./extras.js")) =>
+          extend(options, event, report, queue._take, queue._put, transport._pump, hide),
+        );
+      }
     }
-    if (auto) view();
-    resume();
+    transport._pump();
+  };
+
+  /** A restored page is a new view. Its old referrer did not bring the visitor this time, and the old view is over. */
+  const restore = () => {
+    engaged = Number.POSITIVE_INFINITY;
+    if (auto) view(undefined, "");
   };
 
   const hide = () => {
@@ -143,39 +195,43 @@ function collector(options: Options) {
     reportEngagement();
     sealDevice();
     queue._seal();
-    transport._hide();
-    queue._park();
-  };
-
-  /** Tries again to send what waits. */
-  const resume = () => {
-    if (allowed === "full") queue._unpark();
-    transport._pump();
+    // What is tried without a network now cannot be kept for the next page.
+    if (!options.offline || navigator.onLine) transport._hide();
   };
 
   /** Counts nothing more, and forgets what has not left the page. */
-  const stop = () => {
+  const silence = () => {
     allowed = "off";
-    queue._clear();
+    forget();
   };
 
-  /** Loads the device part, which lies beside the beacon's route, when the page is idle. */
+  const forget = () => {
+    queue._clear();
+    if (options.offline) guard(() => delete localStorage.tamga)();
+  };
+
+  const stop = () => {
+    hide();
+    allowed = "off";
+  };
+
+  /**
+   * Loads a part of the snippet, which lies beside the beacon's route. If the page's policy blocks it or it is not there,
+   * what it does is left out, and nothing is reported. The route may be relative to the page, but not to this script.
+   */
+  const load = (part: string, run: (part: never) => unknown) =>
+    import(/* webpackIgnore: true */ /* @vite-ignore */ parse(`${endpoint}/../../tamga-${part}.js`).href)
+      .then(run as (part: unknown) => unknown)
+      .catch(() => {});
+
   const readDevice = (items: string) => {
     asked = true;
-    const url = new URL("../tamga-device.js", endpoint) as unknown as string;
-    (window.requestIdleCallback ?? setTimeout)(() =>
-      import(/* webpackIgnore: true */ /* @vite-ignore */ url)
-        .then((part: typeof import("./device.js")) => {
-          device = {};
-          return part.collect(items, device);
-        })
-        .then(() => {
-          sealDevice();
-          transport._pump();
-        })
-        // Blocked by the page's policy, or not there: the device stays unknown, and nothing is reported.
-        .catch(() => {}),
-    );
+    load("device", async (part: typeof import("./device.js")) => {
+      device = {};
+      await part.collect(items, device);
+      sealDevice();
+      transport._pump();
+    });
   };
 
   /** Sends the device part once. If the page is left before everything is read, the rest is sent as absent. */
@@ -188,6 +244,7 @@ function collector(options: Options) {
     queue._begin(randomId());
     // The view begins before its clock does, so that its engaged time is never longer than the view.
     began = now();
+    clicked = false;
     clock._restart();
     engaged = 0;
   };
@@ -204,12 +261,13 @@ function collector(options: Options) {
     if (allowed === "full") add(event, delay);
   };
 
-  const add = (event: Untimed, delay = GATHER_MS) => {
+  const add = <E extends BeaconEvent>(untimed: Untimed, delay = GATHER_MS) => {
     // There may be no view yet: for an objection before consent, or an event before the first manual view.
-    if (!began) enterView();
-    queue._add({ at: milliseconds(now() - began), ...event } as BeaconEvent);
+    if (began < 0) enterView();
+    const event = { at: milliseconds(now() - began), ...untimed } as E;
+    queue._add(event);
     // The earliest time is kept, so that a stream of events cannot delay sending for ever.
-    if (delay && timer) return;
+    if (delay && timer) return event;
     clearTimeout(timer);
     timer = setTimeout(
       guard(() => {
@@ -219,44 +277,60 @@ function collector(options: Options) {
       }),
       delay,
     );
+    return event;
   };
 
   whenActivated(open);
-  return { view: (template?: string) => view(template), event, consent, object };
+  return {
+    view: (template?: string) => view(template),
+    event,
+    consent,
+    object,
+    stop,
+  };
 }
+
+type Running = ReturnType<typeof collector>;
 
 /**
  * Starts counting this page and returns what the page may call. Never throws. If there is no window, or the page is not
  * http(s), the returned methods do nothing.
  */
 export function start(options: Options): Tamga {
-  const host = globalThis.window as { tamga?: Partial<Tamga> & { q?: unknown } } | undefined;
-  if (host?.tamga?.view) return host.tamga as Tamga;
+  const host = globalThis.window as { tamga?: Tamga } | undefined;
+  const before = host?.tamga;
+  // A page's own queue is an array, and so may have all methods. An element of the page may be called `tamga`.
+  const early = before?.q as Call[] | undefined;
+  if (early?.push && !Array.isArray(early)) return before as Tamga;
 
-  let running: ReturnType<typeof collector> | undefined;
+  let running: Running | undefined;
   const call = (name: Call[0]) =>
     guard((...args: unknown[]) =>
-      whenActivated(() => (running as Record<string, (...args: unknown[]) => void>)[name]?.(...args)),
+      whenActivated(() =>
+        (running as unknown as Record<string, (...args: unknown[]) => void>)[name]?.(...args),
+      ),
     );
-  const tamga: Tamga = {
-    view: call("view"),
-    event: call("event"),
-    consent: call("consent"),
-    object: call("object"),
+  const tamga = {
+    // What the page's own lines have caught.
+    ...before,
+    stop: guard(() => {
+      running?.stop();
+      delete host?.tamga;
+    }),
     q: {
       push(...calls: Call[]) {
         // Each call is guarded alone, so that one bad call does not stop the next.
         calls.forEach(guard(([name, ...args]: Call) => call(name)(...args)));
       },
     },
-  };
+  } as Tamga;
+  for (const name of ["view", "event", "consent", "object"] as const) tamga[name] = call(name);
   guard(() => {
     if (!host || !/^http/.test(location.protocol)) return;
-    const early = host.tamga?.q;
     running = collector(options);
     host.tamga = tamga;
     // Calls that the page made before the script arrived.
-    tamga.q.push(...((early as Call[]) ?? []));
+    if (Array.isArray(early)) tamga.q.push(...early);
   })();
   return tamga;
 }

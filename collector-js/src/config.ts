@@ -2,6 +2,7 @@
  * The options, their sources and their defaults. Pure, except that it reads the attributes of a script tag.
  */
 import type { ConsentState } from "./beacon.js";
+import { parse } from "./lib/parse.js";
 
 export interface Options {
   /** The site as the collector's configuration names it, for example `jetpay.kz`. */
@@ -12,14 +13,26 @@ export interface Options {
   consent?: "wait" | "none" | undefined;
   /** `"manual"` reports only the views that the page names with `view(template)`. Default: `"auto"`. */
   views?: "auto" | "manual" | undefined;
-  /** Counts a change of the fragment (`#/tariffs`) as a page view and sends it with the path. Default: `false`. */
-  hash?: boolean;
+  /** Takes a hash route (`#/tariffs`, `#!/tariffs`) for a part of the path. Default: `false`. */
+  hash?: boolean | undefined;
   /** Parameters of the address that hold what a visitor searched the site for, such as `["q"]`. Default: none. */
-  search?: string[] | undefined;
+  search?: string[] | string | undefined;
   /** Reports errors of the page's scripts. Default: `false`. */
-  errors?: boolean;
+  errors?: boolean | undefined;
+  /** Elements name declared events by `data-tamga-event`, without code. Default: `false`. */
+  events?: boolean | undefined;
+  /** The declared event that a click on a file's link reports; its variant is the file's kind. Default: none. */
+  downloads?: string | undefined;
+  /** The declared event that each submitted form reports. Default: none. */
+  forms?: string | undefined;
+  /** The declared event that a page with the status 404 reports. Default: none. */
+  missing?: string | undefined;
   /** Keeps events without a network in this browser's storage, for four hours at most. Default: in memory only. */
-  offline?: boolean;
+  offline?: boolean | undefined;
+}
+
+export interface Details {
+  variant?: string | undefined;
 }
 
 /** The methods that pages call. No method throws, waits, or reveals anything about the visitor to the page. */
@@ -27,37 +40,43 @@ export interface Tamga {
   /** Reports a page view; `template` (such as `/order/:id`) is sent in place of the real path. */
   view(template?: string): void;
   /** Reports a declared event. Names and variants are `a-z 0-9 _ . -`, at most 64 characters; others are ignored. */
-  event(name: string, details?: { variant?: string }): void;
+  event(name: string, details?: Details): void;
+  /** Reports what the visitor searched the site for. There only with the option `search`, soon after the start. */
+  search?(term: string): void;
   /** Reports the visitor's answer. An objection is stronger: `"granted"` does not undo `object()`. */
   consent(state: ConsentState): void;
   /** The visitor objects: nothing more is counted, from this page on. */
   object(): void;
+  /** Sends what waits and counts nothing more on this page. Then `start` may be called again. */
+  stop(): void;
+  /** Errors from before the script arrived, which the page's own lines have caught. */
+  errors?: unknown[] | undefined;
   /** Accepts calls from before the script arrived: `tamga.q.push(["event", "signup"])`. */
   q: { push(...calls: Call[]): void };
 }
 
-export type Call = {
-  [Name in "view" | "event" | "consent" | "object"]: [Name, ...Parameters<Tamga[Name]>];
-}["view" | "event" | "consent" | "object"];
+type Name = "view" | "event" | "consent" | "object";
+
+export type Call = { [Each in Name]: [Each, ...Parameters<Tamga[Each]>] }[Name];
+
+/** A list of words, as an attribute or an option has it. */
+export const list = (words: string | string[] | undefined): string[] =>
+  `${words ?? ""}`.split(/[\s,]+/).filter((word) => word);
+
+/** The options of a tag. `undefined` if it names no site, as when a tag manager has removed its attributes. */
+export function optionsFromScript(script: HTMLScriptElement | null): Options | undefined {
+  const options: Record<string, unknown> = {
+    // The collector serves script and beacon from one origin.
+    endpoint: `${parse(script?.src).origin}/v1/beacon`,
+  };
+  // Not `dataset`, which also has what a page gave all objects. An attribute without a value is a switch.
+  for (const { name, value } of script?.attributes ?? [])
+    options[name.replace("data-", "")] = value !== "false" && (value || true);
+  return options.site ? (options as unknown as Options) : undefined;
+}
 
 /**
- * Returns `undefined` if the tag names no site: such a page does not want to be counted, and that is not an error.
- * Throws if there is no tag.
+ * The tag of the snippet. `document.currentScript` is absent in modules and with scripts that load scripts.
  */
-export function optionsFromScript(script: HTMLOrSVGScriptElement | null): Options | undefined {
-  const { site, endpoint, search, ...rest } = (script as HTMLScriptElement).dataset;
-  if (!site) return undefined;
-  const on = (name: string) => name in rest && rest[name] !== "false";
-  return {
-    ...rest,
-    site,
-    // The tag's `src` is already absolute. The collector serves script and beacon from one origin. A site that proxies
-    // them under other paths sets `data-endpoint`, which may be relative to the page.
-    endpoint: new URL(endpoint ?? "/v1/beacon", endpoint ? location.href : (script as HTMLScriptElement).src)
-      .href,
-    search: search?.split(","),
-    hash: on("hash"),
-    errors: on("errors"),
-    offline: on("offline"),
-  };
-}
+export const findTag = () =>
+  (document.currentScript ?? document.querySelector("script[data-site]")) as HTMLScriptElement | null;

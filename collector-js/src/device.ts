@@ -8,6 +8,7 @@
 import type { Absence, Device } from "./beacon.js";
 import { Absent } from "./lib/absent.js";
 import { idle } from "./lib/idle.js";
+import { plain } from "./lib/plain.js";
 import { activeX } from "./signals/active_x.js";
 import { automation } from "./signals/automation.js";
 import { canvas } from "./signals/canvas.js";
@@ -51,7 +52,8 @@ export const SIGNALS: [item: number, name: keyof Device, read: () => unknown][] 
 export async function collect(items: string, device: Device): Promise<void> {
   const asked = items.split(",").map(Number);
   const wanted = SIGNALS.filter(([item]) => asked.includes(item));
-  const put = (name: keyof Device, value: unknown) => Object.assign(device, { [name]: value });
+  const put = (name: keyof Device, value: unknown) =>
+    Object.assign(device, { [name]: Array.isArray(value) ? plain(value) : value });
   for (const [, name] of wanted) put(name, absent("timeout"));
   for (const [, name, read] of wanted) {
     await idle();

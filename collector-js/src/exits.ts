@@ -1,31 +1,38 @@
 /**
  * Reports when the visitor follows a link or a form to another site. Only the other site's origin leaves the page.
  *
- * Not seen: "open in new tab" of the context menu (browsers do not report it to pages) and navigations by script. A
- * click whose default action a script prevents is counted, because such scripts mostly navigate by themselves.
+ * Not seen: "open in new tab" of the context menu (browsers do not report it to pages), navigations by script, and
+ * links within closed shadow trees. A click whose default action a script prevents is counted, because such scripts
+ * mostly navigate by themselves.
  */
 
+import type { BeaconEvent } from "./beacon.js";
 import { on } from "./lib/on.js";
+import { parse } from "./lib/parse.js";
 import { isSameSite } from "./lib/same-site.js";
 
-export function watchExits(site: string, onExit: (origin: string) => void) {
+type Exit = Omit<Extract<BeaconEvent, { type: "exit" }>, "at">;
+
+/** `onClick` runs at every click. */
+export function watchClicks(site: string, onExit: (exit: Exit) => void, onClick: () => void) {
   const leave = (address: string | null | undefined) => {
-    const { protocol, hostname, origin } = new URL(address || "", document.baseURI);
-    if (/^http/.test(protocol) && !isSameSite(hostname, site)) onExit(origin);
+    if (!address) return;
+    // An element resolves addresses as the browser does, by the page's `<base>`.
+    const { protocol, hostname, origin } = parse(address);
+    if (/^http/.test(protocol) && !isSameSite(hostname, site)) onExit({ type: "exit", url: origin });
   };
   // `click` also covers touch and the Enter key. Other buttons cause `auxclick`; only the middle one (1) follows a
   // link. Inside a shadow tree `event.target` is the host element, but the path contains the link.
   on("click auxclick", (event: MouseEvent) => {
-    if (event.button < 2) leave(event.composedPath().find(isLink)?.href);
+    onClick();
+    const link = event.composedPath().find((part) => /^a(rea)?$/i.test((part as Element).tagName));
+    const href = (link as { href?: string | SVGAnimatedString } | undefined)?.href;
+    // Within SVG `href` is an object.
+    if (event.button < 2) leave(Object(href).baseVal ?? href);
   });
-  // The attribute is read, because a field of the form may be called "action".
-  on("submit", ({ target, submitter }: SubmitEvent) =>
-    leave(submitter?.getAttribute("formaction") ?? (target as Element).getAttribute("action")),
-  );
+  // Attributes are read, because a field of the form may be called "action". A form without one leads to this page.
+  on("submit", ({ target, submitter }: SubmitEvent) => {
+    const form = target as HTMLFormElement;
+    if (form.method !== "dialog") leave(submitter?.getAttribute("formaction") ?? form.getAttribute("action"));
+  });
 }
-
-/**
- * `href` of a link inside SVG is an object, not a string. As an address it is a path of this site, so it is no exit.
- */
-const isLink = (target: EventTarget): target is HTMLAnchorElement | HTMLAreaElement =>
-  /^(a|area)$/i.test((target as Element).tagName);

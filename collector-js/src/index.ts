@@ -6,11 +6,11 @@ import type { Tamga } from "./config.js";
 
 declare global {
   interface Window {
-    /** Set when the snippet runs. Before that it may be a queue: `window.tamga = window.tamga || { q: [] }`. */
-    tamga?: Tamga | { q: Parameters<Tamga["q"]["push"]> };
+    /** Set when the snippet runs, or before that by the page, as the README shows. */
+    tamga?: Tamga;
   }
 }
 
 export type { BeaconEvent, ConsentState } from "./beacon.js";
 export { start } from "./collector.js";
-export type { Options, Tamga } from "./config.js";
+export type { Call, Details, Options, Tamga } from "./config.js";

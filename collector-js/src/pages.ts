@@ -1,15 +1,15 @@
 /**
  * Which page this is, and when an application moves to another page without loading it.
  *
- * Addresses are shortened here, in the browser. Only the `utm_*` parameters of the query remain, the fragment only if
- * the site asks for it, and credentials never. So click identifiers, search words and order numbers in queries do not
- * leave.
+ * Addresses are shortened here, in the browser. Of the query only the `utm_*` parameters remain, and of the fragment only
+ * the path of a hash route, if the site asks for it. Credentials never remain. So click identifiers, search words, order
+ * numbers in queries and tokens in fragments do not leave.
  */
-import { MAX_QUERY, MAX_URL } from "./beacon.js";
+import { MAX_URL } from "./beacon.js";
 import { guard } from "./lib/guard.js";
 import { on } from "./lib/on.js";
+import { parse } from "./lib/parse.js";
 import { isSameSite } from "./lib/same-site.js";
-import { text } from "./lib/text.js";
 
 /**
  * Parameters that advertising networks add to the links of paid clicks. Only that one was there is sent, never its value.
@@ -22,24 +22,23 @@ export const isPaid = (query: string) => PAID.test(query);
 
 /** The page's address. `template` replaces the path. */
 export function pageUrl(address: string, hash?: boolean, template?: string): string {
-  const page = new URL(address);
-  const query = page.search.match(/\butm_\w+=[^&]+/g)?.join("&");
-  const path = template ? new URL(template, page.origin).pathname : page.pathname + (hash ? page.hash : "");
+  const { origin, pathname, search, hash: fragment } = parse(address);
+  // A fragment is a route if it begins with `#/` or `#!/`. Any other may be a token.
+  const route = hash && /^#!?(\/[^?#]*)/.exec(fragment)?.[1];
+  const path =
+    (template && `/${template.replace(/^\/+|[?#].*/g, "")}`) ||
+    (route ? pathname.replace(/\/$/, "") + route : pathname);
+  const campaign = search.match(/[?&]utm_\w+=[^&]+/g);
   // A cut query may lose a campaign, but a cut path might equal the path of another page. So the query goes last.
-  return (page.origin + path + (query ? `?${query}` : "")).slice(0, MAX_URL);
+  return (origin + path + (campaign ? `?${campaign.join("").slice(1)}` : "")).slice(0, MAX_URL);
 }
 
-/** What the visitor searched the site for: the first of the named parameters that is not empty. */
-export function searchTerm(names: string[] = [], address = location.href): string {
-  const { searchParams } = new URL(address);
-  return text(names.map((name) => searchParams.get(name)).find(Boolean) ?? "", MAX_QUERY);
-}
-
-/** Another page as a referrer: origin and path on the same site, the origin alone elsewhere. */
+/** Another page as a referrer: origin and path on the same site, the origin alone elsewhere. Applications have a name. */
 export function referrerUrl(address: string, site: string): string | undefined {
-  if (!/^http/.test(address)) return undefined;
-  const { origin, pathname, hostname } = new URL(address);
-  return (isSameSite(hostname, site) ? origin + pathname : `${origin}/`).slice(0, MAX_URL);
+  const { origin, pathname, hostname } = parse(address);
+  if (/^http/.test(address))
+    return (origin + (isSameSite(hostname, site) ? pathname : "/")).slice(0, MAX_URL);
+  return /^android-app/.test(address) ? address : undefined;
 }
 
 /**
@@ -47,35 +46,35 @@ export function referrerUrl(address: string, site: string): string | undefined {
  * did not bring the visitor this time. So they have none.
  */
 export function firstReferrer(site: string): string | undefined {
-  const [entry] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
+  // Pages replace `performance` by an object that only has `now`.
+  const [entry] = (performance.getEntriesByType?.("navigation") ?? []) as PerformanceNavigationTiming[];
   return /^(rel|back)/.test(`${entry?.type}`) ? undefined : referrerUrl(document.referrer, site);
 }
 
 /**
- * Is `next` another page than `last`? `kind` is the kind of navigation; its first letter is enough. Applications
- * replace an entry with the same path to keep filters and scroll positions in the address. That is no new page.
+ * Is `next` another page than `last`? Only the path counts. Applications put filters, pages of a list and typed words
+ * into the query. They also correct how a path is written: a slash at the end, two slashes, encoded characters.
  */
-export function isNewPage(last: string, next: string, kind: string, hash?: boolean): boolean {
-  const path = (address: string) => {
-    const { pathname, search, hash: fragment } = new URL(address);
-    return pathname + (kind[0] === "r" ? "" : search) + (hash ? fragment : "");
-  };
+export function isNewPage(last: string, next: string, hash?: boolean): boolean {
+  // Whatever it makes of letters, it makes the same of both addresses, and unlike others it never throws.
+  const path = (address: string) =>
+    unescape(pageUrl(address, hash).replace(/\?.*/, "")).replace(/\/+(?=\/|$)/g, "");
   return path(last) !== path(next);
 }
 
-/** Calls `onPage` when a single-page application moves. */
-export function watchPages(hash: boolean | undefined, onPage: () => void) {
+/** Calls `onMove` when a single-page application changes the address. `kind` is the kind of navigation. */
+export function watchPages(hash: boolean | undefined, onMove: (isNew: boolean, kind: string) => void) {
   let last = location.href;
   const check = guard((kind: string) => {
     const next = location.href;
-    const moved = isNewPage(last, next, kind, hash);
+    const isNew = isNewPage(last, next, hash);
     last = next;
-    if (moved) onPage();
+    onMove(isNew, kind);
   });
   // The Navigation API (all browsers since January 2026) reports every change, and the page's functions stay as they
-  // are.
+  // are. A page may have a variable or an element of that name instead.
   const { navigation } = window as { navigation?: Navigation };
-  if (navigation) {
+  if (`${navigation}` === "[object Navigation]") {
     on(
       "currententrychange",
       ({ navigationType }: NavigationCurrentEntryChangeEvent) => check(`${navigationType}`),

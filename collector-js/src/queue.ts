@@ -1,10 +1,9 @@
 /**
  * Collects events into beacons, and keeps beacons until they are sent.
  *
- * Bounds: 50 events in a beacon, 24 waiting beacons, 48 Ki waiting characters. 50 events keep a beacon near 16 KiB,
- * because only views carry long strings. Browsers grant 64 KiB to all keepalive requests of a page together, and the
- * page may send its own. Only messages and search words, which are few, take more than a byte a character. What exceeds
- * a bound is dropped, oldest first. It leaves a gap in `seq`, so the loss is visible.
+ * Bounds: 50 events in a beacon, 24 waiting beacons. 50 events keep a beacon near 16 KiB, because only views carry long
+ * strings. What exceeds a bound is dropped, oldest first. It leaves a gap in `seq`, so the loss is visible. Browsers grant
+ * 64 KiB to all keepalive requests of a page together. What they refuse waits.
  *
  * A beacon that has been on the wire lives for 20 minutes more, because the collector recognises a repeated (view, seq)
  * for
@@ -13,10 +12,10 @@
  * move there when the page is left. The next page of the site takes all of them.
  */
 import { type Beacon, type BeaconEvent, type Device, MAX_SEQ } from "./beacon.js";
+import { plain } from "./lib/plain.js";
 
 export const MAX_EVENTS = 50;
 export const MAX_BEACONS = 24;
-export const MAX_CHARACTERS = 48 * 1024;
 export const MAX_AGE_MS = 20 * 60_000;
 export const MAX_OFFLINE_MS = 4 * 3_600_000;
 
@@ -30,15 +29,12 @@ export interface Sealed {
   _inFlight?: boolean;
 }
 
+export type Parked = [body: string, left: number];
+
 export type Queue = ReturnType<typeof createQueue>;
 
 /** Closures rather than a class, here and elsewhere, because they are shorter when minified. */
-export function createQueue(
-  site: string,
-  now: () => number,
-  /** Whether this browser's storage may be used. */
-  persist?: boolean,
-) {
+export function createQueue(site: string, now: () => number) {
   let view = "";
   let seq = 0;
   let open: BeaconEvent[] = [];
@@ -46,13 +42,14 @@ export function createQueue(
 
   /** Makes a beacon of the events so far. */
   const seal = (device?: Device) => {
-    const events = open;
-    if (!events.length && !device) return;
+    const events = plain(open);
     open = [];
-    if (seq > MAX_SEQ) return;
+    if ((!events.length && !device) || seq > MAX_SEQ) return;
     const beacon: Beacon = { v: 1, site, view, seq: seq++, events, device };
-    const midnight = new Date().setHours(24, 0, 0, 0) - Date.now();
-    push(JSON.stringify(beacon), Math.min(midnight, MAX_OFFLINE_MS));
+    const time = new Date();
+    const left = +new Date(time).setHours(24, 0, 0, 0) - +time;
+    // One reading of the clock: pages replace `Date.now` and not `Date`. A clock that makes no sense knows no midnight.
+    push(JSON.stringify(beacon), left > 0 && left < MAX_OFFLINE_MS ? left : MAX_OFFLINE_MS);
   };
 
   const push = (body: string, left: number) => {
@@ -63,22 +60,7 @@ export function createQueue(
   /** The beacons to send, oldest first, without those that are on the wire. */
   const waiting = (): readonly Sealed[] => {
     sealed = sealed.filter(({ _dies }) => now() <= _dies).slice(-MAX_BEACONS);
-    while (sealed.reduce((sum, { _body }) => sum + _body.length, 0) > MAX_CHARACTERS) sealed.shift();
     return sealed.filter(({ _inFlight }) => !_inFlight);
-  };
-
-  const parked = (): [string, number][] => JSON.parse(localStorage.tamga || "[]");
-
-  /** Moves the beacons in storage back into memory. */
-  const unpark = () => {
-    if (!persist) return;
-    const moved = parked();
-    localStorage.removeItem("tamga");
-    for (const [body, dies] of moved) {
-      const left = dies - Date.now();
-      // A longer time than any beacon gets means that the device's clock was set back.
-      if (left <= MAX_OFFLINE_MS) push(body, left);
-    }
   };
 
   return {
@@ -95,6 +77,9 @@ export function createQueue(
       if (open.push(event) >= MAX_EVENTS) seal();
     },
 
+    /** Can this event still change? */
+    _holds: <E extends BeaconEvent>(event: E | undefined): event is E => open.includes(event as E),
+
     _seal: seal,
     _waiting: waiting,
 
@@ -109,20 +94,17 @@ export function createQueue(
     },
 
     _clear() {
-      unpark();
       open = [];
       sealed = [];
     },
 
-    /** Moves waiting beacons into storage, after those of other pages. */
-    _park() {
-      const moved = waiting();
-      if (!persist || !moved.length) return;
-      const entries = moved.map(({ _body, _dies }) => [_body, _dies - now() + Date.now()]);
-      localStorage.tamga = JSON.stringify([...parked(), ...entries].slice(-MAX_BEACONS));
-      sealed = sealed.filter(({ _inFlight }) => _inFlight);
+    /** Gives the waiting beacons away, each with the milliseconds that it still may wait. */
+    _take(): Parked[] {
+      const taken = waiting();
+      sealed = sealed.filter((beacon) => !taken.includes(beacon));
+      return taken.map(({ _body, _dies }) => [_body, _dies - now()]);
     },
 
-    _unpark: unpark,
+    _put: push,
   };
 }

@@ -2,8 +2,8 @@
  * Sends beacons from the queue to the collector, one at a time and in order, each until it is answered.
  *
  * 2xx and 4xx are final. After no answer, 429 or 5xx the same body is sent again, after `Retry-After` or a doubling
- * pause, until the queue finds the beacon too old. While the browser knows that it is offline, nothing is sent. Never
- * throws and never blocks the page.
+ * pause, until the queue finds the beacon too old. While the browser says that it is offline, one attempt is made, since
+ * some say so wrongly; if it fails, nothing more is sent. Never throws and never blocks the page.
  *
  * Not promised: that a beacon arrives which is sent while the page is being left. Nothing in a browser can promise
  * that.
@@ -11,7 +11,6 @@
 import { MAX_AGE_MS, type Queue, type Sealed } from "./queue.js";
 
 const FIRST_PAUSE_MS = 2_000;
-const LONGEST_PAUSE_MS = 300_000;
 
 export function createTransport(
   endpoint: string,
@@ -22,12 +21,16 @@ export function createTransport(
 ) {
   let busy = false;
   let timer: ReturnType<typeof setTimeout> | 0 = 0;
+  /** An attempt failed while the browser said that it was offline. */
+  let offline = false;
+
+  const mayTry = () => !offline || navigator.onLine !== false;
 
   /** Sends what waits. A call while a beacon is on the wire, or during a pause, changes nothing. */
   const pump = async () => {
     if (busy) return;
     busy = true;
-    while (!timer && navigator.onLine !== false) {
+    while (!timer && mayTry()) {
       const [beacon] = queue._waiting();
       if (!beacon) break;
       await turn(() => attempt(beacon));
@@ -38,10 +41,13 @@ export function createTransport(
   const attempt = async (beacon: Sealed): Promise<void> => {
     // Meanwhile the beacon may have been sent because the page was hidden, or the visitor may have objected.
     if (!queue._waiting().includes(beacon)) return;
-    let after: string | null = null;
+    let after: string | null | undefined;
+    const { _dies } = beacon;
     queue._sent(beacon);
     try {
       const { status, headers } = await fetch(endpoint, {
+        // Options that a page gave all objects are none of the request.
+        __proto__: null,
         method: "POST",
         // A string body is sent as `text/plain`, which needs no preflight.
         body: beacon._body,
@@ -51,21 +57,28 @@ export function createTransport(
         credentials: "include",
         // The body has the page's shortened address. The Referer header might carry the full one.
         referrerPolicy: "no-referrer",
-      });
+      } as RequestInit);
       if (status < 500 && status !== 429) {
         queue._remove(beacon);
-        return onAnswer(headers);
+        onAnswer(headers);
+        return;
       }
       after = headers.get("Retry-After");
     } catch {
       // Offline, blocked by the page's policy or by an extension, or over the quota: browsers do not say which.
+      offline = navigator.onLine === false;
     }
     beacon._inFlight = false;
+    if (offline) {
+      // It never was on the wire. The event `online` tries again.
+      beacon._dies = _dies;
+      return;
+    }
     // Jitter spreads the retries of all pages after a collector was down.
     const doubling = FIRST_PAUSE_MS * 2 ** beacon._failures++ * (0.5 + Math.random());
     // Not earlier than the collector asked for, unless the beacon would be too old by then. A date instead of seconds
     // counts as absent.
-    const asked = Math.min(+(after ?? 0) * 1_000 || 0, MAX_AGE_MS);
+    const asked = Math.min(+(after as string) * 1_000 || 0, MAX_AGE_MS);
     timer =
       timer ||
       setTimeout(
@@ -73,7 +86,7 @@ export function createTransport(
           timer = 0;
           pump();
         },
-        Math.max(Math.min(doubling, LONGEST_PAUSE_MS), asked),
+        Math.max(doubling, asked),
       );
   };
 
@@ -86,15 +99,12 @@ export function createTransport(
      * `fetch` with `keepalive` continues after the page is closed. Unlike `sendBeacon`, it returns the answer if the
      * page stays, and it sends the page's true origin: pages with the referrer policy `no-referrer` or `same-origin`,
      * which many servers set by default, make `sendBeacon` send `Origin: null`, which a collector must refuse.
-     * `sendBeacon` is for browsers whose `fetch` ends with the page (Firefox before 133).
+     * In Firefox before 133 `fetch` ends with the page, so what a closing page says is lost there.
      */
     _hide() {
-      if (navigator.onLine === false) return;
+      if (!mayTry()) return;
       for (const beacon of queue._waiting()) {
-        if ("keepalive" in Request.prototype) attempt(beacon);
-        // A string body makes the request `text/plain`, which needs no preflight. A beacon that has failed before also
-        // stays in the queue. If the page comes back it is sent again, and the collector recognises it by (view, seq).
-        else if (navigator.sendBeacon(endpoint, beacon._body) && !beacon._failures) queue._remove(beacon);
+        attempt(beacon);
       }
     },
   };

@@ -34,6 +34,7 @@ const dist = (name) => readFileSync(new URL(`../dist/${name}`, import.meta.url))
 const FILES = /** @type {Record<string, Buffer>} */ ({
   "/tamga.js": dist("tamga.js"),
   "/tamga-device.js": dist("tamga-device.js"),
+  "/tamga-extras.js": dist("tamga-extras.js"),
 });
 let kind = /** @type {typeof KINDS[number]} */ ("none");
 const server = createServer((request, response) => {

@@ -125,6 +125,7 @@ pub fn router(collector: Arc<Collector>) -> Router {
         .route("/v1/count.gif", get(pixel::get))
         .route("/tamga.js", get(script::get))
         .route("/tamga-device.js", get(script::get))
+        .route("/tamga-extras.js", get(script::get))
         .route("/js/{hash}/{file}", get(script::get))
         .with_state(collector)
 }

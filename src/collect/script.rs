@@ -1,4 +1,4 @@
-//! The served scripts: the snippet `/tamga.js`, and `/tamga-device.js`, which the snippet loads.
+//! The served scripts: the snippet `/tamga.js`, and `/tamga-device.js` and `/tamga-extras.js`, which the snippet loads.
 //!
 //! Each script is also served under a path with the hash of its content, `/js/<hash>/tamga.js`. That path never
 //! changes, so a page can pin it with the hash that `tamga snippet` prints (Subresource Integrity). A pinned version is
@@ -27,9 +27,10 @@ use crate::config::Site;
 use crate::items::Items;
 
 /// The served files of this version.
-const CURRENT: [(&str, &[u8]); 2] = [
+const CURRENT: [(&str, &[u8]); 3] = [
     ("tamga.js", include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga.js"))),
     ("tamga-device.js", include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga-device.js"))),
+    ("tamga-extras.js", include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga-extras.js"))),
 ];
 /// The snippet with a screen that shows a site's developer whether the installation works.
 const CHECKER: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga-check.js"));
@@ -61,9 +62,9 @@ struct Variant {
 }
 
 /// The variants of this version's scripts, in the order of [`CURRENT`], and of the checker.
-static VARIANTS: LazyLock<[Arc<[Variant]>; 3]> = LazyLock::new(|| {
-    let [(_, snippet), (_, device)] = CURRENT;
-    [snippet, device, CHECKER].map(|body| variants(Bytes::from_static(body)))
+static VARIANTS: LazyLock<[Arc<[Variant]>; 4]> = LazyLock::new(|| {
+    let [(_, snippet), (_, device), (_, extras)] = CURRENT;
+    [snippet, device, extras, CHECKER].map(|body| variants(Bytes::from_static(body)))
 });
 
 /// A script in all codings that make it smaller.
@@ -130,8 +131,8 @@ impl Scripts {
     /// Only the scripts of this version.
     pub fn current() -> Self {
         let mut scripts = Self(HashMap::new());
-        let [snippet, device, checker] = &*VARIANTS;
-        for ((name, body), variants) in CURRENT.into_iter().zip([snippet, device]) {
+        let [current @ .., checker] = &*VARIANTS;
+        for ((name, body), variants) in CURRENT.into_iter().zip(current) {
             scripts.0.insert(format!("/js/{}/{name}", hash(body)), Script { variants: variants.clone(), fixed: true });
             scripts.0.insert(format!("/{name}"), Script { variants: variants.clone(), fixed: false });
         }
@@ -289,7 +290,7 @@ mod tests {
             scripts.0.contains_key(&format!("/js/{}/tamga.js", hash(format!("/* {number} */").as_bytes())))
         };
         assert_eq!((0..12).filter(|number| served(*number)).collect::<Vec<_>>(), (4..12).collect::<Vec<_>>());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 8 + 2, "two files of this version");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 8 + 3, "three files of this version");
     }
 
     #[test]

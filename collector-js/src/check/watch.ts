@@ -49,9 +49,10 @@ export function beacon(
   target: unknown,
   init: RequestInit | undefined,
 ): Omit<Answer, "status" | "outcome"> | undefined {
-  const endpoint = `${target}`;
-  if (typeof init?.body !== "string" || endpoint.includes(TRIAL)) return undefined;
+  if (typeof init?.body !== "string" || `${target}`.includes(TRIAL)) return undefined;
   try {
+    // Pages may name it by its path.
+    const endpoint = new URL(`${target}`, globalThis.document?.baseURI).href;
     const { v, site, view, events = [] } = JSON.parse(init.body) as Sent;
     if (v !== 1 || typeof site !== "string" || typeof view !== "string") return undefined;
     const named = events.filter(({ type, name }) => type === "event" && name);

@@ -54,11 +54,12 @@ test("an application that moves makes views, each referring to the one before, a
   const page = await world.visitor();
   await page.goto(`${world.origin}/catalog`);
   await world.until(() => world.of("view").length === 1);
-  await page.waitForTimeout(200);
   await page.evaluate(() => history.pushState({}, "", "/catalog/tea"));
+  await world.until(() => world.of("view").length === 2);
   await page.evaluate(() => history.replaceState({}, "", "/catalog/tea?sort=price"));
   await page.evaluate(() => history.replaceState({}, "", "/catalog/felt"));
-  await page.evaluate(() => history.pushState({}, "", "/catalog/felt#details"));
+  await world.until(() => world.of("view").length === 3);
+  await page.evaluate(() => history.pushState({}, "", "/catalog/felt?page=2#details"));
   await page.goBack();
   await page.goBack();
   await world.until(() => world.of("view").length === 4);
@@ -96,7 +97,9 @@ test("browsers without the Navigation API are followed through history, whose fu
   await world.until(() => world.of("view").length === 1);
   await page.evaluate(() => history.pushState({ kept: 7 }, "", "/b"));
   assert.deepEqual(await page.evaluate(() => [history.state.kept, location.pathname]), [7, "/b"]);
+  await world.until(() => world.of("view").length === 2);
   await page.evaluate(() => history.replaceState({}, "", "/c"));
+  await world.until(() => world.of("view").length === 3);
   await page.goBack();
   await world.until(() => world.of("view").length === 4);
   assert.deepEqual(
@@ -105,17 +108,62 @@ test("browsers without the Navigation API are followed through history, whose fu
   );
 });
 
-test("the fragment is a page only where the tag says so", async () => {
+test("the path of a hash route is a part of the path, where the tag says so, and no other fragment leaves", async () => {
   const page = await world.visitor();
+  const open = (fragment: string) =>
+    page.evaluate((fragment) => {
+      location.hash = fragment;
+    }, fragment);
   world.pages["/app"] = { attributes: "data-hash" };
-  await page.goto(`${world.origin}/app#/one`);
-  await page.evaluate(() => {
-    location.hash = "#/two";
-  });
+  await page.goto(`${world.origin}/app?utm_source=a&x=1#/tariffs`);
+  await world.until(() => world.of("view").length === 1);
+  await open("#/pay/42?token=secret");
   await world.until(() => world.of("view").length === 2);
+  await open("#access_token=secret");
+  await world.until(() => world.of("view").length === 3);
+  await page.goto(`${world.origin}/other#/secret`);
+  await world.until(() => world.of("view").length === 4);
+  const [source, app] = ["?utm_source=a", `${world.origin}/app`];
   assert.deepEqual(
     world.of("view").map(({ url }) => url),
-    [`${world.origin}/app#/one`, `${world.origin}/app#/two`],
+    [`${app}/tariffs${source}`, `${app}/pay/42${source}`, app + source, `${world.origin}/other`],
+  );
+  assert.doesNotMatch(JSON.stringify(world.events), /secret/);
+});
+
+for (const [what, before, after] of [
+  ["a slash at the end", "/x/", "/x"],
+  ["two slashes", "/a//x", "/a/x"],
+  ["an encoded character", "/o%27clock", "/o'clock"],
+  ["a small hexadecimal digit", "/%d0%b0", "/%D0%B0"],
+  ["a redirect", "/old", "/about"],
+] as const) {
+  test(`an address that its application corrects at once is one view, of where that ends: ${what}`, async () => {
+    const page = await world.visitor();
+    world.pages[before] = { body: `<script type="module">history.replaceState({}, "", "${after}")</script>` };
+    await page.goto(`${world.origin}${before}?utm_source=letter`);
+    await world.until(() => world.of("view").length === 1);
+    await world.quiet();
+    assert.deepEqual(
+      world.of("view").map(({ at: _, ...view }) => view),
+      [{ type: "view", url: `${world.origin}${after}?utm_source=letter` }],
+    );
+  });
+}
+
+test("a correction that comes late is no other view, and a page that the visitor asks for at once is one", async () => {
+  const page = await world.visitor();
+  world.pages["/x/"] = {
+    body: `<button onclick="history.pushState({}, '', '/next')">Next</button>
+      <script type="module">document.querySelector("button").click()</script>`,
+  };
+  await page.goto(`${world.origin}/x/`);
+  await world.until(() => world.of("view").length === 2);
+  await page.evaluate(() => history.replaceState({}, "", "/next/"));
+  await world.quiet();
+  assert.deepEqual(
+    world.of("view").map(({ url }) => new URL(url).pathname),
+    ["/x/", "/next"],
   );
 });
 
@@ -144,6 +192,15 @@ test("a page that comes back from the back/forward cache is a new view without r
   assert.notEqual(first?.beacon.view, second?.beacon.view);
   assert.equal(second?.beacon.seq, 0);
   assert.equal(world.of("view")[1]?.referrer, undefined);
+  await page.close({ runBeforeUnload: true });
+  await world.until(() => world.of("engage").length === 2);
+  await world.quiet(300);
+  const ofFirst = world.received.filter(({ beacon }) => beacon.view === first?.beacon.view);
+  assert.deepEqual(
+    ofFirst.map(({ beacon }) => beacon.events.map(({ type }) => type)),
+    [["view"], ["engage"]],
+    "the first view was over when it was left",
+  );
 });
 
 test("a page that is prerendered is not counted until it is opened", async () => {
@@ -216,7 +273,7 @@ test("following a link to another site is an exit, by mouse, middle button and k
     const root = document.getElementById("host")?.attachShadow({ mode: "open" });
     if (root) root.innerHTML = `<a href="${url}/shadow">Shadow</a>`;
   }, world.elsewhere);
-  for (const id of ["here", "mail", "sub", "svg"]) await page.locator(`#${id}`).click();
+  for (const id of ["here", "mail", "sub"]) await page.locator(`#${id}`).click();
   await page.locator("#out").click({ button: "right" });
   await world.quiet();
   assert.deepEqual(world.of("exit"), []);
@@ -224,7 +281,8 @@ test("following a link to another site is an exit, by mouse, middle button and k
   await page.locator("#out").click({ button: "middle" });
   await page.locator("#out").press("Enter");
   await page.locator("#area").dispatchEvent("click");
+  await page.locator("#svg").click();
   await page.getByText("Shadow").click();
-  await world.until(() => world.of("exit").length === 5);
+  await world.until(() => world.of("exit").length === 6);
   assert.deepEqual([...new Set(world.of("exit").map(({ url }) => url))], [world.elsewhere]);
 });

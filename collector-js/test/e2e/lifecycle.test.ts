@@ -74,6 +74,7 @@ test("what happens offline arrives when the network is back", async () => {
 
 test("with data-offline it outlives its page, and the next one brings it", async () => {
   const page = await open("/", "data-offline");
+  await world.extras(page);
   await page.context().setOffline(true);
   await send(page, "a");
   const stored = (page: Page) => page.evaluate(() => Object.entries(localStorage));
@@ -168,10 +169,19 @@ test("the words of a search are sent once per search, and only where the tag nam
 });
 
 test("errors of the page are reported once each and five at most, and only where the tag asks", async () => {
-  // In the page's own script, because browsers report no rejection of code that a debugger brings in. Deferred scripts,
-  // and so ours, have run when this event comes.
-  const body = `<script>addEventListener("DOMContentLoaded", () => {
+  // In the page's own script, because browsers report no rejection of code that a debugger brings in. Some fail before
+  // the snippet is there, and the page's own lines catch them.
+  const head = `<script>
+    window.tamga = { q: [], errors: [] };
+    for (const type of ["error", "unhandledrejection"])
+      addEventListener(type, (event) => window.tamga?.errors?.push(event));
+  </script>`;
+  const body = `<script>
+    setTimeout(() => {
     for (let turn = 0; turn < 3; turn++) setTimeout(() => { throw new TypeError("cart is undefined"); });
+    new ResizeObserver(([{ target }]) => { target.style.width = target.offsetWidth + 1 + "px"; }).observe(document.body);
+    Promise.reject(new DOMException("The user aborted a request.", "AbortError"));
+    Promise.reject({ code: 7 });
     Promise.reject(new Error("payment failed \\ud83d"));
     Promise.reject("a plain text");
     Promise.reject();
@@ -182,13 +192,14 @@ test("errors of the page are reported once each and five at most, and only where
       setTimeout(() => { throw new Error("flood " + turn + "x".repeat(5000)); });
   })</script>`;
   const page = await world.visitor();
-  world.pages["/quiet"] = { body };
-  world.pages["/"] = { body, attributes: "data-errors" };
+  world.pages["/quiet"] = { head, body };
+  world.pages["/"] = { head, body, attributes: "data-errors" };
   await page.goto(`${world.origin}/quiet`);
   await world.quiet();
   assert.deepEqual(world.of("error"), []);
   await page.goto(`${world.origin}/`);
   await world.until(() => world.of("error").length === 3);
+  await world.extras(page);
   await page.evaluate(() => dispatchEvent(new Event("flood")));
   await world.until(() => world.of("error").length === 5);
   await world.quiet();

@@ -16,6 +16,7 @@ const script = (name: string) => readFileSync(new URL(`../../dist/${name}`, impo
 const SCRIPTS: Record<string, Buffer> = {
   "/tamga.js": script("tamga.js"),
   "/tamga-device.js": script("tamga-device.js"),
+  "/tamga-extras.js": script("tamga-extras.js"),
   "/tamga.js?check": script("tamga-check.js"),
   "/js/0123456789abcdef/tamga.js?check": script("tamga.js"),
 };

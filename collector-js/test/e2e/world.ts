@@ -26,6 +26,10 @@ export class World extends Site {
     return context.newPage();
   }
 
+  /** Waits for the extras that the page has asked for: a module runs once, for everybody who imports it. */
+  extras = (page: Page) =>
+    page.evaluate((url) => import(url).then(() => {}), new URL("tamga-extras.js", this.scriptUrl).href);
+
   override async close() {
     await this.browser.close();
     await super.close();

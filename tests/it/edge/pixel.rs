@@ -124,7 +124,13 @@ async fn what_nobody_sees_yet_is_no_view() {
 #[tokio::test]
 async fn scripts_are_compressed_as_the_browser_likes() {
     let edge = Edge::start().await;
-    for path in ["/tamga.js", "/tamga-device.js", "/tamga.js?check", &tamga::collect::pinned("tamga.js").unwrap().0] {
+    for path in [
+        "/tamga.js",
+        "/tamga-device.js",
+        "/tamga-extras.js",
+        "/tamga.js?check",
+        &tamga::collect::pinned("tamga.js").unwrap().0,
+    ] {
         let plain = edge.call("GET", path).send().await;
         assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, Some("Accept-Encoding")), "{path}");
         let (mut tags, mut sizes) = (vec![plain.header("etag").unwrap().to_owned()], vec![plain.body.len()]);
@@ -168,7 +174,7 @@ async fn the_script_is_cached_by_its_content() {
     }
     let other = edge.call("GET", "/tamga.js").header("If-None-Match", "\"other\"").send().await;
     assert_eq!((other.status, other.body.len()), (200, built.len()));
-    for file in ["tamga.js", "tamga-device.js"] {
+    for file in ["tamga.js", "tamga-device.js", "tamga-extras.js"] {
         let latest = edge.call("GET", &format!("/{file}")).send().await;
         let (path, _) = tamga::collect::pinned(file).unwrap();
         let pinned = edge.call("GET", &path).send().await;
