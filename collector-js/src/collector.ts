@@ -68,7 +68,7 @@ function collector(given: Options) {
   let timer: ReturnType<typeof setTimeout> | 0 = 0;
 
   // Sums of whole milliseconds are exact, so the engaged time of a view is never longer than the view. Some pages replace
-  // the clock by one that tells no time.
+  // the clock by one without time.
   const now = () => performance.now() | 0;
   /** `full` or `count`: no other permission has this letter. */
   const mayCount = () => /u/.test(allowed);

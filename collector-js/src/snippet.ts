@@ -2,7 +2,7 @@
  * The one-line build, served as `/tamga.js`. It reads its options from its own script tag and starts.
  *
  * `document.currentScript` is set only while a classic script runs. So it is read here, at once. A page that the snippet
- * cannot count is told so once, on the console, because nothing else would show it.
+ * cannot count is named once, on the console, because nothing else would show it.
  */
 import { start } from "./collector.js";
 import { findTag, optionsFromScript } from "./config.js";

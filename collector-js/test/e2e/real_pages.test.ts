@@ -22,7 +22,7 @@ for (const [what, script] of [
   ["a variable called URL", "var URL = function () { throw new Error('not yours') }"],
   ["the arrays of an old library", "Array.prototype.toJSON = () => 'text'"],
   ["more arrays of an old library", "Array.prototype.each = function () {}; Array.prototype.first = () => 7"],
-  ["a clock that tells no time", "performance.now = () => NaN"],
+  ["a clock without time", "performance.now = () => NaN"],
   [
     "a performance that only has a clock",
     "Object.defineProperty(window, 'performance', { value: { now: () => 7 } })",

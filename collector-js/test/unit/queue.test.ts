@@ -103,7 +103,7 @@ test("arrays that have a toJSON of an old library are sent as arrays", () => {
   assert.deepEqual(beacons()[0]?.device, { fonts: ["Arial"] });
 });
 
-test("a clock that was set ahead, or that tells no time, costs no beacon", () => {
+test("a clock that was set ahead, or that is none, costs no beacon", () => {
   for (const wrong of [Date.now() + 366 * 86_400_000, Number.NaN]) {
     mock.method(Date, "now", () => wrong);
     queue._add(event());
