@@ -4,7 +4,7 @@
 # A notebook in plain text: editors that know `# %%` run it cell by cell, and `python docs/notebook.py` from the top. It needs
 # `pip install clickhouse-connect` and a stats store that answers; with `make run` going, the demo's does.
 # The password is read from the demo's file, or is `TAMGA_PASSWORD`.
-# Another one: `TAMGA_STATS=host:port TAMGA_SITE=jetpay.kz TAMGA_ZONE=Asia/Almaty python docs/notebook.py`.
+# Another one: `TAMGA_STATS=host:port TAMGA_SITE=jetpay.kz python docs/notebook.py`. In Jupyter, start it in the repository.
 
 # %%
 import datetime
@@ -14,7 +14,9 @@ import pathlib
 import clickhouse_connect
 
 host, port = os.environ.get("TAMGA_STATS", "127.0.0.1:8124").rsplit(":", 1)
-demo_password = pathlib.Path(__file__).resolve().parent.parent / "data/demo/engine/analyst.password"
+# Jupyter has no `__file__`.
+repository = pathlib.Path(__file__).resolve().parent.parent if "__file__" in globals() else pathlib.Path.cwd()
+demo_password = repository / "data/demo/engine/analyst.password"
 client = clickhouse_connect.get_client(
     host=host,
     port=int(port),
@@ -22,19 +24,18 @@ client = clickhouse_connect.get_client(
     password=os.environ.get("TAMGA_PASSWORD") or demo_password.read_text(encoding="utf-8").strip(),
     database="tamga_stats",
 )
-questions = pathlib.Path(__file__).resolve().parent.parent / "schema" / "queries"
+questions = repository / "schema" / "queries"
 
 # %% [markdown]
 # Which site, and which days? The ledger says what is published: a window that is not in it is not empty but not there yet.
 
 # %%
-sites = client.query("SELECT site, min(window_start), max(window_end), count() FROM publications GROUP BY site ORDER BY site").result_rows
+sites = client.query("SELECT site, min(day), max(day), count() FROM publications GROUP BY site ORDER BY site").result_rows
 for name, first, last, windows in sites:
-    print(f"{name}: {windows} windows from {first} to {last} UTC")
+    print(f"{name}: {windows} windows from {first} to {last}")
 site = os.environ.get("TAMGA_SITE") or sites[0][0]
-zone = os.environ.get("TAMGA_ZONE", "Asia/Almaty")
 today = datetime.date.today()
-period = {"site": site, "from": today - datetime.timedelta(days=7), "to": today + datetime.timedelta(days=1), "zone": zone}
+period = {"site": site, "from": today - datetime.timedelta(days=7), "to": today + datetime.timedelta(days=1)}
 
 
 def ask(question, rows=10):
@@ -66,8 +67,11 @@ ask("outcomes")
 
 # %%
 ask("traffic-by-day")
+ask("bounce-rate")
 ask("busy-hours", rows=24)
 ask("top-pages")
+ask("sections")
+ask("read-time")
 ask("next-pages")
 
 # %% [markdown]
@@ -76,6 +80,7 @@ ask("next-pages")
 # %%
 ask("entry-channels")
 ask("landing-pages")
+ask("conversion-by-source")
 ask("conversion-by-campaign")
 ask("funnel")
 ask("experiment")
@@ -96,7 +101,7 @@ ask("errors")
 # %%
 own = client.query(
     """
-    SELECT toDate(s.window_start, {zone:String}) AS day, s.views, shown, round(100 * shown / s.views, 1) AS percent
+    SELECT s.day AS day, s.views, shown, round(100 * shown / s.views, 1) AS percent
     FROM site AS s
     JOIN (SELECT window_start, sum(views) AS shown FROM pages WHERE site = {site:String} AND path != '(other)'
           GROUP BY window_start) AS p ON p.window_start = s.window_start

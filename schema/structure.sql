@@ -178,6 +178,7 @@ CREATE TABLE tamga_stats.attributes
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `attribute` LowCardinality(String) COMMENT 'Name of the attribute: provider, time_zone, languages …',
     `value` LowCardinality(String) COMMENT 'Value of the attribute, or why it is absent (unsupported, blocked, timeout, error), or (other). A visitor has several values of a list (languages, fonts, plugins)',
     `visitors` Int64 COMMENT 'Confirmed visitors, with noise twice as wide as sigma'
@@ -195,6 +196,7 @@ CREATE TABLE tamga_stats.automation
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `reason` LowCardinality(String) COMMENT '`bot:` and the class of a declared bot; the sign of automation of a suspect; `detector:` and what a browser reported about itself; or (other)',
     `count` Int64 COMMENT 'Events, 100 of a visitor at most; for detectors, the number of reports. With noise ten times as wide as sigma, of declared bots three times',
     `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for declared bots, which are not distinguished, and for (other)'
@@ -212,6 +214,7 @@ CREATE TABLE tamga_stats.campaigns
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `source` LowCardinality(String) COMMENT 'Declared campaign source or registrable domain; empty if there is none; or (other)',
     `medium` LowCardinality(String) COMMENT 'Declared medium; empty if there is none; or (other)',
     `campaign` LowCardinality(String) COMMENT 'Declared campaign; empty if there is none. (other) is the rest of its source and medium',
@@ -233,6 +236,7 @@ CREATE TABLE tamga_stats.clients
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `browser` LowCardinality(String) COMMENT 'Browser family, or (other)',
     `major` LowCardinality(String) COMMENT 'Major version; empty if unknown. (other) is the rest of its browser',
     `visitors` Int64 COMMENT 'Confirmed visitors, each once',
@@ -251,6 +255,7 @@ CREATE TABLE tamga_stats.devices
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `device` LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other, or (other)',
     `os` LowCardinality(String) COMMENT 'Operating system family. (other) is the rest of its device',
     `visitors` Int64 COMMENT 'Confirmed visitors, each once',
@@ -269,6 +274,7 @@ CREATE TABLE tamga_stats.entries
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `channel` LowCardinality(String) COMMENT 'How visits began: direct, search, social …, or (other)',
     `source` LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none. (other) is the rest of its channel',
     `visits` Int64 COMMENT 'Visits',
@@ -289,6 +295,7 @@ CREATE TABLE tamga_stats.errors
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `template` LowCardinality(String) COMMENT 'Message as a template, or (other)',
     `browser` LowCardinality(String) COMMENT 'Browser family. (other) is the rest of its template',
     `count` Int64 COMMENT 'Number of events',
@@ -308,6 +315,7 @@ CREATE TABLE tamga_stats.events
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `name` LowCardinality(String) COMMENT 'Declared name of the event, or (other)',
     `count` Int64 COMMENT 'Number of events',
     `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
@@ -325,6 +333,7 @@ CREATE TABLE tamga_stats.exits
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `domain` LowCardinality(String) COMMENT 'Registrable domain of the outbound links, or (other)',
     `clicks` Int64 COMMENT 'Followed outbound links',
     `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
@@ -342,6 +351,7 @@ CREATE TABLE tamga_stats.experiments
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `experiment` LowCardinality(String) COMMENT 'Name of the event that has the variant',
     `goal` LowCardinality(String) COMMENT 'Declared name of the goal',
     `variant` LowCardinality(String) COMMENT 'Variant; empty for visits outside of the experiment; or (other)',
@@ -361,6 +371,7 @@ CREATE TABLE tamga_stats.funnels
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `funnel` LowCardinality(String) COMMENT 'Declared name of the funnel',
     `step` UInt8 COMMENT 'Number of the step, from 1',
     `name` LowCardinality(String) COMMENT 'The step: a path or the name of an event',
@@ -379,6 +390,7 @@ CREATE TABLE tamga_stats.hours
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `hour` LowCardinality(String) COMMENT 'Hour of the day, by the site\'s time zone, 00 to 23, or (other)',
     `views` Int64 COMMENT 'Page views, with noise three times as wide as sigma',
     `visits` Int64 COMMENT 'Visits that began in this hour'
@@ -396,6 +408,7 @@ CREATE TABLE tamga_stats.landings
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `channel` LowCardinality(String) COMMENT 'How visits began, or (other)',
     `source` LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none; or (other)',
     `path` LowCardinality(String) COMMENT 'First path of the visit as a template, or (other)',
@@ -417,16 +430,19 @@ CREATE TABLE tamga_stats.pages
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
-    `path` LowCardinality(String) COMMENT 'Path as a template, or (other)',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
+    `section` LowCardinality(String) COMMENT 'First segment of the path, where something is beneath it; else /; or (other)',
+    `path` LowCardinality(String) COMMENT 'Path as a template. (other) is the rest of its section, with noise four times as wide as sigma',
     `views` Int64 COMMENT 'Page views',
     `visitors` Nullable(Int64) COMMENT 'Confirmed visitors of the page; NULL for (other), whose pages may share visitors',
     `entries` Int64 COMMENT 'Visits that began on this page',
-    `last_pages` Int64 COMMENT 'Visits that began in the window and whose last view in it was this page'
+    `last_pages` Int64 COMMENT 'Visits that began in the window and whose last view in it was this page',
+    `engaged_s` Nullable(Int64) COMMENT 'Engaged seconds on the page, as the middle of a bucket for each view; 180 of a visitor at most. With noise 150 times as wide as sigma. NULL for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, path)
+ORDER BY (site, window_start, section, path)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Views by page';
@@ -436,6 +452,7 @@ CREATE TABLE tamga_stats.pairs
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `first_dimension` LowCardinality(String) COMMENT 'Name of the first dimension',
     `second_dimension` LowCardinality(String) COMMENT 'Name of the second dimension',
     `first` LowCardinality(String) COMMENT 'Value of the first dimension, or (other)',
@@ -456,6 +473,7 @@ CREATE TABLE tamga_stats.places
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `country` LowCardinality(String) COMMENT 'Country, ISO 3166-1 alpha-2; empty if unknown; or (other)',
     `region` LowCardinality(String) COMMENT 'Region; empty if unknown. (other) is the rest of its country',
     `visitors` Int64 COMMENT 'Confirmed visitors, each once, by their first place in the window',
@@ -474,6 +492,7 @@ CREATE TABLE tamga_stats.publications
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `published_at` DateTime('UTC') COMMENT 'When the window was published',
     `complete` Bool COMMENT 'true if all nodes had emptied their spools past the end of the window, and the vault still had its rows',
     `events` Int64 COMMENT 'Events in the window, 100 of a visitor at most, with noise ten times as wide as sigma; 0 if the site had too few visitors for any table',
@@ -496,6 +515,7 @@ CREATE TABLE tamga_stats.quality
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `outcome` LowCardinality(String) COMMENT 'Outcome of an event: accepted, or why it was dropped or rejected',
     `count` Int64 COMMENT 'Number of events, with noise three times as wide as sigma. An outcome with fewer than 50 has no row'
 )
@@ -512,6 +532,7 @@ CREATE TABLE tamga_stats.recency
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `absence` LowCardinality(String) COMMENT 'Days since the day of the previous visit, in buckets; never; or (other)',
     `visitors` Int64 COMMENT 'Confirmed visitors whose first beacon of the day arrived in this window'
 )
@@ -528,6 +549,7 @@ CREATE TABLE tamga_stats.retention
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `cohort` LowCardinality(String) COMMENT 'Weeks since the week of the first visit, in buckets, or (other)',
     `visitors` Int64 COMMENT 'Confirmed visitors'
 )
@@ -557,6 +579,7 @@ CREATE TABLE tamga_stats.searches
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `term` LowCardinality(String) COMMENT 'Search term as a template, or (other)',
     `count` Int64 COMMENT 'Number of events',
     `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
@@ -574,9 +597,14 @@ CREATE TABLE tamga_stats.site
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `views` Nullable(Int64) COMMENT 'Page views',
     `visits` Nullable(Int64) COMMENT 'Visits',
     `visitors` Int64 COMMENT 'Confirmed visitors',
+    `bounces` Nullable(Int64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
+    `duration_s` Nullable(Int64) COMMENT 'Seconds of all visits together, each from its first beacon to its last, as the middle of a bucket; 3600 of a visitor at most. With noise 180 times as wide as sigma',
+    `engaged_s` Nullable(Int64) COMMENT 'Engaged seconds of all visits together, as the middle of a bucket for each view; 1800 of a visitor at most. With noise 90 times as wide as sigma',
+    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared',
     `new_day` Nullable(Int64) COMMENT 'Visitors who are confirmed for the first time of the day in this window. Add up the windows of a day for its visitors',
     `new_week` Nullable(Int64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors',
     `new_month` Nullable(Int64) COMMENT 'The same for the month: add up the windows of a month for its visitors',
@@ -596,6 +624,7 @@ CREATE TABLE tamga_stats.transitions
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `from_path` LowCardinality(String) COMMENT 'Path as a template, or (other)',
     `to_path` LowCardinality(String) COMMENT 'Path that was opened next; (other) beside (other) only',
     `visits` Int64 COMMENT 'Visits in which to_path was opened from from_path'
@@ -613,6 +642,7 @@ CREATE TABLE tamga_stats.visits
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `pages` LowCardinality(String) COMMENT 'Page views of the visit in buckets, or (other)',
     `duration` LowCardinality(String) COMMENT 'Time from the first beacon of the visit to the last, in seconds, as the lower bound of a bucket. (other) is the rest of its pages',
     `visits` Int64 COMMENT 'Visits that began in the window'

@@ -2,8 +2,7 @@
 SELECT browser, major, sum(visitors) AS visitors, round(100 * visitors / sum(visitors) OVER (), 1) AS percent
 FROM clients
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 GROUP BY browser, major
 ORDER BY visitors DESC
 LIMIT 50

@@ -2,7 +2,6 @@
 SELECT hour, sum(views) AS views, sum(visits) AS visits
 FROM hours
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 GROUP BY hour
 ORDER BY hour

@@ -1,11 +1,14 @@
 -- How many visits does each campaign bring, and which share of them reaches each goal?
+-- `error` is the 95 % error by noise of `converted`, and `percent_error` that of `percent`, in points.
+WITH (SELECT avg(sigma * sigma) FROM publications WHERE site = {site:String} AND day >= {from:Date} AND day < {to:Date}) AS noise
 SELECT source, medium, campaign, goal, sum(c.visits) AS visits, sum(reached) AS converted,
-       round(100 * converted / visits, 1) AS percent
+       if(campaign = '(other)', NULL, round(1.96 * sqrt(noise * count()))) AS error,
+       round(100 * converted / visits, 1) AS percent,
+       round(100 * error / visits * sqrt(1 + pow(percent / 100, 2)), 1) AS percent_error
 FROM campaigns AS c
 ARRAY JOIN mapKeys(goals) AS goal, mapValues(goals) AS reached
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 GROUP BY source, medium, campaign, goal
 ORDER BY goal, visits DESC
 LIMIT 100

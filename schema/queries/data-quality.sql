@@ -3,6 +3,5 @@ SELECT window_start, window_end, published_at, complete, events, late, sigma, ro
        round(100 * cut_share['views']) AS cut_percent
 FROM publications
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 ORDER BY window_start

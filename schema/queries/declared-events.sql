@@ -2,8 +2,7 @@
 SELECT name, sum(count) AS times, sum(visitors) AS visitors
 FROM events
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 GROUP BY name
 ORDER BY times DESC
 LIMIT 50

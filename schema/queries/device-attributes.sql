@@ -3,8 +3,7 @@
 SELECT attribute, value, sum(visitors) AS visitors, round(100 * visitors / sum(visitors) OVER (PARTITION BY attribute), 1) AS percent
 FROM attributes
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 GROUP BY attribute, value
 ORDER BY attribute, visitors DESC
 LIMIT 20 BY attribute

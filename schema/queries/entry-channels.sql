@@ -2,7 +2,6 @@
 SELECT channel, sum(e.visits) AS visits, sum(e.bounces) AS bounces, round(100 * bounces / visits, 1) AS bounce_percent
 FROM entries AS e
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 GROUP BY channel
 ORDER BY visits DESC

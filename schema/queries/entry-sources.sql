@@ -2,8 +2,7 @@
 SELECT channel, source, sum(visits) AS visits, sum(visitors) AS visitors
 FROM entries
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 GROUP BY channel, source
 ORDER BY visits DESC
 LIMIT 50

@@ -2,8 +2,7 @@
 SELECT template, browser, sum(count) AS times, sum(visitors) AS visitors, max(networks) AS networks_in_a_window
 FROM errors
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 GROUP BY template, browser
 ORDER BY times DESC
 LIMIT 50

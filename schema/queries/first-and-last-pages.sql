@@ -1,9 +1,8 @@
 -- On which pages do visits begin, and on which do they end?
-SELECT path, sum(entries) AS begun_here, sum(last_pages) AS ended_here
+SELECT section, path, sum(entries) AS begun_here, sum(last_pages) AS ended_here
 FROM pages
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
-GROUP BY path
+  AND day >= {from:Date} AND day < {to:Date}
+GROUP BY section, path
 ORDER BY begun_here DESC
 LIMIT 50

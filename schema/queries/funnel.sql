@@ -4,8 +4,7 @@ SELECT funnel, step, name, sum(visits) AS reached,
        round(100 * reached / lagInFrame(reached, 1, reached) OVER ways, 1) AS percent_of_step_before
 FROM funnels
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 GROUP BY funnel, step, name
 WINDOW ways AS (PARTITION BY funnel ORDER BY step)
 ORDER BY funnel, step

@@ -2,8 +2,7 @@
 SELECT domain, sum(clicks) AS clicks, sum(visitors) AS visitors
 FROM exits
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 GROUP BY domain
 ORDER BY clicks DESC
 LIMIT 50

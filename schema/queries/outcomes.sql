@@ -2,7 +2,6 @@
 SELECT outcome, sum(count) AS events, round(100 * events / sum(events) OVER (), 2) AS percent
 FROM quality
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 GROUP BY outcome
 ORDER BY events DESC

@@ -2,8 +2,7 @@
 SELECT country, region, sum(visitors) AS visitors, sum(visits) AS visits
 FROM places
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 GROUP BY country, region
 ORDER BY visitors DESC
 LIMIT 50

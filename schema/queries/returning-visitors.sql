@@ -2,7 +2,6 @@
 SELECT absence, sum(visitors) AS visitors, round(100 * visitors / sum(visitors) OVER (), 1) AS percent
 FROM recency
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 GROUP BY absence
 ORDER BY visitors DESC

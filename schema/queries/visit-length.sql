@@ -2,8 +2,7 @@
 SELECT pages, duration AS seconds_at_least, sum(visits) AS visits, round(100 * visits / sum(visits) OVER (), 1) AS percent
 FROM visits
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 GROUP BY pages, duration
 ORDER BY visits DESC
 LIMIT 50

@@ -1,8 +1,7 @@
 -- How many different visitors came in each month, and how many of them for the first time?
-SELECT toStartOfMonth(window_start, {zone:String}) AS month, sum(new_month) AS visitors, sum(new_ever) AS new_visitors
+SELECT toStartOfMonth(day) AS month, sum(new_month) AS visitors, sum(new_ever) AS new_visitors
 FROM site
 WHERE site = {site:String}
-  AND window_start >= toDateTime({from:Date}, {zone:String})
-  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND day >= {from:Date} AND day < {to:Date}
 GROUP BY month
 ORDER BY month

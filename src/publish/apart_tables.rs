@@ -140,6 +140,7 @@ impl ApartTable {
                 measures,
                 overlapping: entry.overlapping,
                 cells: entry.cells,
+                parent_wide: 1,
             },
             takes,
         }

@@ -55,7 +55,7 @@ impl Measure {
 pub struct Table {
     /// Its name. The noise of its cells is derived from it.
     pub name: String,
-    /// The names of its dimensions, one or two; values of the second lie within one value of the first.
+    /// The names of its dimensions, two at most; values of the second lie within one value of the first. Without any it is a total.
     pub dimensions: Vec<String>,
     /// Its measures, in the order of [`Cell::amounts`].
     pub measures: Vec<Measure>,
@@ -63,6 +63,8 @@ pub struct Table {
     pub overlapping: bool,
     /// How many cells a visitor-day enters at most.
     pub cells: u32,
+    /// How many times wider the noise of a value of the first dimension is, if a visitor-day may enter several of its cells.
+    pub parent_wide: u32,
 }
 
 /// The bounded counts of one cell. They never leave the publisher's memory.
@@ -89,6 +91,13 @@ pub struct PublishedRow {
     pub dimensions: Vec<String>,
     /// The measures, with noise; `None` where `(other)` has none.
     pub measures: Vec<Option<i64>>,
+}
+
+impl PublishedRow {
+    /// Whether it is the rest of a table, or of a value of its first dimension.
+    pub(super) fn is_other(&self) -> bool {
+        self.dimensions.last().is_some_and(|name| name == OTHER)
+    }
 }
 
 impl Cell {

@@ -77,6 +77,7 @@ impl PublishedSite {
             ("site".to_owned(), self.domain.clone().into()),
             ("window_start".to_owned(), window.start.as_second().into()),
             ("window_end".to_owned(), window.end.as_second().into()),
+            ("day".to_owned(), window.first_day.to_string().into()),
         ])
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::apart_tables::ApartTable;
-use super::cells::{Cell, OTHER, PublishedRow, Table};
+use super::cells::{Cell, PublishedRow, Rest, Table};
 use super::crowd::{NETWORK_CAP, NETWORK_CAP_WEEK};
 use super::error::PublishError;
 use super::model::{PublishedSite, Row};
@@ -41,11 +41,35 @@ pub struct Plan {
     pub ledger: Row,
     /// The event counts to keep once this window is published.
     pub counted: Counted,
-    /// The exact views, visits and confirmed visitors, for comparison only; they stay in memory.
+    /// What is published of each number, by table and column, for the preview.
     #[serde(skip)]
-    pub exact_totals: [u64; 3],
+    pub shown: BTreeMap<(&'static str, String), Shown>,
     /// Declarations that no window before had.
     pub first_declared: Vec<String>,
+}
+
+/// What is published of one number of a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The sum of all rows with a name, and how many they are.
+    pub named: i64,
+    pub rows: u64,
+    /// The sum of all rows, if `(other)` has the number too.
+    pub all: Option<i64>,
+    /// How many times wider than usual its noise is.
+    pub wide: u32,
+}
+
+impl Shown {
+    /// Adds another.
+    pub fn add(&mut self, other: &Self) {
+        *self = Self {
+            named: self.named + other.named,
+            rows: self.rows + other.rows,
+            all: self.all.into_iter().chain(other.all).reduce(|one, other| one + other),
+            wide: self.wide.max(other.wide),
+        };
+    }
 }
 
 /// How many events the published windows had, so that events that arrive later are noticed. Exact, in a file.
@@ -95,7 +119,6 @@ pub async fn compute<V: Tables>(
     let mut patterns: Vec<FlagPattern> = Vec::new();
     reader.query_slices(&queries::TOTAL, events.scanned, |pattern| patterns.push(pattern)).await?;
     let of_all = |at: usize| total::sum(&patterns, |pattern| pattern.amounts[at]);
-    let exact_totals = [of_all(0), of_all(1), total::sum(&patterns, |pattern| pattern.visitors)];
 
     let mut counted = events.counted;
     let declarations: BTreeSet<String> = site.declarations().collect();
@@ -105,13 +128,14 @@ pub async fn compute<V: Tables>(
     let total = total_of(&noise_source, site, window, &patterns, tallies.of("count_only"));
     let mut writer = Writer::new(&noise_source, site, window);
     if let Some(total) = &total {
-        writer.add("site", vec![total_row(site.row(window), total)]);
+        let mut row = total_row(site.row(window), total);
         if site.identity != Identification::None {
             for (at, name) in ["views", "visits"].into_iter().enumerate() {
                 writer.note_cut(name, total::sum(&patterns, |pattern| pattern.cuts[at]), of_all(at));
             }
-            writer.tables(&reader, total, &tallies, events.scanned).await?;
+            writer.tables(&reader, total, &mut row, &tallies, events.scanned).await?;
         }
+        writer.tables.insert(0, ("site".to_owned(), vec![row]));
         for (table, rows) in tallies.rows(&noise_source, site, window) {
             writer.add(table, rows);
         }
@@ -132,7 +156,7 @@ pub async fn compute<V: Tables>(
         ("cut_share".to_owned(), json!(writer.cut_shares())),
         ("first_declared".to_owned(), json!(first_declared)),
     ]);
-    Ok(Plan { tables: writer.tables, ledger, counted, exact_totals, first_declared })
+    Ok(Plan { tables: writer.tables, ledger, counted, shown: writer.shown, first_declared })
 }
 
 /// Collects the rows of a window.
@@ -145,30 +169,43 @@ struct Writer<'a> {
     /// By what is counted: what the bounds cut off, and what they left.
     cuts: BTreeMap<&'static str, (u64, u64)>,
     folded_share: Option<f64>,
+    shown: BTreeMap<(&'static str, String), Shown>,
 }
 
 impl<'a> Writer<'a> {
     fn new(noise_source: &'a NoiseSource, site: &'a PublishedSite, window: &Window) -> Self {
-        let (tables, totals, cuts) = Default::default();
-        Self { noise_source, opening: site.row(window), site, tables, totals, cuts, folded_share: None }
+        let (tables, totals, cuts, shown) = Default::default();
+        Self { noise_source, opening: site.row(window), site, tables, totals, cuts, folded_share: None, shown }
     }
 
-    /// Adds the rows of all tables of a site that distinguishes its visitors. `scanned` is the number of rows of events.
+    /// Adds the rows of all tables of a site that distinguishes its visitors, and completes that of its total. `scanned` is the number of rows of events.
     async fn tables<V: Tables>(
         &mut self,
         reader: &WindowReader<'_, V>,
         total: &Total,
+        of_site: &mut Row,
         tallies: &Tallies,
         scanned: u64,
     ) -> Result<(), PublishError> {
         for (name, noisy) in [("views", total.views), ("visits", total.visits), ("visitors", Some(total.visitors))] {
-            noisy.into_iter().for_each(|noisy| self.totals.insert(name, noisy));
+            let Some(noisy) = noisy else { continue };
+            self.totals.insert(name, noisy);
+            self.note_shown("site", name, Shown { named: noisy, rows: 1, all: Some(noisy), wide: 1 });
         }
         let candidates = reader.candidates(self.noise_source).await?;
         let rollups = Rollups::of(self.site);
         let sources = reader.cells(&rollups, &candidates, scanned).await?;
         for rollup in &rollups.tables {
             let cells = rollup.cells(sources.get(&rollup.source));
+            if rollup.table.dimensions.is_empty() {
+                let numbers = rules::totals_of(&rollup.table, self.noise_source, &mut self.totals, &cells);
+                for (measure, number) in rollup.table.measures.iter().zip(&numbers.measures) {
+                    let (named, wide) = (number.unwrap_or(0), measure.wide);
+                    self.note_shown("site", &measure.name, Shown { named, rows: 1, all: *number, wide });
+                }
+                *of_site = rollup.row(std::mem::take(of_site), numbers);
+                continue;
+            }
             let rows = if rollup.steps.is_empty() {
                 let rows = self.publishable(rollup.into, &rollup.table, cells);
                 rows.into_iter().map(|row| rollup.row(self.opening.clone(), row)).collect()
@@ -206,7 +243,20 @@ impl<'a> Writer<'a> {
         if into == "pages" {
             self.folded_share = Some(share_of_other(&rows));
         }
+        for (at, measure) in table.measures.iter().enumerate() {
+            let sum = |of: &dyn Fn(&PublishedRow) -> bool| {
+                rows.iter().filter(|row| of(row)).filter_map(|row| row.measures[at]).sum()
+            };
+            let is_named = |row: &PublishedRow| !row.is_other();
+            let rows = rows.iter().filter(|row| is_named(row)).count() as u64;
+            let all = (measure.rest != Rest::Unpublished).then(|| sum(&|_| true));
+            self.note_shown(into, &measure.name, Shown { named: sum(&is_named), rows, all, wide: measure.wide });
+        }
         rows
+    }
+
+    fn note_shown(&mut self, table: &'static str, column: &str, shown: Shown) {
+        self.shown.entry((table, column.to_owned())).or_default().add(&shown);
     }
 
     fn add_cells(
@@ -343,6 +393,6 @@ async fn count_events<V: Tables>(
 fn share_of_other(rows: &[PublishedRow]) -> f64 {
     let views = |row: &PublishedRow| row.measures.first().copied().flatten().unwrap_or(0).max(0);
     let all: i64 = rows.iter().map(views).sum();
-    let other: i64 = rows.iter().filter(|row| row.dimensions == [OTHER]).map(views).sum();
+    let other: i64 = rows.iter().filter(|row| row.is_other()).map(views).sum();
     if all == 0 { 1.0 } else { (other as f64 / all as f64 * 100.0).round() / 100.0 }
 }

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::rollup_list::{By, Contribution, TIMES_MAX, contribution};
+use super::rollup_list::{By, Contribution, SECONDS, TIMES_MAX, contribution};
 use super::rollups::Rollups;
 use crate::window::Window;
 
@@ -58,7 +58,7 @@ pub(super) static CANDIDATES: LazyLock<[String; 4]> = LazyLock::new(|| {
             "events",
             "site",
             "suspect = ''",
-            "multiIf(type = 'view', arrayConcat([('paths', #(path))], \
+            "multiIf(type = 'view', arrayConcat([('paths', #(path)), ('sections', toUInt32(cityHash64({section of path})))], \
              if(step = 1, [('origins', #(entry_channel, entry_source)), ('landings', #(entry_channel, entry_source, path))], []), \
              if(previous_path != '', [('moves', #(previous_path, path))], [])), type = 'exit', [('exits', #(exit_domain))], [])",
         ),
@@ -102,7 +102,8 @@ impl NamesOf {
     /// The list of hashes that its names are in. All attributes of devices share one.
     pub(super) fn list(&self) -> &str {
         let has_own = |name: &str| {
-            ["origins", "landings", "paths", "moves", "exits", "errors", "digests", "search"].contains(&name)
+            ["origins", "landings", "paths", "sections", "moves", "exits", "errors", "digests", "search"]
+                .contains(&name)
                 || name.starts_with("pair ")
         };
         if has_own(&self.dimension) { &self.dimension } else { "devices" }
@@ -115,29 +116,31 @@ pub(super) struct Candidates(pub(super) BTreeMap<String, Vec<u32>>);
 
 impl Candidates {
     /// Fills in the hashes of each dimension that the query names as `{hashes of DIMENSION}`.
-    pub(super) fn fill_in(&self, mut sql: String) -> String {
-        const OPENS: &str = "{hashes of ";
-        while let Some((before, after)) = sql.split_once(OPENS) {
-            let (dimension, after) = after.split_once('}').unwrap_or((after, ""));
-            // A list is never empty, because its type would be unknown.
+    pub(super) fn fill_in(&self, sql: String) -> String {
+        // A list is never empty, because its type would be unknown.
+        let hashes = |dimension: &str| -> String {
             let hashes = self.0.get(dimension).into_iter().flatten().map(|hash| format!(",{hash}"));
-            sql = format!("{before}0{}{after}", hashes.collect::<String>());
-        }
-        sql
+            format!("0{}", hashes.collect::<String>())
+        };
+        of_each(sql, "{hashes of ", hashes)
     }
 }
 
 /// The query for the cells of all sources.
 pub(super) fn cells(rollups: &Rollups, candidates: &Candidates) -> String {
-    let measures = 3 + rollups.goals.len();
+    let measures = 4 + rollups.goals.len();
     let join = |sql: &dyn Fn(usize) -> String| (0..measures).map(sql).collect::<Vec<_>>().join(", ");
+    // Seconds are bounded by the table that they are of.
+    let seconds: Vec<_> = (0..rollups.sources.len()).map(|source| rollups.seconds_of(source).to_string()).collect();
+    let of_source = format!("[{}][part.1 + 1]", seconds.join(", "));
+    let most = |at: usize| if at + 1 == SECONDS { of_source.clone() } else { TIMES_MAX.to_string() };
     let declared: String = rollups.declared.iter().map(|sql| format!(",\n            {sql}")).collect();
     let sql = include_str!("sql/cells.sql")
         .replace("{by_visit}", &contributions(rollups, &[By::Goals, By::Visit]))
         .replace("{by_views}", &contributions(rollups, &[By::Views]))
         .replace("{by_visitor}", &contributions(rollups, &[By::Visitor]))
         .replace("{declared}", &declared)
-        .replace("{sums}", &join(&|at| format!("least(sum(part.{}), {TIMES_MAX}) AS m{at}", at + 4)))
+        .replace("{sums}", &join(&|at| format!("least(sum(part.{}), {}) AS m{at}", at + 4, most(at))))
         .replace("{amounts}", &join(&|at| format!("sum(m{at})")));
     complete(&candidates.fill_in(sql))
 }
@@ -152,7 +155,7 @@ fn contributions(rollups: &Rollups, wanted: &[By]) -> String {
     }
     if all.is_empty() {
         // An empty list that has the type of the others.
-        let none = contribution(By::Visit, "", ["", ""], ["", "", ""]);
+        let none = contribution(By::Visit, "", ["", ""], ["", "", "", ""]);
         let place = [String::new(), String::new()];
         return format!("arrayPopBack([{}])", tuple(0, &none, &place, rollups.goals.len()));
     }
@@ -202,7 +205,33 @@ pub(super) fn complete(sql: &str) -> String {
         ("{class}", &class("day", "network")),
         ("{class_of_visits}", &class("visits.first_day", "first_network")),
     ];
-    pieces.iter().fold(sql.to_owned(), |sql, (name, piece)| sql.replace(name, piece)) + settings
+    let sql = pieces.iter().fold(sql.to_owned(), |sql, (name, piece)| sql.replace(name, piece)) + settings;
+    // The section of a path: its first segment, where something is beneath it.
+    let section = |path: &str| {
+        let path = format!("toString({path})");
+        format!("if(position({path}, '/', 2) = 0, '/', substringIndex({path}, '/', 2))")
+    };
+    of_each(of_each(sql, "{section of ", section), "{middle of ", middle)
+}
+
+/// Replaces what begins so and ends with `}` by what is said of the text between.
+fn of_each(mut sql: String, opens: &str, of: impl Fn(&str) -> String) -> String {
+    while let Some((before, after)) = sql.split_once(opens) {
+        let (inner, after) = after.split_once('}').unwrap_or((after, ""));
+        sql = format!("{before}{}{after}", of(inner));
+    }
+    sql
+}
+
+/// The buckets of seconds in the vault: the lower bound of each, and its middle, where the mean is if twice the time is half as likely.
+const MIDDLES: [(u16, u16); 9] =
+    [(0, 2), (5, 7), (10, 18), (30, 43), (60, 109), (180, 349), (600, 1_092), (1_800, 2_597), (3_600, 3_600)];
+
+/// The middle of a bucket, by its lower bound.
+fn middle(bound: &str) -> String {
+    let list =
+        |of: fn(&(u16, u16)) -> u16| MIDDLES.iter().map(|bucket| of(bucket).to_string()).collect::<Vec<_>>().join(", ");
+    format!("toUInt16(transform({bound}, [{}], [{}], 0))", list(|bucket| bucket.0), list(|bucket| bucket.1))
 }
 
 /// The parameters of a window's queries.
@@ -232,6 +261,16 @@ pub(super) fn slices(rows: u64, split_shift: u32) -> Vec<[(&'static str, String)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::privacy::DURATION_BUCKETS_S;
+
+    #[test]
+    fn seconds_are_the_middle_of_the_bucket_that_the_vault_has() {
+        assert_eq!(MIDDLES.map(|(bound, _)| bound), DURATION_BUCKETS_S);
+        for bucket in MIDDLES.windows(2) {
+            let (from, to) = (f64::from(bucket[0].0.max(1)), f64::from(bucket[1].0));
+            assert_eq!(f64::from(bucket[0].1), ((to - from) / (to / from).ln()).round());
+        }
+    }
 
     #[test]
     fn every_pseudonym_is_in_exactly_one_slice() {

@@ -13,7 +13,7 @@ pub(super) struct Contribution {
     /// First and second dimension.
     pub(super) place: [&'static str; 2],
     /// The measures; a missing one is 0.
-    pub(super) adds: [&'static str; 3],
+    pub(super) adds: [&'static str; 4],
 }
 
 /// Who contributes.
@@ -33,8 +33,10 @@ pub(super) const VISITORS: usize = 0;
 pub(super) const FIRST: usize = 1;
 const SECOND: usize = 2;
 const THIRD: usize = 3;
+/// Seconds. The measure of the table says how many of them count.
+pub(super) const SECONDS: usize = 4;
 /// The first of the query's measures of goals.
-pub(super) const GOALS: usize = 4;
+pub(super) const GOALS: usize = 5;
 
 /// No number of a cell grows by more for one visitor-day; `sql/cells.sql` has the same number.
 pub(super) const TIMES_MAX: u32 = 3;
@@ -48,13 +50,30 @@ pub(super) const fn contribution(
     by: By,
     each: &'static str,
     place: [&'static str; 2],
-    adds: [&'static str; 3],
+    adds: [&'static str; 4],
 ) -> Contribution {
     Contribution { by, each, place, adds }
 }
 
-/// A measure of a table of the list: column, what `(other)` has, bound, and its place among the query's measures.
-type ListedMeasure = (&'static str, Rest, u32, usize);
+/// A measure of a table of the list.
+pub(super) struct ListedMeasure {
+    pub(super) name: &'static str,
+    pub(super) rest: Rest,
+    pub(super) bound: u32,
+    /// How many times wider its noise is, if that is its own.
+    pub(super) wide: Option<u32>,
+    /// Its place among the query's measures.
+    pub(super) take: usize,
+}
+
+const fn measure(name: &'static str, rest: Rest, bound: u32, take: usize) -> ListedMeasure {
+    ListedMeasure { name, rest, bound, wide: None, take }
+}
+
+/// Seconds that a visitor-day adds to a number at most, and how many times wider its noise is.
+const fn seconds(name: &'static str, rest: Rest, bound: u32, wide: u32) -> ListedMeasure {
+    ListedMeasure { name, rest, bound, wide: Some(wide), take: SECONDS }
+}
 
 /// A table of the list.
 pub(super) struct Entry {
@@ -64,6 +83,8 @@ pub(super) struct Entry {
     pub(super) overlapping: bool,
     /// How many cells a visitor-day enters at most.
     pub(super) cells: u32,
+    /// As [`super::cells::Table::parent_wide`].
+    pub(super) parent_wide: u32,
     pub(super) measures: &'static [ListedMeasure],
     pub(super) contributions: &'static [Contribution],
     pub(super) listed: fn(&Items) -> bool,
@@ -72,30 +93,36 @@ pub(super) struct Entry {
 pub(super) const OF_VISITS: Rest = Rest::Of("visits");
 /// Visits by how they began.
 const CONVERSION: &[ListedMeasure] = &[
-    ("visits", OF_VISITS, VISITS_MAX, FIRST),
-    ("visitors", Rest::OwnOfVisits, 1, SECOND),
-    ("bounces", Rest::OwnOfVisits, VISITS_MAX, THIRD),
+    measure("visits", OF_VISITS, VISITS_MAX, FIRST),
+    measure("visitors", Rest::OwnOfVisits, 1, SECOND),
+    measure("bounces", Rest::OwnOfVisits, VISITS_MAX, THIRD),
 ];
-const VISITORS_ONLY: &[ListedMeasure] = &[("visitors", Rest::Own(1), 1, VISITORS)];
+const VISITORS_ONLY: &[ListedMeasure] = &[measure("visitors", Rest::Own(1), 1, VISITORS)];
 
 pub(super) const TABLES: &[Entry] = &[
     Entry {
         into: "pages",
-        columns: &["path"],
-        dimensions: &["path"],
+        columns: &["section", "path"],
+        dimensions: &["section", "path"],
         overlapping: true,
         cells: 30,
+        // A visitor-day may be in thirty pages of a section.
+        parent_wide: 4,
         measures: &[
-            ("views", Rest::Of("views"), TIMES_MAX, FIRST),
-            ("visitors", Rest::Unpublished, 1, VISITORS),
-            ("entries", OF_VISITS, TIMES_MAX, SECOND),
-            ("last_pages", OF_VISITS, TIMES_MAX, THIRD),
+            measure("views", Rest::Of("views"), TIMES_MAX, FIRST),
+            measure("visitors", Rest::Unpublished, 1, VISITORS),
+            measure("entries", OF_VISITS, TIMES_MAX, SECOND),
+            measure("last_pages", OF_VISITS, TIMES_MAX, THIRD),
+            seconds("engaged_s", Rest::Unpublished, 180, 150),
         ],
         contributions: &[contribution(
             By::Views,
             "arrayMap((view, at) -> {}, views, arrayEnumerate(views))",
-            ["if(toUInt32(cityHash64(view.2)) IN [{hashes of paths}], view.2, '(other)')", ""],
-            ["1", "at = 1 AND began", "began AND at = viewed"],
+            [
+                "if(toUInt32(cityHash64({section of view.2})) IN [{hashes of sections}], {section of view.2}, '(other)')",
+                "if(toUInt32(cityHash64(view.2)) IN [{hashes of paths}], view.2, '(other)')",
+            ],
+            ["1", "at = 1 AND began", "began AND at = viewed", "engaged[at]"],
         )],
         listed: |items| items.pages,
     },
@@ -105,14 +132,15 @@ pub(super) const TABLES: &[Entry] = &[
         dimensions: &["move"],
         overlapping: true,
         cells: 30,
+        parent_wide: 1,
         // A visitor-day has up to thirty moves, so their total needs wide noise.
-        measures: &[("visits", Rest::Own(10), TIMES_MAX, FIRST)],
+        measures: &[measure("visits", Rest::Own(10), TIMES_MAX, FIRST)],
         contributions: &[contribution(
             By::Views,
             "arrayMap(move -> {}, arrayDistinct(arrayMap(view -> concat(view.3, '\\x1f', view.2), \
              arrayFilter(view -> view.3 != '', views))))",
             ["if(toUInt32(cityHash64(move)) IN [{hashes of moves}], move, '(other)')", ""],
-            ["1", "", ""],
+            ["1", "", "", ""],
         )],
         listed: |items| items.movement,
     },
@@ -122,10 +150,11 @@ pub(super) const TABLES: &[Entry] = &[
         dimensions: &["channel", "source"],
         overlapping: true,
         cells: VISITS_MAX + 1,
+        parent_wide: 1,
         measures: CONVERSION,
         contributions: &[
-            contribution(By::Goals, BEGUN, ["channel", "source"], ["1", "", "bounced"]),
-            contribution(By::Visitor, HOME, ["home.2", "home.3"], ["", "counts", ""]),
+            contribution(By::Goals, BEGUN, ["channel", "source"], ["1", "", "bounced", ""]),
+            contribution(By::Visitor, HOME, ["home.2", "home.3"], ["", "counts", "", ""]),
         ],
         listed: |items| items.entry,
     },
@@ -135,10 +164,11 @@ pub(super) const TABLES: &[Entry] = &[
         dimensions: &["channel and source", "path"],
         overlapping: true,
         cells: VISITS_MAX + 1,
+        parent_wide: 1,
         measures: CONVERSION,
         contributions: &[
-            contribution(By::Goals, BEGUN, ["origin", "landing"], ["1", "", "bounced"]),
-            contribution(By::Visitor, HOME, ["home.4", "home.5"], ["", "counts", ""]),
+            contribution(By::Goals, BEGUN, ["origin", "landing"], ["1", "", "bounced", ""]),
+            contribution(By::Visitor, HOME, ["home.4", "home.5"], ["", "counts", "", ""]),
         ],
         listed: |items| items.entry && items.pages,
     },
@@ -148,10 +178,11 @@ pub(super) const TABLES: &[Entry] = &[
         dimensions: &["source and medium", "campaign"],
         overlapping: true,
         cells: VISITS_MAX + 1,
+        parent_wide: 1,
         measures: CONVERSION,
         contributions: &[
-            contribution(By::Goals, BEGUN, ["campaign.1", "campaign.2"], ["1", "", "bounced"]),
-            contribution(By::Visitor, HOME, ["home.6", "home.7"], ["", "counts", ""]),
+            contribution(By::Goals, BEGUN, ["campaign.1", "campaign.2"], ["1", "", "bounced", ""]),
+            contribution(By::Visitor, HOME, ["home.6", "home.7"], ["", "counts", "", ""]),
         ],
         listed: |items| items.entry,
     },
@@ -161,12 +192,16 @@ pub(super) const TABLES: &[Entry] = &[
         dimensions: &["domain"],
         overlapping: true,
         cells: 30,
-        measures: &[("clicks", Rest::Own(10), TIMES_MAX, FIRST), ("visitors", Rest::Unpublished, 1, VISITORS)],
+        parent_wide: 1,
+        measures: &[
+            measure("clicks", Rest::Own(10), TIMES_MAX, FIRST),
+            measure("visitors", Rest::Unpublished, 1, VISITORS),
+        ],
         contributions: &[contribution(
             By::Views,
             "arrayMap(domain -> {}, exits)",
             ["if(toUInt32(cityHash64(domain)) IN [{hashes of exits}], domain, '(other)')", ""],
-            ["1", "", ""],
+            ["1", "", "", ""],
         )],
         listed: |items| items.exit,
     },
@@ -176,8 +211,9 @@ pub(super) const TABLES: &[Entry] = &[
         dimensions: &["pages", "duration"],
         overlapping: true,
         cells: VISITS_MAX,
-        measures: &[("visits", OF_VISITS, VISITS_MAX, FIRST)],
-        contributions: &[contribution(By::Visit, BEGUN, ["pages", "duration"], ["1", "", ""])],
+        parent_wide: 1,
+        measures: &[measure("visits", OF_VISITS, VISITS_MAX, FIRST)],
+        contributions: &[contribution(By::Visit, BEGUN, ["pages", "duration"], ["1", "", "", ""])],
         listed: |items| items.pages && items.duration,
     },
     Entry {
@@ -186,8 +222,9 @@ pub(super) const TABLES: &[Entry] = &[
         dimensions: &["absence"],
         overlapping: false,
         cells: 1,
+        parent_wide: 1,
         measures: VISITORS_ONLY,
-        contributions: &[contribution(By::Visitor, "if(longest != '', [{}], [])", ["longest", ""], ["", "", ""])],
+        contributions: &[contribution(By::Visitor, "if(longest != '', [{}], [])", ["longest", ""], ["", "", "", ""])],
         listed: |items| items.identifier,
     },
     Entry {
@@ -196,8 +233,14 @@ pub(super) const TABLES: &[Entry] = &[
         dimensions: &["cohort"],
         overlapping: false,
         cells: 1,
+        parent_wide: 1,
         measures: VISITORS_ONLY,
-        contributions: &[contribution(By::Visitor, "if(since_week != '', [{}], [])", ["since_week", ""], ["", "", ""])],
+        contributions: &[contribution(
+            By::Visitor,
+            "if(since_week != '', [{}], [])",
+            ["since_week", ""],
+            ["", "", "", ""],
+        )],
         listed: |items| items.identifier,
     },
     Entry {
@@ -206,9 +249,39 @@ pub(super) const TABLES: &[Entry] = &[
         dimensions: &["name"],
         overlapping: true,
         cells: 30,
-        measures: &[("count", Rest::Own(10), TIMES_MAX, FIRST), ("visitors", Rest::Unpublished, 1, VISITORS)],
-        contributions: &[contribution(By::Views, "arrayMap(name -> {}, names)", ["name", ""], ["1", "", ""])],
+        parent_wide: 1,
+        measures: &[
+            measure("count", Rest::Own(10), TIMES_MAX, FIRST),
+            measure("visitors", Rest::Unpublished, 1, VISITORS),
+        ],
+        contributions: &[contribution(By::Views, "arrayMap(name -> {}, names)", ["name", ""], ["1", "", "", ""])],
         listed: |items| items.events,
+    },
+    // Totals of visits. Those of `entries`, `landings` and `campaigns` are the same numbers.
+    Entry {
+        into: "site",
+        columns: &[],
+        dimensions: &[],
+        overlapping: true,
+        cells: 1,
+        parent_wide: 1,
+        measures: &[
+            measure("bounces", Rest::OwnOfVisits, VISITS_MAX, FIRST),
+            seconds("engaged_s", Rest::OwnOfVisits, 1_800, 90),
+        ],
+        contributions: &[contribution(By::Goals, BEGUN, ["", ""], ["bounced", "", "", "arraySum(engaged)"])],
+        listed: |items| items.pages,
+    },
+    Entry {
+        into: "site",
+        columns: &[],
+        dimensions: &[],
+        overlapping: true,
+        cells: 1,
+        parent_wide: 1,
+        measures: &[seconds("duration_s", Rest::OwnOfVisits, 3_600, 180)],
+        contributions: &[contribution(By::Visit, BEGUN, ["", ""], ["", "", "", "{middle of lasted}"])],
+        listed: |items| items.pages && items.duration,
     },
 ];
 

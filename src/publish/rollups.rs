@@ -7,7 +7,8 @@ use super::cells::{Cell, CellsByPlace, Measure, OTHER, PublishedRow, Rest, Table
 use super::model::{PublishedSite, Row};
 use super::noise::NoiseSource;
 use super::rollup_list::{
-    BEGUN, By, Contribution, DIMENSIONS, FIRST, GOALS, OF_VISITS, TABLES, VISITORS, VISITS_MAX, contribution,
+    BEGUN, By, Contribution, DIMENSIONS, FIRST, GOALS, ListedMeasure, OF_VISITS, SECONDS, TABLES, VISITORS, VISITS_MAX,
+    contribution,
 };
 
 /// The separator between the values of a dimension that fills several columns. No value contains it.
@@ -29,6 +30,8 @@ pub(super) struct Rollup {
     fixed: Vec<(&'static str, Value)>,
     /// The query's measures that it has, in its order.
     pub(super) takes: Vec<usize>,
+    /// Whether its rows have the declared goals.
+    has_goals: bool,
     /// The steps of a funnel, whose cells say how many steps visits took. Empty for all other tables.
     pub(super) steps: Vec<String>,
 }
@@ -75,7 +78,7 @@ impl Rollup {
                 None => row.insert(name.clone(), number.into()),
             };
         }
-        if ["entries", "landings", "campaigns"].contains(&self.into) {
+        if self.has_goals {
             row.insert("goals".to_owned(), Value::Object(goals));
         }
         row
@@ -115,10 +118,14 @@ impl Rollups {
         }
         for entry in TABLES.iter().filter(|entry| (entry.listed)(&site.items)) {
             let source = all.source(entry.contributions.iter().map(|known| (*known, known.place.map(str::to_owned))));
-            let measure = |(name, rest, bound, _): &(&str, Rest, u32, usize)| Measure::new(name, *rest, *bound);
+            let measure = |of: &ListedMeasure| {
+                let usual = Measure::new(of.name, of.rest, of.bound);
+                of.wide.map_or(usual.clone(), |wide| usual.wide(wide))
+            };
             let mut measures: Vec<Measure> = entry.measures.iter().map(measure).collect();
-            let mut takes: Vec<usize> = entry.measures.iter().map(|(.., take)| *take).collect();
-            if entry.contributions.iter().any(|known| known.by == By::Goals) {
+            let mut takes: Vec<usize> = entry.measures.iter().map(|of| of.take).collect();
+            let has_goals = entry.contributions.iter().any(|known| known.by == By::Goals);
+            if has_goals {
                 measures.extend(site.goals.iter().map(|(name, what)| goal(&format!("goal {name}"), what)));
                 takes.extend((0..all.goals.len()).map(|goal| GOALS + goal));
             }
@@ -128,14 +135,23 @@ impl Rollups {
                 measures,
                 overlapping: entry.overlapping,
                 cells: entry.cells,
+                parent_wide: entry.parent_wide,
             };
             let (into, columns) = (entry.into, entry.columns);
-            all.tables.push(Rollup { source, table, into, columns, fixed: Vec::new(), takes, steps: Vec::new() });
+            let (fixed, steps) = Default::default();
+            all.tables.push(Rollup { source, table, into, columns, fixed, takes, has_goals, steps });
         }
         all.experiments(site);
         all.funnels(site);
         all.pairs(site);
         all
+    }
+
+    /// How many seconds a visitor-day adds to a cell of a source at most.
+    pub(super) fn seconds_of(&self, source: usize) -> u32 {
+        let tables = self.tables.iter().filter(|table| table.source == source);
+        let measures = tables.flat_map(|table| table.takes.iter().zip(&table.table.measures));
+        measures.filter(|(take, _)| **take == SECONDS).map(|(_, measure)| measure.bound).max().unwrap_or(0)
     }
 
     fn source(&mut self, contributions: impl Iterator<Item = (Contribution, [String; 2])>) -> usize {
@@ -145,7 +161,7 @@ impl Rollups {
 
     /// A source to which each visit that began in the window adds one.
     fn source_of_visits(&mut self, by: By, place: [String; 2]) -> usize {
-        self.source([(contribution(by, BEGUN, ["", ""], ["1", "", ""]), place)].into_iter())
+        self.source([(contribution(by, BEGUN, ["", ""], ["1", "", "", ""]), place)].into_iter())
     }
 
     /// The first variant of every visit. Each experiment and goal has a table; an experiment's tables share one source.
@@ -164,11 +180,13 @@ impl Rollups {
                         measures: vec![Measure::new("visits", OF_VISITS, VISITS_MAX), goal("converted", what)],
                         overlapping: true,
                         cells: VISITS_MAX,
+                        parent_wide: 1,
                     },
                     into: "experiments",
                     columns: &["variant"],
                     fixed: vec![("experiment", name.clone().into()), ("goal", goal_name.clone().into())],
                     takes: vec![FIRST, GOALS + at],
+                    has_goals: false,
                     steps: Vec::new(),
                 });
             }
@@ -200,11 +218,13 @@ impl Rollups {
                     measures: vec![Measure::new("visits", Rest::Unpublished, VISITS_MAX)],
                     overlapping: true,
                     cells: 12,
+                    parent_wide: 1,
                 },
                 into: "funnels",
                 columns: &[],
                 fixed: vec![("funnel", name.clone().into())],
                 takes: vec![FIRST],
+                has_goals: false,
                 steps: steps.clone(),
             });
         }
@@ -226,6 +246,7 @@ impl Rollups {
                 columns: &PAIR_COLUMNS,
                 fixed,
                 takes,
+                has_goals: false,
                 steps: Vec::new(),
             });
         }
@@ -244,7 +265,8 @@ pub(super) const PAIR_COLUMNS: [&str; 2] = ["first", "second"];
 pub(super) fn pair(first: &str, second: &str) -> (Table, Vec<(&'static str, Value)>) {
     let measures = vec![Measure::new("visits", OF_VISITS, VISITS_MAX), Measure::new("visitors", Rest::Unpublished, 1)];
     let dimensions = vec![first.to_owned(), second.to_owned()];
-    let table = Table { name: "pairs".to_owned(), dimensions, measures, overlapping: true, cells: VISITS_MAX };
+    let table =
+        Table { name: "pairs".to_owned(), dimensions, measures, overlapping: true, cells: VISITS_MAX, parent_wide: 1 };
     (table, vec![("first_dimension", first.into()), ("second_dimension", second.into())])
 }
 

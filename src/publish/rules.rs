@@ -61,6 +61,14 @@ pub fn publishable(
     rows
 }
 
+/// The numbers of a table that has no names: its totals.
+pub fn totals_of(table: &Table, noise_source: &NoiseSource, totals: &mut Totals, cells: &[Cell]) -> PublishedRow {
+    let mut all = vec![0u64; table.measures.len()];
+    cells.iter().for_each(|cell| add(&mut all, &cell.amounts));
+    let measures = (0..all.len()).map(|at| total(table, noise_source, totals, at, all[at])).collect();
+    PublishedRow { dimensions: Vec::new(), measures }
+}
+
 /// The rows of one value of the first dimension, and their sum; `None` if that value has no name.
 fn rows_of(
     table: &Table,
@@ -75,7 +83,7 @@ fn rows_of(
     let Some(second) = table.dimensions.get(1) else {
         let place = [(first, parent)];
         let cell = cells.first().filter(|cell| noise_source.is_named(&cell.crowd, &table.name, &place))?;
-        let row = row(table, noise_source, cell, &place);
+        let row = row(table, noise_source, cell, &place, 1);
         return Some((row.measures.iter().map(|noisy| noisy.unwrap_or(0)).collect(), vec![row]));
     };
     let is_named = |cell: &&Cell| {
@@ -94,9 +102,9 @@ fn rows_of(
     }
     let mut rows: Vec<_> = named
         .into_iter()
-        .map(|cell| row(table, noise_source, cell, &[(first, parent), (second, &cell.dimensions[1])]))
+        .map(|cell| row(table, noise_source, cell, &[(first, parent), (second, &cell.dimensions[1])], 1))
         .collect();
-    let whole = row(table, noise_source, &whole, &place).measures;
+    let whole = row(table, noise_source, &whole, &place, table.parent_wide).measures;
     let rest = |(at, whole): (usize, &Option<i64>)| {
         let noisy: i64 = rows.iter().filter_map(|row| row.measures[at]).sum();
         whole.filter(|_| table.measures[at].rest != Rest::Unpublished).map(|whole| whole - noisy)
@@ -106,9 +114,9 @@ fn rows_of(
     Some((whole.into_iter().map(|noisy| noisy.unwrap_or(0)).collect(), rows))
 }
 
-fn row(table: &Table, noise_source: &NoiseSource, cell: &Cell, place: &Place<'_>) -> PublishedRow {
+fn row(table: &Table, noise_source: &NoiseSource, cell: &Cell, place: &Place<'_>, wider: u32) -> PublishedRow {
     let noisy = |(measure, amount): (&Measure, &u64)| {
-        Some(noise_source.noisy(*amount, &table.name, place, &measure.key, measure.wide))
+        Some(noise_source.noisy(*amount, &table.name, place, &measure.key, measure.wide * wider))
     };
     PublishedRow {
         dimensions: cell.dimensions.clone(),

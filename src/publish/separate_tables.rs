@@ -200,5 +200,5 @@ pub(super) fn to_rows(columns: &[&str], table: &Table, rows: Vec<PublishedRow>, 
 
 fn table(name: &str, dimensions: &[&str], measures: Vec<Measure>, cells: u32) -> Table {
     let dimensions = dimensions.iter().map(|name| (*name).to_owned()).collect();
-    Table { name: name.to_owned(), dimensions, measures, overlapping: true, cells }
+    Table { name: name.to_owned(), dimensions, measures, overlapping: true, cells, parent_wide: 1 }
 }

@@ -17,9 +17,14 @@ CREATE TABLE IF NOT EXISTS site
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     views Nullable(Int64) COMMENT 'Page views',
     visits Nullable(Int64) COMMENT 'Visits',
     visitors Int64 COMMENT 'Confirmed visitors',
+    bounces Nullable(Int64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
+    duration_s Nullable(Int64) COMMENT 'Seconds of all visits together, each from its first beacon to its last, as the middle of a bucket; 3600 of a visitor at most. With noise 180 times as wide as sigma',
+    engaged_s Nullable(Int64) COMMENT 'Engaged seconds of all visits together, as the middle of a bucket for each view; 1800 of a visitor at most. With noise 90 times as wide as sigma',
+    goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared',
     new_day Nullable(Int64) COMMENT 'Visitors who are confirmed for the first time of the day in this window. Add up the windows of a day for its visitors',
     new_week Nullable(Int64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors',
     new_month Nullable(Int64) COMMENT 'The same for the month: add up the windows of a month for its visitors',
@@ -39,6 +44,7 @@ CREATE TABLE IF NOT EXISTS hours
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     hour LowCardinality(String) COMMENT 'Hour of the day, by the site''s time zone, 00 to 23, or (other)',
     views Int64 COMMENT 'Page views, with noise three times as wide as sigma',
     visits Int64 COMMENT 'Visits that began in this hour'
@@ -56,16 +62,19 @@ CREATE TABLE IF NOT EXISTS pages
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
-    path LowCardinality(String) COMMENT 'Path as a template, or (other)',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
+    section LowCardinality(String) COMMENT 'First segment of the path, where something is beneath it; else /; or (other)',
+    path LowCardinality(String) COMMENT 'Path as a template. (other) is the rest of its section, with noise four times as wide as sigma',
     views Int64 COMMENT 'Page views',
     visitors Nullable(Int64) COMMENT 'Confirmed visitors of the page; NULL for (other), whose pages may share visitors',
     entries Int64 COMMENT 'Visits that began on this page',
-    last_pages Int64 COMMENT 'Visits that began in the window and whose last view in it was this page'
+    last_pages Int64 COMMENT 'Visits that began in the window and whose last view in it was this page',
+    engaged_s Nullable(Int64) COMMENT 'Engaged seconds on the page, as the middle of a bucket for each view; 180 of a visitor at most. With noise 150 times as wide as sigma. NULL for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, path)
+ORDER BY (site, window_start, section, path)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Views by page';
@@ -75,6 +84,7 @@ CREATE TABLE IF NOT EXISTS entries
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     channel LowCardinality(String) COMMENT 'How visits began: direct, search, social …, or (other)',
     source LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none. (other) is the rest of its channel',
     visits Int64 COMMENT 'Visits',
@@ -94,6 +104,7 @@ CREATE TABLE IF NOT EXISTS places
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     country LowCardinality(String) COMMENT 'Country, ISO 3166-1 alpha-2; empty if unknown; or (other)',
     region LowCardinality(String) COMMENT 'Region; empty if unknown. (other) is the rest of its country',
     visitors Int64 COMMENT 'Confirmed visitors, each once, by their first place in the window',
@@ -112,6 +123,7 @@ CREATE TABLE IF NOT EXISTS clients
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     browser LowCardinality(String) COMMENT 'Browser family, or (other)',
     major LowCardinality(String) COMMENT 'Major version; empty if unknown. (other) is the rest of its browser',
     visitors Int64 COMMENT 'Confirmed visitors, each once',
@@ -130,6 +142,7 @@ CREATE TABLE IF NOT EXISTS publications
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     published_at DateTime('UTC') COMMENT 'When the window was published',
     complete Bool COMMENT 'true if all nodes had emptied their spools past the end of the window, and the vault still had its rows',
     events Int64 COMMENT 'Events in the window, 100 of a visitor at most, with noise ten times as wide as sigma; 0 if the site had too few visitors for any table',

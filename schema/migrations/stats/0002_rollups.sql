@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS transitions
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     from_path LowCardinality(String) COMMENT 'Path as a template, or (other)',
     to_path LowCardinality(String) COMMENT 'Path that was opened next; (other) beside (other) only',
     visits Int64 COMMENT 'Visits in which to_path was opened from from_path'
@@ -30,6 +31,7 @@ CREATE TABLE IF NOT EXISTS landings
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     channel LowCardinality(String) COMMENT 'How visits began, or (other)',
     source LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none; or (other)',
     path LowCardinality(String) COMMENT 'First path of the visit as a template, or (other)',
@@ -51,6 +53,7 @@ CREATE TABLE IF NOT EXISTS campaigns
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     source LowCardinality(String) COMMENT 'Declared campaign source or registrable domain; empty if there is none; or (other)',
     medium LowCardinality(String) COMMENT 'Declared medium; empty if there is none; or (other)',
     campaign LowCardinality(String) COMMENT 'Declared campaign; empty if there is none. (other) is the rest of its source and medium',
@@ -72,6 +75,7 @@ CREATE TABLE IF NOT EXISTS exits
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     domain LowCardinality(String) COMMENT 'Registrable domain of the outbound links, or (other)',
     clicks Int64 COMMENT 'Followed outbound links',
     visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
@@ -89,6 +93,7 @@ CREATE TABLE IF NOT EXISTS devices
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     device LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other, or (other)',
     os LowCardinality(String) COMMENT 'Operating system family. (other) is the rest of its device',
     visitors Int64 COMMENT 'Confirmed visitors, each once',
@@ -107,6 +112,7 @@ CREATE TABLE IF NOT EXISTS attributes
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     attribute LowCardinality(String) COMMENT 'Name of the attribute: provider, time_zone, languages …',
     value LowCardinality(String) COMMENT 'Value of the attribute, or why it is absent (unsupported, blocked, timeout, error), or (other). A visitor has several values of a list (languages, fonts, plugins)',
     visitors Int64 COMMENT 'Confirmed visitors, with noise twice as wide as sigma'
@@ -124,6 +130,7 @@ CREATE TABLE IF NOT EXISTS visits
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     pages LowCardinality(String) COMMENT 'Page views of the visit in buckets, or (other)',
     duration LowCardinality(String) COMMENT 'Time from the first beacon of the visit to the last, in seconds, as the lower bound of a bucket. (other) is the rest of its pages',
     visits Int64 COMMENT 'Visits that began in the window'
@@ -141,6 +148,7 @@ CREATE TABLE IF NOT EXISTS recency
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     absence LowCardinality(String) COMMENT 'Days since the day of the previous visit, in buckets; never; or (other)',
     visitors Int64 COMMENT 'Confirmed visitors whose first beacon of the day arrived in this window'
 )
@@ -157,6 +165,7 @@ CREATE TABLE IF NOT EXISTS retention
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     cohort LowCardinality(String) COMMENT 'Weeks since the week of the first visit, in buckets, or (other)',
     visitors Int64 COMMENT 'Confirmed visitors'
 )
@@ -173,6 +182,7 @@ CREATE TABLE IF NOT EXISTS events
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     name LowCardinality(String) COMMENT 'Declared name of the event, or (other)',
     count Int64 COMMENT 'Number of events',
     visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
@@ -190,6 +200,7 @@ CREATE TABLE IF NOT EXISTS funnels
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     funnel LowCardinality(String) COMMENT 'Declared name of the funnel',
     step UInt8 COMMENT 'Number of the step, from 1',
     name LowCardinality(String) COMMENT 'The step: a path or the name of an event',
@@ -208,6 +219,7 @@ CREATE TABLE IF NOT EXISTS experiments
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     experiment LowCardinality(String) COMMENT 'Name of the event that has the variant',
     goal LowCardinality(String) COMMENT 'Declared name of the goal',
     variant LowCardinality(String) COMMENT 'Variant; empty for visits outside of the experiment; or (other)',
@@ -227,6 +239,7 @@ CREATE TABLE IF NOT EXISTS searches
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     term LowCardinality(String) COMMENT 'Search term as a template, or (other)',
     count Int64 COMMENT 'Number of events',
     visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
@@ -244,6 +257,7 @@ CREATE TABLE IF NOT EXISTS errors
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     template LowCardinality(String) COMMENT 'Message as a template, or (other)',
     browser LowCardinality(String) COMMENT 'Browser family. (other) is the rest of its template',
     count Int64 COMMENT 'Number of events',
@@ -263,6 +277,7 @@ CREATE TABLE IF NOT EXISTS automation
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     reason LowCardinality(String) COMMENT '`bot:` and the class of a declared bot; the sign of automation of a suspect; `detector:` and what a browser reported about itself; or (other)',
     count Int64 COMMENT 'Events, 100 of a visitor at most; for detectors, the number of reports. With noise ten times as wide as sigma, of declared bots three times',
     visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for declared bots, which are not distinguished, and for (other)'
@@ -280,6 +295,7 @@ CREATE TABLE IF NOT EXISTS quality
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     outcome LowCardinality(String) COMMENT 'Outcome of an event: accepted, or why it was dropped or rejected',
     count Int64 COMMENT 'Number of events, with noise three times as wide as sigma. An outcome with fewer than 50 has no row'
 )
@@ -296,6 +312,7 @@ CREATE TABLE IF NOT EXISTS pairs
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
+    day Date COMMENT 'First day of the window, by the site''s time zone',
     first_dimension LowCardinality(String) COMMENT 'Name of the first dimension',
     second_dimension LowCardinality(String) COMMENT 'Name of the second dimension',
     first LowCardinality(String) COMMENT 'Value of the first dimension, or (other)',

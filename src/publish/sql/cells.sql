@@ -3,12 +3,14 @@
 -- `visits` has one row per visit and pseudonym. At most 200 views, exits and events of a visit count, and at most
 -- 20,000 contributions of a pseudonym.
 --   views: step, path and previous path, in the order of steps. `began`: the first view is in this window.
+--   engaged: for each view, the engaged seconds, as the middle of the bucket that was reported last. `lasted`: the bucket of the duration.
 --   of_visit, of_views: what the visit contributes once, and for each view or event. A contribution has the source, the first and
 --   second dimension, and the measures.
 -- `visitors` adds up what each pseudonym has. `counts`: it is confirmed; in windows of 7 days it counts only on its first day of
 -- the week, so that no visitor counts twice. `class`: the network class for the network cap; in windows of 7 days it includes
 -- the day. `home`: how the first visit of the window began.
--- The bounds: three visits of a pseudonym contribute, it enters 30 cells of a source, and no number of a cell grows by more than 3.
+-- The bounds: three visits of a pseudonym contribute, it enters 30 cells of a source, and no number of a cell grows by more than 3; seconds grow by
+-- what their table allows.
 -- `cut` is what the last bound cut off, up to 3 as well.
 -- The answer has one row per cell, with its crowd: at most 200 visitors, which is far more than the threshold.
 WITH
@@ -25,6 +27,8 @@ WITH
             arraySort(groupArrayIf(200)((step, toString(path), toString(previous_path)), type = 'view')) AS views,
             length(views) AS viewed,
             views[1].1 = 1 AS began,
+            groupArrayIf(200)((step, {middle of engaged_s}), engaged_s > 0) AS engages,
+            arrayMap(view -> arrayMax(arrayMap(of -> if(of.1 = view.1, of.2, 0), engages)), views) AS engaged,
             began AND viewed = 1 AND max(engaged_s) < 10 AS bounced,
             toString(max(entry_channel)) AS channel,
             toString(max(entry_source)) AS true_source,
@@ -40,7 +44,8 @@ WITH
                 is_shown, (concat(true_source, '\x1f', toString(max(entry_medium))), toString(max(entry_campaign))),
                 ('(other)', '(other)')) AS campaign,
             multiIf(viewed <= 5, toString(viewed), viewed <= 10, '6-10', viewed <= 20, '11-20', '21+') AS pages,
-            toString(max(duration_s)) AS duration,
+            max(duration_s) AS lasted,
+            toString(lasted) AS duration,
             groupArrayIf(200)(toString(exit_domain), type = 'exit') AS exits,
             groupArrayIf(200)(toString(name), type = 'event') AS names,
             max(visit_number) AS number,

@@ -61,23 +61,34 @@ fn squares(cells: u32, bound: u32) -> f64 {
 
 /// The lines of a table that every visitor-day enters. `usual`: cells of a usual day.
 fn lines_of(name: &str, table: &Table, usual: f64, shared: &mut BTreeSet<String>) -> Vec<Line> {
-    let cells = table.cells;
-    let mut lines = vec![line(name, "name", [cells, 1, 1], [f64::from(cells), usual])];
-    if table.dimensions.len() == 2 {
-        lines.push(line(name, "name of its parent", [cells, 1, 1], [f64::from(cells), usual]));
-    }
+    let (cells, levels) = (table.cells, table.dimensions.len());
+    let mut lines: Vec<_> = ["name", "name of its parent"]
+        .into_iter()
+        .take(levels)
+        .map(|what| line(name, what, [cells, 1, 1], [f64::from(cells), usual]))
+        .collect();
     for measure in &table.measures {
         let (key, bound, wide) = (&measure.key, measure.bound, measure.wide);
-        // Of a usual visit, entries and last pages are one page each, and no goal is reached.
-        let usual = if ["entries", "last_pages", "bounces"].contains(&key.as_str()) { usual.min(1.0) } else { usual };
-        lines.push(line(name, key, [cells, bound, wide], [squares(cells, bound), usual]));
-        if table.dimensions.len() == 2 && measure.rest != Rest::Unpublished {
-            lines.push(line(
-                name,
-                &format!("{key} of its parent"),
-                [cells, bound, wide],
-                [squares(cells, bound), usual],
-            ));
+        let is_once = ["entries", "last_pages", "bounces"].contains(&key.as_str());
+        let usual = match key.as_str() {
+            // Of a usual visit, entries and last pages are one page each, and no goal is reached.
+            _ if is_once => usual.min(1.0),
+            // It lasts two minutes, and reads for one: twenty seconds a page.
+            "duration_s" => 120.0,
+            "engaged_s" if levels == 0 => 60.0,
+            "engaged_s" => 3.0 * 400.0,
+            _ => usual,
+        };
+        if levels > 0 {
+            lines.push(line(name, key, [cells, bound, wide], [squares(cells, bound), usual]));
+        }
+        if levels == 2 && measure.rest != Rest::Unpublished {
+            // A table whose parents have wider noise may have all cells of a visitor-day in one.
+            let squares = match table.parent_wide {
+                1 => [squares(cells, bound), usual],
+                _ => [f64::from(cells * bound).powi(2), usual * usual],
+            };
+            lines.push(line(name, &format!("{key} of its parent"), [cells, bound, wide * table.parent_wide], squares));
         }
         let all = if cells <= VISITS_MAX + 1 { bound } else { cells * bound };
         let of_all = match measure.rest {
@@ -86,7 +97,8 @@ fn lines_of(name: &str, table: &Table, usual: f64, shared: &mut BTreeSet<String>
             Rest::Of(_) | Rest::Unpublished => None,
         };
         if let Some(wide) = of_all {
-            lines.push(line(name, &format!("all {key}"), [1, all, wide], [f64::from(all * all), usual * usual]));
+            let what = if levels == 0 { key.clone() } else { format!("all {key}") };
+            lines.push(line(name, &what, [1, all, wide], [f64::from(all * all), usual * usual]));
         }
     }
     lines
@@ -129,7 +141,9 @@ fn account() -> Vec<Line> {
     let mut site = site();
     everything(&mut site);
     let (mut lines, mut shared) = (of_the_site(), BTreeSet::new());
-    for rollup in Rollups::of(&site).tables {
+    let mut tables = Rollups::of(&site).tables;
+    tables.sort_by_key(|rollup| rollup.into != "site");
+    for rollup in tables {
         let usual = match rollup.into {
             "pages" => 3.0,
             "transitions" => 2.0,
@@ -188,11 +202,18 @@ fn distance(sigma: u32, shift: f64) -> f64 {
     range().map(|x| (density(x) - density(x - shift)).max(0.0)).sum::<f64>() / all
 }
 
-/// How often a look at everything that is published of one page decides rightly, of somebody who opens it once in a visit.
+/// How often a look at everything that is published of one page decides rightly, of somebody who opens it once in a
+/// visit, and reads for a minute.
 fn distance_of_a_page(level: Protection) -> f64 {
     let lines = account();
-    let of_a_view = |line: &&Line| line.table == "pages" && ["name", "views", "visitors"].contains(&line.what.as_str());
-    let squares: f64 = lines.iter().filter(of_a_view).map(|line| 1.0 / f64::from(line.wide * line.wide)).sum();
+    let of_a_view = |line: &&Line| line.table == "pages";
+    // It changes the seconds of the page by sixty.
+    let changed = |line: &Line| match line.what.as_str() {
+        "name" | "views" | "visitors" | "views of its parent" => 1.0,
+        "engaged_s" => 60.0,
+        _ => 0.0,
+    };
+    let squares: f64 = lines.iter().filter(of_a_view).map(|line| (changed(line) / f64::from(line.wide)).powi(2)).sum();
     distance(level.sigma(), squares.sqrt())
 }
 
@@ -293,6 +314,7 @@ fn every_number_of_the_stats_store_is_in_the_account() {
         "entries.goals",
         "landings.goals",
         "campaigns.goals",
+        "site.goals",
     ];
     let mut table = String::new();
     let mut missing = Vec::new();

@@ -28,7 +28,7 @@ fn table(name: &str, dimensions: &[&str]) -> Table {
         Measure::new("bounces", Rest::OwnOfVisits, 3),
     ];
     let dimensions = dimensions.iter().map(|name| (*name).to_owned()).collect();
-    Table { name: name.to_owned(), dimensions, measures, overlapping: true, cells: 3 }
+    Table { name: name.to_owned(), dimensions, measures, overlapping: true, cells: 3, parent_wide: 1 }
 }
 
 fn rows(seed: u64, level: Protection, table: &Table, visits: i64, cells: &[Cell]) -> Vec<PublishedRow> {

@@ -156,10 +156,13 @@ async fn previews(world: &World) {
         for line in preview::describe(name, &choices).lines() {
             println!("FIGURES {line}");
         }
-        let (_, day) = choices.iter().find(|(choice, _)| *choice == "24h").unwrap();
+        let day = choices.iter().find(|choice| choice.name == "24h").unwrap();
         if *name == "s20k.kz" {
-            for table in ["pages", "hours", "retention"] {
-                assert!(day.percent(table) >= 90, "{table}: {}", day.percent(table));
+            for (table, column) in [("pages", "views"), ("hours", "views"), ("retention", "visitors")] {
+                for level in &day.levels {
+                    let percent = level.percent(table, column);
+                    assert!(percent >= Some(90), "{table}: {percent:?}");
+                }
             }
         }
     }

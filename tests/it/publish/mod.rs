@@ -4,7 +4,9 @@
 mod apart;
 mod changes;
 mod declared;
+mod experiment;
 mod outage;
+mod questions;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -71,7 +73,7 @@ impl World {
                 if(s % 2 = 0, 'view', 'engage'),
                 if(s % 2 = 0, '/' || toString(toUInt32(350 * pow((cityHash64(v, s, 3) % 1000) / 1000, 3))), ''),
                 if(s % 2 = 0 AND s > 0, '/' || toString(toUInt32(350 * pow((cityHash64(v, s - 2, 3) % 1000) / 1000, 3))), ''),
-                n + 1, 0, if(s % 2 = 1, 10 * (cityHash64(v, s) % 3), 0),
+                n + 1, [0, 60, 180][v % 3 + 1], if(s % 2 = 1, [0, 10, 30][1 + cityHash64(v, s) % 3], 0),
                 if(s = 0, ['direct', 'search', 'social'][v % 3 + 1], ''),
                 if(s = 0 AND v % 3 > 0, 's' || toString(toUInt32(40 * pow((cityHash64(v, 4) % 1000) / 1000, 3))), ''),
                 '', '', '', '', '', if(v % 50 = 7, 'odd', ''),
@@ -222,6 +224,8 @@ async fn published_numbers_are_those_of_the_vault_and_count_many_visitors() {
         assert!(error(site, column, *exact) <= NOISE_MAX, "{column}: {site} but {exact}");
     }
 
+    questions::totals_of_visits_are_published(&world, site).await;
+
     let exact = world
         .exact(&format!(
             "SELECT path AS name, uniqExactIf(visitor, {confirmed}) AS number FROM events
@@ -279,6 +283,7 @@ async fn published_numbers_are_those_of_the_vault_and_count_many_visitors() {
             assert!(sum.abs_diff(sums[total] as i64) <= 3 * NOISE_MAX, "{table}.{column}: {sum} but {}", sums[total]);
         }
     }
+    questions::are_answered_within_their_errors(&world).await;
     declared::declared_items_are_published(&world).await;
     declared::attributes_and_automation_are_published_separately(&world).await;
     let ledger = &world.published("publications").await[0];
@@ -394,7 +399,7 @@ async fn after_a_cut_at_many_calls_each_window_is_published_once() {
         number: u64,
     }
     for (table, key) in
-        [("pages", "path"), ("landings", "(channel, source, path)"), ("attributes", "(attribute, value)")]
+        [("pages", "(section, path)"), ("landings", "(channel, source, path)"), ("attributes", "(attribute, value)")]
     {
         let twice = format!(
             "SELECT count() AS number FROM

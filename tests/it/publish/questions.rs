@@ -1,0 +1,181 @@
+//! Are the named questions answered well? Each question below is asked of a published day as an analyst asks it. Every answer stands
+//! beside the truth of the vault, and is not further from it than the error that the question itself states allows. So are the totals of
+//! visits, and what `tamga publish preview` foresees.
+
+use super::*;
+
+/// The errors of the questions are those of 95 %, 1.96 standard deviations. Seven are allowed, as everywhere here.
+const ERRORS_MAX: f64 = 7.0 / 1.96;
+
+/// A number of a question, with the column of its error, and its truth by the columns that name a row.
+struct Number<'a> {
+    question: &'static str,
+    names: &'a [&'static str],
+    column: &'static str,
+    error: &'static str,
+    /// The vault's truth, as SQL: `name`, the columns of the row joined by a space, and `number`.
+    truth: String,
+}
+
+/// The rows of a question.
+async fn ask(world: &World, question: &str) -> Vec<Value> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schema/queries/{question}.sql"));
+    let sql = std::fs::read_to_string(file).unwrap();
+    let day = world.day().first_day;
+    let parameters =
+        [("site", SITE.to_owned()), ("from", day.to_string()), ("to", day.tomorrow().unwrap().to_string())];
+    world.stats.rows(&sql, &parameters).await.unwrap()
+}
+
+/// Truths need numbers with a fraction.
+async fn truths(world: &World, sql: &str) -> BTreeMap<String, f64> {
+    #[derive(Deserialize)]
+    struct Row {
+        name: String,
+        number: f64,
+    }
+    let rows: Vec<Row> = world.vault.rows(sql, &[]).await.unwrap();
+    rows.into_iter().map(|row| (row.name, row.number)).collect()
+}
+
+pub(super) async fn are_answered_within_their_errors(world: &World) {
+    let visits = "(SELECT visit, max(entry_channel) AS channel, max(entry_source) AS source, argMinIf(path, step, type = 'view') AS landing,
+            max(name = 'paid') AS paid, countIf(type = 'view') = 1 AND max(engaged_s) < 10 AS bounced,
+            sum(transform(engaged_s, [0, 10, 30], [0, 18, 43], 0)) AS read, max(transform(duration_s, [0, 60, 180], [2, 109, 349], 0)) AS lasted
+        FROM events WHERE suspect = '' GROUP BY visit)";
+    let of_visits = |name: &str, number: &str| {
+        format!("SELECT {name} AS name, toFloat64({number}) AS number FROM {visits} GROUP BY name")
+    };
+    let pages = "SELECT read.path AS name, sum(transform(engaged_s, [0, 10, 30], [0, 18, 43], 0)) / uniqExact(engage.view) AS number
+        FROM events AS engage JOIN (SELECT view, path FROM events WHERE type = 'view') AS read ON read.view = engage.view
+        WHERE type = 'engage' AND suspect = '' GROUP BY read.path";
+    let numbers = [
+        ("bounce-rate", &["day"][..], "bounce_percent", "bounce_error", of_visits("'all'", "100 * avg(bounced)")),
+        ("bounce-rate", &["day"], "duration", "duration_error", of_visits("'all'", "avg(lasted)")),
+        ("bounce-rate", &["day"], "engaged", "engaged_error", of_visits("'all'", "avg(read)")),
+        ("read-time", &["path"], "seconds_a_view", "error", pages.to_owned()),
+        (
+            "conversion-by-source",
+            &["channel", "source"],
+            "converted",
+            "error",
+            of_visits("concat(channel, ' ', source)", "sum(paid)"),
+        ),
+        (
+            "conversion-by-source",
+            &["channel", "source"],
+            "percent",
+            "percent_error",
+            of_visits("concat(channel, ' ', source)", "100 * avg(paid)"),
+        ),
+        (
+            "landing-pages",
+            &["channel", "source", "path"],
+            "bounce_percent",
+            "bounce_error",
+            of_visits("concat(channel, ' ', source, ' ', landing)", "100 * avg(bounced)"),
+        ),
+        (
+            "landing-pages",
+            &["channel", "source", "path"],
+            "visits",
+            "error",
+            of_visits("concat(channel, ' ', source, ' ', landing)", "count()"),
+        ),
+    ];
+    for (question, names, column, error, truth) in numbers {
+        check(world, &Number { question, names, column, error, truth }).await;
+    }
+}
+
+async fn check(world: &World, number: &Number<'_>) {
+    let Number { question, names, column, error, truth } = number;
+    let truths = truths(world, truth).await;
+    let (mut compared, mut outside, mut worst) = (0, 0, 0f64);
+    for row in ask(world, question).await {
+        // The goal of the truth is the order; the rest of a table has another error.
+        if row.get("goal").is_some_and(|goal| goal != "order") || row[*error].is_null() {
+            continue;
+        }
+        let name: Vec<_> = names.iter().map(|name| row[*name].as_str().unwrap_or_default()).collect();
+        let Some(truth) = truths.get(&name.join(" ")).or_else(|| truths.get("all")) else {
+            panic!("{row} is in no truth")
+        };
+        let (shown, error) = (row[*column].as_f64().unwrap(), row[*error].as_f64().unwrap());
+        let rounded = 1.0;
+        assert!((shown - truth).abs() <= ERRORS_MAX * error + rounded, "{question}.{column}: {row} but {truth}");
+        outside += usize::from((shown - truth).abs() > error + rounded);
+        worst = worst.max((shown - truth).abs() / error.max(rounded));
+        compared += 1;
+    }
+    println!(
+        "{question}.{column}: {compared} numbers, {outside} outside of their 95 % error, the worst {worst:.2} errors off"
+    );
+    assert!(compared > 0, "{question} has rows");
+    assert!(outside * 5 <= compared + 5, "{question}.{column}: {outside} of {compared} are outside");
+}
+
+/// Bounces, seconds and goals of the whole site, and the seconds that a page was read.
+pub(super) async fn totals_of_visits_are_published(world: &World, site: &Value) {
+    let middle = |bound: &str| format!("transform({bound}, [0, 10, 30, 60, 180], [0, 18, 43, 109, 349], 0)");
+    let [read, lasted] = [middle("engaged_s"), middle("duration_s")];
+    let exact = world
+        .exact(&format!(
+            "SELECT 'bounces' AS name, countIf(viewed = 1 AND read < 10) AS number FROM
+                (SELECT countIf(type = 'view') AS viewed, max(engaged_s) AS read FROM events WHERE suspect = '' GROUP BY visit)
+             UNION ALL SELECT 'engaged_s', sum({read}) FROM events WHERE suspect = '' AND type = 'engage'
+             UNION ALL SELECT 'duration_s', sum(if(lasted = 0, 2, lasted)) FROM
+                (SELECT max({lasted}) AS lasted FROM events WHERE suspect = '' GROUP BY visit)
+             UNION ALL SELECT 'order', uniqExact(visit) FROM events WHERE events.name = 'paid' AND suspect = ''
+             UNION ALL SELECT read.path, sum({read}) FROM events AS engage
+                JOIN (SELECT view, path FROM events WHERE type = 'view') AS read ON read.view = engage.view
+                WHERE type = 'engage' AND suspect = '' GROUP BY read.path"
+        ))
+        .await;
+    for (column, wide) in [("bounces", 1), ("engaged_s", 90), ("duration_s", 180)] {
+        let truth = exact[column];
+        assert!(truth > 0 && error(site, column, truth) <= wide * NOISE_MAX, "{column}: {site} but {truth}");
+    }
+    assert!(error(&site["goals"], "order", exact["order"]) <= NOISE_MAX, "{site} but {}", exact["order"]);
+    assert_eq!(site["day"], world.day().first_day.to_string());
+    // What is equal has equal noise: the bounces of all sources are those of the site.
+    let bounces: i64 = world.published("entries").await.iter().map(|row| number(row, "bounces")).sum();
+    assert_eq!(site["bounces"], bounces);
+    let pages = world.published("pages").await;
+    for row in pages.iter().filter(|row| row["path"] != "(other)") {
+        let truth = exact[row["path"].as_str().unwrap()];
+        assert!(error(row, "engaged_s", truth) <= 150 * NOISE_MAX, "{row} but {truth}");
+    }
+    let rest =
+        pages.iter().find(|row| row["path"] == "(other)" && row["section"] == "/").expect("a section has a rest");
+    assert!(rest["visitors"].is_null() && rest["engaged_s"].is_null() && rest["views"].is_i64(), "{rest}");
+}
+
+#[tokio::test]
+async fn the_preview_says_what_would_be_published_at_each_level_and_writes_nothing() {
+    let world = World::new(24 * 60).await;
+    world.visits(4_000).await;
+    let now = world.clock.now();
+    let choices = tamga::publish::preview::of_yesterday(&world.vault, &world.site(), now).await.unwrap();
+    let names: Vec<_> = choices.iter().map(|choice| choice.name).collect();
+    assert_eq!(names, ["24h", "7d"]);
+    for table in ["publications", "site", "pages"] {
+        assert!(world.published(table).await.is_empty(), "{table}");
+    }
+    assert_eq!(world.exact("SELECT 'seeds' AS name, count() AS number FROM seeds").await["seeds"], 0);
+    let text = tamga::publish::preview::describe(SITE, &choices);
+    for number in
+        ["site.bounces", "site.goal order", "entries.bounces", "landings.goal order", "pages.engaged_s", "errors.count"]
+    {
+        assert!(text.lines().any(|line| line.trim_start().starts_with(number)), "{number}: {text}");
+    }
+
+    // What is published then has the names that the preview foresaw, give or take those near the threshold.
+    world.publisher(world.vault.clone(), world.stats.clone()).advance(0).await.unwrap();
+    let pages = world.published("pages").await;
+    let named = pages.iter().filter(|row| row["path"] != "(other)").count() as f64;
+    let of = |level: &tamga::publish::preview::Preview| level.shown[&("pages", "views".to_owned())];
+    let [strict, standard, internal] = [0, 1, 2].map(|level| of(&choices[0].levels[level]).rows as f64);
+    assert!((standard / named - 1.0).abs() < 0.2, "{standard} foreseen, {named} published");
+    assert!(strict < 1.1 * standard && standard < 1.1 * internal, "{strict}, {standard}, {internal}");
+}
