@@ -19,12 +19,13 @@ use tamga::config::Config;
 use tamga::decode::beacon::parse;
 use tamga::enrich::{self, GeoIp, Lookups};
 use tamga::event::Sender;
-use tamga::pipeline::{self, Presented, SiteStages};
+use tamga::pipeline::{self, Presented, Processed, SiteStages};
 use tamga::privacy::cookie::{Browser, advance};
 use tamga::privacy::pseudonym::DayKey;
 use tamga::privacy::seal::CookieSeal;
 use tamga::record;
 use tamga::secret::{Personal, Secret};
+use tamga::spool::{Encoder, Frame, Keys, StreamKey};
 
 /// Runs of each stage under callgrind.
 const COUNTED: u64 = 200;
@@ -42,6 +43,9 @@ struct World {
     now: jiff::Timestamp,
     /// A cookie of a visit that runs.
     running: String,
+    encoder: Encoder,
+    /// The rows of beacons with one event, at the begin of a visit and within one.
+    frames: [Vec<Vec<Frame>>; 2],
 }
 
 fn world() -> World {
@@ -60,8 +64,12 @@ fn world() -> World {
         headers,
         now: jiff::Timestamp::from_second(1_795_327_200).expect("in range"),
         running: String::new(),
+        encoder: Encoder::new(&Keys::new(Secret::new([7; 32]), []), [7; 16]).0,
+        frames: Default::default(),
     };
-    World { running: world.running(), ..world }
+    let world = World { running: world.running(), ..world };
+    let frames = |within: bool| (0..BEACONS).map(|number| world.frames(number, within)).collect();
+    World { frames: [false, true].map(frames), ..world }
 }
 
 impl World {
@@ -97,19 +105,38 @@ impl World {
         self.seal.seal(site, &next)
     }
 
-    /// Bytes to rows, as they go to the spool.
-    fn journey(&self, size: usize, number: u64, cookie: &str) -> usize {
-        let Ok(beacon) = pipeline::objection(parse(self.body(size, number)).expect("a beacon")) else { return 0 };
+    fn process(&self, size: usize, number: u64, cookie: &str) -> Option<Processed> {
+        let beacon = pipeline::objection(parse(self.body(size, number)).expect("a beacon")).ok()?;
         let today = self.site.rules.time(self.now).local.day;
         let cookie = self.seal.open(&self.site.rules.site, cookie, today);
         let sender = self.sender(number);
         let browser = cookie.map_or(Browser::new([1; 16]), |cookie| Browser::known(cookie, &self.key, today));
         let presented = Presented::Cookie(browser);
-        let processed = pipeline::process(beacon, &sender, presented, &self.site, &self.key, &self.lookups);
+        Some(pipeline::process(beacon, &sender, presented, &self.site, &self.key, &self.lookups))
+    }
+
+    /// Bytes to rows, as they go to the spool.
+    fn journey(&self, size: usize, number: u64, cookie: &str) -> usize {
+        let Some(processed) = self.process(size, number, cookie) else { return 0 };
         let sealed = processed.cookie.as_ref().map_or(0, |next| self.seal.seal(&self.site.rules.site, next).len());
         let mut bytes = sealed;
         record::rows(&processed.kept, |_, row| bytes += row.len());
         bytes
+    }
+
+    fn frames(&self, number: u64, within: bool) -> Vec<Frame> {
+        let cookie = if within { &self.running } else { corpus::cookie(number) };
+        let Some(processed) = self.process(0, number, cookie) else { return Vec::new() };
+        let key = |label: &str| StreamKey::new(label).expect("it is short");
+        let frames = record::by_stream(&processed.kept, |of| Frame::new(key(&of.stream().label())), Frame::push);
+        frames.into_iter().map(|(_, frame)| frame).collect()
+    }
+
+    /// Rows to the bytes of a segment.
+    fn commit(&self, number: u64, within: bool) -> usize {
+        let (mut out, frames) = (Vec::with_capacity(4096), &self.frames[usize::from(within)]);
+        self.encoder.commit(&frames[(number % BEACONS) as usize], number, 0, &mut out);
+        out.len()
     }
 }
 
@@ -156,15 +183,27 @@ fn stage_within_visit_1(world: &World, number: u64) -> usize {
     world.journey(0, number, &world.running)
 }
 
+#[inline(never)]
+fn stage_commit_1(world: &World, number: u64) -> usize {
+    world.commit(number, false)
+}
+
+#[inline(never)]
+fn stage_commit_within_visit_1(world: &World, number: u64) -> usize {
+    world.commit(number, true)
+}
+
 type Stage = (&'static str, u64, fn(&World, u64) -> usize);
 
-const STAGES: [Stage; 8] = [
+const STAGES: [Stage; 10] = [
     ("client address", 1, stage_address),
     ("cookie, opened", 1, stage_cookie),
     ("decode, 5 events", 5, stage_decode_5),
     ("decode and enrich, 5 events", 5, stage_enrich_5),
     ("bytes to rows, 1 event", 1, stage_journey_1),
     ("the same within a visit", 1, stage_within_visit_1),
+    ("rows to the spool, 1 event", 1, stage_commit_1),
+    ("the same within a visit", 1, stage_commit_within_visit_1),
     ("bytes to rows, 5 events", 5, stage_journey_5),
     ("bytes to rows, 20 events", 20, stage_journey_20),
 ];

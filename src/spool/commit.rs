@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Health;
-use super::cipher::{Cipher, SegmentId};
-use super::frame::{MAX_APPEND_BYTES, MAX_COMMIT_FRAMES, Place};
+use super::cipher::SegmentId;
+use super::frame::{Encoder, MAX_APPEND_BYTES, MAX_COMMIT_FRAMES};
 use super::io::{File, is_full};
 use super::mix::mixed;
 use super::reply::{AppendError, Appended, ReplyFanout};
@@ -43,8 +43,7 @@ pub(super) struct Committer {
 /// The segment that is being written.
 struct Active {
     file: Box<dyn File>,
-    id: SegmentId,
-    cipher: Cipher,
+    encoder: Encoder,
     /// Up to here everything is durable.
     bytes: u64,
     /// The durable rows in it.
@@ -157,12 +156,7 @@ impl Committer {
         let active = self.active.as_ref().expect("make_space leaves an active segment");
         self.buffer.clear();
         let first_sequence = self.next_sequence;
-        let (mut sequence, mut position, mut rows) = (first_sequence, 0, 0_u64);
-        for frame in frames {
-            let rows_before = u32::try_from(active.rows + rows).unwrap_or(u32::MAX);
-            frame.encode(&active.cipher, &active.id, Place { sequence, position, rows_before }, &mut self.buffer);
-            (sequence, position, rows) = (sequence + 1, position + 1, rows + u64::from(frame.rows()));
-        }
+        let (sequence, rows) = active.encoder.commit(frames, first_sequence, active.rows, &mut self.buffer);
         // Over zeros that were written before, a sync has no block to enter into the file system's journal.
         let end = active.bytes + bytes;
         let zeroed =
@@ -263,7 +257,7 @@ impl Committer {
             (inventory.last, inventory.rows_end)
         };
         let schema_version = self.shared.options.schema_version;
-        let (cipher, key_check) = self.shared.options.keys.begin(&id);
+        let (encoder, key_check) = Encoder::new(&self.shared.options.keys, id);
         let first = self.next_sequence;
         let header = Header { schema_version, first, acknowledged_before, id, rows_before, key_check };
         let path = self.shared.dir.join(file_name(header.first));
@@ -289,7 +283,7 @@ impl Committer {
         });
         lock(&self.shared.queue).used += FRAMES_AT;
         let since = Instant::now();
-        self.active = Some(Active { file, id, cipher, bytes: FRAMES_AT, rows: 0, written: FRAMES_AT, reserved, since });
+        self.active = Some(Active { file, encoder, bytes: FRAMES_AT, rows: 0, written: FRAMES_AT, reserved, since });
         Ok(())
     }
 }

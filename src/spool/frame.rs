@@ -21,7 +21,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::cipher::{Cipher, SegmentId, TAG};
+use super::cipher::{Cipher, KeyCheck, Keys, SegmentId, TAG};
 
 /// Bytes before the stream.
 pub(super) const HEADER: usize = 28;
@@ -131,6 +131,38 @@ impl Frame {
         out.extend_from_slice(&tag);
         let checksum = checksum(id, &out[start..]);
         out[start + 4..start + 8].copy_from_slice(&checksum.to_le_bytes());
+    }
+}
+
+/// Writes the frames of one segment.
+pub struct Encoder {
+    pub(super) id: SegmentId,
+    pub(super) cipher: Cipher,
+}
+
+impl Encoder {
+    /// Of the segment with this id, and what its header says of the key.
+    pub fn new(keys: &Keys, id: SegmentId) -> (Self, KeyCheck) {
+        let (cipher, check) = keys.begin(&id);
+        (Self { id, cipher }, check)
+    }
+
+    /// Writes a commit behind what `out` holds. Its first frame has the sequence `first`, and `rows_before` rows of the segment are
+    /// before it. Returns the sequence after it, and its rows.
+    pub fn commit<'a>(
+        &self,
+        frames: impl IntoIterator<Item = &'a Frame>,
+        first: u64,
+        rows_before: u64,
+        out: &mut Vec<u8>,
+    ) -> (u64, u64) {
+        let (mut sequence, mut position, mut rows) = (first, 0, 0);
+        for frame in frames {
+            let rows_before = u32::try_from(rows_before + rows).unwrap_or(u32::MAX);
+            frame.encode(&self.cipher, &self.id, Place { sequence, position, rows_before }, out);
+            (sequence, position, rows) = (sequence + 1, position + 1, rows + u64::from(frame.rows()));
+        }
+        (sequence, rows)
     }
 }
 
@@ -252,7 +284,6 @@ impl<'a> Iterator for Rows<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::cipher::Keys;
     use super::*;
     use crate::secret::Secret;
 

@@ -106,7 +106,7 @@ use std::time::{Duration, Instant};
 pub use accounting::{Outcomes, RowAccounting};
 pub use cipher::{Keys, Unopened};
 pub use delivery::{DeliveryBatch, DeliveryLimits, StreamBatch, Tombstone};
-pub use frame::{Frame, MAX_APPEND_BYTES, Rows, StreamKey};
+pub use frame::{Encoder, Frame, MAX_APPEND_BYTES, Rows, StreamKey};
 pub use io::{Disk, Entry, File, Io, Lock};
 pub use mix::shuffle;
 pub use reader::{Idle, Quarantine, ReadError, Reader, hold};
