@@ -1,5 +1,5 @@
 /**
- * Item 14: which fonts of a fixed list are there. A text is measured with the font before each of three generic fonts.
+ * Item 14: which fonts of a fixed list are there. A text is measured with the font before each of two generic fonts.
  * If the width differs from the generic font's, the font is there. The canvas is not part of the page, so nothing is
  * laid out.
  *
@@ -10,9 +10,9 @@ import { idle } from "../lib/idle.js";
 
 /** Wide, narrow and round letters, digits and a ligature, so that two fonts hardly ever give the same width. */
 const TEXT = "mWil1 Qg@fiЖә7";
-const GENERIC = ["monospace", "sans-serif", "serif"];
+const GENERIC = ["monospace", "serif"];
 /** Looking up a font may take a millisecond. After this many, the page's own tasks run. */
-const AT_ONCE = 4;
+const AT_ONCE = 6;
 
 export async function fonts(): Promise<string[] | undefined> {
   const on = document.createElement("canvas").getContext("2d");

@@ -47,6 +47,8 @@ interface PageSource {
   /** How often the tag stands there. */
   tags?: number;
   headers?: Record<string, string>;
+  /** Where the server redirects to. */
+  location?: string;
 }
 
 export class Site {
@@ -103,8 +105,19 @@ export class Site {
           .end(file.body);
         return;
       }
-      const { headers, ...page } = this.pages[`${hostname}${pathname}`] ?? this.pages[pathname] ?? {};
-      response.writeHead(200, { "Content-Type": "text/html; charset=utf-8", ...headers });
+      const app = /^\/apps\/(\w+\.js)$/.exec(pathname)?.[1];
+      if (app) {
+        const code = readFileSync(new URL(`../../.test-build/apps/${app}`, import.meta.url));
+        response.writeHead(200, { "Content-Type": "text/javascript" }).end(code);
+        return;
+      }
+      const { headers, location, ...page } =
+        this.pages[`${hostname}${pathname}`] ?? this.pages[pathname] ?? {};
+      response.writeHead(location ? 302 : 200, {
+        "Content-Type": "text/html; charset=utf-8",
+        ...(location ? { Location: location } : {}),
+        ...headers,
+      });
       response.end(hostname === SITE ? this.html(page) : "<!doctype html><title>Elsewhere</title>");
       return;
     }

@@ -66,6 +66,7 @@ export class Tab {
   goto = (url: string) => this.send("browsingContext.navigate", { url, wait: "complete" });
   reload = () => this.send("browsingContext.reload", { wait: "complete" });
   back = () => this.send("browsingContext.traverseHistory", { delta: -1 });
+  forward = () => this.send("browsingContext.traverseHistory", { delta: 1 });
   close = () => this.send("browsingContext.close", { promptUnload: false });
 
   /**

@@ -1,0 +1,52 @@
+/**
+ * Is a visit to an application counted as it happened, whatever library it is made with? Four libraries run with every
+ * test, all of `test/apps` with `npm run stacks`.
+ */
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { Firefox } from "../lib/firefox.js";
+import { serve, visit } from "../lib/visit.js";
+import { World } from "./world.js";
+
+const APPS = readdirSync(new URL("../apps/", import.meta.url)).map((name) => name.replace(".js", ""));
+const FEW = ["plain", "react", "turbo", "vue"];
+const apps = process.env.STACKS === "all" ? APPS : FEW;
+const PATIENCE_MS = 30_000;
+
+let world: World;
+let firefox: Firefox;
+before(async () => {
+  world = await World.create();
+  firefox = await Firefox.launch();
+});
+after(async () => {
+  await firefox?.close();
+  await world?.close();
+});
+
+for (const app of apps) {
+  test(`${app}: seventeen steps in Chromium`, async () => {
+    const page = await world.visitor();
+    serve(world, app);
+    const tab = {
+      goto: (url: string) => page.goto(url),
+      // Functions of these tests have no names of their own.
+      evaluate: <Result, Arg>(run: (arg: Arg) => Result, arg: Arg) =>
+        page.evaluate(run as never, arg as never),
+      reload: () => page.reload(),
+      back: () => page.goBack({ waitUntil: "commit" }),
+      forward: () => page.goForward({ waitUntil: "commit" }),
+      close: () => page.close({ runBeforeUnload: true }),
+    };
+    await visit(world, app, tab, PATIENCE_MS);
+    assert.deepEqual(world.contractErrors(), []);
+  });
+
+  test(`${app}: seventeen steps in Firefox`, async () => {
+    world.reset();
+    serve(world, app);
+    await visit(world, app, await firefox.tab(), PATIENCE_MS);
+    assert.deepEqual(world.contractErrors(), []);
+  });
+}
