@@ -13,7 +13,7 @@
 //! [`pipeline`] is the pure part of that way. [`event`] has a type for each state of the data, and [`record`] encodes the
 //! last of them. The modules share [`config`], [`items`], [`clock`], [`secret`], [`outcome`], [`metrics`], [`audit`] and
 //! [`window`].
-//! [`serve`] connects the modules, [`admin`] is the listener for operations, and [`verify`] checks the wall between
+//! [`serve`] connects the modules, [`admin`] is the listener for operations, [`rights`] is the visitor's own page, and [`verify`] checks the wall between
 //! telemetry and identified data.
 #![forbid(unsafe_code)]
 
@@ -35,6 +35,7 @@ pub mod pipeline;
 pub mod privacy;
 pub mod publish;
 pub mod record;
+pub mod rights;
 pub mod secret;
 pub mod serve;
 pub mod spool;

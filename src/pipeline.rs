@@ -127,6 +127,13 @@ pub fn objection(addressed: Addressed) -> Result<WithoutObjection, Box<Processed
     Err(Box::new(out))
 }
 
+/// A consent that is given or refused on the visitor's own page: it is counted, and nothing else is kept.
+pub fn consent(granted: bool, site: &SiteRules, time: SiteTime) -> Processed {
+    let mut out = Processed { takes_cookie_back: !granted, ..Processed::default() };
+    out.count_consent([u32::from(!granted), u32::from(granted)], site, time);
+    out
+}
+
 /// The journey of a beacon whose browser asks to be counted only: its views are counted, and nothing else is kept.
 pub fn count_only(beacon: &WithoutObjection, site: &SiteRules, time: SiteTime) -> Processed {
     let mut out = Processed::all_dropped(beacon, DropReason::CountOnly);
@@ -261,6 +268,12 @@ impl Processed {
             said[usize::from(*granted)] += 1;
             false
         });
+        self.count_consent(said, rules, time);
+        last
+    }
+
+    /// Counts how often consent was refused and given, by the policy's version.
+    fn count_consent(&mut self, said: [u32; 2], rules: &SiteRules, time: SiteTime) {
         for (state, count) in ["denied", "granted"].into_iter().zip(said) {
             let version = Some(rules.policy_version.as_str()).filter(|version| !version.is_empty());
             let reason =
@@ -268,7 +281,6 @@ impl Processed {
             self.tally(rules, time, reason, count);
             self.accepted += count;
         }
-        last
     }
 
     fn tally(&mut self, rules: &SiteRules, time: SiteTime, reason: String, count: u32) {

@@ -202,6 +202,6 @@ impl<'a> Arrival<'a> {
     }
 }
 
-fn arrived_at(ticket: &Ticket) -> Timestamp {
+pub(super) fn arrived_at(ticket: &Ticket) -> Timestamp {
     Timestamp::from_millisecond(ticket.arrived_ms()).unwrap_or_default()
 }

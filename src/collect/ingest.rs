@@ -23,7 +23,7 @@ use crate::secret::Personal;
 use crate::spool::Ticket;
 
 /// How long the cookie of an objection lives: 400 days, the most that browsers allow. Each request renews it.
-const OFF_MAX_AGE_S: i64 = 400 * 86_400;
+pub const OFF_MAX_AGE_S: i64 = 400 * 86_400;
 
 /// The content of a request.
 pub(super) enum Payload<B> {

@@ -2,7 +2,8 @@
 //!
 //! [`router`] lists every route; [`Edge`] serves beacons without a route lookup. [`ingest`] lists the steps of a
 //! request. A beacon is answered `202` only after its rows are durable. No answer gives the reason why an event was not
-//! kept. The identity cookie is the only header of an answer that identifies a browser.
+//! kept. The identity cookie is the only header of an answer that identifies a browser. The visitor's own page is of module
+//! [`rights`](crate::rights), and asks the edge through [`Decision`] and [`Shown`].
 
 mod append;
 mod arrival;
@@ -26,6 +27,7 @@ mod streams;
 mod strict_head;
 pub mod tls;
 mod trial;
+mod visitor;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -43,7 +45,9 @@ use hyper::body::Incoming;
 use tower::{Service, ServiceExt};
 
 pub use crate::decode::beacon::BODY_MAX;
+pub use ingest::OFF_MAX_AGE_S;
 pub use script::{Scripts, installation, pinned};
+pub use visitor::{Decision, Shown};
 
 use client_address::TrustedProxies;
 use duplicates::Duplicates;
@@ -130,6 +134,10 @@ pub fn router(collector: Arc<Collector>) -> Router {
         .with_state(collector)
 }
 
+/// In the extensions of an answer: only pages of the collector's own origin may read it.
+#[derive(Clone, Copy)]
+struct OwnOrigin;
+
 /// The service of the public listener: all routes, and a direct way for beacons. A page may read every answer, so that
 /// it learns which of them is final.
 #[derive(Clone)]
@@ -142,6 +150,15 @@ impl Edge {
     /// Serves this collector.
     pub fn new(collector: Arc<Collector>) -> Self {
         Self { routes: router(collector.clone()), collector }
+    }
+
+    /// Serves these routes too. No page of another origin may read their answers.
+    pub fn beside(self, routes: Router) -> Self {
+        let marked = routes.layer(axum::middleware::map_response(async |mut answer: Response| {
+            answer.extensions_mut().insert(OwnOrigin);
+            answer
+        }));
+        Self { routes: self.routes.merge(marked), ..self }
     }
 }
 
@@ -171,7 +188,9 @@ impl Service<Request<Incoming>> for Edge {
             let answer = self.routes.clone().oneshot(request);
             Box::pin(async move {
                 let mut answer = answer.await?;
-                readers.allow(answer.headers_mut());
+                if answer.extensions().get::<OwnOrigin>().is_none() {
+                    readers.allow(answer.headers_mut());
+                }
                 Ok(answer)
             })
         }

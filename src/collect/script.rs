@@ -100,7 +100,7 @@ pub fn pinned(file: &str) -> Option<(String, String)> {
 }
 
 /// The lines of HTML that the site's pages need: the tag, by the current path and by the pinned one, with the options
-/// that the site's policy allows.
+/// that the site's policy allows; and the link to the visitor's page.
 pub fn installation(site: &Site) -> String {
     let (path, integrity) = pinned("tamga.js").expect("the snippet is one of the scripts");
     let url = site.public_url.trim_end_matches('/');
@@ -119,7 +119,9 @@ pub fn installation(site: &Site) -> String {
         "{search}<!-- Always the current version: -->\n\
          <script defer src=\"{url}/tamga.js\" {options}></script>\n\
          <!-- Or this version, which the browser checks and no update changes: -->\n\
-         <script defer src=\"{url}{path}\" integrity=\"{integrity}\" crossorigin=\"anonymous\" {options}></script>\n"
+         <script defer src=\"{url}{path}\" integrity=\"{integrity}\" crossorigin=\"anonymous\" {options}></script>\n\
+         <!-- For your policy: where visitors see what is collected, and decide about it. -->\n\
+         <a href=\"{url}/privacy\">{url}/privacy</a>\n"
     )
 }
 
@@ -305,6 +307,7 @@ mod tests {
         let all = tags("items = [\"pages\", \"search\", \"errors\"]");
         assert_eq!(all.matches("data-site=\"shop.kz\" data-search=\"q\" data-errors></script>").count(), 2, "{all}");
         assert!(all.contains("src=\"https://t.shop.kz/tamga.js\" data-site"), "{all}");
+        assert!(all.contains("<a href=\"https://t.shop.kz/privacy\">"), "{all}");
         let few = tags("items = [\"pages\"]");
         assert!(!few.contains("data-search") && !few.contains("data-errors"), "{few}");
     }

@@ -7,7 +7,7 @@ use url::Url;
 use super::error::Errors;
 use super::names::{is_domain, is_event_name, is_host, is_loopback_name, is_sql_name};
 use super::written::{is_same_site, is_server};
-use super::{Config, Engine, Identification, Retention, Site, declared};
+use super::{Config, Engine, Identification, Operator, Retention, Site, declared};
 use crate::items::Items;
 use crate::outcome::SUSPICIONS;
 
@@ -220,6 +220,7 @@ fn check_wall(config: &Config, errors: &mut Errors<'_>) {
 
 fn check_site(site: &Site, errors: &mut Errors<'_>) {
     check_addresses(site, errors);
+    check_operator(&site.operator, errors);
     errors.require(
         jiff::tz::TimeZone::get(&site.time_zone).is_ok(),
         "time_zone",
@@ -278,6 +279,28 @@ fn check_addresses(site: &Site, errors: &mut Errors<'_>) {
         "public_url",
         "browsers send it no cookie from pages of `origins`, because it is of another registrable domain; give the \
          collector a host name beside theirs, such as https://t.jetpay.kz for https://jetpay.kz",
+    );
+}
+
+/// What visitors read is short, and what they click on is an address.
+fn check_operator(operator: &Operator, errors: &mut Errors<'_>) {
+    let is_line = |text: &str| !text.trim().is_empty() && text.len() <= 200 && !text.contains(char::is_control);
+    let is_page = |text: &str| is_line(text) && Url::parse(text).is_ok_and(|url| url.scheme() == "https");
+    let is_reachable = |text: &str| is_page(text) || is_line(text) && (text.contains('@') || text.starts_with('+'));
+    errors.require(
+        operator.name.as_deref().is_none_or(is_line),
+        "operator.name",
+        "a name of up to 200 bytes on one line is expected",
+    );
+    errors.require(
+        operator.contact.as_deref().is_none_or(is_reachable),
+        "operator.contact",
+        "an e-mail address, a telephone number from + or an address from https:// is expected",
+    );
+    errors.require(
+        operator.policy_url.as_deref().is_none_or(is_page),
+        "operator.policy_url",
+        "an address from https:// is expected",
     );
 }
 

@@ -206,6 +206,9 @@ pub struct Site {
     pub drop_suspects: Vec<String>,
     /// The version of the site's policy, `[a-z0-9_.-]{1,64}`; consent is counted by it. Default none: it is not counted.
     pub policy_version: Option<String>,
+    /// In whose name the visitor's page `/privacy` speaks.
+    #[serde(default)]
+    pub operator: Operator,
 }
 
 /// How much noise a site's published numbers have.
@@ -238,6 +241,19 @@ impl Site {
     fn default_publish_every() -> String {
         "24h".to_owned()
     }
+}
+
+/// In whose name the visitor's page `/privacy` speaks.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Operator {
+    /// Its name, as its policy has it. Default none: the site's domain stands for it.
+    pub name: Option<String>,
+    /// Where visitors ask and complain: an e-mail address, a telephone number from `+`, or an address from `https://`. Default
+    /// none: the page names no contact.
+    pub contact: Option<String>,
+    /// The address of the site's policy. Default none: the page has no link to it.
+    pub policy_url: Option<String>,
 }
 
 /// The words that a site's campaigns use.

@@ -31,7 +31,7 @@ const IDLE_MINUTES: u16 = 30;
 const VIEWS_MAX: u8 = 30;
 const VISITS_MAX: u8 = 21;
 /// How long a cookie lives from when it was first set; it does not slide (CNIL's bound for audience measurement).
-const LIFE_MONTHS: i32 = 13;
+pub const LIFE_MONTHS: i32 = 13;
 
 /// Bytes of a cookie's content.
 pub(super) const CONTENT: usize = 29;

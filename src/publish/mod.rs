@@ -42,7 +42,7 @@ pub use crate::window::{Schedule, Window};
 pub use error::PublishError;
 pub(crate) use leases::NODES_DIFFER_MS;
 pub use model::PublishedSite;
-pub use plan::Plan;
+pub use plan::{Plan, VAULT_DAYS};
 pub use publisher::{Progress, Publisher};
 pub use retention::RetentionWorker;
 pub use tables::Tables;

@@ -56,7 +56,7 @@ use crate::metrics::Metrics;
 use crate::privacy::keys::KeyRing;
 use crate::privacy::seal::CookieSeal;
 use crate::publish::PublishedSite;
-use crate::{admin, record, spool};
+use crate::{admin, record, rights, spool};
 
 pub use keys::{destroy as destroy_keys, keys_dir, status as keys_status};
 pub use log::log_to_stderr;
@@ -128,7 +128,8 @@ where
         scripts: scripts(&data.join("scripts")),
         clock: clock.clone(),
     };
-    let edge = collect::Edge::new(Collector::new(&config, parts));
+    let collector = Collector::new(&config, parts);
+    let edge = collect::Edge::new(collector.clone()).beside(rights::router(&config, collector));
     audit.note("start", &json!({ "version": env!("CARGO_PKG_VERSION"), "sites": config.sites.len() }));
     audit::note_configuration(&audit, &config);
 

@@ -33,6 +33,7 @@ mod peer_weaknesses;
 mod publish;
 mod relocation;
 mod retention;
+mod rights;
 mod row_accounting;
 mod schema;
 mod scrub;

@@ -28,7 +28,7 @@ use files::{Drafts, KeyFiles, Stamp};
 use made::Made;
 
 /// Minutes that a key outlives its day, for beacons under way.
-const GRACE_MINUTES: i64 = 30;
+pub const GRACE_MINUTES: i64 = 30;
 /// `f_type` of tmpfs and ramfs in statfs(2).
 const MEMORY_BACKED: [u64; 2] = [0x0102_1994, 0x8584_58f6];
 

@@ -59,6 +59,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "window",
         ],
     ),
+    ("rights", &["collect", "config", "items", "outcome", "privacy", "publish"]),
     ("store", &["clock", "config", "files", "record", "spool"]),
     ("verify", &["audit", "clock", "config", "privacy", "store"]),
     ("publish", &["clock", "config", "files", "items", "record", "secret", "store", "window"]),
@@ -67,7 +68,7 @@ const MAY_IMPORT_ALL: &[&str] = &["serve"];
 
 /// Crates that belong to some modules alone.
 const BELONGS_TO: &[(&str, &[&str])] = &[
-    ("axum", &["collect", "admin"]),
+    ("axum", &["collect", "admin", "rights"]),
     ("clickhouse", &["store"]),
     ("maxminddb", &["enrich"]),
     ("woothee", &["enrich"]),

@@ -120,7 +120,8 @@ impl Edge {
             scripts: collect::Scripts::current(),
             clock: clock.clone(),
         };
-        let edge = collect::Edge::new(Collector::new(&config, parts));
+        let collector = Collector::new(&config, parts);
+        let edge = collect::Edge::new(collector.clone()).beside(tamga::rights::router(&config, collector));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
