@@ -5,11 +5,11 @@
  * - `dist/tamga-device.js`: the device part, a minified module that the snippet imports on request.
  * - `dist/tamga-extras.js`: what few pages ask for, a minified module that the snippet imports then.
  * - `dist/tamga-check.js`: the snippet with a panel for the site's developer, served as `/tamga.js?check`.
- * - `dist/esm/index.js` and `dist/types/`: the npm package.
- * - `.test-build/`: the TypeScript tests as modules that `node --test` can run, and the small applications of `test/apps`.
+ * - `dist/esm/index.js` and `dist/index.d.ts`: the npm package.
+ * - `.test-build/`: the TypeScript tests as modules that `node --test` can run.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -104,6 +104,41 @@ export async function buildAll() {
   execFileSync(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", at("tsconfig.types.json")], {
     stdio: "inherit",
   });
+  writeFileSync(at("dist/index.d.ts"), declarations());
+  rmSync(at(".types"), { recursive: true, force: true });
+  copyFileSync(at("../LICENSE"), at("LICENSE"));
+}
+
+/**
+ * The declarations of the package in one file: those of `index.ts`, after those of the files that it needs. Only the
+ * names of `index.ts` are exported.
+ */
+function declarations() {
+  /** @type {Map<string, string>} */
+  const texts = new Map();
+  const add = (/** @type {string} */ file) => {
+    if (texts.has(file)) return;
+    const text = readFileSync(file, "utf8");
+    texts.set(file, "");
+    for (const [, other] of text.matchAll(/ from "(\.[^"]+)\.js";/g))
+      add(join(dirname(file), `${other}.d.ts`));
+    texts.delete(file);
+    texts.set(file, text);
+  };
+  const index = at(".types/index.d.ts");
+  add(index);
+  const exported = [...(texts.get(index) ?? "").matchAll(/^export (type )?\{([^}]+)\}/gm)];
+  const own = [...texts].map(([file, text]) =>
+    // The comment at the head of a file is about the file.
+    (file === index ? text : text.replace(/^\/\*\*[\s\S]*?\*\/\n/, ""))
+      .replace(/^import [^;]+;\n/gm, "")
+      .replace(/^export (type )?\{[^}]*\}[^;]*;\n/gm, "")
+      .replace(/^export (?=declare|interface|type|const|function|class)/gm, "")
+      .replace(/^\/\/# .*\n/gm, "")
+      .trim(),
+  );
+  const names = exported.map(([, type = "", names]) => `export ${type}{${names}};`);
+  return `${[...own, ...names].filter(Boolean).join("\n")}\n`;
 }
 
 export async function buildTests() {
@@ -113,9 +148,6 @@ export async function buildTests() {
       .filter((name) => name.endsWith(".test.ts"))
       .map((name) => at(`test/${folder}/${name}`)),
   );
-  // Its libraries are not there where only the snippet is built.
-  const { buildApps } = await import("./test/apps/build.mjs");
-  await buildApps();
   // Names are not shortened, because tests read private state by name.
   await build({
     bundle: true,
