@@ -18,7 +18,7 @@ use super::noise::NoiseSource;
 use super::queries;
 use super::rollups::Rollups;
 use super::rules::{self, Totals};
-use super::separate_tables::{SEPARATE_TABLES, Separate, to_rows};
+use super::separate_tables::{SEPARATE_TABLES, Separate, known_of, to_rows};
 use super::tables::Tables;
 use super::tallies::Tallies;
 use super::total::{self, FIRST_VISIT_FLAGS, FlagPattern, Periods, Total};
@@ -230,10 +230,32 @@ impl<'a> Writer<'a> {
                 }
             }
         }
+        let (attributes, separate): (Vec<_>, Vec<_>) =
+            separate.into_iter().partition(|(into, _)| *into == "attributes");
         for (into, Separate { table, columns, fixed, cells }) in separate {
             self.add_cells(into, &table, columns, &fixed, cells);
         }
+        self.attributes(attributes);
         Ok(())
+    }
+
+    /// Adds the rows of the attributes, each with the number of visitors of whom the attribute is known.
+    fn attributes(&mut self, attributes: Vec<(&'static str, Separate)>) {
+        let (mut all, mut published) = (Vec::new(), Vec::new());
+        for (into, Separate { table, columns, fixed, cells }) in attributes {
+            let rows = self.publishable(into, &table, cells);
+            let sum = rows.iter().filter_map(|row| row.measures.first().copied().flatten()).sum();
+            let name = fixed.first().and_then(|(_, name)| name.as_str()).unwrap_or_default();
+            published.push((name.to_owned(), table, sum));
+            all.push((columns, rows));
+        }
+        let known = known_of(&published);
+        for ((name, table, _), (columns, rows)) in published.iter().zip(all) {
+            let mut opening = self.opening.clone();
+            opening.insert("attribute".to_owned(), name.clone().into());
+            opening.insert("devices".to_owned(), known.get(name.as_str()).copied().flatten().into());
+            self.add("attributes", to_rows(columns, table, rows, &opening));
+        }
     }
 
     fn publishable(&mut self, into: &'static str, table: &Table, cells: Vec<Cell>) -> Vec<PublishedRow> {

@@ -237,7 +237,7 @@ pub(super) const TABLES: &[Entry] = &[
         measures: VISITORS_ONLY,
         contributions: &[contribution(
             By::Visitor,
-            "if(since_week != '', [{}], [])",
+            "if(since_week != '' AND longest != '' AND begins_week, [{}], [])",
             ["since_week", ""],
             ["", "", "", ""],
         )],

@@ -12,7 +12,9 @@ use super::rollup_list::TIMES_MAX;
 use crate::items::Items;
 
 /// Attributes of which a visitor may have several values. Each value is a row with a pseudonym of its own.
-const LISTS: [&str; 5] = ["languages", "fonts", "plugins", "media_devices", "screen"];
+const LISTS: [&str; 4] = ["languages", "fonts", "plugins", "media_devices"];
+/// Attributes of the device part of which a visitor has one value: their totals say how many devices answered.
+const OF_EVERY_DEVICE: [&str; 4] = ["time_zone", "cpu", "active_x", "webgl"];
 /// The numbers of attributes have wider noise, since a visitor enters one for each item of its device.
 const ATTRIBUTES_WIDE: u32 = 2;
 /// Events of a suspect that count: most are programs, whose share of the traffic is to be published.
@@ -128,6 +130,7 @@ impl SeparateTable {
                 for cell in cells {
                     let mut dimensions = cell.dimensions.clone().into_iter();
                     let (name, value) = (dimensions.next().unwrap_or_default(), dimensions.next().unwrap_or_default());
+                    let name = if name == "screen" { screen_property(&value).to_owned() } else { name };
                     by_name.entry(name).or_default().push(Cell { dimensions: vec![value], ..cell.with(&[0]) });
                 }
                 let table = |(name, cells): (String, Vec<Cell>)| Separate {
@@ -162,9 +165,28 @@ pub(super) struct Separate {
     pub(super) cells: Vec<Cell>,
 }
 
+/// The property of a screen that a value is of. Why there is none stands with the sizes.
+fn screen_property(value: &str) -> &'static str {
+    let known = [("depth ", "screen_depth"), ("ratio ", "screen_ratio"), ("window ", "screen_window")];
+    known.iter().find(|(begins, _)| value.starts_with(begins)).map_or("screen_size", |(_, name)| *name)
+}
+
+/// Of how many visitors each attribute is known, from what is published: the sum of its rows; of a list, how many devices answered.
+pub(super) fn known_of(attributes: &[(String, Table, i64)]) -> BTreeMap<&str, Option<i64>> {
+    let whole = |table: &Table| table.measures.iter().all(|measure| measure.rest != Rest::Unpublished);
+    let answered = OF_EVERY_DEVICE
+        .iter()
+        .find_map(|name| attributes.iter().find(|(known, ..)| known == name))
+        .map(|(.., sum)| *sum);
+    attributes
+        .iter()
+        .map(|(name, table, sum)| (name.as_str(), if whole(table) { Some(*sum) } else { answered }))
+        .collect()
+}
+
 /// The shape of an attribute's table. Values of a list share visitors, so they have no rest.
 pub(super) fn attribute(name: &str) -> Table {
-    let is_list = LISTS.contains(&name);
+    let is_list = LISTS.contains(&name) || name.starts_with("screen");
     let rest = if is_list { Rest::Unpublished } else { Rest::Own(1) };
     let measures = vec![Measure::new("visitors", rest, 1).wide(ATTRIBUTES_WIDE)];
     table(&format!("attributes {name}"), &["value"], measures, 1)
@@ -201,4 +223,23 @@ pub(super) fn to_rows(columns: &[&str], table: &Table, rows: Vec<PublishedRow>, 
 fn table(name: &str, dimensions: &[&str], measures: Vec<Measure>, cells: u32) -> Table {
     let dimensions = dimensions.iter().map(|name| (*name).to_owned()).collect();
     Table { name: name.to_owned(), dimensions, measures, overlapping: true, cells, parent_wide: 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn properties_of_a_screen_stand_apart_and_their_base_is_the_devices_that_answered() {
+        let of = ["1440x900", "depth 24", "ratio 2", "window full", "timeout"].map(screen_property);
+        assert_eq!(of, ["screen_size", "screen_depth", "screen_ratio", "screen_window", "screen_size"]);
+        let published = ["cpu", "screen_ratio", "time_zone", "provider"]
+            .into_iter()
+            .zip([80, 300, 100, 500])
+            .map(|(name, sum)| (name.to_owned(), attribute(name), sum))
+            .collect::<Vec<_>>();
+        let known = known_of(&published);
+        let [zone, ratio, provider] = ["time_zone", "screen_ratio", "provider"].map(|name| known[name]);
+        assert_eq!([zone, ratio, provider], [Some(100), Some(100), Some(500)]);
+    }
 }

@@ -113,9 +113,10 @@ CREATE TABLE IF NOT EXISTS attributes
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
-    attribute LowCardinality(String) COMMENT 'Name of the attribute: provider, time_zone, languages …',
+    attribute LowCardinality(String) COMMENT 'Name of the attribute: provider, time_zone, languages, screen_size, screen_depth, screen_ratio, screen_window …',
     value LowCardinality(String) COMMENT 'Value of the attribute, or why it is absent (unsupported, blocked, timeout, error), or (other). A visitor has several values of a list (languages, fonts, plugins)',
-    visitors Int64 COMMENT 'Confirmed visitors, with noise twice as wide as sigma'
+    visitors Int64 COMMENT 'Confirmed visitors, with noise twice as wide as sigma',
+    devices Nullable(Int64) COMMENT 'Of how many visitors the attribute is known: all rows of it together. Of a list and of the screen: how many devices answered. NULL if nothing says'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -167,7 +168,7 @@ CREATE TABLE IF NOT EXISTS retention
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
     cohort LowCardinality(String) COMMENT 'Weeks since the week of the first visit, in buckets, or (other)',
-    visitors Int64 COMMENT 'Confirmed visitors'
+    visitors Int64 COMMENT 'Confirmed visitors, each once an ISO week: on its first day of the week'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)

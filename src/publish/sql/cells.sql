@@ -67,6 +67,7 @@ WITH
             minIf((NOT is_first, channel, source, origin, landing, campaign.1, campaign.2), began) AS home,
             max(visits.absent) AS longest,
             max(visits.since) AS since_week,
+            max(is_new) AS begins_week,
             arrayConcat(
                 groupArrayArray(20000)(visits.of_views), arrayFlatten(groupArrayIf(3)(visits.of_visit, began)), {by_visitor}) AS all_parts
         FROM visits

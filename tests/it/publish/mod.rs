@@ -256,7 +256,7 @@ async fn published_numbers_are_those_of_the_vault_and_count_many_visitors() {
         ("landings", "visits", "visits"),
         ("landings", "visitors", "visitors"),
         ("visits", "visits", "visits"),
-        ("retention", "visitors", "visitors"),
+        ("retention", "visitors", "new_week"),
         ("recency", "visitors", "visitors"),
         ("pairs", "visits", "visits"),
         ("experiments", "visits", "visits"),

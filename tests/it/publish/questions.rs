@@ -83,7 +83,13 @@ pub(super) async fn are_answered_within_their_errors(world: &World) {
             of_visits("concat(channel, ' ', source, ' ', landing)", "count()"),
         ),
     ];
-    for (question, names, column, error, truth) in numbers {
+    let devices = "(SELECT uniqExact(visitor) FROM attributes WHERE attribute = 'time_zone' AND confirmed)";
+    let of_attributes = format!(
+        "SELECT concat(attribute, ' ', value) AS name, 100 * uniqExact(visitor) / {devices} AS number FROM attributes
+         WHERE attribute IN ('time_zone', 'languages') AND confirmed GROUP BY name"
+    );
+    let attributes = ("device-attributes", &["attribute", "value"][..], "percent", "error", of_attributes);
+    for (question, names, column, error, truth) in numbers.into_iter().chain([attributes]) {
         check(world, &Number { question, names, column, error, truth }).await;
     }
 }
@@ -93,7 +99,11 @@ async fn check(world: &World, number: &Number<'_>) {
     let truths = truths(world, truth).await;
     let (mut compared, mut outside, mut worst) = (0, 0, 0f64);
     for row in ask(world, question).await {
+        let is_other = row.get("attribute").is_some_and(|name| name != "time_zone" && name != "languages");
         // The goal of the truth is the order; the rest of a table has another error.
+        if is_other || row.get("value").is_some_and(|value| value == "(other)") {
+            continue;
+        }
         if row.get("goal").is_some_and(|goal| goal != "order") || row[*error].is_null() {
             continue;
         }
