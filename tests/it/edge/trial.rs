@@ -36,7 +36,7 @@ async fn the_trials_cookie_comes_back_as_others_do_and_says_nothing() {
 }
 
 #[tokio::test]
-async fn undeclared_names_are_told_by_their_place() {
+async fn undeclared_names_are_shown_by_their_place() {
     let edge = Edge::start().await;
     for (names, expected) in [
         ("pay.started,pay.done:b", "set"),
