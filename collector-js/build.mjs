@@ -6,7 +6,7 @@
  * - `dist/tamga-extras.js`: what few pages ask for, a minified module that the snippet imports then.
  * - `dist/tamga-check.js`: the snippet with a panel for the site's developer, served as `/tamga.js?check`.
  * - `dist/esm/index.js` and `dist/index.d.ts`: the npm package.
- * - `.test-build/`: the TypeScript tests as modules that `node --test` can run.
+ * - `.test-build/`: the TypeScript tests as modules that `node --test` can run, and the small applications of `test/apps`.
  */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -148,6 +148,9 @@ export async function buildTests() {
       .filter((name) => name.endsWith(".test.ts"))
       .map((name) => at(`test/${folder}/${name}`)),
   );
+  // Its libraries are not there where only the snippet is built.
+  const { buildApps } = await import("./test/apps/build.mjs");
+  await buildApps();
   // Names are not shortened, because tests read private state by name.
   await build({
     bundle: true,
