@@ -102,6 +102,8 @@ items! {
     cpu = "cpu", "Item 20: processor architecture.";
     screen = "screen", "Item 22: screen.";
     automation = "automation", "Item 23: automation tools.";
+    os_version = "os_version", "Item 25: version of the operating system.";
+    model = "model", "Item 26: model of the device.";
     search = "search", "Search queries on the site.";
     errors = "errors", "Failures of the site's scripts.";
     events = "events", "The operator's declared events.";
@@ -193,5 +195,6 @@ mod tests {
         let asked = |profile| Items::of(Some(profile), None).expect("known").device_numbers();
         assert_eq!(asked("jetpay"), "10,13,14,15,16,17,18,19,20,22,23");
         assert_eq!((asked("proit").as_str(), own.device_numbers().as_str()), ("23", ""));
+        assert_eq!(asked("nomapay"), "25,26", "and nothing else");
     }
 }

@@ -134,6 +134,8 @@ export interface Device {
   cpu?: Cpu | Absence;
   screen?: Screen | Absence;
   automation?: string[] | Absence;
+  os_version?: string | Absence;
+  model?: string | Absence;
 }
 
 export interface Beacon {

@@ -16,6 +16,8 @@ import { cpu } from "./signals/cpu.js";
 import { fonts } from "./signals/fonts.js";
 import { languages } from "./signals/languages.js";
 import { mediaDevices } from "./signals/media_devices.js";
+import { model } from "./signals/model.js";
+import { osVersion } from "./signals/os_version.js";
 import { plugins } from "./signals/plugins.js";
 import { screenClass } from "./signals/screen.js";
 import { timeZone } from "./signals/time_zone.js";
@@ -38,6 +40,8 @@ export const SIGNALS: [item: number, name: keyof Device, read: () => unknown][] 
   [18, "active_x", activeX],
   [15, "plugins", plugins],
   [20, "cpu", cpu],
+  [25, "os_version", osVersion],
+  [26, "model", model],
   [23, "automation", automation],
   [17, "media_devices", mediaDevices],
   [14, "fonts", fonts],

@@ -30,6 +30,9 @@ const TAG_MAX: usize = 35;
 /// Characters of the graphics card's vendor and of its name.
 const VENDOR_MAX: usize = 128;
 const RENDERER_MAX: usize = 256;
+/// Characters of a system's version and of a model's name.
+const VERSION_MAX: usize = 32;
+const MODEL_MAX: usize = 64;
 /// The most devices of one kind that are distinguished.
 const DEVICES_MAX: u64 = 4;
 /// Pixels of an edge, bits of a pixel, hundredths of a device pixel: far beyond any screen.
@@ -99,6 +102,8 @@ pub(super) fn parse(raw: &RawValue) -> Result<(ReceivedDevice, u32), Rejection> 
             "languages" => keep(&mut device.languages, raw, languages),
             "cpu" => keep(&mut device.cpu, raw, cpu),
             "screen" => keep(&mut device.screen, raw, screen),
+            "os_version" => keep(&mut device.os_version, raw, |text| bounded(text, VERSION_MAX)),
+            "model" => keep(&mut device.model, raw, |text| bounded(text, MODEL_MAX)),
             "automation" => keep(&mut device.automation, raw, |names| list(names, NAMES_MAX, is_detector)),
             _ => false,
         };

@@ -62,7 +62,7 @@ pub fn beacon(received: ReceivedBeacon, sender: &Sender, lookups: &Lookups, site
         }
     }
     let (client, mut automation) = lookups.clients.classify(sender);
-    let device = device.map(device::classes);
+    let device = device.map(|device| device::classes(device, &client));
     if automation == Automation::None && device.as_ref().is_some_and(|device| device.automated) {
         automation = Automation::Suspect(BY_DEVICE);
     }

@@ -66,6 +66,10 @@ pub struct ReceivedDevice {
     pub screen: Option<Reported<Screen>>,
     /// Item 23: names of detectors.
     pub automation: Option<Reported<Vec<Personal<String>>>>,
+    /// Item 25: as the client hint `platformVersion` has it.
+    pub os_version: Option<Reported<Personal<String>>>,
+    /// Item 26: as the client hint has it.
+    pub model: Option<Reported<Personal<String>>>,
 }
 
 /// A screen, and how much of it the window takes.

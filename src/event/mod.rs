@@ -149,6 +149,10 @@ pub struct Client {
     pub os: &'static str,
     /// `desktop`, `phone`, `tablet`, `tv`, `console`, or `other`.
     pub device: &'static str,
+    /// The system with its version, `Android 14`; without one where the headers do not say the true one.
+    pub os_version: &'static str,
+    /// A class such as `Samsung Galaxy A`, `Apple iPhone`, `computer`; `other` when unknown.
+    pub model: &'static str,
 }
 
 /// What the headers say of automation.

@@ -81,7 +81,8 @@ pub(super) fn keep(
     }
     if items.browser || items.os {
         let known = |listed: bool, name: &str| if listed { name.into() } else { none() };
-        let device = [known(items.browser, client.device), known(items.os, client.os)];
+        let os = if items.os_version { client.os_version } else { client.os };
+        let device = [known(items.browser, client.device), known(items.os, os)];
         rows.keep_visit(DEVICE, device, &news, kept);
     }
     if items.provider && news.of_visitor && !place.provider.is_empty() {
@@ -259,7 +260,14 @@ mod tests {
                     seq: 0,
                     events,
                     place: Place { country: "KZ".into(), region: "Almaty".into(), provider: "Kcell".into() },
-                    client: Client { browser: "Chrome", browser_major: 150, os: "Android", device: "phone" },
+                    client: Client {
+                        browser: "Chrome",
+                        browser_major: 150,
+                        os: "Android",
+                        device: "phone",
+                        os_version: "Android 14",
+                        model: "other",
+                    },
                     automation: Automation::None,
                     device: Some(EnrichedDevice {
                         traits: vec![

@@ -47,6 +47,7 @@ pub fn pseudonymise(
     let rows = Rows {
         pseudonyms: Pseudonyms::new(key, who, view.expose(), &network_prefix(*sender.address.expose())),
         browser: if items.browser { client.browser } else { "" },
+        system: if items.os_version { client.os_version } else { "" },
         is_new_window: false,
         rules,
         key,
@@ -111,6 +112,8 @@ struct Rows<'a> {
     pseudonyms: Pseudonyms,
     /// Browser family, if the policy lists it.
     browser: &'static str,
+    /// The system with its version, likewise.
+    system: &'static str,
     /// The visitor was not heard of in this window before.
     is_new_window: bool,
     suspect: &'static str,
@@ -209,7 +212,9 @@ impl Rows<'_> {
             return;
         }
         let subject = self.key.purpose("errors", |purpose| self.subject(purpose, ""));
-        kept.failures.push(Pseudonymous::new(Failure { subject, template, browser: self.browser }));
+        let parts = [self.browser, self.system];
+        let browser = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+        kept.failures.push(Pseudonymous::new(Failure { subject, template, browser }));
     }
 }
 
@@ -293,7 +298,14 @@ mod tests {
             seq: 0,
             events: vec![view, EnrichedEvent::Engage { engaged_ms: 61_000 }],
             place: Place { country: "KZ".into(), region: "Almaty".into(), provider: "Kcell".into() },
-            client: Client { browser: "Chrome", browser_major: 150, os: "Android", device: "phone" },
+            client: Client {
+                browser: "Chrome",
+                browser_major: 150,
+                os: "Android",
+                device: "phone",
+                os_version: "Android 14",
+                model: "other",
+            },
             automation: Automation::None,
             device: None,
         };
@@ -319,7 +331,7 @@ mod tests {
         let view = &kept.events[0];
         assert!(matches!(&view.kind, EventKind::View { previous_path, entry: None, .. } if previous_path.is_empty()));
         let kept: Vec<_> = kept.attributes.iter().map(|row| (row.attribute, &*row.value, &*row.detail)).collect();
-        assert_eq!(kept, [("client", "Chrome", "150"), ("device", "phone", "Android"), ("hour", "15", "")]);
+        assert_eq!(kept, [("client", "Chrome", "150"), ("device", "phone", "Android 14"), ("hour", "15", "")]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::pseudonymous::Pseudonym;
 use crate::secret::{Locked, Secret, scrub_stack};
 
 /// The domains that are derived when a day's key is made: what identifies, then the purposes beside visits.
-const DOMAINS: [&str; 28] = [
+const DOMAINS: [&str; 30] = [
     "identity",
     "address",
     "visitor",
@@ -44,6 +44,8 @@ const DOMAINS: [&str; 28] = [
     "attribute cpu",
     "attribute screen",
     "attribute canvas",
+    "attribute os_version",
+    "attribute model",
     "attribute automation",
     "signal canvas",
     "signal webgl",

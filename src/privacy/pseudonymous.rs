@@ -251,8 +251,8 @@ pub struct Failure {
     pub subject: RowSubject,
     /// The message as a template.
     pub template: String,
-    /// Browser family, or empty.
-    pub browser: &'static str,
+    /// Browser family, then the system with its version, as far as the policy lists them.
+    pub browser: String,
 }
 
 /// All that may be kept of one beacon.

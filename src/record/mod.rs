@@ -235,7 +235,7 @@ fn signal_row(row: &mut Row, item: &Signal) {
 }
 
 fn failure_row(row: &mut Row, item: &Failure) {
-    row.moment(&item.subject).text(&item.template).text(item.browser).subject(&item.subject);
+    row.moment(&item.subject).text(&item.template).text(&item.browser).subject(&item.subject);
 }
 
 fn tally_row(row: &mut Row, tally: &Tally) {
@@ -356,7 +356,11 @@ mod tests {
                 state: "normal",
                 digest: [0; 16],
             })],
-            failures: vec![Pseudonymous::made_up(Failure { subject: subject(), template: String::new(), browser: "" })],
+            failures: vec![Pseudonymous::made_up(Failure {
+                subject: subject(),
+                template: String::new(),
+                browser: String::new(),
+            })],
             ..Default::default()
         };
         assert_eq!(encode(&beacon).len(), 6);

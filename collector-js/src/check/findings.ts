@@ -291,7 +291,7 @@ export const deviceFinding = (there: boolean, endpoint: string): Finding =>
     ? good("The device part can be loaded")
     : note(
         "The device part cannot be loaded",
-        `${new URL("../tamga-device.js", endpoint)} must lead to the collector, and the page's policy (script-src) allow it. Otherwise the policy's items 10 to 23 stay unknown.`,
+        `${new URL("../tamga-device.js", endpoint)} must lead to the collector, and the page's policy (script-src) allow it. Otherwise the policy's items of the device stay unknown.`,
       );
 
 /** How the collector answered the page's own beacons. `before` is the status of one that left before the checker came. */

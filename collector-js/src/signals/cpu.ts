@@ -4,19 +4,13 @@
  * runs enough browsers to be published, so they are taken for ARM.
  */
 import type { Cpu } from "../beacon.js";
-
-interface Hints {
-  architecture?: string;
-  bitness?: string;
-}
-type AgentData = { getHighEntropyValues?(names: string[]): Promise<Hints> };
+import { hints } from "../lib/hints.js";
 
 export async function cpu(): Promise<Cpu> {
-  const agent = (navigator as { userAgentData?: AgentData }).userAgentData;
-  const hints = await agent?.getHighEntropyValues?.(["architecture", "bitness"]).catch(() => undefined);
-  if (!hints?.architecture) return { architecture: nanIsNegative() ? "x86" : "arm" };
-  const named = hints.architecture;
-  const bits = Number(hints.bitness);
+  const found = await hints("architecture", "bitness").catch(() => undefined);
+  if (!found?.architecture) return { architecture: nanIsNegative() ? "x86" : "arm" };
+  const named = found.architecture;
+  const bits = Number(found.bitness);
   return {
     architecture: named === "x86" || named === "arm" ? named : "other",
     ...(bits === 32 || bits === 64 ? { bits } : {}),

@@ -7,7 +7,7 @@ import { inTime } from "../lib/patience.js";
 import { World } from "./world.js";
 
 const DIGEST = /^[A-Za-z0-9_-]{21}[AQgw]$/;
-const ALL = "10,13,14,15,16,17,18,19,20,22,23";
+const ALL = "10,13,14,15,16,17,18,19,20,22,23,25,26";
 /** Item, field, and what a page can do to break it. */
 const BREAKS: [keyof Device, string][] = [
   ["time_zone", "Intl.DateTimeFormat = broken"],
@@ -55,7 +55,12 @@ test("every item is a value that the browser itself confirms", async () => {
   const truth = await page.evaluate(async () => {
     const kinds = (await navigator.mediaDevices.enumerateDevices()).map(({ kind }) => kind);
     const count = (kind: string) => kinds.filter((other) => other === kind).length;
+    const agent = (
+      navigator as { userAgentData?: { getHighEntropyValues(names: string[]): Promise<unknown> } }
+    ).userAgentData;
+    const hints = await agent?.getHighEntropyValues(["platformVersion"]);
     return {
+      os_version: (hints as { platformVersion: string }).platformVersion,
       plugins: [...navigator.plugins].map(({ name }) => name),
       audio_input: count("audioinput"),
       audio_output: count("audiooutput"),
@@ -63,7 +68,7 @@ test("every item is a value that the browser itself confirms", async () => {
       depth: screen.colorDepth,
     };
   });
-  const { plugins, depth, ...media_devices } = truth;
+  const { plugins, depth, os_version, ...media_devices } = truth;
   assert.deepEqual(rest, {
     time_zone: "Asia/Almaty",
     languages: ["kk-KZ"],
@@ -71,6 +76,9 @@ test("every item is a value that the browser itself confirms", async () => {
     active_x: false,
     plugins,
     cpu: { architecture: process.arch === "x64" ? "x86" : "arm", bits: 64 },
+    // Linux says none of some kernels. A computer has no model.
+    os_version: os_version || { absent: "unsupported" },
+    model: { absent: "unsupported" },
     media_devices,
   });
   const { digest, ...names } = webgl as { digest: string; vendor: string; renderer: string };
@@ -162,6 +170,24 @@ test("a page that is left while the device is read sends what it has, and the re
   const { time_zone, ...rest } = world.devices[0] as Device;
   assert.equal(typeof time_zone, "string");
   assert.deepEqual(rest, { media_devices: { absent: "timeout" }, fonts: { absent: "timeout" } });
+});
+
+test("a version and a model are what the browser's hints say, and their failure is one", async () => {
+  const hints = async (code: string) => {
+    const { device } = await read("25,26", (context) =>
+      context.addInitScript(`NavigatorUAData.prototype.getHighEntropyValues = async () => { ${code} }`),
+    );
+    return device;
+  };
+  assert.deepEqual(await hints('return { platformVersion: "14.0.0", model: "SM-A525F" }'), {
+    os_version: "14.0.0",
+    model: "SM-A525F",
+  });
+  const blocked = { absent: "blocked" };
+  assert.deepEqual(await hints('throw new DOMException("no", "NotAllowedError")'), {
+    os_version: blocked,
+    model: blocked,
+  });
 });
 
 for (const [field, code] of BREAKS) {

@@ -75,6 +75,8 @@ test("the schema describes the signals of the device part, each with its value o
     cpu: { architecture: "x86", bits: 64 },
     screen: { width: 1440, height: 900, depth: 24, ratio: 150, window: "full" },
     automation: detectors.map(([name]) => name as string),
+    os_version: "15.0.0",
+    model: "SM-A525F",
   };
   assert.deepEqual(Object.keys(schema.$defs.device?.properties ?? {}).sort(), Object.keys(device).sort());
   assert.deepEqual(validate({ ...beacon([]), device }), []);

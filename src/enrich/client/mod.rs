@@ -3,13 +3,14 @@
 //! First an overlay of this folder looks for what `woothee` does not know (in-app browsers, browsers built on Chromium,
 //! tablets, televisions, HarmonyOS). Then `woothee` reads the classic agents. Last come the client hints. Every word of the
 //! result is from a list of this folder; of a header nothing is copied but one number. Versions are major versions of the
-//! browser only, because agents freeze the system's version (Windows says 10, macOS 10.15.7, Android 10).
+//! browser, and of the system where the agent says the true one.
 //!
 //! Not promised: the headers of an iPad that asks for desktop pages (the default) are those of a Mac. The headers of Brave
 //! are often those of Chrome.
 
 mod cache;
 mod hints;
+pub(super) mod systems;
 #[cfg(test)]
 mod tests;
 
@@ -144,6 +145,8 @@ struct Class {
     major: u16,
     os: &'static str,
     device: &'static str,
+    os_version: &'static str,
+    model: &'static str,
 }
 
 impl Clients {
@@ -160,15 +163,16 @@ impl Clients {
         let flags = [sender.mobile, sender.has_language, sender.has_fetch_metadata].map(u8::from);
         let parts = [agent.as_bytes(), brands.as_bytes(), platform.as_bytes(), &flags];
         let (class, automation) = self.cache.get_or_make(&parts, || self.read(agent, brands, platform, sender));
-        let Class { browser, major: browser_major, os, device } = class;
-        let client = Client { browser, browser_major, os, device };
+        let Class { browser, major: browser_major, os, device, os_version, model } = class;
+        let client = Client { browser, browser_major, os, device, os_version, model };
         (client, automation)
     }
 
     fn read(&self, agent: &str, brands: &str, platform: &str, sender: &Sender) -> (Class, Automation) {
         let parsed = woothee::parser::Parser::new().parse(agent);
         let crawler = parsed.as_ref().is_some_and(|parsed| parsed.category == "crawler");
-        let mut class = Class { browser: "other", major: 0, os: system(agent), device: "other" };
+        let (os, device, os_version, model) = (system(agent), "other", "other", "other");
+        let mut class = Class { browser: "other", major: 0, os, device, os_version, model };
         (class.browser, class.major) = browser(agent, parsed.as_ref());
         if let Some((family, major)) = hints::family(brands).filter(|_| class.browser == "Chrome") {
             (class.browser, class.major) = (family, major);
@@ -181,7 +185,9 @@ impl Clients {
         if desktop_pages || class.os == "other" {
             class.os = hinted_system(platform).unwrap_or(class.os);
         }
-        class.device = device(agent, class.os, sender.mobile);
+        class.device = self::device(agent, class.os, sender.mobile);
+        class.os_version = systems::version_of_agent(agent, class.os);
+        class.model = systems::model_of_agent(agent, class.os, class.device);
         (class, automation)
     }
 }

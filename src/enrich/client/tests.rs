@@ -51,7 +51,14 @@ fn bytes_that_are_no_ascii_cost_an_agent_nothing() {
             "Mozilla/5.0 (Linux; Android 13; {model}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Mobile Safari/537.36"
         );
         let (client, automation) = clients.classify(&sender(&agent));
-        let expected = Client { browser: "Chrome", browser_major: 120, os: "Android", device: "phone" };
+        let expected = Client {
+            browser: "Chrome",
+            browser_major: 120,
+            os: "Android",
+            device: "phone",
+            os_version: "Android 13",
+            model: "other",
+        };
         assert_eq!((client, automation), (expected, Automation::None), "{agent}");
     }
 }

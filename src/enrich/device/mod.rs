@@ -10,8 +10,9 @@ use std::sync::LazyLock;
 
 use tables::{DEPTHS, GPUS, KINDS, LANGUAGES, PLUGINS, RATIOS, SIZES, WINDOWS};
 
+use super::client::systems;
 use super::site::OTHER;
-use crate::event::{Digest, EnrichedDevice, ReceivedDevice, Reported, Screen, Sign, Trait};
+use crate::event::{Absence, Client, Digest, EnrichedDevice, ReceivedDevice, Reported, Screen, Sign, Trait};
 use crate::secret::Personal;
 
 const NONE: &str = "none";
@@ -41,8 +42,11 @@ fn lines(list: &'static str) -> impl Iterator<Item = &'static str> {
 }
 
 /// The device part in classes.
-pub(super) fn classes(device: ReceivedDevice) -> EnrichedDevice {
+pub(super) fn classes(device: ReceivedDevice, client: &Client) -> EnrichedDevice {
     let mut out = EnrichedDevice::default();
+    let of_hint = |hint: &str| systems::version_of_hint(hint, client.os);
+    out.one_or("os_version", device.os_version, |hint| of_hint(hint.expose()), client.os_version);
+    out.one_or("model", device.model, |name| systems::model(name.expose()), client.model);
     out.one("time_zone", device.time_zone, |zone| {
         let known = ZONES.binary_search_by(|known| known.as_str().cmp(zone.expose()));
         known.map_or(OTHER, |at| ZONES[at].as_str())
@@ -135,6 +139,22 @@ impl EnrichedDevice {
         self.traits.push(Trait { item, entry: None, value });
     }
 
+    /// A signal with one value, which the agent says in browsers that do not have it.
+    fn one_or<T>(
+        &mut self,
+        item: &'static str,
+        reported: Option<Reported<T>>,
+        class: impl FnOnce(T) -> &'static str,
+        of_agent: &'static str,
+    ) {
+        match reported {
+            Some(Reported::Absent(Absence::Unsupported)) => {
+                self.traits.push(Trait { item, entry: None, value: of_agent });
+            }
+            reported => self.one(item, reported, class),
+        }
+    }
+
     /// A signal with several.
     fn each<T>(
         &mut self,
@@ -195,14 +215,42 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::event::Absence;
 
     fn names(names: &[&str]) -> Option<Reported<Vec<Personal<String>>>> {
         Some(Reported::Value(names.iter().map(|name| Personal::new((*name).to_owned())).collect()))
     }
 
+    const CLIENT: Client = Client {
+        browser: "Chrome",
+        browser_major: 150,
+        os: "Android",
+        device: "phone",
+        os_version: "Android",
+        model: "other",
+    };
+
+    fn of(device: ReceivedDevice) -> EnrichedDevice {
+        classes(device, &CLIENT)
+    }
+
+    #[test]
+    fn a_hint_says_what_the_agent_hides_and_the_agent_what_the_browser_has_no_hint_for() {
+        let text = |text: &str| Some(Reported::Value(Personal::new(text.to_owned())));
+        let absent = || Some(Reported::Absent(Absence::Unsupported));
+        let (os_version, model) = (text("14.0.0"), text("SM-A525F"));
+        let hinted = ReceivedDevice { os_version, model, ..ReceivedDevice::default() };
+        assert_eq!(values(hinted), ["Android 14", "Samsung Galaxy A"]);
+        let client = Client { os: "iOS", os_version: "iOS 26", model: "Apple iPhone", ..CLIENT };
+        let safari = ReceivedDevice { os_version: absent(), model: absent(), ..ReceivedDevice::default() };
+        let traits = classes(safari, &client).traits;
+        assert_eq!(traits.iter().map(|one| one.value).collect::<Vec<_>>(), ["iOS 26", "Apple iPhone"]);
+        let blocked = Some(Reported::Absent(Absence::Blocked));
+        let blocked = ReceivedDevice { model: blocked, ..ReceivedDevice::default() };
+        assert_eq!(values(blocked), ["blocked"], "an objection of the browser is respected");
+    }
+
     fn values(device: ReceivedDevice) -> Vec<&'static str> {
-        classes(device).traits.into_iter().map(|one| one.value).collect()
+        of(device).traits.into_iter().map(|one| one.value).collect()
     }
 
     #[test]
@@ -279,9 +327,8 @@ mod tests {
 
     #[test]
     fn a_strong_detector_is_enough_and_of_weak_ones_it_takes_two() {
-        let automated = |found: &[&str]| {
-            classes(ReceivedDevice { automation: names(found), ..ReceivedDevice::default() }).automated
-        };
+        let automated =
+            |found: &[&str]| of(ReceivedDevice { automation: names(found), ..ReceivedDevice::default() }).automated;
         assert!(automated(&["webdriver"]) && automated(&["no_window", "electron"]));
         assert!(!automated(&["no_window"]) && !automated(&["no_window", "no_window"]) && !automated(&[]));
         assert!(!automated(&["aigerim", "no_window"]), "a name that nobody knows weighs nothing");
@@ -296,7 +343,7 @@ mod tests {
             automation: Some(Reported::Absent(Absence::Error)),
             ..ReceivedDevice::default()
         };
-        let out = classes(device);
+        let out = of(device);
         let traits: Vec<_> = out.traits.iter().map(|one| (one.item, one.value)).collect();
         assert_eq!(traits, [("screen", "timeout"), ("webgl", "blocked")]);
         let signs: Vec<_> = out.signs.iter().map(|sign| (sign.item, sign.state, sign.digest.is_some())).collect();

@@ -75,7 +75,7 @@ fn beacon() -> PseudonymousBeacon {
         failures: vec![Pseudonymous::made_up(Failure {
             subject: subject(0x66),
             template: "cannot read :x of null".into(),
-            browser: "Firefox",
+            browser: "Firefox".into(),
         })],
         tallies: vec![Tally {
             site: "jetpay.kz".into(),

@@ -30,6 +30,13 @@ time_zone = "Asia/Almaty"
 profile = "nomapay"
 
 [[site]]
+domain = "jetleasing.kz"
+public_url = "https://t.jetleasing.kz"
+origins = ["https://jetleasing.kz"]
+time_zone = "Asia/Almaty"
+profile = "jetleasing"
+
+[[site]]
 domain = "plain.kz"
 public_url = "https://t.plain.kz"
 origins = ["https://plain.kz"]
@@ -61,7 +68,7 @@ const DEVICE: &str = r#"{"time_zone":"Asia/Almaty","canvas":{"digest":"q83vEjRWe
 "webgl":{"vendor":"Intel","renderer":"Intel(R) UHD Graphics 620","digest":"q83vEjRWeJCrze8SNFZ4kA"},
 "media_devices":{"audio_input":1,"audio_output":2,"video_input":1},"active_x":false,"languages":["kk-KZ","ru"],
 "cpu":{"architecture":"x86","bits":64},"screen":{"width":1920,"height":1080,"depth":24,"ratio":100,"window":"large"},
-"automation":["no_window"]}"#;
+"os_version":"14.0.0","model":"SM-A525F","automation":["no_window"]}"#;
 
 async fn edge() -> Edge {
     Edge::start_with(Setup { sites: SITES, ..Setup::default() }).await
@@ -126,6 +133,7 @@ async fn only_the_items_of_the_policy_are_stored() {
     for (number, (site, attributes, signals)) in [
         ("own.kz", vec!["fonts"], vec!["canvas"]),
         ("proit.kz", vec![], vec!["automation"]),
+        ("nomapay.kz", vec!["model", "os_version"], vec![]),
         ("plain.kz", vec![], vec![]),
         (
             "jetpay.kz",
@@ -154,7 +162,7 @@ async fn only_the_items_of_the_policy_are_stored() {
         assert_eq!(stored.into_iter().collect::<Vec<_>>(), signals, "{site}");
     }
     // A view each, and a device that is one more event where anything of it is kept.
-    assert_eq!(edge.counts(), [8, 7, 1, 0]);
+    assert_eq!(edge.counts(), [10, 9, 1, 0]);
     assert_eq!(edge.reason("dropped", "not_in_policy"), 1);
 }
 
@@ -270,12 +278,17 @@ async fn searches_and_failures_are_kept_as_templates_where_the_policy_lists_them
     assert_eq!(edge.reason("dropped", "empty_after_scrub"), 1);
     assert_eq!(send("nomapay.kz", 3).await, "accepted");
     let rows = edge.rows().await;
-    assert_eq!((rows.len(), rows.errors[0].browser.as_str()), (1, "Chrome"));
+    assert_eq!((rows.len(), rows.errors[0].browser.as_str()), (1, "Chrome, Android"), "the agent's version is frozen");
+    let agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
+                 Version/26.0 Mobile/15E148 Safari/604.1";
+    let body = beacon_of(5, 0, events);
+    assert_eq!(on(&edge, "nomapay.kz", &body).header("User-Agent", agent).send().await.outcome(), "accepted");
+    assert_eq!(edge.rows().await.errors[0].browser, "Safari, iOS 26");
     assert_eq!(rows.errors[0].template, "Cannot read order <number> of null");
     assert_ne!(rows.errors[0].visitor, [0; 16]);
     // A program's failures would pass for people's: `errors` has no flag.
     let body = beacon_of(4, 0, events);
-    assert_eq!(on(&edge, "nomapay.kz", &body).without("Accept-Language").send().await.outcome(), "dropped");
+    assert_eq!(on(&edge, "jetleasing.kz", &body).without("Accept-Language").send().await.outcome(), "dropped");
     assert_eq!((edge.rows().await.len(), edge.reason("dropped", "suspect")), (0, 1));
     assert_eq!(view_id(1).len(), 22);
     edge.counts();
