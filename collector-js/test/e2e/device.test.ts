@@ -10,7 +10,7 @@ const DIGEST = /^[A-Za-z0-9_-]{21}[AQgw]$/;
 const ALL = "10,13,14,15,16,17,18,19,20,22,23,25,26";
 /** Item, field, and what a page can do to break it. */
 const BREAKS: [keyof Device, string][] = [
-  ["time_zone", "Intl.DateTimeFormat = broken"],
+  ["time_zone", "Intl.DateTimeFormat = broken; Temporal.Now.timeZoneId = broken"],
   ["canvas", "CanvasRenderingContext2D.prototype.getImageData = broken"],
   ["fonts", "CanvasRenderingContext2D.prototype.measureText = broken"],
   ["plugins", "Object.defineProperty(Navigator.prototype, 'plugins', { get: broken })"],
