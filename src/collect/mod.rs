@@ -154,7 +154,7 @@ impl Edge {
 
     /// Serves these routes too. No page of another origin may read their answers.
     pub fn beside(self, routes: Router) -> Self {
-        let marked = routes.layer(axum::middleware::map_response(async |mut answer: Response| {
+        let marked = routes.route_layer(axum::middleware::map_response(async |mut answer: Response| {
             answer.extensions_mut().insert(OwnOrigin);
             answer
         }));
