@@ -1,10 +1,12 @@
-# The tasks of this repository. `make` prints the list. Otherwise use cargo, and npm in collector-js/.
+# The tasks of this repository. `make` prints the list. Otherwise use cargo, and npm in collector-js/ and stats-page/.
 
 SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 SNIPPET := collector-js/dist/tamga.js
 SNIPPET_SOURCES := $(shell find collector-js/src -name '*.ts') $(wildcard collector-js/*.json collector-js/build.mjs schema/lists/*.txt)
+PAGE := stats-page/dist/page.js
+PAGE_SOURCES := $(wildcard stats-page/src/* stats-page/*.json stats-page/build.mjs)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test faults scale linkage fuzz statements bench lint engine snippet playground clean
@@ -14,7 +16,7 @@ help: ## Print this list
 
 run: ## Install what is missing, build, and run the demo on this machine
 	@scripts/prepare compiler snippet engine
-	@$(MAKE) -s $(SNIPPET)
+	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@cargo build --bins
 	@target/debug/tamga-demo
 
@@ -28,19 +30,19 @@ faults: ## Run the fault laboratory for long: kills, power cuts, full disks, out
 
 fuzz: ## Fuzz the readers of hostile bytes, ten minutes for each of eight targets (TAMGA_FUZZ_SECONDS)
 	@scripts/prepare compiler cxx snippet
-	@$(MAKE) -s $(SNIPPET)
+	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@scripts/fuzz
 
 bench: ## Compare the edge with nginx and a bare handler (ten minutes, two idle cores); writes docs/benchmarks.md
 	@scripts/prepare compiler snippet nginx
-	@$(MAKE) -s $(SNIPPET)
+	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@cargo run --release --example stages
 	@cargo bench --no-run --bench edge
 	@taskset -c 0 cargo bench --bench edge
 
 linkage: ## Try to join identified data with stored and published data; writes docs/linkage.md (an hour; for less: SCALES=500,2000:2 PAYERS=1500 VAULT=1)
 	@scripts/prepare compiler snippet engine
-	@$(MAKE) -s $(SNIPPET)
+	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@cargo test --release --test linkage -- --write $(if $(SCALES),--scales $(SCALES)) $(if $(PAYERS),--payers $(PAYERS)) $(if $(VAULT),--vault)
 
 scale: ## Attack the publisher with thirty million events, and with ten million of one day (about half an hour)
@@ -49,20 +51,20 @@ scale: ## Attack the publisher with thirty million events, and with ten million 
 
 statements: ## Ask an hour of made-up statements as analysts (TAMGA_STATEMENTS_SECONDS, TAMGA_STATEMENTS_SEED)
 	@scripts/prepare compiler snippet engine
-	@$(MAKE) -s $(SNIPPET)
+	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@cargo test --test it made_up -- --ignored --nocapture
 
 lint: ## Check formats, lints, types and licences
 	@scripts/prepare compiler snippet
-	@$(MAKE) -s $(SNIPPET)
+	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@scripts/check lint
 
 engine: ## Fetch the library of the embedded ClickHouse
 	@scripts/prepare engine
 
-snippet: ## Build the snippet, collector-js/dist/tamga.js
+snippet: ## Build what browsers get: the snippet, and the page for analysts
 	@scripts/prepare snippet
-	@$(MAKE) -s $(SNIPPET)
+	@$(MAKE) -s $(SNIPPET) $(PAGE)
 
 playground: ## Show each beacon as it leaves the browser, and each signal of the device part
 	@scripts/prepare snippet
@@ -72,6 +74,10 @@ $(SNIPPET): $(SNIPPET_SOURCES)
 	npm --prefix collector-js run --silent build
 	@touch $@
 
+$(PAGE): $(PAGE_SOURCES)
+	npm --prefix stats-page run --silent build
+	@touch $@
+
 clean: ## Remove everything that was built; the folder data/ and the engine's library stay
 	cargo clean
-	rm -rf collector-js/dist collector-js/.test-build collector-js/node_modules
+	rm -rf collector-js/dist collector-js/.test-build collector-js/node_modules stats-page/dist stats-page/node_modules

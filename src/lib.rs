@@ -13,7 +13,8 @@
 //! [`pipeline`] is the pure part of that way. [`event`] has a type for each state of the data, and [`record`] encodes the
 //! last of them. The modules share [`config`], [`items`], [`clock`], [`secret`], [`outcome`], [`metrics`], [`audit`] and
 //! [`window`].
-//! [`serve`] connects the modules, [`admin`] is the listener for operations, [`rights`] is the visitor's own page, and [`verify`] checks the wall between
+//! [`serve`] connects the modules, [`admin`] is the listener for operations, where `stats_page` shows published numbers,
+//! [`rights`] is the visitor's own page, and [`verify`] checks the wall between
 //! telemetry and identified data.
 #![forbid(unsafe_code)]
 
@@ -39,6 +40,7 @@ pub mod rights;
 pub mod secret;
 pub mod serve;
 pub mod spool;
+mod stats_page;
 pub mod store;
 pub mod verify;
 pub mod window;

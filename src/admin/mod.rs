@@ -1,4 +1,4 @@
-//! The admin listener: liveness, readiness with reasons, and metrics.
+//! The admin listener: liveness, readiness with reasons, metrics, and the page for analysts, which is made elsewhere.
 //!
 //! It is meant for a trusted network; the default is loopback. Its answers contain no visitor, no address, and only
 //! reasons from the closed lists of `outcome`. Ready means that beacons can be made durable. An unreachable vault is a
@@ -31,14 +31,15 @@ pub trait Watch: Send + Sync + 'static {
     fn metrics(&self) -> String;
 }
 
-/// Every route of the admin listener.
-pub fn router(watch: Arc<dyn Watch>, hosts: &[String]) -> Router {
+/// Every route of the admin listener: its own, and those of the page for analysts.
+pub fn router(watch: Arc<dyn Watch>, page: Router, hosts: &[String]) -> Router {
     let hosts: Arc<[String]> = hosts.into();
     Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(watch)
+        .merge(page)
         .layer(middleware::from_fn_with_state(hosts, guard))
 }
 

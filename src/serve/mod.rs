@@ -56,7 +56,7 @@ use crate::metrics::Metrics;
 use crate::privacy::keys::KeyRing;
 use crate::privacy::seal::CookieSeal;
 use crate::publish::PublishedSite;
-use crate::{admin, record, rights, spool};
+use crate::{admin, record, rights, spool, stats_page};
 
 pub use keys::{destroy as destroy_keys, keys_dir, status as keys_status};
 pub use log::log_to_stderr;
@@ -136,7 +136,7 @@ where
     let (shutdown, edge_closed) = (CancellationToken::new(), CancellationToken::new());
     let state = State::new(metrics, writer, clock.clone(), geo.clone());
     let (limits, admin_limits) = descriptors::limits(&config.server, descriptors::raise());
-    let admin = admin::router(state.clone(), &config.server.admin_hosts);
+    let admin = admin::router(state.clone(), stats_page::router(&config), &config.server.admin_hosts);
     let endpoint = Endpoint { listener, tls: tls.as_ref().map(Tls::acceptor).transpose()? };
     let mut edge = vec![
         tokio::spawn(server::serve(endpoint, wrap(edge, address), limits, shutdown.clone())),

@@ -182,7 +182,23 @@ impl Store {
         self.answer(&self.client.clone().with_database(&*self.database), sql, params, format).await.map(Bytes::from)
     }
 
+    /// Runs a query as a person's account, which may lower its time limit and change no other setting.
+    pub async fn read(&self, sql: &str, params: &[(&str, String)], format: &str) -> Result<Vec<u8>, StoreError> {
+        self.asked(&self.client.clone().with_database(&*self.database), sql, params, format).await
+    }
+
     async fn answer(
+        &self,
+        client: &Client,
+        sql: &str,
+        params: &[(&str, String)],
+        format: &str,
+    ) -> Result<Vec<u8>, StoreError> {
+        let client = client.clone().with_setting("output_format_json_quote_64bit_integers", "0");
+        self.asked(&client, sql, params, format).await
+    }
+
+    async fn asked(
         &self,
         client: &Client,
         sql: &str,
@@ -193,10 +209,7 @@ impl Store {
             Some(cluster) => cluster::query(cluster, &self.database, sql),
             None => sql.to_owned(),
         };
-        let mut query = self
-            .limited(client, self.limits.query)
-            .with_setting("output_format_json_quote_64bit_integers", "0")
-            .query_raw(&sql);
+        let mut query = self.limited(client, self.limits.query).query_raw(&sql);
         for (name, value) in params {
             query = query.param(name, value);
         }

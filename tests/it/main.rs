@@ -38,6 +38,7 @@ mod row_accounting;
 mod schema;
 mod scrub;
 mod ship;
+mod stats_page;
 mod store;
 mod stores_by_tls;
 mod support;

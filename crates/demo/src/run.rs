@@ -255,6 +255,7 @@ async fn summary(options: &Options, stores: &Stores, day: &str) -> Result<String
     }
     let mut out = format!("\nPublished of {day}, the most viewed pages:\n\n{}", table(&pages));
     let shop = format!("http://{}/", shop_host(options.port));
+    let numbers = format!("http://127.0.0.1:{}/stats", options.port + 1);
     let metrics = format!("http://127.0.0.1:{}/metrics", options.port + 1);
     let password = std::path::absolute(options.data.join("engine/analyst.password"))?;
     out.push_str(&format!(
@@ -263,8 +264,9 @@ async fn summary(options: &Options, stores: &Stores, day: &str) -> Result<String
          Ask the stats store, as an analyst may (docs/analysts.md); the password is in the file that the line reads:\n\n  \
          curl -su \"analyst:$(cat '{password}')\" http://127.0.0.1:{stats} --data-binary \\\n    \
          \"SELECT country, region, visitors, visits FROM places ORDER BY visitors DESC LIMIT 10 FORMAT PrettyCompact\"\n\n\
-         Ctrl-C ends it.\n",
+         Look at the published numbers (account analyst, password {shown}):\n\n  {numbers}\n\nCtrl-C ends it.\n",
         stats = options.engine_port + 1,
+        shown = fs::read_to_string(&password).unwrap_or_default().trim(),
         password = password.display(),
     ));
     Ok(out)

@@ -39,6 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("metrics", &["outcome"]),
     ("audit", &["clock", "files"]),
     ("admin", &[]),
+    ("stats_page", &["config", "store"]),
     (
         "collect",
         &[
@@ -68,7 +69,7 @@ const MAY_IMPORT_ALL: &[&str] = &["serve"];
 
 /// Crates that belong to some modules alone.
 const BELONGS_TO: &[(&str, &[&str])] = &[
-    ("axum", &["collect", "admin", "rights"]),
+    ("axum", &["collect", "admin", "rights", "stats_page"]),
     ("clickhouse", &["store"]),
     ("maxminddb", &["enrich"]),
     ("woothee", &["enrich"]),

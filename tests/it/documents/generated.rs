@@ -102,7 +102,13 @@ pub(super) fn routes() -> Vec<Route> {
     let registered = Regex::new(r#"(?s)\.route\(\s*("[^"]+"|[A-Z_]+),\s*([^\n]+)\)"#).unwrap();
     let method = Regex::new(r"\b(get|post|put|delete|options)\(").unwrap();
     let mut routes = Vec::new();
-    for (listener, folder) in [("public", "src/collect/"), ("public", "src/rights/"), ("operations", "src/admin/")] {
+    let folders = [
+        ("public", "src/collect/"),
+        ("public", "src/rights/"),
+        ("operations", "src/admin/"),
+        ("operations", "src/stats_page/"),
+    ];
+    for (listener, folder) in folders {
         let sources = tracked().iter().filter(|path| path.starts_with(folder) && path.ends_with(".rs"));
         let code: String = sources.map(|path| std::fs::read_to_string(path).unwrap()).collect();
         for found in registered.captures_iter(&code) {

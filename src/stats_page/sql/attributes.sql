@@ -1,0 +1,10 @@
+-- Which values does an attribute of devices or connections have?
+SELECT value, sum(visitors) AS visitors
+FROM attributes
+WHERE site = {site:String}
+  AND window_start >= toDateTime({from:Date}, {zone:String})
+  AND window_start < toDateTime({to:Date}, {zone:String})
+  AND attribute = {item:String}
+GROUP BY value
+ORDER BY visitors DESC
+LIMIT 100

@@ -1,0 +1,9 @@
+-- From which countries do visitors come?
+SELECT country, sum(visitors) AS visitors, sum(visits) AS visits
+FROM places
+WHERE site = {site:String}
+  AND window_start >= toDateTime({from:Date}, {zone:String})
+  AND window_start < toDateTime({to:Date}, {zone:String})
+GROUP BY country
+ORDER BY visitors DESC
+LIMIT 100

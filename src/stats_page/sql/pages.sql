@@ -1,0 +1,9 @@
+-- Which pages are read, where do visits begin and end?
+SELECT path, sum(views) AS views, sum(visitors) AS visitors, sum(entries) AS entries, sum(last_pages) AS last_pages
+FROM pages
+WHERE site = {site:String}
+  AND window_start >= toDateTime({from:Date}, {zone:String})
+  AND window_start < toDateTime({to:Date}, {zone:String})
+GROUP BY path
+ORDER BY views DESC
+LIMIT 100

@@ -1,0 +1,10 @@
+-- How much went on in the whole period, how wide is the noise of a sum, and how many windows are published?
+SELECT sum(views) AS views, sum(visits) AS visits, sum(new_day) AS visitors, sum(bounces) AS bounces, sum(new_ever) AS new_visitors, sum(count_only_views) AS count_only_views,
+       (SELECT sqrt(sum(sigma * sigma)) FROM publications
+        WHERE site = {site:String}
+          AND window_start >= toDateTime({from:Date}, {zone:String})
+          AND window_start < toDateTime({to:Date}, {zone:String})) AS noise
+FROM site
+WHERE site = {site:String}
+  AND window_start >= toDateTime({from:Date}, {zone:String})
+  AND window_start < toDateTime({to:Date}, {zone:String})

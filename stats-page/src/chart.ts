@@ -1,0 +1,115 @@
+/** The graph by day: uPlot, with a band of noise, the period before dotted, and incomplete days marked. */
+import uPlot from "uplot";
+import { element } from "./dom";
+import type { Table } from "./server";
+import { languageNow, number, say } from "./words";
+
+const HEIGHT = 260;
+
+const column = (table: Table, name: string) => {
+  const at = table.columns.findIndex((column) => column.name === name);
+  return table.rows.map((row) => row[at] ?? null);
+};
+const numbers = (table: Table, name: string) =>
+  column(table, name).map((cell) => (typeof cell === "number" ? cell : null));
+
+const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+const plots = new Set<() => void>();
+
+/** Draws all graphs anew: the theme has changed. */
+export const redrawGraphs = () => {
+  for (const draw of plots) draw();
+};
+
+/** The graph. It follows the width of its place until it is taken out of the page. */
+export function drawDays(days: Table, before: Table | undefined): HTMLElement {
+  const times = column(days, "day").map((day) => Date.parse(String(day)) / 1000);
+  const [views, visitors] = [numbers(days, "views"), numbers(days, "visitors")];
+  const noise = numbers(days, "noise");
+  const edge = (side: number) =>
+    visitors.map((value, at) => (value === null ? null : value + side * 2 * (noise[at] ?? 0)));
+  const then = before ? numbers(before, "visitors") : [];
+  // Days of both periods are as far from their period's begin.
+  const behind = before ? column(before, "day").map((day) => Date.parse(String(day)) / 1000) : [];
+  const apart = (times[0] ?? 0) - (behind[0] ?? 0);
+  const beside = times.map((time) => then[behind.indexOf(time - apart)] ?? null);
+  const lines = before ? [views, visitors, beside] : [views, visitors];
+  const data = [times, ...lines, edge(1), edge(-1)] as uPlot.AlignedData;
+  const incomplete = column(days, "complete").filter(
+    (complete) => complete === false || complete === 0,
+  ).length;
+
+  const place = element("div", { class: "graph", role: "img", "aria-label": described(views, visitors) });
+  let plot: uPlot | undefined;
+  const draw = () => {
+    plot?.destroy();
+    plot = new uPlot(options(place.clientWidth || 600, Boolean(before)), data, place);
+  };
+  const watcher = new ResizeObserver(() => {
+    if (!place.isConnected) {
+      plots.delete(draw);
+      watcher.disconnect();
+    } else if (plot && place.clientWidth > 0) plot.setSize({ width: place.clientWidth, height: HEIGHT });
+    else draw();
+  });
+  plots.add(draw);
+  watcher.observe(place);
+  const note =
+    incomplete > 0 && element("p", { class: "note" }, say("incomplete", { n: String(incomplete) }));
+  return element("div", {}, place, note);
+}
+
+function described(views: (number | null)[], visitors: (number | null)[]): string {
+  const sum = (values: (number | null)[]) =>
+    number(values.reduce<number>((sum, value) => sum + (value ?? 0), 0));
+  return `${say("p_days")}: ${say("views")} ${sum(views)}, ${say("visitors")} ${sum(visitors)}`;
+}
+
+function options(width: number, hasBefore: boolean): uPlot.Options {
+  const value = (_: uPlot, value: number | null, __: number, at: number | null) =>
+    at === null ? "" : value === null ? say("hidden") : number(value);
+  const earlier = {
+    label: say("series_before", { name: say("visitors") }),
+    stroke: colour("--quiet"),
+    width: 2,
+    dash: [2, 4],
+    value,
+    points: { show: false },
+  };
+  const axis = {
+    stroke: colour("--text"),
+    grid: { stroke: colour("--line"), width: 1 },
+    ticks: { show: false },
+  };
+  const date = (seconds: number, style: Intl.DateTimeFormatOptions) =>
+    new Intl.DateTimeFormat(languageNow(), { timeZone: "UTC", ...style }).format(new Date(seconds * 1000));
+  return {
+    width,
+    height: HEIGHT,
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
+    cursor: { y: false, points: { size: 6 } },
+    scales: { y: { range: (_, low, high) => [Math.min(0, low), Math.max(10, high * 1.05)] } },
+    axes: [
+      {
+        ...axis,
+        space: 70,
+        values: (_, days) => days.map((day) => date(day, { day: "numeric", month: "short" })),
+      },
+      { ...axis, size: 60, values: (_, values) => values.map((value) => number(value)) },
+    ],
+    series: [
+      {
+        value: (_, day) =>
+          day === null ? "" : date(day, { weekday: "short", day: "numeric", month: "short" }),
+        label: say("day"),
+      },
+      { label: say("views"), stroke: colour("--views"), width: 2, value, points: { show: false } },
+      { label: say("visitors"), stroke: colour("--visitors"), width: 2, value, points: { show: false } },
+      ...(hasBefore ? [earlier] : []),
+      { label: "+", class: "edge", stroke: "transparent", points: { show: false } },
+      { label: "−", class: "edge", stroke: "transparent", points: { show: false } },
+    ],
+    bands: [{ series: hasBefore ? [4, 5] : [3, 4], fill: colour("--band") }],
+  };
+}

@@ -1,0 +1,147 @@
+/** What is no plain table: tiles, hours by weekday, steps of funnels, cohorts. */
+import { element, svg } from "./dom";
+import type { Cell, Table } from "./server";
+import { aboutNumber, type Beside, changeOf, OTHER } from "./table";
+import { explain, languageNow, number, say, sayOf } from "./words";
+
+const reader = (table: Table) => {
+  const at = new Map(table.columns.map(({ name }, index) => [name, index]));
+  return (row: Cell[], name: string) => row[at.get(name) ?? -1] ?? null;
+};
+
+const TILES = ["visitors", "visits", "views", "new_visitors", "count_only_views"];
+
+/** The totals, each with its change. A rate is shown where its parts stand out of the noise. */
+export function drawTiles(totals: Table, beside: Beside): HTMLElement {
+  const [row, then] = [totals.rows[0] ?? [], beside.before?.rows[0]];
+  const of = reader(totals);
+  const noise = Math.hypot(beside.noise, beside.noiseBefore);
+  const tiles = TILES.map((name) => {
+    const [value, before] = [of(row, name), then ? of(then, name) : null];
+    const text = typeof value === "number" ? number(value) : say("hidden");
+    const change = typeof value === "number" && typeof before === "number" && changeOf(value, before, noise);
+    return tile(sayOf(name), text, aboutNumber(name, beside.noise), change);
+  });
+  const [views, visits] = [Number(of(row, "views") ?? 0), Number(of(row, "visits") ?? 0)];
+  if (visits > 4 * beside.noise) {
+    tiles.push(tile(say("views_per_visit"), number(views / visits, 1), explain("views_per_visit"), false));
+    const bounces = of(row, "bounces");
+    if (typeof bounces === "number") {
+      const rate = `${number(Math.min(100, Math.max(0, (100 * bounces) / visits)), 1)} %`;
+      tiles.push(tile(say("bounce_rate"), rate, explain("bounce_rate"), false));
+    }
+  }
+  return element("dl", { class: "tiles" }, ...tiles);
+}
+
+const tile = (name: string, value: string, title: string, change: HTMLElement | false) =>
+  element(
+    "div",
+    { class: "tile", title, tabindex: "0" },
+    element("dt", {}, name),
+    element("dd", {}, value, " ", change),
+  );
+
+/** Views by hour and weekday. */
+export function drawHours(table: Table, beside: Beside, wider: number): HTMLElement {
+  const of = reader(table);
+  const cells = new Map(
+    table.rows.map((row) => [`${of(row, "weekday")} ${of(row, "hour")}`, of(row, "views")]),
+  );
+  const most = Math.max(1, ...[...cells.values()].map(Number));
+  const format = new Intl.DateTimeFormat(languageNow(), { weekday: "short", timeZone: "UTC" });
+  const hours = [...Array(24).keys()].map((hour) => String(hour).padStart(2, "0"));
+  const drawn = [...Array(7).keys()].flatMap((day) => {
+    const name = format.format(new Date(Date.UTC(2024, 0, 1 + day)));
+    const label = svg("text", { x: 0, y: 32 + day * 18, class: "label" });
+    label.textContent = name;
+    const boxes = hours.map((hour, at) => {
+      const value = Number(cells.get(`${day + 1} ${hour}`) ?? 0);
+      const about = svg("title", {});
+      const said = cells.has(`${day + 1} ${hour}`) ? number(value) : say("hidden");
+      about.textContent = `${name} ${hour}:00 · ${say("views")} ${said}. ${aboutNumber("views", beside.noise * wider)}`;
+      const opacity = Math.max(0.04, Math.max(0, value) / most);
+      return svg(
+        "rect",
+        {
+          x: 34 + at * 18,
+          y: 19 + day * 18,
+          width: 16,
+          height: 16,
+          rx: 3,
+          "fill-opacity": opacity,
+          class: "heat",
+        },
+        about,
+      );
+    });
+    return [label, ...boxes];
+  });
+  const heads = hours.map((hour, at) => {
+    const text = svg("text", { x: 42 + at * 18, y: 12, class: "label", "text-anchor": "middle" });
+    text.textContent = at % 3 === 0 ? hour : "";
+    return text;
+  });
+  const drawing = svg(
+    "svg",
+    { viewBox: "0 0 470 150", role: "img", "aria-label": say("p_hours") },
+    ...heads,
+    ...drawn,
+  );
+  return element("div", { class: "figure" }, drawing);
+}
+
+/** Funnels: a bar a step. */
+export function drawSteps(table: Table, beside: Beside): HTMLElement {
+  const of = reader(table);
+  const funnels = [...new Set(table.rows.map((row) => String(of(row, "funnel"))))];
+  const drawn = funnels.map((funnel) => {
+    const steps = table.rows.filter((row) => of(row, "funnel") === funnel);
+    const first = Math.max(1, Number(of(steps[0] ?? [], "reached")));
+    const lines = steps.map((row) => {
+      const value = Math.max(0, Number(of(row, "reached")));
+      return element(
+        "li",
+        { title: aboutNumber("reached", beside.noise) },
+        element("span", { class: "name" }, `${of(row, "step")}. ${of(row, "name")}`),
+        element("meter", { min: 0, max: first, value, "aria-hidden": "true" }),
+        element("span", { class: "number" }, `${number(value)} · ${number((100 * value) / first, 1)} %`),
+      );
+    });
+    return element("section", {}, element("h3", {}, funnel), element("ol", { class: "steps" }, ...lines));
+  });
+  return element("div", {}, ...drawn);
+}
+
+/** Weeks and ages of first visits: a share of each week. */
+export function drawCohorts(table: Table): HTMLElement {
+  const of = reader(table);
+  const rank = (cohort: string) => (cohort === OTHER ? 1e6 : Number.parseInt(cohort, 10) || 0);
+  const cohorts = [...new Set(table.rows.map((row) => String(of(row, "cohort"))))].sort(
+    (a, b) => rank(a) - rank(b),
+  );
+  const weeks = [...new Set(table.rows.map((row) => String(of(row, "week"))))].sort().reverse();
+  const value = new Map(
+    table.rows.map((row) => [`${of(row, "week")} ${of(row, "cohort")}`, Number(of(row, "visitors"))]),
+  );
+  const lines = weeks.map((week) => {
+    const all = cohorts.reduce((sum, cohort) => sum + Math.max(0, value.get(`${week} ${cohort}`) ?? 0), 0);
+    const cells = cohorts.map((cohort) => {
+      const visitors = value.get(`${week} ${cohort}`);
+      if (visitors === undefined) return element("td", { class: "number hidden" }, say("hidden"));
+      const share = all > 0 ? (100 * Math.max(0, visitors)) / all : 0;
+      return element("td", { class: "number", title: number(visitors) }, `${number(share, 0)} %`);
+    });
+    return element("tr", {}, element("th", { scope: "row" }, week), ...cells);
+  });
+  const heads = cohorts.map((cohort) =>
+    element("th", { scope: "col", class: "number" }, cohort === OTHER ? "…" : cohort),
+  );
+  const head = element(
+    "tr",
+    {},
+    element("th", { scope: "col", title: say("cohort") }, say("week")),
+    ...heads,
+  );
+  return element("table", {}, element("thead", {}, head), element("tbody", {}, ...lines));
+}

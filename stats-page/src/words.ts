@@ -1,0 +1,319 @@
+/** The texts of the page in English, Russian and Kazakh. */
+
+export type Language = "en" | "ru" | "kk";
+export const LANGUAGES: [Language, string][] = [
+  ["en", "English"],
+  ["ru", "Русский"],
+  ["kk", "Қазақша"],
+];
+
+/** [English, Russian, Kazakh] */
+type Text = [string, string, string];
+
+const WORDS = {
+  title: ["Statistics", "Статистика", "Статистика"],
+  sign_in: ["Sign in", "Войти", "Кіру"],
+  sign_out: ["Sign out", "Выйти", "Шығу"],
+  account: ["Account", "Учётная запись", "Тіркелгі"],
+  password: ["Password", "Пароль", "Құпиясөз"],
+  site: ["Site", "Сайт", "Сайт"],
+  from: ["From", "С", "Басы"],
+  to: ["To", "По", "Соңы"],
+  period: ["Period", "Период", "Кезең"],
+  last: ["Last {n} days", "Последние дни: {n}", "Соңғы {n} күн"],
+  compare: ["Compare with", "Сравнить", "Салыстыру"],
+  compare_no: ["nothing", "не сравнивать", "салыстырмау"],
+  compare_before: ["the period before", "с прошлым периодом", "алдыңғы кезеңмен"],
+  compare_year: ["the year before", "с прошлым годом", "өткен жылмен"],
+  goal: ["Goal", "Цель", "Мақсат"],
+  language: ["Language", "Язык", "Тіл"],
+  theme: ["Theme", "Тема", "Тақырып"],
+  theme_auto: ["as the system", "как в системе", "жүйедегідей"],
+  theme_light: ["light", "светлая", "ашық"],
+  theme_dark: ["dark", "тёмная", "қараңғы"],
+  loading: ["Loading…", "Загрузка…", "Жүктелуде…"],
+  more: ["Show all {n}", "Показать все: {n}", "Барлығын көрсету: {n}"],
+  less: ["Show less", "Свернуть", "Жию"],
+  copy: ["Copy", "Копировать", "Көшіру"],
+  close: ["Close", "Закрыть", "Жабу"],
+  to_content: ["To the numbers", "К показателям", "Көрсеткіштерге өту"],
+  empty: [
+    "Nothing to show. Either nothing happened, or too few visitors did it: what fewer than ten did is never shown.",
+    "Показать нечего: либо ничего не было, либо посетителей слишком мало. То, что сделали менее десяти человек, не показывается никогда.",
+    "Көрсететін ештеңе жоқ: не ештеңе болған жоқ, не келушілер тым аз. Оннан аз адам жасаған нәрсе ешқашан көрсетілмейді.",
+  ],
+  no_site: [
+    "Nothing is published for this account yet. A day is published after it has ended.",
+    "Для этой учётной записи ещё ничего не опубликовано. День публикуется после того, как закончится.",
+    "Бұл тіркелгі үшін әлі ештеңе жарияланған жоқ. Күн аяқталғаннан кейін жарияланады.",
+  ],
+  choose_page: [
+    "Choose a page in the first tab.",
+    "Выберите страницу на первой вкладке.",
+    "Бірінші қойындыдан бетті таңдаңыз.",
+  ],
+  hidden: ["hidden (few)", "скрыто (мало)", "жасырын (аз)"],
+  other: ["other", "прочее", "басқа"],
+  other_is: [
+    "All others together: each is too small to show.",
+    "Всё остальное вместе: по отдельности слишком мало.",
+    "Қалғандары бірге: әрқайсысы көрсетуге тым аз.",
+  ],
+  no_before: [
+    "Not compared: the numbers do not reach back so far.",
+    "Без сравнения: числа не доходят так далеко назад.",
+    "Салыстырылмады: сандар ол кезеңге жетпейді.",
+  ],
+  none: ["(none)", "(нет)", "(жоқ)"],
+  yes: ["yes", "да", "иә"],
+  no: ["no", "нет", "жоқ"],
+  within_noise: [
+    "The change is within the noise: it may be none.",
+    "Изменение в пределах шума: возможно, его нет.",
+    "Өзгеріс шу шегінде: ол болмауы да мүмкін.",
+  ],
+  noise_is: [
+    "With noise: the true number is within ±{n} of it 19 times of 20.",
+    "С шумом: в 19 случаях из 20 истинное число отличается не более чем на ±{n}.",
+    "Шуы бар: 20 жағдайдың 19-ында нақты сан ±{n} шегінде болады.",
+  ],
+  was: ["was {n}", "было {n}", "бұрын {n}"],
+  series_before: ["{name}, before", "{name}, раньше", "{name}, бұрын"],
+  incomplete: ["incomplete days: {n}", "неполные дни: {n}", "толық емес күндер: {n}"],
+  not_secure: [
+    "This connection is not encrypted, so a password could be read on its way. Use ssh -L, or a proxy with TLS.",
+    "Соединение не зашифровано, пароль могли бы прочитать по пути. Используйте ssh -L или прокси с TLS.",
+    "Байланыс шифрланбаған, құпиясөзді жолда оқып қоюы мүмкін. ssh -L немесе TLS бар прокси қолданыңыз.",
+  ],
+  who: [
+    "The account that `tamga analyst add` made, or `analyst`.",
+    "Учётная запись, созданная командой `tamga analyst add`, или `analyst`.",
+    "`tamga analyst add` жасаған тіркелгі немесе `analyst`.",
+  ],
+  about: [
+    "Published counts with noise. They tell of no single person, and a name that few visitors share is not shown.",
+    "Опубликованные числа с шумом. Они не говорят ни об одном человеке; то, что общее лишь у немногих, не показывается.",
+    "Шуы бар жарияланған сандар. Олар жеке адам туралы айтпайды; аз адамға ортақ нәрсе көрсетілмейді.",
+  ],
+  e_password: ["Wrong name or password.", "Неверное имя или пароль.", "Аты немесе құпиясөз қате."],
+  e_session: ["Please sign in.", "Войдите, пожалуйста.", "Кіріңіз."],
+  e_guesses: [
+    "Too many wrong passwords. Wait a few seconds.",
+    "Слишком много неверных паролей. Подождите несколько секунд.",
+    "Қате құпиясөз тым көп. Бірнеше секунд күтіңіз.",
+  ],
+  e_busy: ["The store is busy. Try again.", "Хранилище занято. Повторите.", "Қойма бос емес. Қайталаңыз."],
+  e_store: [
+    "The stats store does not answer. The collector's log says why.",
+    "Хранилище статистики не отвечает. Причина — в журнале сборщика.",
+    "Статистика қоймасы жауап бермейді. Себебі жинағыш журналында.",
+  ],
+  e_network: ["The collector does not answer.", "Сборщик не отвечает.", "Жинағыш жауап бермейді."],
+  e_request: ["The request was not understood.", "Запрос не понят.", "Сұрау түсініксіз."],
+  e_origin: [
+    "The request came from another page.",
+    "Запрос пришёл с другой страницы.",
+    "Сұрау басқа беттен келді.",
+  ],
+  again: ["Try again", "Повторить", "Қайталау"],
+
+  p_totals: ["At a glance", "Коротко", "Қысқаша"],
+  p_days: ["Day by day", "По дням", "Күндер бойынша"],
+  p_sources: ["Sources", "Источники", "Көздер"],
+  p_pages: ["Pages", "Страницы", "Беттер"],
+  p_places: ["Places", "Места", "Орындар"],
+  p_clients: ["Browsers and devices", "Браузеры и устройства", "Браузерлер мен құрылғылар"],
+  p_goals: ["Goals", "Цели", "Мақсаттар"],
+  p_flow: ["From page to page", "Со страницы на страницу", "Беттен бетке"],
+  p_hours: ["Hours and weekdays", "Часы и дни недели", "Сағаттар мен апта күндері"],
+  p_visits: ["Length of visits", "Длина визитов", "Сапар ұзақтығы"],
+  p_returning: ["Returning", "Возвращения", "Қайта келу"],
+  p_content: ["Searches, links, errors", "Поиск, ссылки, ошибки", "Іздеу, сілтемелер, қателер"],
+  p_trust: ["How far to trust this", "Насколько этому верить", "Бұған қаншалықты сенуге болады"],
+
+  t_channels: ["Channels", "Каналы", "Арналар"],
+  t_sources: ["Sources", "Источники", "Көздер"],
+  t_campaigns: ["Campaigns", "Кампании", "Науқандар"],
+  t_pages: ["Top", "Популярные", "Танымал"],
+  t_entries: ["Entry", "Входные", "Кіру"],
+  t_last_pages: ["Last", "Последние", "Соңғы"],
+  t_landings: ["Landings", "Посадочные", "Түсу беттері"],
+  t_ways: ["Ways in and out", "Пути", "Жолдар"],
+  t_countries: ["Countries", "Страны", "Елдер"],
+  t_regions: ["Regions", "Регионы", "Аймақтар"],
+  t_browsers: ["Browsers", "Браузеры", "Браузерлер"],
+  t_devices: ["Devices", "Устройства", "Құрылғылар"],
+  t_screen: ["Screens", "Экраны", "Экрандар"],
+  t_languages: ["Languages", "Языки", "Тілдер"],
+  t_provider: ["Providers", "Провайдеры", "Провайдерлер"],
+  t_time_zone: ["Time zones", "Часовые пояса", "Уақыт белдеулері"],
+  t_goals: ["Goals", "Цели", "Мақсаттар"],
+  t_funnels: ["Funnels", "Воронки", "Шұңқырлар"],
+  t_experiments: ["Experiments", "Эксперименты", "Тәжірибелер"],
+  t_declared: ["Events", "События", "Оқиғалар"],
+  t_length: ["Duration", "Длительность", "Ұзақтық"],
+  t_depth: ["Pages", "Страницы", "Беттер"],
+  t_recency: ["Last visit", "Прошлый визит", "Алдыңғы сапар"],
+  t_retention: ["First visit, by week", "Первый визит, по неделям", "Алғашқы сапар, апталар"],
+  t_searches: ["Searches", "Поиск", "Іздеу"],
+  t_outbound: ["Links out", "Внешние ссылки", "Сыртқы сілтемелер"],
+  t_errors: ["Errors", "Ошибки", "Қателер"],
+  t_trust: ["Windows", "Окна", "Терезелер"],
+  t_bots: ["Bots", "Боты", "Боттар"],
+  t_outcomes: ["Outcomes", "Исходы", "Нәтижелер"],
+
+  views: ["Views", "Просмотры", "Қаралым"],
+  visits: ["Visits", "Визиты", "Сапар"],
+  visitors: ["Visitors", "Посетители", "Келуші"],
+  new_visitors: ["First visits", "Новые", "Жаңа"],
+  bounces: ["Bounces", "Отказы", "Бас тарту"],
+  bounce_rate: ["Bounce rate", "Доля отказов", "Бас тарту үлесі"],
+  views_per_visit: ["Views per visit", "Просмотров за визит", "Сапардағы қаралым"],
+  converted: ["Reached", "Достигли", "Жетті"],
+  reached: ["Reached", "Дошли", "Жетті"],
+  entries: ["Entries", "Входы", "Кіру"],
+  last_pages: ["Last page", "Выходы", "Шығу"],
+  clicks: ["Clicks", "Клики", "Басу"],
+  count: ["Number", "Число", "Саны"],
+  count_only_views: ["Not measured", "Не измеряются", "Өлшенбейді"],
+  share: ["Share", "Доля", "Үлес"],
+  change: ["Change", "Изменение", "Өзгеріс"],
+  channel: ["Channel", "Канал", "Арна"],
+  source: ["Source", "Источник", "Көз"],
+  medium: ["Medium", "Тип", "Түрі"],
+  campaign: ["Campaign", "Кампания", "Науқан"],
+  path: ["Page", "Страница", "Бет"],
+  from_path: ["From", "Откуда", "Қайдан"],
+  to_path: ["To", "Куда", "Қайда"],
+  way: ["Way", "Путь", "Жол"],
+  country: ["Country", "Страна", "Ел"],
+  region: ["Region", "Регион", "Аймақ"],
+  browser: ["Browser", "Браузер", "Браузер"],
+  major: ["Version", "Версия", "Нұсқа"],
+  device: ["Device", "Устройство", "Құрылғы"],
+  os: ["System", "Система", "Жүйе"],
+  value: ["Value", "Значение", "Мән"],
+  name: ["Name", "Название", "Атауы"],
+  funnel: ["Funnel", "Воронка", "Шұңқыр"],
+  step: ["Step", "Шаг", "Қадам"],
+  experiment: ["Experiment", "Эксперимент", "Тәжірибе"],
+  variant: ["Variant", "Вариант", "Нұсқа"],
+  seconds_at_least: ["Seconds, from", "Секунд, от", "Секунд, бастап"],
+  pages_of_visit: ["Pages", "Страниц", "Бет саны"],
+  absence: ["Days since", "Дней назад", "Күн бұрын"],
+  day: ["Day", "День", "Күн"],
+  week: ["Week", "Неделя", "Апта"],
+  cohort: ["Weeks since first", "Недель с первого", "Алғашқыдан апта"],
+  term: ["Search", "Запрос", "Сұрау"],
+  domain: ["Domain", "Домен", "Домен"],
+  template: ["Message", "Сообщение", "Хабар"],
+  reason: ["Sign", "Признак", "Белгі"],
+  outcome: ["Outcome", "Исход", "Нәтиже"],
+  window_start: ["From (UTC)", "С (UTC)", "Басы (UTC)"],
+  window_end: ["To (UTC)", "По (UTC)", "Соңы (UTC)"],
+  published_at: ["Published (UTC)", "Опубликовано (UTC)", "Жарияланды (UTC)"],
+  complete: ["Complete", "Полное", "Толық"],
+  late: ["Late", "Опоздавшие", "Кешіккен"],
+  sigma: ["Noise σ", "Шум σ", "Шу σ"],
+  folded_percent: ["In “other”, %", "В «прочем», %", "«Басқада», %"],
+
+  h_views: ["Showings of pages.", "Показы страниц.", "Беттердің көрсетілуі."],
+  h_visits: [
+    "Views of one visitor without a pause of 30 minutes, within one day.",
+    "Просмотры одного посетителя без паузы в 30 минут, в пределах дня.",
+    "Бір келушінің 30 минуттық үзіліссіз, бір күн ішіндегі қаралымдары.",
+  ],
+  h_visitors: [
+    "Browsers whose cookie came back, each once a day. One that comes on two days counts twice.",
+    "Браузеры, вернувшие cookie, каждый раз в день. Пришедший в два дня считается дважды.",
+    "Cookie қайтарған браузерлер, әрқайсысы күніне бір рет. Екі күн келген екі рет саналады.",
+  ],
+  h_new_visitors: [
+    "Visitors with their first visit ever, as far as cookies remember.",
+    "Посетители с первым визитом, насколько помнят cookie.",
+    "Cookie есінде қалғанша, алғаш рет келгендер.",
+  ],
+  h_bounces: [
+    "Visits of one view with less than ten seconds of engaged time.",
+    "Визиты из одного просмотра, где внимание длилось менее десяти секунд.",
+    "Он секундтан аз назар аударылған бір қаралымдық сапарлар.",
+  ],
+  h_bounce_rate: [
+    "Bounces divided by visits.",
+    "Отказы, делённые на визиты.",
+    "Бас тартуларды сапарларға бөлгені.",
+  ],
+  h_views_per_visit: [
+    "Views divided by visits.",
+    "Просмотры, делённые на визиты.",
+    "Қаралымды сапарға бөлгені.",
+  ],
+  h_converted: [
+    "Visits that reached the chosen goal. Choose it above.",
+    "Визиты, достигшие выбранной цели. Выберите её выше.",
+    "Таңдалған мақсатқа жеткен сапарлар. Оны жоғарыдан таңдаңыз.",
+  ],
+  h_count_only_views: [
+    "Views of browsers that asked not to be measured. They are counted and nothing else is known.",
+    "Просмотры браузеров, попросивших их не измерять. Их только сосчитали.",
+    "Өлшемеуді сұраған браузерлердің қаралымы. Олар тек саналады.",
+  ],
+  h_entries: [
+    "Visits that began on this page.",
+    "Визиты, начавшиеся на этой странице.",
+    "Осы беттен басталған сапарлар.",
+  ],
+  h_last_pages: [
+    "Visits whose last view was this page.",
+    "Визиты, закончившиеся на этой странице.",
+    "Соңғы қаралымы осы бет болған сапарлар.",
+  ],
+  h_reached: [
+    "Visits that took this step and all steps before it.",
+    "Визиты, прошедшие этот шаг и все шаги до него.",
+    "Осы қадамды және оған дейінгілерді өткен сапарлар.",
+  ],
+  h_share: ["Of what is shown here.", "От показанного здесь.", "Осында көрсетілгеннен."],
+} satisfies Record<string, Text>;
+
+export type Word = keyof typeof WORDS;
+
+let language: Language = "en";
+
+export const languageNow = () => language;
+
+export function speak(wanted: Language) {
+  language = wanted;
+  document.documentElement.lang = wanted;
+}
+
+/** The visitor's own choice, or what the browser asks for. */
+export function preferred(stored: string | null): Language {
+  const wanted = [stored ?? "", ...navigator.languages].map((tag) => tag.slice(0, 2));
+  return (
+    LANGUAGES.map(([code]) => code).find((code) => code === wanted.find((tag) => /^(en|ru|kk)$/.test(tag))) ??
+    "en"
+  );
+}
+
+/** A text, with `{n}` and `{name}` filled in. */
+export function say(word: Word, values: Record<string, string> = {}): string {
+  const text: Text = WORDS[word];
+  const said = text[language === "ru" ? 1 : language === "kk" ? 2 : 0];
+  return said.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+/** A text whose name comes from a query, or that name. */
+export const sayOf = (name: string): string =>
+  name in WORDS ? say(name as Word) : name.replaceAll("_", " ");
+
+export const explain = (name: string): string => (`h_${name}` in WORDS ? say(`h_${name}` as Word) : "");
+
+const formats = new Map<string, Intl.NumberFormat>();
+
+export function number(value: number, digits = 0): string {
+  const key = `${language}${digits}`;
+  const known = formats.get(key) ?? new Intl.NumberFormat(language, { maximumFractionDigits: digits });
+  formats.set(key, known);
+  return known.format(value);
+}

@@ -1,0 +1,145 @@
+/**
+ * Looks at the page in a real Chromium:
+ *
+ *     node test/look.mjs ORIGIN PASSWORD [FOLDER]
+ *
+ * ORIGIN is a collector with the numbers of `tests/fixtures/stats/made_up.sql`; PASSWORD is that of the account `aigerim`. It
+ * signs in, waits for every panel, and changes site, period, language and theme. Nothing may fail, go to another host, break
+ * the page's policy, or be found by axe-core. With FOLDER it saves screenshots of the page in all widths, languages and themes.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const [origin = "", password = "", folder = ""] = process.argv.slice(2);
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const CHROMIUM = process.env.CHROMIUM || "/usr/bin/chromium";
+
+/** @param {import("playwright-core").Page} page */
+async function settled(page) {
+  // Panels ask when they come into view.
+  for (let at = 0; at < 12; at++) {
+    await page.evaluate((at) => window.scrollTo(0, at * 600), at);
+    await page.waitForTimeout(30);
+  }
+  await page.waitForFunction(() => !document.querySelector(".content[aria-busy]"));
+  await page.evaluate(() => window.scrollTo(0, 0));
+}
+
+/** What axe-core finds. It comes through the debugger, which the page's policy does not bind. */
+async function audited(/** @type {import("playwright-core").Page} */ page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run());
+  return violations.map((/** @type {any} */ { id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)}`);
+}
+
+async function look() {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  const context = await browser.newContext({ locale: "en-US", viewport: { width: 1440, height: 900 } });
+  const page = await context.newPage();
+  /** @type {string[]} */
+  const wrong = [];
+  page.on("request", (request) => {
+    const url = request.url();
+    if (!url.startsWith(`${origin}/stats`) && !/^(blob|data):/.test(url)) wrong.push(`asks for ${url}`);
+  });
+  page.on("pageerror", (error) => wrong.push(String(error)));
+  page.on("console", (message) => {
+    // 401 before signing in is logged by the browser itself.
+    if (message.type() === "error" && !/401/.test(message.text())) wrong.push(message.text());
+  });
+  await page.goto(`${origin}/stats`);
+  await page.fill("#name", "aigerim");
+  await page.fill("#password", "wrong");
+  await page.click("button[type=submit]");
+  await page.waitForFunction(() => document.querySelector(".trouble")?.textContent?.includes("Wrong"));
+  assert.deepEqual(await audited(page), [], "signing in");
+  await page.fill("#password", password);
+  await page.click("button[type=submit]");
+  await page.waitForSelector(".controls");
+  assert.equal(await page.evaluate(() => document.cookie), "", "no script reads the session");
+
+  await page.selectOption(".controls select", "s1.kz");
+  await page.waitForSelector(".graph canvas");
+  await page.waitForSelector(".tile");
+  await settled(page);
+  assert.match(page.url(), /site=s1\.kz/);
+  const text = await page.innerText("main");
+  for (const expected of ["/tariffs", "search", "Almaty", "Chrome", "within"]) {
+    assert.ok(text.includes(expected) || (await page.content()).includes(expected), `no ${expected}`);
+  }
+  assert.deepEqual(await audited(page), [], "the page");
+
+  // Every tab of every panel shows something and fails nowhere.
+  const tabs = await page.locator(".tab:visible").all();
+  for (const tab of tabs) {
+    await tab.click();
+    await page.waitForFunction(() => !document.querySelector(".content[aria-busy]"));
+  }
+  assert.equal(await page.locator(".content button:text('Try again')").count(), 0);
+  await page.locator("#pages .tab").first().click();
+  await page.locator("#pages .link", { hasText: "/tariffs" }).first().click();
+  await page.waitForSelector("#pages h3");
+  assert.equal(await page.innerText("#pages h3"), "/tariffs");
+
+  await page.locator("#pages .tool").first().click();
+  assert.match(await page.innerText("dialog pre"), /FROM transitions/);
+  await page.keyboard.press("Escape");
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    page.locator("#sources .tool").nth(1).click(),
+  ]);
+  const csv = readFileSync(await download.path(), "utf8");
+  assert.match(csv, /source,medium,campaign,visits/);
+
+  await page.selectOption(".controls select", "empty.kz");
+  await settled(page);
+  assert.match(await page.innerText("main"), /Nothing to show/);
+  await page.goBack();
+  await page.waitForFunction(() => document.title.includes("s1.kz"));
+
+  if (folder) await screenshots(page);
+  for (const [language, word] of [
+    ["ru", "Посетители"],
+    ["kk", "Келуші"],
+  ]) {
+    await page
+      .locator(".tastes select")
+      .first()
+      .selectOption(language ?? "");
+    await page.waitForSelector(`text=${word}`);
+  }
+  await page.locator(".tastes select").nth(1).selectOption("dark");
+  await settled(page);
+  assert.deepEqual(await audited(page), [], "dark");
+  await page.locator(".tastes button").click();
+  await page.waitForSelector("#password");
+  assert.deepEqual(wrong, []);
+  await browser.close();
+}
+
+/** @param {import("playwright-core").Page} page */
+async function screenshots(page) {
+  for (const site of ["s1.kz", "small.kz", "empty.kz"]) {
+    await page.selectOption(".controls select", site);
+    for (const [language, theme, width] of [
+      ["en", "light", 1440],
+      ["ru", "dark", 1440],
+      ["kk", "light", 768],
+      ["ru", "light", 360],
+      ["kk", "dark", 360],
+    ]) {
+      await page.setViewportSize({ width: Number(width), height: 900 });
+      await page.locator(".tastes select").first().selectOption(String(language));
+      await page.locator(".tastes select").nth(1).selectOption(String(theme));
+      await settled(page);
+      await page.screenshot({ path: `${folder}/${site}-${language}-${theme}-${width}.png`, fullPage: true });
+    }
+  }
+  await page.selectOption(".controls select", "s1.kz");
+  await page.setViewportSize({ width: 1440, height: 900 });
+}
+
+await look();
+console.log("looked at");

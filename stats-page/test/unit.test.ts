@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { addressOf, compared, dayOf, daysBetween, plusDays, type View, viewOf } from "../src/period";
+import { asCsv } from "../src/table";
+
+const SITES = [
+  { site: "a.kz", zone: "Asia/Almaty", first: 0, end: Date.UTC(2026, 10, 28, 19) / 1000 },
+  { site: "b.kz", zone: "UTC", first: 0, end: Date.UTC(2026, 10, 20) / 1000 },
+];
+
+test("days are the site's own", () => {
+  assert.equal(dayOf(Date.UTC(2026, 10, 28, 18, 59) / 1000, "Asia/Almaty"), "2026-11-28");
+  assert.equal(dayOf(Date.UTC(2026, 10, 28, 19, 0) / 1000, "Asia/Almaty"), "2026-11-29");
+  assert.equal(plusDays("2026-02-28", 1), "2026-03-01");
+  assert.equal(daysBetween("2026-02-28", "2026-03-02"), 2);
+});
+
+test("an empty or wrong address is the last published month", () => {
+  for (const address of ["", "?from=x&to=2026-99-99&compare=z&site=evil"]) {
+    const view = viewOf(address, SITES);
+    assert.deepEqual(view, {
+      site: "a.kz",
+      from: "2026-10-30",
+      to: "2026-11-29",
+      compare: "before",
+      goal: "",
+    });
+  }
+  assert.equal(viewOf("?from=2026-03-01&to=2026-02-01", SITES).from, "2026-01-31");
+  assert.equal(viewOf("", []).site, "");
+});
+
+test("an address says what is looked at", () => {
+  const view: View = { site: "b.kz", from: "2026-01-01", to: "2026-02-01", compare: "year", goal: "a&b=c" };
+  assert.deepEqual(viewOf(addressOf(view), SITES), view);
+});
+
+test("the period before has the same length, the year before the same weekdays", () => {
+  const view: View = { site: "a.kz", from: "2026-11-22", to: "2026-11-29", compare: "before", goal: "" };
+  assert.deepEqual(compared(view, "2020-01-01"), { from: "2026-11-15", to: "2026-11-22" });
+  assert.deepEqual(compared({ ...view, compare: "year" }, "2020-01-01"), {
+    from: "2025-11-23",
+    to: "2025-11-30",
+  });
+  assert.equal(compared({ ...view, compare: "no" }, "2020-01-01"), undefined);
+  assert.equal(compared(view, "2026-11-16"), undefined, "a day of it was not published");
+});
+
+test("no text becomes a formula of a spreadsheet", () => {
+  const columns = [
+    { name: "term", isText: true },
+    { name: "count", isText: false },
+  ];
+  const rows = [
+    ['=HYPERLINK("http://evil","x")', -5],
+    ["a,b\nc", null],
+    ["@x", 1],
+  ];
+  const csv = asCsv({ columns, rows });
+  assert.equal(csv, 'term,count\r\n"\'=HYPERLINK(""http://evil"",""x"")",-5\r\n"a,b\nc",\r\n\'@x,1');
+});
