@@ -50,7 +50,9 @@ pub(super) const CANDIDATES_MAX: usize = 3_000;
 pub(super) static CANDIDATES: LazyLock<[String; 4]> = LazyLock::new(|| {
     let query = |from: &str, by: &str, only: &str, names: &str| {
         let sql = include_str!("sql/candidates.sql").replace("{from}", from).replace("{by}", by);
-        let sql = complete(&sql.replace("{only}", only).replace("{names}", &with_hashes(names)));
+        let networks = if from == "signals" { "uniqExact" } else { "uniqUpTo(40)" };
+        let sql = sql.replace("{only}", only).replace("{networks}", networks);
+        let sql = complete(&sql.replace("{names}", &with_hashes(names)));
         sql + IN_ORDER
     };
     [

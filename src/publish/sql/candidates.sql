@@ -4,11 +4,12 @@
 -- A name of fewer than 3 network classes is never published, since each class counts three visitors at most: leaving it out decides
 -- nothing. Names are returned as hashes because they are put into the query that counts cells, which folds all other names. Two
 -- names with the same hash are both candidates or neither.
--- Networks are counted up to 40, in few bytes a name. Rows are read in the order of pseudonyms, so the names of one visitor are in memory at a time.
+-- Networks of a name are counted up to 40, in few bytes; those of a digest all, since they decide whether it is shared. Rows are
+-- read in the order of pseudonyms, so the names of one visitor are in memory at a time.
 SELECT dimension, groupArray(hash) AS hashes, groupArray(crowd) AS crowds
 FROM
 (
-    SELECT name.1 AS dimension, name.2 AS hash, uniqUpTo(40)(class) AS crowd
+    SELECT name.1 AS dimension, name.2 AS hash, {networks}(class) AS crowd
     FROM
     (
         SELECT toUInt16(toUInt16(min(day)) % 256 * 256 + min(network)) AS class, groupUniqArrayArray(200)({names}) AS names
