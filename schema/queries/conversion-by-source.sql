@@ -5,7 +5,7 @@ WITH (SELECT avg(sigma * sigma) FROM publications WHERE site = {site:String} AND
 SELECT channel, source, goal, sum(e.visits) AS visits, sum(reached) AS converted,
        if(source = '(other)', NULL, round(1.96 * sqrt(noise * count()))) AS error,
        round(100 * converted / visits, 1) AS percent,
-       round(100 * error / visits * sqrt(1 + pow(percent / 100, 2)), 1) AS percent_error
+       round(100 * error / nullIf(greatest(visits, 0), 0) * sqrt(1 + pow(percent / 100, 2)), 1) AS percent_error
 FROM entries AS e
 ARRAY JOIN mapKeys(goals) AS goal, mapValues(goals) AS reached
 WHERE site = {site:String}
