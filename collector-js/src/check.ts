@@ -131,7 +131,6 @@ const attempt = async () => {
     tryScript(`${new URL("../tamga.js", endpoint)}`),
     device ?? tryDevice(endpoint),
   ]);
-  render();
 };
 
 let answered = () => {};

@@ -7,6 +7,7 @@
  */
 
 import type { BeaconEvent } from "./beacon.js";
+import { linkOf } from "./lib/link-of.js";
 import { on } from "./lib/on.js";
 import { parse } from "./lib/parse.js";
 import { isSameSite } from "./lib/same-site.js";
@@ -22,11 +23,10 @@ export function watchClicks(site: string, onExit: (exit: Exit) => void, onClick:
     if (/^http/.test(protocol) && !isSameSite(hostname, site)) onExit({ type: "exit", url: origin });
   };
   // `click` also covers touch and the Enter key. Other buttons cause `auxclick`; only the middle one (1) follows a
-  // link. Inside a shadow tree `event.target` is the host element, but the path contains the link.
+  // link.
   on("click auxclick", (event: MouseEvent) => {
     onClick();
-    const link = event.composedPath().find((part) => /^a(rea)?$/i.test((part as Element).tagName));
-    const href = (link as { href?: string | SVGAnimatedString } | undefined)?.href;
+    const href = (linkOf(event) as { href?: string | SVGAnimatedString } | undefined)?.href;
     // Within SVG `href` is an object.
     if (event.button < 2) leave(Object(href).baseVal ?? href);
   });

@@ -35,7 +35,7 @@ pub struct Shown {
     pub objected: bool,
     /// It asks to be counted only.
     pub asks: bool,
-    /// It has a cookie of the site, whatever is in it.
+    /// It sends a cookie of the site, valid or not.
     pub has_cookie: bool,
 }
 

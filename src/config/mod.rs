@@ -247,7 +247,7 @@ impl Site {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Operator {
-    /// Its name, as its policy has it. Default none: the site's domain stands for it.
+    /// The operator's name, as the policy writes it. Default none: the page shows the site's domain.
     pub name: Option<String>,
     /// Where visitors ask and complain: an e-mail address, a telephone number from `+`, or an address from `https://`. Default
     /// none: the page names no contact.

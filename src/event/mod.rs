@@ -155,6 +155,19 @@ pub struct Client {
     pub model: &'static str,
 }
 
+#[cfg(test)]
+impl Client {
+    /// A telephone, for tests.
+    pub const PHONE: Self = Self {
+        browser: "Chrome",
+        browser_major: 150,
+        os: "Android",
+        device: "phone",
+        os_version: "Android 14",
+        model: "other",
+    };
+}
+
 /// What the headers say of automation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Automation {

@@ -298,14 +298,7 @@ mod tests {
             seq: 0,
             events: vec![view, EnrichedEvent::Engage { engaged_ms: 61_000 }],
             place: Place { country: "KZ".into(), region: "Almaty".into(), provider: "Kcell".into() },
-            client: Client {
-                browser: "Chrome",
-                browser_major: 150,
-                os: "Android",
-                device: "phone",
-                os_version: "Android 14",
-                model: "other",
-            },
+            client: Client::PHONE,
             automation: Automation::None,
             device: None,
         };

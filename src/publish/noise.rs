@@ -78,7 +78,7 @@ impl NoiseSource {
 
     /// Whether a name is published: its crowd and truncated noise reach the threshold. Such a crowd has at least [`K_MIN`].
     pub fn is_named(&self, crowd: &Crowd, table: &str, place: &Place<'_>) -> bool {
-        self.reaches(crowd.weight(self.cap).into(), K_MIN, self.bits("name", table, place, "")).is_some()
+        self.reaches(crowd.weight(self.cap).into(), K_MIN, self.bits("name", table, place, ""))
     }
 
     /// The names that may have a cell, by the hash of each and the number of networks in its crowd: all, or those `most` that are first by crowd and
@@ -100,22 +100,22 @@ impl NoiseSource {
     /// Those of many hashes that many visitors have. Each is decided like a name.
     pub fn shared(&self, what: &str, hashes: impl Iterator<Item = (u32, u64)>) -> Vec<u32> {
         let is_shared = |&(hash, crowd): &(u32, u64)| {
-            self.reaches(crowd, K_MIN, self.bits("shared", what, &[("hash", &hash.to_string())], "")).is_some()
+            self.reaches(crowd, K_MIN, self.bits("shared", what, &[("hash", &hash.to_string())], ""))
         };
         hashes.filter(is_shared).map(|(hash, _)| hash).collect()
     }
 
     /// A count of events that belong to no visitor; `None` below the threshold.
     pub fn events(&self, name: &str, count: u64) -> Option<i64> {
-        self.reaches(count, EVENTS_MIN, self.bits("events", name, &[], ""))?;
-        Some(self.noisy(count, "events", &[("name", name)], "", EVENTS_WIDE))
+        let is_shown = self.reaches(count, EVENTS_MIN, self.bits("events", name, &[], ""));
+        is_shown.then(|| self.noisy(count, "events", &[("name", name)], "", EVENTS_WIDE))
     }
 
-    /// Count and truncated noise together, if they reach the threshold: `least` and the largest noise.
-    fn reaches(&self, count: u64, least: u32, mut bits: Bits) -> Option<u64> {
+    /// Whether count and truncated noise together reach the threshold: `least` and the largest noise.
+    fn reaches(&self, count: u64, least: u32, mut bits: Bits) -> bool {
         let cut = self.level.cut() * self.multiple;
         let sum = count.saturating_add_signed(bits.truncated_gaussian(self.sigma(), cut));
-        (sum >= u64::from(least * self.multiple + cut)).then_some(sum)
+        sum >= u64::from(least * self.multiple + cut)
     }
 
     fn bits(&self, kind: &str, table: &str, place: &Place<'_>, measure: &str) -> Bits {

@@ -239,7 +239,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Adds the rows of the attributes, each with the number of visitors of whom the attribute is known.
+    /// Adds the rows of the attributes. Each row says of how many visitors the attribute is known.
     fn attributes(&mut self, attributes: Vec<(&'static str, Separate)>) {
         let (mut all, mut published) = (Vec::new(), Vec::new());
         for (into, Separate { table, columns, fixed, cells }) in attributes {

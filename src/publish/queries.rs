@@ -48,13 +48,13 @@ pub(super) const CANDIDATES_MAX: usize = 3_000;
 /// The queries for the candidates of unbounded dimensions. The dimensions of attributes are their names; of a pair, with ` 1` and
 /// ` 2` for its two values.
 pub(super) static CANDIDATES: LazyLock<[String; 4]> = LazyLock::new(|| {
-    let query = |from: &str, by: &str, only: &str, names: &str| {
+    let query = |from: &str, by: &str, only: &str, names: &str, networks: &str| {
         let sql = include_str!("sql/candidates.sql").replace("{from}", from).replace("{by}", by);
-        let networks = if from == "signals" { "uniqExact" } else { "uniqUpTo(40)" };
         let sql = sql.replace("{only}", only).replace("{networks}", networks);
-        let sql = complete(&sql.replace("{names}", &with_hashes(names)));
-        sql + IN_ORDER
+        complete(&sql.replace("{names}", &with_hashes(names))) + IN_ORDER
     };
+    // Of a name it is enough to know whether they are many; the number of a digest's decides whether it is shared.
+    let (up_to_many, all) = ("uniqUpTo(40)", "uniqExact");
     [
         query(
             "events",
@@ -63,6 +63,7 @@ pub(super) static CANDIDATES: LazyLock<[String; 4]> = LazyLock::new(|| {
             "multiIf(type = 'view', arrayConcat([('paths', #(path)), ('sections', toUInt32(cityHash64({section of path})))], \
              if(step = 1, [('origins', #(entry_channel, entry_source)), ('landings', #(entry_channel, entry_source, path))], []), \
              if(previous_path != '', [('moves', #(previous_path, path))], [])), type = 'exit', [('exits', #(exit_domain))], [])",
+            up_to_many,
         ),
         query(
             "attributes",
@@ -70,9 +71,10 @@ pub(super) static CANDIDATES: LazyLock<[String; 4]> = LazyLock::new(|| {
             "attribute NOT IN ('place', 'client', 'device', 'hour')",
             "if(startsWith(attribute, 'pair '), [(concat(attribute, ' 1'), #(value)), (concat(attribute, ' 2'), #(detail))], \
              [(toString(attribute), #(value))])",
+            up_to_many,
         ),
-        query("errors", "site, template", "true", "[('errors', #(template))]"),
-        query("signals", "site, signal", "signal = 'canvas'", "[('digests', toUInt32(cityHash64(digest)))]"),
+        query("errors", "site, template", "true", "[('errors', #(template))]", up_to_many),
+        query("signals", "site, signal", "signal = 'canvas'", "[('digests', toUInt32(cityHash64(digest)))]", all),
     ]
 });
 

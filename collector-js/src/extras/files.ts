@@ -2,6 +2,7 @@
  * Reports when the visitor opens a file: a link with the attribute `download`, or one whose path ends as files do. Only
  * the kind of the file leaves the page.
  */
+import { linkOf } from "../lib/link-of.js";
 import { on } from "../lib/on.js";
 
 const KINDS =
@@ -15,9 +16,7 @@ export function fileKind(path: string): string | undefined {
 export function watchFiles(onFile: (kind: string | undefined) => void) {
   on("click auxclick", (event: MouseEvent) => {
     if (event.button > 1) return;
-    const link = event.composedPath().find((part) => /^(a|area)$/i.test((part as Element).tagName)) as
-      | HTMLAnchorElement
-      | undefined;
+    const link = linkOf(event) as HTMLAnchorElement | undefined;
     if (!link?.pathname || link.getAttribute("data-tamga-event")) return;
     const kind = fileKind(link.pathname);
     if (kind || link.hasAttribute("download")) onFile(kind);

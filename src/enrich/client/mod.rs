@@ -136,17 +136,7 @@ const CONSOLES: [&str; 4] = ["PlayStation", "PLAYSTATION", "Nintendo", "Xbox"];
 /// Reads agents; see the module.
 pub struct Clients {
     bots: Bots,
-    cache: Cache<(Class, Automation)>,
-}
-
-#[derive(Clone, Copy)]
-struct Class {
-    browser: &'static str,
-    major: u16,
-    os: &'static str,
-    device: &'static str,
-    os_version: &'static str,
-    model: &'static str,
+    cache: Cache<(Client, Automation)>,
 }
 
 impl Clients {
@@ -162,20 +152,17 @@ impl Clients {
         let platform = beginning(sender.platform.expose(), MAX_HINT_BYTES);
         let flags = [sender.mobile, sender.has_language, sender.has_fetch_metadata].map(u8::from);
         let parts = [agent.as_bytes(), brands.as_bytes(), platform.as_bytes(), &flags];
-        let (class, automation) = self.cache.get_or_make(&parts, || self.read(agent, brands, platform, sender));
-        let Class { browser, major: browser_major, os, device, os_version, model } = class;
-        let client = Client { browser, browser_major, os, device, os_version, model };
-        (client, automation)
+        self.cache.get_or_make(&parts, || self.read(agent, brands, platform, sender))
     }
 
-    fn read(&self, agent: &str, brands: &str, platform: &str, sender: &Sender) -> (Class, Automation) {
+    fn read(&self, agent: &str, brands: &str, platform: &str, sender: &Sender) -> (Client, Automation) {
         let parsed = woothee::parser::Parser::new().parse(agent);
         let crawler = parsed.as_ref().is_some_and(|parsed| parsed.category == "crawler");
         let (os, device, os_version, model) = (system(agent), "other", "other", "other");
-        let mut class = Class { browser: "other", major: 0, os, device, os_version, model };
-        (class.browser, class.major) = browser(agent, parsed.as_ref());
+        let mut class = Client { browser: "other", browser_major: 0, os, device, os_version, model };
+        (class.browser, class.browser_major) = browser(agent, parsed.as_ref());
         if let Some((family, major)) = hints::family(brands).filter(|_| class.browser == "Chrome") {
-            (class.browser, class.major) = (family, major);
+            (class.browser, class.browser_major) = (family, major);
         }
         let automation = match self.bots.declared(agent, crawler) {
             Some(name) => Automation::Declared(name),

@@ -139,7 +139,7 @@ impl EnrichedDevice {
         self.traits.push(Trait { item, entry: None, value });
     }
 
-    /// A signal with one value, which the agent says in browsers that do not have it.
+    /// A signal with one value. Where the browser does not have the signal, the value that its agent says is taken.
     fn one_or<T>(
         &mut self,
         item: &'static str,
@@ -220,17 +220,8 @@ mod tests {
         Some(Reported::Value(names.iter().map(|name| Personal::new((*name).to_owned())).collect()))
     }
 
-    const CLIENT: Client = Client {
-        browser: "Chrome",
-        browser_major: 150,
-        os: "Android",
-        device: "phone",
-        os_version: "Android",
-        model: "other",
-    };
-
     fn of(device: ReceivedDevice) -> EnrichedDevice {
-        classes(device, &CLIENT)
+        classes(device, &Client::PHONE)
     }
 
     #[test]
@@ -240,7 +231,7 @@ mod tests {
         let (os_version, model) = (text("14.0.0"), text("SM-A525F"));
         let hinted = ReceivedDevice { os_version, model, ..ReceivedDevice::default() };
         assert_eq!(values(hinted), ["Android 14", "Samsung Galaxy A"]);
-        let client = Client { os: "iOS", os_version: "iOS 26", model: "Apple iPhone", ..CLIENT };
+        let client = Client { os: "iOS", os_version: "iOS 26", model: "Apple iPhone", ..Client::PHONE };
         let safari = ReceivedDevice { os_version: absent(), model: absent(), ..ReceivedDevice::default() };
         let traits = classes(safari, &client).traits;
         assert_eq!(traits.iter().map(|one| one.value).collect::<Vec<_>>(), ["iOS 26", "Apple iPhone"]);
