@@ -5,6 +5,7 @@ import type { Table } from "./server";
 import { languageNow, number, say } from "./words";
 
 const HEIGHT = 260;
+const DAY_S = 86_400;
 
 const column = (table: Table, name: string) => {
   const at = table.columns.findIndex((column) => column.name === name);
@@ -44,7 +45,7 @@ export function drawDays(days: Table, before: Table | undefined): HTMLElement {
   let plot: uPlot | undefined;
   const draw = () => {
     plot?.destroy();
-    plot = new uPlot(options(place.clientWidth || 600, Boolean(before)), data, place);
+    plot = new uPlot(options(place.clientWidth || 600, Boolean(before), times.length === 1), data, place);
   };
   const watcher = new ResizeObserver(() => {
     if (!place.isConnected) {
@@ -66,7 +67,9 @@ function described(views: (number | null)[], visitors: (number | null)[]): strin
   return `${say("p_days")}: ${say("views")} ${sum(views)}, ${say("visitors")} ${sum(visitors)}`;
 }
 
-function options(width: number, hasBefore: boolean): uPlot.Options {
+function options(width: number, hasBefore: boolean, isOneDay: boolean): uPlot.Options {
+  // A line needs two days.
+  const points = { show: isOneDay, size: 8 };
   const value = (_: uPlot, value: number | null, __: number, at: number | null) =>
     at === null ? "" : value === null ? say("hidden") : number(value);
   const earlier = {
@@ -89,12 +92,22 @@ function options(width: number, hasBefore: boolean): uPlot.Options {
     height: HEIGHT,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
     cursor: { y: false, points: { size: 6 } },
-    scales: { y: { range: (_, low, high) => [Math.min(0, low), Math.max(10, high * 1.05)] } },
+    scales: {
+      // One day alone is no length of time: it stands in the middle of a week.
+      x: {
+        range: (_, first, last) => (isOneDay ? [first - 3 * DAY_S, first + 3 * DAY_S] : [first, last]),
+      },
+      y: { range: (_, low, high) => [Math.min(0, low), Math.max(10, high * 1.05)] },
+    },
     axes: [
       {
         ...axis,
         space: 70,
-        values: (_, days) => days.map((day) => date(day, { day: "numeric", month: "short" })),
+        values: (_, times) => {
+          const days = times.map((time) => date(time, { day: "numeric", month: "short" }));
+          // Of a few days there is a mark every few hours.
+          return days.map((day, at) => (day === days[at - 1] ? "" : day));
+        },
       },
       { ...axis, size: 60, values: (_, values) => values.map((value) => number(value)) },
     ],
@@ -104,8 +117,8 @@ function options(width: number, hasBefore: boolean): uPlot.Options {
           day === null ? "" : date(day, { weekday: "short", day: "numeric", month: "short" }),
         label: say("day"),
       },
-      { label: say("views"), stroke: colour("--views"), width: 2, value, points: { show: false } },
-      { label: say("visitors"), stroke: colour("--visitors"), width: 2, value, points: { show: false } },
+      { label: say("views"), stroke: colour("--views"), width: 2, value, points },
+      { label: say("visitors"), stroke: colour("--visitors"), width: 2, value, points },
       ...(hasBefore ? [earlier] : []),
       { label: "+", class: "edge", stroke: "transparent", points: { show: false } },
       { label: "−", class: "edge", stroke: "transparent", points: { show: false } },
