@@ -164,7 +164,7 @@ pub(super) async fn totals_of_visits_are_published(world: &World, site: &Value) 
 #[tokio::test]
 async fn the_preview_says_what_would_be_published_at_each_level_and_writes_nothing() {
     let world = World::new(24 * 60).await;
-    world.visits(4_000).await;
+    world.visits(10_000).await;
     let now = world.clock.now();
     let choices = tamga::publish::preview::of_yesterday(&world.vault, &world.site(), now).await.unwrap();
     let names: Vec<_> = choices.iter().map(|choice| choice.name).collect();
