@@ -23,7 +23,7 @@ import {
   tagFinding,
   wayFinding,
 } from "./check/findings.js";
-import { panel } from "./check/panel.js";
+import { PANEL, panel } from "./check/panel.js";
 import { type Script, tryDevice, tryScript, tryWay, type Way } from "./check/trials.js";
 import { type Answer, watch } from "./check/watch.js";
 import { start } from "./collector.js";
@@ -37,7 +37,8 @@ const PATIENCE_MS = 2_000;
 
 const own = document.currentScript as HTMLScriptElement | null;
 const page: Page = { origin: location.origin, hostname: location.hostname, secure: isSecureContext };
-const show = panel();
+/** A page may have several tags with `?check`, and one checker is enough. */
+const show = document.querySelector(PANEL) ? undefined : panel();
 const answers: Answer[] = [];
 const names = new Set<string>();
 let way: Way | undefined;
@@ -108,7 +109,7 @@ const render = () => {
   } else if (runs()) {
     findings.push(countedFinding(answers, 0, program));
   }
-  show(judged(findings.filter((finding): finding is Finding => !!finding)));
+  show?.(judged(findings.filter((finding): finding is Finding => !!finding)));
 };
 
 /** Sandboxed pages have none and throw. */
@@ -134,50 +135,58 @@ const attempt = async () => {
 };
 
 let answered = () => {};
-const first = new Promise<void>((then) => {
+/** Trials come one after another: two at once would take each other's cookie. */
+let trial = new Promise<void>((then) => {
   answered = then;
   setTimeout(then, PATIENCE_MS);
 });
-watch((answer) => {
-  answers.push(answer);
-  answers.splice(0, Math.max(0, answers.length - MOST_ANSWERS));
-  for (const name of answer.names) names.add(name);
-  answered();
-  first.then(attempt).then(render);
-});
+const judge = () => {
+  trial = trial.then(attempt).then(render);
+};
+if (show) {
+  watch((answer) => {
+    answers.push(answer);
+    answers.splice(0, Math.max(0, answers.length - MOST_ANSWERS));
+    for (const name of answer.names) names.add(name);
+    answered();
+    judge();
+  });
+}
 if (own) {
   guard(() => {
     const options = optionsFromScript(own);
     if (options) start(options);
   })();
 }
-guard(() => {
-  const observer = new ReportingObserver(
-    (reports) => {
-      for (const { body } of reports) {
-        const { effectiveDirective, blockedURL } = body as {
-          effectiveDirective?: string;
-          blockedURL?: string;
-        };
-        if (effectiveDirective?.startsWith("script") && tags().some(({ src }) => src === blockedURL)) {
-          forbidden = effectiveDirective;
-          render();
+if (show) {
+  guard(() => {
+    const observer = new ReportingObserver(
+      (reports) => {
+        for (const { body } of reports) {
+          const { effectiveDirective, blockedURL } = body as {
+            effectiveDirective?: string;
+            blockedURL?: string;
+          };
+          if (effectiveDirective?.startsWith("script") && tags().some(({ src }) => src === blockedURL)) {
+            forbidden = effectiveDirective;
+            render();
+          }
         }
-      }
-    },
-    { types: ["csp-violation"], buffered: true },
-  );
-  observer.observe();
-})();
-render();
-// A tag that loads later, or runs when the page is parsed, is seen then.
-addEventListener("load", render);
-guard(() => {
-  const [tag] = tags();
-  if (!tag) return;
-  tryScript(tag.src, tag.integrity).then((tried) => {
-    ofTag = tried;
-    render();
-  });
-})();
-first.then(attempt).then(render);
+      },
+      { types: ["csp-violation"], buffered: true },
+    );
+    observer.observe();
+  })();
+  render();
+  // A tag that loads later, or runs when the page is parsed, is seen then.
+  addEventListener("load", render);
+  guard(() => {
+    const [tag] = tags();
+    if (!tag) return;
+    tryScript(tag.src, tag.integrity).then((tried) => {
+      ofTag = tried;
+      render();
+    });
+  })();
+  judge();
+}

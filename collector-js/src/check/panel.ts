@@ -23,8 +23,11 @@ const STYLE = `
     color: inherit; font-size: 18px; cursor: pointer; }
 `;
 
+/** The name of the panel's element. */
+export const PANEL = "tamga-check";
+
 export function panel(): (findings: Finding[]) => void {
-  const host = document.createElement("tamga-check");
+  const host = document.createElement(PANEL);
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(STYLE);

@@ -291,6 +291,9 @@ test("several tags, a tag that waits for consent, and Global Privacy Control are
     seen.join("\n"),
   );
   assert.ok(seen.some((line) => line.includes("Global Privacy Control")));
+  assert.equal(await page.locator("tamga-check").count(), 1, "two checkers take each other's cookie");
+  // Its view is this visitor's: it must not come as the next one's.
+  await world.until(() => world.of("view").length === 1);
   const other = await visitor();
   world.pages["/wait"] = { query: "?check", attributes: 'data-consent="wait"' };
   await other.goto(`${world.origin}/wait`);

@@ -2,9 +2,10 @@
  * The server side of the browser tests: a site, its collector and another site on one port, distinguished by host name.
  * The collector records beacons and answers as the test says.
  */
+import { on, once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import type { Beacon, BeaconEvent, Device } from "../../src/beacon.js";
 import { validate } from "../lib/schema.js";
 import { shopFile } from "../lib/shop.js";
@@ -204,6 +205,19 @@ export class Site {
     this.proxy = 0;
     this.strips = false;
     this.requests = [];
+  }
+
+  /**
+   * Closes every connection, so that nothing which closed browsers sent comes later. Connections are accepted in their
+   * order: once one of our own is, those of before are open and can be closed.
+   */
+  async disconnect() {
+    const last = connect(this.port, "127.0.0.1");
+    const port = once(last, "connect").then(() => last.localPort);
+    for await (const [{ remotePort }] of on(this.server, "connection"))
+      if (remotePort === (await port)) break;
+    this.server.closeAllConnections();
+    await once(last, "close");
   }
 
   /** The device parts that came. */

@@ -20,6 +20,7 @@ export class World extends Site {
     options?: BrowserContextOptions,
   ): Promise<Page> {
     await Promise.all(this.browser.contexts().map((context) => context.close()));
+    await this.disconnect();
     this.reset();
     const context = await this.browser.newContext(options);
     await prepare?.(context);
