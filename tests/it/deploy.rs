@@ -1,5 +1,6 @@
 //! Do the files under `deploy/` fit the program, and each other?
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use tamga::config::Config;
@@ -69,22 +70,24 @@ fn the_containers_have_the_stores_secrets_and_folders_that_the_configuration_nam
     assert!(compose.contains(&format!("gateway: {proxy}\n")));
 }
 
-/// The rules are read by their indentation, which the file keeps.
-#[test]
-fn every_alert_asks_for_metrics_that_there_are_and_the_wall_s_are_among_them() {
+/// The names of all metrics, those that appear with their first value too.
+pub(crate) fn known_metrics() -> BTreeSet<String> {
     let metrics = Metrics::default();
     metrics.set_wall(1, tamga::verify::RULES.iter().map(|rule| (rule.name, false, false)));
     metrics.set_engine_restarts("vault", 0);
-    let exposed = metrics.encode(&RowCounts::default());
     // `name{labels} value`, or `name value`.
-    let known: std::collections::BTreeSet<&str> = exposed
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split(['{', ' ']).next())
-        .collect();
+    let exposed = metrics.encode(&RowCounts::default());
+    let lines = exposed.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split(['{', ' ']).next()).map(str::to_owned).collect()
+}
+
+/// The rules are read by their indentation, which the file keeps.
+#[test]
+fn every_alert_asks_for_metrics_that_there_are_and_the_wall_s_are_among_them() {
+    let known = known_metrics();
     let rules = read("prometheus/tamga.rules.yaml");
     let names = regex::Regex::new(r"tamga_[a-z_]+").expect("a pattern");
-    let (mut alerts, mut asked) = (0, std::collections::BTreeSet::new());
+    let (mut alerts, mut asked) = (0, BTreeSet::new());
     let mut lines = rules.lines().peekable();
     while let Some(line) = lines.next() {
         assert!(!line.contains('\t'), "{line}");

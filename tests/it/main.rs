@@ -21,6 +21,7 @@ mod engine;
 mod faults;
 mod from_a_desk;
 mod fuzz;
+mod grafana;
 mod identity;
 mod identity_modes;
 mod insider;

@@ -30,7 +30,7 @@ struct Column {
 }
 
 /// Both stores after all migrations, on an engine that admits analysts.
-async fn fresh() -> (Engine, [Store; 2]) {
+pub(crate) async fn fresh() -> (Engine, [Store; 2]) {
     let engine = Engine::start_for_analysts();
     let stores = [VAULT, STATS].map(|name| Store::new(&engine.url(), USER, PASSWORD, name, Limits::default()).unwrap());
     for store in &stores {
@@ -133,7 +133,7 @@ fn kept(create: &str) -> String {
 }
 
 /// The named questions: a first line that says what is asked, and one statement.
-fn questions() -> Vec<PathBuf> {
+pub(crate) fn questions() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/queries");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();

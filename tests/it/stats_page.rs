@@ -58,9 +58,7 @@ impl Site {
                 product.stats::<Value>("SELECT 1 AS one FROM publications LIMIT 1").await
             })
             .await;
-        let numbers = include_str!("../fixtures/stats/made_up.sql");
-        let numbers = numbers.replace("{days}", &days.to_string()).replace("{sites}", &sites.to_string());
-        for statement in tamga_statements(&numbers) {
+        for statement in made_up_numbers(days, sites) {
             product
                 .until("numbers are inserted", Duration::from_secs(120), async |product| {
                     product.stats::<Value>(&statement).await
@@ -98,8 +96,10 @@ impl Site {
     }
 }
 
-/// The statements of the made-up numbers, without comments.
-fn tamga_statements(text: &str) -> Vec<String> {
+/// Statements that insert numbers of so many days, of so many sites and two small ones.
+pub(crate) fn made_up_numbers(days: u32, sites: u32) -> Vec<String> {
+    let text = include_str!("../fixtures/stats/made_up.sql");
+    let text = text.replace("{days}", &days.to_string()).replace("{sites}", &sites.to_string());
     let lines: Vec<_> = text.lines().filter(|line| !line.starts_with("--")).collect();
     lines.join("\n").split(";\n").map(|one| one.trim().trim_end_matches(';').to_owned()).collect()
 }
