@@ -14,7 +14,7 @@
 //! last of them. The modules share [`config`], [`items`], [`clock`], [`secret`], [`outcome`], [`metrics`], [`audit`] and
 //! [`window`].
 //! [`serve`] connects the modules, [`admin`] is the listener for operations, where `stats_page` shows published numbers,
-//! [`rights`] is the visitor's own page, and [`verify`] checks the wall between
+//! [`rights`] is the visitor's own page, [`requests`] is the register of written requests, and [`verify`] checks the wall between
 //! telemetry and identified data.
 #![forbid(unsafe_code)]
 
@@ -36,6 +36,7 @@ pub mod pipeline;
 pub mod privacy;
 pub mod publish;
 pub mod record;
+pub mod requests;
 pub mod rights;
 pub mod secret;
 pub mod serve;

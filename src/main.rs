@@ -14,8 +14,8 @@ use tamga::serve::wall::IdentifiedZone;
 use tamga::store::Command;
 use tamga::{collect, serve};
 use verbs::{
-    AnalystVerb, AuditVerb, Cli, ClockVerb, ConfigVerb, DeadLetterVerb, KeysVerb, PublishVerb, VaultVerb, Verb,
-    WallVerb,
+    AnalystVerb, AuditVerb, Cli, ClockVerb, ConfigVerb, DeadLetterVerb, KeysVerb, PublishVerb, RequestsVerb, VaultVerb,
+    Verb, WallVerb,
 };
 
 fn main() -> ExitCode {
@@ -94,6 +94,7 @@ fn run(verb: Verb) -> Result<()> {
         }
         Verb::DeadLetters(verb) => print(&dead_letters(verb)?),
         Verb::Analyst(verb) => print(&analyst(verb)?),
+        Verb::Requests(verb) => print(&requests(verb)?),
         Verb::Snippet { config, site } => {
             let config = Config::load(&config.config)?;
             print(&collect::installation(site_of(&config, &site)?))
@@ -143,6 +144,23 @@ fn analyst(verb: AnalystVerb) -> Result<String> {
             let config = Config::load(&config.config)?;
             serve::analysts::remove(&config, clock(&config), &name)
         }
+    }
+}
+
+fn requests(verb: RequestsVerb) -> Result<String> {
+    let (RequestsVerb::Add { config, .. }
+    | RequestsVerb::List { config, .. }
+    | RequestsVerb::Close { config, .. }
+    | RequestsVerb::Refusal { config, .. }) = &verb;
+    let config = Config::load(&config.config)?;
+    let clock = Clock::kept_in(&config.data.dir);
+    match verb {
+        RequestsVerb::Add { kind, site, received, .. } => {
+            serve::requests::add(&config, &clock, kind, site.as_deref(), received)
+        }
+        RequestsVerb::List { all, .. } => serve::requests::list(&config, &clock, all),
+        RequestsVerb::Close { number, outcome, .. } => serve::requests::close(&config, &clock, number, outcome),
+        RequestsVerb::Refusal { number, lang, .. } => serve::requests::refusal(&config, number, &lang),
     }
 }
 

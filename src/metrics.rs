@@ -20,6 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 use crate::outcome::{DropReason, Rejection, SUSPICIONS};
+use crate::requests::State;
 
 /// Upper bounds of the histogram of durations, in seconds.
 const DURATION_BUCKETS_S: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
@@ -118,6 +119,8 @@ pub struct Metrics {
     pub clock_offset: Gauge,
     /// Age of the oldest GeoIP file, in seconds.
     pub geo_age: Gauge,
+    requests: Family<Label, Gauge>,
+    requests_unreadable: Gauge,
     /// Seconds from the arrival of a beacon's headers to its answer.
     pub request_duration: RequestDuration,
 }
@@ -154,6 +157,9 @@ impl Metrics {
         }
         for reason in SUSPICIONS {
             drop(self.suspect.get_or_create(&[("reason", reason)]));
+        }
+        for (_, state) in State::ALL {
+            drop(self.requests.get_or_create(&[("state", state)]));
         }
         all
     }
@@ -216,6 +222,10 @@ impl Metrics {
         all.add("windows_published", None, None, "Windows that were published", self.windows_published.clone());
         all.add("keys_destroyed", None, None, "Day keys that were destroyed", self.keys_destroyed.clone());
         all.add("keys_lost", None, None, "Day keys that replaced a lost one", self.keys_lost.clone());
+        let help = "Open written requests, by how much of their time is over";
+        all.add("requests", None, Some("state"), help, self.requests.clone());
+        let help = "1 if the register of written requests cannot be read";
+        all.add("requests_unreadable", None, None, help, self.requests_unreadable.clone());
         let help = "Entries that wait because the audit log cannot be written";
         all.add("audit_waiting", None, None, help, self.audit_waiting.clone());
     }
@@ -258,6 +268,15 @@ impl Metrics {
     /// Sets how often an engine was restarted since this process began.
     pub fn set_engine_restarts(&self, store: &'static str, restarts: u64) {
         self.engine_restarts.get_or_create(&[("store", store)]).inner().store(restarts, Ordering::Relaxed);
+    }
+
+    /// Sets the numbers of open written requests, in the order of [`State::ALL`]. Of a register that cannot be read the last
+    /// numbers stay.
+    pub fn set_requests(&self, counts: [i64; 3], is_unreadable: bool) {
+        for ((_, state), count) in State::ALL.into_iter().zip(counts).filter(|_| !is_unreadable) {
+            self.requests.get_or_create(&[("state", state)]).set(count);
+        }
+        self.requests_unreadable.set(is_unreadable.into());
     }
 
     /// Sets the result of an examination of the wall at `at_s`, in seconds since 1970. A rule has its name, whether it

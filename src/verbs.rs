@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use tamga::requests::{Kind, Outcome};
+use tamga::rights;
 use tamga::serve::break_glass::BreakGlassRequest;
 use tamga::serve::{Access, PreviewOptions};
 
@@ -97,6 +99,9 @@ pub(crate) enum Verb {
     /// Give persons accounts on the embedded stats engine, or take them away
     #[command(subcommand)]
     Analyst(AnalystVerb),
+    /// Keep the register of visitors' written requests, with their deadlines
+    #[command(subcommand)]
+    Requests(RequestsVerb),
     /// Print the line of HTML that a site's pages need
     Snippet {
         #[command(flatten)]
@@ -248,6 +253,55 @@ pub(crate) enum AnalystVerb {
         config: ConfigFile,
         /// The account's name
         name: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum RequestsVerb {
+    /// Add a request, and print its number and its last day
+    ///
+    /// The register has a number, a site, a kind, dates and an outcome, and no place for a name or a text. Write the number on the
+    /// letter. /readyz and /metrics of the collector warn when half of the time is over, and when all of it is.
+    Add {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// What it asks for
+        kind: Kind,
+        /// The site's domain as configured; needed if there are several
+        #[arg(long, value_name = "DOMAIN")]
+        site: Option<String>,
+        /// The day on which it was received, such as 2026-11-29; today if it is left out
+        #[arg(long, value_name = "DAY")]
+        received: Option<jiff::civil::Date>,
+    },
+    /// Print the open requests, with their last days
+    List {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Also those that are closed
+        #[arg(long)]
+        all: bool,
+    },
+    /// Say how a request ended
+    Close {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The request's number
+        number: u32,
+        /// How it ended
+        outcome: Outcome,
+    },
+    /// Print the letter that refuses a request which cannot be tied to a browser, with the reason
+    ///
+    /// It closes nothing: send the letter, then `tamga requests close NUMBER refused`.
+    Refusal {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The request's number
+        number: u32,
+        /// The language of the letter
+        #[arg(long, value_parser = rights::LANGUAGES)]
+        lang: String,
     },
 }
 

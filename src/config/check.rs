@@ -6,8 +6,9 @@ use url::Url;
 
 use super::error::Errors;
 use super::names::{is_domain, is_event_name, is_host, is_loopback_name, is_sql_name};
+use super::rights::{check_calendar, check_deadlines, check_operator};
 use super::written::{is_same_site, is_server};
-use super::{Config, Engine, Identification, Operator, Retention, Site, declared};
+use super::{Config, Engine, Identification, Retention, Site, declared};
 use crate::items::Items;
 use crate::outcome::SUSPICIONS;
 
@@ -23,6 +24,7 @@ pub(super) fn check(config: &Config, errors: &mut Errors<'_>) {
     check_names_of_files(config, errors);
     check_retention(config, errors);
     check_wall(config, errors);
+    check_calendar(&config.calendar, errors);
     errors.require(
         !config.sites.is_empty(),
         "site",
@@ -221,6 +223,7 @@ fn check_wall(config: &Config, errors: &mut Errors<'_>) {
 fn check_site(site: &Site, errors: &mut Errors<'_>) {
     check_addresses(site, errors);
     check_operator(&site.operator, errors);
+    check_deadlines(&site.deadlines, errors);
     errors.require(
         jiff::tz::TimeZone::get(&site.time_zone).is_ok(),
         "time_zone",
@@ -282,28 +285,6 @@ fn check_addresses(site: &Site, errors: &mut Errors<'_>) {
     );
 }
 
-/// What visitors read is short, and what they click on is an address.
-fn check_operator(operator: &Operator, errors: &mut Errors<'_>) {
-    let is_line = |text: &str| !text.trim().is_empty() && text.len() <= 200 && !text.contains(char::is_control);
-    let is_page = |text: &str| is_line(text) && Url::parse(text).is_ok_and(|url| url.scheme() == "https");
-    let is_reachable = |text: &str| is_page(text) || is_line(text) && (text.contains('@') || text.starts_with('+'));
-    errors.require(
-        operator.name.as_deref().is_none_or(is_line),
-        "operator.name",
-        "a name of up to 200 bytes on one line is expected",
-    );
-    errors.require(
-        operator.contact.as_deref().is_none_or(is_reachable),
-        "operator.contact",
-        "an e-mail address, a telephone number from + or an address from https:// is expected",
-    );
-    errors.require(
-        operator.policy_url.as_deref().is_none_or(is_page),
-        "operator.policy_url",
-        "an address from https:// is expected",
-    );
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -348,6 +329,9 @@ mod tests {
             ("[data]", "[retention]\nstats_months = 0\n[data]", "retention.stats_months"),
             ("[data]", "[retention]\nvault_hours = 73\n[data]", "retention.vault_hours"),
             ("\"jetpay\"", "\"jetpy\"", "site[0].profile"),
+            ("[data]", "[site.deadlines]\naccess = \"7 months\"\n[data]", "site[0].deadlines.access"),
+            ("[data]", "[site.deadlines]\nblocked = \"soon\"\n[data]", "site[0].deadlines.blocked"),
+            ("[data]", "[calendar]\nholidays = [\"2026-02-29\"]\n[data]", "calendar.holidays"),
             ("profile =", "drop_suspects = [\"headles\"]\nprofile =", "site[0].drop_suspects"),
             ("domain = \"jetpay.kz\"", "domain = \"Jetpay.kz\"", "site[0].domain"),
         ] {

@@ -9,6 +9,7 @@ pub mod declared;
 mod error;
 mod load;
 mod names;
+mod rights;
 mod stores;
 mod written;
 
@@ -21,6 +22,7 @@ use serde::Deserialize;
 
 pub use error::ConfigError;
 pub use names::{is_event_name, is_loopback_name, is_sql_name};
+pub use rights::{CalendarDays, Deadlines, Operator};
 pub use stores::{Engine, ServerStore, Vault};
 
 /// The whole configuration.
@@ -67,6 +69,10 @@ pub struct Config {
     /// How long rows and numbers are kept.
     #[serde(default)]
     pub retention: Retention,
+    /// The working calendar of Kazakhstan, for deadlines in working days. Public holidays of fixed dates are known, and a day
+    /// off is moved from a weekend; what is decided anew each year is given here.
+    #[serde(default)]
+    pub calendar: CalendarDays,
 }
 
 /// Rate limits; 0 is no limit. The requests of ten seconds may come at once.
@@ -209,6 +215,9 @@ pub struct Site {
     /// In whose name the visitor's page `/privacy` speaks.
     #[serde(default)]
     pub operator: Operator,
+    /// Within which time a visitor's written request is done, by its kind: `7 working days`, `30 days`, `6 months`, and not more.
+    #[serde(default)]
+    pub deadlines: Deadlines,
 }
 
 /// How much noise a site's published numbers have.
@@ -241,19 +250,6 @@ impl Site {
     fn default_publish_every() -> String {
         "24h".to_owned()
     }
-}
-
-/// In whose name the visitor's page `/privacy` speaks.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Operator {
-    /// The operator's name, as the policy writes it. Default none: the page shows the site's domain.
-    pub name: Option<String>,
-    /// Where visitors ask and complain: an e-mail address, a telephone number from `+`, or an address from `https://`. Default
-    /// none: the page names no contact.
-    pub contact: Option<String>,
-    /// The address of the site's policy. Default none: the page has no link to it.
-    pub policy_url: Option<String>,
 }
 
 /// The words that a site's campaigns use.

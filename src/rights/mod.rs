@@ -8,6 +8,7 @@
 //! answer is a step that opens the page again, from this site.
 
 mod page;
+mod refusal;
 mod request;
 mod texts;
 
@@ -26,6 +27,7 @@ use crate::collect::{Collector, Decision};
 use crate::config::{Config, Site};
 use crate::outcome::Rejection;
 use page::{Notice, Page};
+pub use refusal::{LANGUAGES, refusal};
 use request::Asked;
 use texts::{Language, Words};
 

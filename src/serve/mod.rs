@@ -20,6 +20,7 @@ mod log;
 mod preview;
 mod reach;
 pub mod repair;
+pub mod requests;
 mod retries;
 mod schema;
 mod signals;
@@ -134,7 +135,7 @@ where
     audit::note_configuration(&audit, &config);
 
     let (shutdown, edge_closed) = (CancellationToken::new(), CancellationToken::new());
-    let state = State::new(metrics, writer, clock.clone(), geo.clone());
+    let state = State::new(metrics, writer, clock.clone(), geo.clone(), requests::Watched::new(&config));
     let (limits, admin_limits) = descriptors::limits(&config.server, descriptors::raise());
     let admin = admin::router(state.clone(), stats_page::router(&config), &config.server.admin_hosts);
     let endpoint = Endpoint { listener, tls: tls.as_ref().map(Tls::acceptor).transpose()? };

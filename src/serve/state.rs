@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::geo;
 use super::reach::Stores;
+use super::requests::Watched;
 use crate::clock::{Clock, ClockStatus};
 use crate::enrich::GeoIp;
 use crate::metrics::{Metrics, RowCounts};
@@ -20,6 +21,7 @@ pub(super) struct State {
     pub(super) spool: spool::Writer,
     clock: Clock,
     geo: Arc<GeoIp>,
+    requests: Watched,
     pub(super) stores: watch::Sender<Option<Stores>>,
     shipped: Mutex<Option<Arc<ShipStatus>>>,
     engines: Mutex<Vec<(&'static str, Arc<Supervisor>)>>,
@@ -29,10 +31,16 @@ pub(super) struct State {
 
 impl State {
     /// Before the stores are there.
-    pub(super) fn new(metrics: Arc<Metrics>, spool: spool::Writer, clock: Clock, geo: Arc<GeoIp>) -> Arc<Self> {
+    pub(super) fn new(
+        metrics: Arc<Metrics>,
+        spool: spool::Writer,
+        clock: Clock,
+        geo: Arc<GeoIp>,
+        requests: Watched,
+    ) -> Arc<Self> {
         let stores = watch::Sender::new(None);
         let (shipped, engines, missing) = (Mutex::default(), Mutex::default(), watch::Sender::default());
-        Arc::new(Self { metrics, spool, clock, geo, stores, shipped, engines, missing })
+        Arc::new(Self { metrics, spool, clock, geo, requests, stores, shipped, engines, missing })
     }
 
     /// A part behind the spool cannot be used. Whether that is news.
@@ -105,6 +113,7 @@ impl admin::Watch for State {
         }
         warnings.extend(spool_damage(&self.spool.usage()));
         warnings.extend(geo::warnings(&self.geo.files(), self.clock.now()));
+        warnings.extend(self.requests.open_requests(self.clock.now()).warnings());
         if self.shipped().is_none() {
             warnings.push("the vault is not there yet; rows wait in the spool".to_owned());
         }
@@ -134,6 +143,8 @@ impl admin::Watch for State {
         self.metrics.clock_disputed.set((self.clock.status() != ClockStatus::Agreed).into());
         self.metrics.clock_offset.set(self.clock.wall_offset_s());
         self.metrics.geo_age.set(geo::age_s(&self.geo.files(), self.clock.now()));
+        let requests = self.requests.open_requests(self.clock.now());
+        self.metrics.set_requests(requests.counts, requests.unreadable.is_some());
         for (name, engine) in self.engines() {
             self.metrics.set_engine_restarts(name, engine.restarts());
         }

@@ -107,6 +107,14 @@ fn every_alert_asks_for_metrics_that_there_are_and_the_wall_s_are_among_them() {
         }
     }
     assert_eq!(alerts, rules.matches("alert:").count());
+    // A label's value that no series has would never alert.
+    let selected = regex::Regex::new(r#"tamga_[a-z_]+\{[a-z]+="[a-z]+"\}"#).expect("a pattern");
+    let exposed = Metrics::default().encode(&RowCounts::default());
+    let selected: Vec<&str> = selected.find_iter(&rules).map(|series| series.as_str()).collect();
+    assert!(
+        selected.len() >= 2 && selected.iter().all(|series| exposed.contains(&format!("\n{series} "))),
+        "{selected:?}"
+    );
     for name in [
         "tamga_wall_broken",
         "tamga_wall_check_unknown",
@@ -117,6 +125,8 @@ fn every_alert_asks_for_metrics_that_there_are_and_the_wall_s_are_among_them() {
         "tamga_spool_state_lost",
         "tamga_spool_unsynced",
         "tamga_spool_quarantined_files",
+        "tamga_requests",
+        "tamga_requests_unreadable",
     ] {
         assert!(asked.contains(name), "{name}");
     }

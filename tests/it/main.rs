@@ -33,6 +33,7 @@ mod navigation;
 mod peer_weaknesses;
 mod publish;
 mod relocation;
+mod requests;
 mod retention;
 mod rights;
 mod row_accounting;

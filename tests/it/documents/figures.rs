@@ -72,6 +72,7 @@ fn facts() -> BTreeMap<&'static str, u64> {
         ("events of a name", constant("src/collect/contributions", "EVENTS_OF_A_NAME")),
         ("visits kept in the cookie", constant("src/privacy/cookie", "VISITS_MAX")),
         ("GeoIP age", constant("src/serve/geo", "OLD_DAYS")),
+        ("closed requests", constant("src/requests/", "CLOSED_YEARS")),
         ("head limit", constant("src/collect/server", "HEAD_MAX") >> 10),
         ("header fields", constant("src/collect/server", "FIELDS_MAX")),
         ("body limit", constant("src/decode/", "BODY_MAX") >> 10),
