@@ -80,4 +80,4 @@ $(PAGE): $(PAGE_SOURCES)
 
 clean: ## Remove everything that was built; the folder data/ and the engine's library stay
 	cargo clean
-	rm -rf collector-js/dist collector-js/.test-build collector-js/node_modules stats-page/dist stats-page/node_modules
+	rm -rf collector-js/{dist,.stacks,.test-build,node_modules,test/apps/node_modules} stats-page/dist stats-page/node_modules

@@ -1,5 +1,6 @@
 /**
- * Builds the served files and the npm package. With `--tests` it also builds the tests.
+ * Builds the served files and the npm package. With `--tests` it also builds the tests, and with `--stacks` the
+ * applications of frameworks too.
  *
  * - `dist/tamga.js`: a classic script, minified. The collector embeds it and serves it as `/tamga.js`.
  * - `dist/tamga-device.js`: the device part, a minified module that the snippet imports on request.
@@ -169,5 +170,7 @@ export async function buildTests() {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await buildAll();
-  if (process.argv.includes("--tests")) await buildTests();
+  if (process.argv.includes("--tests") || process.argv.includes("--stacks")) await buildTests();
+  if (process.argv.includes("--stacks"))
+    (await import("./test/apps/build.mjs")).buildFrameworks(process.env.STACKS?.split(","));
 }

@@ -21,3 +21,6 @@ export const LINKS = /** @type {Record<string, string>} */ ({
 });
 
 export const FILTERS = ["?sort=price", "?sort=price&colour=red", "?colour=red"];
+
+/** Applications that a framework builds: folders here, each with a package of its own. */
+export const FRAMEWORKS = ["angular", "astro", "next", "nuxt", "sveltekit"];

@@ -3,9 +3,10 @@
  * The collector records beacons and answers as the test says.
  */
 import { on, once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
+import { extname, join } from "node:path";
 import type { Beacon, BeaconEvent, Device } from "../../src/beacon.js";
 import { validate } from "../lib/schema.js";
 import { shopFile } from "../lib/shop.js";
@@ -69,6 +70,8 @@ export class Site {
   strips = false;
   /** The events that the site declares. */
   declared = ["signup"];
+  /** If set, the site is in this folder, as a framework has built it. */
+  folder = "";
   /** If set, the site is the demo shop under this content security policy. */
   shop: string | undefined;
 
@@ -110,6 +113,10 @@ export class Site {
       if (app) {
         const code = readFileSync(new URL(`../../.test-build/apps/${app}`, import.meta.url));
         response.writeHead(200, { "Content-Type": "text/javascript" }).end(code);
+        return;
+      }
+      if (this.folder && hostname === SITE) {
+        this.file(pathname, response);
         return;
       }
       const { headers, location, ...page } =
@@ -159,6 +166,30 @@ export class Site {
     });
   }
 
+  /** A file of the built site: a page's name is its path, and an application without such a page has one for all. */
+  private file(path: string, response: ServerResponse) {
+    const places = [path, `${path}.html`, `${path}/index.html`, "/index.html"];
+    const file = places
+      .map((place) => join(this.folder, decodeURIComponent(place)))
+      .find((place) => statSync(place, { throwIfNoEntry: false })?.isFile());
+    const type = {
+      ".html": "text/html",
+      ".js": "text/javascript",
+      ".mjs": "text/javascript",
+      ".css": "text/css",
+    }[extname(file ?? "")];
+    if (!file) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { "Content-Type": `${type ?? "text/plain"}; charset=utf-8` });
+    response.end(
+      readFileSync(file, "utf8")
+        .replaceAll("https://t.shop.test/tamga.js", this.scriptUrl)
+        .replaceAll("https://elsewhere.test", this.elsewhere),
+    );
+  }
+
   /** What a collector adds to its answer to the checker's trial. */
   private trial(names: string, cookies = ""): Record<string, string> {
     const undeclared = names
@@ -191,7 +222,7 @@ export class Site {
 
   private html({ attributes, query, head = "", tag, body = "", tags = 1 }: PageSource) {
     const tagged = tag ?? this.tag(attributes, query).repeat(tags);
-    return `<!doctype html><title>Shop</title>${head}${tagged}<body>${body}</body>`;
+    return `<!doctype html><html lang="en"><head><title>Shop</title>${head}${tagged}</head><body>${body}</body></html>`;
   }
 
   /** As if nothing had happened yet. Earlier visitors have gone: what their pages say from now on is not kept. */
@@ -200,6 +231,7 @@ export class Site {
     this.received = [];
     this.answers = [];
     this.pages = {};
+    this.folder = "";
     this.device = "";
     this.down = false;
     this.proxy = 0;

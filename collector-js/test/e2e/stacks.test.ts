@@ -5,13 +5,15 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { FRAMEWORKS } from "../apps/routes.mjs";
 import { Firefox } from "../lib/firefox.js";
 import { serve, visit } from "../lib/visit.js";
 import { World } from "./world.js";
 
-const APPS = readdirSync(new URL("../apps/", import.meta.url)).map((name) => name.replace(".js", ""));
+const LIBRARIES = readdirSync(new URL("../apps/", import.meta.url)).map((name) => name.replace(".js", ""));
 const FEW = ["plain", "react", "turbo", "vue"];
-const apps = process.env.STACKS === "all" ? APPS : FEW;
+const apps =
+  process.env.STACKS === "all" ? [...LIBRARIES, ...FRAMEWORKS] : (process.env.STACKS?.split(",") ?? FEW);
 const PATIENCE_MS = 30_000;
 
 let world: World;

@@ -1,5 +1,5 @@
 //! Names in code spans and blocks of code exist: files, links, verbs and options, routes, metrics, settings, make targets,
-//! modules of tests.
+//! scripts of npm packages, modules of tests.
 //!
 //! A paragraph with the word "planned" may name what does not exist yet.
 
@@ -19,6 +19,8 @@ struct Known {
     metrics: BTreeSet<String>,
     sections: BTreeMap<String, BTreeSet<String>>,
     targets: BTreeSet<String>,
+    /// What `npm run` can run in one of the packages.
+    scripts: BTreeSet<String>,
     test_modules: BTreeSet<String>,
     /// Words that begin with `tamga_` and are no metrics: databases, roles, profiles.
     sql: BTreeSet<String>,
@@ -39,6 +41,12 @@ fn all_of(is_wanted: impl Fn(&str) -> bool) -> String {
     wanted.filter_map(|path| std::fs::read_to_string(path).ok()).collect()
 }
 
+fn scripts_of(package: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(format!("{package}/package.json")).unwrap();
+    let package: serde_json::Value = serde_json::from_str(&text).unwrap();
+    package["scripts"].as_object().unwrap().keys().cloned().collect()
+}
+
 impl Known {
     fn gather() -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap();
@@ -54,6 +62,7 @@ impl Known {
             metrics: generated::metric_names(),
             sections: settings::sections(),
             targets: captured(&read("Makefile"), r"(?m)^([a-z]+):.*## "),
+            scripts: ["collector-js", "stats-page"].iter().flat_map(|package| scripts_of(package)).collect(),
             test_modules: captured(&read("tests/it/main.rs"), r"(?m)^mod ([a-z_]+);"),
             sql: words(&sql, r"\btamga_[a-z_]+").into_iter().chain(quoted).collect(),
             pages: example_pages(),
@@ -74,6 +83,13 @@ impl Known {
                 && !self.targets.contains(target)
             {
                 wrong.push(format!("there is no `make {target}`"));
+            }
+            if command.starts_with("npm ")
+                && let Some((_, rest)) = command.split_once(" run ")
+                && let Some(script) = rest.split_whitespace().find(|word| !word.starts_with('-'))
+                && !self.scripts.contains(script)
+            {
+                wrong.push(format!("no package has the script {script:?}"));
             }
             if let Some((_, rest)) = command.split_once("--test it ")
                 && let module = rest.split([':', ' ']).next().unwrap_or("")

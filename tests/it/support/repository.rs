@@ -19,7 +19,8 @@ pub(crate) fn tracked() -> &'static [String] {
 
 /// Every tracked file that is text, but those whose path begins with one of `without`.
 pub(crate) fn tracked_texts(without: &[&str]) -> Vec<(String, String)> {
-    let wanted = |path: &&String| !without.iter().any(|prefix| path.starts_with(prefix)) && !path.ends_with(".svg");
+    let is_text = |path: &str| !path.ends_with(".svg") && !path.ends_with("package-lock.json");
+    let wanted = |path: &&String| !without.iter().any(|prefix| path.starts_with(prefix)) && is_text(path);
     let read = |path: &String| Some((path.clone(), std::fs::read_to_string(path).ok()?));
     tracked().iter().filter(wanted).filter_map(read).collect()
 }

@@ -1,0 +1,3 @@
+export { default } from "../../page.jsx";
+
+export const generateStaticParams = () => [{ id: "7" }];
