@@ -24,6 +24,7 @@ mod fuzz;
 mod grafana;
 mod identity;
 mod identity_modes;
+mod incident;
 mod insider;
 mod journey;
 mod keys;

@@ -119,6 +119,31 @@ fn facts() -> BTreeMap<&'static str, u64> {
     ])
 }
 
+/// Rates that `make linkage` measured, as it wrote them into its page.
+fn linkage() -> BTreeMap<&'static str, String> {
+    let text = std::fs::read_to_string("docs/linkage.md").unwrap();
+    // The number in a column of the row of so many visits a day, below a heading.
+    let cell = |heading: &str, visits: &str, column: usize| {
+        let (_, section) = text.split_once(&format!("\n## {heading}\n")).expect("a heading of that page");
+        let row = section.lines().find(|line| line.starts_with(&format!("| {visits} |"))).expect("a row of its table");
+        row.split('|').nth(column).and_then(|cell| cell.split_whitespace().next()).expect("a number").to_owned()
+    };
+    let (published, rows) = ("Who has what is published", "Who has the rows of the vault");
+    let frames = Regex::new(r"copied without its key \| (\d+) frames \| 0 rows \|").unwrap();
+    let frames = frames.captures(&text).expect("frames of the spool, none of them read")[1].to_owned();
+    BTreeMap::from([
+        ("analyst at 500", cell(published, "500", 5)),
+        ("analyst's chance at 500", cell(published, "500", 6)),
+        ("insider at 500", cell(rows, "500", 4)),
+        ("insider's chance at 500", cell(rows, "500", 5)),
+        ("insider at 20000", cell(rows, "20000", 4)),
+        ("thief of the key at 500", cell(rows, "500", 7)),
+        ("watcher at 500", cell(rows, "500", 8)),
+        ("watcher at 200000", cell(rows, "200000", 8)),
+        ("spool frames", frames),
+    ])
+}
+
 /// The largest size of a script after compression, in bytes, which the snippet's build holds.
 fn compressed_limit(script: &str) -> u64 {
     let text = std::fs::read_to_string("collector-js/test/run.mjs").unwrap();
@@ -131,8 +156,10 @@ const UNITS: &str = "%|µs|ms|s|seconds?|minutes?|hours?|days?|weeks?|months?|ye
 
 #[test]
 fn every_figure_in_the_documents_has_a_source_and_is_right() {
-    let facts = facts();
-    let marked = Regex::new(r"(\d[\d,]*)((?:[ \n-][a-zA-Z%]+)?)<!--([a-z][^>]*?)-->").unwrap();
+    let mut facts: BTreeMap<&str, String> =
+        facts().into_iter().map(|(name, value)| (name, value.to_string())).collect();
+    facts.extend(linkage());
+    let marked = Regex::new(r"(\d[\d,.]*)((?:[ \n-][a-zA-Z%]+)?)<!--([a-z][^>]*?)-->").unwrap();
     let figure = Regex::new(&format!(r"(?:^|[^\w.,/:–-])(\d[\d,.]*)[ \n-]?(?:{UNITS})(?:[^\w<]|<[^!]|$)")).unwrap();
     let in_words = Regex::new(
         r"(?i)\b(two|three|four|five|six|seven|eight|nine|ten|twelve|thirty|sixty) (seconds|minutes|hours|days|months)",
@@ -159,7 +186,7 @@ fn every_figure_in_the_documents_has_a_source_and_is_right() {
         for found in marked.captures_iter(&text.clone()) {
             let (number, unit, name) = (&found[1], &found[2], &found[3]);
             match facts.get(name) {
-                Some(value) if number.replace(',', "") == value.to_string() => {}
+                Some(value) if number.replace(',', "") == *value => {}
                 Some(value) => {
                     text = text.replace(&found[0], &format!("{value}{unit}<!--{name}-->"));
                     wrong.push(format!("{}: {number}{unit} is {value} in code ({name})", document.path));
