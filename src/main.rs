@@ -95,6 +95,9 @@ fn run(verb: Verb) -> Result<()> {
         Verb::DeadLetters(verb) => print(&dead_letters(verb)?),
         Verb::Analyst(verb) => print(&analyst(verb)?),
         Verb::Requests(verb) => print(&requests(verb)?),
+        Verb::Receipt { config, site, receipt } => {
+            print(&check_receipt(&Config::load(&config.config)?, &site, &receipt)?)
+        }
         Verb::Snippet { config, site } => {
             let config = Config::load(&config.config)?;
             print(&collect::installation(site_of(&config, &site)?))
@@ -108,6 +111,14 @@ fn site_of<'a>(config: &'a Config, domain: &str) -> Result<&'a Site> {
         bail!("the configuration has no [[site]] of the domain {domain:?}; there are {}", domains.join(", "));
     };
     Ok(site)
+}
+
+fn check_receipt(config: &Config, site: &str, receipt: &str) -> Result<String> {
+    let site = &site_of(config, site)?.domain;
+    match serve::receipt_day(config, site, receipt)? {
+        Some(day) => Ok(format!("genuine: an erasure was ordered on {site} on {day}\n")),
+        None => bail!("this collector has given no such receipt for {site}"),
+    }
 }
 
 fn clock(verb: ClockVerb) -> Result<String> {

@@ -20,6 +20,8 @@ pub enum DropReason {
     Prefetch,
     /// The visitor objected: the cookie `…-off=1`, or an `object` event.
     Objection,
+    /// The visitor has had its rows erased, and this beacon was under way.
+    Erased,
     /// This version does not know the type of the event, or the site does not declare its name.
     UnknownEvent,
     /// The event breaks a limit of the schema. The other events of its beacon are kept.
@@ -44,12 +46,13 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in a stable order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Duplicate,
         Self::DeclaredBot,
         Self::CountOnly,
         Self::Prefetch,
         Self::Objection,
+        Self::Erased,
         Self::UnknownEvent,
         Self::InvalidEvent,
         Self::ForeignPage,
@@ -70,6 +73,7 @@ impl DropReason {
             Self::CountOnly => "count_only",
             Self::Prefetch => "prefetch",
             Self::Objection => "objection",
+            Self::Erased => "erased",
             Self::UnknownEvent => "unknown_event",
             Self::InvalidEvent => "invalid_event",
             Self::ForeignPage => "foreign_page",

@@ -143,6 +143,11 @@ pub fn count_only(beacon: &WithoutObjection, site: &SiteRules, time: SiteTime) -
     out
 }
 
+/// The journey of a beacon that was under way while its visitor's rows were erased: the cookie is taken back again.
+pub fn erased(beacon: &WithoutObjection) -> Processed {
+    Processed { takes_cookie_back: true, ..Processed::all_dropped(beacon, DropReason::Erased) }
+}
+
 /// The journey of a duplicate whose browser asks to be counted only: its views were counted before.
 pub fn duplicate_dropped(beacon: &WithoutObjection) -> Processed {
     Processed::all_dropped(beacon, DropReason::Duplicate)

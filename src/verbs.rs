@@ -102,6 +102,17 @@ pub(crate) enum Verb {
     /// Keep the register of visitors' written requests, with their deadlines
     #[command(subcommand)]
     Requests(RequestsVerb),
+    /// Check a visitor's receipt for an erasure
+    ///
+    /// Says on which day this collector took the order, and nothing of whose rows it erased: nobody knows that any more.
+    Receipt {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The site's domain as configured
+        site: String,
+        /// The receipt, as the visitor's page showed it
+        receipt: String,
+    },
     /// Print the line of HTML that a site's pages need
     Snippet {
         #[command(flatten)]

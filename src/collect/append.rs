@@ -111,7 +111,10 @@ impl Append {
 
 impl Collector {
     /// Waits until an append is durable.
-    async fn durable(&self, appended: impl Future<Output = Result<Appended, AppendError>>) -> Result<(), Rejection> {
+    pub(super) async fn durable(
+        &self,
+        appended: impl Future<Output = Result<Appended, AppendError>>,
+    ) -> Result<(), Rejection> {
         match appended.await {
             Ok(_) => {
                 if self.refusing.load(Ordering::Relaxed) && self.refusing.swap(false, Ordering::Relaxed) {

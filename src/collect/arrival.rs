@@ -148,6 +148,12 @@ impl<'a> Arrival<'a> {
         presented.map_err(|rejection| self.refuse(rejection))
     }
 
+    /// Whether the visitor has had its rows erased, and this beacon was under way.
+    pub(super) fn is_erased(&self, presented: &Presented, key: &DayKey) -> bool {
+        let Presented::Cookie(browser) = presented else { return false };
+        self.collector.erased.has(|| key.visitor(browser.id()))
+    }
+
     /// Runs the pure part: [`pipeline`].
     pub(super) fn pipeline(
         &self,

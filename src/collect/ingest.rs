@@ -94,7 +94,11 @@ where
                 let sender = headers::sender(head, client, arrival.arrived_at());
                 let key = arrival.key()?;
                 let presented = arrival.identity(head, &sender, &beacon, &key)?;
-                let processed = arrival.pipeline(beacon, &sender, presented, &key);
+                let processed = if arrival.is_erased(&presented, &key) {
+                    pipeline::erased(&beacon)
+                } else {
+                    arrival.pipeline(beacon, &sender, presented, &key)
+                };
                 collector.charge(&sender.address, 0, processed.kept.scrubbed_bytes);
                 processed
             }

@@ -58,6 +58,13 @@ impl Limits {
         client.is_loopback() || self.network.take(network_prefix(client), 1, now_ms)
     }
 
+    /// Takes the tokens of costly work before it is done, all or none; `false` if there are too few. More than a whole bucket is
+    /// asked of nobody.
+    pub(super) fn admit_work(&self, client: IpAddr, tokens: u32, now_ms: i64) -> bool {
+        let most = self.network.burst_ns.checked_div(self.network.token_ns).map_or(0, |most| most as u32);
+        client.is_loopback() || self.network.take(network_prefix(client), tokens.min(most), now_ms)
+    }
+
     /// Takes tokens for work that was done for this address. It is too late to refuse that: the bucket is empty at worst,
     /// and later requests are refused.
     pub(super) fn charge_network(&self, client: IpAddr, tokens: u32, now_ms: i64) {
@@ -186,6 +193,15 @@ mod tests {
         limits.charge_network(client, 1_000_000, 0);
         assert_eq!(admitted(500, || limits.admit_network(client, 1_000)), 10, "its rate comes back at once");
         assert_eq!(admitted(500, || limits.admit_network([198, 18, 1, 9].into(), 0)), 100, "another network");
+    }
+
+    #[test]
+    fn costly_work_takes_its_tokens_before() {
+        let (limits, client) = (limits(), [198, 18, 0, 9].into());
+        assert_eq!(admitted(500, || limits.admit_work(client, 40, 0)), 2);
+        assert_eq!(admitted(500, || limits.admit_network(client, 0)), 20, "what is left is for cheaper requests");
+        assert_eq!(admitted(500, || limits.admit_work(client, 40, 4_000)), 1);
+        assert!(limits.admit_work(client, 1_000, 60_000) && !limits.admit_work(client, 1, 60_000), "a whole bucket");
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod contributions;
 pub mod cookies;
 mod detach_on_drop;
 mod duplicates;
+mod erased;
 mod first_identities;
 mod headers;
 mod ingest;
@@ -47,7 +48,7 @@ use tower::{Service, ServiceExt};
 pub use crate::decode::beacon::BODY_MAX;
 pub use ingest::OFF_MAX_AGE_S;
 pub use script::{Scripts, installation, pinned};
-pub use visitor::{Decision, Shown};
+pub use visitor::{Decided, Decision, Shown};
 
 use client_address::TrustedProxies;
 use duplicates::Duplicates;
@@ -82,6 +83,7 @@ pub struct Collector {
     contributions: Arc<contributions::Contributions>,
     visitors: daily_address::Visitors,
     first_identities: first_identities::FirstIdentities,
+    erased: erased::Erased,
     running_visits: running_visits::RunningVisits,
     lookups: Lookups,
     seal: CookieSeal,
@@ -221,6 +223,7 @@ impl Collector {
             contributions: Arc::default(),
             visitors: daily_address::Visitors::default(),
             first_identities: first_identities::FirstIdentities::default(),
+            erased: erased::Erased::default(),
             running_visits: running_visits::RunningVisits::new(clock.now_ms()),
             lookups,
             seal,

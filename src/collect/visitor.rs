@@ -7,18 +7,33 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, header};
 
+use jiff::civil::Date;
+
 use super::append::Append;
 use super::arrival::arrived_at;
+use super::first_identities::random;
 use super::ingest::OFF_MAX_AGE_S;
-use super::{Collector, cookies, headers};
+use super::{Collector, Site, cookies, headers};
+use crate::config::Identification;
+use crate::enrich::device_entries;
 use crate::outcome::{DropReason, Rejection};
 use crate::pipeline;
+use crate::privacy::SiteRules;
+use crate::privacy::cookie::Browser;
+use crate::privacy::erasure::{self, RowsOf};
+use crate::privacy::pseudonym::DayKey;
+use crate::privacy::pseudonymous::Pseudonym;
+use crate::record::{self, Partition, Stream, Table};
+use crate::secret::Personal;
+use crate::spool::{Frame, StreamKey};
 
 /// What a visitor decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Not to be measured.
+    /// Not to be measured, and to have the rows erased that can still be found.
     Object,
+    /// To have the rows erased that can still be found.
+    Erase,
     /// To be measured again.
     Allow,
     /// To agree with the measurement, or not.
@@ -26,6 +41,16 @@ pub enum Decision {
         /// To agree.
         granted: bool,
     },
+}
+
+/// What became of a decision.
+pub struct Decided {
+    /// The cookies to set.
+    pub cookies: Vec<HeaderValue>,
+    /// The receipt for an erasure.
+    pub receipt: Option<String>,
+    /// All of it was done. Of an objection without this nothing could be erased.
+    pub complete: bool,
 }
 
 /// What a browser shows of itself.
@@ -40,15 +65,10 @@ pub struct Shown {
 }
 
 impl Collector {
-    /// Whether the sender's network may send this request, which costs so many tokens beside its own.
+    /// Whether the sender's network may send a request that costs so many tokens.
     pub fn admits(&self, head: &HeaderMap, peer: Option<IpAddr>, tokens: u32) -> bool {
         let client = self.proxies.client(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), head);
-        let now_ms = self.clock.now_ms();
-        let admitted = self.limits.admit_network(*client.expose(), now_ms);
-        if admitted {
-            self.limits.charge_network(*client.expose(), tokens, now_ms);
-        }
-        admitted
+        self.limits.admit_work(*client.expose(), tokens, self.clock.now_ms())
     }
 
     /// What a browser shows of itself to a configured site.
@@ -61,26 +81,111 @@ impl Collector {
         })
     }
 
-    /// Keeps what a visitor decides, and returns the cookies that say so.
-    pub async fn decide(self: &Arc<Self>, site: &str, decision: Decision) -> Result<Vec<HeaderValue>, Rejection> {
+    /// Keeps what a visitor decides. It is durable when this returns. An objection holds also when nothing can be erased now.
+    pub async fn decide(
+        self: &Arc<Self>,
+        site: &str,
+        head: &HeaderMap,
+        decision: Decision,
+        may_erase: bool,
+    ) -> Result<Decided, Rejection> {
         let site = self.sites.get(site).ok_or(Rejection::UnknownSite)?;
         let names = &site.cookies;
-        let no_identity = || names.set(&names.identity, "", 0);
-        let granted = match decision {
+        let no_identity = names.set(&names.identity, "", 0);
+        let erased = match decision {
+            Decision::Object | Decision::Erase if may_erase => self.erase(site, head).await,
+            Decision::Object | Decision::Erase => Err(Rejection::NetworkLimit),
+            Decision::Allow | Decision::Consent { .. } => Ok(None),
+        };
+        let mut complete = true;
+        let cookies = match decision {
             Decision::Object => {
                 self.metrics.receive(1).dropped(DropReason::Objection, 1);
-                return Ok(vec![names.set(&names.off, "1", OFF_MAX_AGE_S), no_identity()]);
+                complete = erased.is_ok();
+                let off = names.set(&names.off, "1", OFF_MAX_AGE_S);
+                // The cookie stays until its rows can be erased.
+                std::iter::once(off).chain(complete.then_some(no_identity)).collect()
             }
-            Decision::Allow => return Ok(vec![names.set(&names.off, "", 0)]),
-            Decision::Consent { granted } => granted,
+            Decision::Erase if erased.is_ok() => vec![no_identity],
+            Decision::Erase => return Err(erased.err().unwrap_or(Rejection::SpoolBroken)),
+            Decision::Allow => vec![names.set(&names.off, "", 0)],
+            Decision::Consent { granted } => {
+                self.count_consent(site, granted).await?;
+                if granted { Vec::new() } else { vec![no_identity] }
+            }
         };
+        Ok(Decided { cookies, receipt: erased.ok().flatten(), complete })
+    }
+
+    async fn count_consent(self: &Arc<Self>, site: &Site, granted: bool) -> Result<(), Rejection> {
         let now_ms = self.clock.known_ms().ok_or(Rejection::NoTime)?;
         let ticket = self.spool.enter(now_ms);
         let time = site.stages.rules.time(arrived_at(&ticket));
         let processed = pipeline::consent(granted, &site.stages.rules, time);
         let (collector, counted) = (self.clone(), self.metrics.receive(1));
         let append = Append { collector, time, counted, claim: None, reserved: None, processed };
-        append.begin(site, ticket).await?;
-        Ok(if granted { Vec::new() } else { vec![no_identity()] })
+        append.begin(site, ticket).await.map(|_| ())
     }
+
+    /// Orders that the rows of this browser be erased, on all days whose keys live. Returns a receipt; `None` where the site
+    /// sets no cookie. An unknown cookie, or none, costs the same orders: they are those of a visitor who does not exist.
+    async fn erase(&self, site: &Site, head: &HeaderMap) -> Result<Option<String>, Rejection> {
+        if site.identity != Identification::Cookie {
+            return Ok(None);
+        }
+        let now_ms = self.clock.known_ms().ok_or(Rejection::NoTime)?;
+        let ticket = self.spool.enter(now_ms);
+        let rules = &site.stages.rules;
+        let today = rules.time(arrived_at(&ticket)).local.day;
+        let mut frames = Vec::new();
+        let identities = self.identities(site, head, today)?;
+        for (day, key, id) in &identities {
+            // Before the order is in the spool: a beacon behind it must not bring rows back.
+            self.erased.remember(&key.visitor(id.expose()), *day);
+            frames.extend(orders(rules, *day, key, id));
+        }
+        if let Err(refused) = self.durable(ticket.append(frames)).await {
+            identities.iter().for_each(|(_, key, id)| self.erased.forget(&key.visitor(id.expose())));
+            return Err(refused);
+        }
+        let random = getrandom::u64().map_err(|_| Rejection::NoKey)?;
+        Ok(Some(self.seal.receipt(&rules.site, today, random.to_be_bytes())))
+    }
+
+    /// The identities of this browser by day, as far as the days' keys live.
+    fn identities(&self, site: &Site, head: &HeaderMap, today: Date) -> Result<Vec<OfDay>, Rejection> {
+        let name = &site.stages.rules.site;
+        let key = self.keys.day_key(name, today).map_err(|_| Rejection::NoKey)?;
+        let mut sealed = cookies::cookies(head, &site.cookies.identity);
+        let Some(cookie) = sealed.find_map(|value| self.seal.open(name, value, today)) else {
+            return Ok(vec![(today, key, Personal::new(random().ok_or(Rejection::NoKey)?))]);
+        };
+        let before = (cookie.day != today).then(|| self.keys.living_key(name, cookie.day)).flatten();
+        let before = before.map(|key| (cookie.day, key, Personal::new(*cookie.visit().0)));
+        let browser = Browser::known(cookie, &key, today);
+        let id = Personal::new(*browser.id());
+        Ok(before.into_iter().chain([(today, key, id)]).collect())
+    }
+}
+
+/// A day, its key, and the identity of a browser on it.
+type OfDay = (Date, Arc<DayKey>, Personal<[u8; 16]>);
+
+/// The orders to erase a visitor's rows of a day: one for each key domain, so that none holds pseudonyms of two.
+fn orders(rules: &SiteRules, day: Date, key: &DayKey, id: &Personal<[u8; 16]>) -> Vec<Frame> {
+    let all = erasure::all(key, id, &rules.pairs, device_entries);
+    let order = |(of, pseudonyms): (RowsOf<'_>, Vec<Pseudonym>)| {
+        let (table, name) = match of {
+            RowsOf::Events => (Table::Events, ""),
+            RowsOf::Errors => (Table::Errors, ""),
+            RowsOf::Attribute(name) => (Table::Attributes, name),
+            RowsOf::Signal(name) => (Table::Signals, name),
+        };
+        // It erases from all partitions of the day, whichever it names.
+        let stream = Stream { partition: Partition { table, day, until: day }, attribute: name.to_owned() };
+        let pseudonyms: Vec<[u8; 16]> = pseudonyms.iter().map(|pseudonym| *pseudonym.bytes()).collect();
+        let key = StreamKey::new(&stream.label()).expect("names of tables and attributes are short");
+        Frame::tombstone(key, record::erasure(&rules.site, &pseudonyms))
+    };
+    all.into_iter().map(order).collect()
 }

@@ -13,6 +13,7 @@ pub mod site;
 mod version;
 
 pub use self::client::Clients;
+pub use self::device::entries as device_entries;
 pub use self::geoip::{GeoError, GeoIp};
 pub use self::site::{SiteEnrich, SiteWords};
 

@@ -193,7 +193,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::cookie::{Browser, Cookie, advance};
-    use super::super::erasure::{RowsOf, pseudonyms};
+    use super::super::erasure::{RowsOf, all, pseudonyms};
     use super::super::pairs::Pair;
     use super::super::pseudonymous::{EventKind, Pseudonym};
     use super::super::tests::site_and_sender;
@@ -392,6 +392,15 @@ mod tests {
                     rows.chain(signals.map(|row| (RowsOf::Signal(row.signal), row.state, row.subject.visitor)))
                 {
                     prop_assert!(of(domain, &[value]).iter().any(|known| known.bytes() == pseudonym.bytes()));
+                }
+            }
+            let every = all(&day.key, &id, &day.rules.pairs, |_| vec!["kk", "ru"]);
+            for (_, kept) in &day.kept {
+                let attributes = kept.attributes.iter().map(|row| (RowsOf::Attribute(row.attribute), row.subject.visitor));
+                let signals = kept.signals.iter().map(|row| (RowsOf::Signal(row.signal), row.subject.visitor));
+                for (domain, pseudonym) in attributes.chain(signals) {
+                    let known = every.iter().find(|(of, _)| *of == domain).map(|(_, known)| known);
+                    prop_assert!(known.is_some_and(|known| known.iter().any(|known| known.bytes() == pseudonym.bytes())));
                 }
             }
             let stranger = pseudonyms(&day.key, &Personal::new([9; 16]), RowsOf::Attribute("place"), ["KZ"]);

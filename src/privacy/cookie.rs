@@ -39,7 +39,7 @@ pub(super) const CONTENT: usize = 29;
 /// What a cookie says.
 pub struct Cookie {
     identity: Personal<[u8; 16]>,
-    day: Date,
+    pub(crate) day: Date,
     first_visit: FirstVisitFlags,
     /// It came back with an event that was kept, so its browser has been counted as a visitor.
     came_back: bool,

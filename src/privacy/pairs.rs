@@ -73,6 +73,11 @@ impl Pair {
         let is_apart = dimensions.iter().any(|dimension| *dimension >= Country);
         is_apart.then(|| Self { domain: &DOMAINS[&dimensions], dimensions })
     }
+
+    /// The attribute of its rows.
+    pub fn attribute(&self) -> &'static str {
+        &self.domain[BEFORE.len()..]
+    }
 }
 
 /// What is known of a visit.
@@ -171,7 +176,7 @@ impl Rows<'_> {
             let [one, two, ..] = *purpose.visit(id, start).bytes();
             (self.subject(purpose, ""), u16::from_le_bytes([one, two]))
         });
-        let attribute = &pair.domain[BEFORE.len()..];
+        let attribute = pair.attribute();
         Pseudonymous::new(Attribute { subject, attribute, entry: None, value, detail, step, visit_tag })
     }
 }

@@ -19,7 +19,7 @@ use super::pseudonymous::Pseudonym;
 use crate::secret::{Locked, Secret, scrub_stack};
 
 /// The domains that are derived when a day's key is made: what identifies, then the purposes beside visits.
-const DOMAINS: [&str; 30] = [
+pub(super) const DOMAINS: [&str; 30] = [
     "identity",
     "address",
     "visitor",
@@ -103,7 +103,7 @@ impl DayKey {
     }
 
     /// The visitor's pseudonym in `events`.
-    pub(super) fn visitor(&self, identity: &[u8; 16]) -> Pseudonym {
+    pub fn visitor(&self, identity: &[u8; 16]) -> Pseudonym {
         Pseudonym::new(hash(self.domain("visitor"), &[identity]))
     }
 

@@ -27,6 +27,7 @@ const SEALED: usize = NONCE_LEN + CONTENT + TAG;
 pub struct CookieSeal {
     cipher: LessSafeKey,
     nonces: Secret,
+    receipts: Secret,
 }
 
 impl CookieSeal {
@@ -36,7 +37,24 @@ impl CookieSeal {
         derive(lasting.expose(), "cookie cipher", &mut key);
         let cipher = UnboundKey::new(&AES_256_GCM, &*key).expect("keys of this cipher have 32 bytes");
         let nonces = Secret::filled(|key| derive(lasting.expose(), "cookie nonce", key));
-        Self { cipher: LessSafeKey::new(cipher), nonces }
+        let receipts = Secret::filled(|key| derive(lasting.expose(), "erasure receipt", key));
+        Self { cipher: LessSafeKey::new(cipher), nonces, receipts }
+    }
+
+    /// A receipt for an erasure: the day, a random number, and a code that only the holder of the key can make for both. It
+    /// says nothing about whose rows were erased.
+    pub fn receipt(&self, site: &str, day: Date, random: [u8; 8]) -> String {
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let code = hash(self.receipts.expose(), &[site.as_bytes(), day.to_string().as_bytes(), &random]);
+        format!("{day}-{}-{}", hex(&random), hex(&code[..8]))
+    }
+
+    /// The day of a receipt that was given for this site; `None` if none was.
+    pub fn receipt_day(&self, site: &str, receipt: &str) -> Option<Date> {
+        let receipt = receipt.trim().to_ascii_lowercase();
+        let day: Date = receipt.get(..10)?.parse().ok()?;
+        let random = u64::from_str_radix(receipt.get(11..27)?, 16).ok()?.to_be_bytes();
+        (self.receipt(site, day, random) == receipt).then_some(day)
     }
 
     /// The cookie's content, or `None` when it was not sealed here for this site or is not of today or before.
@@ -73,6 +91,22 @@ mod tests {
     use super::*;
 
     const SITE: &str = "jetpay.kz";
+
+    #[test]
+    fn a_receipt_is_known_again_and_none_can_be_made_up() {
+        let seal = CookieSeal::new(&Secret::new([7; 32]));
+        let receipt = seal.receipt(SITE, date(2026, 11, 22), [9; 8]);
+        assert!(receipt.starts_with("2026-11-22-0909090909090909-") && receipt.len() == 44);
+        assert_eq!(seal.receipt_day(SITE, &format!(" {} ", receipt.to_uppercase())), Some(date(2026, 11, 22)));
+        assert_eq!(seal.receipt_day("aitu.kz", &receipt), None);
+        assert_eq!(CookieSeal::new(&Secret::new([8; 32])).receipt_day(SITE, &receipt), None);
+        for at in 0..receipt.len() {
+            let other = if &receipt[at..=at] == "1" { "2" } else { "1" };
+            let changed = format!("{}{other}{}", &receipt[..at], &receipt[at + 1..]);
+            assert_eq!(seal.receipt_day(SITE, &changed), None, "{changed}");
+            assert_eq!(seal.receipt_day(SITE, &receipt[..at]), None);
+        }
+    }
     const ID: [u8; 16] = [5; 16];
 
     fn seal() -> CookieSeal {

@@ -23,7 +23,7 @@ use axum::routing::{get, post};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 
 use crate::collect::server::Peer;
-use crate::collect::{Collector, Decision};
+use crate::collect::{Collector, Decided, Decision};
 use crate::config::{Config, Site};
 use crate::outcome::Rejection;
 use page::{Notice, Page};
@@ -31,8 +31,9 @@ pub use refusal::{LANGUAGES, refusal};
 use request::Asked;
 use texts::{Language, Words};
 
-/// Tokens of the network's budget that a decision costs beside the request.
-const DECISION_TOKENS: u32 = 4;
+/// Tokens of the network's budget that a page costs, and an erasure, which rewrites parts of all tables.
+const PAGE_TOKENS: u32 = 4;
+const ERASURE_TOKENS: u32 = 400;
 /// Nothing that a page needs beside its style; no script, no frame, and no form that leads elsewhere.
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -49,6 +50,7 @@ pub fn router(config: &Config, collector: Arc<Collector>) -> Router {
         .route("/privacy", get(page))
         .route("/privacy.css", get(style))
         .route("/v1/privacy/object", post(object))
+        .route("/v1/privacy/erase", post(erase))
         .route("/v1/privacy/consent", post(consent))
         .route("/.well-known/gpc.json", get(gpc))
         .with_state(Arc::new(Rights { collector, config: config.clone() }))
@@ -58,7 +60,7 @@ async fn page(State(rights): State<Arc<Rights>>, request: Request<Body>) -> Resp
     let (head, _) = request.into_parts();
     let asked = Asked::of_query(head.uri.query().unwrap_or_default());
     let words = Words::of(asked.language(&head.headers));
-    if !rights.collector.admits(&head.headers, peer(&head.extensions), 0) {
+    if !rights.collector.admits(&head.headers, peer(&head.extensions), PAGE_TOKENS) {
         return html(StatusCode::TOO_MANY_REQUESTS, words, page::message(words, &words.refused));
     }
     let Some(site) = rights.site(&head.headers, &asked) else {
@@ -67,7 +69,7 @@ async fn page(State(rights): State<Arc<Rights>>, request: Request<Body>) -> Resp
     if request::is_from_elsewhere(&head.headers) && !asked.own {
         return html(StatusCode::OK, words, page::step(words, site));
     }
-    rights.answer(site, words, &head.headers, Notice::None)
+    rights.answer(site, words, &head.headers, Notice::None, None)
 }
 
 async fn object(State(rights): State<Arc<Rights>>, request: Request<Body>) -> Response {
@@ -78,6 +80,10 @@ async fn object(State(rights): State<Arc<Rights>>, request: Request<Body>) -> Re
             _ => None,
         })
         .await
+}
+
+async fn erase(State(rights): State<Arc<Rights>>, request: Request<Body>) -> Response {
+    rights.decided(request, |state| (state == "all").then_some((Decision::Erase, Notice::Erased))).await
 }
 
 async fn consent(State(rights): State<Arc<Rights>>, request: Request<Body>) -> Response {
@@ -125,7 +131,7 @@ impl Rights {
         if !request::is_own(&head.headers) {
             return html(StatusCode::FORBIDDEN, words, page::message(words, &words.refused));
         }
-        if !self.collector.admits(&head.headers, peer(&head.extensions), DECISION_TOKENS) {
+        if !self.collector.admits(&head.headers, peer(&head.extensions), PAGE_TOKENS) {
             return html(StatusCode::TOO_MANY_REQUESTS, words, page::message(words, &words.refused));
         }
         let Some(asked) = request::form(body).await else {
@@ -138,14 +144,18 @@ impl Rights {
         let Some((decision, notice)) = asked.state.as_deref().and_then(decision) else {
             return html(StatusCode::BAD_REQUEST, words, page::message(words, &words.refused));
         };
-        let cookies = match self.collector.decide(&site.domain, decision).await {
-            Ok(cookies) => cookies,
+        let erases = matches!(decision, Decision::Object | Decision::Erase);
+        let may_erase = erases && self.collector.admits(&head.headers, peer(&head.extensions), ERASURE_TOKENS);
+        let decided = self.collector.decide(&site.domain, &head.headers, decision, may_erase).await;
+        let Decided { cookies, receipt, complete } = match decided {
+            Ok(decided) => decided,
             Err(refused) => return html(status(refused), words, page::message(words, &words.later)),
         };
+        let notice = if complete { notice } else { Notice::ObjectedOnly };
         let mut answer = if request::wants_json(&head.headers) {
-            json(&format!("{{\"done\":\"{}\"}}", notice.name()))
+            json(&serde_json::json!({ "done": notice.name(), "receipt": receipt }))
         } else {
-            self.answer(site, words, &head.headers, notice)
+            self.answer(site, words, &head.headers, notice, receipt.as_deref())
         };
         for cookie in cookies {
             answer.headers_mut().append(header::SET_COOKIE, cookie);
@@ -154,13 +164,13 @@ impl Rights {
     }
 
     /// The page, for this browser.
-    fn answer(&self, site: &Site, words: &Words, head: &HeaderMap, notice: Notice) -> Response {
+    fn answer(&self, site: &Site, words: &Words, head: &HeaderMap, notice: Notice, receipt: Option<&str>) -> Response {
         let Some(shown) = self.collector.shown(&site.domain, head) else {
             return html(StatusCode::NOT_FOUND, words, page::message(words, &words.unknown));
         };
         let shown = notice.after(shown);
         let retention = self.config.retention;
-        html(StatusCode::OK, words, Page { site, words, shown, notice, retention }.render())
+        html(StatusCode::OK, words, Page { site, words, shown, notice, receipt, retention }.render())
     }
 }
 
@@ -176,8 +186,8 @@ fn html(status: StatusCode, words: &Words, text: String) -> Response {
     answer(status, "text/html; charset=utf-8", words.language, text)
 }
 
-fn json(text: &str) -> Response {
-    answer(StatusCode::OK, "application/json", Language::English, text.to_owned())
+fn json(value: &serde_json::Value) -> Response {
+    answer(StatusCode::OK, "application/json", Language::English, value.to_string())
 }
 
 /// An answer that nobody keeps, frames or reads from elsewhere.

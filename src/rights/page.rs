@@ -15,6 +15,9 @@ use crate::publish::VAULT_DAYS;
 pub(super) enum Notice {
     None,
     Objected,
+    /// And nothing could be erased now.
+    ObjectedOnly,
+    Erased,
     Allowed,
     Granted,
     Denied,
@@ -26,6 +29,8 @@ impl Notice {
         match self {
             Self::None => "nothing",
             Self::Objected => "objected",
+            Self::ObjectedOnly => "objected_only",
+            Self::Erased => "erased",
             Self::Allowed => "allowed",
             Self::Granted => "granted",
             Self::Denied => "denied",
@@ -36,6 +41,8 @@ impl Notice {
         match self {
             Self::None => None,
             Self::Objected => Some(&words.done.objected),
+            Self::ObjectedOnly => Some(&words.done.objected_only),
+            Self::Erased => Some(&words.done.erased),
             Self::Allowed => Some(&words.done.allowed),
             Self::Granted => Some(&words.done.granted),
             Self::Denied => Some(&words.done.denied),
@@ -46,8 +53,9 @@ impl Notice {
     pub(super) fn after(self, shown: Shown) -> Shown {
         match self {
             Self::Objected => Shown { objected: true, has_cookie: false, ..shown },
+            Self::ObjectedOnly => Shown { objected: true, ..shown },
             Self::Allowed => Shown { objected: false, ..shown },
-            Self::Denied => Shown { has_cookie: false, ..shown },
+            Self::Denied | Self::Erased => Shown { has_cookie: false, ..shown },
             Self::None | Self::Granted => shown,
         }
     }
@@ -59,6 +67,8 @@ pub(super) struct Page<'a> {
     pub(super) words: &'a Words,
     pub(super) shown: Shown,
     pub(super) notice: Notice,
+    /// For an erasure.
+    pub(super) receipt: Option<&'a str>,
     pub(super) retention: Retention,
 }
 
@@ -68,7 +78,13 @@ impl Page<'_> {
         let title = self.fill(&words.title);
         let mut body = format!("<h1>{title}</h1>\n<p>{}</p>\n", self.fill(&words.lead));
         if let Some(text) = self.notice.text(words) {
-            writeln!(body, "<section class=\"done\" role=\"status\"><p>{}</p></section>", escaped(text)).expect(WRITES);
+            writeln!(
+                body,
+                "<section class=\"done\" role=\"status\"><p>{}</p>{}</section>",
+                escaped(text),
+                self.receipt()
+            )
+            .expect(WRITES);
         }
         body += &self.browser();
         body += &self.forms();
@@ -97,6 +113,14 @@ impl Page<'_> {
         format!("/privacy?site={}&amp;lang={tag}", escaped(&self.site.domain))
     }
 
+    /// The receipt, to be kept.
+    fn receipt(&self) -> String {
+        let of = &self.words.done;
+        self.receipt.map_or_else(String::new, |receipt| {
+            format!("<p>{}: <code>{}</code></p><p>{}</p>", escaped(&of.receipt), escaped(receipt), self.fill(&of.keep))
+        })
+    }
+
     /// What the browser shows.
     fn browser(&self) -> String {
         let (of, shown) = (&self.words.browser, self.shown);
@@ -121,8 +145,12 @@ impl Page<'_> {
         } else {
             self.form("object", &[("made", &act.object)], &act.object_means)
         };
+        let erase = match self.site.identity {
+            Identification::Cookie => self.form("erase", &[("all", &act.erase)], &act.erase_means),
+            Identification::DailyAddress | Identification::None => String::new(),
+        };
         let consent = self.form("consent", &[("granted", &act.grant), ("denied", &act.deny)], &act.consent_means);
-        format!("<section><h2>{}</h2>\n{objection}{consent}</section>\n", escaped(&act.heading))
+        format!("<section><h2>{}</h2>\n{objection}{erase}{consent}</section>\n", escaped(&act.heading))
     }
 
     /// A form with a button for each state.

@@ -92,9 +92,9 @@ words! {
     /// What the browser shows.
     OfBrowser { heading counted objected asks cookie no_cookie never_cookie }
     /// The forms.
-    Act { heading object object_means allow allow_means grant deny consent_means }
+    Act { heading object object_means erase erase_means allow allow_means grant deny consent_means }
     /// What was done.
-    Done { objected allowed granted denied }
+    Done { objected objected_only erased receipt keep allowed granted denied }
     /// What is collected, and its sources.
     Collected { heading intro source cookie page address header device }
     /// How long.

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, CookieKey};
 use crate::metrics::Metrics;
 use crate::privacy::keys::{KeyRing, lasting_key, lasting_keys};
+use crate::privacy::seal::CookieSeal;
 use crate::secret::Secret;
 use crate::spool;
 
@@ -62,6 +63,11 @@ pub(super) fn cookie_key(config: &Config) -> Result<Secret> {
     lasting_key(path).with_context(|| {
         format!("cannot read or make the cookie key {}; name another in [cookie] key_file", path.display())
     })
+}
+
+/// The day of a receipt for an erasure; `None` if this collector did not give it.
+pub fn receipt_day(config: &Config, site: &str, receipt: &str) -> Result<Option<Date>> {
+    Ok(CookieSeal::new(&cookie_key(config)?).receipt_day(site, receipt))
 }
 
 /// The keys of the spool, in `spool.key` beside the cookies' key: the first of them encrypts, the others are former ones.

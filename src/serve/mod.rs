@@ -59,7 +59,7 @@ use crate::privacy::seal::CookieSeal;
 use crate::publish::PublishedSite;
 use crate::{admin, record, rights, spool, stats_page};
 
-pub use keys::{destroy as destroy_keys, keys_dir, status as keys_status};
+pub use keys::{destroy as destroy_keys, keys_dir, receipt_day, status as keys_status};
 pub use log::log_to_stderr;
 pub use preview::{PreviewOptions, preview};
 pub use reach::Stores;

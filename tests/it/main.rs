@@ -37,6 +37,7 @@ mod relocation;
 mod requests;
 mod retention;
 mod rights;
+mod rights_erasure;
 mod row_accounting;
 mod schema;
 mod scrub;

@@ -82,7 +82,7 @@ async fn it_lists_what_the_policy_lists_in_three_languages() {
 async fn nobody_else_frames_reads_or_keeps_it_and_nothing_runs_in_it() {
     let edge = Edge::start().await;
     let json = press(&edge, "object", "state=made").header("Accept", "application/json").send().await;
-    assert_eq!(text(&json), r#"{"done":"objected"}"#);
+    assert!(text(&json).starts_with(r#"{"done":"objected","receipt":"2026-11-22-"#));
     let refused = press(&edge, "object", "state=made").header("Sec-Fetch-Site", "same-site").send().await;
     let pages = [page(&edge, "").header("Origin", "https://jetpay.kz").send().await, json, refused];
     for answer in &pages {
@@ -135,6 +135,105 @@ async fn an_objection_holds_for_every_page_until_it_is_taken_back() {
 }
 
 #[tokio::test]
+async fn an_erasure_orders_each_key_domain_apart_and_late_beacons_bring_nothing_back() {
+    let edge = Edge::start().await;
+    let cookie = edge.view(1, 0, None).await.cookie().unwrap();
+    edge.view(2, 0, Some(&cookie)).await;
+    let (held, none) = edge.rows_and_orders().await;
+    assert!(held.events.len() == 2 && none.is_empty());
+    let answer = press(&edge, "erase", "state=all&lang=en").cookies(Some(&cookie)).send().await;
+    assert!(answer.all("set-cookie")[0].starts_with(&format!("{IDENTITY}=; Max-Age=0;")));
+    let html = text(&answer);
+    let receipt = Regex::new("<code>(2026-11-22-[0-9a-f]{16}-[0-9a-f]{16})</code>").unwrap();
+    assert!(receipt.is_match(&html), "{html}");
+    let (rows, orders) = edge.rows_and_orders().await;
+    assert_eq!(rows.len(), 0);
+    // Each row that was held is ordered to be erased, by the order of its own domain.
+    let ordered = |stream: &str, visitor: &[u8; 16]| {
+        orders.iter().any(|(label, pseudonyms)| label.as_str() == stream && pseudonyms.contains(visitor))
+    };
+    assert!(held.events.iter().all(|row| ordered("events|2026-11-22|2026-11-22|", &row.visitor)));
+    for row in &held.attributes {
+        let stream = format!("attributes|2026-11-22|2026-11-22|{}", row.attribute);
+        assert!(ordered(&stream, &row.visitor), "{stream}");
+        assert!(orders.iter().filter(|(_, pseudonyms)| pseudonyms.contains(&row.visitor)).count() == 1);
+    }
+    // A beacon under way, a retry, and the tab that still shows the old cookie.
+    for (view, seq) in [(3, 0), (2, 0), (1, 1)] {
+        let late = edge.view(view, seq, Some(&cookie)).await;
+        assert_eq!(late.outcome(), "dropped");
+        assert!(late.all("set-cookie")[0].starts_with(&format!("{IDENTITY}=; Max-Age=0;")));
+    }
+    assert!(edge.rows().await.events.is_empty() && edge.reason("dropped", "erased") == 3);
+    // A later visit is somebody new.
+    assert_eq!(edge.view(9, 0, None).await.outcome(), "accepted");
+    assert_ne!(edge.rows().await.event().visitor, held.events[0].visitor);
+    edge.counts();
+}
+
+#[tokio::test]
+async fn no_cookie_orders_another_browser_s_rows_to_be_erased() {
+    let edge = Edge::start().await;
+    let victim = edge.view(1, 0, None).await.cookie().unwrap();
+    edge.view(2, 0, Some(&victim)).await;
+    let (held, _) = edge.rows_and_orders().await;
+    let other = edge.view(3, 0, None).await.cookie().unwrap();
+    edge.rows_and_orders().await;
+    let value = victim.split_once('=').unwrap().1;
+    let mut cookies = vec![other, format!("{IDENTITY}="), format!("__Host-tamga-aitu.kz={value}")];
+    for at in 0..value.len() {
+        let changed = if &value[at..=at] == "A" { "B" } else { "A" };
+        cookies.push(format!("{IDENTITY}={}{changed}{}", &value[..at], &value[at + 1..]));
+        cookies.push(format!("{IDENTITY}={}", &value[..at]));
+    }
+    let mut orders_of = Vec::new();
+    for cookie in &cookies {
+        edge.wait_minutes(1);
+        let form = format!("state=all&visitor={value}&view={}", crate::support::collector::view_id(1));
+        let answer = press(&edge, "erase", &form).cookies(Some(cookie)).send().await;
+        assert_eq!(answer.status, 200);
+        let (_, orders) = edge.rows_and_orders().await;
+        assert!(orders.iter().all(|(_, pseudonyms)| !pseudonyms.contains(&held.events[0].visitor)));
+        let hit = |visitor: &[u8; 16]| orders.iter().any(|(_, pseudonyms)| pseudonyms.contains(visitor));
+        assert!(!held.attributes.iter().any(|row| hit(&row.visitor)));
+        orders_of.push(orders.len());
+    }
+    // A known cookie costs as many orders as an unknown one.
+    assert!(cookies.len() > 150 && orders_of.iter().all(|orders| *orders == orders_of[0]), "{orders_of:?}");
+}
+
+#[tokio::test]
+async fn yesterday_s_rows_are_erased_as_long_as_the_key_of_yesterday_lives() {
+    let edge = Edge::start().await;
+    let cookie = edge.view(1, 0, None).await.cookie().unwrap();
+    let (held, _) = edge.rows_and_orders().await;
+    // 00:10 in Almaty.
+    edge.wait_minutes(12 * 60 + 50);
+    press(&edge, "object", "state=made").cookies(Some(&cookie)).send().await;
+    let (_, orders) = edge.rows_and_orders().await;
+    let days: std::collections::BTreeSet<&str> =
+        orders.iter().map(|(stream, _)| stream.split('|').nth(1).unwrap()).collect();
+    assert_eq!(days.into_iter().collect::<Vec<_>>(), ["2026-11-22", "2026-11-23"]);
+    let visitor = held.events[0].visitor;
+    assert!(orders.iter().any(|(stream, known)| stream.starts_with("events|2026-11-22") && known.contains(&visitor)));
+}
+
+#[tokio::test]
+async fn a_network_orders_few_erasures_at_once() {
+    let edge = Edge::start().await;
+    let mut taken = 0;
+    for _ in 0..50 {
+        taken += u32::from(press(&edge, "erase", "state=all").send().await.status == 200);
+    }
+    assert_eq!(taken, 4, "a bucket of 2000 tokens");
+    assert_eq!(edge.view(1, 0, None).await.outcome(), "accepted", "its beacons are still taken");
+    // An objection holds, and keeps the cookie by which the rows are erased later.
+    let answer = press(&edge, "object", "state=made&lang=en").send().await;
+    assert!(answer.all("set-cookie").len() == 1 && answer.all("set-cookie")[0].starts_with("__Host-tamga-off=1"));
+    assert!(text(&answer).contains("could not be erased just now"));
+}
+
+#[tokio::test]
 async fn consent_is_counted_and_a_refusal_takes_the_cookie_back() {
     let edge = Edge::start().await;
     let cookie = edge.view(1, 0, None).await.cookie().unwrap();
@@ -171,6 +270,7 @@ async fn a_decision_comes_from_the_page_itself_or_nothing_happens() {
             200,
         ),
     ] {
+        edge.wait_minutes(1);
         let answer = call.send().await;
         assert_eq!(answer.status, status, "{}", call.head());
         assert_eq!(answer.all("set-cookie").len(), if status == 200 { 2 } else { 0 });

@@ -97,6 +97,23 @@ pub(super) fn classes(device: ReceivedDevice, client: &Client) -> EnrichedDevice
     out
 }
 
+/// What the entries of a list can be, so that the rows of each can be found. Empty for what is no list.
+pub fn entries(item: &str) -> Vec<&'static str> {
+    match item {
+        "fonts" => FONTS.clone(),
+        "plugins" => PLUGINS.iter().map(|(_, class)| *class).chain([OTHER]).collect(),
+        "languages" => LANGUAGES.split_ascii_whitespace().chain([OTHER]).collect(),
+        "media_devices" => KINDS.as_flattened().to_vec(),
+        "screen" => {
+            let sizes = SIZES.iter().map(|size| size.2);
+            let others = DEPTHS.iter().map(|depth| depth.1).chain(RATIOS.iter().map(|ratio| ratio.1));
+            sizes.chain(others).chain(WINDOWS.iter().map(|window| window.0)).collect()
+        }
+        "automation" => DETECTORS.iter().map(|(name, _)| *name).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// The entry of a list, with its number.
 fn number(list: impl Iterator<Item = &'static str>, name: &str) -> Option<(u16, &'static str)> {
     (0..).zip(list).find(|(_, known)| *known == name)

@@ -61,6 +61,11 @@ impl KeyFiles {
         stamp(&self.path(site, day))
     }
 
+    /// The key of a site-day, if there is one.
+    pub(super) fn read(&self, site: &str, day: Date) -> io::Result<Option<(Secret, Stamp)>> {
+        read(&self.path(site, day))
+    }
+
     /// The key of a site-day, made if there is none.
     pub(super) fn read_or_make(&self, site: &str, day: Date) -> io::Result<(Secret, Stamp)> {
         let path = self.path(site, day);

@@ -137,6 +137,13 @@ impl KeyRing {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The key of a site's day, if there is one. None is made.
+    pub fn living_key(&self, site: &Arc<str>, day: Date) -> Option<Arc<DayKey>> {
+        let held = self.state().held.get(&(site.clone(), day)).map(|(key, _)| key.clone());
+        // Not held from now on: only `day_key` notices a loss.
+        held.or_else(|| self.files.read(site, day).ok()?.map(|(material, _)| Arc::new(DayKey::new(material))))
+    }
+
     /// The key of a site's day. The first call of a day reads or makes it; the others find it in memory.
     pub fn day_key(&self, site: &Arc<str>, day: Date) -> Result<Arc<DayKey>, KeyError> {
         let failed = |cause| KeyError::Io { dir: self.files.dir().to_owned(), cause };

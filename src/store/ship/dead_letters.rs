@@ -57,6 +57,7 @@ pub struct DeadLetters {
 
 const COMMAND: &str = ".command";
 const ANSWER: &str = ".answer";
+const DRAFT: &str = ".draft";
 
 /// A line of a file.
 #[derive(Serialize, Deserialize)]
@@ -162,6 +163,20 @@ impl DeadLetters {
         }
         let rows = rows.into_values().collect();
         Ok(file.map(|file| DeadLetterFile { rows, ..file }))
+    }
+
+    /// Writes a dead letter anew without some of its rows.
+    pub(super) fn remove_rows(&self, name: &str, gone: &BTreeSet<usize>) -> io::Result<()> {
+        let (path, draft) = (self.dir.join(name), self.beside(name, DRAFT));
+        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&draft)?;
+        for line in fs::read(&path)?.split_inclusive(|byte| *byte == b'\n') {
+            if !matches!(serde_json::from_slice(line), Ok(Line::Row { index, .. }) if gone.contains(&index)) {
+                file.write_all(line)?;
+            }
+        }
+        file.sync_data()?;
+        fs::rename(&draft, &path)?;
+        sync_name(&path)
     }
 
     /// When the file was last written, in seconds since 1970.

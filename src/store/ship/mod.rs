@@ -221,7 +221,7 @@ impl Shipper {
             note(delivered);
         }
         let mut erased = 0;
-        for tombstone in &delivery.tombstones {
+        for tombstone in &erase::merged(&delivery.tombstones) {
             erased += self.inserter.erase(tombstone).await?;
         }
         if let Some(on_erasures) = &self.on_erasures

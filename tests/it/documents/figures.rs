@@ -67,6 +67,7 @@ fn facts() -> BTreeMap<&'static str, u64> {
         ("clock patience", constant("src/clock/", "PATIENCE_H")),
         ("clock absence", constant("src/clock/", "ABSENCE_DAYS")),
         ("cookie life", constant("src/privacy/cookie", "LIFE_MONTHS")),
+        ("tokens of an erasure", constant("src/rights/mod", "ERASURE_TOKENS")),
         ("visit pause", constant("src/privacy/cookie", "IDLE_MINUTES")),
         ("views kept in the cookie", constant("src/privacy/cookie", "VIEWS_MAX")),
         ("events of a name", constant("src/collect/contributions", "EVENTS_OF_A_NAME")),

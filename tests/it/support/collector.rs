@@ -168,15 +168,23 @@ impl Edge {
 
     /// All rows that became durable since the last call.
     pub(crate) async fn rows(&self) -> Rows {
-        let mut rows = Rows::default();
+        self.rows_and_orders().await.0
+    }
+
+    /// The same, with the orders to erase: their streams and pseudonyms.
+    pub(crate) async fn rows_and_orders(&self) -> (Rows, Vec<(String, Vec<[u8; 16]>)>) {
+        let (mut rows, mut orders) = (Rows::default(), Vec::new());
         let mut reader = self.reader.lock().await;
-        let limits = DeliveryLimits::default();
         while self.writer.usage().pending_frames > 0 {
-            let delivery = reader.next_delivery(&limits).await.unwrap().unwrap();
+            let delivery = reader.next_delivery(&DeliveryLimits::default()).await.unwrap().unwrap();
             rows.add(&delivery);
+            orders.extend(delivery.tombstones.iter().map(|order| {
+                let (_, pseudonyms) = tamga::record::parse_erasure(&order.payload).unwrap();
+                (order.stream.as_str().to_owned(), pseudonyms.to_vec())
+            }));
             reader.finish(&delivery).await.unwrap();
         }
-        rows
+        (rows, orders)
     }
 
     /// One figure of the metrics, summed over its labels.
