@@ -26,14 +26,14 @@ COMMENT 'Attributes of visits, devices and connections, one row each, so that no
 
 CREATE TABLE tamga_vault.erasures
 (
-    `attempt` UInt64 COMMENT 'Random number of the erasure attempt',
+    `attempt` UInt64 COMMENT 'Number of the erasure attempt, which only the key of the spool makes',
     `visitor` FixedString(16) COMMENT 'Pseudonym whose rows are being erased',
     `begun_at` DateTime('UTC') DEFAULT now() COMMENT 'When the attempt began'
 )
 ENGINE = MergeTree
 PARTITION BY attempt
 ORDER BY visitor
-TTL begun_at + toIntervalDay(1)
+TTL begun_at + toIntervalHour(1)
 SETTINGS merge_with_ttl_timeout = 3600, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Pseudonyms whose rows are being erased now; usually empty';
 

@@ -9,13 +9,14 @@ use anyhow::{Result, bail};
 use clap::Parser;
 use tamga::clock::Clock;
 use tamga::config::{Config, Site};
+use tamga::serve::break_glass::BreakGlassRequest;
 use tamga::serve::verify::Form;
 use tamga::serve::wall::IdentifiedZone;
 use tamga::store::Command;
 use tamga::{collect, serve};
 use verbs::{
-    AnalystVerb, AuditVerb, Cli, ClockVerb, ConfigVerb, DeadLetterVerb, KeysVerb, PublishVerb, RequestsVerb, VaultVerb,
-    Verb, WallVerb,
+    AnalystVerb, AuditVerb, Cli, ClockVerb, ConfigFile, ConfigVerb, DeadLetterVerb, KeysVerb, PublishVerb,
+    RequestsVerb, VaultVerb, Verb, WallVerb,
 };
 
 fn main() -> ExitCode {
@@ -84,20 +85,11 @@ fn run(verb: Verb) -> Result<()> {
             let zone = IdentifiedZone { databases, roles, apply };
             print(&runtime()?.block_on(serve::wall::init(&Config::load(&config.config)?, &zone))?)
         }
-        Verb::Vault(VaultVerb::Query { config, access, sql }) => {
-            let config = Config::load(&config.config)?;
-            print(&runtime()?.block_on(serve::vault::query(
-                &config,
-                &Clock::kept_in(&config.data.dir),
-                access.request(&sql),
-            ))?)
-        }
+        Verb::Vault(VaultVerb::Query { config, access, sql }) => print(&vault_query(&config, access.request(&sql))?),
         Verb::DeadLetters(verb) => print(&dead_letters(verb)?),
         Verb::Analyst(verb) => print(&analyst(verb)?),
         Verb::Requests(verb) => print(&requests(verb)?),
-        Verb::Receipt { config, site, receipt } => {
-            print(&check_receipt(&Config::load(&config.config)?, &site, &receipt)?)
-        }
+        Verb::Receipt { config, site, receipt } => print(&check_receipt(&config, &site, &receipt)?),
         Verb::Snippet { config, site } => {
             let config = Config::load(&config.config)?;
             print(&collect::installation(site_of(&config, &site)?))
@@ -113,9 +105,15 @@ fn site_of<'a>(config: &'a Config, domain: &str) -> Result<&'a Site> {
     Ok(site)
 }
 
-fn check_receipt(config: &Config, site: &str, receipt: &str) -> Result<String> {
-    let site = &site_of(config, site)?.domain;
-    match serve::receipt_day(config, site, receipt)? {
+fn vault_query(file: &ConfigFile, request: BreakGlassRequest<'_>) -> Result<String> {
+    let config = Config::load(&file.config)?;
+    runtime()?.block_on(serve::vault::query(&config, &Clock::kept_in(&config.data.dir), request))
+}
+
+fn check_receipt(file: &ConfigFile, site: &str, receipt: &str) -> Result<String> {
+    let config = Config::load(&file.config)?;
+    let site = &site_of(&config, site)?.domain;
+    match serve::receipt_day(&config, site, receipt)? {
         Some(day) => Ok(format!("genuine: an erasure was ordered on {site} on {day}\n")),
         None => bail!("this collector has given no such receipt for {site}"),
     }

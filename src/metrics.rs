@@ -185,7 +185,13 @@ impl Metrics {
         all.add("rows_stored", None, None, "Rows in the vault, found or accepted here", self.rows_stored.clone());
         let help = "Rows in dead letters; a replay moves them to stored";
         all.add("rows_dead_lettered", None, None, help, self.rows_dead_lettered.clone());
-        all.add("rows_erased", None, None, "Rows that were stored and then erased", self.rows_erased.clone());
+        all.add(
+            "rows_erased",
+            None,
+            None,
+            "Rows that an erasure has removed, from the vault or before they were sent",
+            self.rows_erased.clone(),
+        );
         all.add("rows_expired", None, None, "Rows that became too old to be delivered", self.rows_expired.clone());
         all.add("rows_lost", None, None, "Rows that the disk damaged", self.rows_lost.clone());
         let help = "Erased rows that an earlier process or another node had stored";

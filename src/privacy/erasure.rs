@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn each_item_of_a_device_is_searched() {
         let key = DayKey::new(Secret::new([4; 32]));
-        let searched = all(&key, &Personal::new([1; 16]), &[], |_| [""; 0]);
+        let searched = all(&key, &Personal::new([1; 16]), &[], |_| Vec::<&str>::new());
         let mut of_devices = 0;
         for (item, entry) in &data_map().item {
             if entry.wire.iter().any(|field| field.starts_with("device.")) {

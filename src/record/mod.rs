@@ -6,6 +6,7 @@
 //! table and of each schema version, so rows in spools of an older version are still understood.
 
 mod columns;
+mod fields;
 mod row;
 
 use jiff::civil::Date;
@@ -16,6 +17,7 @@ use crate::privacy::pseudonymous::{
     Attribute, EventKind, Failure, PseudonymousBeacon, PseudonymousEvent, RowSubject, Signal,
 };
 pub use columns::{ColumnType, SCHEMA_VERSION, column_type, columns};
+pub use fields::{Fields, site_and_visitor};
 use row::Row;
 
 /// A vault table that rows are shipped to.

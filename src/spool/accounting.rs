@@ -22,7 +22,7 @@ pub struct Outcomes {
     pub stored: u64,
     /// Refused by the store and kept in a dead-letter file.
     pub dead_lettered: u64,
-    /// Stored, then erased by a tombstone.
+    /// Erased by a tombstone: stored before, or never sent.
     pub erased: u64,
     /// Too old to keep, never sent.
     pub expired: u64,

@@ -47,6 +47,18 @@ impl Keys {
     }
 }
 
+impl Keys {
+    /// A number that follows from these bytes, and that nobody can compute who has not the key.
+    pub fn number(&self, bytes: &[u8]) -> u64 {
+        let mut hasher = blake3::Hasher::new_keyed(self.0[0].expose());
+        hasher.update(b"tamga spool 1: a number of what waits").update(bytes);
+        let mut number = [0; 8];
+        hasher.finalize_xof().fill(&mut number);
+        hasher.zeroize();
+        u64::from_le_bytes(number)
+    }
+}
+
 /// Why a row by itself could not be decrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unopened {

@@ -76,6 +76,14 @@ impl StreamBatch {
         Self::new(&Boundary { stream, value: 1, rows, first: 1, last: 1 })
     }
 
+    /// A batch with these rows.
+    #[cfg(test)]
+    pub(crate) fn with_rows(stream: &str, rows: &[&[u8]]) -> Self {
+        let framed = rows.iter().flat_map(|row| [&(row.len() as u32).to_le_bytes()[..], row].concat());
+        let batch = Self::without_rows(stream, rows.len() as u64);
+        Self { lost_rows: 0, payload: framed.collect(), ..batch }
+    }
+
     fn new(boundary: &Boundary) -> Self {
         Self {
             stream: boundary.stream.clone(),

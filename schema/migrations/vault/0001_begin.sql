@@ -8,7 +8,7 @@
 -- and `cohort` are buckets and never dates: dates would make a visitor's days recognisable. The retention worker deletes a site's
 -- rows of a day after their windows are published, and drops the partition with the last of them; the TTL is the second safeguard.
 -- The condition of a mutation is stored in a file, and the text of a statement in logs. So the pseudonym to erase comes as a row
--- of `erasures`, and the statement names only the random number of the attempt. The partition of that number is dropped after
+-- of `erasures`, and the statement names only a number of the attempt. The partition of that number is dropped after
 -- the erasure; the TTL is for attempts that were interrupted.
 -- The order of a table puts the rows of a pseudonym beside each other, so compression stores its random bytes once per visitor.
 -- ZSTD(1) for every column reduced realistic days from 68 to 23 bytes per event (docs/publishing.md has the measurement).
@@ -167,13 +167,13 @@ COMMENT 'Random seeds of windows that are not yet published. The oldest seed of 
 
 CREATE TABLE IF NOT EXISTS erasures
 (
-    attempt UInt64 COMMENT 'Random number of the erasure attempt',
+    attempt UInt64 COMMENT 'Number of the erasure attempt, which only the key of the spool makes',
     visitor FixedString(16) COMMENT 'Pseudonym whose rows are being erased',
     begun_at DateTime('UTC') DEFAULT now() COMMENT 'When the attempt began'
 )
 ENGINE = MergeTree
 PARTITION BY attempt
 ORDER BY visitor
-TTL begun_at + toIntervalDay(1)
+TTL begun_at + toIntervalHour(1)
 SETTINGS merge_with_ttl_timeout = 3600, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Pseudonyms whose rows are being erased now; usually empty';

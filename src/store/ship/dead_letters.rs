@@ -52,7 +52,7 @@ pub(super) struct RefusedRow {
 #[derive(Clone)]
 pub struct DeadLetters {
     dir: PathBuf,
-    keys: Keys,
+    pub(super) keys: Keys,
 }
 
 const COMMAND: &str = ".command";

@@ -2,58 +2,35 @@
 
 use jiff::Timestamp;
 
-use crate::record::{ColumnType, column_type, epoch_date};
+use crate::record::{ColumnType, Fields, epoch_date};
 
 /// The columns of a row and their values as text; `None` when the bytes are not a row of these columns, or when no table has a column
 /// of such a name. Text is quoted and escaped, since a refused row can hold anything.
 pub(super) fn decode(columns: &[&str], row: &[u8]) -> Option<Vec<(String, String)>> {
-    let mut rest = row;
-    let mut shown = Vec::with_capacity(columns.len());
-    for column in columns {
-        shown.push(((*column).to_owned(), value(column, &mut rest)?));
-    }
-    rest.is_empty().then_some(shown)
+    let mut fields = Fields::new(columns, row);
+    let shown = fields.by_ref().map(|(name, kind, bytes)| Some((name.to_owned(), value(kind, bytes)?)));
+    let shown: Vec<_> = shown.collect::<Option<_>>()?;
+    fields.behind()?.is_empty().then_some(shown)
 }
 
-fn value(column: &str, rest: &mut &[u8]) -> Option<String> {
-    Some(match column_type(column)? {
-        ColumnType::Date => epoch_date(u16::from_le_bytes(take(rest)?)).to_string(),
-        ColumnType::DateTime => Timestamp::from_second(u32::from_le_bytes(take(rest)?).into()).ok()?.to_string(),
-        ColumnType::Bytes16 => hex(&take::<16>(rest)?),
-        ColumnType::Bool => match take::<1>(rest)? {
-            [0] => "false".to_owned(),
-            [1] => "true".to_owned(),
-            [other] => format!("not a truth value: {other}"),
-        },
-        ColumnType::U8 => take::<1>(rest)?[0].to_string(),
-        ColumnType::U16 => u16::from_le_bytes(take(rest)?).to_string(),
-        ColumnType::U32 => u32::from_le_bytes(take(rest)?).to_string(),
-        ColumnType::Text => text(rest)?,
-    })
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, behind) = rest.split_first_chunk::<N>()?;
-    *rest = behind;
-    Some(*taken)
-}
-
-/// A LEB128 length and so many bytes.
-fn text(rest: &mut &[u8]) -> Option<String> {
-    let mut length = 0_usize;
-    for shift in [0, 7, 14, 21] {
-        let [byte] = take::<1>(rest)?;
-        length |= usize::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            let (bytes, behind) = rest.split_at_checked(length)?;
-            *rest = behind;
-            return Some(match std::str::from_utf8(bytes) {
-                Ok(text) => format!("{text:?}"),
-                Err(_) => format!("not UTF-8: {}", hex(bytes)),
-            });
+fn value(kind: ColumnType, bytes: &[u8]) -> Option<String> {
+    Some(match (kind, bytes) {
+        (ColumnType::Date, _) => epoch_date(u16::from_le_bytes(bytes.try_into().ok()?)).to_string(),
+        (ColumnType::DateTime, _) => {
+            Timestamp::from_second(u32::from_le_bytes(bytes.try_into().ok()?).into()).ok()?.to_string()
         }
-    }
-    None
+        (ColumnType::Bytes16, _) => hex(bytes),
+        (ColumnType::Bool, [0]) => "false".to_owned(),
+        (ColumnType::Bool, [1]) => "true".to_owned(),
+        (ColumnType::Bool, _) => format!("not a truth value: {}", bytes.first()?),
+        (ColumnType::U8, _) => bytes.first()?.to_string(),
+        (ColumnType::U16, _) => u16::from_le_bytes(bytes.try_into().ok()?).to_string(),
+        (ColumnType::U32, _) => u32::from_le_bytes(bytes.try_into().ok()?).to_string(),
+        (ColumnType::Text, _) => match std::str::from_utf8(bytes) {
+            Ok(text) => format!("{text:?}"),
+            Err(_) => format!("not UTF-8: {}", hex(bytes)),
+        },
+    })
 }
 
 /// Bytes in hexadecimal.

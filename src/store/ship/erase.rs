@@ -2,12 +2,12 @@
 //! one attribute.
 //!
 //! A pseudonym is in no statement: the text of a statement could stay in a log or in the file of a mutation. The pseudonyms
-//! are sent as rows of the table `erasures`, under the random number of the attempt. These rows are dropped with their partition
+//! are sent as rows of the table `erasures`, under a number of the order that only the spool's key makes. These rows are dropped with their partition
 //! when the erasure is done. Rows that the vault had refused are removed from this node's dead letters.
 //!
 //! The payload of a tombstone is the site and the pseudonyms ([`erasure`](crate::record::erasure)), under the key domain of its
 //! stream: in some a visitor has several. It is carried out in all partitions of the stream's day, and in all entries of a list. An erasure is carried out after all rows that were accepted before it are settled, so no older row can be stored
-//! behind it. A second erasure erases nothing more. So an erasure can be repeated after a crash.
+//! behind it; those of its own delivery batch were left out (orders.rs). A second erasure erases nothing more. So an erasure can be repeated after a crash.
 
 use std::collections::BTreeSet;
 
@@ -21,31 +21,6 @@ use crate::store::backoff::Backoff;
 use super::dead_letters::DeadLetters;
 use super::inserter::{Inserter, Stopped};
 use super::status::{Cause, ShipCounts, Topic};
-
-/// The orders of a delivery batch, those of one table, day, name and site as one: a mutation costs much, and many visitors may
-/// ask at once. No order joins two key domains. All rows of the batch are older than each of them, so their order has no meaning.
-pub(super) fn merged(tombstones: &[Tombstone]) -> Vec<Tombstone> {
-    let mut orders: Vec<(Option<(Stream, String)>, Tombstone)> = Vec::new();
-    for Tombstone { sequence, stream, payload } in tombstones {
-        let read = Stream::parse(stream.as_str()).zip(record::parse_erasure(payload));
-        let of = read.as_ref().map(|(stream, (site, _))| (stream.clone(), (*site).to_owned()));
-        let same = orders.iter_mut().find(|(known, _)| match (known, &of) {
-            (Some((stream, site)), Some((other, other_site))) => stream.erases_from(other) && site == other_site,
-            _ => false,
-        });
-        match (same, read) {
-            (Some((_, order)), Some((_, (site, pseudonyms)))) => {
-                let known = record::parse_erasure(&order.payload).map_or(&[][..], |(_, known)| known);
-                order.payload = record::erasure(site, &[known, pseudonyms].concat());
-            }
-            _ => {
-                let (sequence, stream, payload) = (*sequence, stream.clone(), payload.clone());
-                orders.push((of, Tombstone { sequence, stream, payload }));
-            }
-        }
-    }
-    orders.into_iter().map(|(_, order)| order).collect()
-}
 
 impl Inserter {
     /// Carries out an erasure. Returns when queries no longer read the rows, and how many rows there were. A repetition finds
@@ -85,11 +60,14 @@ impl Inserter {
         if !narrower.is_empty() {
             params.push(("name", stream.name().to_owned()));
         }
-        let attempt = getrandom::u64().map_err(|_| StoreError::setup("no random numbers".to_owned()))?;
+        // The same after a crash, so that what an interrupted attempt has left is removed too.
+        let attempt = self.dead_letters.keys.number(&[stream.label().as_bytes(), &tombstone.payload].concat());
+        // Never the same: what a failed attempt had sent is gone.
+        let token = getrandom::u64().map_err(|_| StoreError::setup("no random numbers".to_owned()))?;
         let rows: Vec<u8> =
             pseudonyms.iter().flat_map(|pseudonym| [&attempt.to_le_bytes()[..], pseudonym].concat()).collect();
         self.store
-            .insert_rows("erasures", &["attempt", "visitor"], rows.into(), Some(&format!("erase-{attempt:x}")))
+            .insert_rows("erasures", &["attempt", "visitor"], rows.into(), Some(&format!("erase-{token:x}")))
             .await?;
         let which = format!(
             "site = {{site:String}} AND day = {{day:Date}}{narrower} \
@@ -151,42 +129,5 @@ impl DeadLetters {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::spool::StreamKey;
-
-    fn order(sequence: u64, stream: &str, site: &str, pseudonym: u8) -> Tombstone {
-        Tombstone {
-            sequence,
-            stream: StreamKey::new(stream).unwrap(),
-            payload: record::erasure(site, &[[pseudonym; 16]]),
-        }
-    }
-
-    #[test]
-    fn orders_of_one_domain_and_site_are_one_and_no_others() {
-        let (events, errors) = ("events|2026-11-22|2026-11-22|", "errors|2026-11-22|2026-11-22|");
-        let unread = Tombstone { sequence: 9, stream: StreamKey::new(events).unwrap(), payload: Vec::new() };
-        let orders = [
-            order(1, events, "a.kz", 1),
-            order(2, errors, "a.kz", 2),
-            order(3, "events|2026-11-22|2026-11-29|", "a.kz", 3),
-            order(4, events, "b.kz", 4),
-            order(5, "events|2026-11-23|2026-11-23|", "a.kz", 5),
-            unread,
-        ];
-        let merged: Vec<_> = merged(&orders)
-            .iter()
-            .map(|order| {
-                let read = record::parse_erasure(&order.payload);
-                (order.sequence, read.map(|(_, known)| known.iter().map(|known| known[0]).collect::<Vec<_>>()))
-            })
-            .collect();
-        let expected = [(1, Some(vec![1, 3])), (2, Some(vec![2])), (4, Some(vec![4])), (5, Some(vec![5])), (9, None)];
-        assert_eq!(merged, expected);
     }
 }

@@ -13,6 +13,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::orders::Orders;
 use super::status::Topic;
 use crate::record::{self, Partition, Stream};
 use crate::spool::{StreamBatch, shuffle};
@@ -29,10 +30,10 @@ pub(super) struct InsertBatch {
     pub(super) schema_version: u32,
     /// `batch`, then the columns of the table.
     pub(super) columns: Vec<&'static str>,
-    /// Rows within the boundaries. There are more than in `body` if the spool's disk lost some.
+    /// Rows within the boundaries, without `dropped`. There are more than in `body` if the spool's disk lost some.
     pub(super) announced: u64,
-    /// The delivery batch erases from one of its streams, so a part of the stored rows may be gone.
-    pub(super) has_erasures: bool,
+    /// Rows that an order of the delivery batch erases. They are not in `body`, and are never sent.
+    pub(super) dropped: u64,
     token: String,
     body: Bytes,
     /// Where each row ends in `body`.
@@ -76,19 +77,27 @@ pub(super) enum PrepareError {
 }
 
 impl InsertBatch {
-    /// The rows of batches of one group.
-    pub(super) fn new(batches: &[&StreamBatch], schema_version: u32, has_erasures: bool) -> Result<Self, PrepareError> {
+    /// The rows of batches of one group, without those that an order erases. The same orders leave out the same rows.
+    pub(super) fn new(batches: &[&StreamBatch], schema_version: u32, orders: &Orders) -> Result<Self, PrepareError> {
         let first = batches.first().ok_or(PrepareError::Stream)?;
         let stream = Stream::parse(first.stream.as_str()).ok_or(PrepareError::Stream)?;
+        let columns = record::columns(stream.partition.table, schema_version).ok_or(PrepareError::Schema)?;
         // The spool keeps four bytes for the length of a row. They pay for half of its batch value here.
         let bytes: usize = batches.iter().map(|batch| batch.bytes()).sum();
-        let mut rows: Vec<_> = batches.iter().flat_map(|batch| batch.iter().map(|row| (batch.value, row))).collect();
+        let (mut rows, mut dropped) = (Vec::new(), 0);
+        for batch in batches {
+            let erased = orders.of(&batch.stream);
+            let before = rows.len();
+            rows.extend(batch.iter().filter(|row| !erased.has(columns, row)).map(|row| (batch.value, row)));
+            dropped += batch.iter().count() as u64 - (rows.len() - before) as u64;
+        }
         mix(&mut rows, &first.token);
         let rows = rows.into_iter();
         let target = (stream.partition, schema_version);
         let prepared =
             Self::of_rows(target, first.token.clone(), bytes + bytes / 8, rows).ok_or(PrepareError::Schema)?;
-        Ok(Self { announced: batches.iter().map(|batch| batch.rows).sum(), has_erasures, ..prepared })
+        let announced = batches.iter().map(|batch| batch.rows).sum::<u64>() - dropped;
+        Ok(Self { announced, dropped, ..prepared })
     }
 
     /// Rows with their batch values, for a partition and schema version. `None` when the columns are not known.
@@ -110,7 +119,7 @@ impl InsertBatch {
             schema_version,
             columns: std::iter::once("batch").chain(known.iter().copied()).collect(),
             announced: ends.len() as u64,
-            has_erasures: false,
+            dropped: 0,
             token,
             body: body.into(),
             ends,
@@ -206,6 +215,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::record::Table;
+    use crate::spool::{StreamKey, Tombstone};
 
     /// An insert batch of tallies. The first row is of one batch, the others of another.
     pub(in crate::store::ship) fn insert_batch(rows: &[&[u8]]) -> InsertBatch {
@@ -221,10 +231,39 @@ pub(super) mod tests {
             schema_version: 1,
             columns: vec!["batch", "site"],
             announced: rows.len() as u64,
-            has_erasures: false,
+            dropped: 0,
             token: "0123456789abcdef0123456789abcdef".into(),
             body: body.into(),
             ends,
+        }
+    }
+
+    #[test]
+    fn a_row_that_an_order_of_its_delivery_batch_erases_is_never_sent() {
+        let text = std::fs::read_to_string("tests/fixtures/rows/events.hex").unwrap();
+        let byte = |line: &str, at: usize| u8::from_str_radix(&line[at..at + 2], 16).unwrap();
+        let line = text.split_whitespace().next().unwrap();
+        let row: Vec<u8> = (0..line.len()).step_by(2).map(|at| byte(line, at)).collect();
+        let columns = record::columns(Table::Events, record::SCHEMA_VERSION).unwrap();
+        let (site, visitor) = record::site_and_visitor(columns, &row).unwrap();
+        let (site, visitor): (&str, [u8; 16]) = (std::str::from_utf8(site).unwrap(), visitor.try_into().unwrap());
+        let place = row.windows(16).position(|bytes| bytes == visitor).unwrap();
+        let mut others = row.clone();
+        others[place] ^= 1;
+        let stream = "events|2026-11-22|2026-11-23|";
+        let batch = StreamBatch::with_rows(stream, &[&row, &others, &row]);
+        let sent = |stream: &str, site: &str| {
+            let (stream, payload) = (StreamKey::new(stream).unwrap(), record::erasure(site, &[[7; 16], visitor]));
+            let orders = Orders::new(&[Tombstone { sequence: 9, stream, payload }]);
+            let insert = InsertBatch::new(&[&batch], record::SCHEMA_VERSION, &orders).unwrap();
+            (insert.ends.len(), insert.dropped, insert.announced)
+        };
+        // In all partitions of the day, and of this site alone.
+        assert_eq!(sent("events|2026-11-22|2026-11-22|", site), (1, 2, 1));
+        for (stream, site) in
+            [(stream, "aitu.kz"), ("events|2026-11-23|2026-11-23|", site), ("errors|2026-11-22|2026-11-22|", site)]
+        {
+            assert_eq!(sent(stream, site), (3, 0, 3), "{stream} {site}");
         }
     }
 

@@ -16,12 +16,6 @@
 //! nothing can be stored under it, and the next attempt takes the next token of a fixed sequence. A restarted program walks
 //! through the same sequence.
 //!
-//! # Rows that were erased meanwhile
-//!
-//! A delivery batch ends with its erasures. If the program dies after the erasures and before the batch is finished, the
-//! rows are counted once more, and some are missing. So in a stream that the delivery batch erases from, a part counts as
-//! the whole. If no row is left, the rows are sent again, and the erasure, which is repeated too, removes them again.
-//!
 //! # Rows that the vault refuses
 //!
 //! A refused insert is cut in halves until each refused row is alone. Refused rows go to a dead-letter file, the others are
@@ -55,11 +49,8 @@ pub(super) struct Stopped;
 
 /// How a piece ended.
 enum Verdict {
-    /// `rows` rows are in the vault. `erased` more were there and have been erased since.
-    Stored {
-        rows: u64,
-        erased: u64,
-    },
+    /// So many rows are in the vault.
+    Stored(u64),
     Expired,
     Refused(StoreError),
 }
@@ -113,7 +104,7 @@ impl Inserter {
     /// Settles every row of the batch. `resumed`: a former process may have stored it.
     pub(super) async fn deliver(&self, batch: Arc<InsertBatch>, resumed: bool) -> Result<Delivered, Stopped> {
         let counts = &self.status.counts;
-        let mut outcomes = Outcomes::default();
+        let mut outcomes = Outcomes { erased: batch.dropped, ..Outcomes::default() };
         let mut known = if resumed { self.on_disk(&batch, DeadLetters::known).await? } else { Known::default() };
         let (mut stored, mut refused) = (0, known.rows.len() as u64);
         let mut backoff = Backoff::for_requests();
@@ -128,11 +119,10 @@ impl Inserter {
             let cut = known.cuts.contains(&(piece.start, piece.end));
             let verdict = if cut { None } else { Some(self.settle(&batch, &piece, resumed).await?) };
             match verdict {
-                Some(Verdict::Stored { rows, erased }) => {
-                    stored += rows + erased;
+                Some(Verdict::Stored(rows)) => {
+                    stored += rows;
                     outcomes.stored += rows;
-                    outcomes.erased += erased;
-                    ShipCounts::add(&counts.stored, rows + erased);
+                    ShipCounts::add(&counts.stored, rows);
                 }
                 Some(Verdict::Expired) => {
                     outcomes.expired += rows;
@@ -206,7 +196,7 @@ impl Inserter {
             let (table, body) = (batch.partition.table.name(), batch.body(piece));
             match self.store.insert_rows(table, &batch.columns, body, Some(&token)).await {
                 Ok(()) if attempts.maybe_stored => attempts.affirmed = true,
-                Ok(()) => return Ok(Verdict::Stored { rows: piece.len() as u64, erased: 0 }),
+                Ok(()) => return Ok(Verdict::Stored(piece.len() as u64)),
                 Err(error) if error.class == Class::Rejected => return Ok(Verdict::Refused(error)),
                 Err(error) => {
                     attempts.maybe_stored = true;
@@ -231,10 +221,10 @@ impl Inserter {
         // All rows that the boundary announced may have been stored before the spool's disk lost some of them.
         let complete = |found: u64| found == expected || (*piece == batch.all() && found == batch.announced);
         match self.count(batch, identity).await {
-            Ok(found) if complete(found) => Ok(Finding::Settled(Verdict::Stored { rows: found, erased: 0 })),
+            Ok(found) if complete(found) => Ok(Finding::Settled(Verdict::Stored(found))),
             // In a cluster some shards may have their rows and others not, or this replica may not see them yet. A cluster's
             // memory of tokens is safe, so the rest is sent under the same token.
-            Ok(found) if self.store.is_clustered() && !(batch.has_erasures && found > 0) => {
+            Ok(found) if self.store.is_clustered() => {
                 if attempts.affirmed || found > 0 {
                     attempts.affirmed = false;
                     self.wait(backoff).await?;
@@ -252,10 +242,6 @@ impl Inserter {
                 Ok(Finding::SendAgain)
             }
             Ok(0) => Ok(Finding::SendAgain),
-            // The erasures of the same delivery batch were carried out before the program died.
-            Ok(found) if batch.has_erasures => {
-                Ok(Finding::Settled(Verdict::Stored { rows: found, erased: expected.saturating_sub(found) }))
-            }
             outcome => {
                 let partial = "has a part of an insert, which ought to be whole or absent";
                 let cause = outcome.err().unwrap_or_else(|| self.defect(partial));

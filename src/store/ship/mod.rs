@@ -14,6 +14,7 @@ mod erase;
 mod expire_files;
 mod insert_batch;
 mod inserter;
+mod orders;
 mod pace;
 mod replay;
 mod status;
@@ -33,13 +34,13 @@ pub use status::{ShipCounts, ShipStatus, Trouble};
 
 use insert_batch::{InsertBatch, PrepareError, group_by_insert};
 use inserter::{Delivered, Inserter, Stopped};
+use orders::Orders;
 use status::{Cause, Topic};
 
 use super::Store;
 use super::backoff::Backoff;
 use super::lease::Lease;
 use crate::clock::Clock;
-use crate::record::Stream;
 use crate::spool::{DeliveryBatch, DeliveryLimits, Outcomes, ReadError, Reader, StreamBatch};
 
 /// Inserts under way at once.
@@ -201,18 +202,15 @@ impl Shipper {
             outcomes.add(&delivered.outcomes);
             stored_in_pieces.extend(delivered.stored_in_pieces);
         };
-        let erasing: Vec<_> =
-            delivery.tombstones.iter().filter_map(|tombstone| Stream::parse(tombstone.stream.as_str())).collect();
+        let mut dropped = 0;
+        let merged = orders::merged(&delivery.tombstones);
+        let orders = Orders::new(&merged);
         for batches in group_by_insert(&delivery.batches) {
             while under_way.len() >= IN_FLIGHT {
                 joined(&mut under_way).await?.map(&mut note);
             }
-            let erases = |batch: &&StreamBatch| {
-                let stream = Stream::parse(batch.stream.as_str());
-                stream.is_some_and(|stream| erasing.iter().any(|order| order.erases_from(&stream)))
-            };
-            let has_erasures = !erasing.is_empty() && batches.iter().any(erases);
-            let insert = self.prepare(&batches, delivery.schema_version, has_erasures).await?;
+            let insert = self.prepare(&batches, delivery.schema_version, &orders).await?;
+            dropped += insert.dropped;
             ShipCounts::add(&counts.lost, batches.iter().map(|batch| batch.lost_rows).sum());
             let (inserter, resumed) = (self.inserter.clone(), delivery.resumed);
             under_way.spawn(async move { inserter.deliver(insert, resumed).await });
@@ -221,13 +219,13 @@ impl Shipper {
             note(delivered);
         }
         let mut erased = 0;
-        for tombstone in &erase::merged(&delivery.tombstones) {
+        for tombstone in &merged {
             erased += self.inserter.erase(tombstone).await?;
         }
         if let Some(on_erasures) = &self.on_erasures
             && !delivery.tombstones.is_empty()
         {
-            on_erasures(delivery.tombstones.len() as u64, erased);
+            on_erasures(delivery.tombstones.len() as u64, dropped + erased);
         }
         let mut backoff = Backoff::for_requests();
         // Rows that have no outcome are lost; the spool counts them.
@@ -247,11 +245,11 @@ impl Shipper {
         &self,
         batches: &[&StreamBatch],
         schema_version: u32,
-        has_erasures: bool,
+        orders: &Orders,
     ) -> Result<Arc<InsertBatch>, Stopped> {
         let mut backoff = Backoff::for_requests();
         loop {
-            let what = match InsertBatch::new(batches, schema_version, has_erasures) {
+            let what = match InsertBatch::new(batches, schema_version, orders) {
                 Ok(insert) => {
                     self.inserter.status.clear(Topic::Spool);
                     return Ok(Arc::new(insert));
