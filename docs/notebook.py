@@ -55,7 +55,7 @@ def ask(question, rows=10):
 # %% [markdown]
 # ## First: can the numbers be trusted?
 # `complete` is false where a node was left behind; `folded_percent` is how much of the views is in `(other)`, `cut_percent`
-# how much was not counted because one visitor did it often, `sigma` the standard deviation of every number's noise.
+# how much was not counted because one visitor did it often, `sigma` the standard deviation of the noise of what each table counts first.
 
 # %%
 ask("data-quality")

@@ -200,7 +200,7 @@ CREATE TABLE tamga_stats.automation
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `reason` LowCardinality(String) COMMENT '`bot:` and the class of a declared bot; the sign of automation of a suspect; `detector:` and what a browser reported about itself; or (other)',
     `count` Int64 COMMENT 'Events, 100 of a visitor at most; for detectors, the number of reports. With noise ten times as wide as sigma, of declared bots three times',
-    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for declared bots, which are not distinguished, and for (other)'
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for declared bots, which are not distinguished, and for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -220,9 +220,9 @@ CREATE TABLE tamga_stats.campaigns
     `medium` LowCardinality(String) COMMENT 'Declared medium; empty if there is none; or (other)',
     `campaign` LowCardinality(String) COMMENT 'Declared campaign; empty if there is none. (other) is the rest of its source and medium',
     `visits` Int64 COMMENT 'Visits',
-    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
-    `bounces` Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
-    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared'
+    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise three times as wide as sigma',
+    `bounces` Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma',
+    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -241,7 +241,7 @@ CREATE TABLE tamga_stats.clients
     `browser` LowCardinality(String) COMMENT 'Browser family, or (other)',
     `major` LowCardinality(String) COMMENT 'Major version; empty if unknown. (other) is the rest of its browser',
     `visitors` Int64 COMMENT 'Confirmed visitors, each once',
-    `visits` Int64 COMMENT 'Visits'
+    `visits` Int64 COMMENT 'Visits. With noise twice as wide as sigma'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -260,7 +260,7 @@ CREATE TABLE tamga_stats.devices
     `device` LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other, or (other)',
     `os` LowCardinality(String) COMMENT 'Operating system family. (other) is the rest of its device',
     `visitors` Int64 COMMENT 'Confirmed visitors, each once',
-    `visits` Int64 COMMENT 'Visits'
+    `visits` Int64 COMMENT 'Visits. With noise twice as wide as sigma'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -279,9 +279,9 @@ CREATE TABLE tamga_stats.entries
     `channel` LowCardinality(String) COMMENT 'How visits began: direct, search, social …, or (other)',
     `source` LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none. (other) is the rest of its channel',
     `visits` Int64 COMMENT 'Visits',
-    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
-    `bounces` Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
-    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared'
+    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise three times as wide as sigma',
+    `bounces` Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma',
+    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -300,8 +300,8 @@ CREATE TABLE tamga_stats.errors
     `template` LowCardinality(String) COMMENT 'Message as a template, or (other)',
     `browser` LowCardinality(String) COMMENT 'Browser family. (other) is the rest of its template',
     `count` Int64 COMMENT 'Number of events',
-    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors',
-    `networks` Nullable(Int64) COMMENT 'Network classes with this error, of 256; NULL for (other)'
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors',
+    `networks` Nullable(Int64) COMMENT 'Network classes with this error, of 256, with noise twice as wide as sigma; NULL for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -319,7 +319,7 @@ CREATE TABLE tamga_stats.events
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `name` LowCardinality(String) COMMENT 'Declared name of the event, or (other)',
     `count` Int64 COMMENT 'Number of events',
-    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -337,7 +337,7 @@ CREATE TABLE tamga_stats.exits
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `domain` LowCardinality(String) COMMENT 'Registrable domain of the outbound links, or (other)',
     `clicks` Int64 COMMENT 'Followed outbound links',
-    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -357,7 +357,7 @@ CREATE TABLE tamga_stats.experiments
     `goal` LowCardinality(String) COMMENT 'Declared name of the goal',
     `variant` LowCardinality(String) COMMENT 'Variant; empty for visits outside of the experiment; or (other)',
     `visits` Int64 COMMENT 'Visits',
-    `converted` Int64 COMMENT 'Visits that reached the goal'
+    `converted` Int64 COMMENT 'Visits that reached the goal. With noise as wide as sigma; twice with two to four goals, three times with more'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -376,7 +376,7 @@ CREATE TABLE tamga_stats.funnels
     `funnel` LowCardinality(String) COMMENT 'Declared name of the funnel',
     `step` UInt8 COMMENT 'Number of the step, from 1',
     `name` LowCardinality(String) COMMENT 'The step: a path or the name of an event',
-    `visits` Int64 COMMENT 'Visits that took this step and all steps before it. Every step is published'
+    `visits` Int64 COMMENT 'Visits that took this step and all steps before it. Every step is published. With noise twice as wide as sigma, from the sixth step on three times'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -414,9 +414,9 @@ CREATE TABLE tamga_stats.landings
     `source` LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none; or (other)',
     `path` LowCardinality(String) COMMENT 'First path of the visit as a template, or (other)',
     `visits` Int64 COMMENT 'Visits',
-    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
-    `bounces` Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
-    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared'
+    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise three times as wide as sigma',
+    `bounces` Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma',
+    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -433,12 +433,12 @@ CREATE TABLE tamga_stats.pages
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `section` LowCardinality(String) COMMENT 'First segment of the path, where something is beneath it; else /; or (other)',
-    `path` LowCardinality(String) COMMENT 'Path as a template. (other) is the rest of its section, with noise four times as wide as sigma',
+    `path` LowCardinality(String) COMMENT 'Path as a template. (other) is the rest of its section, whose numbers have noise four times as wide',
     `views` Int64 COMMENT 'Page views',
-    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors of the page; NULL for (other), whose pages may share visitors',
-    `entries` Int64 COMMENT 'Visits that began on this page',
-    `last_pages` Int64 COMMENT 'Visits that began in the window and whose last view in it was this page',
-    `engaged_s` Nullable(Int64) COMMENT 'Engaged seconds on the page, as the middle of a bucket for each view; 180 of a visitor at most. With noise 150 times as wide as sigma. NULL for (other)'
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors of the page, with noise twice as wide as sigma; NULL for (other), whose pages may share visitors',
+    `entries` Int64 COMMENT 'Visits that began on this page. With noise twice as wide as sigma',
+    `last_pages` Int64 COMMENT 'Visits that began in the window and whose last view in it was this page. With noise twice as wide as sigma',
+    `engaged_s` Nullable(Int64) COMMENT 'Engaged seconds on the page, as the middle of a bucket for each view; 120 of a visitor at most. With noise 240 times as wide as sigma. NULL for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -459,7 +459,7 @@ CREATE TABLE tamga_stats.pairs
     `first` LowCardinality(String) COMMENT 'Value of the first dimension, or (other)',
     `second` LowCardinality(String) COMMENT 'Value of the second dimension. (other) is the rest of its first value',
     `visits` Int64 COMMENT 'Visits',
-    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -478,7 +478,7 @@ CREATE TABLE tamga_stats.places
     `country` LowCardinality(String) COMMENT 'Country, ISO 3166-1 alpha-2; empty if unknown; or (other)',
     `region` LowCardinality(String) COMMENT 'Region; empty if unknown. (other) is the rest of its country',
     `visitors` Int64 COMMENT 'Confirmed visitors, each once, by their first place in the window',
-    `visits` Int64 COMMENT 'Visits'
+    `visits` Int64 COMMENT 'Visits. With noise twice as wide as sigma'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -583,7 +583,7 @@ CREATE TABLE tamga_stats.searches
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `term` LowCardinality(String) COMMENT 'Search term as a template, or (other)',
     `count` Int64 COMMENT 'Number of events',
-    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -599,17 +599,17 @@ CREATE TABLE tamga_stats.site
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
-    `views` Nullable(Int64) COMMENT 'Page views',
-    `visits` Nullable(Int64) COMMENT 'Visits',
-    `visitors` Int64 COMMENT 'Confirmed visitors',
-    `bounces` Nullable(Int64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
-    `duration_s` Nullable(Int64) COMMENT 'Seconds of all visits together, each from its first beacon to its last, as the middle of a bucket; 3600 of a visitor at most. With noise 180 times as wide as sigma',
-    `engaged_s` Nullable(Int64) COMMENT 'Engaged seconds of all visits together, as the middle of a bucket for each view; 1800 of a visitor at most. With noise 90 times as wide as sigma',
-    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared',
-    `new_day` Nullable(Int64) COMMENT 'Visitors who are confirmed for the first time of the day in this window. Add up the windows of a day for its visitors',
-    `new_week` Nullable(Int64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors',
-    `new_month` Nullable(Int64) COMMENT 'The same for the month: add up the windows of a month for its visitors',
-    `new_ever` Nullable(Int64) COMMENT 'Visitors with their first visit ever, as far as cookies remember',
+    `views` Nullable(Int64) COMMENT 'Page views. With noise twice as wide as sigma',
+    `visits` Nullable(Int64) COMMENT 'Visits. With noise twice as wide as sigma',
+    `visitors` Int64 COMMENT 'Confirmed visitors. With noise twice as wide as sigma',
+    `bounces` Nullable(Int64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma',
+    `duration_s` Nullable(Int64) COMMENT 'Seconds of all visits together, each from its first beacon to its last, as the middle of a bucket; 600 of a visitor at most. With noise 1200 times as wide as sigma',
+    `engaged_s` Nullable(Int64) COMMENT 'Engaged seconds of all visits together, as the middle of a bucket for each view; 300 of a visitor at most. With noise 600 times as wide as sigma',
+    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more',
+    `new_day` Nullable(Int64) COMMENT 'Visitors who are confirmed for the first time of the day in this window. Add up the windows of a day for its visitors. With the noise of `visitors` if the window begins the day, else three times as wide as sigma',
+    `new_week` Nullable(Int64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors. With noise three times as wide as sigma',
+    `new_month` Nullable(Int64) COMMENT 'The same for the month: add up the windows of a month for its visitors. With noise three times as wide as sigma',
+    `new_ever` Nullable(Int64) COMMENT 'Visitors with their first visit ever, as far as cookies remember. With noise three times as wide as sigma',
     `count_only_views` Nullable(Int64) COMMENT 'Views of browsers that asked not to be measured (count only); NULL below some 50 to 94 at the usual level'
 )
 ENGINE = MergeTree

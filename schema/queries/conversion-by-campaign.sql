@@ -1,10 +1,11 @@
 -- How many visits does each campaign bring, and which share of them reaches each goal?
 -- `error` is the 95 % error by noise of `converted`, and `percent_error` that of `percent`, in points.
-WITH (SELECT avg(sigma * sigma) FROM publications WHERE site = {site:String} AND day >= {from:Date} AND day < {to:Date}) AS noise
+WITH (SELECT avg(sigma * sigma) FROM publications WHERE site = {site:String} AND day >= {from:Date} AND day < {to:Date}) AS noise,
+     (SELECT 2 * ceil(sqrt(max(length(goals)))) FROM campaigns WHERE site = {site:String} AND day >= {from:Date} AND day < {to:Date}) AS wide
 SELECT source, medium, campaign, goal, sum(c.visits) AS visits, sum(reached) AS converted,
-       if(campaign = '(other)', NULL, round(1.96 * sqrt(noise * count()))) AS error,
+       if(campaign = '(other)', NULL, round(1.96 * wide * sqrt(noise * count()))) AS error,
        round(100 * converted / visits, 1) AS percent,
-       round(100 * error / visits * sqrt(1 + pow(percent / 100, 2)), 1) AS percent_error
+       round(error * 100 / wide * sqrt(wide * wide + pow(percent / 100, 2)) / nullIf(greatest(visits, 0), 0), 1) AS percent_error
 FROM campaigns AS c
 ARRAY JOIN mapKeys(goals) AS goal, mapValues(goals) AS reached
 WHERE site = {site:String}

@@ -1,11 +1,12 @@
 -- Which sources bring visits that reach each goal: orders, sign-ups?
 -- `error` is the 95 % error by noise of `converted`, and `percent_error` that of `percent`, in points. (other) has the noise of all
 -- rows beside it, so it has none here.
-WITH (SELECT avg(sigma * sigma) FROM publications WHERE site = {site:String} AND day >= {from:Date} AND day < {to:Date}) AS noise
+WITH (SELECT avg(sigma * sigma) FROM publications WHERE site = {site:String} AND day >= {from:Date} AND day < {to:Date}) AS noise,
+     (SELECT 2 * ceil(sqrt(max(length(goals)))) FROM entries WHERE site = {site:String} AND day >= {from:Date} AND day < {to:Date}) AS wide
 SELECT channel, source, goal, sum(e.visits) AS visits, sum(reached) AS converted,
-       if(source = '(other)', NULL, round(1.96 * sqrt(noise * count()))) AS error,
+       if(source = '(other)', NULL, round(1.96 * wide * sqrt(noise * count()))) AS error,
        round(100 * converted / visits, 1) AS percent,
-       round(100 * error / nullIf(greatest(visits, 0), 0) * sqrt(1 + pow(percent / 100, 2)), 1) AS percent_error
+       round(error * 100 / wide * sqrt(wide * wide + pow(percent / 100, 2)) / nullIf(greatest(visits, 0), 0), 1) AS percent_error
 FROM entries AS e
 ARRAY JOIN mapKeys(goals) AS goal, mapValues(goals) AS reached
 WHERE site = {site:String}

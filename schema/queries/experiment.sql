@@ -4,11 +4,13 @@
 WITH
     (SELECT sum(sigma * sigma) FROM publications WHERE site = {site:String} AND day >= {from:Date} AND day < {to:Date}) AS noise,
     (SELECT 1 + 3 * greatest(0, 1 - sum(visitors) / sum(visits)) FROM site
-     WHERE site = {site:String} AND day >= {from:Date} AND day < {to:Date}) AS together
+     WHERE site = {site:String} AND day >= {from:Date} AND day < {to:Date}) AS together,
+    (SELECT ceil(sqrt(uniqExact(goal))) FROM experiments
+     WHERE site = {site:String} AND day >= {from:Date} AND day < {to:Date}) AS wide
 SELECT experiment, goal, variant, visits, converted, round(100 * converted / visits, 2) AS percent,
        round(100 * converted / visits - 100 * first_converted / first_visits, 2) AS difference,
        round(100 * z * sqrt(together * share * (1 - share) * (1 / visits + 1 / first_visits)
-                            + noise * (1 + share * share) * (1 / pow(visits, 2) + 1 / pow(first_visits, 2))), 2) AS margin,
+                            + noise * (wide * wide + share * share) * (1 / pow(visits, 2) + 1 / pow(first_visits, 2))), 2) AS margin,
        multiIf(variant = first_variant, 'the first', least(visits, first_visits) < 5 * sqrt(noise), 'too few visits',
                abs(difference) > margin, 'differs', 'no difference seen') AS verdict
 FROM

@@ -4,7 +4,7 @@ WITH (SELECT avg(sigma * sigma) FROM publications WHERE site = {site:String} AND
 SELECT channel, source, path, sum(l.visits) AS visits, sumMap(l.goals) AS goals,
        if(path = '(other)', NULL, round(1.96 * sqrt(noise * count()))) AS error,
        round(100 * sum(l.bounces) / visits, 1) AS bounce_percent,
-       round(100 * error / nullIf(greatest(visits, 0), 0) * sqrt(1 + pow(bounce_percent / 100, 2)), 1) AS bounce_error
+       round(100 * error / nullIf(greatest(visits, 0), 0) * sqrt(9 + pow(bounce_percent / 100, 2)), 1) AS bounce_error
 FROM landings AS l
 WHERE site = {site:String}
   AND day >= {from:Date} AND day < {to:Date}

@@ -7,7 +7,7 @@ use super::cells::{Cell, CellsByPlace, Measure, Rest, Table};
 use super::model::PublishedSite;
 use super::noise::EVENTS_WIDE;
 use super::queries::{self, Candidates};
-use super::rollup_list::{OF_VISITS, TIMES_MAX};
+use super::rollup_list::{OF_VISITS, PARENT_WIDE, TIMES_MAX};
 use super::rollups::{PAIR_COLUMNS, pair};
 use crate::items::Items;
 
@@ -66,7 +66,7 @@ const fn of_visitor(
         measures: || {
             [
                 (Measure::new("visitors", Rest::Of("visitors"), 1), VISITORS),
-                (Measure::new("visits", OF_VISITS, LATER_VISITS), BEGUN),
+                (Measure::new("visits", OF_VISITS, LATER_VISITS).wide(2), BEGUN),
             ]
         },
         listed,
@@ -140,7 +140,7 @@ impl ApartTable {
                 measures,
                 overlapping: entry.overlapping,
                 cells: entry.cells,
-                parent_wide: 1,
+                parent_wide: PARENT_WIDE,
             },
             takes,
         }

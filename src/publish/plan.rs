@@ -190,7 +190,7 @@ impl<'a> Writer<'a> {
         for (name, noisy) in [("views", total.views), ("visits", total.visits), ("visitors", Some(total.visitors))] {
             let Some(noisy) = noisy else { continue };
             self.totals.insert(name, noisy);
-            self.note_shown("site", name, Shown { named: noisy, rows: 1, all: Some(noisy), wide: 1 });
+            self.note_shown("site", name, Shown { named: noisy, rows: 1, all: Some(noisy), wide: total::WIDE });
         }
         let candidates = reader.candidates(self.noise_source).await?;
         let rollups = Rollups::of(self.site);

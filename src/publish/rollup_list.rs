@@ -40,6 +40,8 @@ pub(super) const GOALS: usize = 5;
 
 /// No number of a cell grows by more for one visitor-day; `sql/cells.sql` has the same number.
 pub(super) const TIMES_MAX: u32 = 3;
+/// How many times wider the noise of a value of the first dimension is than that of its cells: who is in a cell is in both.
+pub(super) const PARENT_WIDE: u32 = 2;
 /// So many visits of a visitor-day are counted; `sql/cells.sql` has the same number.
 pub(super) const VISITS_MAX: u32 = 3;
 
@@ -70,9 +72,37 @@ const fn measure(name: &'static str, rest: Rest, bound: u32, take: usize) -> Lis
     ListedMeasure { name, rest, bound, wide: None, take }
 }
 
-/// Seconds that a visitor-day adds to a number at most, and how many times wider its noise is.
-const fn seconds(name: &'static str, rest: Rest, bound: u32, wide: u32) -> ListedMeasure {
-    ListedMeasure { name, rest, bound, wide: Some(wide), take: SECONDS }
+/// A number that is published beside a more useful one, with noise so many times wider.
+const fn beside(name: &'static str, rest: Rest, bound: u32, take: usize, wide: u32) -> ListedMeasure {
+    ListedMeasure { name, rest, bound, wide: Some(wide), take }
+}
+
+/// Seconds, of which a visitor-day adds so many to a number at most. Its noise has twice that for its standard deviation, in units of σ,
+/// so that somebody who stays for long is no better seen than somebody who comes.
+const fn seconds(name: &'static str, rest: Rest, bound: u32) -> ListedMeasure {
+    beside(name, rest, bound, SECONDS, 2 * bound)
+}
+
+/// The columns that have seconds.
+#[cfg(test)]
+pub(super) const SECONDS_COLUMNS: [&str; 2] = ["engaged_s", "duration_s"];
+/// How many times wider the noise of bounces is. A site's bounces and those of its sources have one total.
+const BOUNCES_WIDE: u32 = 3;
+
+/// How many times wider the noise of goals is beside nothing but visits. Somebody may reach all that are declared, so it grows with
+/// their number.
+pub(super) fn goals_wide(goals: usize) -> u32 {
+    (1..).find(|root| root * root >= goals).unwrap_or(1) as u32
+}
+
+/// The same beside visitors and bounces.
+pub(super) fn goals_of_visits_wide(goals: usize) -> u32 {
+    2 * goals_wide(goals)
+}
+
+/// The same of a step of a funnel, by its number from 1. It is the same in every funnel, so that what begins alike shows one number.
+pub(super) const fn step_wide(step: usize) -> u32 {
+    if step <= 5 { 2 } else { 3 }
 }
 
 /// A table of the list.
@@ -94,10 +124,10 @@ pub(super) const OF_VISITS: Rest = Rest::Of("visits");
 /// Visits by how they began.
 const CONVERSION: &[ListedMeasure] = &[
     measure("visits", OF_VISITS, VISITS_MAX, FIRST),
-    measure("visitors", Rest::OwnOfVisits, 1, SECOND),
-    measure("bounces", Rest::OwnOfVisits, VISITS_MAX, THIRD),
+    beside("visitors", Rest::OwnOfVisits, 1, SECOND, 3),
+    beside("bounces", Rest::OwnOfVisits, VISITS_MAX, THIRD, BOUNCES_WIDE),
 ];
-const VISITORS_ONLY: &[ListedMeasure] = &[measure("visitors", Rest::Own(1), 1, VISITORS)];
+const VISITORS_ONLY: &[ListedMeasure] = &[measure("visitors", Rest::Own(2), 1, VISITORS)];
 
 pub(super) const TABLES: &[Entry] = &[
     Entry {
@@ -111,9 +141,9 @@ pub(super) const TABLES: &[Entry] = &[
         measures: &[
             measure("views", Rest::Of("views"), TIMES_MAX, FIRST),
             measure("visitors", Rest::Unpublished, 1, VISITORS),
-            measure("entries", OF_VISITS, TIMES_MAX, SECOND),
-            measure("last_pages", OF_VISITS, TIMES_MAX, THIRD),
-            seconds("engaged_s", Rest::Unpublished, 180, 150),
+            beside("entries", OF_VISITS, TIMES_MAX, SECOND, 2),
+            beside("last_pages", OF_VISITS, TIMES_MAX, THIRD, 2),
+            seconds("engaged_s", Rest::Unpublished, 120),
         ],
         contributions: &[contribution(
             By::Views,
@@ -150,7 +180,7 @@ pub(super) const TABLES: &[Entry] = &[
         dimensions: &["channel", "source"],
         overlapping: true,
         cells: VISITS_MAX + 1,
-        parent_wide: 1,
+        parent_wide: PARENT_WIDE,
         measures: CONVERSION,
         contributions: &[
             contribution(By::Goals, BEGUN, ["channel", "source"], ["1", "", "bounced", ""]),
@@ -164,7 +194,7 @@ pub(super) const TABLES: &[Entry] = &[
         dimensions: &["channel and source", "path"],
         overlapping: true,
         cells: VISITS_MAX + 1,
-        parent_wide: 1,
+        parent_wide: PARENT_WIDE,
         measures: CONVERSION,
         contributions: &[
             contribution(By::Goals, BEGUN, ["origin", "landing"], ["1", "", "bounced", ""]),
@@ -178,7 +208,7 @@ pub(super) const TABLES: &[Entry] = &[
         dimensions: &["source and medium", "campaign"],
         overlapping: true,
         cells: VISITS_MAX + 1,
-        parent_wide: 1,
+        parent_wide: PARENT_WIDE,
         measures: CONVERSION,
         contributions: &[
             contribution(By::Goals, BEGUN, ["campaign.1", "campaign.2"], ["1", "", "bounced", ""]),
@@ -211,7 +241,7 @@ pub(super) const TABLES: &[Entry] = &[
         dimensions: &["pages", "duration"],
         overlapping: true,
         cells: VISITS_MAX,
-        parent_wide: 1,
+        parent_wide: PARENT_WIDE,
         measures: &[measure("visits", OF_VISITS, VISITS_MAX, FIRST)],
         contributions: &[contribution(By::Visit, BEGUN, ["pages", "duration"], ["1", "", "", ""])],
         listed: |items| items.pages && items.duration,
@@ -266,8 +296,8 @@ pub(super) const TABLES: &[Entry] = &[
         cells: 1,
         parent_wide: 1,
         measures: &[
-            measure("bounces", Rest::OwnOfVisits, VISITS_MAX, FIRST),
-            seconds("engaged_s", Rest::OwnOfVisits, 1_800, 90),
+            beside("bounces", Rest::OwnOfVisits, VISITS_MAX, FIRST, BOUNCES_WIDE),
+            seconds("engaged_s", Rest::OwnOfVisits, 300),
         ],
         contributions: &[contribution(By::Goals, BEGUN, ["", ""], ["bounced", "", "", "arraySum(engaged)"])],
         listed: |items| items.pages,
@@ -279,7 +309,7 @@ pub(super) const TABLES: &[Entry] = &[
         overlapping: true,
         cells: 1,
         parent_wide: 1,
-        measures: &[seconds("duration_s", Rest::OwnOfVisits, 3_600, 180)],
+        measures: &[seconds("duration_s", Rest::OwnOfVisits, 600)],
         contributions: &[contribution(By::Visit, BEGUN, ["", ""], ["", "", "", "{middle of lasted}"])],
         listed: |items| items.pages && items.duration,
     },

@@ -7,8 +7,8 @@ use super::cells::{Cell, CellsByPlace, Measure, OTHER, PublishedRow, Rest, Table
 use super::model::{PublishedSite, Row};
 use super::noise::NoiseSource;
 use super::rollup_list::{
-    BEGUN, By, Contribution, DIMENSIONS, FIRST, GOALS, ListedMeasure, OF_VISITS, SECONDS, TABLES, VISITORS, VISITS_MAX,
-    contribution,
+    BEGUN, By, Contribution, DIMENSIONS, FIRST, GOALS, ListedMeasure, OF_VISITS, PARENT_WIDE, SECONDS, TABLES,
+    VISITORS, VISITS_MAX, contribution, goals_of_visits_wide, goals_wide, step_wide,
 };
 
 /// The separator between the values of a dimension that fills several columns. No value contains it.
@@ -97,7 +97,10 @@ impl Rollup {
             self.insert_fixed(&mut row);
             row.insert("step".to_owned(), (at + 1).into());
             row.insert("name".to_owned(), name.clone().into());
-            row.insert("visits".to_owned(), noise_source.noisy(visits, &self.table.name, &place, "visits", 1).into());
+            row.insert(
+                "visits".to_owned(),
+                noise_source.noisy(visits, &self.table.name, &place, "visits", step_wide(at + 1)).into(),
+            );
             row
         };
         self.steps.iter().enumerate().map(row).collect()
@@ -126,7 +129,8 @@ impl Rollups {
             let mut takes: Vec<usize> = entry.measures.iter().map(|of| of.take).collect();
             let has_goals = entry.contributions.iter().any(|known| known.by == By::Goals);
             if has_goals {
-                measures.extend(site.goals.iter().map(|(name, what)| goal(&format!("goal {name}"), what)));
+                let wide = goals_of_visits_wide(site.goals.len());
+                measures.extend(site.goals.iter().map(|(name, what)| goal(&format!("goal {name}"), what, wide)));
                 takes.extend((0..all.goals.len()).map(|goal| GOALS + goal));
             }
             let table = Table {
@@ -166,6 +170,7 @@ impl Rollups {
 
     /// The first variant of every visit. Each experiment and goal has a table; an experiment's tables share one source.
     fn experiments(&mut self, site: &PublishedSite) {
+        let wide = goals_wide(site.goals.len());
         for (at, name) in site.experiments.iter().enumerate() {
             let of = literal(name);
             self.declared
@@ -177,7 +182,7 @@ impl Rollups {
                     table: Table {
                         name: "experiments".to_owned(),
                         dimensions: vec![name.clone()],
-                        measures: vec![Measure::new("visits", OF_VISITS, VISITS_MAX), goal("converted", what)],
+                        measures: vec![Measure::new("visits", OF_VISITS, VISITS_MAX), goal("converted", what, wide)],
                         overlapping: true,
                         cells: VISITS_MAX,
                         parent_wide: 1,
@@ -254,8 +259,8 @@ impl Rollups {
 }
 
 /// A number of visits that reached a goal, by what reaches it.
-fn goal(name: &str, what: &str) -> Measure {
-    Measure { key: format!("goal {what}"), ..Measure::new(name, Rest::OwnOfVisits, VISITS_MAX) }
+fn goal(name: &str, what: &str, wide: u32) -> Measure {
+    Measure { key: format!("goal {what}"), ..Measure::new(name, Rest::OwnOfVisits, VISITS_MAX).wide(wide) }
 }
 
 /// The columns of a pair's dimensions.
@@ -265,8 +270,8 @@ pub(super) const PAIR_COLUMNS: [&str; 2] = ["first", "second"];
 pub(super) fn pair(first: &str, second: &str) -> (Table, Vec<(&'static str, Value)>) {
     let measures = vec![Measure::new("visits", OF_VISITS, VISITS_MAX), Measure::new("visitors", Rest::Unpublished, 1)];
     let dimensions = vec![first.to_owned(), second.to_owned()];
-    let table =
-        Table { name: "pairs".to_owned(), dimensions, measures, overlapping: true, cells: VISITS_MAX, parent_wide: 1 };
+    let (name, cells) = ("pairs".to_owned(), VISITS_MAX);
+    let table = Table { name, dimensions, measures, overlapping: true, cells, parent_wide: PARENT_WIDE };
     (table, vec![("first_dimension", first.into()), ("second_dimension", second.into())])
 }
 

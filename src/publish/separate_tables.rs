@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::cells::{Cell, CellsByPlace, Measure, PublishedRow, Rest, Table};
 use super::model::Row;
 use super::queries::{self, Candidates};
-use super::rollup_list::TIMES_MAX;
+use super::rollup_list::{PARENT_WIDE, TIMES_MAX};
 use crate::items::Items;
 
 /// Attributes of which a visitor may have several values. Each value is a row with a pseudonym of its own.
@@ -222,7 +222,7 @@ pub(super) fn to_rows(columns: &[&str], table: &Table, rows: Vec<PublishedRow>, 
 
 fn table(name: &str, dimensions: &[&str], measures: Vec<Measure>, cells: u32) -> Table {
     let dimensions = dimensions.iter().map(|name| (*name).to_owned()).collect();
-    Table { name: name.to_owned(), dimensions, measures, overlapping: true, cells, parent_wide: 1 }
+    Table { name: name.to_owned(), dimensions, measures, overlapping: true, cells, parent_wide: PARENT_WIDE }
 }
 
 #[cfg(test)]

@@ -123,14 +123,16 @@ async function besides(tab: Tab, asked: Question, around: Around): Promise<Besid
   const before = then && { ...asked, ...then };
   const noise = async (question: Question) => {
     const { columns, rows: found } = await rows({ ...question, panel: "totals", item: "" });
-    return Number(found[0]?.[columns.findIndex(({ name }) => name === "noise")] ?? 0);
+    return ["noise", "goals_wider"].map((of) =>
+      Number(found[0]?.[columns.findIndex(({ name }) => name === of)] ?? 0),
+    );
   };
-  const [of, noiseOf, noiseBefore] = await Promise.all([
+  const [of, [noiseOf = 0, goalsWider = 0], [noiseBefore = 0]] = await Promise.all([
     before && !tab.isPlain ? rows(before) : undefined,
     noise(asked),
-    before ? noise(before) : 0,
+    before ? noise(before) : [],
   ]);
-  return { before: of, noise: noiseOf, noiseBefore, onPage: around.choosePath };
+  return { before: of, noise: noiseOf, noiseBefore, goalsWider, onPage: around.choosePath };
 }
 
 function draw(tab: Tab, table: Table, beside: Beside): HTMLElement {
@@ -147,7 +149,7 @@ function draw(tab: Tab, table: Table, beside: Beside): HTMLElement {
     case "days":
       return drawDays(table, beside.before);
     case "hours":
-      return drawHours(table, beside, tab.wider ?? 1);
+      return drawHours(table, beside);
     case "steps":
       return drawSteps(table, beside);
     case "cohorts":

@@ -9,6 +9,14 @@ const reader = (table: Table) => {
   return (row: Cell[], name: string) => row[at.get(name) ?? -1] ?? null;
 };
 
+/** How much wider the noise of a site's totals is than that of the window. */
+const WIDER: Record<string, number> = {
+  visitors: 2,
+  visits: 2,
+  views: 2,
+  new_visitors: 3,
+  count_only_views: 3,
+};
 const TILES = ["visitors", "visits", "views", "new_visitors", "count_only_views"];
 
 /** The totals, each with its change. A rate is shown where its parts stand out of the noise. */
@@ -19,11 +27,13 @@ export function drawTiles(totals: Table, beside: Beside): HTMLElement {
   const tiles = TILES.map((name) => {
     const [value, before] = [of(row, name), then ? of(then, name) : null];
     const text = typeof value === "number" ? number(value) : say("hidden");
-    const change = typeof value === "number" && typeof before === "number" && changeOf(value, before, noise);
-    return tile(sayOf(name), text, aboutNumber(name, beside.noise), change);
+    const wider = WIDER[name] ?? 1;
+    const change =
+      typeof value === "number" && typeof before === "number" && changeOf(value, before, wider * noise);
+    return tile(sayOf(name), text, aboutNumber(name, wider * beside.noise), change);
   });
   const [views, visits] = [Number(of(row, "views") ?? 0), Number(of(row, "visits") ?? 0)];
-  if (visits > 4 * beside.noise) {
+  if (visits > 8 * beside.noise) {
     tiles.push(tile(say("views_per_visit"), number(views / visits, 1), explain("views_per_visit"), false));
     const bounces = of(row, "bounces");
     if (typeof bounces === "number") {
@@ -43,7 +53,7 @@ const tile = (name: string, value: string, title: string, change: HTMLElement | 
   );
 
 /** Views by hour and weekday. */
-export function drawHours(table: Table, beside: Beside, wider: number): HTMLElement {
+export function drawHours(table: Table, beside: Beside): HTMLElement {
   const of = reader(table);
   const cells = new Map(
     table.rows.map((row) => [`${of(row, "weekday")} ${of(row, "hour")}`, of(row, "views")]),
@@ -59,7 +69,7 @@ export function drawHours(table: Table, beside: Beside, wider: number): HTMLElem
       const value = Number(cells.get(`${day + 1} ${hour}`) ?? 0);
       const about = svg("title", {});
       const said = cells.has(`${day + 1} ${hour}`) ? number(value) : say("hidden");
-      about.textContent = `${name} ${hour}:00 · ${say("views")} ${said}. ${aboutNumber("views", beside.noise * wider)}`;
+      about.textContent = `${name} ${hour}:00 · ${say("views")} ${said}. ${aboutNumber("views", 3 * beside.noise)}`;
       const opacity = Math.max(0.04, Math.max(0, value) / most);
       return svg(
         "rect",
@@ -102,7 +112,7 @@ export function drawSteps(table: Table, beside: Beside): HTMLElement {
       const value = Math.max(0, Number(of(row, "reached")));
       return element(
         "li",
-        { title: aboutNumber("reached", beside.noise) },
+        { title: aboutNumber("reached", (Number(of(row, "step")) > 5 ? 3 : 2) * beside.noise) },
         element("span", { class: "name" }, `${of(row, "step")}. ${of(row, "name")}`),
         element("meter", { min: 0, max: first, value, "aria-hidden": "true" }),
         element("span", { class: "number" }, `${number(value)} · ${number((100 * value) / first, 1)} %`),

@@ -11,8 +11,8 @@ export interface Tab {
   as?: "days" | "hours" | "tiles" | "steps" | "cohorts";
   /** The column that the rows are ordered and compared by; the first number otherwise. */
   by?: string;
-  /** How much wider the noise of its numbers is than that of the window. */
-  wider?: number;
+  /** How much wider the noise of its numbers is than that of the window: of all, or by column. */
+  wider?: number | Record<string, number>;
   /** The numbers are of another kind: they are not compared, and have no noise. */
   isPlain?: boolean;
 }
@@ -23,6 +23,11 @@ export interface Panel {
   isWide?: boolean;
 }
 
+const OF_VISITS = { visitors: 3, bounces: 3 };
+const OF_PAGES = { visitors: 2, entries: 2, last_pages: 2 };
+const VISITORS_WIDER = { visitors: 2 };
+const VISITS_WIDER = { visits: 2 };
+
 const attribute = (item: string): Tab => ({ panel: "attributes", title: item, item, wider: 2 });
 
 export const PANELS: Panel[] = [
@@ -30,24 +35,24 @@ export const PANELS: Panel[] = [
   { id: "days", isWide: true, tabs: [{ panel: "days", as: "days" }] },
   {
     id: "sources",
-    tabs: ["channels", "sources", "campaigns"].map((panel) => ({ panel, item: "$goal" })),
+    tabs: ["channels", "sources", "campaigns"].map((panel) => ({ panel, item: "$goal", wider: OF_VISITS })),
   },
   {
     id: "pages",
     tabs: [
-      { panel: "pages" },
-      { panel: "pages", title: "entries", by: "entries" },
-      { panel: "pages", title: "last_pages", by: "last_pages" },
-      { panel: "landings", item: "$goal" },
+      { panel: "pages", wider: OF_PAGES },
+      { panel: "pages", title: "entries", by: "entries", wider: OF_PAGES },
+      { panel: "pages", title: "last_pages", by: "last_pages", wider: OF_PAGES },
+      { panel: "landings", item: "$goal", wider: OF_VISITS },
       { panel: "ways", item: "$page" },
     ],
   },
-  { id: "places", tabs: [{ panel: "regions" }, { panel: "countries" }] },
+  { id: "places", tabs: ["regions", "countries"].map((panel) => ({ panel, wider: VISITS_WIDER })) },
   {
     id: "clients",
     tabs: [
-      { panel: "browsers" },
-      { panel: "devices" },
+      { panel: "browsers", wider: VISITS_WIDER },
+      { panel: "devices", wider: VISITS_WIDER },
       { ...attribute("screen_size"), title: "screen" },
       attribute("languages"),
       attribute("provider"),
@@ -60,14 +65,17 @@ export const PANELS: Panel[] = [
       { panel: "goals" },
       { panel: "funnels", as: "steps" },
       { panel: "experiments" },
-      { panel: "declared" },
+      { panel: "declared", wider: VISITORS_WIDER },
     ],
   },
   { id: "flow", tabs: [{ panel: "flow" }] },
-  { id: "hours", tabs: [{ panel: "hours", as: "hours", wider: 3 }] },
+  { id: "hours", tabs: [{ panel: "hours", as: "hours" }] },
   { id: "visits", tabs: [{ panel: "length" }, { panel: "depth" }] },
   { id: "returning", tabs: [{ panel: "recency" }, { panel: "retention", as: "cohorts" }] },
-  { id: "content", tabs: [{ panel: "searches" }, { panel: "outbound" }, { panel: "errors" }] },
+  {
+    id: "content",
+    tabs: ["searches", "outbound", "errors"].map((panel) => ({ panel, wider: VISITORS_WIDER })),
+  },
   {
     id: "trust",
     isWide: true,

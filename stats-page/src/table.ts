@@ -13,6 +13,8 @@ export interface Beside {
   /** The standard deviation of the noise of a sum over the period; of the one before. */
   noise: number;
   noiseBefore: number;
+  /** How much wider the noise of goals is: it grows with their number. */
+  goalsWider: number;
   /** Called with the path of a page. */
   onPage: (path: string) => void;
 }
@@ -75,6 +77,12 @@ function ordered(table: Table, tab: Tab, by: number): Cell[][] {
   );
 }
 
+/** How much wider the noise of a column is. Beside nothing but visits, as in experiments, that of goals is half as wide. */
+function widerOf({ panel, wider }: Tab, column: string, { goalsWider }: Beside): number {
+  if (column === "converted") return panel === "experiments" ? goalsWider / 2 : goalsWider;
+  return (typeof wider === "number" ? wider : wider?.[column]) ?? 1;
+}
+
 export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
   const wanted = table.columns.findIndex(({ name }) => name === tab.by);
   const by = wanted >= 0 ? wanted : table.columns.findIndex(({ isText }) => !isText);
@@ -85,8 +93,9 @@ export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
     ...rows.filter((row) => !names(table, row).includes(OTHER)).map((row) => Number(row[by] ?? 0)),
   );
   const before = new Map(beside.before?.rows.map((row) => [JSON.stringify(names(table, row)), row]));
-  const noise = tab.isPlain ? 0 : beside.noise * (tab.wider ?? 1);
-  const bothNoise = (tab.wider ?? 1) * Math.hypot(beside.noise, beside.noiseBefore);
+  const noiseOf = (column: string) => (tab.isPlain ? 0 : beside.noise * widerOf(tab, column, beside));
+  const compared = table.columns[by]?.name ?? "";
+  const bothNoise = widerOf(tab, compared, beside) * Math.hypot(beside.noise, beside.noiseBefore);
 
   const heads = table.columns.map(({ name, isText }) =>
     element("th", { scope: "col", class: isText ? "" : "number", title: explain(name) }, sayOf(name)),
@@ -100,7 +109,7 @@ export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
       const column = table.columns[at];
       return column?.isText
         ? nameCell(column.name, cell, beside)
-        : numberCell(column?.name ?? "", cell, noise);
+        : numberCell(column?.name ?? "", cell, noiseOf(column?.name ?? ""));
     });
     const value = Number(row[by] ?? 0);
     if (!tab.isPlain) {

@@ -37,8 +37,8 @@ pub(crate) async fn attack(collector: &Collector, world: &World) -> anyhow::Resu
     let mut bounds = programs::Bounds::of(cells);
     bounds.add_table(&table("landings").await?, &["channel", "source", "path"], &[0, 1, 2], "visits", NOISE_MAX);
     bounds.add_table(&table("entries").await?, &["channel", "source"], &[0, 1], "visits", NOISE_MAX);
-    bounds.add_table(&table("pages").await?, &["path"], &[2], "entries", NOISE_MAX);
-    bounds.total(&total["visits"], NOISE_MAX);
+    bounds.add_table(&table("pages").await?, &["path"], &[2], "entries", 2 * NOISE_MAX);
+    bounds.total(&total["visits"], 2 * NOISE_MAX);
     bounds.check();
     Ok(bounds.attack(CELLS))
 }

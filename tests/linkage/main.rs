@@ -14,6 +14,9 @@ mod attack;
 mod bounds;
 mod collector;
 mod colluder;
+#[path = "../it/support/engine.rs"]
+#[allow(dead_code, reason = "the integration tests use more of it")]
+mod engine;
 mod insider;
 mod judge;
 mod mirror;
@@ -23,7 +26,15 @@ mod picture;
 #[path = "../it/support/programs.rs"]
 #[allow(dead_code, reason = "the integration tests start more programs")]
 mod programs;
+#[path = "../it/disclosure/repeated.rs"]
+mod repeated;
 mod report;
+mod support {
+    pub(crate) use crate::engine;
+}
+#[path = "../it/support/wait.rs"]
+#[allow(dead_code, reason = "the integration tests wait in more ways")]
+mod wait;
 mod world;
 
 use std::collections::{BTreeMap, HashMap};
@@ -41,6 +52,8 @@ use world::{DAY_MS, Payment, World};
 const TARGETS: usize = 8_000;
 /// Worlds of each scale.
 const SEEDS: usize = 5;
+/// Windows of the attacks that multiply looks.
+const WINDOWS: usize = 30;
 
 fn main() -> anyhow::Result<()> {
     let mut scales: Vec<_> = [500, 2_000, 20_000, 200_000].map(|visits| (visits, SEEDS)).into();
@@ -77,6 +90,9 @@ fn main() -> anyhow::Result<()> {
     anyhow::ensure!(void.is_empty(), "the run is void: the positive control is below 97 % at {void:?} visits a day");
     let weak = figures.scales.iter().find(|scale| scale.visits <= 500 && scale.insider.former.share() < 0.95);
     anyhow::ensure!(weak.is_none(), "the run is void: the insider links less than 95 % in the former schema");
+    if let Some(control) = figures.repeated.advantages.get("control") {
+        anyhow::ensure!(control.share() > 0.97, "the run is void: numbers without noise give no visitor away");
+    }
     let over = figures.over_the_bars();
     anyhow::ensure!(over.is_empty(), "over the bars: {}", over.join("; "));
     Ok(())
@@ -119,6 +135,9 @@ async fn run(scales: &[(usize, usize)], payers: usize, all: bool) -> anyhow::Res
     println!("{} sites, {days} days, {} beacons", sites.len(), beacons.len());
 
     let mut figures = Figures::default();
+    if all {
+        figures.repeated = repeated::attack(WINDOWS).await;
+    }
     figures.delays = [parts::delays(1).await?, parts::delays(parts::SHIPPED).await?];
     println!("rows were under way for {:.1?} s", figures.delays);
     let mut insiders: BTreeMap<usize, Insider> = BTreeMap::new();

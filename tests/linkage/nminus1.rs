@@ -204,9 +204,16 @@ const SIGMA: f64 = Protection::Standard.sigma() as f64;
 const CUT: i64 = Protection::Standard.cut() as i64;
 const THRESHOLD: i64 = noise::K_MIN as i64 + CUT;
 
+/// How many times wider the noise of a page's visitors and of its entries is.
+const WIDE: f64 = 2.0;
+
 /// A probability in proportion to that of this noise.
 fn density(noise: i64) -> f64 {
-    (-(noise * noise) as f64 / (2.0 * SIGMA * SIGMA)).exp()
+    density_of(noise, 1.0)
+}
+
+fn density_of(noise: i64, wide: f64) -> f64 {
+    (-(noise * noise) as f64 / (2.0 * (SIGMA * wide).powi(2))).exp()
 }
 
 /// How probable it is that a name with this crowd is published.
@@ -225,11 +232,9 @@ fn chance_of_page(kind: Kind, more: i64, seen: Option<[Option<i64>; 3]>) -> f64 
     let people = kind.fakes as i64 + more;
     let is_named = named(weight(kind.fakes as i64, kind, more));
     let Some(noisy) = seen else { return 1.0 - is_named };
-    let truths = [people, people, kind.entering as i64];
-    noisy
-        .iter()
-        .zip(truths)
-        .fold(is_named, |chance, (noisy, truth)| chance * noisy.map_or(1.0, |noisy| density(noisy - truth)))
+    let truths = [(people, WIDE), (people, 1.0), (kind.entering as i64, WIDE)];
+    let chance = |noisy: &Option<i64>, (truth, wide)| noisy.map_or(1.0, |noisy| density_of(noisy - truth, wide));
+    noisy.iter().zip(truths).fold(is_named, |all, (noisy, truth)| all * chance(noisy, truth))
 }
 
 /// The likelihood of the published transition from the home page.

@@ -9,6 +9,7 @@ use crate::collector::Collector;
 use crate::insider::Insider;
 use crate::judge::{Rate, advantage};
 use crate::nminus1::TrapResult;
+use crate::repeated::{self, Found};
 use crate::world::World;
 
 /// One number of visits a day.
@@ -41,6 +42,8 @@ pub(crate) struct Scale {
 pub(crate) struct Figures {
     pub(crate) scales: Vec<Scale>,
     pub(crate) traps: Vec<TrapResult>,
+    /// What multiplied looks reveal.
+    pub(crate) repeated: Found,
     /// Questions for rows that were answered, and that were asked.
     pub(crate) oracles: [usize; 2],
     /// By visits a day: small cells attacked with linear programs, and found.
@@ -60,8 +63,19 @@ pub(crate) struct Figures {
 /// Link rate beyond chance, in percentage points, and advantage: the bars.
 const LINK_BAR: f64 = 0.005;
 const ADVANTAGE_BAR: f64 = 0.05;
-/// One more visitor changes five numbers by one each.
+/// Everything that a row says of one visitor, and a page together with the way to it, which are two rows.
+const ROW_BAR: f64 = 0.07;
 const N_MINUS_1_BAR: f64 = 0.1;
+/// One number of thirty windows.
+const WINDOWS_BAR: f64 = 0.3;
+
+fn bar_of(attack: &str) -> f64 {
+    match attack {
+        "control" => 1.0,
+        repeated::OVER_WINDOWS => WINDOWS_BAR,
+        _ => ROW_BAR,
+    }
+}
 
 /// The share of payments that an insider may link by rows, by visits a day.
 fn insider_bar(visits: usize) -> f64 {
@@ -139,11 +153,25 @@ impl Figures {
                 over.push(format!("{} visits a day: membership {:.3}", scale.visits, scale.membership.0));
             }
         }
+        for (name, advantage) in &self.repeated.advantages {
+            if advantage.share() - 2.0 * advantage.deviation() > bar_of(name) {
+                over.push(format!("{name}: {:.3}", advantage.share()));
+            }
+        }
+        let (bits, clones) = (self.repeated.bits_of_a_visitor(), self.repeated.clones_named);
+        if bits > 1.0 || clones + self.repeated.unequal > 0 {
+            over.push(format!(
+                "{bits:.2} bits of marks, {clones} clones with a name, {} unequal goals",
+                self.repeated.unequal
+            ));
+        }
         for trap in &self.traps {
-            for (how, (gain, half)) in
-                [("weighed", trap.weighed), ("with the way", trap.weighed_both), ("learnt", trap.learnt)]
-            {
-                if gain - half > N_MINUS_1_BAR {
+            for (how, (gain, half), bar) in [
+                ("weighed", trap.weighed, ROW_BAR),
+                ("with the way", trap.weighed_both, N_MINUS_1_BAR),
+                ("learnt", trap.learnt, N_MINUS_1_BAR),
+            ] {
+                if gain - half > bar {
                     over.push(format!(
                         "{} fakes on {} networks, {how}: {gain:.3}",
                         trap.kind.fakes, trap.kind.networks
@@ -243,7 +271,7 @@ pub(crate) fn markdown(figures: &Figures) -> String {
             *weighed* by the likelihood of everything that shows of the page under the published rules, with and without the one more;\n\
             *with the way* also by that of the way to the page in `transitions`, of which the sender knows all else too; *learnt* from pages on\n\
             which the sender plays the one more too.\n\n\
-            | fakes | on networks | tries | weighed (bar 0.1) | with the way (bar 0.1) | learnt (bar 0.1) |\n|---|---|---|---|---|---|\n";
+            | fakes | on networks | tries | weighed (bar 0.07) | with the way (bar 0.1) | learnt (bar 0.1) |\n|---|---|---|---|---|---|\n";
     for TrapResult { kind, tries, weighed, weighed_both, learnt } in &figures.traps {
         let [weighed, both, learnt] =
             [weighed, weighed_both, learnt].map(|(gain, half)| format!("{gain:.3} ± {half:.3}"));
@@ -253,6 +281,7 @@ pub(crate) fn markdown(figures: &Figures) -> String {
             writeln!(out, "| {}{entering} | {} | {tries} | {weighed} | {both} | {learnt} |", kind.fakes, kind.networks);
     }
     let _ = writeln!(out, "\n{}", N_MINUS_1);
+    repeated(&figures.repeated, &mut out);
     let (gain, half) = figures.metrics;
     let _ = writeln!(
         out,
@@ -275,6 +304,26 @@ pub(crate) fn markdown(figures: &Figures) -> String {
     );
     out += READING;
     out
+}
+
+/// What can be multiplied.
+fn repeated(found: &Found, out: &mut String) {
+    *out += REPEATED;
+    for (name, advantage) in &found.advantages {
+        let (gain, half) = (advantage.share(), 2.0 * advantage.deviation());
+        let bar = if *name == "control" { "–".to_owned() } else { bar_of(name).to_string() };
+        let _ = writeln!(out, "| {name} | {} | {gain:.3} ± {half:.3} | {bar} |", advantage.tries());
+    }
+    let [right, all] = found.bits;
+    let _ = writeln!(
+        out,
+        "\nA page that sends an event again and again whenever a bit of its visitor is set, among sixty who send it once: {:.1} % of {all} bits were read\n         rightly, where half are by chance. That is {:.2} of {} bits of a visitor (bar 1). Of thirty visitors on one network, {} rows had a name. A goal that is\n         declared twice showed two numbers in {} rows.\n",
+        100.0 * right / all.max(1.0),
+        found.bits_of_a_visitor(),
+        repeated::BITS,
+        found.clones_named,
+        found.unequal,
+    );
 }
 
 /// A page of an earlier run, with the figures of insiders from this one.
@@ -378,8 +427,15 @@ const WATCHER: &str = "\n\
     have the time at which they were written. Of a row that the vault refuses, the file of dead letters has the time. Such a row is\n\
     encrypted there, and is not in the vault.\n";
 
+const REPEATED: &str = "## What can be multiplied\n\n\
+    Thousands of places a window, each a channel, a source and a page of its own. So many visitors come to each, and in half of them one more. All do\n\
+    everything once: the only page of their visit is the first and the last, they bounce and reach the goal. The attacker knows the rules and everybody else, and\n\
+    weighs all that a row, its parent and its rest show in one table. The same visitor comes in every window again: *one number of every\n\
+    window* is the visits of a source. The control reads the same numbers without noise.\n\n\
+    | attack | tries | advantage | bar |\n|---|---|---|---|\n";
+
 const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. On many networks the sender sees\n\
-    name, views and visitors of the page, and the way to it, each with noise of its own, and five looks add up to 0.10. What one look is\n\
+    name, views and visitors of the page, and the way to it, each with noise of its own. A page and the way to it are two rows. What one look is\n\
     by calculation, and what all looks of a day are together, stands in [publishing.md](publishing.md#levels). It costs the sender the\n\
     forging of every other visitor of the page.\n";
 

@@ -18,17 +18,17 @@ CREATE TABLE IF NOT EXISTS site
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
-    views Nullable(Int64) COMMENT 'Page views',
-    visits Nullable(Int64) COMMENT 'Visits',
-    visitors Int64 COMMENT 'Confirmed visitors',
-    bounces Nullable(Int64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
-    duration_s Nullable(Int64) COMMENT 'Seconds of all visits together, each from its first beacon to its last, as the middle of a bucket; 3600 of a visitor at most. With noise 180 times as wide as sigma',
-    engaged_s Nullable(Int64) COMMENT 'Engaged seconds of all visits together, as the middle of a bucket for each view; 1800 of a visitor at most. With noise 90 times as wide as sigma',
-    goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared',
-    new_day Nullable(Int64) COMMENT 'Visitors who are confirmed for the first time of the day in this window. Add up the windows of a day for its visitors',
-    new_week Nullable(Int64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors',
-    new_month Nullable(Int64) COMMENT 'The same for the month: add up the windows of a month for its visitors',
-    new_ever Nullable(Int64) COMMENT 'Visitors with their first visit ever, as far as cookies remember',
+    views Nullable(Int64) COMMENT 'Page views. With noise twice as wide as sigma',
+    visits Nullable(Int64) COMMENT 'Visits. With noise twice as wide as sigma',
+    visitors Int64 COMMENT 'Confirmed visitors. With noise twice as wide as sigma',
+    bounces Nullable(Int64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma',
+    duration_s Nullable(Int64) COMMENT 'Seconds of all visits together, each from its first beacon to its last, as the middle of a bucket; 600 of a visitor at most. With noise 1200 times as wide as sigma',
+    engaged_s Nullable(Int64) COMMENT 'Engaged seconds of all visits together, as the middle of a bucket for each view; 300 of a visitor at most. With noise 600 times as wide as sigma',
+    goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more',
+    new_day Nullable(Int64) COMMENT 'Visitors who are confirmed for the first time of the day in this window. Add up the windows of a day for its visitors. With the noise of `visitors` if the window begins the day, else three times as wide as sigma',
+    new_week Nullable(Int64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors. With noise three times as wide as sigma',
+    new_month Nullable(Int64) COMMENT 'The same for the month: add up the windows of a month for its visitors. With noise three times as wide as sigma',
+    new_ever Nullable(Int64) COMMENT 'Visitors with their first visit ever, as far as cookies remember. With noise three times as wide as sigma',
     count_only_views Nullable(Int64) COMMENT 'Views of browsers that asked not to be measured (count only); NULL below some 50 to 94 at the usual level'
 )
 ENGINE = MergeTree
@@ -64,12 +64,12 @@ CREATE TABLE IF NOT EXISTS pages
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
     section LowCardinality(String) COMMENT 'First segment of the path, where something is beneath it; else /; or (other)',
-    path LowCardinality(String) COMMENT 'Path as a template. (other) is the rest of its section, with noise four times as wide as sigma',
+    path LowCardinality(String) COMMENT 'Path as a template. (other) is the rest of its section, whose numbers have noise four times as wide',
     views Int64 COMMENT 'Page views',
-    visitors Nullable(Int64) COMMENT 'Confirmed visitors of the page; NULL for (other), whose pages may share visitors',
-    entries Int64 COMMENT 'Visits that began on this page',
-    last_pages Int64 COMMENT 'Visits that began in the window and whose last view in it was this page',
-    engaged_s Nullable(Int64) COMMENT 'Engaged seconds on the page, as the middle of a bucket for each view; 180 of a visitor at most. With noise 150 times as wide as sigma. NULL for (other)'
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors of the page, with noise twice as wide as sigma; NULL for (other), whose pages may share visitors',
+    entries Int64 COMMENT 'Visits that began on this page. With noise twice as wide as sigma',
+    last_pages Int64 COMMENT 'Visits that began in the window and whose last view in it was this page. With noise twice as wide as sigma',
+    engaged_s Nullable(Int64) COMMENT 'Engaged seconds on the page, as the middle of a bucket for each view; 120 of a visitor at most. With noise 240 times as wide as sigma. NULL for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -88,8 +88,8 @@ CREATE TABLE IF NOT EXISTS entries
     channel LowCardinality(String) COMMENT 'How visits began: direct, search, social …, or (other)',
     source LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none. (other) is the rest of its channel',
     visits Int64 COMMENT 'Visits',
-    visitors Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
-    bounces Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time'
+    visitors Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise three times as wide as sigma',
+    bounces Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -108,7 +108,7 @@ CREATE TABLE IF NOT EXISTS places
     country LowCardinality(String) COMMENT 'Country, ISO 3166-1 alpha-2; empty if unknown; or (other)',
     region LowCardinality(String) COMMENT 'Region; empty if unknown. (other) is the rest of its country',
     visitors Int64 COMMENT 'Confirmed visitors, each once, by their first place in the window',
-    visits Int64 COMMENT 'Visits'
+    visits Int64 COMMENT 'Visits. With noise twice as wide as sigma'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -127,7 +127,7 @@ CREATE TABLE IF NOT EXISTS clients
     browser LowCardinality(String) COMMENT 'Browser family, or (other)',
     major LowCardinality(String) COMMENT 'Major version; empty if unknown. (other) is the rest of its browser',
     visitors Int64 COMMENT 'Confirmed visitors, each once',
-    visits Int64 COMMENT 'Visits'
+    visits Int64 COMMENT 'Visits. With noise twice as wide as sigma'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)

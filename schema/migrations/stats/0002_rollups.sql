@@ -6,7 +6,7 @@
 -- Effect on running programs: none. No program uses these tables yet, and the new column has a default.
 
 ALTER TABLE entries
-    ADD COLUMN IF NOT EXISTS goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared';
+    ADD COLUMN IF NOT EXISTS goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more';
 
 CREATE TABLE IF NOT EXISTS transitions
 (
@@ -36,9 +36,9 @@ CREATE TABLE IF NOT EXISTS landings
     source LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none; or (other)',
     path LowCardinality(String) COMMENT 'First path of the visit as a template, or (other)',
     visits Int64 COMMENT 'Visits',
-    visitors Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
-    bounces Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
-    goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared'
+    visitors Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise three times as wide as sigma',
+    bounces Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma',
+    goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -58,9 +58,9 @@ CREATE TABLE IF NOT EXISTS campaigns
     medium LowCardinality(String) COMMENT 'Declared medium; empty if there is none; or (other)',
     campaign LowCardinality(String) COMMENT 'Declared campaign; empty if there is none. (other) is the rest of its source and medium',
     visits Int64 COMMENT 'Visits',
-    visitors Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began',
-    bounces Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time',
-    goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared'
+    visitors Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise three times as wide as sigma',
+    bounces Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma',
+    goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -78,7 +78,7 @@ CREATE TABLE IF NOT EXISTS exits
     day Date COMMENT 'First day of the window, by the site''s time zone',
     domain LowCardinality(String) COMMENT 'Registrable domain of the outbound links, or (other)',
     clicks Int64 COMMENT 'Followed outbound links',
-    visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -97,7 +97,7 @@ CREATE TABLE IF NOT EXISTS devices
     device LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other, or (other)',
     os LowCardinality(String) COMMENT 'Operating system family. (other) is the rest of its device',
     visitors Int64 COMMENT 'Confirmed visitors, each once',
-    visits Int64 COMMENT 'Visits'
+    visits Int64 COMMENT 'Visits. With noise twice as wide as sigma'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -186,7 +186,7 @@ CREATE TABLE IF NOT EXISTS events
     day Date COMMENT 'First day of the window, by the site''s time zone',
     name LowCardinality(String) COMMENT 'Declared name of the event, or (other)',
     count Int64 COMMENT 'Number of events',
-    visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -205,7 +205,7 @@ CREATE TABLE IF NOT EXISTS funnels
     funnel LowCardinality(String) COMMENT 'Declared name of the funnel',
     step UInt8 COMMENT 'Number of the step, from 1',
     name LowCardinality(String) COMMENT 'The step: a path or the name of an event',
-    visits Int64 COMMENT 'Visits that took this step and all steps before it. Every step is published'
+    visits Int64 COMMENT 'Visits that took this step and all steps before it. Every step is published. With noise twice as wide as sigma, from the sixth step on three times'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -225,7 +225,7 @@ CREATE TABLE IF NOT EXISTS experiments
     goal LowCardinality(String) COMMENT 'Declared name of the goal',
     variant LowCardinality(String) COMMENT 'Variant; empty for visits outside of the experiment; or (other)',
     visits Int64 COMMENT 'Visits',
-    converted Int64 COMMENT 'Visits that reached the goal'
+    converted Int64 COMMENT 'Visits that reached the goal. With noise as wide as sigma; twice with two to four goals, three times with more'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -243,7 +243,7 @@ CREATE TABLE IF NOT EXISTS searches
     day Date COMMENT 'First day of the window, by the site''s time zone',
     term LowCardinality(String) COMMENT 'Search term as a template, or (other)',
     count Int64 COMMENT 'Number of events',
-    visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -262,8 +262,8 @@ CREATE TABLE IF NOT EXISTS errors
     template LowCardinality(String) COMMENT 'Message as a template, or (other)',
     browser LowCardinality(String) COMMENT 'Browser family. (other) is the rest of its template',
     count Int64 COMMENT 'Number of events',
-    visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors',
-    networks Nullable(Int64) COMMENT 'Network classes with this error, of 256; NULL for (other)'
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors',
+    networks Nullable(Int64) COMMENT 'Network classes with this error, of 256, with noise twice as wide as sigma; NULL for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -281,7 +281,7 @@ CREATE TABLE IF NOT EXISTS automation
     day Date COMMENT 'First day of the window, by the site''s time zone',
     reason LowCardinality(String) COMMENT '`bot:` and the class of a declared bot; the sign of automation of a suspect; `detector:` and what a browser reported about itself; or (other)',
     count Int64 COMMENT 'Events, 100 of a visitor at most; for detectors, the number of reports. With noise ten times as wide as sigma, of declared bots three times',
-    visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for declared bots, which are not distinguished, and for (other)'
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for declared bots, which are not distinguished, and for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -319,7 +319,7 @@ CREATE TABLE IF NOT EXISTS pairs
     first LowCardinality(String) COMMENT 'Value of the first dimension, or (other)',
     second LowCardinality(String) COMMENT 'Value of the second dimension. (other) is the rest of its first value',
     visits Int64 COMMENT 'Visits',
-    visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)

@@ -11,10 +11,11 @@ use super::super::apart_tables::ApartTable;
 use super::super::cells::{Rest, Table};
 use super::super::noise::EVENTS_WIDE;
 use super::super::plan::{CUT_TABLES, CUT_WIDE};
-use super::super::rollup_list::VISITS_MAX;
+use super::super::rollup_list::{PARENT_WIDE, VISITS_MAX, step_wide};
 use super::super::rollups::Rollups;
 use super::super::separate_tables::{attribute, automation, errors};
 use super::super::total;
+use super::looks::{self, Shown};
 use super::*;
 
 const DELTA: f64 = 1e-6;
@@ -85,7 +86,7 @@ fn lines_of(name: &str, table: &Table, usual: f64, shared: &mut BTreeSet<String>
         if levels == 2 && measure.rest != Rest::Unpublished {
             // A table whose parents have wider noise may have all cells of a visitor-day in one.
             let squares = match table.parent_wide {
-                1 => [squares(cells, bound), usual],
+                ..=PARENT_WIDE => [squares(cells, bound), usual],
                 _ => [f64::from(cells * bound).powi(2), usual * usual],
             };
             lines.push(line(name, &format!("{key} of its parent"), [cells, bound, wide * table.parent_wide], squares));
@@ -114,10 +115,10 @@ fn of_the_site() -> Vec<Line> {
     let square = |number: u32| f64::from(number * number);
     let mut lines = vec![
         line("site", "whether anything is published", [1, 1, 1], [1.0, 1.0]),
-        line("site", "views", [1, views, 1], [square(views), 9.0]),
-        line("site", "visits", [1, visits, 1], [square(visits), 1.0]),
-        line("site", "visitors, new_day", [1, 1, 1], [1.0, 1.0]),
-        line("site", "new_week, new_month, new_ever", [3, 1, 1], [3.0, 3.0]),
+        line("site", "views", [1, views, total::WIDE], [square(views), 9.0]),
+        line("site", "visits", [1, visits, total::WIDE], [square(visits), 1.0]),
+        line("site", "visitors, new_day", [1, 1, total::WIDE], [1.0, 1.0]),
+        line("site", "new_week, new_month, new_ever", [3, 1, total::FLAGS_WIDE], [3.0, 3.0]),
         line("publications", "events", [1, events, total::EVENTS_WIDE], [square(events), 81.0]),
         line("publications", "views cut off, and left", [2, views, CUT_WIDE], [2.0 * square(views), 9.0]),
         line("publications", "visits cut off, and left", [2, visits, CUT_WIDE], [2.0 * square(visits), 1.0]),
@@ -181,7 +182,7 @@ fn declared(change: impl Fn(&mut PublishedSite)) -> Cost {
         let tables = Rollups::of(&site).tables;
         let lines = tables.iter().flat_map(|rollup| match rollup.steps.len() {
             0 => lines_of(rollup.into, &rollup.table, 1.0, &mut shared),
-            steps => vec![line("funnels", "visits", [steps as u32, 3, 1], [9.0 * steps as f64, steps as f64])],
+            steps => (1..=steps).map(|step| line("funnels", "visits", [1, 3, step_wide(step)], [9.0, 1.0])).collect(),
         });
         sum(&lines.collect::<Vec<_>>())
     };
@@ -193,55 +194,27 @@ fn epsilon(rho: f64) -> f64 {
     rho + 2.0 * (rho * (1.0 / DELTA).ln()).sqrt()
 }
 
-/// The total variation distance of a number from the same number with `shift` more: how often a look decides rightly, beyond
-/// chance.
-fn distance(sigma: u32, shift: f64) -> f64 {
-    let density = |x: f64| (-x * x / (2.0 * f64::from(sigma * sigma))).exp();
-    let range = || (-4_000..=4_000).map(|tenth| f64::from(tenth) / 10.0 * f64::from(sigma) / 20.0);
-    let all: f64 = range().map(density).sum();
-    range().map(|x| (density(x) - density(x - shift)).max(0.0)).sum::<f64>() / all
-}
-
-/// How often a look at everything that is published of one page decides rightly, of somebody who opens it once in a
-/// visit, and reads for a minute.
-fn distance_of_a_page(level: Protection) -> f64 {
-    let lines = account();
-    let of_a_view = |line: &&Line| line.table == "pages";
-    // It changes the seconds of the page by sixty.
-    let changed = |line: &Line| match line.what.as_str() {
-        "name" | "views" | "visitors" | "views of its parent" => 1.0,
-        "engaged_s" => 60.0,
-        _ => 0.0,
-    };
-    let squares: f64 = lines.iter().filter(of_a_view).map(|line| (changed(line) / f64::from(line.wide)).powi(2)).sum();
-    distance(level.sigma(), squares.sqrt())
-}
-
-#[test]
-fn a_page_opened_once_reveals_little() {
-    assert!(distance_of_a_page(Protection::Standard) <= 0.07);
-    assert!(distance_of_a_page(Protection::Strict) < distance_of_a_page(Protection::Standard));
-}
-
 fn levels_table() -> String {
     let all = sum(&account());
-    let mut text = "| level | σ | largest noise of a threshold | a name shows surely from | one look | a page opened once | 30 looks | \
+    let mut text = "| level | σ | largest noise of a threshold | a name shows surely from | one look at a number | at a row | 30 looks at a number | at a row | \
          a usual visit: ρ, ε a day | a month | a year | whatever the bounds allow: ρ, ε a day |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n"
+         |---|---|---|---|---|---|---|---|---|---|---|---|\n"
         .to_owned();
     for level in Protection::ALL {
+        let (number, row) = (Shown { own: 1.0, ..Shown::default() }, looks::worst(level));
         let variance = 2.0 * f64::from(level.sigma().pow(2));
         let [usual, most] = [all.usual, all.most].map(|cost| cost / variance);
         writeln!(
             text,
-            "| `{}` | {} | {} | {} | {:.3} | {:.3} | {:.2} | {usual:.2}, {:.1} | {:.1}, {:.0} | {:.0}, {:.0} | {most:.0}, {:.0} |",
+            "| `{}` | {} | {} | {} | {:.3} | {:.3} | {:.2} | {:.2} | {usual:.2}, {:.1} | {:.1}, {:.0} | {:.0}, {:.0} | {most:.0}, {:.0} |",
             format!("{level:?}").to_lowercase(),
             level.sigma(),
             level.cut(),
             10 + 2 * level.cut(),
-            distance(level.sigma(), 1.0),
-            distance_of_a_page(level),
-            distance(level.sigma(), 30f64.sqrt()),
+            number.looks(level, 1),
+            row.look(level),
+            number.looks(level, 30),
+            row.looks(level, 30),
             epsilon(usual),
             30.0 * usual,
             epsilon(30.0 * usual),

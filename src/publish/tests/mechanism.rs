@@ -68,6 +68,38 @@ fn numbers_are_right_on_average_whatever_the_truth_is() {
     }
 }
 
+/// The noise of a number does not depend on the number, whatever it is; and it is 0 on average, whatever its width.
+#[test]
+fn every_number_of_every_table_is_right_on_average() {
+    let mut widths = BTreeSet::new();
+    for table in looks::tables() {
+        let place: Vec<_> = table.dimensions.iter().map(|_| "a.kz").collect();
+        let errors = |truth: u64| -> Vec<Option<i64>> {
+            let amounts = vec![truth; table.measures.len()];
+            let rows = rows(7, Protection::Standard, &table, 1_000, &[cell(&place, 200, &amounts)]);
+            let shown = find(&rows, &place).expect("200 visitors always show");
+            let error = |(noisy, truth): (&Option<i64>, &u64)| noisy.map(|noisy| noisy - *truth as i64);
+            shown.measures.iter().zip(&amounts).map(error).collect()
+        };
+        if place.is_empty() {
+            continue;
+        }
+        let first = errors(0);
+        assert!(first.iter().all(Option::is_some), "every number of a named row is published, also 0");
+        assert!((1..=500).all(|truth| errors(truth) == first), "{}", table.name);
+        let of_parent =
+            |measure: &Measure| measure.wide * if table.dimensions.len() == 2 { table.parent_wide } else { 1 };
+        widths.extend(table.measures.iter().flat_map(|measure| [measure.wide, of_parent(measure)]));
+    }
+    let windows = 10_000;
+    for wide in widths {
+        let noise =
+            |seed| source(seed, Protection::Standard).noisy(100, "pages", &[("path", "/a")], "views", wide) - 100;
+        let mean = (0..windows).map(noise).sum::<i64>() as f64 / windows as f64;
+        assert!(mean.abs() < 0.5 * f64::from(wide), "{wide} times as wide: {mean}");
+    }
+}
+
 #[test]
 fn rows_add_up_to_the_total_that_is_published() {
     let table = table("entries", &["channel", "source"]);

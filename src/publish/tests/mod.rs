@@ -2,9 +2,11 @@
 
 mod accounting;
 mod clocks;
+mod looks;
 mod mechanism;
 mod memory_store;
 mod outages;
+mod restored;
 
 use std::collections::BTreeSet;
 use std::path::Path;

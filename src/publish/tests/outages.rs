@@ -113,11 +113,11 @@ impl World {
         };
         for name in ["views", "visits", "visitors"] {
             let number = of("site", name);
-            assert!(number.abs_diff(people) <= NOISE_MAX, "{what}: {name} {number} of {people}");
+            assert!(number.abs_diff(people) <= 2 * NOISE_MAX, "{what}: {name} {number} of {people}");
         }
         for (table, name) in [("pages", "views"), ("places", "visitors")] {
             let number = of(table, name);
-            assert!(number.abs_diff(people) <= NOISE_MAX, "{what}: {table}.{name} {number} of {people}");
+            assert!(number.abs_diff(people) <= 2 * NOISE_MAX, "{what}: {table}.{name} {number} of {people}");
         }
         let events = of("publications", "events");
         assert!(events.abs_diff(people * 3) <= 10 * NOISE_MAX, "{what}: {events} events of {people} visitors");

@@ -72,8 +72,9 @@ impl Bounds {
                 *sums.entry(own[..kept].to_vec()).or_default() += published;
             }
         }
-        let max_error = max_error as f64;
         for (place, published) in sums {
+            // The noise of a parent is twice as wide.
+            let max_error = if place.len() < columns.len() { 2 * max_error } else { max_error } as f64;
             let fits = |cell: &usize| place.iter().zip(at).all(|(value, &at)| self.cells[*cell].place[at] == *value);
             let cells = (0..self.cells.len()).filter(fits).collect();
             let published = published as f64;

@@ -38,7 +38,7 @@ async fn rows_of_a_week_that_becomes_days_are_published_at_its_end_and_kept_unti
     lease(&world, week.end).await;
     world.publisher(world.vault.clone(), world.stats.clone()).pass().await;
     let (published, windows) = views(&world).await;
-    assert!(published.abs_diff(exact_views(&world).await) <= NOISE_MAX && windows == 1, "{published} in {windows}");
+    assert!(published.abs_diff(exact_views(&world).await) <= 2 * NOISE_MAX && windows == 1, "{published} in {windows}");
     let later = Timestamp::from_second(week.end.as_second() + 3 * 86_400).unwrap();
     lease(&world, later).await;
     world.publisher(world.vault.clone(), world.stats.clone()).pass().await;
@@ -58,5 +58,5 @@ async fn rows_of_short_windows_that_become_a_day_are_published_once() {
     world.publisher(world.vault.clone(), world.stats.clone()).pass().await;
     let (published, windows) = views(&world).await;
     assert_eq!(windows, 4);
-    assert!(published.abs_diff(exact_views(&world).await) <= 4 * NOISE_MAX, "{published}");
+    assert!(published.abs_diff(exact_views(&world).await) <= 8 * NOISE_MAX, "{published}");
 }

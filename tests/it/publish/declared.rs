@@ -22,7 +22,7 @@ pub(super) async fn declared_items_are_published(world: &World) {
         for table in ["entries", "landings", "campaigns"] {
             let rows = world.published(table).await;
             let sum: i64 = rows.iter().map(|row| row["goals"][goal].as_i64().unwrap()).sum();
-            assert!(sum.abs_diff(exact[goal] as i64) <= NOISE_MAX, "{table}: {goal} {sum} but {}", exact[goal]);
+            assert!(sum.abs_diff(exact[goal] as i64) <= 4 * NOISE_MAX, "{table}: {goal} {sum} but {}", exact[goal]);
             sums.insert((goal, sum));
         }
     }
@@ -35,8 +35,8 @@ pub(super) async fn declared_items_are_published(world: &World) {
     let steps = world.published("funnels").await;
     let step = |number: u64| steps.iter().find(|row| row["step"] == number).unwrap();
     assert_eq!((&step(1)["funnel"], &step(1)["name"]), (&Value::from("buy"), &Value::from("/0")));
-    assert!(error(step(1), "visits", exact["top"]) <= NOISE_MAX, "{} but {}", step(1), exact["top"]);
-    assert!(error(step(2), "visits", exact["step 2"]) <= NOISE_MAX, "{} but {}", step(2), exact["step 2"]);
+    assert!(error(step(1), "visits", exact["top"]) <= 2 * NOISE_MAX, "{} but {}", step(1), exact["top"]);
+    assert!(error(step(2), "visits", exact["step 2"]) <= 2 * NOISE_MAX, "{} but {}", step(2), exact["step 2"]);
 
     // Of a visit's rows, the last word counts.
     let pairs = world.published("pairs").await;
