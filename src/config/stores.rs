@@ -13,6 +13,11 @@ pub struct Vault {
     /// neighbours in time. Rows are delivered after one to one and a half times as long. Default 30: who watches the vault
     /// cannot pair the rows of one beacon by when they arrive.
     pub linger_s: u32,
+    /// Whether rows also stay in the spool until their window ends, unless they come to take more than half of
+    /// `spool_quota_mib`. A window that is longer than a day counts as days. Default true: who watches the vault learns no more of when a
+    /// row came than its window. With false rows arrive after `linger_s`, and who has a log of payments by the second finds the rows of each
+    /// on a quiet site.
+    pub until_window_end: bool,
     /// The URL of its HTTP interface: `https://clickhouse:8443`, or `http://…` in a network without listeners. Default
     /// none: an embedded engine.
     pub url: Option<String>,
@@ -28,7 +33,15 @@ pub struct Vault {
 
 impl Default for Vault {
     fn default() -> Self {
-        Self { linger_s: 30, url: None, ca_file: None, user: None, password_file: None, cluster: None }
+        Self {
+            linger_s: 30,
+            until_window_end: true,
+            url: None,
+            ca_file: None,
+            user: None,
+            password_file: None,
+            cluster: None,
+        }
     }
 }
 

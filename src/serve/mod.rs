@@ -30,6 +30,7 @@ mod stores;
 pub mod vault;
 pub mod verify;
 pub mod wall;
+mod window_ends;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -107,7 +108,7 @@ where
     let keys = KeyRing::open(&keys_dir(&config))?;
     let (cookie_key, retries) = (keys::cookie_key(&config)?, retries::open(&config));
     // Before all that is in the data folder: the holder of the spool's lock is the one that runs here.
-    let (writer, reader) = open_spool(&config, retries.files, &metrics).await?;
+    let (writer, reader) = open_spool(&config, &clock, retries.files, &metrics).await?;
     let audit = Arc::new(audit::open(&config, clock.clone())?);
     let tls = open_tls(&config)?;
     let mut inherited = listen::Inherited::take();
@@ -180,6 +181,7 @@ async fn watch_geo(files: geo::Files, state: Arc<State>, shutdown: CancellationT
 
 async fn open_spool(
     config: &Config,
+    clock: &Clock,
     retries: Option<spool::RetryFiles>,
     metrics: &Metrics,
 ) -> Result<(spool::Writer, spool::Reader)> {
@@ -187,7 +189,11 @@ async fn open_spool(
     let folder = config.data.dir.join("spool");
     let linger = Duration::from_secs(config.vault.linger_s.into());
     let options = spool::Options::new(quota, record::SCHEMA_VERSION, keys::spool_keys(config)?);
-    let options = spool::Options { retries, linger, ..options };
+    let windows = match config.vault.until_window_end {
+        true => Some(Arc::new(window_ends::WindowEnds::new(config, clock.clone())?) as Arc<dyn spool::Windows>),
+        false => None,
+    };
+    let options = spool::Options { retries, linger, windows, ..options };
     let opened = tokio::task::spawn_blocking(move || spool::open(&folder, options, Arc::new(spool::Disk)));
     let (writer, reader, recovery) = opened.await??;
     metrics.spool_quota_bytes.set(quota as i64);

@@ -156,7 +156,9 @@ impl Committer {
         let active = self.active.as_ref().expect("make_space leaves an active segment");
         self.buffer.clear();
         let first_sequence = self.next_sequence;
-        let (sequence, rows) = active.encoder.commit(frames, first_sequence, active.rows, &mut self.buffer);
+        let arrived_ms = requests.iter().map(|request| request.counted_ms).min().unwrap_or(i64::MAX);
+        let (sequence, rows) =
+            active.encoder.commit(frames.iter().copied(), first_sequence, active.rows, &mut self.buffer);
         // Over zeros that were written before, a sync has no block to enter into the file system's journal.
         let end = active.bytes + bytes;
         let zeroed =
@@ -181,7 +183,7 @@ impl Committer {
         (active.bytes, active.written, active.rows) = (end, active.written.max(zeroed), active.rows + rows);
         {
             let mut arrivals = lock(&self.shared.arrivals);
-            arrivals.durable(last, requests.iter().map(|request| request.counted_ms).min().unwrap_or(i64::MAX));
+            arrivals.durable(last, arrived_ms);
             requests.iter().for_each(|request| arrivals.leave(request.counted_ms));
         }
         {
@@ -195,7 +197,9 @@ impl Committer {
             (segment.last, segment.rows_end, segment.bytes) = (last, rows_end, active.bytes);
         }
         lock(&self.shared.queue).used += bytes;
-        lock(&self.shared.hold).durable(last, Instant::now());
+        self.shared.note_tombstones(&frames, first_sequence);
+        let leaves_ms = self.shared.end_after(arrived_ms);
+        lock(&self.shared.hold).durable(last, bytes, leaves_ms, Instant::now());
         self.shared.durable.send_modify(|durable| durable.last = last);
         Ok(Appended { first_sequence, last_sequence: last })
     }
@@ -259,7 +263,8 @@ impl Committer {
         let schema_version = self.shared.options.schema_version;
         let (encoder, key_check) = Encoder::new(&self.shared.options.keys, id);
         let first = self.next_sequence;
-        let header = Header { schema_version, first, acknowledged_before, id, rows_before, key_check };
+        let leaves_ms = self.shared.options.windows.as_ref().map_or(0, |windows| windows.end_after(windows.now_ms()));
+        let header = Header { schema_version, first, acknowledged_before, id, rows_before, key_check, leaves_ms };
         let path = self.shared.dir.join(file_name(header.first));
         let file = io.create(&path).map_err(|error| failure("create a segment", &error))?;
         // Reserved blocks halve the time of a sync. A disk without space for them may still have space for frames.

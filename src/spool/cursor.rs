@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::io::is_damage;
 use super::quarantine::copy_aside;
-use super::segment::{Found, Scan, Scanned};
+use super::segment::{Found, Scan, Scanned, Wanted};
 use super::shared::{Segment, Shared, lock};
 
 /// After this many failures in a row the reader gives up a sector.
@@ -32,6 +32,7 @@ pub(super) struct Cursor {
     /// The first sequence of the segment that is being read or was read last; 0 before the first.
     segment: u64,
     scan: Option<Scan>,
+    wanted: Wanted,
     /// Losses up to this sequence have been counted.
     counted: u64,
     failures: u32,
@@ -40,11 +41,14 @@ pub(super) struct Cursor {
 impl Cursor {
     /// Begins behind this sequence, which is at this position.
     pub(super) fn new(shared: Arc<Shared>, after: u64, rows: u64) -> Self {
-        Self { shared, after, expected: after + 1, rows, segment: 0, scan: None, counted: after, failures: 0 }
+        let (segment, scan, wanted, counted) = (0, None, Wanted::All, after);
+        Self { shared, after, expected: after + 1, rows, segment, scan, wanted, counted, failures: 0 }
     }
 
-    /// Goes back, or on, to just behind this sequence, which is at this position.
-    pub(super) fn rewind(&mut self, after: u64, rows: u64) {
+    /// Goes back, or on, to just behind this sequence, which is at this position. From now on these rows are read with their
+    /// payload.
+    pub(super) fn rewind(&mut self, after: u64, rows: u64, wanted: Wanted) {
+        self.wanted = wanted;
         (self.after, self.expected, self.segment, self.scan) = (after, after + 1, 0, None);
         self.rows = rows;
     }
@@ -149,6 +153,7 @@ impl Cursor {
                     let cipher = keys.find(&segment.header.id, segment.header.key_check);
                     let mut scan = Scan::new(file, segment.header, segment.bytes);
                     scan.cipher = Some(cipher.ok_or_else(|| io::Error::other(NoKey))?);
+                    scan.wanted = self.wanted;
                     (self.segment, self.scan) = (segment.header.first, Some(scan));
                     return Ok(true);
                 }
@@ -164,7 +169,8 @@ impl Cursor {
 
     fn current(&self) -> Option<Segment> {
         let inventory = lock(&self.shared.inventory);
-        inventory.segments.iter().find(|segment| segment.header.first == self.segment).cloned()
+        let at = inventory.segments.partition_point(|segment| segment.header.first < self.segment);
+        inventory.segments.get(at).filter(|segment| segment.header.first == self.segment).cloned()
     }
 
     /// Keeps a copy of damaged bytes and counts the frames that were in them.

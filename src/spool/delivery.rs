@@ -17,6 +17,13 @@ pub struct DeliveryLimits {
     pub max_batches: usize,
 }
 
+impl DeliveryLimits {
+    /// How many streams a delivery batch may have.
+    pub(super) fn streams(&self) -> usize {
+        self.max_batches.clamp(1, MAX_BATCHES)
+    }
+}
+
 impl Default for DeliveryLimits {
     /// Inserts short enough that what shares a machine with the store is not held up for long, and delivery batches
     /// large enough that the inserts of many streams are not tiny.
@@ -138,7 +145,7 @@ impl DeliveryBatchBuilder {
                 Kind::Rows => {
                     self.tombstones.is_empty()
                         && (rows == 0 || rows + u64::from(frame.rows) <= limits.max_rows)
-                        && (stream.is_some() || self.batches.len() < limits.max_batches.clamp(1, MAX_BATCHES))
+                        && (stream.is_some() || self.batches.len() < limits.streams())
                 }
                 Kind::Tombstone | Kind::Void => true,
             }

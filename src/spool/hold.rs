@@ -1,52 +1,119 @@
-//! Frames leave the spool some time after they were appended, and together with those of their neighbours in time.
+//! Frames leave the spool some time after they were appended, and together with others.
 //!
 //! Otherwise somebody who watches the store sees the rows of one beacon appear in several tables at one moment, and knows
-//! that they belong together. Frames that become durable within one period form a group. A group is released at once, when
-//! its last frame is as old as [`Hold::linger`]. A period is half of that, so each frame waits for one to one and a half
-//! times as long.
+//! that they belong together. And who knows the moment of a beacon knows its rows, if few others came then. So frames wait
+//! in two ways.
+//!
+//! - Frames that become durable within one period form a group. A group leaves at once, when its last frame is as old
+//!   as `linger`. A period is half of that, so each frame waits for one to one and a half times as long.
+//! - With [`Windows`] a group waits until the window ends in which it arrived. All groups of that window leave as
+//!   one crowd (crowd.rs). Where the windows of sites end at different times, the first end counts.
+//!
+//! Groups leave in order. If a group may leave, those before it leave as well: requests that were under way when a window ended lie
+//! among the first of the next one. When more waits than the spool has space for, all groups that are old enough leave.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Groups that are not released. They are as many as fit into one and a half times `linger`, and one more.
+/// What the spool must know of windows. Times are milliseconds since 1970.
+pub trait Windows: Send + Sync {
+    /// The time.
+    fn now_ms(&self) -> i64;
+    /// The first end of a window after this time.
+    fn end_after(&self, at_ms: i64) -> i64;
+}
+
+/// Frames that became durable together, more or less.
+#[derive(Clone, Copy)]
+struct Group {
+    begun: Instant,
+    last: u64,
+    bytes: u64,
+    /// When its window ends.
+    leaves_ms: i64,
+}
+
+/// Groups that have not left.
 pub(super) struct Hold {
     linger: Duration,
-    /// When a group began, and its last sequence so far.
-    groups: VecDeque<(Instant, u64)>,
+    /// When more bytes wait, those that are old enough need not wait for the end of their window.
+    bytes_max: u64,
+    groups: VecDeque<Group>,
     released: u64,
 }
 
+/// How often to look whether a window has ended. Its clock is not the machine's.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 impl Hold {
-    /// Begins with frames that a former process has appended. Nobody knows when: they wait as if it had been now.
-    pub(super) fn new(linger: Duration, finished: u64, last: u64, now: Instant) -> Self {
-        let groups = (last > finished).then_some((now, last)).into_iter().collect();
-        Self { linger, groups, released: finished }
+    /// Begins with frames that a former process has appended: runs with their last sequence, bytes, and the end of their window.
+    /// Nobody knows how old they are: they wait as if it had been now.
+    pub(super) fn new(
+        linger: Duration,
+        bytes_max: u64,
+        finished: u64,
+        found: impl Iterator<Item = (u64, u64, i64)>,
+        now: Instant,
+    ) -> Self {
+        let groups = found.filter(|(last, ..)| *last > finished);
+        let groups = groups.map(|(last, bytes, leaves_ms)| Group { begun: now, last, bytes, leaves_ms }).collect();
+        Self { linger, bytes_max, groups, released: finished }
     }
 
     fn period(&self) -> Duration {
         self.linger / 2
     }
 
-    /// Frames up to this sequence are durable.
-    pub(super) fn durable(&mut self, last: u64, now: Instant) {
-        self.release(now);
+    /// How long a group waits from its beginning.
+    fn waits(&self) -> Duration {
+        self.linger + self.period()
+    }
+
+    /// Frames up to this sequence are durable; so many bytes are new, and their window ends then.
+    pub(super) fn durable(&mut self, last: u64, bytes: u64, leaves_ms: i64, now: Instant) {
+        self.unite(now);
         let period = self.period();
         match self.groups.back_mut() {
-            Some((begun, behind)) if now.saturating_duration_since(*begun) < period => *behind = last,
-            _ => self.groups.push_back((now, last)),
+            Some(group) if now.saturating_duration_since(group.begun) < period && group.leaves_ms == leaves_ms => {
+                (group.last, group.bytes) = (last, group.bytes + bytes);
+            }
+            _ => self.groups.push_back(Group { begun: now, last, bytes, leaves_ms }),
         }
     }
 
-    /// The last sequence that may leave now, and when the next group may.
-    pub(super) fn release(&mut self, now: Instant) -> (u64, Option<Instant>) {
-        let held = self.linger + self.period();
-        while let Some((_, last)) = self.groups.pop_front_if(|(begun, _)| *begun + held <= now) {
-            self.released = last;
+    /// Makes one group of neighbours that are old enough and wait for the same end: the memory stays flat.
+    fn unite(&mut self, now: Instant) {
+        let (waits, groups) = (self.waits(), &mut self.groups);
+        let mut at = 1;
+        while at < groups.len() && groups[at].begun + waits <= now {
+            if groups[at - 1].leaves_ms == groups[at].leaves_ms {
+                groups[at].bytes += groups[at - 1].bytes;
+                groups.remove(at - 1);
+            } else {
+                at += 1;
+            }
         }
-        (self.released, self.groups.front().map(|(begun, _)| *begun + held))
     }
 
-    /// Nothing is held any longer: the spool is emptied for a stop.
+    /// The last sequence that may leave now, and when to look again.
+    pub(super) fn release(&mut self, now: Instant, windows: Option<&dyn Windows>) -> (u64, Option<Instant>) {
+        let waits = self.waits();
+        let now_ms = windows.map_or(i64::MAX, Windows::now_ms);
+        if let Some(end_ms) = windows.map(|windows| windows.end_after(now_ms)) {
+            // A wrong clock may have set an end that never comes.
+            self.groups.iter_mut().for_each(|group| group.leaves_ms = group.leaves_ms.min(end_ms));
+        }
+        let is_full = self.groups.iter().map(|group| group.bytes).sum::<u64>() > self.bytes_max;
+        let may_leave = |group: &Group| group.begun + waits <= now && (group.leaves_ms <= now_ms || is_full);
+        let leaving = self.groups.iter().rposition(may_leave).map_or(0, |at| at + 1);
+        if let Some(group) = self.groups.drain(..leaving).next_back() {
+            self.released = group.last;
+        }
+        let due = |group: &Group| if windows.is_some() { now + LOOK_EVERY } else { group.begun + waits };
+        (self.released, self.groups.front().map(due))
+    }
+
+    /// Nothing waits for its age any longer: the program stops.
     pub(super) fn end(&mut self) {
         self.linger = Duration::ZERO;
     }
@@ -54,39 +121,114 @@ impl Hold {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
     use super::*;
+
+    const ALWAYS: i64 = i64::MIN;
+
+    /// Windows of a hundred seconds.
+    struct Hundreds(AtomicI64);
+
+    impl Hundreds {
+        fn at(now_ms: i64) -> Self {
+            Self(now_ms.into())
+        }
+    }
+
+    impl Windows for Hundreds {
+        fn now_ms(&self) -> i64 {
+            self.0.load(Ordering::Relaxed)
+        }
+
+        fn end_after(&self, at_ms: i64) -> i64 {
+            (at_ms / 100_000 + 1) * 100_000
+        }
+    }
+
+    fn new(linger_s: u64, now: Instant) -> Hold {
+        Hold::new(Duration::from_secs(linger_s), 1_000_000, 0, std::iter::empty(), now)
+    }
 
     #[test]
     fn frames_of_a_period_leave_together_and_none_before_its_time() {
         let begin = Instant::now();
         let at = |seconds: u64| begin + Duration::from_secs(seconds);
-        let mut hold = Hold::new(Duration::from_secs(30), 0, 0, begin);
-        assert_eq!(hold.release(at(5)), (0, None));
+        let mut hold = new(30, begin);
+        assert_eq!(hold.release(at(5), None), (0, None));
         for (second, last) in [(10, 1), (12, 2), (24, 3), (25, 4), (26, 5)] {
-            hold.durable(last, at(second));
+            hold.durable(last, 1, ALWAYS, at(second));
         }
-        assert_eq!(hold.release(at(54)), (0, Some(at(55))));
-        assert_eq!(hold.release(at(55)), (3, Some(at(70))), "the three within 15 seconds, of which the last is 31 old");
-        assert_eq!(hold.release(at(69)), (3, Some(at(70))));
-        assert_eq!(hold.release(at(70)), (5, None));
+        assert_eq!(hold.release(at(54), None), (0, Some(at(55))));
+        assert_eq!(
+            hold.release(at(55), None),
+            (3, Some(at(70))),
+            "the three within 15 seconds, of which the last is 31 old"
+        );
+        assert_eq!(hold.release(at(69), None), (3, Some(at(70))));
+        assert_eq!(hold.release(at(70), None), (5, None));
     }
 
     #[test]
     fn what_a_former_process_left_waits_too() {
         let begin = Instant::now();
-        let mut hold = Hold::new(Duration::from_secs(2), 3, 7, begin);
-        assert_eq!(hold.release(begin), (3, Some(begin + Duration::from_secs(3))));
+        let found = [(2, 9, ALWAYS), (7, 9, ALWAYS)].into_iter();
+        let mut hold = Hold::new(Duration::from_secs(2), 1_000, 3, found, begin);
+        assert_eq!(hold.release(begin, None), (3, Some(begin + Duration::from_secs(3))));
         hold.end();
-        assert_eq!(hold.release(begin), (7, None));
+        assert_eq!(hold.release(begin, None), (7, None));
+    }
+
+    #[test]
+    fn frames_leave_with_all_others_of_their_window_and_after_its_end() {
+        let (begin, clock) = (Instant::now(), Hundreds::at(10_000));
+        let later = begin + Duration::from_secs(60);
+        let mut hold = new(30, begin);
+        hold.durable(1, 1, 100_000, begin);
+        hold.durable(2, 1, 100_000, begin + Duration::from_secs(20));
+        assert_eq!(hold.release(later, Some(&clock)).0, 0, "it is old enough, and its window runs");
+        clock.0.store(100_000, Ordering::Relaxed);
+        // The last of the window come between the first of the next.
+        hold.durable(3, 1, 200_000, later);
+        hold.durable(4, 1, 100_000, later);
+        hold.durable(5, 1, 200_000, later);
+        assert_eq!(hold.release(later + Duration::from_secs(44), Some(&clock)).0, 2);
+        assert_eq!(hold.release(later + Duration::from_secs(45), Some(&clock)).0, 4);
+        assert_eq!(hold.release(later + Duration::from_secs(9_999), Some(&clock)).0, 4);
+        hold.end();
+        assert_eq!(hold.release(later + Duration::from_secs(9_999), Some(&clock)).0, 4, "a stop flushes no window");
+    }
+
+    #[test]
+    fn without_space_all_leave_that_are_old_enough() {
+        let (begin, clock) = (Instant::now(), Hundreds::at(10_000));
+        let mut hold = Hold::new(Duration::from_secs(30), 10, 0, std::iter::empty(), begin);
+        hold.durable(1, 10, 100_000, begin);
+        let later = begin + Duration::from_secs(60);
+        assert_eq!(hold.release(later, Some(&clock)).0, 0, "as much as may wait");
+        hold.durable(2, 1, 100_000, later);
+        assert_eq!(hold.release(later, Some(&clock)).0, 1);
+        assert_eq!(hold.release(later + Duration::from_secs(60), Some(&clock)).0, 1, "what is left has space");
+    }
+
+    #[test]
+    fn an_end_that_a_wrong_clock_set_is_not_waited_for() {
+        let (begin, clock) = (Instant::now(), Hundreds::at(10_000));
+        let later = begin + Duration::from_secs(60);
+        let mut hold = new(30, begin);
+        hold.durable(1, 1, 9_900_000, begin);
+        assert_eq!(hold.release(later, Some(&clock)).0, 0);
+        clock.0.store(100_000, Ordering::Relaxed);
+        assert_eq!(hold.release(later, Some(&clock)).0, 1);
     }
 
     #[test]
     fn memory_stays_flat_however_long_nobody_takes_anything() {
         let begin = Instant::now();
-        let mut hold = Hold::new(Duration::from_secs(30), 0, 0, begin);
+        let mut hold = new(30, begin);
         for second in 0..100_000 {
-            hold.durable(second + 1, begin + Duration::from_secs(second));
-            assert!(hold.groups.len() <= 4);
+            hold.durable(second + 1, 1, ALWAYS, begin + Duration::from_secs(second));
+            assert!(hold.groups.len() <= 5, "{}", hold.groups.len());
         }
     }
 }

@@ -47,6 +47,9 @@
 //! together with those of their neighbours in time (hold.rs). So neither shows which frames came with one request. Frames
 //! that a tombstone separates keep their order, and so do commits.
 //!
+//! With [`Options::windows`] they also wait until their window has ended, and then leave as a crowd, in an order that is
+//! random over all of the window (crowd.rs). What waits longest is then up to half of the quota; beyond that all that is old enough leaves.
+//!
 //! # Delivery batches
 //!
 //! The reader hands out consecutive frames as a [`DeliveryBatch`]: one batch per stream, with boundaries, a random
@@ -75,15 +78,21 @@
 //! An erasure is appended like rows ([`Frame::tombstone`]) and is as durable. A delivery batch ends with its
 //! tombstones: all rows in it are older than they are, and everything appended after them comes in a later delivery
 //! batch. The consumer carries the erasures out before it finishes the delivery batch.
+//!
+//! In a crowd all tombstones come with the last part: an erasure does not split the crowd. What the store already has, the consumer
+//! can erase at once ([`Reader::take_early_tombstones`]).
 
 mod accounting;
 mod cipher;
 mod commit;
+mod crowd;
 mod cursor;
 mod delivery;
 mod frame;
 mod hold;
+mod idle;
 mod io;
+mod measured;
 mod mix;
 mod quarantine;
 mod reader;
@@ -107,9 +116,11 @@ pub use accounting::{Outcomes, RowAccounting};
 pub use cipher::{Keys, Unopened};
 pub use delivery::{DeliveryBatch, DeliveryLimits, StreamBatch, Tombstone};
 pub use frame::{Encoder, Frame, MAX_APPEND_BYTES, Rows, StreamKey};
+pub use hold::Windows;
+pub use idle::{Idle, hold};
 pub use io::{Disk, Entry, File, Io, Lock};
 pub use mix::shuffle;
-pub use reader::{Idle, Quarantine, ReadError, Reader, hold};
+pub use reader::{Quarantine, ReadError, Reader};
 pub use recovery::Recovery;
 pub use reply::{AppendError, Appended};
 pub use retries::{RetryFiles, forget_retries};
@@ -135,6 +146,9 @@ pub struct Options {
     pub segment_age: Duration,
     /// How old frames are at least when they are delivered (hold.rs). By default they need not wait.
     pub linger: Duration,
+    /// Frames also wait until the window ends in which they arrived, unless they come to take more than half of the
+    /// quota (hold.rs). By default they do not.
+    pub windows: Option<Arc<dyn Windows>>,
     /// What the columns of the rows are from now on; older segments keep theirs.
     pub schema_version: u32,
     /// What encrypts the rows.
@@ -146,6 +160,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// How much may wait for the end of its window, and leave as one crowd.
+    pub(crate) fn crowd_bytes(&self) -> u64 {
+        self.quota_bytes / 2
+    }
+
     /// Segments of 64 MiB, a queue of 16 MiB, a new segment at least every minute.
     pub fn new(quota_bytes: u64, schema_version: u32, keys: Keys) -> Self {
         Self {
@@ -154,6 +173,7 @@ impl Options {
             queue_bytes: 16 << 20,
             segment_age: Duration::from_secs(60),
             linger: Duration::ZERO,
+            windows: None,
             schema_version,
             keys,
             lock_patience: Duration::from_secs(30),
@@ -261,6 +281,18 @@ fn wait_for_lock(dir: &Path, patience: Duration, io: &dyn Io) -> Result<Lock, Op
     }
 }
 
+/// What a former process left waits anew.
+fn hold_of_found(options: &Options, inventory: &Inventory) -> Hold {
+    let waiting = inventory.segments.iter().map(|segment| {
+        let leaves_ms = if options.windows.is_some() { segment.header.leaves_ms } else { i64::MIN };
+        (segment.last, segment.bytes, leaves_ms)
+    });
+    // What no segment has is lost, and nothing waits for it.
+    let covered = inventory.segments.back().map_or(0, |segment| segment.last);
+    let waiting = waiting.chain((covered < inventory.last).then_some((inventory.last, 0, i64::MIN)));
+    Hold::new(options.linger, options.crowd_bytes(), inventory.finished, waiting, Instant::now())
+}
+
 /// Opens a spool, creating its directory, and recovers what is in it. Blocks while it waits for the lock and reads the
 /// newest segment.
 pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer, Reader, Recovery), OpenError> {
@@ -280,7 +312,7 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
     let (retries, remembered) = retries.map_or((None, Vec::new()), |(retries, hashes)| (Some(retries), hashes));
     let quarantined = io.list(&dir.join(QUARANTINE)).map_err(attempt("list the quarantine of"))?;
     let finished = recovered.state.cursor;
-    let pending_rows = recovered.rows_end.saturating_sub(recovered.state.rows);
+    let pending_rows = recovered.state.rows_behind(recovered.rows_end);
     let inventory = Inventory {
         leftovers: Vec::new(),
         finished,
@@ -300,7 +332,7 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
         segments: recovered.segments.into(),
     };
     let used = inventory.segments.iter().map(|segment| segment.bytes).sum();
-    let hold = Hold::new(options.linger, finished, recovered.last, Instant::now());
+    let hold = hold_of_found(&options, &inventory);
     let shared = Arc::new(Shared {
         dir: dir.to_owned(),
         options,
@@ -309,6 +341,7 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
         inventory: Mutex::new(inventory),
         arrivals: Mutex::new(watermark::Arrivals::new(recovered.state.watermark, finished, recovered.last)),
         hold: Mutex::new(hold),
+        early: Mutex::default(),
         remembered: Mutex::new(remembered),
         durable: tokio::sync::watch::Sender::new(Durable { last: recovered.last, closed: false }),
         io,

@@ -5,7 +5,6 @@
 //! is finished, the same delivery batch comes again.
 
 use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -16,9 +15,11 @@ use tokio::time::timeout_at;
 use super::accounting::{Outcomes, RowAccounting};
 use super::cipher::Keys;
 use super::cursor::{Cursor, NoKey};
-use super::delivery::{DeliveryBatch, DeliveryBatchBuilder, DeliveryLimits, token};
-use super::io::{Io, Lock};
-use super::segment::Scanned;
+use super::delivery::{DeliveryBatch, DeliveryBatchBuilder, DeliveryLimits, Tombstone};
+use super::frame::Kind;
+use super::idle::tokens;
+use super::measured::Measured;
+use super::segment::{Scanned, Wanted};
 use super::shared::{Durable, Shared, lock};
 use super::state::{Slots, State};
 
@@ -143,7 +144,8 @@ impl Reader {
         lock(&shared.arrivals).watermark(now_ms)
     }
 
-    /// From now on frames need not be old to be delivered. For the end of the program: what rests is delivered at once.
+    /// From now on frames need not be old to be delivered. For the end of the program. What waits for the end of a window goes on
+    /// waiting: a stop must not show when it came.
     pub fn release_all(&self) {
         let shared = Arc::clone(&lock(&self.core).shared);
         lock(&shared.hold).end();
@@ -152,14 +154,25 @@ impl Reader {
     /// The last sequence that may be delivered, and when it is more.
     fn released(&self) -> (u64, Option<Instant>) {
         let shared = Arc::clone(&lock(&self.core).shared);
-        lock(&shared.hold).release(Instant::now())
+        let windows = shared.options.windows.as_deref();
+        lock(&shared.hold).release(Instant::now(), windows)
     }
 
-    /// Whether everything that is durable is in finished delivery batches.
+    /// Whether everything that may leave is in finished delivery batches.
     pub fn is_drained(&self) -> bool {
+        let released = self.released().0;
         let shared = Arc::clone(&lock(&self.core).shared);
-        let inventory = lock(&shared.inventory);
-        inventory.finished >= inventory.last
+        lock(&shared.inventory).finished >= released
+    }
+
+    /// Tombstones that were appended, each once, long before a delivery batch brings it: what waits for the end of a window need not be
+    /// delivered for an erasure of what was stored before. While a crowd leaves there are none, as its rows are on their way.
+    pub fn take_early_tombstones(&self) -> Vec<Tombstone> {
+        let core = lock(&self.core);
+        if core.state.crowd.is_some() || core.state.open.is_some() {
+            return Vec::new();
+        }
+        std::mem::take(&mut *lock(&core.shared.early))
     }
 
     /// The row accounting of this moment.
@@ -173,6 +186,12 @@ impl Reader {
         tokens(&lock(&self.core).state)
     }
 
+    /// An early tombstone has erased so many rows in the store.
+    pub fn erased_early(&self, rows: u64) {
+        let shared = Arc::clone(&lock(&self.core).shared);
+        lock(&shared.inventory).accounting.settle(0, &Outcomes::default(), rows);
+    }
+
     /// So many rows of dead letters have been stored after all, and so many have become too old.
     pub fn replayed(&self, stored: u64, expired: u64) {
         let shared = Arc::clone(&lock(&self.core).shared);
@@ -183,26 +202,6 @@ impl Reader {
     pub fn quarantine(&self) -> Quarantine {
         Quarantine(Arc::clone(&lock(&self.core).shared))
     }
-}
-
-fn tokens(state: &State) -> Vec<String> {
-    state.open.iter().flat_map(|open| &open.batches).map(token).collect()
-}
-
-/// A spool that no process has open. Holding it keeps other processes from opening it.
-pub struct Idle {
-    /// The tokens of the batches of the delivery batch that is not finished.
-    pub open_tokens: Vec<String>,
-    _held: Lock,
-}
-
-/// Holds a spool without opening it; `None` when a process works on it. A folder without a spool is made.
-pub fn hold(dir: &Path, io: &dyn Io) -> io::Result<Option<Idle>> {
-    io.create_dir_all(dir)?;
-    let Some(held) = io.lock(&dir.join("lock"))? else { return Ok(None) };
-    let (_, state) = Slots::load(dir, io)?;
-    let open_tokens = state.map(|loaded| tokens(&loaded.state)).unwrap_or_default();
-    Ok(Some(Idle { open_tokens, _held: held }))
 }
 
 /// What lies in quarantine; cheap to clone. It keeps the spool's lock.
@@ -229,11 +228,17 @@ fn joined<T>(done: Result<Result<T, ReadError>, JoinError>) -> Result<T, ReadErr
 impl Core {
     /// Whether there may be something to hand out.
     fn may_deliver(&self, released: u64) -> bool {
-        self.state.open.is_some() || self.more || released > self.seen
+        self.state.open.is_some() || self.state.crowd.is_some() || self.more || released > self.seen
     }
 
     fn delivery(&mut self, limits: &DeliveryLimits, released: u64) -> Result<Option<DeliveryBatch>, ReadError> {
-        let result = if self.state.open.is_some() { self.resume().map(Some) } else { self.form(limits, released) };
+        let result = if self.state.open.is_some() {
+            self.resume().map(Some)
+        } else if self.state.crowd.is_some() || self.shared.options.windows.is_some() {
+            self.form_of_crowd(limits, released)
+        } else {
+            self.form(limits, released)
+        };
         if result.is_err() {
             self.rewind(); // Frames that were taken for this delivery batch come again.
         }
@@ -244,20 +249,125 @@ impl Core {
     fn resume(&mut self) -> Result<DeliveryBatch, ReadError> {
         self.rewind();
         let open = self.state.open.clone().expect("the caller has looked");
-        let mut builder = DeliveryBatchBuilder::default();
-        while let Some(frame) = self.next_frame()? {
-            if frame.sequence > open.last {
-                // Damage since then may hide rows of the delivery batch, but not how many they were.
-                self.cursor.at_least(open.rows_end + u64::from(frame.rows));
-                self.lookahead = Some(frame);
-                break;
-            }
-            builder.add(frame);
+        let builder = self.read_up_to(open.last)?;
+        if let Some(frame) = &self.lookahead {
+            // Damage since then may hide rows of the delivery batch, but not how many they were.
+            self.cursor.at_least(open.rows_end + u64::from(frame.rows));
         }
         self.cursor.at_least(open.rows_end);
         Ok(builder.into_delivery(&open, true))
     }
 
+    /// Reads what leaves of the frames up to this one: all, or a part of the crowd.
+    fn read_up_to(&mut self, last: u64) -> Result<DeliveryBatchBuilder, ReadError> {
+        let (crowd, mut builder) = (self.state.crowd, DeliveryBatchBuilder::default());
+        let leaves = |frame: &Scanned| match (crowd, frame.kind) {
+            (Some(crowd), Kind::Rows) => crowd.takes(frame.sequence),
+            (Some(crowd), _) => crowd.is_last_part(),
+            (None, _) => true,
+        };
+        while let Some(frame) = self.next_frame()? {
+            if frame.sequence > last {
+                self.lookahead = Some(frame);
+                break;
+            }
+            if leaves(&frame) {
+                builder.add(frame);
+            }
+        }
+        Ok(builder)
+    }
+
+    /// The next part of the crowd, of a new one if none is leaving.
+    fn form_of_crowd(&mut self, limits: &DeliveryLimits, released: u64) -> Result<Option<DeliveryBatch>, ReadError> {
+        self.more = true;
+        let crowd = match self.state.crowd {
+            Some(crowd) => crowd,
+            None => {
+                let measured = self.measure(limits, released)?;
+                if measured.last == 0 {
+                    return self.nothing_waits(released);
+                }
+                let seed = getrandom::u64().map_err(|error| ReadError::State(io::Error::other(error)))?;
+                // The delivery batch, which is made durable before it is handed out, has the crowd with it.
+                *self.state.crowd.insert(measured.crowd(limits, seed))
+            }
+        };
+        self.rewind();
+        let mut builder = self.read_up_to(crowd.last)?;
+        let (passed, rows) = self.passed();
+        match builder
+            .boundaries(passed, rows, getrandom::u64)
+            .map_err(|error| ReadError::State(io::Error::other(error)))?
+        {
+            Some(open) => {
+                self.save(State { open: Some(open.clone()), ..self.state.clone() })?;
+                return Ok(Some(builder.into_delivery(&open, false)));
+            }
+            None => self.finish_part((passed, rows), 0, &Outcomes::default(), 0)?,
+        }
+        Ok(None)
+    }
+
+    /// No frame up to this one is left. Damage is settled as it is.
+    fn nothing_waits(&mut self, released: u64) -> Result<Option<DeliveryBatch>, ReadError> {
+        let (passed, rows) = self.passed();
+        if passed > self.state.cursor {
+            self.finish_part((passed, rows), 0, &Outcomes::default(), 0)?;
+        }
+        (self.more, self.seen) = (false, released);
+        Ok(None)
+    }
+
+    /// Looks which frames make a crowd.
+    fn measure(&mut self, limits: &DeliveryLimits, released: u64) -> Result<Measured, ReadError> {
+        self.rewind_for(Wanted::None);
+        let (mut measured, bytes_max) = (Measured::default(), self.shared.options.crowd_bytes());
+        while let Some(frame) = self.next_frame()? {
+            if frame.sequence > released || !measured.add(&frame, limits, bytes_max) {
+                self.lookahead = Some(frame);
+                break;
+            }
+        }
+        Ok(measured)
+    }
+
+    /// Up to where everything was read or stepped over, and the position behind it.
+    fn passed(&self) -> (u64, u64) {
+        match &self.lookahead {
+            Some(frame) => (frame.sequence - 1, self.cursor.rows() - u64::from(frame.rows)),
+            None => (self.cursor.passed(), self.cursor.rows()),
+        }
+    }
+
+    /// A part of the crowd has left, with so many rows; behind the last part the cursor moves to this place.
+    fn finish_part(
+        &mut self,
+        (sequence, rows_end): (u64, u64),
+        rows: u64,
+        outcomes: &Outcomes,
+        erased_in_store: u64,
+    ) -> Result<(), ReadError> {
+        let state = State { open: None, ..self.state.clone() };
+        let crowd = self.state.crowd.as_ref();
+        let (state, progress) = match crowd.and_then(|crowd| crowd.after(rows)) {
+            Some(next) => (State { crowd: Some(next), ..state }, rows),
+            None => {
+                let moved = rows_end.saturating_sub(self.state.rows);
+                let progress = moved.saturating_sub(crowd.map_or(0, |crowd| crowd.taken));
+                (State { cursor: sequence, rows: rows_end, crowd: None, ..state }, progress)
+            }
+        };
+        let was_crowd = crowd.is_some();
+        self.save(state)?;
+        self.shared.finish(self.state.cursor, progress, outcomes, erased_in_store);
+        if was_crowd {
+            self.rewind();
+        }
+        Ok(())
+    }
+
+    /// As much as a delivery batch holds, in the order in which it was appended.
     fn form(&mut self, limits: &DeliveryLimits, released: u64) -> Result<Option<DeliveryBatch>, ReadError> {
         let mut builder = DeliveryBatchBuilder::default();
         self.more = false;
@@ -274,10 +384,7 @@ impl Core {
         if !self.more {
             self.seen = released;
         }
-        let (passed, rows) = match &self.lookahead {
-            Some(frame) => (frame.sequence - 1, self.cursor.rows() - u64::from(frame.rows)),
-            None => (self.cursor.passed(), self.cursor.rows()),
-        };
+        let (passed, rows) = self.passed();
         let open = builder
             .boundaries(passed, rows, getrandom::u64)
             .map_err(|error| ReadError::State(io::Error::other(error)))?;
@@ -289,9 +396,7 @@ impl Core {
             // Nothing but frames without rows, or damage: it is settled as it is.
             None => {
                 if passed > self.state.cursor {
-                    let progress = rows.saturating_sub(self.state.rows);
-                    self.save(State { cursor: passed, rows, ..self.state.clone() })?;
-                    self.shared.finish(passed, progress, &Outcomes::default(), 0);
+                    self.finish_part((passed, rows), 0, &Outcomes::default(), 0)?;
                 }
                 Ok(None)
             }
@@ -300,11 +405,9 @@ impl Core {
 
     fn finish(&mut self, span: (u64, u64), outcomes: &Outcomes, erased_in_store: u64) -> Result<(), ReadError> {
         let open = self.state.open.as_ref().filter(|open| (open.first, open.last) == span);
-        let rows = open.ok_or(ReadError::NotOpen)?.rows_end;
-        let progress = rows.saturating_sub(self.state.rows);
-        self.save(State { cursor: span.1, rows, open: None, ..self.state.clone() })?;
-        self.shared.finish(span.1, progress, outcomes, erased_in_store);
-        Ok(())
+        let open = open.ok_or(ReadError::NotOpen)?;
+        let (rows_end, rows) = (open.rows_end, open.batches.iter().map(|batch| batch.rows).sum());
+        self.finish_part((span.1, rows_end), rows, outcomes, erased_in_store)
     }
 
     fn save(&mut self, mut state: State) -> Result<(), ReadError> {
@@ -328,8 +431,12 @@ impl Core {
     }
 
     fn rewind(&mut self) {
+        self.rewind_for(self.state.crowd.map_or(Wanted::All, Wanted::Part));
+    }
+
+    fn rewind_for(&mut self, wanted: Wanted) {
         self.lookahead = None;
         self.more = true;
-        self.cursor.rewind(self.state.cursor, self.state.rows);
+        self.cursor.rewind(self.state.cursor, self.state.rows, wanted);
     }
 }

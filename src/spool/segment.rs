@@ -1,14 +1,15 @@
 //! One segment file: a header, then frames, then perhaps zeros that were reserved and never written.
 //!
 //! ```text
-//!    0  64  header         512  64  the same header again: a lost sector costs one copy, not the segment
+//!    0  72  header         512  72  the same header again: a lost sector costs one copy, not the segment
 //! 1024   …  frames
 //!
 //! header:  0  8  magic "TAMGASPL"        24  8  last sequence acknowledged before this segment
 //!          8  4  format version          32 16  random id
 //!         12  4  schema version          48  8  rows acknowledged before this segment, ever
 //!         16  8  first sequence          56  4  under which key it is encrypted (cipher.rs)
-//!                                        60  4  CRC32C of the 60 bytes before it
+//!                                        60  8  when the window ends in which it was begun (hold.rs)
+//!                                        68  4  CRC32C of the 68 bytes before it
 //! ```
 //!
 //! Within a segment sequences have no holes. Between two segments there is one when a commit failed: the newer header
@@ -17,6 +18,7 @@
 use std::io;
 
 use super::cipher::{Cipher, KeyCheck, SegmentId};
+use super::crowd::Crowd;
 use super::frame::{self, HEADER, Head, Kind, StreamKey};
 use super::io::{File, is_damage, read_or_zero};
 
@@ -25,7 +27,7 @@ pub(super) const FRAMES_AT: u64 = 1024;
 
 const MAGIC: &[u8; 8] = b"TAMGASPL";
 const FORMAT_VERSION: u32 = 1;
-const HEADER_BYTES: usize = 64;
+const HEADER_BYTES: usize = 72;
 const SECOND_COPY_AT: usize = 512;
 const SUFFIX: &str = ".seg";
 
@@ -45,6 +47,8 @@ pub(super) struct Header {
     pub(super) id: SegmentId,
     pub(super) rows_before: u64,
     pub(super) key_check: KeyCheck,
+    /// The first end of a window after it was begun, in milliseconds since 1970.
+    pub(super) leaves_ms: i64,
 }
 
 impl Header {
@@ -59,6 +63,7 @@ impl Header {
         copy.extend_from_slice(&self.id);
         copy.extend_from_slice(&self.rows_before.to_le_bytes());
         copy.extend_from_slice(&self.key_check);
+        copy.extend_from_slice(&self.leaves_ms.to_le_bytes());
         copy.extend_from_slice(&crc32c::crc32c(&copy).to_le_bytes());
         let mut block = vec![0; FRAMES_AT as usize];
         block[..HEADER_BYTES].copy_from_slice(&copy);
@@ -74,7 +79,7 @@ impl Header {
     fn decode_copy(copy: &[u8]) -> Option<Self> {
         let word = |at: usize| Some(u32::from_le_bytes(copy.get(at..at + 4)?.try_into().ok()?));
         let long = |at: usize| Some(u64::from_le_bytes(copy.get(at..at + 8)?.try_into().ok()?));
-        let whole = copy.starts_with(MAGIC) && word(8)? == FORMAT_VERSION && crc32c::crc32c(&copy[..60]) == word(60)?;
+        let whole = copy.starts_with(MAGIC) && word(8)? == FORMAT_VERSION && crc32c::crc32c(&copy[..68]) == word(68)?;
         let header = Self {
             schema_version: word(12)?,
             first: long(16)?,
@@ -82,6 +87,7 @@ impl Header {
             id: copy[32..48].try_into().ok()?,
             rows_before: long(48)?,
             key_check: copy[56..60].try_into().ok()?,
+            leaves_ms: i64::from_le_bytes(copy[60..68].try_into().ok()?),
         };
         (whole && header.acknowledged_before < header.first).then_some(header)
     }
@@ -107,6 +113,8 @@ pub(super) struct Scanned {
     /// Rows before it in its segment.
     pub(super) rows_before: u32,
     pub(super) stream: StreamKey,
+    /// What it takes in its file.
+    pub(super) bytes: u64,
     pub(super) payload: Vec<u8>,
 }
 
@@ -138,6 +146,24 @@ pub(super) enum Found {
     },
 }
 
+/// Which rows are read with their payload.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted {
+    All,
+    Part(Crowd),
+    None,
+}
+
+impl Wanted {
+    fn has(self, sequence: u64) -> bool {
+        match self {
+            Self::All => true,
+            Self::Part(crowd) => crowd.takes(sequence),
+            Self::None => false,
+        }
+    }
+}
+
 /// Walks through a segment's frames; over damage it goes on at the next frame that is whole.
 pub(super) struct Scan {
     file: Box<dyn File>,
@@ -152,6 +178,8 @@ pub(super) struct Scan {
     pub(super) salvage: bool,
     /// Decrypts payloads; without it they are left out.
     pub(super) cipher: Option<Cipher>,
+    /// Payloads of rows that are not wanted are left out.
+    pub(super) wanted: Wanted,
     buffer: Vec<u8>,
     buffer_at: u64,
 }
@@ -160,7 +188,8 @@ impl Scan {
     /// Begins with the first frame.
     pub(super) fn new(file: Box<dyn File>, header: Header, end: u64) -> Self {
         let (offset, expected) = (FRAMES_AT, header.first);
-        Self { file, header, end, offset, expected, salvage: false, cipher: None, buffer: Vec::new(), buffer_at: 0 }
+        let (cipher, buffer, wanted) = (None, Vec::new(), Wanted::All);
+        Self { file, header, end, offset, expected, salvage: false, cipher, wanted, buffer, buffer_at: 0 }
     }
 
     /// The file being walked through.
@@ -225,10 +254,11 @@ impl Scan {
     fn frame_here(&mut self) -> io::Result<Option<Found>> {
         let (at, expected, header) = (self.offset, self.expected, self.header);
         let Some(head) = self.head_at(at, expected..=expected)? else { return Ok(None) };
-        let cipher = self.cipher.take();
+        let (cipher, wanted) = (self.cipher.take(), self.wanted);
         let bytes = self.bytes(at, head.length)?.expect("head_at has looked at all of these bytes");
         let decoded = frame::decode(&header.id, bytes).expect("head_at has decoded the same bytes");
-        let opened = cipher.as_ref().filter(|_| head.kind != Kind::Void).map(|cipher| decoded.open(cipher));
+        let wanted = head.kind == Kind::Tombstone || head.kind == Kind::Rows && wanted.has(head.sequence);
+        let opened = cipher.as_ref().filter(|_| wanted).map(|cipher| decoded.open(cipher));
         let stream = StreamKey::new(decoded.stream);
         self.cipher = cipher;
         // Somebody has written it who has not the key.
@@ -242,6 +272,7 @@ impl Scan {
                     rows: head.rows,
                     rows_before: head.rows_before,
                     stream,
+                    bytes: head.length as u64,
                     payload,
                 },
                 head.position,
@@ -302,6 +333,7 @@ mod tests {
         id: *b"0123456789abcdef",
         rows_before: 9,
         key_check: [1, 2, 3, 4],
+        leaves_ms: 6,
     };
 
     #[test]
@@ -316,12 +348,13 @@ mod tests {
             b"0123456789abcdef",
             &[9, 0, 0, 0, 0, 0, 0, 0],
             &[1, 2, 3, 4],
-            &[31, 63, 45, 1],
+            &[6, 0, 0, 0, 0, 0, 0, 0],
+            &[82, 203, 183, 113],
         ];
         assert_eq!(block.len(), 1024);
-        assert_eq!(block[..64], golden.concat());
-        assert_eq!(block[512..576], golden.concat());
-        assert!(block[64..512].iter().chain(&block[576..]).all(|byte| *byte == 0));
+        assert_eq!(block[..72], golden.concat());
+        assert_eq!(block[512..584], golden.concat());
+        assert!(block[72..512].iter().chain(&block[584..]).all(|byte| *byte == 0));
     }
 
     #[test]

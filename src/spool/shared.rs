@@ -9,7 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{oneshot, watch};
 
 use super::accounting::{Outcomes, RowAccounting};
-use super::frame::Frame;
+use super::delivery::Tombstone;
+use super::frame::{Frame, Kind};
 use super::hold::Hold;
 use super::io::{Io, Lock};
 use super::quarantine::{purge, set_aside};
@@ -119,6 +120,9 @@ pub(super) struct Durable {
     pub(super) closed: bool,
 }
 
+/// This many tombstones are carried out early: a visitor's erasure has some dozens, of some hundred bytes each.
+const EARLY_MAX: usize = 20_000;
+
 /// One spool.
 pub(super) struct Shared {
     pub(super) dir: PathBuf,
@@ -130,6 +134,8 @@ pub(super) struct Shared {
     pub(super) hold: Mutex<Hold>,
     /// The hashes of requests that were durable when the spool was opened, until somebody takes them.
     pub(super) remembered: Mutex<Vec<u64>>,
+    /// Tombstones that were appended and wait behind rows that wait for the end of a window.
+    pub(super) early: Mutex<Vec<Tombstone>>,
     pub(super) durable: watch::Sender<Durable>,
     pub(super) io: Arc<dyn Io>,
     /// Declared last, so that it is released after everything else.
@@ -142,6 +148,11 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    /// When the window ends in which frames arrived at this time. Without windows nothing waits for an end.
+    pub(super) fn end_after(&self, arrived_ms: i64) -> i64 {
+        self.options.windows.as_ref().map_or(i64::MIN, |windows| windows.end_after(arrived_ms))
+    }
+
     /// Asks the writer's thread to commit the requests that wait.
     pub(super) fn request_flush(&self) {
         let wake = {
@@ -153,6 +164,21 @@ impl Shared {
         if wake {
             self.work.notify_one();
         }
+    }
+
+    /// Notes the tombstones among frames that became durable behind this sequence, if they come to wait. What is too much waits for its turn.
+    pub(super) fn note_tombstones(&self, frames: &[&Frame], first: u64) {
+        if self.options.windows.is_none() {
+            return;
+        }
+        let tombstones = (first..).zip(frames).filter(|(_, frame)| frame.kind == Kind::Tombstone);
+        let mut early = lock(&self.early);
+        let space = EARLY_MAX.saturating_sub(early.len());
+        early.extend(tombstones.take(space).map(|(sequence, frame)| Tombstone {
+            sequence,
+            stream: frame.stream.clone(),
+            payload: frame.payload.clone(),
+        }));
     }
 
     /// The cursor has been synced past this sequence, which moved it by so many rows.

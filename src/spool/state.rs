@@ -14,7 +14,9 @@
 //! 12  4  length, CRC included
 //! 16  8  generation             48  8  last sequence that was durable
 //! 24  8  cursor                 56  8  position behind it
-//!                               64  1  1 if a delivery batch is open, and then:
+//! 64  8  last sequence of the crowd that leaves (crowd.rs)    72  8  its random number
+//! 80  4  number of its parts, 0 without a crowd               84  4  the part that leaves
+//! 88  8  rows of the parts that have left                     96  1  1 if a delivery batch is open, and then:
 //!                               first 8 · last 8 · position behind it 8 · schema version 4 · batches 4, and per batch:
 //!                                 stream length 1 · stream · value 8 · rows 8 · first 8 · last 8
 //!                                …  4  CRC32C of all before it
@@ -23,12 +25,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::crowd::Crowd;
 use super::frame::StreamKey;
 use super::io::{File, Io, is_damage, read_or_zero};
 
 const MAGIC: &[u8; 8] = b"TAMGASTA";
 const FORMAT_VERSION: u32 = 1;
-const FIXED_BYTES: usize = 65;
+const FIXED_BYTES: usize = 97;
 /// The folder of the copies.
 pub(super) const COPIES: &str = "copy";
 /// Reserved per file: some 200 batches. More is allowed, but needs free space on the disk at that moment.
@@ -50,8 +53,18 @@ pub(super) struct State {
     pub(super) durable: u64,
     /// The position behind `durable`.
     pub(super) durable_rows: u64,
+    /// The crowd that leaves in parts.
+    pub(super) crowd: Option<Crowd>,
     /// The delivery batch that is being worked on.
     pub(super) open: Option<OpenDelivery>,
+}
+
+impl State {
+    /// The rows that have not left, up to this position.
+    pub(super) fn rows_behind(&self, rows_end: u64) -> u64 {
+        let taken = self.crowd.map_or(0, |crowd| crowd.taken);
+        rows_end.saturating_sub(self.rows).saturating_sub(taken)
+    }
 }
 
 /// The boundaries of a delivery batch.
@@ -86,6 +99,12 @@ fn encode(state: &State, generation: u64) -> Vec<u8> {
     out.extend_from_slice(&state.rows.to_le_bytes());
     out.extend_from_slice(&state.durable.to_le_bytes());
     out.extend_from_slice(&state.durable_rows.to_le_bytes());
+    let crowd = state.crowd.unwrap_or(Crowd { last: 0, seed: 0, parts: 0, part: 0, taken: 0 });
+    out.extend_from_slice(&crowd.last.to_le_bytes());
+    out.extend_from_slice(&crowd.seed.to_le_bytes());
+    out.extend_from_slice(&crowd.parts.to_le_bytes());
+    out.extend_from_slice(&crowd.part.to_le_bytes());
+    out.extend_from_slice(&crowd.taken.to_le_bytes());
     out.push(u8::from(state.open.is_some()));
     if let Some(open) = &state.open {
         out.extend_from_slice(&open.first.to_le_bytes());
@@ -125,6 +144,10 @@ fn decode(bytes: &[u8]) -> Option<(State, u64)> {
     let cursor = long(&mut rest)?;
     let watermark = take(&mut rest).map(i64::from_le_bytes)?;
     let (rows, durable, durable_rows) = (long(&mut rest)?, long(&mut rest)?, long(&mut rest)?);
+    let (last, seed) = (long(&mut rest)?, long(&mut rest)?);
+    let (parts, part) = (take(&mut rest).map(u32::from_le_bytes)?, take(&mut rest).map(u32::from_le_bytes)?);
+    let crowd = Crowd { last, seed, parts, part, taken: long(&mut rest)? };
+    let crowd = (parts > 0).then_some(crowd);
     let open = match take::<1>(&mut rest)? {
         [0] => None,
         _ => {
@@ -147,7 +170,7 @@ fn decode(bytes: &[u8]) -> Option<(State, u64)> {
             Some(OpenDelivery { first, last, rows_end, schema_version, batches })
         }
     };
-    rest.is_empty().then_some((State { cursor, watermark, rows, durable, durable_rows, open }, generation))
+    rest.is_empty().then_some((State { cursor, watermark, rows, durable, durable_rows, crowd, open }, generation))
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -324,24 +347,31 @@ mod tests {
         };
         let batches = vec![boundary("events", 1), boundary("errors", 2)];
         let open = OpenDelivery { first: 5, last: 9, rows_end: 20, schema_version: 2, batches };
-        State { cursor, watermark: -7, rows: 14, durable: 11, durable_rows: 23, open: Some(open) }
+        let crowd = Some(Crowd { last: 9, seed: 77, parts: 5, part: 3, taken: 4 });
+        State { cursor, watermark: -7, rows: 14, durable: 11, durable_rows: 23, crowd, open: Some(open) }
     }
 
     #[test]
     fn the_format_is_these_bytes() {
-        let state = State { cursor: 4, watermark: -2, rows: 6, durable: 5, durable_rows: 7, open: None };
+        let crowd = Some(Crowd { last: 8, seed: 9, parts: 3, part: 1, taken: 2 });
+        let state = State { cursor: 4, watermark: -2, rows: 6, durable: 5, durable_rows: 7, crowd, open: None };
         let golden: &[&[u8]] = &[
             b"TAMGASTA",
             &[1, 0, 0, 0],
-            &[69, 0, 0, 0],
+            &[101, 0, 0, 0],
             &[3, 0, 0, 0, 0, 0, 0, 0],
             &[4, 0, 0, 0, 0, 0, 0, 0],
             &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
             &[6, 0, 0, 0, 0, 0, 0, 0],
             &[5, 0, 0, 0, 0, 0, 0, 0],
             &[7, 0, 0, 0, 0, 0, 0, 0],
+            &[8, 0, 0, 0, 0, 0, 0, 0],
+            &[9, 0, 0, 0, 0, 0, 0, 0],
+            &[3, 0, 0, 0],
+            &[1, 0, 0, 0],
+            &[2, 0, 0, 0, 0, 0, 0, 0],
             &[0],
-            &[0xa1, 0x70, 0x25, 0xfc],
+            &[0xee, 0x03, 0xe9, 0xa3],
         ];
         assert_eq!(encode(&state, 3), golden.concat());
     }

@@ -145,7 +145,7 @@ fn configure(folder: &TempDir, ports: Ports) -> PathBuf {
     let geo = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/demo/geo");
     let text = format!(
         "[server]\nlisten = '127.0.0.1:{}'\nadmin_listen = '127.0.0.1:{}'\ntrusted_proxies = ['127.0.0.0/8']\n\
-         [limits]\nnetwork_per_s = 0\n[vault]\nlinger_s = 1\n[data]\ndir = '{data}'\n[keys]\ndir = '{keys}'\n[geo]\nprovider = ['{asn}']\n\
+         [limits]\nnetwork_per_s = 0\n[vault]\nlinger_s = 1\nuntil_window_end = false\n[data]\ndir = '{data}'\n[keys]\ndir = '{keys}'\n[geo]\nprovider = ['{asn}']\n\
          [engine]\nvault_listen = '127.0.0.1:{}'\nstats_listen = '127.0.0.1:{}'\nlibrary = '{library}'\n\
          [[site]]\ndomain = 'crash.localhost'\npublic_url = 'http://t.crash.localhost'\norigins = ['{ORIGIN}']\n\
          time_zone = 'Asia/Almaty'\nprofile = 'jetpay'\npaths = ['/e/*']\n",

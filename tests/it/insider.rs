@@ -34,7 +34,7 @@ const SITE: &str = "insider.kz";
 async fn the_holder_of_the_vault_and_of_a_payment_log_links_hardly_more_than_by_chance() {
     let networks = networks(include_str!("../../crates/demo/geo/networks.csv"));
     let world = World::new(1, SITE.to_owned(), VISITS, 1, &networks);
-    let collector = Collector::start(&[SITE.to_owned()], 1).await.unwrap();
+    let collector = Collector::start(&[SITE.to_owned()], 1, false).await.unwrap();
     collector.play(world.beacons(0), &mut HashMap::new()).await;
     let key = collector.stolen_key(SITE).unwrap();
     let [targets, with_key] = [false, true].map(|has_key| Target::all(&world, 0, 0, &key, has_key));
@@ -77,7 +77,7 @@ async fn the_holder_of_the_vault_and_of_a_payment_log_links_hardly_more_than_by_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_id_that_a_page_chose_gives_nobody_else_the_identity() {
-    let collector = Collector::start(&[mirror::SITE.to_owned()], 1).await.unwrap();
+    let collector = Collector::start(&[mirror::SITE.to_owned()], 1, false).await.unwrap();
     let [elsewhere, retries] = mirror::attack(&collector, 3_600_000).await.unwrap();
     assert_eq!((elsewhere.hits, elsewhere.of), (0.0, 1000.0));
     assert_eq!(retries.hits, retries.of, "network and agent of the visitor get its identity again");

@@ -57,8 +57,8 @@ fn free_ports() -> [u16; 3] {
 }
 
 impl Collector {
-    /// Rows stay in the spool for so many seconds of the machine's own time.
-    pub(crate) async fn start(sites: &[String], linger_s: u32) -> anyhow::Result<Self> {
+    /// Rows stay in the spool for so many seconds of the machine's own time, and perhaps until their window ends.
+    pub(crate) async fn start(sites: &[String], linger_s: u32, until_window_end: bool) -> anyhow::Result<Self> {
         // All in memory: what is measured here is not durability.
         let folders = [tempfile::tempdir_in("/dev/shm")?, tempfile::tempdir_in("/dev/shm")?];
         let (data, keys) = (folders[0].path().join("data"), folders[1].path().join("keys"));
@@ -68,7 +68,7 @@ impl Collector {
             "[server]\nlisten = '127.0.0.1:0'\nadmin_listen = '127.0.0.1:{}'\ntrusted_proxies = ['127.0.0.0/8']\n\
              [limits]\nnetwork_per_s = 0\nvisitor_events_per_h = 0\n\
              [data]\ndir = '{}'\n[keys]\ndir = '{}'\n[geo]\nplace = ['{fixture}/city-ipv4.mmdb']\nprovider = ['{fixture}/asn.mmdb']\n\
-             [engine]\nvault_listen = '127.0.0.1:{}'\nstats_listen = '127.0.0.1:{}'\nprogram = '{}'\n[vault]\nlinger_s = {linger_s}\n[wall]\nverify_every_h = 0\n",
+             [engine]\nvault_listen = '127.0.0.1:{}'\nstats_listen = '127.0.0.1:{}'\nprogram = '{}'\n[vault]\nlinger_s = {linger_s}\nuntil_window_end = {until_window_end}\n[wall]\nverify_every_h = 0\n",
             ports[0],
             data.display(),
             keys.display(),

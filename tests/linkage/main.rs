@@ -123,7 +123,7 @@ async fn run(scales: &[(usize, usize)], payers: usize, all: bool) -> anyhow::Res
         sites.extend(Trap::sites());
         sites.push(colluder::SITE.to_owned());
     }
-    let collector = Collector::start(&sites, 1).await?;
+    let collector = Collector::start(&sites, 1, false).await?;
     let days = worlds.iter().map(|world| world.days).max().unwrap_or(1);
     let mut beacons: Vec<Beacon> =
         worlds.iter().enumerate().flat_map(|(number, world)| world.beacons(number)).collect();
@@ -138,7 +138,7 @@ async fn run(scales: &[(usize, usize)], payers: usize, all: bool) -> anyhow::Res
     if all {
         figures.repeated = repeated::attack(WINDOWS).await;
     }
-    figures.delays = [parts::delays(1).await?, parts::delays(parts::SHIPPED).await?];
+    figures.delays = parts::delays(parts::LINGER).await?;
     println!("rows were under way for {:.1?} s", figures.delays);
     let mut insiders: BTreeMap<usize, Insider> = BTreeMap::new();
     let (sent, mut accepted, mut jars) = (beacons.len(), 0, HashMap::new());
@@ -181,10 +181,16 @@ async fn run(scales: &[(usize, usize)], payers: usize, all: bool) -> anyhow::Res
         println!("{visits} visits a day: columns that join: {:?}", insider.joining());
         let mut scale = Scale { visits, days: of[0].1.days, seeds: of.len(), insider, ..Scale::default() };
         for (_, world) in &of {
-            for (watched, delays) in scale.watched.iter_mut().zip(&figures.delays) {
-                *watched = watched.and(parts::link(world, delays));
-            }
+            scale.watched[0] = scale.watched[0].and(parts::link(world, &figures.delays));
         }
+        // A day of one world each, in a collector of its own.
+        for seed in 0..if visits <= 2_000 { 3 } else { 1 } {
+            let world = World::new(100 + seed, parts::SITE.to_owned(), visits, 1, &networks);
+            let [watched, chance] = parts::watch_a_day(&world).await?;
+            scale.watched = [scale.watched[0], scale.watched[1].and(watched)];
+            scale.watched_chance = scale.watched_chance.and(chance);
+        }
+        println!("{visits} visits a day: the watcher links {}", scale.watched.map(Rate::shown).join(" and "));
         if all {
             analysts(&collector, &of, &mut scale).await?;
         }

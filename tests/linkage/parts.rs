@@ -1,29 +1,32 @@
-//! The watcher: who asks the vault again and again while it works, and so sees when a row arrives, and links payments by time.
+//! The watcher: who asks the vault again and again while it works, and so sees when a row arrives, and links payments by that.
 //!
-//! How long a row is under way is measured on a collector at one beacon a second, with the time that rows wait in the spool as it
-//! is shipped, and with the shortest. Rows of a world then
-//! arrive as much later than they were sent, and the watcher names the row whose arrival is nearest to the payment, by a
-//! shift that it learns from payments of which it knows the row. The watcher uses time alone.
+//! As shipped, rows wait until their window ends. The watcher then sees the rows of a whole day arrive in some minutes, and tries the order in
+//! which they come ([`watch_a_day`]): a world's day goes through a collector on a simulated clock.
+//!
+//! The control are rows that wait for half a minute. How long one is under way is measured on a collector at one beacon a second
+//! ([`delays`]). Rows of a world then arrive as much later than they were sent, and the watcher names the row whose arrival is nearest to the
+//! payment, by a shift that it learns from payments of which it knows the row ([`link`]).
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::collector::{Beacon, Collector};
 use super::insider::view_pseudonym;
 use super::judge::Rate;
-use super::world::{Agent, Dice, Payment, World, beacon};
+use super::world::{Agent, Dice, Payment, World, beacon, view_number};
 
-const SITE: &str = "watched.kz";
+pub(crate) const SITE: &str = "watched.kz";
 const BEACONS: u64 = 60;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// For how many seconds rows wait in the spool at least, by default.
-pub(crate) const SHIPPED: u32 = 30;
+pub(crate) const LINGER: u32 = 30;
 
 /// For how long rows are under way until a watcher sees them in the vault, in seconds.
 pub(crate) async fn delays(linger_s: u32) -> anyhow::Result<Vec<f64>> {
-    let collector = Arc::new(Collector::start(&[SITE.to_owned()], linger_s).await?);
+    let collector = Arc::new(Collector::start(&[SITE.to_owned()], linger_s, false).await?);
     let watcher = tokio::spawn(watch(collector.clone()));
     let (mut dice, mut jars, mut sent) = (Dice(0x70617274), HashMap::new(), Vec::new());
     for view in 0..BEACONS {
@@ -65,6 +68,79 @@ async fn watch(collector: Arc<Collector>) -> anyhow::Result<HashMap<String, Inst
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(seen)
+}
+
+/// Plays a day of a world, and looks at the rows of its payment page as they arrive. Returns how many payments are linked by the order
+/// in which these rows came, and chance.
+pub(crate) async fn watch_a_day(world: &World) -> anyhow::Result<[Rate; 2]> {
+    let collector = Arc::new(Collector::start(&[world.site.clone()], 1, true).await?);
+    let (ended, arrived) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+    let watcher = tokio::spawn(see_arrive(collector.clone(), ended.clone(), arrived.clone()));
+    collector.play(world.beacons(0), &mut HashMap::new()).await;
+    let key = collector.stolen_key(SITE).ok_or_else(|| anyhow::anyhow!("{SITE} has no key"))?;
+    let early = arrived.lock().expect("no panic").len();
+    collector.publish(1, 1).await?;
+    ended.store(true, Ordering::Relaxed);
+    watcher.await??;
+    let arrived = std::mem::take(&mut *arrived.lock().expect("no panic"));
+    println!("{} visits a day: {early} of {} rows arrived within the window", world.visits_per_day, arrived.len());
+    if let Ok(collector) = Arc::try_unwrap(collector) {
+        collector.stop().await?;
+    }
+    let place: HashMap<&str, usize> = arrived.iter().enumerate().map(|(at, view)| (view.as_str(), at)).collect();
+    let mut payments: Vec<(i64, usize)> = Vec::new();
+    for payment in world.payments.iter().filter(|payment| !world.devices[world.visits[payment.visit].device].refuses) {
+        let last = world.visits[payment.visit].views.len() - 1;
+        let view = view_pseudonym(&key, view_number(0, payment.visit, last));
+        payments.extend(place.get(view.as_str()).map(|at| (payment.second, *at)));
+    }
+    anyhow::ensure!(payments.len() * 10 > arrived.len() * 8, "{} of {} rows are known", payments.len(), arrived.len());
+    payments.sort_unstable();
+    Ok([
+        by_order(&payments, arrived.len()),
+        Rate::sum(payments.iter().skip(1).step_by(2).map(|_| 1.0 / arrived.len() as f64)),
+    ])
+}
+
+/// The watcher knows the row of every other payment, and guesses the place of each other between those of its neighbours in time; or that all
+/// comes in the order of time.
+fn by_order(payments: &[(i64, usize)], rows: usize) -> Rate {
+    let (count, mut rates) = (payments.len(), Vec::new());
+    let between = |at: usize| {
+        let after = payments.get(at + 1).map_or(payments[at - 1].1, |payment| payment.1);
+        usize::midpoint(payments[at - 1].1, after)
+    };
+    for guess in [&between as &dyn Fn(usize) -> usize, &|at| at * rows / count, &|at| (count - 1 - at) * rows / count] {
+        rates.push(Rate::of((1..count).step_by(2).map(|at| guess(at) == payments[at].1)));
+    }
+    rates.into_iter().max_by(|one, two| one.share().total_cmp(&two.share())).unwrap_or_default()
+}
+
+/// Notes the views of the payment page in the order in which they arrive: by time, and of one moment as they lie in their part.
+async fn see_arrive(
+    collector: Arc<Collector>,
+    ended: Arc<AtomicBool>,
+    arrived: Arc<Mutex<Vec<String>>>,
+) -> anyhow::Result<()> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        view: String,
+    }
+    let mut seen = HashSet::new();
+    loop {
+        let is_last = ended.load(Ordering::Relaxed);
+        let sql = format!(
+            "SELECT hex(view) AS view FROM events WHERE site = '{SITE}' AND type = 'view' AND path = '/pay/:order' \
+             ORDER BY _part, _part_offset"
+        );
+        let rows = collector.administrator::<Row>(&sql).await?.into_iter().map(|row| row.view);
+        let new: Vec<String> = rows.filter(|view| seen.insert(view.clone())).collect();
+        arrived.lock().expect("no panic").extend(new);
+        if is_last {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// How many payments are linked by the time at which rows arrive; the first fifth is known to the watcher.

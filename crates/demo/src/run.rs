@@ -322,7 +322,7 @@ fn prepare(options: &Options) -> Result<Config> {
     let config = format!(
         "# Made by `tamga-demo`.\n\n[server]\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin}\"\n\
          trusted_proxies = [\"127.0.0.0/8\"]\n\n[data]\ndir = {dir}\n\n[geo]\nplace = [{v4}, {v6}]\nprovider = [{asn}]\n\n\
-         [vault]\nlinger_s = 1\n\n[engine]\nvault_listen = \"127.0.0.1:{vault}\"\nstats_listen = \"127.0.0.1:{stats}\"\n{library}\n\
+         [vault]\nlinger_s = 1\nuntil_window_end = false\n\n[engine]\nvault_listen = \"127.0.0.1:{vault}\"\nstats_listen = \"127.0.0.1:{stats}\"\n{library}\n\
          [keys]\ndir = {keys}\n\n[cookie]\nkey_file = {cookie}\n\n{site}",
         port = options.port,
         admin = options.port + 1,

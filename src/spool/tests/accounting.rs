@@ -72,7 +72,8 @@ async fn empty(writer: &Writer, reader: &mut Reader) -> u64 {
     came
 }
 
-async fn live(steps: Vec<Step>) {
+async fn live(steps: Vec<Step>, crowds: bool) {
+    let open_sim = |sim: &Sim| open(Path::new(DIR), options_of(crowds), Arc::new(sim.clone())).unwrap();
     let mut sim = Sim::default();
     let mut damaged = false;
     let (mut writer, mut reader, _) = open_sim(&sim);
@@ -146,9 +147,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_row_is_in_one_state_whatever_happens(steps in prop::collection::vec(step(), 1..24)) {
+    fn every_row_is_in_one_state_whatever_happens(steps in prop::collection::vec(step(), 1..24), crowds: bool) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(live(steps));
+        runtime.block_on(live(steps, crowds));
     }
 }
 

@@ -135,6 +135,63 @@ async fn what_was_appended_waits_for_its_time_also_after_a_restart_and_not_at_th
     assert_eq!(rows(&next(&mut reader, &limits()).await), ["3"]);
 }
 
+/// One delivery batch after the other has rows of all times, and a restart between two of them changes nothing.
+#[tokio::test]
+async fn a_crowd_leaves_in_parts_that_are_spread_over_all_of_it() {
+    let (mut sim, mut seen, limits) = (Sim::default(), Vec::new(), DeliveryLimits { max_rows: 100, ..limits() });
+    let open = |sim: &Sim| open(Path::new(DIR), options_of(true), Arc::new(sim.clone())).unwrap();
+    let (mut writer, mut reader, _) = open(&sim);
+    for number in 0..400 {
+        append(&writer, "events", &number.to_string()).await.unwrap();
+    }
+    while writer.usage().pending_frames > 0 {
+        let delivery = next(&mut reader, &limits).await;
+        let part: Vec<u32> = rows(&delivery).iter().map(|row| row.parse().unwrap()).collect();
+        // A part of the 400 rows has 50, give or take seven. The first half is in it as much as the second.
+        assert!(part.len() < 100, "{}", part.len());
+        assert!(part.len() < 20 || part.iter().filter(|row| **row < 200).count() < part.len() * 17 / 20, "{part:?}");
+        reader.finish(&delivery).await.unwrap();
+        seen.extend(part);
+        assert_eq!(writer.usage().accounting.spooled as usize, 400 - seen.len());
+        drop((writer, reader));
+        sim = sim.kill();
+        (writer, reader, _) = open(&sim);
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (0..400).collect::<Vec<u32>>());
+    assert!(segments(&sim).len() <= 1, "what left is unlinked");
+}
+
+/// An erasure of what the store has does not wait for the rows before it, nor does it release them.
+#[tokio::test]
+async fn tombstones_come_early_and_again_in_their_turn() {
+    struct Tomorrow;
+    impl Windows for Tomorrow {
+        fn now_ms(&self) -> i64 {
+            1
+        }
+        fn end_after(&self, _: i64) -> i64 {
+            2
+        }
+    }
+    let sim = Sim::default();
+    let options = Options { windows: Some(Arc::new(Tomorrow)), ..options() };
+    let (writer, mut reader, _) = open(Path::new(DIR), options, Arc::new(sim.clone())).unwrap();
+    let stone = || Frame::tombstone(StreamKey::new("events").unwrap(), b"order".to_vec());
+    writer.enter(0).append(vec![frame("events", &["1"]), stone(), frame("events", &["2"])]).await.unwrap();
+    let early = reader.take_early_tombstones();
+    assert_eq!(early.iter().map(|stone| (stone.sequence, &*stone.payload)).collect::<Vec<_>>(), [(2, &b"order"[..])]);
+    assert!(reader.take_early_tombstones().is_empty());
+    reader.release_all();
+    assert!(reader.is_drained(), "nothing may leave");
+    let waited = tokio::time::timeout(Duration::from_millis(50), reader.next_delivery(&limits())).await;
+    assert!(waited.is_err(), "it releases nothing");
+    drop((writer, reader));
+    let (_writer, mut reader, _) = open(Path::new(DIR), options_of(true), Arc::new(sim.kill())).unwrap();
+    let delivery = next(&mut reader, &limits()).await;
+    assert_eq!((rows(&delivery), delivery.tombstones.len()), (vec!["1".to_owned(), "2".to_owned()], 1));
+}
+
 #[tokio::test]
 async fn who_asks_again_gets_what_was_being_read_and_reading_does_not_begin_anew() {
     let sim = Sim::default();

@@ -11,7 +11,7 @@ mod sim;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sim::Sim;
@@ -23,6 +23,27 @@ const DIR: &str = "/spool";
 
 fn options() -> Options {
     Options { segment_bytes: 4096, ..Options::new(1 << 20, 1, keys()) }
+}
+
+/// Windows that have always ended: frames leave in crowds, and at once.
+struct Ended;
+
+/// The time of all spools: it never stands still.
+static TIME_MS: AtomicI64 = AtomicI64::new(1_000_000);
+
+impl Windows for Ended {
+    fn now_ms(&self) -> i64 {
+        TIME_MS.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn end_after(&self, at_ms: i64) -> i64 {
+        at_ms + 1
+    }
+}
+
+fn options_of(crowds: bool) -> Options {
+    let windows = crowds.then(|| Arc::new(Ended) as Arc<dyn Windows>);
+    Options { windows, ..options() }
 }
 
 fn keys() -> Keys {

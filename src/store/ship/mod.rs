@@ -272,8 +272,24 @@ impl Shipper {
     /// The work between two delivery batches.
     async fn look_after(&mut self, reader: &Reader) {
         self.renew_lease(reader).await;
+        if self.erase_early(reader).await.is_err() {
+            return;
+        }
         let revived = self.inserter.execute_all(&reader.open_tokens(), self.on_replay.as_deref()).await;
         reader.replayed(revived.stored, revived.expired);
+    }
+
+    /// Carries out erasures that wait behind rows, which wait for the end of their window. They are carried out once more when they come,
+    /// and that counts as their execution.
+    async fn erase_early(&self, reader: &Reader) -> Result<(), Stopped> {
+        for tombstone in reader.take_early_tombstones() {
+            let erased = self.inserter.erase(&tombstone).await?;
+            if let Some(on_erasures) = self.on_erasures.as_ref().filter(|_| erased > 0) {
+                on_erasures(0, erased);
+            }
+            reader.erased_early(erased);
+        }
+        Ok(())
     }
 
     /// Renews the lease.

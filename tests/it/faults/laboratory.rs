@@ -154,12 +154,12 @@ impl Laboratory {
         let path = folder.path().display();
         let behind = match stores {
             Stores::Embedded => format!(
-                "[vault]\nlinger_s = 1\n[engine]\nvault_listen = \"127.0.0.1:{}\"\nstats_listen = \"127.0.0.1:{}\"\nlibrary = \"{}\"\n",
+                "[vault]\nlinger_s = 1\nuntil_window_end = false\n[engine]\nvault_listen = \"127.0.0.1:{}\"\nstats_listen = \"127.0.0.1:{}\"\nlibrary = \"{}\"\n",
                 ports::pair(),
                 ports::pair(),
                 library().display()
             ),
-            Stores::Vault => ["[vault]\nlinger_s = 1\n", "[stats]\n"]
+            Stores::Vault => ["[vault]\nlinger_s = 1\nuntil_window_end = false\n", "[stats]\n"]
                 .map(|section| {
                     format!(
                         "{section}url = \"{}\"\nuser = \"{USER}\"\npassword_file = \"{path}/service.password\"\n",

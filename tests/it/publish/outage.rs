@@ -45,7 +45,7 @@ impl Ground {
         };
         let text = format!(
             "[server]\nlisten = '127.0.0.1:0'\nadmin_listen = '127.0.0.1:0'\ntrusted_proxies = ['127.0.0.0/8']\n\
-             [limits]\nnetwork_per_s = 0\nvisitor_events_per_h = 0\n[publish]\nnode_timeout_s = 0\n[wall]\nverify_every_h = 0\n[vault]\nlinger_s = 1\n{away}\
+             [limits]\nnetwork_per_s = 0\nvisitor_events_per_h = 0\n[publish]\nnode_timeout_s = 0\n[wall]\nverify_every_h = 0\n[vault]\nlinger_s = 1\nuntil_window_end = false\n{away}\
              [data]\ndir = '{}'\n[keys]\ndir = '{}'\n\
              [engine]\nvault_listen = '127.0.0.1:0'\nstats_listen = '127.0.0.1:0'\nprogram = '{}'\nlibrary = '{}'\n\
              [[site]]\ndomain = '{SITE}'\npublic_url = 'https://t.{SITE}'\norigins = ['{ORIGIN}']\n\

@@ -70,6 +70,7 @@ dir = "{keys}"
 
 [vault]
 linger_s = 1
+until_window_end = false
 "#,
             data = self.data().display(),
             place = fixture("city-ipv4.mmdb"),
