@@ -31,14 +31,16 @@ impl Windows for WindowEnds {
     }
 
     /// Of a longer window the end of the day: rows have their day.
-    fn end_after(&self, at_ms: i64) -> i64 {
-        let Ok(at) = Timestamp::from_millisecond(at_ms) else { return at_ms };
-        let end = |schedule: &Schedule| {
+    fn around(&self, at_ms: i64) -> (i64, i64) {
+        let Ok(at) = Timestamp::from_millisecond(at_ms) else { return (at_ms, at_ms) };
+        let around = |schedule: &Schedule| {
             let window = schedule.containing(at);
             let day = schedule.zone().to_datetime(at).date();
-            window.end.min(schedule.day_end(day)).as_millisecond()
+            (window.start.max(schedule.day_start(day)), window.end.min(schedule.day_end(day)))
         };
-        self.schedules.iter().map(end).min().unwrap_or(at_ms)
+        let inner = |one: (Timestamp, Timestamp), two: (Timestamp, Timestamp)| (one.0.max(two.0), one.1.min(two.1));
+        let around = self.schedules.iter().map(around).reduce(inner);
+        around.map_or((at_ms, at_ms), |(begin, end)| (begin.as_millisecond(), end.as_millisecond()))
     }
 }
 
@@ -55,10 +57,12 @@ mod tests {
             WindowEnds { clock: Clock::simulated(at), schedules: schedules.collect() }
         };
         let at = at.as_millisecond();
-        assert_eq!(ends(&[("Asia/Almaty", 1_440)]).end_after(at), ms("2026-11-22T19:00:00Z"));
-        assert_eq!(ends(&[("Asia/Almaty", 10_080)]).end_after(at), ms("2026-11-22T19:00:00Z"));
-        assert_eq!(ends(&[("Asia/Almaty", 1_440), ("UTC", 360)]).end_after(at), ms("2026-11-22T12:00:00Z"));
-        assert_eq!(ends(&[("UTC", 360)]).end_after(ms("2026-11-22T12:00:00Z")), ms("2026-11-22T18:00:00Z"));
+        let almaty = (ms("2026-11-21T19:00:00Z"), ms("2026-11-22T19:00:00Z"));
+        assert_eq!(ends(&[("Asia/Almaty", 1_440)]).around(at), almaty);
+        assert_eq!(ends(&[("Asia/Almaty", 10_080)]).around(at), almaty);
+        let [six, noon, evening] = [6, 12, 18].map(|hour| ms(&format!("2026-11-22T{hour:02}:00:00Z")));
+        assert_eq!(ends(&[("Asia/Almaty", 1_440), ("UTC", 360)]).around(at), (six, noon));
+        assert_eq!(ends(&[("UTC", 360)]).around(noon), (noon, evening));
         assert_eq!(ends(&[]).now_ms(), at);
     }
 }

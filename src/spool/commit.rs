@@ -34,6 +34,8 @@ pub(super) struct Committer {
     shared: Arc<Shared>,
     active: Option<Active>,
     next_sequence: u64,
+    /// When the window began in which the frames of the last commit arrived.
+    window_ms: i64,
     buffer: Vec<u8>,
     retries: Option<Retries>,
     /// Since when the disk takes nothing, and what to say meanwhile.
@@ -52,6 +54,7 @@ struct Active {
     written: u64,
     reserved: u64,
     since: Instant,
+    window_ms: i64,
 }
 
 enum Work {
@@ -63,7 +66,8 @@ enum Work {
 impl Committer {
     /// The thread's state on a spool that was just opened. The first append begins a segment.
     pub(super) fn new(shared: Arc<Shared>, next_sequence: u64, retries: Option<Retries>) -> Self {
-        Self { shared, active: None, next_sequence, buffer: Vec::new(), retries, broken: None }
+        let window_ms = i64::MIN;
+        Self { shared, active: None, next_sequence, window_ms, buffer: Vec::new(), retries, broken: None }
     }
 
     /// Works until the spool is closed and nothing waits.
@@ -152,11 +156,13 @@ impl Committer {
     /// Makes the requests durable and visible to the reader. Their frames are mixed.
     fn write(&mut self, requests: &[Request], bytes: u64) -> Result<Appended, AppendError> {
         let frames = mixed(requests.iter().flat_map(|request| &request.frames)).map_err(no_random_bytes)?;
+        let arrived_ms = requests.iter().map(|request| request.counted_ms).min().unwrap_or(i64::MAX);
+        let (window_ms, leaves_ms) = self.shared.window_of(arrived_ms);
+        self.window_ms = window_ms;
         self.make_space(bytes)?;
         let active = self.active.as_ref().expect("make_space leaves an active segment");
         self.buffer.clear();
         let first_sequence = self.next_sequence;
-        let arrived_ms = requests.iter().map(|request| request.counted_ms).min().unwrap_or(i64::MAX);
         let (sequence, rows) =
             active.encoder.commit(frames.iter().copied(), first_sequence, active.rows, &mut self.buffer);
         // Over zeros that were written before, a sync has no block to enter into the file system's journal.
@@ -183,7 +189,7 @@ impl Committer {
         (active.bytes, active.written, active.rows) = (end, active.written.max(zeroed), active.rows + rows);
         {
             let mut arrivals = lock(&self.shared.arrivals);
-            arrivals.durable(last, arrived_ms);
+            arrivals.durable(last, arrived_ms, leaves_ms);
             requests.iter().for_each(|request| arrivals.leave(request.counted_ms));
         }
         {
@@ -198,13 +204,13 @@ impl Committer {
         }
         lock(&self.shared.queue).used += bytes;
         self.shared.note_tombstones(&frames, first_sequence);
-        let leaves_ms = self.shared.end_after(arrived_ms);
         lock(&self.shared.hold).durable(last, bytes, leaves_ms, Instant::now());
         self.shared.durable.send_modify(|durable| durable.last = last);
         Ok(Appended { first_sequence, last_sequence: last })
     }
 
-    /// Leaves an active segment into which this much fits. Only an empty one may grow beyond its size.
+    /// Leaves an active segment into which this much fits. Only an empty one may grow beyond its size. A segment has frames of
+    /// one window only: so after a restart it is known which ones wait, and for what.
     fn make_space(&mut self, bytes: u64) -> Result<(), AppendError> {
         if let Some((since, error)) = &self.broken
             && since.elapsed() < PROBE_EVERY
@@ -212,6 +218,10 @@ impl Committer {
             return Err(error.clone());
         }
         match &self.active {
+            // The name of an empty one is not used again.
+            Some(active) if active.window_ms != self.window_ms => {
+                self.next_sequence += u64::from(active.bytes == FRAMES_AT)
+            }
             Some(active) if active.bytes == FRAMES_AT => return Ok(()),
             Some(active) if active.bytes + bytes <= self.shared.options.segment_bytes => return Ok(()),
             _ => {}
@@ -263,8 +273,8 @@ impl Committer {
         let schema_version = self.shared.options.schema_version;
         let (encoder, key_check) = Encoder::new(&self.shared.options.keys, id);
         let first = self.next_sequence;
-        let leaves_ms = self.shared.options.windows.as_ref().map_or(0, |windows| windows.end_after(windows.now_ms()));
-        let header = Header { schema_version, first, acknowledged_before, id, rows_before, key_check, leaves_ms };
+        let window_ms = self.window_ms;
+        let header = Header { schema_version, first, acknowledged_before, id, rows_before, key_check, window_ms };
         let path = self.shared.dir.join(file_name(header.first));
         let file = io.create(&path).map_err(|error| failure("create a segment", &error))?;
         // Reserved blocks halve the time of a sync. A disk without space for them may still have space for frames.
@@ -287,8 +297,8 @@ impl Committer {
             locked: false,
         });
         lock(&self.shared.queue).used += FRAMES_AT;
-        let since = Instant::now();
-        self.active = Some(Active { file, encoder, bytes: FRAMES_AT, rows: 0, written: FRAMES_AT, reserved, since });
+        let (bytes, written, since) = (FRAMES_AT, FRAMES_AT, Instant::now());
+        self.active = Some(Active { file, encoder, bytes, rows: 0, written, reserved, since, window_ms });
         Ok(())
     }
 }

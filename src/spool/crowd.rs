@@ -2,9 +2,8 @@
 //!
 //! What waited until its window ended is often more than a delivery batch holds. Taken in the order in which it was appended,
 //! the first delivery batch would have the rows of the morning and the last those of the evening. So each delivery batch of a crowd is
-//! a random part of the whole. A pass over the crowd takes the frames of one part. Which part a frame is in follows
-//! from its sequence and a random number, so a restart goes on with the same parts. The cursor moves when the last part is
-//! finished.
+//! a random part of the whole. Which part a frame is in follows from its sequence and a random number, so a restart goes on
+//! with the same parts. The cursor moves when the last part is finished.
 //!
 //! Tombstones come with the last part, when all rows that were appended before them are settled. A row of the same crowd that was
 //! appended after one may be erased by it.
@@ -25,20 +24,20 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    /// Whether a frame is in the part that leaves now.
-    pub(super) fn takes(&self, sequence: u64) -> bool {
+    /// How many parts leave before that of a frame, from the one that leaves now; `None` when its part has left.
+    pub(super) fn parts_until(&self, sequence: u64) -> Option<u32> {
         let part = (u128::from(mixed(sequence ^ self.seed)) * u128::from(self.parts)) >> 64;
-        part == u128::from(self.part)
+        u32::try_from(part).unwrap_or(u32::MAX).checked_sub(self.part)
     }
 
-    /// Whether this is the last part.
-    pub(super) fn is_last_part(&self) -> bool {
-        self.part + 1 >= self.parts
+    /// How many parts have not left. There is always one.
+    pub(super) fn parts_left(&self) -> u32 {
+        self.parts.saturating_sub(self.part).max(1)
     }
 
     /// The next part, after one with so many rows has left; `None` when that was the last.
     pub(super) fn after(&self, rows: u64) -> Option<Self> {
-        (!self.is_last_part()).then(|| Self { part: self.part + 1, taken: self.taken + rows, ..*self })
+        (self.parts_left() > 1).then(|| Self { part: self.part + 1, taken: self.taken + rows, ..*self })
     }
 }
 
@@ -60,16 +59,18 @@ mod tests {
         let parts: Vec<Crowd> = std::iter::successors(Some(crowd), |crowd| crowd.after(1)).collect();
         assert_eq!((parts.len(), parts[9].taken), (10, 9));
         for sequence in 1..=10_000 {
-            assert_eq!(parts.iter().filter(|part| part.takes(sequence)).count(), 1);
+            assert_eq!(parts.iter().filter(|part| part.parts_until(sequence) == Some(0)).count(), 1);
         }
         for part in parts {
+            let takes = |sequence: u64| part.parts_until(sequence) == Some(0);
             for tenth in 0..10 {
-                let taken = (1..=1_000).filter(|number| part.takes(tenth * 1_000 + number)).count();
+                let taken = (1..=1_000).filter(|number| takes(tenth * 1_000 + number)).count();
                 // Six standard deviations.
                 assert!((43..=157).contains(&taken), "{taken} of 1,000");
             }
         }
         let other = Crowd { seed: 8, ..crowd };
-        assert!((1..100).any(|sequence| crowd.takes(sequence) != other.takes(sequence)), "the random number decides");
+        let differs = |sequence: u64| crowd.parts_until(sequence) != other.parts_until(sequence);
+        assert!((1..100).any(differs), "the random number decides");
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Cursor {
     /// The first sequence of the segment that is being read or was read last; 0 before the first.
     segment: u64,
     scan: Option<Scan>,
+    /// The segment that is being read, as it was when it was looked up.
+    known: Option<Arc<Segment>>,
     wanted: Wanted,
     /// Losses up to this sequence have been counted.
     counted: u64,
@@ -42,14 +44,14 @@ impl Cursor {
     /// Begins behind this sequence, which is at this position.
     pub(super) fn new(shared: Arc<Shared>, after: u64, rows: u64) -> Self {
         let (segment, scan, wanted, counted) = (0, None, Wanted::All, after);
-        Self { shared, after, expected: after + 1, rows, segment, scan, wanted, counted, failures: 0 }
+        Self { shared, after, expected: after + 1, rows, segment, scan, known: None, wanted, counted, failures: 0 }
     }
 
     /// Goes back, or on, to just behind this sequence, which is at this position. From now on these rows are read with their
     /// payload.
     pub(super) fn rewind(&mut self, after: u64, rows: u64, wanted: Wanted) {
         self.wanted = wanted;
-        (self.after, self.expected, self.segment, self.scan) = (after, after + 1, 0, None);
+        (self.after, self.expected, self.segment, self.scan, self.known) = (after, after + 1, 0, None, None);
         self.rows = rows;
     }
 
@@ -84,7 +86,12 @@ impl Cursor {
             if self.scan.is_none() && !self.open_next()? {
                 return Ok(None);
             }
-            let Some(segment) = self.current() else {
+            let expected = self.scan.as_ref().map_or(0, |scan| scan.expected);
+            let is_known = |known: &Arc<Segment>| known.header.first == self.segment && expected <= known.last;
+            if !self.known.as_ref().is_some_and(is_known) {
+                self.known = self.current().map(Arc::new);
+            }
+            let Some(segment) = self.known.clone() else {
                 self.scan = None; // Reclaimed: it was finished.
                 continue;
             };

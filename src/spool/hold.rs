@@ -7,7 +7,8 @@
 //! - Frames that become durable within one period form a group. A group leaves at once, when its last frame is as old
 //!   as `linger`. A period is half of that, so each frame waits for one to one and a half times as long.
 //! - With [`Windows`] a group waits until the window ends in which it arrived. All groups of that window leave as
-//!   one crowd (crowd.rs). Where the windows of sites end at different times, the first end counts.
+//!   one crowd (crowd.rs), when the last of them is old enough. Where the windows of sites end at different times, the first
+//!   end counts.
 //!
 //! Groups leave in order. If a group may leave, those before it leave as well: requests that were under way when a window ended lie
 //! among the first of the next one. When more waits than the spool has space for, all groups that are old enough leave.
@@ -19,8 +20,8 @@ use std::time::{Duration, Instant};
 pub trait Windows: Send + Sync {
     /// The time.
     fn now_ms(&self) -> i64;
-    /// The first end of a window after this time.
-    fn end_after(&self, at_ms: i64) -> i64;
+    /// The last end of a window that is not after this time, and the first one that is.
+    fn around(&self, at_ms: i64) -> (i64, i64);
 }
 
 /// Frames that became durable together, more or less.
@@ -99,13 +100,21 @@ impl Hold {
     pub(super) fn release(&mut self, now: Instant, windows: Option<&dyn Windows>) -> (u64, Option<Instant>) {
         let waits = self.waits();
         let now_ms = windows.map_or(i64::MAX, Windows::now_ms);
-        if let Some(end_ms) = windows.map(|windows| windows.end_after(now_ms)) {
+        if let Some((_, end_ms)) = windows.map(|windows| windows.around(now_ms)) {
             // A wrong clock may have set an end that never comes.
             self.groups.iter_mut().for_each(|group| group.leaves_ms = group.leaves_ms.min(end_ms));
         }
         let is_full = self.groups.iter().map(|group| group.bytes).sum::<u64>() > self.bytes_max;
-        let may_leave = |group: &Group| group.begun + waits <= now && (group.leaves_ms <= now_ms || is_full);
-        let leaving = self.groups.iter().rposition(may_leave).map_or(0, |at| at + 1);
+        let is_old = |group: &Group| group.begun + waits <= now;
+        let leaving = match windows.is_none() || is_full {
+            true => self.groups.iter().rposition(is_old),
+            // One crowd: what came in the last moments of a window does not leave by itself.
+            false => {
+                let last = self.groups.iter().rposition(|group| group.leaves_ms <= now_ms);
+                last.filter(|last| is_old(&self.groups[*last]))
+            }
+        };
+        let leaving = leaving.map_or(0, |last| last + 1);
         if let Some(group) = self.groups.drain(..leaving).next_back() {
             self.released = group.last;
         }
@@ -141,8 +150,9 @@ mod tests {
             self.0.load(Ordering::Relaxed)
         }
 
-        fn end_after(&self, at_ms: i64) -> i64 {
-            (at_ms / 100_000 + 1) * 100_000
+        fn around(&self, at_ms: i64) -> (i64, i64) {
+            let begin = at_ms / 100_000 * 100_000;
+            (begin, begin + 100_000)
         }
     }
 
@@ -192,7 +202,7 @@ mod tests {
         hold.durable(3, 1, 200_000, later);
         hold.durable(4, 1, 100_000, later);
         hold.durable(5, 1, 200_000, later);
-        assert_eq!(hold.release(later + Duration::from_secs(44), Some(&clock)).0, 2);
+        assert_eq!(hold.release(later + Duration::from_secs(44), Some(&clock)).0, 0, "the last ones are too young");
         assert_eq!(hold.release(later + Duration::from_secs(45), Some(&clock)).0, 4);
         assert_eq!(hold.release(later + Duration::from_secs(9_999), Some(&clock)).0, 4);
         hold.end();

@@ -129,6 +129,7 @@ pub use writer::{Ticket, Writer};
 use hold::Hold;
 use retries::{Loaded, Retries};
 use shared::{Durable, Inventory, Queue, Shared};
+use watermark::Arrivals;
 
 /// The directory for what is damaged.
 const QUARANTINE: &str = "quarantine";
@@ -284,13 +285,20 @@ fn wait_for_lock(dir: &Path, patience: Duration, io: &dyn Io) -> Result<Lock, Op
 /// What a former process left waits anew.
 fn hold_of_found(options: &Options, inventory: &Inventory) -> Hold {
     let waiting = inventory.segments.iter().map(|segment| {
-        let leaves_ms = if options.windows.is_some() { segment.header.leaves_ms } else { i64::MIN };
-        (segment.last, segment.bytes, leaves_ms)
+        let end = options.windows.as_ref().map(|windows| windows.around(segment.header.window_ms).1);
+        (segment.last, segment.bytes, end.unwrap_or(i64::MIN))
     });
     // What no segment has is lost, and nothing waits for it.
     let covered = inventory.segments.back().map_or(0, |segment| segment.last);
     let waiting = waiting.chain((covered < inventory.last).then_some((inventory.last, 0, i64::MIN)));
     Hold::new(options.linger, options.crowd_bytes(), inventory.finished, waiting, Instant::now())
+}
+
+/// What a former process left, with the begin of the window in which it arrived: of what no segment has, nobody knows it.
+fn arrivals_of_found(inventory: &Inventory) -> Vec<(u64, i64)> {
+    let found = inventory.segments.iter().map(|segment| (segment.last, segment.header.window_ms));
+    let covered = inventory.segments.back().map_or(0, |segment| segment.last);
+    found.chain((covered < inventory.last).then_some((inventory.last, i64::MIN))).collect()
 }
 
 /// Opens a spool, creating its directory, and recovers what is in it. Blocks while it waits for the lock and reads the
@@ -332,14 +340,14 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
         segments: recovered.segments.into(),
     };
     let used = inventory.segments.iter().map(|segment| segment.bytes).sum();
-    let hold = hold_of_found(&options, &inventory);
+    let (hold, watermark) = (hold_of_found(&options, &inventory), recovered.state.watermark);
     let shared = Arc::new(Shared {
         dir: dir.to_owned(),
         options,
         queue: Mutex::new(Queue { used, ..Queue::default() }),
         work: Condvar::new(),
+        arrivals: Mutex::new(Arrivals::new(watermark, finished, arrivals_of_found(&inventory))),
         inventory: Mutex::new(inventory),
-        arrivals: Mutex::new(watermark::Arrivals::new(recovered.state.watermark, finished, recovered.last)),
         hold: Mutex::new(hold),
         early: Mutex::default(),
         remembered: Mutex::new(remembered),

@@ -8,7 +8,7 @@
 //!          8  4  format version          32 16  random id
 //!         12  4  schema version          48  8  rows acknowledged before this segment, ever
 //!         16  8  first sequence          56  4  under which key it is encrypted (cipher.rs)
-//!                                        60  8  when the window ends in which it was begun (hold.rs)
+//!                                        60  8  when the window began in which its frames arrived (hold.rs)
 //!                                        68  4  CRC32C of the 68 bytes before it
 //! ```
 //!
@@ -47,8 +47,8 @@ pub(super) struct Header {
     pub(super) id: SegmentId,
     pub(super) rows_before: u64,
     pub(super) key_check: KeyCheck,
-    /// The first end of a window after it was begun, in milliseconds since 1970.
-    pub(super) leaves_ms: i64,
+    /// When the window began in which all of its frames arrived, in milliseconds since 1970; the lowest number if nobody knows.
+    pub(super) window_ms: i64,
 }
 
 impl Header {
@@ -63,7 +63,7 @@ impl Header {
         copy.extend_from_slice(&self.id);
         copy.extend_from_slice(&self.rows_before.to_le_bytes());
         copy.extend_from_slice(&self.key_check);
-        copy.extend_from_slice(&self.leaves_ms.to_le_bytes());
+        copy.extend_from_slice(&self.window_ms.to_le_bytes());
         copy.extend_from_slice(&crc32c::crc32c(&copy).to_le_bytes());
         let mut block = vec![0; FRAMES_AT as usize];
         block[..HEADER_BYTES].copy_from_slice(&copy);
@@ -87,7 +87,7 @@ impl Header {
             id: copy[32..48].try_into().ok()?,
             rows_before: long(48)?,
             key_check: copy[56..60].try_into().ok()?,
-            leaves_ms: i64::from_le_bytes(copy[60..68].try_into().ok()?),
+            window_ms: i64::from_le_bytes(copy[60..68].try_into().ok()?),
         };
         (whole && header.acknowledged_before < header.first).then_some(header)
     }
@@ -150,7 +150,8 @@ pub(super) enum Found {
 #[derive(Clone, Copy)]
 pub(super) enum Wanted {
     All,
-    Part(Crowd),
+    /// So many parts of a crowd, from the one that leaves now.
+    Parts(Crowd, u32),
     None,
 }
 
@@ -158,7 +159,7 @@ impl Wanted {
     fn has(self, sequence: u64) -> bool {
         match self {
             Self::All => true,
-            Self::Part(crowd) => crowd.takes(sequence),
+            Self::Parts(crowd, parts) => crowd.parts_until(sequence).is_some_and(|until| until < parts),
             Self::None => false,
         }
     }
@@ -253,10 +254,17 @@ impl Scan {
     /// The frame at `offset`, if it is whole and has the expected sequence; steps over it.
     fn frame_here(&mut self) -> io::Result<Option<Found>> {
         let (at, expected, header) = (self.offset, self.expected, self.header);
-        let Some(head) = self.head_at(at, expected..=expected)? else { return Ok(None) };
+        let head = self.bytes(at, HEADER)?.and_then(Head::parse).filter(|head| head.sequence == expected);
+        let Some(head) = head else { return Ok(None) };
+        if self.bytes(at, head.length)?.is_none() {
+            return Ok(None);
+        }
         let (cipher, wanted) = (self.cipher.take(), self.wanted);
-        let bytes = self.bytes(at, head.length)?.expect("head_at has looked at all of these bytes");
-        let decoded = frame::decode(&header.id, bytes).expect("head_at has decoded the same bytes");
+        let bytes = self.bytes(at, head.length)?.expect("they were there");
+        let Some(decoded) = frame::decode(&header.id, bytes) else {
+            self.cipher = cipher;
+            return Ok(None);
+        };
         let wanted = head.kind == Kind::Tombstone || head.kind == Kind::Rows && wanted.has(head.sequence);
         let opened = cipher.as_ref().filter(|_| wanted).map(|cipher| decoded.open(cipher));
         let stream = StreamKey::new(decoded.stream);
@@ -333,7 +341,7 @@ mod tests {
         id: *b"0123456789abcdef",
         rows_before: 9,
         key_check: [1, 2, 3, 4],
-        leaves_ms: 6,
+        window_ms: 6,
     };
 
     #[test]

@@ -148,9 +148,10 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    /// When the window ends in which frames arrived at this time. Without windows nothing waits for an end.
-    pub(super) fn end_after(&self, arrived_ms: i64) -> i64 {
-        self.options.windows.as_ref().map_or(i64::MIN, |windows| windows.end_after(arrived_ms))
+    /// When the window begins and ends in which frames arrived at this time. Without windows nobody knows, and nothing waits
+    /// for an end.
+    pub(super) fn window_of(&self, arrived_ms: i64) -> (i64, i64) {
+        self.options.windows.as_ref().map_or((i64::MIN, i64::MIN), |windows| windows.around(arrived_ms))
     }
 
     /// Asks the writer's thread to commit the requests that wait.

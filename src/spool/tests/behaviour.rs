@@ -170,8 +170,8 @@ async fn tombstones_come_early_and_again_in_their_turn() {
         fn now_ms(&self) -> i64 {
             1
         }
-        fn end_after(&self, _: i64) -> i64 {
-            2
+        fn around(&self, _: i64) -> (i64, i64) {
+            (0, 2)
         }
     }
     let sim = Sim::default();

@@ -36,8 +36,8 @@ impl Windows for Ended {
         TIME_MS.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn end_after(&self, at_ms: i64) -> i64 {
-        at_ms + 1
+    fn around(&self, at_ms: i64) -> (i64, i64) {
+        (0, at_ms + 1)
     }
 }
 

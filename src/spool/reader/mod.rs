@@ -4,6 +4,9 @@
 //! delivery batch, takes the next. The boundaries of a delivery batch are on the disk before it is handed out; until it
 //! is finished, the same delivery batch comes again.
 
+mod of_crowd;
+
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -16,12 +19,11 @@ use super::accounting::{Outcomes, RowAccounting};
 use super::cipher::Keys;
 use super::cursor::{Cursor, NoKey};
 use super::delivery::{DeliveryBatch, DeliveryBatchBuilder, DeliveryLimits, Tombstone};
-use super::frame::Kind;
 use super::idle::tokens;
-use super::measured::Measured;
 use super::segment::{Scanned, Wanted};
 use super::shared::{Durable, Shared, lock};
 use super::state::{Slots, State};
+use of_crowd::Part;
 
 /// Why a delivery batch could not be handed out or finished. Nothing is lost: call again, after a while.
 #[derive(Debug, thiserror::Error)]
@@ -62,13 +64,15 @@ struct Core {
     seen: u64,
     /// More may leave than the last delivery batch took.
     more: bool,
+    /// The next parts of the crowd that leaves.
+    ahead: VecDeque<Part>,
 }
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>, state: State, slots: Slots) -> Self {
         let durable = shared.durable.subscribe();
         let (cursor, seen) = (Cursor::new(Arc::clone(&shared), state.cursor, state.rows), state.cursor);
-        let core = Core { shared, state, slots, cursor, lookahead: None, seen, more: false };
+        let core = Core { shared, state, slots, cursor, lookahead: None, seen, more: false, ahead: VecDeque::new() };
         Self { core: Arc::new(Mutex::new(core)), durable, reading: None }
     }
 
@@ -249,87 +253,13 @@ impl Core {
     fn resume(&mut self) -> Result<DeliveryBatch, ReadError> {
         self.rewind();
         let open = self.state.open.clone().expect("the caller has looked");
-        let builder = self.read_up_to(open.last)?;
+        let builder = self.read_up_to(open.last, 1)?.pop().expect("it reads as many parts");
         if let Some(frame) = &self.lookahead {
             // Damage since then may hide rows of the delivery batch, but not how many they were.
             self.cursor.at_least(open.rows_end + u64::from(frame.rows));
         }
         self.cursor.at_least(open.rows_end);
         Ok(builder.into_delivery(&open, true))
-    }
-
-    /// Reads what leaves of the frames up to this one: all, or a part of the crowd.
-    fn read_up_to(&mut self, last: u64) -> Result<DeliveryBatchBuilder, ReadError> {
-        let (crowd, mut builder) = (self.state.crowd, DeliveryBatchBuilder::default());
-        let leaves = |frame: &Scanned| match (crowd, frame.kind) {
-            (Some(crowd), Kind::Rows) => crowd.takes(frame.sequence),
-            (Some(crowd), _) => crowd.is_last_part(),
-            (None, _) => true,
-        };
-        while let Some(frame) = self.next_frame()? {
-            if frame.sequence > last {
-                self.lookahead = Some(frame);
-                break;
-            }
-            if leaves(&frame) {
-                builder.add(frame);
-            }
-        }
-        Ok(builder)
-    }
-
-    /// The next part of the crowd, of a new one if none is leaving.
-    fn form_of_crowd(&mut self, limits: &DeliveryLimits, released: u64) -> Result<Option<DeliveryBatch>, ReadError> {
-        self.more = true;
-        let crowd = match self.state.crowd {
-            Some(crowd) => crowd,
-            None => {
-                let measured = self.measure(limits, released)?;
-                if measured.last == 0 {
-                    return self.nothing_waits(released);
-                }
-                let seed = getrandom::u64().map_err(|error| ReadError::State(io::Error::other(error)))?;
-                // The delivery batch, which is made durable before it is handed out, has the crowd with it.
-                *self.state.crowd.insert(measured.crowd(limits, seed))
-            }
-        };
-        self.rewind();
-        let mut builder = self.read_up_to(crowd.last)?;
-        let (passed, rows) = self.passed();
-        match builder
-            .boundaries(passed, rows, getrandom::u64)
-            .map_err(|error| ReadError::State(io::Error::other(error)))?
-        {
-            Some(open) => {
-                self.save(State { open: Some(open.clone()), ..self.state.clone() })?;
-                return Ok(Some(builder.into_delivery(&open, false)));
-            }
-            None => self.finish_part((passed, rows), 0, &Outcomes::default(), 0)?,
-        }
-        Ok(None)
-    }
-
-    /// No frame up to this one is left. Damage is settled as it is.
-    fn nothing_waits(&mut self, released: u64) -> Result<Option<DeliveryBatch>, ReadError> {
-        let (passed, rows) = self.passed();
-        if passed > self.state.cursor {
-            self.finish_part((passed, rows), 0, &Outcomes::default(), 0)?;
-        }
-        (self.more, self.seen) = (false, released);
-        Ok(None)
-    }
-
-    /// Looks which frames make a crowd.
-    fn measure(&mut self, limits: &DeliveryLimits, released: u64) -> Result<Measured, ReadError> {
-        self.rewind_for(Wanted::None);
-        let (mut measured, bytes_max) = (Measured::default(), self.shared.options.crowd_bytes());
-        while let Some(frame) = self.next_frame()? {
-            if frame.sequence > released || !measured.add(&frame, limits, bytes_max) {
-                self.lookahead = Some(frame);
-                break;
-            }
-        }
-        Ok(measured)
     }
 
     /// Up to where everything was read or stepped over, and the position behind it.
@@ -358,10 +288,10 @@ impl Core {
                 (State { cursor: sequence, rows: rows_end, crowd: None, ..state }, progress)
             }
         };
-        let was_crowd = crowd.is_some();
+        let is_crowd_gone = crowd.is_some() && state.crowd.is_none();
         self.save(state)?;
         self.shared.finish(self.state.cursor, progress, outcomes, erased_in_store);
-        if was_crowd {
+        if is_crowd_gone {
             self.rewind();
         }
         Ok(())
@@ -431,11 +361,12 @@ impl Core {
     }
 
     fn rewind(&mut self) {
-        self.rewind_for(self.state.crowd.map_or(Wanted::All, Wanted::Part));
+        self.rewind_for(self.state.crowd.map_or(Wanted::All, |crowd| Wanted::Parts(crowd, 1)));
     }
 
     fn rewind_for(&mut self, wanted: Wanted) {
         self.lookahead = None;
+        self.ahead.clear();
         self.more = true;
         self.cursor.rewind(self.state.cursor, self.state.rows, wanted);
     }
