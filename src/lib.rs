@@ -15,7 +15,7 @@
 //! [`window`].
 //! [`serve`] connects the modules, [`admin`] is the listener for operations, where `stats_page` shows published numbers,
 //! [`rights`] is the visitor's own page, [`requests`] is the register of written requests, and [`verify`] checks the wall between
-//! telemetry and identified data.
+//! telemetry and identified data. [`report`] is one page about a week.
 #![forbid(unsafe_code)]
 
 pub mod admin;
@@ -28,6 +28,7 @@ pub mod enrich;
 pub mod event;
 mod files;
 mod generations;
+mod html;
 pub mod items;
 pub mod metrics;
 mod nfc;
@@ -36,6 +37,7 @@ pub mod pipeline;
 pub mod privacy;
 pub mod publish;
 pub mod record;
+pub mod report;
 pub mod requests;
 pub mod rights;
 pub mod secret;

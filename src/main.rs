@@ -50,6 +50,7 @@ fn run(verb: Verb) -> Result<()> {
         }
         Verb::MoveStats(file) => print(&runtime()?.block_on(serve::move_stats(&Config::load(&file.config)?))?),
         Verb::Publish(PublishVerb::Preview(options)) => print(&runtime()?.block_on(serve::preview(&options))?),
+        Verb::Report(options) => print(&runtime()?.block_on(serve::report(&options))?),
         Verb::Config(ConfigVerb::Check(file)) => {
             let config = Config::load(&file.config)?;
             print(&serve::check::check(&config, &file.config)?)

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use tamga::requests::{Kind, Outcome};
 use tamga::rights;
 use tamga::serve::break_glass::BreakGlassRequest;
-use tamga::serve::{Access, PreviewOptions};
+use tamga::serve::{Access, PreviewOptions, ReportOptions};
 
 #[derive(Parser)]
 #[command(
@@ -61,6 +61,12 @@ pub(crate) enum Verb {
     /// Preview what would be published
     #[command(subcommand)]
     Publish(PublishVerb),
+    /// Print one page about a week or a day of a site, and what stands out
+    ///
+    /// From published numbers, beside the time before. A change stands out if it is more than noise and chance explain, and at
+    /// least a fifth.
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportOptions),
     /// Check a configuration, or print an example
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -121,6 +127,11 @@ pub(crate) enum Verb {
         site: String,
     },
 }
+
+const REPORT_EXAMPLES: &str = "EXAMPLES\n\
+    \x20 tamga report --site jetpay.kz                                           the last week\n\
+    \x20 tamga report --site jetpay.kz --send 'mail -s Week aigerim@jetpay.kz'   by mail, each Monday\n\
+    \x20 tamga report --site jetpay.kz --day --if-unusual --send 'curl -fsS --data-binary @- https://…'   a webhook, each noon";
 
 #[derive(Args)]
 pub(crate) struct ConfigFile {

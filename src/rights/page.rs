@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::texts::{Language, Words};
 use crate::collect::{OFF_MAX_AGE_S, Shown};
 use crate::config::{Identification, Retention, Site};
+use crate::html::escaped;
 use crate::items::{ItemEntry, Items, data_map};
 use crate::privacy::cookie::LIFE_MONTHS;
 use crate::privacy::keys::GRACE_MINUTES;
@@ -300,9 +301,4 @@ fn document(words: &Words, title: &str, head: &str, body: &str) -> String {
          <link rel=\"stylesheet\" href=\"/privacy.css\">\n</head>\n<body>\n{body}</body>\n</html>\n",
         words.language.tag()
     )
-}
-
-/// Text as HTML, also inside of an attribute.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -20,6 +20,7 @@ mod log;
 mod preview;
 mod reach;
 pub mod repair;
+mod report;
 pub mod requests;
 mod retries;
 mod schema;
@@ -64,6 +65,7 @@ pub use keys::{destroy as destroy_keys, keys_dir, receipt_day, status as keys_st
 pub use log::log_to_stderr;
 pub use preview::{PreviewOptions, preview};
 pub use reach::Stores;
+pub use report::{ReportOptions, report};
 pub use schema::{Access, migrate, move_stats};
 
 use state::State;

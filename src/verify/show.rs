@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Report, Verdict};
+use crate::html::escaped;
 
 /// Green, red, yellow, dim, and back.
 const COLOURS: [&str; 5] = ["\u{1b}[32m", "\u{1b}[31m", "\u{1b}[33m", "\u{1b}[2m", "\u{1b}[0m"];
@@ -73,15 +74,15 @@ pub fn html(report: &Report) -> String {
         let _ = write!(
             rows,
             "<tr class=\"{class}\"><th scope=\"row\">{word}</th><td>{}<br><small>{}</small>",
-            escape(examined.rule.says),
-            escape(examined.rule.clause)
+            escaped(examined.rule.says),
+            escaped(examined.rule.clause)
         );
         if !lines.is_empty() {
-            let lines: String = lines.iter().map(|line| format!("<li>{}</li>", escape(line))).collect();
+            let lines: String = lines.iter().map(|line| format!("<li>{}</li>", escaped(line))).collect();
             let _ = write!(rows, "<ul>{lines}</ul>");
         }
         if matches!(examined.verdict, Verdict::Broken(_) | Verdict::Warning(_)) {
-            let _ = write!(rows, "<p><b>Remedy:</b> {}</p>", escape(examined.rule.remedy));
+            let _ = write!(rows, "<p><b>Remedy:</b> {}</p>", escaped(examined.rule.remedy));
         }
         let _ = writeln!(rows, "</td><td><code>{}</code></td></tr>", examined.rule.name);
     }
@@ -92,15 +93,11 @@ pub fn html(report: &Report) -> String {
          <table><thead><tr><th>State</th><th>Rule, clause, evidence</th><th>Name</th></tr></thead>\n<tbody>\n{rows}</tbody></table>\n\
          <p>Head of the audit log: <code>{head}</code>. Keep this page: <code>tamga audit verify --heads</code> checks whether the \
          log is still the same.</p>\n<p>Date and signature:</p>\n</html>\n",
-        at = escape(&report.at),
+        at = escaped(&report.at),
         version = report.version,
-        summary = escape(&summary(report)),
-        sites = escape(&report.sites.join(", ")),
-        stores = escape(&report.stores.join("; ")),
-        head = escape(&report.audit_head),
+        summary = escaped(&summary(report)),
+        sites = escaped(&report.sites.join(", ")),
+        stores = escaped(&report.stores.join("; ")),
+        head = escaped(&report.audit_head),
     )
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -34,6 +34,7 @@ mod navigation;
 mod peer_weaknesses;
 mod publish;
 mod relocation;
+mod report;
 mod requests;
 mod retention;
 mod rights;

@@ -20,13 +20,13 @@ use crate::support::programs;
 const DAYS: u32 = 40;
 
 /// A collector with published numbers, and two accounts.
-struct Site {
+pub(crate) struct Site {
     product: Product,
     /// Reads all sites.
     aigerim: String,
     /// Reads `small.kz`.
     daniyar: String,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 struct Answer {
@@ -47,7 +47,7 @@ impl Answer {
 }
 
 impl Site {
-    async fn start(days: u32, sites: u32) -> Self {
+    pub(crate) async fn start(days: u32, sites: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ports = Ports::free();
         let config = folder.path().join("tamga.toml");
@@ -72,6 +72,11 @@ impl Site {
 
     fn origin(&self) -> String {
         format!("http://127.0.0.1:{}", self.product.ports.collector + 1)
+    }
+
+    /// Carries out a statement in the stats store.
+    pub(crate) async fn change(&self, statement: &str) {
+        self.product.stats::<Value>(statement).await.expect("a sound statement");
     }
 
     async fn send(&self, method: &str, path: &str, fields: &[(&str, &str)], body: String) -> Answer {

@@ -61,9 +61,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "window",
         ],
     ),
-    ("rights", &["collect", "config", "items", "outcome", "privacy", "publish"]),
+    ("rights", &["collect", "config", "html", "items", "outcome", "privacy", "publish"]),
+    ("html", &[]),
+    ("report", &["html", "store"]),
     ("store", &["clock", "config", "files", "record", "spool"]),
-    ("verify", &["audit", "clock", "config", "privacy", "store"]),
+    ("verify", &["audit", "clock", "config", "html", "privacy", "store"]),
     ("publish", &["clock", "config", "files", "items", "record", "secret", "store", "window"]),
 ];
 const MAY_IMPORT_ALL: &[&str] = &["serve"];
