@@ -121,8 +121,23 @@ pub fn installation(site: &Site) -> String {
          <!-- Or this version, which the browser checks and no update changes: -->\n\
          <script defer src=\"{url}{path}\" integrity=\"{integrity}\" crossorigin=\"anonymous\" {options}></script>\n\
          <!-- For your policy: where visitors see what is collected, and decide about it. -->\n\
-         <a href=\"{url}/privacy\">{url}/privacy</a>\n"
+         <a href=\"{url}/privacy\">{url}/privacy</a>\n{}",
+        notice(site, url)
     )
+}
+
+/// The frame that shows what is collected in the policy's own page, if a page may frame it.
+fn notice(site: &Site, url: &str) -> String {
+    match &site.operator.framed_by[..] {
+        [] => String::new(),
+        pages => format!(
+            "<!-- Or all of it in the policy's own page, of {}; its content security policy needs frame-src {url}: -->\n\
+             <iframe src=\"{url}/privacy/notice?site={}\" title=\"{}\" width=\"100%\" height=\"800\" loading=\"lazy\"></iframe>\n",
+            pages.join(", "),
+            site.domain,
+            site.domain,
+        ),
+    }
 }
 
 fn hash(body: &[u8]) -> String {
@@ -309,6 +324,9 @@ mod tests {
         assert!(all.contains("src=\"https://t.shop.kz/tamga.js\" data-site"), "{all}");
         assert!(all.contains("<a href=\"https://t.shop.kz/privacy\">"), "{all}");
         let few = tags("items = [\"pages\"]");
+        assert!(!few.contains("<iframe"), "{few}");
+        let framed = tags("items = [\"pages\"]\n[operator]\nframed_by = [\"https://shop.kz\"]");
+        assert!(framed.contains("<iframe src=\"https://t.shop.kz/privacy/notice?site=shop.kz\" title="), "{framed}");
         assert!(!few.contains("data-search") && !few.contains("data-errors"), "{few}");
     }
 

@@ -329,6 +329,7 @@ mod tests {
             ("[data]", "[retention]\nstats_months = 0\n[data]", "retention.stats_months"),
             ("[data]", "[retention]\nvault_hours = 73\n[data]", "retention.vault_hours"),
             ("\"jetpay\"", "\"jetpy\"", "site[0].profile"),
+            ("[data]", "[site.operator]\nframed_by = [\"https://*.jetpay.kz\"]\n[data]", "site[0].operator.framed_by"),
             ("[data]", "[site.deadlines]\naccess = \"7 months\"\n[data]", "site[0].deadlines.access"),
             ("[data]", "[site.deadlines]\nblocked = \"soon\"\n[data]", "site[0].deadlines.blocked"),
             ("[data]", "[calendar]\nholidays = [\"2026-02-29\"]\n[data]", "calendar.holidays"),

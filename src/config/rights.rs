@@ -17,6 +17,9 @@ pub struct Operator {
     pub contact: Option<String>,
     /// The address of the site's policy. Default none: the page has no link to it.
     pub policy_url: Option<String>,
+    /// Origins whose pages may show the notice `/privacy/notice` in a frame, such as that of the policy. Default none: nobody
+    /// frames it.
+    pub framed_by: Vec<String>,
 }
 
 /// Within which time a written request is done, by its kind: such as `7 working days`, `30 days` or `6 months`. None may be longer

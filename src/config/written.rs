@@ -30,6 +30,7 @@ fn normalise_site(site: &mut Site, errors: &mut Errors<'_>) {
     };
     replace("public_url", &mut site.public_url, origin);
     site.origins.iter_mut().for_each(|written| replace("origins", written, origin));
+    site.operator.framed_by.iter_mut().for_each(|written| replace("operator.framed_by", written, origin));
     site.paths.iter_mut().for_each(|written| replace("paths", written, path));
     site.ignored_referrers.iter_mut().for_each(|written| replace("ignored_referrers", written, host));
     let goals = site.goals.values_mut().map(|what| ("goals", what));

@@ -6,6 +6,9 @@
 //! Only this page may send a decision ([`request`]): others can neither send one in a visitor's name, nor read an answer, nor
 //! show the page inside of their own. A browser keeps its cookie back when it opens the page from another site; then the first
 //! answer is a step that opens the page again, from this site.
+//!
+//! A policy's page can show the notice in a frame, where the configuration says so. The notice says what is collected, and has a
+//! link and no button: a frame can be covered by something else, and gets no cookie in another site's page.
 
 mod page;
 mod refusal;
@@ -48,6 +51,7 @@ struct Rights {
 pub fn router(config: &Config, collector: Arc<Collector>) -> Router {
     Router::new()
         .route("/privacy", get(page))
+        .route("/privacy/notice", get(notice))
         .route("/privacy.css", get(style))
         .route("/v1/privacy/object", post(object))
         .route("/v1/privacy/erase", post(erase))
@@ -66,10 +70,35 @@ async fn page(State(rights): State<Arc<Rights>>, request: Request<Body>) -> Resp
     let Some(site) = rights.site(&head.headers, &asked) else {
         return html(StatusCode::NOT_FOUND, words, page::message(words, &words.unknown));
     };
-    if request::is_from_elsewhere(&head.headers) && !asked.own {
+    if (request::is_from_elsewhere(&head.headers) || asked.framed) && !asked.own {
         return html(StatusCode::OK, words, page::step(words, site));
     }
     rights.answer(site, words, &head.headers, Notice::None, None)
+}
+
+/// The notice, which the origins of `framed_by` may frame.
+async fn notice(State(rights): State<Arc<Rights>>, request: Request<Body>) -> Response {
+    let (head, _) = request.into_parts();
+    let asked = Asked::of_query(head.uri.query().unwrap_or_default());
+    let words = Words::of(asked.language(&head.headers));
+    if !rights.collector.admits(&head.headers, peer(&head.extensions), 0) {
+        return html(StatusCode::TOO_MANY_REQUESTS, words, page::message(words, &words.refused));
+    }
+    let Some(site) = rights.site(&head.headers, &asked) else {
+        return html(StatusCode::NOT_FOUND, words, page::message(words, &words.unknown));
+    };
+    let mut answer = html(StatusCode::OK, words, page::notice(site, words, rights.config.retention));
+    if let Some(policy) = framed_by(&site.operator.framed_by) {
+        answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        answer.headers_mut().remove(header::X_FRAME_OPTIONS);
+    }
+    answer
+}
+
+/// The policy of a page that these origins may frame; nothing if there are none.
+fn framed_by(origins: &[String]) -> Option<HeaderValue> {
+    let policy = POLICY.replace("frame-ancestors 'none'", &format!("frame-ancestors {}", origins.join(" ")));
+    (!origins.is_empty()).then(|| HeaderValue::try_from(policy).ok()).flatten()
 }
 
 async fn object(State(rights): State<Arc<Rights>>, request: Request<Body>) -> Response {

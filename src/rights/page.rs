@@ -89,29 +89,44 @@ impl Page<'_> {
         }
         body += &self.browser();
         body += &self.forms();
-        body += &self.collected();
-        body += &self.paragraphs(&words.kept.heading, &self.deadlines());
-        body += &self.paragraphs(&words.recipients.heading, &[&words.recipients.nobody]);
-        body += &self.paragraphs(&words.counted.heading, &[&words.counted.text]);
-        body += &self.contact();
-        document(words, &title, "", &format!("{}<main>\n{body}</main>\n", self.switch()))
+        body += &self.facts();
+        document(words, &title, "", &format!("{}<main>\n{body}</main>\n", self.switch("/privacy")))
+    }
+
+    /// What is so for every browser.
+    fn facts(&self) -> String {
+        let words = self.words;
+        let kept = self.paragraphs(&words.kept.heading, &self.deadlines());
+        let recipients = self.paragraphs(&words.recipients.heading, &[&words.recipients.nobody]);
+        let counted = self.paragraphs(&words.counted.heading, &[&words.counted.text]);
+        [self.collected(), kept, recipients, counted, self.contact()].concat()
+    }
+
+    /// The notice: what is so for every browser, and a link to the page.
+    fn notice(&self) -> String {
+        let (words, title) = (self.words, self.fill(&self.words.framed.title));
+        let page = self.address("/privacy", words.language.tag());
+        let open = escaped(&words.framed.open);
+        let link = format!("<p><a class=\"open\" href=\"{page}&amp;framed\" target=\"_top\">{open}</a></p>");
+        let body = format!("<h1>{title}</h1>\n<p>{}</p>\n{link}\n", self.fill(&words.framed.lead)) + &self.facts();
+        document(words, &title, "", &format!("{}<main>\n{body}</main>\n", self.switch("/privacy/notice")))
     }
 
     /// The links to the same page in the other languages.
-    fn switch(&self) -> String {
+    fn switch(&self, path: &str) -> String {
         let mut links = String::new();
         for language in Language::ALL {
             let (tag, name) = (language.tag(), escaped(&Words::of(language).name));
             let current = if language == self.words.language { " aria-current=\"true\"" } else { "" };
-            let address = self.address(tag);
+            let address = self.address(path, tag);
             writeln!(links, "<li><a href=\"{address}\" lang=\"{tag}\" hreflang=\"{tag}\"{current}>{name}</a></li>")
                 .expect(WRITES);
         }
         format!("<nav aria-label=\"{}\"><ul>\n{links}</ul></nav>\n", escaped(&self.words.languages))
     }
 
-    fn address(&self, tag: &str) -> String {
-        format!("/privacy?site={}&amp;lang={tag}", escaped(&self.site.domain))
+    fn address(&self, path: &str, tag: &str) -> String {
+        format!("{path}?site={}&amp;lang={tag}", escaped(&self.site.domain))
     }
 
     /// The receipt, to be kept.
@@ -274,6 +289,12 @@ impl Page<'_> {
 
 /// Writing to a string.
 const WRITES: &str = "a string takes all text";
+
+/// The notice of a site, in which nothing depends on the browser.
+pub(super) fn notice(site: &Site, words: &Words, retention: Retention) -> String {
+    let shown = Shown { objected: false, asks: false, has_cookie: false };
+    Page { site, words, shown, notice: Notice::None, receipt: None, retention }.notice()
+}
 
 /// A page that only says something.
 pub(super) fn message(words: &Words, text: &str) -> String {

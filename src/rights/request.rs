@@ -28,6 +28,9 @@ pub(super) struct Asked {
     pub(super) state: Option<String>,
     /// The page was opened anew from this site.
     pub(super) own: bool,
+    /// The link in the framed notice was followed. In another site's page the frame's client has no site for cookies, by which a
+    /// browser may keep a Strict cookie back (RFC 6265bis), although it calls the request same-origin.
+    pub(super) framed: bool,
 }
 
 impl Asked {
@@ -40,6 +43,7 @@ impl Asked {
                 "site" => asked.site = Some(value.into_owned()),
                 "state" => asked.state = Some(value.into_owned()),
                 "own" => asked.own = true,
+                "framed" => asked.framed = true,
                 _ => {}
             }
         }
@@ -129,9 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn no_parameter_but_four_means_anything() {
-        let asked = Asked::of_query("visitor=7&lang=kk&site=jetpay.kz&state=made&own&cookie=x&lang");
-        assert!(asked.own && asked.site.as_deref() == Some("jetpay.kz") && asked.state.as_deref() == Some("made"));
+    fn no_parameter_but_five_means_anything() {
+        let asked = Asked::of_query("visitor=7&lang=kk&site=jetpay.kz&state=made&own&framed&cookie=x&lang");
+        assert!(
+            asked.own
+                && asked.framed
+                && asked.site.as_deref() == Some("jetpay.kz")
+                && asked.state.as_deref() == Some("made")
+        );
         assert_eq!(asked.language, None, "the last says nothing");
     }
 }

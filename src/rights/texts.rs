@@ -84,6 +84,7 @@ pub(super) struct Words {
     #[serde(rename = "final")]
     pub(super) counted: Counted,
     pub(super) contact: Contact,
+    pub(super) framed: Framed,
     /// By the item's key in the data map.
     pub(super) item: BTreeMap<String, ItemText>,
 }
@@ -105,6 +106,8 @@ words! {
     Counted { heading text }
     /// Whom to ask.
     Contact { heading operator contact policy policy_link authority }
+    /// The notice for a frame.
+    Framed { title lead open }
     /// An item of the policy: what, and why.
     ItemText { name why }
 }

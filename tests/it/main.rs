@@ -31,6 +31,7 @@ mod keys;
 mod made_up;
 mod migrations;
 mod navigation;
+mod notice;
 mod peer_weaknesses;
 mod publish;
 mod relocation;
