@@ -1,6 +1,6 @@
 /**
  * Builds the served files and the npm package. With `--tests` it also builds the tests, and with `--stacks` the
- * applications of frameworks too.
+ * applications of frameworks too; with `--only-tests` the tests alone.
  *
  * - `dist/tamga.js`: a classic script, minified. The collector embeds it and serves it as `/tamga.js`.
  * - `dist/tamga-device.js`: the device part, a minified module that the snippet imports on request.
@@ -169,8 +169,9 @@ export async function buildTests() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await buildAll();
-  if (process.argv.includes("--tests") || process.argv.includes("--stacks")) await buildTests();
-  if (process.argv.includes("--stacks"))
+  const asked = new Set(process.argv.slice(2));
+  if (!asked.has("--only-tests")) await buildAll();
+  if (asked.size) await buildTests();
+  if (asked.has("--stacks"))
     (await import("./test/apps/build.mjs")).buildFrameworks(process.env.STACKS?.split(","));
 }

@@ -9,10 +9,12 @@
  * view of the next one then travel side by side. The first page sets a cookie of the whole domain, `city=Алматы`, which
  * Chromium also sends to the collector, as raw UTF-8.
  *
- * At the end the last visitor objects, loses the snippet's mirror of the objection, and opens one more page.
+ * At the end the last visitor objects, loses the snippet's mirror of the objection, and opens one more page. Then come two
+ * more who are counted on a page, and change their mind on the next: one refuses, one switches Global Privacy Control on.
  *
- * Prints `{"views":…,"objected":"off","afterwards":"off","city":true}`: the views that were answered, what the collector
- * said of the objection and of the page after it, and whether the site's cookie travelled.
+ * Prints `{"views":…,"objected":"off","afterwards":"off","city":true,"refused":[1,0],"gpc":[1,0]}`: the views of the first
+ * visitors that were answered, what the collector said of the objection and of the page after it, whether the site's
+ * cookie travelled, and how many cookies of the collector the last two had before and after.
  */
 import { createServer } from "node:http";
 import { launchChromium } from "./lib/chromium.mjs";
@@ -73,6 +75,36 @@ for (let visitor = 1; visitor <= Number(visitors); visitor++) {
   }
   await context.close();
 }
+/** @param {string} name @param {string} type @param {(page: import("playwright-core").Page) => Promise<unknown>} change */
+async function changesMind(name, type, change) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const cookies = async () =>
+    (await context.cookies(collector)).filter(({ domain }) => domain.includes(new URL(collector).hostname))
+      .length;
+  const first = answer(page, "view");
+  await page.goto(site);
+  await first;
+  const before = await cookies();
+  const said = answer(page, type);
+  await change(page);
+  await said;
+  changed[name] = [before, await cookies()];
+  await context.close();
+}
+/** @type {Record<string, number[]>} */
+const changed = {};
+await changesMind("refused", "consent", async (page) => {
+  const next = answer(page, "view");
+  await page.getByText("Next").click();
+  await next;
+  await page.evaluate('tamga.consent("denied")');
+});
+await changesMind("gpc", "view", async (page) => {
+  await page.context().setExtraHTTPHeaders({ "Sec-GPC": "1" });
+  await page.addInitScript(() => Object.defineProperty(navigator, "globalPrivacyControl", { value: true }));
+  await page.getByText("Next").click();
+});
 await browser.close();
 server.close();
-process.stdout.write(`${JSON.stringify({ views, objected, afterwards, city })}\n`);
+process.stdout.write(`${JSON.stringify({ views, objected, afterwards, city, ...changed })}\n`);

@@ -44,6 +44,7 @@ mod row_accounting;
 mod schema;
 mod scrub;
 mod ship;
+mod stacks;
 mod stats_page;
 mod store;
 mod stores_by_tls;

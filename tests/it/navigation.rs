@@ -13,14 +13,21 @@ use crate::support::collector::{Edge, Setup};
 use crate::support::product::Ports;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_browser_with_cookies_in_any_encoding_loses_no_step_and_its_objection_holds() {
+async fn a_browser_with_cookies_in_any_encoding_loses_no_step_and_its_decisions_hold() {
     let (visitors, pages) = if std::env::var_os("TAMGA_LONG_TESTS").is_some() { (8, 25) } else { (2, 8) };
     let (edge, said) = browse("test/navigate.mjs", "", &[visitors, pages]).await;
     assert_eq!((&said["objected"], &said["afterwards"]), (&"off".into(), &"off".into()), "the objection holds");
     assert_eq!(edge.reason("dropped", "objection"), 2);
     assert_eq!(said["city"], true, "the site's cookie travelled");
+    for change in ["refused", "gpc"] {
+        assert_eq!(said[change], serde_json::json!([1, 0]), "{change}: the identity is taken back on a later page");
+    }
 
-    let rows = edge.rows().await.events;
+    // The last three views are of those who change their mind: two of one, and one of the other.
+    let mut rows = edge.rows().await.events;
+    let views = rows.iter().filter(|row| row.kind == "view").map(|row| row.visitor);
+    let others: Vec<_> = views.skip(visitors * pages).collect();
+    rows.retain(|row| !others.contains(&row.visitor));
     let mut steps: HashMap<[u8; 16], Vec<_>> = HashMap::new();
     for row in rows.iter().filter(|row| row.kind == "view") {
         assert_eq!(row.confirmed, row.step > 1, "the identity is found again");

@@ -4,7 +4,13 @@
  */
 import { on, once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+  request as send,
+} from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { extname, join } from "node:path";
 import type { Beacon, BeaconEvent, Device } from "../../src/beacon.js";
@@ -78,7 +84,9 @@ export class Site {
   /** Views of earlier visitors, whose last beacons may come late on a busy machine. */
   private gone = new Set<string>();
   private server = createServer((request, response) => this.answer(request, response));
-  port = 0;
+  port = Number(process.env.TAMGA_SITE_PORT ?? 0);
+  /** If set, a real collector answers on this port, and this one passes on. */
+  readonly collector = Number(process.env.TAMGA_COLLECTOR_PORT ?? 0);
 
   async open(): Promise<this> {
     await new Promise<void>((ready) => this.server.listen(this.port, "127.0.0.1", ready));
@@ -129,6 +137,10 @@ export class Site {
       response.end(hostname === SITE ? this.html(page) : "<!doctype html><title>Elsewhere</title>");
       return;
     }
+    if (this.collector) {
+      this.pass(request, response);
+      return;
+    }
     if (request.method === "GET") {
       response
         .writeHead(SCRIPTS[pathname + search] ? 200 : 404, {
@@ -164,6 +176,23 @@ export class Site {
         response.end(body);
       }, delayMs);
     });
+  }
+
+  private async pass(request: IncomingMessage, response: ServerResponse) {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const { method = "", url: path = "", headers } = request;
+    const passed = send({ host: "127.0.0.1", port: this.collector, method, path, headers }, (answer) => {
+      const status = answer.statusCode ?? 0;
+      if (method === "POST") {
+        const beacon = JSON.parse(Buffer.concat(chunks).toString());
+        if (!this.gone.has(beacon.view))
+          this.received.push({ beacon, headers, status, ms: performance.now() });
+      }
+      answer.pipe(response.writeHead(status, answer.headers));
+    });
+    passed.on("error", () => response.destroy());
+    passed.end(Buffer.concat(chunks));
   }
 
   /** A file of the built site: a page's name is its path, and an application without such a page has one for all. */

@@ -46,8 +46,8 @@ export function serve(site: Site, app: string) {
   }
 }
 
-/** Walks through the application. `patienceMs` is how long a step may take. */
-export async function visit(site: Site, app: string, tab: Visitor, patienceMs: number) {
+/** Walks through the application. `patienceMs` is how long a step may take. Returns the paths of the views in order. */
+export async function visit(site: Site, app: string, tab: Visitor, patienceMs: number): Promise<string[]> {
   // Without an application each link loads a page.
   const loads = app === "plain";
   const paths = () =>
@@ -123,4 +123,5 @@ export async function visit(site: Site, app: string, tab: Visitor, patienceMs: n
   assert.deepEqual(paths(), expected);
   const ids = site.received.filter(({ beacon }) => beacon.events.some(({ type }) => type === "view"));
   assert.equal(new Set(ids.map(({ beacon }) => beacon.view)).size, expected.length);
+  return expected;
 }
