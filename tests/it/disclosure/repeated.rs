@@ -137,7 +137,7 @@ fn site(number: usize) -> PublishedSite {
         items: Items::of(None, Some(&items)).unwrap(),
         protection: Protection::Standard,
         identity: Default::default(),
-        // One goal under two names: `config check` refuses it, and it tells no more than one.
+        // One goal under two names: `config check` refuses it, and it shows no more than one.
         goals: ["order", "sale"].map(|name| (name.to_owned(), "paid".to_owned())).into(),
         funnels: BTreeMap::new(),
         experiments: Vec::new(),

@@ -123,24 +123,35 @@ fn facts() -> BTreeMap<&'static str, u64> {
 /// Rates that `make linkage` measured, as it wrote them into its page.
 fn linkage() -> BTreeMap<&'static str, String> {
     let text = std::fs::read_to_string("docs/linkage.md").unwrap();
-    // The number in a column of the row of so many visits a day, below a heading.
-    let cell = |heading: &str, visits: &str, column: usize| {
+    // The number in the row of so many visits a day, below the title of its column.
+    let cell = |heading: &str, visits: &str, column: &str| {
         let (_, section) = text.split_once(&format!("\n## {heading}\n")).expect("a heading of that page");
-        let row = section.lines().find(|line| line.starts_with(&format!("| {visits} |"))).expect("a row of its table");
-        row.split('|').nth(column).and_then(|cell| cell.split_whitespace().next()).expect("a number").to_owned()
+        let row = |first: &str| {
+            let found = section.lines().find(|line| line.starts_with(&format!("| {first} |")));
+            found
+                .unwrap_or_else(|| panic!("{heading} has a row of {first}"))
+                .split('|')
+                .map(str::trim)
+                .collect::<Vec<_>>()
+        };
+        let (head, row) = (row("visits a day"), row(visits));
+        let place = head.iter().position(|title| *title == column);
+        row[place.unwrap_or_else(|| panic!("{heading} has a column {column}"))]
+            .split_whitespace()
+            .next()
+            .expect("a number")
+            .to_owned()
     };
     let (published, rows) = ("Who has what is published", "Who has the rows of the vault");
     let frames = Regex::new(r"copied without its key \| (\d+) frames \| 0 rows \|").unwrap();
     let frames = frames.captures(&text).expect("frames of the spool, none of them read")[1].to_owned();
     BTreeMap::from([
-        ("analyst at 500", cell(published, "500", 5)),
-        ("analyst's chance at 500", cell(published, "500", 6)),
-        ("insider at 500", cell(rows, "500", 4)),
-        ("insider's chance at 500", cell(rows, "500", 5)),
-        ("insider at 20000", cell(rows, "20000", 4)),
-        ("thief of the key at 500", cell(rows, "500", 7)),
-        ("watcher at 500", cell(rows, "500", 8)),
-        ("watcher at 200000", cell(rows, "200000", 8)),
+        ("analyst at 500", cell(published, "500", "analyst, best of three")),
+        ("analyst's chance at 500", cell(published, "500", "chance")),
+        ("insider at 500", cell(rows, "500", "insider")),
+        ("insider's chance at 500", cell(rows, "500", "chance")),
+        ("insider at 20000", cell(rows, "20000", "insider")),
+        ("thief of the key at 500", cell(rows, "500", "thief of the day's key")),
         ("spool frames", frames),
     ])
 }
