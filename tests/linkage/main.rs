@@ -45,6 +45,7 @@ use collector::{Beacon, Collector};
 use insider::{Copy, Insider, Target};
 use judge::Rate;
 use nminus1::Trap;
+use parts::Watched;
 use report::{Figures, Scale};
 use world::{DAY_MS, Payment, World};
 
@@ -54,29 +55,50 @@ const TARGETS: usize = 8_000;
 const SEEDS: usize = 5;
 /// Windows of the attacks that multiply looks.
 const WINDOWS: usize = 30;
+const SCALES: [(usize, usize); 4] = [(500, SEEDS), (2_000, SEEDS), (20_000, SEEDS), (200_000, SEEDS)];
+/// Worlds of each scale for the watcher: payments enough for an interval that can decide.
+const WATCHED: [(usize, usize); 4] = [(500, 40), (2_000, 10), (20_000, 3), (200_000, 1)];
+
+/// What is measured; the sections of the page that are not stay as they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    All,
+    Vault,
+    Watcher,
+}
 
 fn main() -> anyhow::Result<()> {
-    let mut scales: Vec<_> = [500, 2_000, 20_000, 200_000].map(|visits| (visits, SEEDS)).into();
-    let (mut write, mut payers, mut all) = (false, TARGETS, true);
+    let (mut write, mut payers, mut what) = (false, TARGETS, What::All);
+    let mut given = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_default();
         match argument.as_str() {
-            "--scales" => scales = value().split(',').map(visits_and_seeds).collect::<anyhow::Result<Vec<_>>>()?,
+            "--scales" => given = Some(value().split(',').map(visits_and_seeds).collect::<anyhow::Result<Vec<_>>>()?),
             "--payers" => payers = value().parse()?,
-            "--vault" => all = false,
+            "--vault" => what = What::Vault,
+            "--watcher" => what = What::Watcher,
             "--write" => write = true,
-            other => anyhow::bail!("{other}? --scales VISITS[:SEEDS],… --payers NUMBER --vault --write"),
+            other => anyhow::bail!("{other}? --scales VISITS[:SEEDS],… --payers NUMBER --vault --watcher --write"),
         }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let figures = runtime.block_on(run(&scales, payers, all))?;
+    let all = what == What::All;
+    let mut figures = match what {
+        What::Watcher => Figures::default(),
+        _ => runtime.block_on(run(given.as_deref().unwrap_or(&SCALES), payers, all))?,
+    };
+    if what != What::Vault {
+        // Of its own worlds, unless they are asked for.
+        let scales = given.filter(|_| !all).unwrap_or(WATCHED.into());
+        figures.watched = runtime.block_on(watch(&scales))?;
+    }
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/linkage.md");
-    let text = if all {
-        report::markdown(&figures)
-    } else {
+    let text = match what {
+        What::All => report::markdown(&figures),
         // The other sections stay as they were measured.
-        report::with_insiders(&std::fs::read_to_string(page)?, &figures)?
+        What::Vault => report::with_insiders(&std::fs::read_to_string(page)?, &figures)?,
+        What::Watcher => report::with_watcher(&std::fs::read_to_string(page)?, &figures)?,
     };
     println!("{text}");
     if write {
@@ -93,9 +115,24 @@ fn main() -> anyhow::Result<()> {
     if let Some(control) = figures.repeated.advantages.get("control") {
         anyhow::ensure!(control.share() > 0.97, "the run is void: numbers without noise give no visitor away");
     }
-    let over = figures.over_the_bars();
+    let over = figures.over_the_bars(what);
     anyhow::ensure!(over.is_empty(), "over the bars: {}", over.join("; "));
     Ok(())
+}
+
+/// Lets the watcher try at each scale.
+async fn watch(scales: &[(usize, usize)]) -> anyhow::Result<Vec<Watched>> {
+    let (mut delays, mut watched) = (Vec::new(), Vec::new());
+    for linger in parts::LINGERS {
+        delays.push(parts::delays(linger).await?);
+        println!("rows that waited {linger} s were under way for {:.1?} s", delays.last());
+    }
+    for &(visits, worlds) in scales {
+        let of = parts::watch_a_day(visits, worlds, &delays).await?;
+        println!("{} early; {:.4?}; {:.3?}", of.early, of.linked, of.correlation);
+        watched.push(of);
+    }
+    Ok(watched)
 }
 
 /// `20000:2`: so many visits a day, so many seeds.
@@ -104,7 +141,7 @@ fn visits_and_seeds(text: &str) -> anyhow::Result<(usize, usize)> {
     Ok((visits.parse()?, if seeds.is_empty() { SEEDS } else { seeds.parse()? }))
 }
 
-/// Without `all`, only who has the vault tries.
+/// Without `all`, only who has the vault tries. The watcher is not among them.
 async fn run(scales: &[(usize, usize)], payers: usize, all: bool) -> anyhow::Result<Figures> {
     let began = Instant::now();
     let networks = world::networks(include_str!("../../crates/demo/geo/networks.csv"));
@@ -138,8 +175,6 @@ async fn run(scales: &[(usize, usize)], payers: usize, all: bool) -> anyhow::Res
     if all {
         figures.repeated = repeated::attack(WINDOWS).await;
     }
-    figures.delays = parts::delays(parts::LINGER).await?;
-    println!("rows were under way for {:.1?} s", figures.delays);
     let mut insiders: BTreeMap<usize, Insider> = BTreeMap::new();
     let (sent, mut accepted, mut jars) = (beacons.len(), 0, HashMap::new());
     let mut rest = beacons.into_iter().peekable();
@@ -180,17 +215,6 @@ async fn run(scales: &[(usize, usize)], payers: usize, all: bool) -> anyhow::Res
         let insider = insiders.remove(&visits).unwrap_or_default();
         println!("{visits} visits a day: columns that join: {:?}", insider.joining());
         let mut scale = Scale { visits, days: of[0].1.days, seeds: of.len(), insider, ..Scale::default() };
-        for (_, world) in &of {
-            scale.watched[0] = scale.watched[0].and(parts::link(world, &figures.delays));
-        }
-        // A day of one world each, in a collector of its own.
-        for seed in 0..if visits <= 2_000 { 3 } else { 1 } {
-            let world = World::new(100 + seed, parts::SITE.to_owned(), visits, 1, &networks);
-            let [watched, chance] = parts::watch_a_day(&world).await?;
-            scale.watched = [scale.watched[0], scale.watched[1].and(watched)];
-            scale.watched_chance = scale.watched_chance.and(chance);
-        }
-        println!("{visits} visits a day: the watcher links {}", scale.watched.map(Rate::shown).join(" and "));
         if all {
             analysts(&collector, &of, &mut scale).await?;
         }

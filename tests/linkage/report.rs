@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::What;
 use crate::at_rest::AtRest;
 use crate::attack::FIELDS;
 use crate::collector::Collector;
 use crate::insider::Insider;
 use crate::judge::{Rate, advantage};
 use crate::nminus1::TrapResult;
+use crate::parts::{self, Watched};
 use crate::repeated::{self, Found};
 use crate::world::World;
 
@@ -28,9 +30,6 @@ pub(crate) struct Scale {
     /// By fact and attacker, likewise.
     pub(crate) inferred: BTreeMap<(&'static str, &'static str), [Rate; 2]>,
     pub(crate) insider: Insider,
-    /// Who watches rows arrive: after they waited for half a minute in the spool, and until their window ended; and chance.
-    pub(crate) watched: [Rate; 2],
-    pub(crate) watched_chance: Rate,
     pub(crate) membership: (f64, f64),
     /// Views sent, views published, views in named pages.
     pub(crate) views: [f64; 3],
@@ -53,8 +52,8 @@ pub(crate) struct Figures {
     pub(crate) markers: Rate,
     /// The developer's advantage from `/metrics`.
     pub(crate) metrics: (f64, f64),
-    /// For how long rows are under way until a watcher sees them, in seconds, sorted, if they do not wait for the end of a window.
-    pub(crate) delays: Vec<f64>,
+    /// Who watches rows arrive.
+    pub(crate) watched: Vec<Watched>,
     pub(crate) at_rest: AtRest,
     /// Equal identities of mirrored view ids, and of retries.
     pub(crate) mirrored: [Rate; 2],
@@ -136,8 +135,12 @@ impl Scale {
 
 impl Figures {
     /// What is over a bar by more than its interval explains.
-    pub(crate) fn over_the_bars(&self) -> Vec<String> {
-        let mut over = Vec::new();
+    pub(crate) fn over_the_bars(&self, what: What) -> Vec<String> {
+        let mut over: Vec<String> =
+            self.watched.iter().flat_map(|watched| watched.over(insider_bar(watched.visits))).collect();
+        if what == What::Watcher {
+            return over;
+        }
         for scale in &self.scales {
             let (name, [main, _, chance]) = scale.best();
             if main.interval().0 > chance.share() + LINK_BAR {
@@ -145,11 +148,6 @@ impl Figures {
             }
             if scale.insider.rows.share() > insider_bar(scale.visits) {
                 over.push(format!("{} visits a day: the insider links {}", scale.visits, scale.insider.rows.shown()));
-            }
-            // Of a few dozen payments one is some per cent: the bar is held where chance is below it.
-            let watched = scale.watched[1];
-            if watched.interval().0 > insider_bar(scale.visits).max(scale.watched_chance.share()) {
-                over.push(format!("{} visits a day: the watcher links {}", scale.visits, watched.shown()));
             }
             let (what, (gain, half)) = scale.inference();
             if gain - half > ADVANTAGE_BAR {
@@ -232,6 +230,7 @@ pub(crate) fn markdown(figures: &Figures) -> String {
     }
     out += "\n![Link rates by visits a day](linkage.svg)\n\nIn brackets: Wilson's intervals at 95 %. The bar for the analyst is chance + 0.5 percentage points.\n";
     insiders(figures, &mut out);
+    out += &parts::section(&figures.watched, insider_bar);
     out += "\n## Inference, membership, and what the numbers are still good for\n\n\
             | visits a day | highest inference advantage (bar 0.05) | membership advantage (bar 0.05) | views published of views sent | views in named pages | visits published of visits sent |\n\
             |---|---|---|---|---|---|\n";
@@ -337,10 +336,21 @@ pub(crate) fn with_insiders(page: &str, figures: &Figures) -> anyhow::Result<Str
     let mut section = String::new();
     insiders(figures, &mut section);
     section += "\nThis section was measured by itself (`make linkage VAULT=1`), after the others.\n";
-    let (before, rest) =
-        page.split_once(INSIDERS_HEADING).ok_or_else(|| anyhow::anyhow!("the page has no section of insiders"))?;
+    with_section(page, INSIDERS_HEADING, &section)
+}
+
+/// A page of an earlier run, with the figures of the watcher from this one.
+pub(crate) fn with_watcher(page: &str, figures: &Figures) -> anyhow::Result<String> {
+    let mut section = parts::section(&figures.watched, insider_bar);
+    section += "\nThis section was measured by itself (`make linkage WATCHER=1`), after the others.\n";
+    with_section(page, parts::HEADING, &section)
+}
+
+/// Puts a section into the place of that with the same heading.
+fn with_section(page: &str, heading: &str, section: &str) -> anyhow::Result<String> {
+    let (before, rest) = page.split_once(heading).ok_or_else(|| anyhow::anyhow!("the page has no section{heading}"))?;
     let (_, after) =
-        rest.split_once("\n## ").ok_or_else(|| anyhow::anyhow!("the page has no section behind that of insiders"))?;
+        rest.split_once("\n## ").ok_or_else(|| anyhow::anyhow!("the page has no section behind{heading}"))?;
     Ok(format!("{before}{section}\n## {after}"))
 }
 
@@ -352,31 +362,23 @@ fn insiders(figures: &Figures, out: &mut String) {
         let Insider { rows, chance, former, thief, .. } = &scale.insider;
         let _ = writeln!(
             out,
-            "| {} | {payments} | {} | {} | {:.2} % | {:.1} % | {} | {} | {:.2} % | {} |",
+            "| {} | {payments} | {} | {} | {:.2} % | {:.1} % | {} |",
             scale.visits,
             former.shown(),
             rows.shown(),
             chance.share() * 100.0,
             insider_bar(scale.visits) * 100.0,
             thief.shown(),
-            scale.watched[1].shown(),
-            scale.watched_chance.share() * 100.0,
-            scale.watched[0].shown(),
         );
     }
     let joining: Vec<_> = figures.scales.iter().flat_map(|scale| scale.insider.joining()).collect();
     let joining = if joining.is_empty() { "none".to_owned() } else { joining.join(", ") };
-    let delay = |share: f64| {
-        let of = &figures.delays;
-        of.get((of.len() as f64 * share) as usize).copied().unwrap_or_default()
-    };
     let AtRest { spool: [frames, rows], dead_letters: [refused, in_letters], query_log: [lines, of_events, marks] } =
         figures.at_rest;
     let [mirrored, retries] = figures.mirrored;
     let _ = writeln!(
         out,
-        "\nColumns that say what the payment log has: {joining}. Rows that do not wait for the end of their window were under way\n\
-         for {:.1} s to {:.1} s until the watcher saw them (median {:.1} s).\n\n\
+        "\nColumns that say what the payment log has: {joining}.\n\n\
          What lies beside the vault was searched for rows, and for what points at one:\n\n\
          | place | what lay there | found |\n|---|---|---|\n\
          | folder of the spool, copied without its key | {frames} frames | {rows} rows |\n\
@@ -384,15 +386,8 @@ fn insiders(figures: &Figures, out: &mut String) {
          | data folder without the engines' files, copied without the key, when rows were refused | {refused} rows in dead letters | {in_letters} rows |\n\
          | identity of a mirrored view id | {:.0} tries from another network or with another agent | {:.0} equal identities |\n\
          | the same, with network and agent of the visitor (control) | {:.0} tries within ten minutes | {:.0} equal identities |",
-        delay(0.0),
-        delay(0.999),
-        delay(0.5),
-        mirrored.of,
-        mirrored.hits,
-        retries.of,
-        retries.hits,
+        mirrored.of, mirrored.hits, retries.of, retries.hits,
     );
-    *out += WATCHER;
 }
 
 const INTRODUCTION: &str = "# Can it be joined?\n\n\
@@ -422,18 +417,9 @@ const INSIDERS: &str = "\n## Who has the rows of the vault\n\n\
     * **Chance** is to name any row of that day's payment page.\n\
     * **The thief of the day's key** is an insider who also computes the network's byte of an address. The key is dead half an hour\n\
       after its day.\n\
-    * **The watcher** has the payment log, and asks the running vault many times a second which rows are there, all day long. It links by\n\
-      the time and the order of arrival alone, and has the same bar. As rows wait until their window ends, it sees all of a day's payments arrive\n\
-      after midnight. Where rows do not wait for that, it is the control (`[vault] until_window_end = false`).\n\n\
-    | visits a day | payments | former schema (control) | insider | chance | bar | thief of the day's key | watcher | watcher's chance | watcher, if rows waited for 30 s only (control) |\n\
-    |---|---|---|---|---|---|---|---|---|---|\n";
-
-const WATCHER: &str = "\n\
-    The watcher must be root on the machine of the vault, or its administrator, while visitors are there. If rows do not wait for the end of\n\
-    their window, time alone is enough on a quiet site: nobody else pays within the seconds that a row is under way. A copy of the vault that is taken later has not these times: rows have no\n\
-    time but their window, and are sorted by pseudonym. What an engine has not yet merged is an exception: its parts on the disk\n\
-    have the time at which they were written. Of a row that the vault refuses, the file of dead letters has the time. Such a row is\n\
-    encrypted there, and is not in the vault.\n";
+    \n\
+    | visits a day | payments | former schema (control) | insider | chance | bar | thief of the day's key |\n\
+    |---|---|---|---|---|---|---|\n";
 
 const REPEATED: &str = "## What can be multiplied\n\n\
     Thousands of places a window, each a channel, a source and a page of its own. So many visitors come to each, and in half of them one more. All do\n\
