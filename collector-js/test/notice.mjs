@@ -55,8 +55,18 @@ for (const host of [hostname, `docs.${hostname}`, "elsewhere.localhost", "unlist
   const items = await inside.locator(".items li").count();
   const buttons = await inside.locator("button, form, script, style, [style]").count();
   const [own] = page.frames().slice(1);
-  const box = await inside.locator("main").boundingBox({ timeout: 2_000 }).catch(() => null);
-  const line = { host, cookies: cookies.length, items, buttons, refused: refused.length, frame: own?.url() ?? "" };
+  const box = await inside
+    .locator("main")
+    .boundingBox({ timeout: 2_000 })
+    .catch(() => null);
+  const line = {
+    host,
+    cookies: cookies.length,
+    items,
+    buttons,
+    refused: refused.length,
+    frame: own?.url() ?? "",
+  };
   let says = "";
   if (items) {
     await inside.locator("a.open").click();

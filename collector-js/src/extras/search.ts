@@ -13,10 +13,7 @@ const PAUSE_MS = 1_000;
 export function searchTerm(names: string[] = [], address: string): string {
   const [, query = ""] = /\?([^#]*)/.exec(address) ?? [];
   const parameters = new URLSearchParams(query);
-  return text(
-    names.map((name) => parameters.get(name.trim())).find((value) => value?.trim()) ?? "",
-    MAX_QUERY,
-  );
+  return text(names.map((name) => parameters.get(name)).find((value) => value?.trim()) ?? "", MAX_QUERY);
 }
 
 /** Takes each address of the page, and `undefined` when the page is hidden. */

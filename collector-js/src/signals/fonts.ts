@@ -11,7 +11,10 @@ import { idle } from "../lib/idle.js";
 /** Wide, narrow and round letters, digits and a ligature, so that two fonts hardly ever give the same width. */
 const TEXT = "mWil1 Qg@fiЖә7";
 const GENERIC = ["monospace", "serif"];
-/** Looking up a font may take a millisecond. After this many, the page's own tasks run. */
+/**
+ * So many are measured together, in one font list: mostly none of them is there, and the text then has the width of the
+ * generic font. Looking up a font may take a millisecond, so the page's own tasks run between two such groups.
+ */
 const AT_ONCE = 6;
 
 export async function fonts(): Promise<string[] | undefined> {
@@ -26,12 +29,14 @@ export async function fonts(): Promise<string[] | undefined> {
   document.fonts?.forEach(({ family }) => {
     brought.add(family.replace(/["']/g, ""));
   });
+  const isThere = (names: string[]) =>
+    GENERIC.some((other, at) => width(`${names.map((name) => `"${name}",`).join("")}${other}`) !== base[at]);
+  const names = list.split("\n").filter((name) => !brought.has(name));
   const present: string[] = [];
-  for (const [index, name] of list.split("\n").entries()) {
-    if (index % AT_ONCE === 0) await idle();
-    if (!brought.has(name) && GENERIC.some((other, at) => width(`"${name}",${other}`) !== base[at])) {
-      present.push(name);
-    }
+  for (let at = 0; at < names.length; at += AT_ONCE) {
+    await idle();
+    const group = names.slice(at, at + AT_ONCE);
+    if (isThere(group)) present.push(...group.filter((name) => isThere([name])));
   }
   return present;
 }

@@ -50,6 +50,22 @@ test("the referrer keeps its path on the same site and only its origin elsewhere
   );
 });
 
+test("a paid click is reported as one bit, and its value stays on the page", async () => {
+  const page = await world.visitor();
+  await page.goto(`${world.origin}/?utm_source=a&gclid=secret`);
+  await world.until(() => world.of("view").length === 1);
+  await page.goto(`${world.origin}/?q=gclid`);
+  await world.until(() => world.of("view").length === 2);
+  assert.deepEqual(
+    world.of("view").map(({ url, paid }) => [url.slice(world.origin.length), paid]),
+    [
+      ["/?utm_source=a", true],
+      ["/", undefined],
+    ],
+  );
+  assert.ok(!JSON.stringify(world.received).includes("secret"));
+});
+
 test("an application that moves makes views, each referring to the one before, and old views keep their time", async () => {
   const page = await world.visitor();
   await page.goto(`${world.origin}/catalog`);

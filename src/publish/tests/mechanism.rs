@@ -169,6 +169,20 @@ fn invented_names_are_no_oracle_for_a_crowd() {
 }
 
 #[test]
+fn views_without_cookies_fold_no_source_of_people() {
+    let cells = [cell(&["referral", "spam.kz"], 0, &[1_500, 0, 1_500]), cell(&["referral", "real.kz"], 150, &[150; 3])];
+    let table = table("entries", &["channel", "source"]);
+    for level in Protection::ALL {
+        for seed in 0..500 {
+            let rows = rows(seed, level, &table, 1_650, &cells);
+            let real = find(&rows, &["referral", "real.kz"]).expect("150 visitors show");
+            let off = [150, 1_500].map(|truth| real.measures[0].unwrap_or(0).abs_diff(truth));
+            assert!(off[0] < off[1] && find(&rows, &["referral", "spam.kz"]).is_none(), "{level:?}: {rows:?}");
+        }
+    }
+}
+
+#[test]
 fn one_network_makes_no_name_however_many_visitors_it_has() {
     let mut cell = cell(&["/a"], 0, &[8_000, 8_000, 0]);
     cell.crowd = vec![(1, 200), (2, 200), (3, 200)].into();
