@@ -45,6 +45,8 @@ CREATE TABLE tamga_vault.errors
     `window_end` DateTime('UTC') COMMENT 'End of the publishing window in which the row arrived. No row has a more exact time',
     `template` LowCardinality(String) COMMENT 'Message as a template: parts that could identify a person are removed',
     `browser` LowCardinality(String) COMMENT 'Browser family',
+    `major` LowCardinality(String) COMMENT 'Major version of the browser; empty if unknown',
+    `os` LowCardinality(String) COMMENT 'System with its version; empty if the policy does not list it',
     `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of errors',
     `confirmed` Bool COMMENT 'The cookie has come back',
     `network` UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of errors',
@@ -298,7 +300,9 @@ CREATE TABLE tamga_stats.errors
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `template` LowCardinality(String) COMMENT 'Message as a template, or (other)',
-    `browser` LowCardinality(String) COMMENT 'Browser family. (other) is the rest of its template',
+    `browser` LowCardinality(String) COMMENT 'Browser family. (other) is the rest of its template, also in the next two columns',
+    `major` LowCardinality(String) COMMENT 'Major version of the browser; empty if unknown',
+    `os` LowCardinality(String) COMMENT 'System with its version; empty if the policy does not list it',
     `count` Int64 COMMENT 'Number of events',
     `visitors` Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors',
     `networks` Nullable(Int64) COMMENT 'Network classes with this error, of 256, with noise twice as wide as sigma; NULL for (other)'
@@ -306,7 +310,7 @@ CREATE TABLE tamga_stats.errors
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, template, browser)
+ORDER BY (site, window_start, template, browser, major, os)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Errors of scripts in browsers';

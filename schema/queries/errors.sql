@@ -1,8 +1,11 @@
--- Which errors happen in which browsers, and do they come from many networks or from one?
-SELECT template, browser, sum(count) AS times, sum(visitors) AS visitors, max(networks) AS networks_in_a_window
-FROM errors
+-- Which errors happen in which versions of browsers and systems, and do they come from many networks or from one?
+-- `error` is the 95 % error by noise of `times`.
+WITH (SELECT avg(sigma * sigma) FROM publications WHERE site = {site:String} AND day >= {from:Date} AND day < {to:Date}) AS noise
+SELECT template, browser, major, os, sum(e.count) AS times, if(browser = '(other)', NULL, round(1.96 * sqrt(noise * count()))) AS error,
+       sum(visitors) AS visitors, max(networks) AS networks_in_a_window
+FROM errors AS e
 WHERE site = {site:String}
   AND day >= {from:Date} AND day < {to:Date}
-GROUP BY template, browser
+GROUP BY template, browser, major, os
 ORDER BY times DESC
 LIMIT 50

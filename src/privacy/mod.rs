@@ -46,7 +46,7 @@ pub fn pseudonymise(
     };
     let rows = Rows {
         pseudonyms: Pseudonyms::new(key, who, view.expose(), &network_prefix(*sender.address.expose())),
-        browser: if items.browser { client.browser } else { "" },
+        browser: if items.browser { (client.browser, client.browser_major) } else { ("", 0) },
         system: if items.os_version { client.os_version } else { "" },
         is_new_window: false,
         rules,
@@ -110,8 +110,8 @@ struct Rows<'a> {
     time: SiteTime,
     who: &'a Identity,
     pseudonyms: Pseudonyms,
-    /// Browser family, if the policy lists it.
-    browser: &'static str,
+    /// Browser family and major version, if the policy lists them.
+    browser: (&'static str, u16),
     /// The system with its version, likewise.
     system: &'static str,
     /// The visitor was not heard of in this window before.
@@ -212,9 +212,9 @@ impl Rows<'_> {
             return;
         }
         let subject = self.key.purpose("errors", |purpose| self.subject(purpose, ""));
-        let parts = [self.browser, self.system];
-        let browser = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-        kept.failures.push(Pseudonymous::new(Failure { subject, template, browser }));
+        let (browser, major) = self.browser;
+        let major = if major == 0 { String::new() } else { major.to_string() };
+        kept.failures.push(Pseudonymous::new(Failure { subject, template, browser, major, os: self.system }));
     }
 }
 

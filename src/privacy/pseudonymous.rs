@@ -251,8 +251,12 @@ pub struct Failure {
     pub subject: RowSubject,
     /// The message as a template.
     pub template: String,
-    /// Browser family, then the system with its version, as far as the policy lists them.
-    pub browser: String,
+    /// Browser family, if the policy lists it, or empty.
+    pub browser: &'static str,
+    /// Its major version, likewise.
+    pub major: String,
+    /// The system with its version, likewise.
+    pub os: &'static str,
 }
 
 /// All that may be kept of one beacon.

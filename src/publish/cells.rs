@@ -10,6 +10,9 @@ use super::crowd::Crowd;
 /// The name of everything that has no name of its own.
 pub const OTHER: &str = "(other)";
 
+/// The separator between the values of a dimension that fills several columns. No value contains it.
+pub(super) const SEPARATOR: char = '\x1f';
+
 /// What `(other)` of a whole table has of a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {

@@ -3,16 +3,13 @@
 
 use serde_json::Value;
 
-use super::cells::{Cell, CellsByPlace, Measure, OTHER, PublishedRow, Rest, Table};
+use super::cells::{Cell, CellsByPlace, Measure, OTHER, PublishedRow, Rest, SEPARATOR, Table};
 use super::model::{PublishedSite, Row};
 use super::noise::NoiseSource;
 use super::rollup_list::{
     BEGUN, By, Contribution, DIMENSIONS, FIRST, GOALS, ListedMeasure, OF_VISITS, PARENT_WIDE, SECONDS, TABLES,
     VISITORS, VISITS_MAX, contribution, goals_of_visits_wide, goals_wide, step_wide,
 };
-
-/// The separator between the values of a dimension that fills several columns. No value contains it.
-const SEPARATOR: char = '\x1f';
 
 /// The contributions to one source of cells, each with its dimensions. Several tables may be made of one source.
 pub(super) type Source = Vec<(Contribution, [String; 2])>;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::cells::{Cell, CellsByPlace, Measure, PublishedRow, Rest, Table};
+use super::cells::{Cell, CellsByPlace, Measure, OTHER, PublishedRow, Rest, SEPARATOR, Table};
 use super::model::Row;
 use super::queries::{self, Candidates};
 use super::rollup_list::{PARENT_WIDE, TIMES_MAX};
@@ -73,7 +73,7 @@ pub(super) const SEPARATE_TABLES: [SeparateTable; 5] = [
         into: "errors",
         from: "errors",
         place: "if(toUInt32(cityHash64(toString(template))) IN [{hashes of errors}], toString(template), '(other)') AS first, \
-                toString(browser) AS second",
+                concat(toString(browser), '\x1f', toString(major), '\x1f', toString(os)) AS second",
         by: "first, second",
         only: "true",
         cells: ERRORS_MAX,
@@ -147,7 +147,12 @@ impl SeparateTable {
                     cell.with(&[1, 0]).and(networks)
                 };
                 let cells = cells.map(with_networks).collect();
-                vec![Separate { table: errors(), columns: &["template", "browser"], fixed: Vec::new(), cells }]
+                vec![Separate {
+                    table: errors(),
+                    columns: &["template", "browser", "major", "os"],
+                    fixed: Vec::new(),
+                    cells,
+                }]
             }
             _ => {
                 let cells = cells.map(|cell| cell.with(&[1, 0]).at(1)).collect();
@@ -198,7 +203,7 @@ pub(super) fn errors() -> Table {
         Measure::new("visitors", Rest::Unpublished, 1),
         Measure::new("networks", Rest::Unpublished, 1),
     ];
-    table("errors", &["template", "browser"], measures, ERRORS_MAX)
+    table("errors", &["template", "client"], measures, ERRORS_MAX)
 }
 
 pub(super) fn automation() -> Table {
@@ -212,7 +217,13 @@ pub(super) fn automation() -> Table {
 pub(super) fn to_rows(columns: &[&str], table: &Table, rows: Vec<PublishedRow>, opening: &Row) -> Vec<Row> {
     let to_row = |published: PublishedRow| {
         let mut row = opening.clone();
-        row.extend(columns.iter().zip(published.dimensions).map(|(name, value)| ((*name).to_owned(), value.into())));
+        let last = published.dimensions.len().saturating_sub(1);
+        // The last dimension fills all columns that are left.
+        let values = published.dimensions.iter().enumerate().flat_map(|(at, value)| match value.as_str() {
+            OTHER if at == last => vec![OTHER; columns.len() - last],
+            value => value.split(SEPARATOR).collect(),
+        });
+        row.extend(columns.iter().zip(values).map(|(name, value)| ((*name).to_owned(), value.into())));
         let measures = table.measures.iter().zip(published.measures);
         row.extend(measures.map(|(measure, number)| (measure.name.clone(), number.into())));
         row

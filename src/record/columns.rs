@@ -116,6 +116,8 @@ const ERRORS: &[Column] = &[
     column("window_end", DateTime, 1),
     column("template", Text, 1),
     column("browser", Text, 1),
+    column("major", Text, 1),
+    column("os", Text, 1),
     column("visitor", Bytes16, 1),
     column("confirmed", Bool, 1),
     column("network", U8, 1),
@@ -173,7 +175,7 @@ mod tests {
             assert!(columns.iter().all(|column| (1..=SCHEMA_VERSION).contains(&column.since)), "{}", table.name());
         }
         let counts = |version| Table::ALL.map(|table| columns(table, version).map(<[_]>::len));
-        assert_eq!(counts(1), [Some(30), Some(12), Some(5), Some(10), Some(9)]);
+        assert_eq!(counts(1), [Some(30), Some(12), Some(5), Some(10), Some(11)]);
         assert_eq!((counts(0), counts(SCHEMA_VERSION + 1)), ([None; 5], [None; 5]));
     }
 

@@ -237,7 +237,12 @@ fn signal_row(row: &mut Row, item: &Signal) {
 }
 
 fn failure_row(row: &mut Row, item: &Failure) {
-    row.moment(&item.subject).text(&item.template).text(&item.browser).subject(&item.subject);
+    row.moment(&item.subject)
+        .text(&item.template)
+        .text(item.browser)
+        .text(&item.major)
+        .text(item.os)
+        .subject(&item.subject);
 }
 
 fn tally_row(row: &mut Row, tally: &Tally) {
@@ -361,7 +366,9 @@ mod tests {
             failures: vec![Pseudonymous::made_up(Failure {
                 subject: subject(),
                 template: String::new(),
-                browser: String::new(),
+                browser: "",
+                major: String::new(),
+                os: "",
             })],
             ..Default::default()
         };

@@ -260,7 +260,9 @@ CREATE TABLE IF NOT EXISTS errors
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
     template LowCardinality(String) COMMENT 'Message as a template, or (other)',
-    browser LowCardinality(String) COMMENT 'Browser family. (other) is the rest of its template',
+    browser LowCardinality(String) COMMENT 'Browser family. (other) is the rest of its template, also in the next two columns',
+    major LowCardinality(String) COMMENT 'Major version of the browser; empty if unknown',
+    os LowCardinality(String) COMMENT 'System with its version; empty if the policy does not list it',
     count Int64 COMMENT 'Number of events',
     visitors Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors',
     networks Nullable(Int64) COMMENT 'Network classes with this error, of 256, with noise twice as wide as sigma; NULL for (other)'
@@ -268,7 +270,7 @@ CREATE TABLE IF NOT EXISTS errors
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, template, browser)
+ORDER BY (site, window_start, template, browser, major, os)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Errors of scripts in browsers';

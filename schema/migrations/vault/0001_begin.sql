@@ -127,6 +127,8 @@ CREATE TABLE IF NOT EXISTS errors
     window_end DateTime('UTC') COMMENT 'End of the publishing window in which the row arrived. No row has a more exact time',
     template LowCardinality(String) COMMENT 'Message as a template: parts that could identify a person are removed',
     browser LowCardinality(String) COMMENT 'Browser family',
+    major LowCardinality(String) COMMENT 'Major version of the browser; empty if unknown',
+    os LowCardinality(String) COMMENT 'System with its version; empty if the policy does not list it',
     visitor FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of errors',
     confirmed Bool COMMENT 'The cookie has come back',
     network UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of errors',

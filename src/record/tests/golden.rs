@@ -75,7 +75,9 @@ fn beacon() -> PseudonymousBeacon {
         failures: vec![Pseudonymous::made_up(Failure {
             subject: subject(0x66),
             template: "cannot read :x of null".into(),
-            browser: "Firefox".into(),
+            browser: "Firefox",
+            major: "140".into(),
+            os: "Windows 10",
         })],
         tallies: vec![Tally {
             site: "jetpay.kz".into(),

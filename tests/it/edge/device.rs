@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::support::collector::{Edge, SITE, Setup, beacon_of, view_id, view_of};
 use crate::support::http::Call;
-use crate::support::rows::Rows;
+use crate::support::rows::{ErrorRow, Rows};
 
 const SITES: &str = r#"
 [[site]]
@@ -278,12 +278,15 @@ async fn searches_and_failures_are_kept_as_templates_where_the_policy_lists_them
     assert_eq!(edge.reason("dropped", "empty_after_scrub"), 1);
     assert_eq!(send("nomapay.kz", 3).await, "accepted");
     let rows = edge.rows().await;
-    assert_eq!((rows.len(), rows.errors[0].browser.as_str()), (1, "Chrome, Android"), "the agent's version is frozen");
+    let client = |row: &ErrorRow| [&row.browser, &row.major, &row.os].map(String::clone);
+    let [browser, major, os] = client(&rows.errors[0]);
+    assert_eq!((rows.len(), browser.as_str(), os.as_str()), (1, "Chrome", "Android"), "the agent's version is frozen");
+    assert!(major.parse::<u16>().is_ok_and(|major| major > 100), "{major}");
     let agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
                  Version/26.0 Mobile/15E148 Safari/604.1";
     let body = beacon_of(5, 0, events);
     assert_eq!(on(&edge, "nomapay.kz", &body).header("User-Agent", agent).send().await.outcome(), "accepted");
-    assert_eq!(edge.rows().await.errors[0].browser, "Safari, iOS 26");
+    assert_eq!(client(&edge.rows().await.errors[0]), ["Safari", "26", "iOS 26"]);
     assert_eq!(rows.errors[0].template, "Cannot read order <number> of null");
     assert_ne!(rows.errors[0].visitor, [0; 16]);
     // A program's failures would pass for people's: `errors` has no flag.

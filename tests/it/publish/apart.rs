@@ -22,7 +22,7 @@ impl World {
                 "0",
             ),
             ("device", "'phone'", "['Android', 'iOS'][v % 2 + 1]", "0"),
-            ("pair country channel", "if(v % 40 > 0, 'KZ', 'KG')", "['direct', 'search', 'social'][v % 3 + 1]", "0"),
+            ("pair country channel", "if(v % 40 > 0, 'KZ', 'KG')", "['direct', 'search', 'paid'][v % 3 + 1]", "0"),
             // The first row of a visit knows the shortest duration only.
             ("pair device duration", "'phone'", "if(s = 0, '0', ['30', '1800'][v % 2 + 1])", "2"),
             ("hour", of_day, "''", &format!("if({views} > 1, 2, 0)")),

@@ -65,18 +65,18 @@ impl World {
     async fn visits(&self, count: u32) {
         let day = self.day();
         let last = Timestamp::from_second(day.end.as_second() - 1).unwrap();
-        let sql = "INSERT INTO events SELECT 1, {site:String}, {day:Date},
+        let sql = "INSERT INTO events WITH (page -> concat(if(page % 3 = 2, '/docs/', '/'), toString(page))) AS at SELECT 1, {site:String}, {day:Date},
                 toDateTime(least({start:UInt32} + {length:UInt32} * (1 + intDiv(3600 * (cityHash64(v, 1) % 24), {length:UInt32})), {end:UInt32}), 'UTC'),
                 toFixedString(unhex(hex(sipHash128(v, 'b'))), 16), toFixedString(unhex(hex(sipHash128(v, 's'))), 16),
                 toFixedString(unhex(hex(sipHash128(v, n, 'v'))), 16),
                 v % 10 > 0 AND s > 0, cityHash64(v, 2) % 200, 1, toDayOfWeek({day:Date}) = 1 OR v % 2, v % 3 = 0, v % 5 = 0, s = 0, '1',
                 if(s % 2 = 0, 'view', 'engage'),
-                if(s % 2 = 0, '/' || toString(toUInt32(350 * pow((cityHash64(v, s, 3) % 1000) / 1000, 3))), ''),
-                if(s % 2 = 0 AND s > 0, '/' || toString(toUInt32(350 * pow((cityHash64(v, s - 2, 3) % 1000) / 1000, 3))), ''),
+                if(s % 2 = 0, at(toUInt32(350 * pow((cityHash64(v, s, 3) % 1000) / 1000, 3))), ''),
+                if(s % 2 = 0 AND s > 0, at(toUInt32(350 * pow((cityHash64(v, s - 2, 3) % 1000) / 1000, 3))), ''),
                 n + 1, [0, 60, 180][v % 3 + 1], if(s % 2 = 1, [0, 10, 30][1 + cityHash64(v, s) % 3], 0),
-                if(s = 0, ['direct', 'search', 'social'][v % 3 + 1], ''),
+                if(s = 0, ['direct', 'search', 'paid'][v % 3 + 1], ''),
                 if(s = 0 AND v % 3 > 0, 's' || toString(toUInt32(40 * pow((cityHash64(v, 4) % 1000) / 1000, 3))), ''),
-                '', '', '', '', '', if(v % 50 = 7, 'odd', ''),
+                if(s = 0 AND v % 3 = 2, 'cpc', ''), if(s = 0 AND v % 3 = 2, 'c' || toString(cityHash64(v, 13) % 3), ''), '', '', '', if(v % 50 = 7, 'odd', ''),
                 if(s = 0, ['never', '1', '2-3'][v % 3 + 1], ''), ['0', '1', '5-8'][v % 3 + 1]
             FROM (SELECT number AS v, arrayJoin(range(2 * (1 + cityHash64(number, 8) % 7))) AS s, intDiv(s, 2) AS n FROM numbers({count:UInt32}))";
         let parameters = [
@@ -122,8 +122,8 @@ impl World {
             ("signals", "signal, state, digest", "'automation', 'webdriver', ''", 21),
             (
                 "errors",
-                "template, browser",
-                "'cannot read :x', ['Chrome', 'Safari', 'Firefox'][cityHash64(v, 6) % 3 + 1]",
+                "template, browser, major, os",
+                "'cannot read :x', ['Chrome', 'Safari', 'Firefox'][cityHash64(v, 6) % 3 + 1], ['150', '151'][1 + v % 2], 'Android 14'",
                 5,
             ),
         ] {

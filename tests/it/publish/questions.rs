@@ -39,7 +39,8 @@ async fn truths(world: &World, sql: &str) -> BTreeMap<String, f64> {
 }
 
 pub(super) async fn are_answered_within_their_errors(world: &World) {
-    let visits = "(SELECT visit, max(entry_channel) AS channel, max(entry_source) AS source, argMinIf(path, step, type = 'view') AS landing,
+    let visits = "(SELECT visit, max(entry_channel) AS channel, max(entry_source) AS source, max(entry_medium) AS medium,
+            max(entry_campaign) AS campaign, argMinIf(path, step, type = 'view') AS landing,
             max(name = 'paid') AS paid, countIf(type = 'view') = 1 AND max(engaged_s) < 10 AS bounced,
             sum(transform(engaged_s, [0, 10, 30], [0, 18, 43], 0)) AS read, max(transform(duration_s, [0, 60, 180], [2, 109, 349], 0)) AS lasted
         FROM events WHERE suspect = '' GROUP BY visit)";
@@ -83,13 +84,27 @@ pub(super) async fn are_answered_within_their_errors(world: &World) {
             of_visits("concat(channel, ' ', source, ' ', landing)", "count()"),
         ),
     ];
+    // All visits without a campaign have one row.
+    let of_campaign = "if(channel = 'paid', concat(source, ' ', medium, ' ', campaign), '  ')";
+    let campaigns = |number: &str| of_visits(of_campaign, number);
+    let of_campaigns = ["source", "medium", "campaign"];
+    let errors = "SELECT concat(template, ' ', browser, ' ', major, ' ', os) AS name, toFloat64(count()) AS number FROM errors GROUP BY name";
+    let sections =
+        "SELECT if(position(path, '/', 2) = 0, '/', substringIndex(path, '/', 2)) AS name, toFloat64(count()) AS number
+        FROM (SELECT path FROM events WHERE type = 'view' AND suspect = '' LIMIT 3 BY visitor, path) GROUP BY name";
+    let more = [
+        ("conversion-by-campaign", &of_campaigns[..], "converted", "error", campaigns("sum(paid)")),
+        ("conversion-by-campaign", &of_campaigns, "percent", "percent_error", campaigns("100 * avg(paid)")),
+        ("sections", &["section"], "views", "error", sections.to_owned()),
+        ("errors", &["template", "browser", "major", "os"], "times", "error", errors.to_owned()),
+    ];
     let devices = "(SELECT uniqExact(visitor) FROM attributes WHERE attribute = 'time_zone' AND confirmed)";
     let of_attributes = format!(
         "SELECT concat(attribute, ' ', value) AS name, 100 * uniqExact(visitor) / {devices} AS number FROM attributes
          WHERE attribute IN ('time_zone', 'languages') AND confirmed GROUP BY name"
     );
     let attributes = ("device-attributes", &["attribute", "value"][..], "percent", "error", of_attributes);
-    for (question, names, column, error, truth) in numbers.into_iter().chain([attributes]) {
+    for (question, names, column, error, truth) in numbers.into_iter().chain(more).chain([attributes]) {
         check(world, &Number { question, names, column, error, truth }).await;
     }
 }
@@ -189,4 +204,42 @@ async fn the_preview_says_what_would_be_published_at_each_level_and_writes_nothi
     let [strict, standard, internal] = [0, 1, 2].map(|level| of(&choices[0].levels[level]).rows as f64);
     assert!((standard / named - 1.0).abs() < 0.2, "{standard} foreseen, {named} published");
     assert!(strict < 1.1 * standard && standard < 1.1 * internal, "{strict}, {standard}, {internal}");
+}
+
+/// The triangle of cohorts of two weeks: who came for the first time in the first, and who of them came in the second.
+#[tokio::test]
+async fn cohorts_are_those_of_two_weeks() {
+    let world = World::new(24 * 60).await;
+    let first = world.day();
+    for week in 0..2 {
+        world.clock.advance_to(Timestamp::from_second(first.end.as_second() + week * 7 * 86_400).unwrap());
+        world.visits(4_000).await;
+        world.publisher(world.vault.clone(), world.stats.clone()).pass().await;
+    }
+    let came = truths(
+        &world,
+        "SELECT concat(toString(toMonday(day) - 7 * toUInt16(since)), ' ', since) AS name, toFloat64(count()) AS number
+         FROM (SELECT visitor, day, max(cohort) AS since, max(confirmed) AS is_confirmed, max(new_week) AS is_new FROM events
+            WHERE suspect = '' GROUP BY visitor, day)
+         WHERE is_confirmed AND is_new AND match(since, '^[0-9]+$') GROUP BY name",
+    )
+    .await;
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/queries/retention.sql");
+    let end = world.day().first_day.tomorrow().unwrap();
+    let parameters = [("site", SITE), ("from", &first.first_day.to_string()), ("to", &end.to_string())]
+        .map(|(name, value)| (name, value.to_owned()));
+    let rows: Vec<Value> = world.stats.rows(&std::fs::read_to_string(file).unwrap(), &parameters).await.unwrap();
+    let mut shares = 0;
+    for row in &rows {
+        let week = row["first_week"].as_str().unwrap();
+        let truth = came[&format!("{week} {}", row["weeks_later"])];
+        assert!(error(row, "visitors", truth as u64) <= NOISE_MAX, "{row} but {truth}");
+        let Some(percent) = row["percent"].as_f64() else { continue };
+        let truth = 100.0 * truth / came[&format!("{week} 0")];
+        let allowed = ERRORS_MAX * row["error"].as_f64().unwrap() + 0.1;
+        assert!((percent - truth).abs() <= allowed, "{row} but {truth}");
+        shares += 1;
+    }
+    // Of each week the first visits, and of one those who came back.
+    assert!(rows.len() == 4 && shares == 3, "{rows:?}");
 }

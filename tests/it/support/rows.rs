@@ -62,6 +62,8 @@ pub(crate) struct SignalRow {
 pub(crate) struct ErrorRow {
     pub(crate) template: String,
     pub(crate) browser: String,
+    pub(crate) major: String,
+    pub(crate) os: String,
     pub(crate) visitor: [u8; 16],
     pub(crate) network: u8,
 }
@@ -239,9 +241,9 @@ impl Bytes<'_> {
 
     fn error(&mut self) -> ErrorRow {
         let _site_day_window = (self.text(), self.u16(), self.u32());
-        let (template, browser, visitor) = (self.text(), self.text(), self.take());
-        let (_confirmed, network, _new_week) = (self.bool(), self.u8(), self.bool());
-        ErrorRow { template, browser, visitor, network }
+        let (template, browser, major, os) = (self.text(), self.text(), self.text(), self.text());
+        let (visitor, _confirmed, network, _new_week) = (self.take(), self.bool(), self.u8(), self.bool());
+        ErrorRow { template, browser, major, os, visitor, network }
     }
 
     fn tally(&mut self) -> TallyRow {
