@@ -13,11 +13,11 @@ FROM
     FROM
     (
         SELECT 'total' AS kind, 'views' AS name, day, views AS number, 3 AS wide FROM site WHERE site = {site:String}
-        UNION ALL SELECT 'total', 'visits', day, visits, 1 FROM site WHERE site = {site:String}
-        UNION ALL SELECT 'total', 'visitors', day, new_day, 1 FROM site WHERE site = {site:String}
-        UNION ALL SELECT 'total', 'bounces', day, bounces, 1 FROM site WHERE site = {site:String}
+        UNION ALL SELECT 'total', 'visits', day, visits, 2 FROM site WHERE site = {site:String}
+        UNION ALL SELECT 'total', 'visitors', day, new_day, 2 FROM site WHERE site = {site:String}
+        UNION ALL SELECT 'total', 'bounces', day, bounces, 3 FROM site WHERE site = {site:String}
         UNION ALL SELECT 'total', 'errors', day, sum(count), 3 FROM errors WHERE site = {site:String} GROUP BY day
-        UNION ALL SELECT 'goal', goal, day, reached, 1 FROM site ARRAY JOIN mapKeys(goals) AS goal, mapValues(goals) AS reached WHERE site = {site:String}
+        UNION ALL SELECT 'goal', goal, day, reached, 2 * ceil(sqrt(length(goals))) FROM site ARRAY JOIN mapKeys(goals) AS goal, mapValues(goals) AS reached WHERE site = {site:String}
         UNION ALL SELECT 'source', source, day, sum(visits), 1 FROM entries WHERE site = {site:String} AND source NOT IN ('', '(other)') GROUP BY source, day
         UNION ALL SELECT 'campaign', campaign, day, sum(visits), 1 FROM campaigns WHERE site = {site:String} AND campaign != '(other)' GROUP BY campaign, day
         UNION ALL SELECT 'page', path, day, sum(views), 3 FROM pages WHERE site = {site:String} AND path != '(other)' GROUP BY path, day
