@@ -33,7 +33,7 @@ CREATE TABLE tamga_vault.erasures
 ENGINE = MergeTree
 PARTITION BY attempt
 ORDER BY visitor
-TTL begun_at + toIntervalHour(1)
+TTL begun_at + toIntervalDay(1)
 SETTINGS merge_with_ttl_timeout = 3600, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Pseudonyms whose rows are being erased now; usually empty';
 

@@ -58,7 +58,7 @@ fn configure(folder: &TempDir, ports: Ports) -> PathBuf {
     let geo = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/demo/geo");
     let text = format!(
         "[server]\nlisten = '127.0.0.1:{}'\nadmin_listen = '127.0.0.1:{}'\ntrusted_proxies = ['127.0.0.0/8']\n\
-         [vault]\nlinger_s = 1\n[data]\ndir = '{data}'\n[keys]\ndir = '{keys}'\n[geo]\nprovider = ['{asn}']\n\
+         [vault]\nlinger_s = 1\nuntil_window_end = false\n[data]\ndir = '{data}'\n[keys]\ndir = '{keys}'\n[geo]\nprovider = ['{asn}']\n\
          [engine]\nvault_listen = '127.0.0.1:{}'\nstats_listen = '127.0.0.1:{}'\nlibrary = '{library}'\n\
          [[site]]\ndomain = '{SITE}'\npublic_url = 'http://t.{SITE}'\norigins = ['{ORIGIN}']\n\
          time_zone = 'Asia/Almaty'\npaths = ['/first', '/second', '/third']\npairs = [['country', 'channel']]\n\

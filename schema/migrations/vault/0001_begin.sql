@@ -176,6 +176,6 @@ CREATE TABLE IF NOT EXISTS erasures
 ENGINE = MergeTree
 PARTITION BY attempt
 ORDER BY visitor
-TTL begun_at + toIntervalHour(1)
+TTL begun_at + toIntervalDay(1)
 SETTINGS merge_with_ttl_timeout = 3600, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Pseudonyms whose rows are being erased now; usually empty';
