@@ -106,7 +106,7 @@ fn configuration(folder: &TempDir, ports: Ports, site: u16) -> String {
     format!(
         "[server]\nlisten = \"127.0.0.1:{}\"\nadmin_listen = \"127.0.0.1:{}\"\n[data]\ndir = \"{}\"\n[engine]\n\
          vault_listen = \"127.0.0.1:{}\"\nstats_listen = \"127.0.0.1:{}\"\nlibrary = \"{}\"\n[keys]\ndir = \"{}\"\n\
-         [publish]\nenabled = false\n[vault]\nlinger_s = 1\n[limits]\nnetwork_per_s = 0\nvisitor_events_per_h = 0\n\
+         [publish]\nenabled = false\n[vault]\nlinger_s = 1\nuntil_window_end = false\n[limits]\nnetwork_per_s = 0\nvisitor_events_per_h = 0\n\
          [cookie]\nkey_file = \"{}\"\n[[site]]\ndomain = \"shop.localhost\"\npublic_url = \"http://t.shop.localhost:{site}\"\n\
          origins = [\"http://shop.localhost:{site}\"]\ntime_zone = \"{time_zone}\"\nprofile = \"jetpay\"\n\
          paths = [\"/\", \"/catalog\", \"/about\", \"/item/:id\", \"/old\"]\n",
