@@ -47,6 +47,7 @@ linkage: ## Try to join identified data with stored and published data; writes d
 
 scale: ## Attack the publisher with thirty million events, and with ten million of one day (about half an hour)
 	@scripts/prepare compiler snippet engine
+	@cargo test --lib publish::tests::month -- --include-ignored --nocapture
 	@cargo test --release --test it disclosure::scale -- --ignored --nocapture --test-threads 1
 
 statements: ## Ask an hour of made-up statements as analysts (TAMGA_STATEMENTS_SECONDS, TAMGA_STATEMENTS_SEED)

@@ -104,7 +104,7 @@ own = client.query(
     SELECT s.day AS day, s.views, shown, round(100 * shown / s.views, 1) AS percent
     FROM site AS s
     JOIN (SELECT window_start, sum(views) AS shown FROM pages WHERE site = {site:String} AND path != '(other)'
-          GROUP BY window_start) AS p ON p.window_start = s.window_start
+          AND carried_to = day GROUP BY window_start) AS p ON p.window_start = s.window_start
     WHERE s.site = {site:String}
     ORDER BY day
     """,

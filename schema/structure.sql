@@ -14,6 +14,7 @@ CREATE TABLE tamga_vault.attributes
     `confirmed` Bool COMMENT 'The cookie has come back',
     `network` UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of this attribute',
     `new_week` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its ISO week',
+    `new_month` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its month',
     `step` UInt8 COMMENT '1: the row comes with the first view of a visit. 2: the visit goes on; of an hour, it has more views there. 0: neither',
     `visit_tag` UInt16 COMMENT 'Of a pair only: two bytes of a hash that distinguish the visits of one browser; 0 elsewhere'
 )
@@ -50,7 +51,8 @@ CREATE TABLE tamga_vault.errors
     `visitor` FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of errors',
     `confirmed` Bool COMMENT 'The cookie has come back',
     `network` UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of errors',
-    `new_week` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its ISO week'
+    `new_week` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its ISO week',
+    `new_month` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its month'
 )
 ENGINE = MergeTree
 PARTITION BY (day, toDate(window_end))
@@ -150,7 +152,8 @@ CREATE TABLE tamga_vault.signals
     `visitor` FixedString(16) COMMENT 'Pseudonym of the browser, for this day and this signal only; of automation, for this detector only',
     `confirmed` Bool COMMENT 'The cookie has come back',
     `network` UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of the pseudonym',
-    `new_week` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its ISO week'
+    `new_week` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its ISO week',
+    `new_month` Bool COMMENT 'First-visit flag: this day is the browser\'s first of its month'
 )
 ENGINE = MergeTree
 PARTITION BY (day, toDate(window_end))
@@ -218,6 +221,7 @@ CREATE TABLE tamga_stats.campaigns
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
+    `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `source` LowCardinality(String) COMMENT 'Declared campaign source or registrable domain; empty if there is none; or (other)',
     `medium` LowCardinality(String) COMMENT 'Declared medium; empty if there is none; or (other)',
     `campaign` LowCardinality(String) COMMENT 'Declared campaign; empty if there is none. (other) is the rest of its source and medium',
@@ -229,7 +233,7 @@ CREATE TABLE tamga_stats.campaigns
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, source, medium, campaign)
+ORDER BY (site, window_start, carried_to, source, medium, campaign)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Visits by campaign';
@@ -240,6 +244,7 @@ CREATE TABLE tamga_stats.clients
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
+    `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `browser` LowCardinality(String) COMMENT 'Browser family, or (other)',
     `major` LowCardinality(String) COMMENT 'Major version; empty if unknown. (other) is the rest of its browser',
     `visitors` Int64 COMMENT 'Confirmed visitors, each once',
@@ -248,7 +253,7 @@ CREATE TABLE tamga_stats.clients
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, browser, major)
+ORDER BY (site, window_start, carried_to, browser, major)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Visitors by browser';
@@ -259,6 +264,7 @@ CREATE TABLE tamga_stats.devices
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
+    `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `device` LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other, or (other)',
     `os` LowCardinality(String) COMMENT 'Operating system family. (other) is the rest of its device',
     `visitors` Int64 COMMENT 'Confirmed visitors, each once',
@@ -267,7 +273,7 @@ CREATE TABLE tamga_stats.devices
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, device, os)
+ORDER BY (site, window_start, carried_to, device, os)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Visitors by device and operating system';
@@ -278,6 +284,7 @@ CREATE TABLE tamga_stats.entries
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
+    `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `channel` LowCardinality(String) COMMENT 'How visits began: direct, search, social …, or (other)',
     `source` LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none. (other) is the rest of its channel',
     `visits` Int64 COMMENT 'Visits',
@@ -288,7 +295,7 @@ CREATE TABLE tamga_stats.entries
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, channel, source)
+ORDER BY (site, window_start, carried_to, channel, source)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Visits by channel and source';
@@ -299,6 +306,7 @@ CREATE TABLE tamga_stats.errors
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
+    `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `template` LowCardinality(String) COMMENT 'Message as a template, or (other)',
     `browser` LowCardinality(String) COMMENT 'Browser family. (other) is the rest of its template, also in the next two columns',
     `major` LowCardinality(String) COMMENT 'Major version of the browser; empty if unknown',
@@ -310,7 +318,7 @@ CREATE TABLE tamga_stats.errors
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, template, browser, major, os)
+ORDER BY (site, window_start, carried_to, template, browser, major, os)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Errors of scripts in browsers';
@@ -321,6 +329,7 @@ CREATE TABLE tamga_stats.events
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
+    `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `name` LowCardinality(String) COMMENT 'Declared name of the event, or (other)',
     `count` Int64 COMMENT 'Number of events',
     `visitors` Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
@@ -328,7 +337,7 @@ CREATE TABLE tamga_stats.events
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, name)
+ORDER BY (site, window_start, carried_to, name)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Declared events';
@@ -339,6 +348,7 @@ CREATE TABLE tamga_stats.exits
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
+    `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `domain` LowCardinality(String) COMMENT 'Registrable domain of the outbound links, or (other)',
     `clicks` Int64 COMMENT 'Followed outbound links',
     `visitors` Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
@@ -346,7 +356,7 @@ CREATE TABLE tamga_stats.exits
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, domain)
+ORDER BY (site, window_start, carried_to, domain)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Followed outbound links by domain';
@@ -414,6 +424,7 @@ CREATE TABLE tamga_stats.landings
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
+    `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `channel` LowCardinality(String) COMMENT 'How visits began, or (other)',
     `source` LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none; or (other)',
     `path` LowCardinality(String) COMMENT 'First path of the visit as a template, or (other)',
@@ -425,7 +436,7 @@ CREATE TABLE tamga_stats.landings
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, channel, source, path)
+ORDER BY (site, window_start, carried_to, channel, source, path)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Visits by channel, source and first page';
@@ -436,6 +447,7 @@ CREATE TABLE tamga_stats.pages
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
+    `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `section` LowCardinality(String) COMMENT 'First segment of the path, where something is beneath it; else /; or (other)',
     `path` LowCardinality(String) COMMENT 'Path as a template. (other) is the rest of its section, whose numbers have noise four times as wide',
     `views` Int64 COMMENT 'Page views',
@@ -447,7 +459,7 @@ CREATE TABLE tamga_stats.pages
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, section, path)
+ORDER BY (site, window_start, carried_to, section, path)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Views by page';
@@ -479,6 +491,7 @@ CREATE TABLE tamga_stats.places
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
+    `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `country` LowCardinality(String) COMMENT 'Country, ISO 3166-1 alpha-2; empty if unknown; or (other)',
     `region` LowCardinality(String) COMMENT 'Region; empty if unknown. (other) is the rest of its country',
     `visitors` Int64 COMMENT 'Confirmed visitors, each once, by their first place in the window',
@@ -487,7 +500,7 @@ CREATE TABLE tamga_stats.places
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, country, region)
+ORDER BY (site, window_start, carried_to, country, region)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Visitors by country and region';
@@ -585,6 +598,7 @@ CREATE TABLE tamga_stats.searches
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
+    `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `term` LowCardinality(String) COMMENT 'Search term as a template, or (other)',
     `count` Int64 COMMENT 'Number of events',
     `visitors` Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
@@ -592,7 +606,7 @@ CREATE TABLE tamga_stats.searches
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, term)
+ORDER BY (site, window_start, carried_to, term)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Searches on the site';
@@ -630,6 +644,7 @@ CREATE TABLE tamga_stats.transitions
     `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     `window_end` DateTime('UTC') COMMENT 'End of the window',
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
+    `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `from_path` LowCardinality(String) COMMENT 'Path as a template, or (other)',
     `to_path` LowCardinality(String) COMMENT 'Path that was opened next; (other) beside (other) only',
     `visits` Int64 COMMENT 'Visits in which to_path was opened from from_path'
@@ -637,7 +652,7 @@ CREATE TABLE tamga_stats.transitions
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, from_path, to_path)
+ORDER BY (site, window_start, carried_to, from_path, to_path)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Movement from page to page';

@@ -62,6 +62,11 @@ impl Schedule {
         if is_sure { end } else { self.containing(at).end.as_second() }
     }
 
+    /// Whether windows are days.
+    pub fn is_daily(&self) -> bool {
+        self.minutes == DAY_MINUTES
+    }
+
     /// Whether windows have 7 days. Then visitors are counted by stricter rules.
     pub fn is_weekly(&self) -> bool {
         self.minutes == WEEK_MINUTES

@@ -2,7 +2,7 @@
 SELECT section, path, sum(entries) AS begun_here, sum(last_pages) AS ended_here
 FROM pages
 WHERE site = {site:String}
-  AND day >= {from:Date} AND day < {to:Date}
+  AND day >= {from:Date} AND carried_to < {to:Date}
 GROUP BY section, path
 ORDER BY begun_here DESC
 LIMIT 50

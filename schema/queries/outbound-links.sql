@@ -2,7 +2,7 @@
 SELECT domain, sum(clicks) AS clicks, sum(visitors) AS visitors
 FROM exits
 WHERE site = {site:String}
-  AND day >= {from:Date} AND day < {to:Date}
+  AND day >= {from:Date} AND carried_to < {to:Date}
 GROUP BY domain
 ORDER BY clicks DESC
 LIMIT 50

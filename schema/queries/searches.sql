@@ -2,7 +2,7 @@
 SELECT term, sum(count) AS times, sum(visitors) AS visitors
 FROM searches
 WHERE site = {site:String}
-  AND day >= {from:Date} AND day < {to:Date}
+  AND day >= {from:Date} AND carried_to < {to:Date}
 GROUP BY term
 ORDER BY times DESC
 LIMIT 50

@@ -5,7 +5,7 @@ SELECT section, sum(p.views) AS views, if(section = '(other)', NULL, round(4 * 1
        round(100 * sumIf(p.views, path = '(other)') / views, 1) AS in_other
 FROM pages AS p
 WHERE site = {site:String}
-  AND day >= {from:Date} AND day < {to:Date}
+  AND day >= {from:Date} AND carried_to < {to:Date}
 GROUP BY section
 ORDER BY views DESC
 LIMIT 50

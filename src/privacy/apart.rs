@@ -181,6 +181,7 @@ impl Rows<'_> {
             network: 0,
             confirmed: false,
             new_week: self.who.first_visit.new_week,
+            new_month: self.who.first_visit.new_month,
         }
     }
 }

@@ -130,6 +130,7 @@ impl Rows<'_> {
             network: purpose.network(entry, &self.pseudonyms.networks),
             confirmed: self.who.confirmed,
             new_week: self.who.first_visit.new_week,
+            new_month: self.who.first_visit.new_month,
         }
     }
 

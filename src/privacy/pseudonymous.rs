@@ -211,6 +211,8 @@ pub struct RowSubject {
     pub network: u8,
     /// The day is the browser's first of the ISO week.
     pub new_week: bool,
+    /// The day is the browser's first of the month.
+    pub new_month: bool,
 }
 
 /// One attribute of a visit, or of a visitor's device or connection: a row of its own, under a pseudonym of its own.

@@ -1,7 +1,8 @@
 //! The crowd of a cell: its confirmed visitors by network class. Its weight is compared with the threshold (k-anonymity).
 //!
 //! A network class is one byte of the hashed network; in windows of 7 days, the byte and the day. Each class counts up to a cap,
-//! so that one network cannot fill a cell alone. A crowd may hold fewer visitors than there are, since the query returns at most
+//! so that one network cannot fill a cell alone. Two bits beside the class say whether the day is the visitor's first of its week and
+//! of its month, for crowds that grow over days ([`super::carry`]). A crowd may hold fewer visitors than there are, since the query returns at most
 //! two hundred per slice, which is far more than the threshold. So its weight is a lower bound and never too high.
 
 use serde::Deserialize;
@@ -11,15 +12,21 @@ pub const NETWORK_CAP: u8 = 3;
 /// Visitors of one network class and day that count, in windows of 7 days.
 pub const NETWORK_CAP_WEEK: u8 = 1;
 
-/// Visitors by network class, the classes in order. A sorted list is added up several times faster than a tree, and a day of ten
-/// million events needs forty million additions.
+/// The bit of a visitor whose day is the first of its ISO week; `queries::class` has the same numbers.
+pub const FIRST_OF_WEEK: u16 = 1 << 14;
+/// The bit of a visitor whose day is the first of its month.
+pub const FIRST_OF_MONTH: u16 = 1 << 15;
+
+/// Visitors by network class and bits, the classes in order: the bits come last. A sorted list is added up several times faster than a
+/// tree, and a day of ten million events needs forty million additions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "Vec<u16>")]
 pub struct Crowd(Vec<(u16, u8)>);
 
-/// From a list with the class of each visitor.
+/// From a list with the class of each visitor, and its bits.
 impl From<Vec<u16>> for Crowd {
     fn from(mut visitors: Vec<u16>) -> Self {
+        visitors.iter_mut().for_each(|class| *class = class.rotate_left(2));
         visitors.sort_unstable();
         let of_class = |alike: &[u16]| (alike[0], u8::try_from(alike.len()).unwrap_or(u8::MAX));
         Self(visitors.chunk_by(PartialEq::eq).map(of_class).collect())
@@ -29,12 +36,23 @@ impl From<Vec<u16>> for Crowd {
 impl Crowd {
     /// How many visitors count, if each class counts up to `cap`.
     pub fn weight(&self, cap: u8) -> u32 {
-        self.0.iter().map(|&(_, visitors)| u32::from(visitors.min(cap))).sum()
+        let of_class = |alike: &[(u16, u8)]| alike.iter().map(|of| u32::from(of.1)).sum::<u32>().min(cap.into());
+        self.by_class().map(of_class).sum()
     }
 
     /// How many network classes its visitors have.
     pub fn classes(&self) -> u64 {
-        self.0.len() as u64
+        self.by_class().count() as u64
+    }
+
+    /// How many network classes have a visitor with this bit.
+    pub fn first_of(&self, bit: u16) -> u64 {
+        let bit = bit.rotate_left(2);
+        self.by_class().filter(|alike| alike.iter().any(|of| of.0 & bit != 0)).count() as u64
+    }
+
+    fn by_class(&self) -> impl Iterator<Item = &[(u16, u8)]> {
+        self.0.chunk_by(|one, other| one.0 >> 2 == other.0 >> 2)
     }
 
     /// Adds a crowd that shares no visitor with this one.
@@ -82,8 +100,16 @@ mod tests {
     /// From pairs of a class and its number of visitors, for tests.
     impl From<Vec<(u16, u8)>> for Crowd {
         fn from(classes: Vec<(u16, u8)>) -> Self {
-            Self(classes.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect())
+            let classes: BTreeMap<_, _> = classes.into_iter().map(|(class, of)| (class << 2, of)).collect();
+            Self(classes.into_iter().collect())
         }
+    }
+
+    #[test]
+    fn a_class_counts_once_whatever_the_bits_of_its_visitors_are() {
+        let crowd = Crowd::from(vec![5, 5 | FIRST_OF_WEEK, 5 | FIRST_OF_WEEK | FIRST_OF_MONTH, 6, 7 | FIRST_OF_WEEK]);
+        assert_eq!((crowd.weight(NETWORK_CAP), crowd.weight(NETWORK_CAP_WEEK), crowd.classes()), (5, 3, 3));
+        assert_eq!((crowd.first_of(FIRST_OF_WEEK), crowd.first_of(FIRST_OF_MONTH)), (2, 1));
     }
 
     #[test]
@@ -114,7 +140,7 @@ mod tests {
             sum.add(&Crowd::from(other.clone()));
             cover.cover(&Crowd::from(other.clone()));
             let by = |joined: &dyn Fn(usize, usize) -> usize| -> Vec<(u16, u8)> {
-                let classes = (0..60).map(|class| (class, joined(count(&own, class), count(&other, class)) as u8));
+                let classes = (0..60).map(|class| (class << 2, joined(count(&own, class), count(&other, class)) as u8));
                 classes.filter(|(_, visitors)| *visitors > 0).collect()
             };
             prop_assert_eq!(sum.0, by(&|one, other| one + other));

@@ -28,6 +28,11 @@ impl Files {
         self.0.join(format!("{site}.counted.json"))
     }
 
+    /// The file of what a site carries to longer periods.
+    pub fn carried(&self, site: &str) -> PathBuf {
+        self.0.join(format!("{site}.carried.json"))
+    }
+
     /// The content of a file; `None` if there is no file. A damaged file is logged and counts as missing.
     pub fn read<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, PublishError> {
         let bytes = match std::fs::read(path) {

@@ -12,7 +12,9 @@
 //! rows of such a node are counted as late and are published nowhere.
 
 mod apart_tables;
+mod carry;
 pub mod cells;
+mod counted;
 pub mod crowd;
 mod error;
 pub mod files;
@@ -39,10 +41,11 @@ mod window_reader;
 mod tests;
 
 pub use crate::window::{Schedule, Window};
+pub use counted::VAULT_DAYS;
 pub use error::PublishError;
 pub(crate) use leases::NODES_DIFFER_MS;
 pub use model::PublishedSite;
-pub use plan::{Plan, VAULT_DAYS};
+pub use plan::Plan;
 pub use publisher::{Progress, Publisher};
 pub use retention::RetentionWorker;
 pub use tables::Tables;

@@ -28,6 +28,12 @@ impl Protection {
         }
     }
 
+    /// The standard deviation and the largest noise of the threshold of a week or a month. A name may be judged three times, for the day,
+    /// the week and the month, and all of it is one look.
+    pub const fn longer(self) -> (u32, u32) {
+        (self.sigma() * 5 / 3, self.cut() * 4 / 3 + 1)
+    }
+
     /// The largest noise of a threshold. A name is surely published from `K_MIN` and twice this.
     pub const fn cut(self) -> u32 {
         match self {
@@ -42,9 +48,14 @@ impl Protection {
 pub type Place<'a> = [(&'a str, &'a str)];
 
 /// Derives the noise of one window of one site.
+#[derive(Clone)]
 pub struct NoiseSource {
     key: [u8; 32],
     level: Protection,
+    /// The variance of a number with usual noise.
+    variance: u64,
+    /// The standard deviation and the largest noise of a threshold, for one pseudonym a visitor.
+    threshold: (u32, u32),
     /// Under how many pseudonyms one visitor may appear.
     multiple: u32,
     /// How many visitors of one network class count.
@@ -54,7 +65,9 @@ pub struct NoiseSource {
 impl NoiseSource {
     /// From the window's seed, which belongs to one site and one window.
     pub fn new(seed: &[u8], level: Protection, cap: u8) -> Self {
-        Self { key: blake3::derive_key("tamga 2026-11-29 publishing rules v3", seed), level, multiple: 1, cap }
+        let key = blake3::derive_key("tamga 2026-11-29 publishing rules v3", seed);
+        let (variance, threshold) = (u64::from(level.sigma()).pow(2), (level.sigma(), level.cut()));
+        Self { key, level, variance, threshold, multiple: 1, cap }
     }
 
     /// For a window in which day keys were lost. Each lost key gives a visitor one more pseudonym, so threshold and noise are
@@ -62,12 +75,31 @@ impl NoiseSource {
     #[must_use]
     pub fn keys_lost(mut self, lost: u64) -> Self {
         self.multiple = u32::try_from(lost).unwrap_or(u32::MAX).saturating_add(1).min(1_000);
+        self.variance = u64::from(self.level.sigma() * self.multiple).pow(2);
         self
+    }
+
+    /// For numbers of several windows together, with noise of this variance. It is independent of the noise of the windows. A crowd has
+    /// been divided by the keys lost ([`Self::first_of`]), so the threshold is that of windows in which none was.
+    pub fn longer(&self, period: &str, variance: u64) -> Self {
+        let key = *blake3::keyed_hash(&self.key, period.as_bytes()).as_bytes();
+        Self { key, variance, threshold: self.level.longer(), multiple: 1, ..self.clone() }
     }
 
     /// The standard deviation of a number with usual noise.
     pub fn sigma(&self) -> u32 {
-        self.level.sigma() * self.multiple
+        let root = self.variance.isqrt();
+        u32::try_from(root + u64::from(root.pow(2) < self.variance)).unwrap_or(u32::MAX)
+    }
+
+    /// The variance of a number with usual noise.
+    pub fn variance(&self) -> u64 {
+        self.variance
+    }
+
+    /// What a window adds to the crowd of a longer period: its visitors with this bit, one of each network class.
+    pub fn first_of(&self, crowd: &Crowd, bit: u16) -> u64 {
+        crowd.first_of(bit) / u64::from(self.multiple)
     }
 
     /// A number as it is published: with noise of `wide` times the usual standard deviation. It may be negative.
@@ -78,7 +110,12 @@ impl NoiseSource {
 
     /// Whether a name is published: its crowd and truncated noise reach the threshold. Such a crowd has at least [`K_MIN`].
     pub fn is_named(&self, crowd: &Crowd, table: &str, place: &Place<'_>) -> bool {
-        self.reaches(crowd.weight(self.cap).into(), K_MIN, self.bits("name", table, place, ""))
+        self.is_named_by(crowd.weight(self.cap).into(), table, place)
+    }
+
+    /// The same for a crowd that was added up over windows.
+    pub fn is_named_by(&self, crowd: u64, table: &str, place: &Place<'_>) -> bool {
+        self.reaches(crowd, K_MIN, self.bits("name", table, place, ""))
     }
 
     /// The names that may have a cell, by the hash of each and the number of networks in its crowd: all, or those `most` that are first by crowd and
@@ -113,8 +150,8 @@ impl NoiseSource {
 
     /// Whether count and truncated noise together reach the threshold: `least` and the largest noise.
     fn reaches(&self, count: u64, least: u32, mut bits: Bits) -> bool {
-        let cut = self.level.cut() * self.multiple;
-        let sum = count.saturating_add_signed(bits.truncated_gaussian(self.sigma(), cut));
+        let (sigma, cut) = (self.threshold.0 * self.multiple, self.threshold.1 * self.multiple);
+        let sum = count.saturating_add_signed(bits.truncated_gaussian(sigma, cut));
         sum >= u64::from(least * self.multiple + cut)
     }
 

@@ -6,11 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::apart_tables::ApartTable;
+use super::carry::{CARRIED, Carried};
 use super::cells::{Cell, PublishedRow, Rest, Table};
+use super::counted::{Counted, count_events};
 use super::crowd::{NETWORK_CAP, NETWORK_CAP_WEEK};
 use super::error::PublishError;
 use super::model::{PublishedSite, Row};
@@ -41,6 +44,8 @@ pub struct Plan {
     pub ledger: Row,
     /// The event counts to keep once this window is published.
     pub counted: Counted,
+    /// What the site carries to longer periods once this window is published.
+    pub carried: Option<Carried>,
     /// What is published of each number, by table and column, for the preview.
     #[serde(skip)]
     pub shown: BTreeMap<(&'static str, String), Shown>,
@@ -72,25 +77,6 @@ impl Shown {
     }
 }
 
-/// How many events the published windows had, so that events that arrive later are noticed. Exact, in a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Counted {
-    /// Start, end and events of windows whose rows may still be in the vault.
-    pub windows: Vec<(i64, i64, u64)>,
-    /// What the site has declared so far.
-    #[serde(default)]
-    pub declarations: BTreeSet<String>,
-}
-
-/// Days after which the vault has no row any more; the vault's DDL has the same number.
-pub const VAULT_DAYS: i64 = 9;
-
-#[derive(Deserialize)]
-struct WindowCount {
-    end: i64,
-    count: u64,
-}
-
 /// The input of a plan, beside the vault's rows.
 pub struct PlanInput<'a> {
     /// The window's random seed.
@@ -99,6 +85,8 @@ pub struct PlanInput<'a> {
     pub complete: bool,
     /// The event counts of published windows.
     pub counted: &'a Counted,
+    /// What the windows before have left without a name.
+    pub carried: &'a Carried,
     /// How much smaller than usual the slices are, as a power of two: for a vault that ran out of memory.
     pub split_shift: u32,
 }
@@ -126,7 +114,7 @@ pub async fn compute<V: Tables>(
     counted.declarations.extend(declarations);
 
     let total = total_of(&noise_source, site, window, &patterns, tallies.of("count_only"));
-    let mut writer = Writer::new(&noise_source, site, window);
+    let mut writer = Writer::new(&noise_source, site, window, input.carried.before(site, window));
     if let Some(total) = &total {
         let mut row = total_row(site.row(window), total);
         if site.identity != Identification::None {
@@ -140,6 +128,11 @@ pub async fn compute<V: Tables>(
             writer.add(table, rows);
         }
     }
+    writer.tables.append(&mut writer.longer);
+    let carried = writer.carried.take().map(|mut carried| {
+        carried.end(window, &noise_source);
+        carried
+    });
 
     let here = noise_source.noisy(of_all(2), "ledger", &[], "events", total::EVENTS_WIDE);
     let is_shared = total.is_some();
@@ -156,15 +149,18 @@ pub async fn compute<V: Tables>(
         ("cut_share".to_owned(), json!(writer.cut_shares())),
         ("first_declared".to_owned(), json!(first_declared)),
     ]);
-    Ok(Plan { tables: writer.tables, ledger, counted, shown: writer.shown, first_declared })
+    Ok(Plan { tables: writer.tables, ledger, counted, carried, shown: writer.shown, first_declared })
 }
 
 /// Collects the rows of a window.
 struct Writer<'a> {
     noise_source: &'a NoiseSource,
-    opening: Row,
     site: &'a PublishedSite,
+    window: &'a Window,
+    carried: Option<Carried>,
     tables: Vec<(String, Vec<Row>)>,
+    /// Rows of longer periods. Those of one table and period are written in one insert.
+    longer: Vec<(String, Vec<Row>)>,
     totals: Totals,
     /// By what is counted: what the bounds cut off, and what they left.
     cuts: BTreeMap<&'static str, (u64, u64)>,
@@ -173,9 +169,14 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(noise_source: &'a NoiseSource, site: &'a PublishedSite, window: &Window) -> Self {
-        let (tables, totals, cuts, shown) = Default::default();
-        Self { noise_source, opening: site.row(window), site, tables, totals, cuts, folded_share: None, shown }
+    fn new(
+        noise_source: &'a NoiseSource,
+        site: &'a PublishedSite,
+        window: &'a Window,
+        carried: Option<Carried>,
+    ) -> Self {
+        let (tables, longer, totals, cuts, shown) = Default::default();
+        Self { noise_source, site, window, carried, tables, longer, totals, cuts, folded_share: None, shown }
     }
 
     /// Adds the rows of all tables of a site that distinguishes its visitors, and completes that of its total. `scanned` is the number of rows of events.
@@ -192,6 +193,9 @@ impl<'a> Writer<'a> {
             self.totals.insert(name, noisy);
             self.note_shown("site", name, Shown { named: noisy, rows: 1, all: Some(noisy), wide: total::WIDE });
         }
+        if let Some(carried) = &mut self.carried {
+            carried.begin(self.window, self.noise_source);
+        }
         let candidates = reader.candidates(self.noise_source).await?;
         let rollups = Rollups::of(self.site);
         let sources = reader.cells(&rollups, &candidates, scanned).await?;
@@ -206,13 +210,13 @@ impl<'a> Writer<'a> {
                 *of_site = rollup.row(std::mem::take(of_site), numbers);
                 continue;
             }
-            let rows = if rollup.steps.is_empty() {
-                let rows = self.publishable(rollup.into, &rollup.table, cells);
-                rows.into_iter().map(|row| rollup.row(self.opening.clone(), row)).collect()
+            if rollup.steps.is_empty() {
+                self.publish(rollup.into, &rollup.table, &cells, |opening, rows| {
+                    rows.into_iter().map(|row| rollup.row(opening.clone(), row)).collect()
+                });
             } else {
-                rollup.steps(self.noise_source, &self.opening, &cells)
-            };
-            self.add(rollup.into, rows);
+                self.add(rollup.into, rollup.steps(self.noise_source, &self.site.row(self.window), &cells));
+            }
         }
         for apart in ApartTable::all(self.site) {
             let cells = reader.cells_of(&apart.count_query(), &apart.cells_query(&candidates)).await?;
@@ -243,7 +247,7 @@ impl<'a> Writer<'a> {
     fn attributes(&mut self, attributes: Vec<(&'static str, Separate)>) {
         let (mut all, mut published) = (Vec::new(), Vec::new());
         for (into, Separate { table, columns, fixed, cells }) in attributes {
-            let rows = self.publishable(into, &table, cells);
+            let rows = self.publishable(into, &table, &cells);
             let sum = rows.iter().filter_map(|row| row.measures.first().copied().flatten()).sum();
             let name = fixed.first().and_then(|(_, name)| name.as_str()).unwrap_or_default();
             published.push((name.to_owned(), table, sum));
@@ -251,14 +255,42 @@ impl<'a> Writer<'a> {
         }
         let known = known_of(&published);
         for ((name, table, _), (columns, rows)) in published.iter().zip(all) {
-            let mut opening = self.opening.clone();
+            let mut opening = self.site.row(self.window);
             opening.insert("attribute".to_owned(), name.clone().into());
             opening.insert("devices".to_owned(), known.get(name.as_str()).copied().flatten().into());
             self.add("attributes", to_rows(columns, table, rows, &opening));
         }
     }
 
-    fn publishable(&mut self, into: &'static str, table: &Table, cells: Vec<Cell>) -> Vec<PublishedRow> {
+    /// Adds the rows of a table, and those of the longer periods that end with the window.
+    fn publish(
+        &mut self,
+        into: &'static str,
+        table: &Table,
+        cells: &[Cell],
+        to_rows: impl Fn(Row, Vec<PublishedRow>) -> Vec<Row>,
+    ) {
+        let rows = self.publishable(into, table, cells);
+        let (site, window) = (self.site, self.window);
+        let is_carried = CARRIED.contains(&into);
+        let opening = |window: &Window, carried_to: Date| {
+            let mut row = site.row(window);
+            if is_carried {
+                row.insert("carried_to".to_owned(), carried_to.to_string().into());
+            }
+            row
+        };
+        if let Some(carried) = self.carried.as_mut().filter(|_| is_carried) {
+            carried.add(table, self.noise_source, &rows, cells);
+            for (longer, rows) in carried.close(site, window, self.noise_source, table) {
+                let rows = to_rows(opening(&longer, longer.last_day), rows);
+                self.longer.extend((!rows.is_empty()).then(|| (into.to_owned(), rows)));
+            }
+        }
+        self.add(into, to_rows(opening(window, window.first_day), rows));
+    }
+
+    fn publishable(&mut self, into: &'static str, table: &Table, cells: &[Cell]) -> Vec<PublishedRow> {
         let cut = cells.iter().map(|cell| cell.cut).sum();
         self.note_cut(into, cut, cells.iter().filter_map(|cell| cell.amounts.first()).sum());
         let rows = rules::publishable(table, self.noise_source, &mut self.totals, cells);
@@ -289,10 +321,10 @@ impl<'a> Writer<'a> {
         fixed: &[(&'static str, Value)],
         cells: Vec<Cell>,
     ) {
-        let rows = self.publishable(into, table, cells);
-        let mut opening = self.opening.clone();
-        opening.extend(fixed.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        self.add(into, to_rows(columns, table, rows, &opening));
+        self.publish(into, table, &cells, |mut opening, rows| {
+            opening.extend(fixed.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+            to_rows(columns, table, rows, &opening)
+        });
     }
 
     /// Adds rows to a table. They may come from several places, but they are written in one insert.
@@ -367,48 +399,6 @@ pub fn too_old(site: &PublishedSite, window: &Window, counted: &Counted) -> Plan
     }
     ledger.insert("complete".into(), false.into());
     Plan { ledger, counted: counted.clone(), ..Plan::default() }
-}
-
-/// The event counts of a window.
-struct Events {
-    /// Events of the window.
-    here: u64,
-    /// Rows that the queries read: those of the window and those of its first day before the window.
-    scanned: u64,
-    /// Events of published windows that arrived after they were counted.
-    late: u64,
-    counted: Counted,
-}
-
-async fn count_events<V: Tables>(
-    vault: &V,
-    site: &PublishedSite,
-    window: &Window,
-    counted: &Counted,
-) -> Result<Events, PublishError> {
-    let (start, end) = (window.start.as_second(), window.end.as_second());
-    let keeps = |&(_, past_end, _): &(i64, i64, u64)| past_end > end - VAULT_DAYS * 86_400 && past_end <= start;
-    let mut windows: Vec<_> = counted.windows.iter().copied().filter(keeps).collect();
-    let day_start = site.schedule.day_start(window.first_day).as_second();
-    let since = windows.iter().map(|window| window.0).min().unwrap_or(start).min(day_start);
-    let windows_of_rows: Vec<WindowCount> = vault
-        .rows(queries::EVENTS_BY_WINDOW, &[("site", site.domain.clone()), ("start", since.to_string())])
-        .await
-        .map_err(|source| PublishError::store("counting events in the vault", source))?;
-    let between = |start: i64, end: i64| -> u64 {
-        windows_of_rows.iter().filter(|row| start < row.end && row.end <= end).map(|row| row.count).sum()
-    };
-    let mut late = 0;
-    for (start, end, events) in &mut windows {
-        // There may be fewer than before: the day was dropped, or rows of a visitor were erased.
-        let now = between(*start, *end);
-        late += now.saturating_sub(*events);
-        *events = (*events).max(now);
-    }
-    let here = between(start, end);
-    windows.push((start, end, here));
-    let declarations = counted.declarations.clone();
-    Ok(Events { here, scanned: between(day_start, end), late, counted: Counted { windows, declarations } })
 }
 
 /// The share of views in `(other)`, computed from the published numbers, to two digits.

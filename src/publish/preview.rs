@@ -9,9 +9,11 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use super::carry::Carried;
+use super::counted::Counted;
 use super::error::PublishError;
 use super::model::PublishedSite;
-use super::plan::{self, Counted, Plan, PlanInput, Shown};
+use super::plan::{self, Plan, PlanInput, Shown};
 use super::tables::Tables;
 use crate::config::{Identification, Protection};
 use crate::secret::Secret;
@@ -108,8 +110,14 @@ pub async fn of_yesterday<V: Tables>(
             let mut window = schedule.containing(day.start);
             loop {
                 let seed = Secret::random();
-                let counted = Counted::default();
-                let input = PlanInput { seed: seed.expose(), complete: true, counted: &counted, split_shift: 0 };
+                let (counted, carried) = (Counted::default(), Carried::default());
+                let input = PlanInput {
+                    seed: seed.expose(),
+                    complete: true,
+                    counted: &counted,
+                    carried: &carried,
+                    split_shift: 0,
+                };
                 preview.add(&plan::compute(vault, &site, &window, &input).await?);
                 if window.end >= day.end {
                     break;

@@ -12,11 +12,13 @@ use serde_json::json;
 use crate::clock::Clock;
 use crate::secret::Secret;
 
+use super::carry::Carried;
+use super::counted::{Counted, VAULT_DAYS};
 use super::error::PublishError;
 use super::files::Files;
 use super::leases::{LEASES, NODES_DIFFER_MS, Nodes, Readiness};
 use super::model::{PublishedSite, Row};
-use super::plan::{self, Counted, Plan, PlanInput, VAULT_DAYS};
+use super::plan::{self, Plan, PlanInput};
 use super::queries::EARLIEST;
 use super::snapshot::Fingerprint;
 use super::tables::Tables;
@@ -37,8 +39,8 @@ const LAST_CALL_S: i64 = 3_600;
 
 pub(super) const LEDGER_END: &str = "SELECT toUnixTimestamp(max(window_end)) AS end, count() AS count \
      FROM publications WHERE site = {site:String}";
-pub(super) const ROWS_OF_WINDOW: &str = "SELECT count() AS count FROM {table:Identifier} \
-     WHERE site = {site:String} AND window_start = toDateTime({start:UInt32}, 'UTC')";
+pub(super) const ROWS_OF_WINDOW: &str = "SELECT count() AS count FROM {table:Identifier} WHERE site = {site:String} \
+     AND window_start = toDateTime({start:UInt32}, 'UTC') AND window_end = toDateTime({end:UInt32}, 'UTC')";
 pub(super) const SEED: &str = "SELECT toString(seed) AS seed FROM seeds WHERE site = {site:String} \
      AND window_start = toDateTime({start:UInt32}, 'UTC') ORDER BY created_at, seed LIMIT 1";
 pub(super) const SEEDS_UNTIL: &str = "SELECT count() AS count FROM seeds WHERE site = {site:String} \
@@ -203,7 +205,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         if !self.clock.now_to_publish().is_some_and(is_over) {
             return Ok(Progress::Waiting(window));
         }
-        self.write(&site, &window, &plan).await?;
+        self.write(&site, &plan).await?;
         self.forget(&site, window.start.as_second()).await?;
         (self.on_publication)(&site.domain, &window, &plan.first_declared);
         self.files.remove(&path)?;
@@ -301,7 +303,8 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     ) -> Result<Option<Plan>, PublishError> {
         let seed = self.seed(site, window).await?;
         let split_shift = self.split_shift.get(&site.domain).copied().unwrap_or(0);
-        let input = PlanInput { seed: seed.as_bytes(), complete, counted, split_shift };
+        let carried: Carried = self.files.read(&self.files.carried(&site.domain))?.unwrap_or_default();
+        let input = PlanInput { seed: seed.as_bytes(), complete, counted, carried: &carried, split_shift };
         let reader = WindowReader { vault: &self.vault, site, window, split_shift };
         let before = Fingerprint::read(&reader).await?;
         let plan = plan::compute(&self.vault, site, window, &input).await;
@@ -342,30 +345,33 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     }
 
     /// Writes the tables of the plan that are not written yet; the ledger's row is the last.
-    async fn write(&self, site: &PublishedSite, window: &Window, plan: &Plan) -> Result<(), PublishError> {
+    async fn write(&self, site: &PublishedSite, plan: &Plan) -> Result<(), PublishError> {
         for (table, rows) in &plan.tables {
-            self.insert_once(site, window, table, rows).await?;
+            self.insert_once(site, table, rows).await?;
+        }
+        match &plan.carried {
+            Some(carried) => self.files.write(&self.files.carried(&site.domain), carried)?,
+            None => self.files.remove(&self.files.carried(&site.domain))?,
         }
         self.files.write(&self.files.counted(&site.domain), &plan.counted)?;
         let mut ledger = plan.ledger.clone();
         ledger.insert("published_at".to_owned(), self.clock.now().as_second().into());
-        self.insert_once(site, window, "publications", &[ledger]).await
+        self.insert_once(site, "publications", &[ledger]).await
     }
 
-    /// Inserts the rows of a table unless the window's rows are there. One insert is stored completely or not at all. After a
+    /// Inserts rows of a table, which are of one window or longer period, unless its rows are there. One insert is stored completely or not at all. After a
     /// crash the engine may remember a deduplication token although the rows are lost, so each try has its own token.
-    async fn insert_once(
-        &self,
-        site: &PublishedSite,
-        window: &Window,
-        table: &str,
-        rows: &[Row],
-    ) -> Result<(), PublishError> {
-        let start = window.start.as_second();
+    async fn insert_once(&self, site: &PublishedSite, table: &str, rows: &[Row]) -> Result<(), PublishError> {
         let Some(first) = rows.first() else { return Ok(()) };
+        let [start, end] = ["window_start", "window_end"].map(|name| first[name].to_string());
         let columns: Vec<&str> = first.keys().map(String::as_str).collect();
         for attempt in 0..=INSERT_ATTEMPTS {
-            let parameters = [("table", table.to_owned()), ("site", site.domain.clone()), ("start", start.to_string())];
+            let parameters = [
+                ("table", table.to_owned()),
+                ("site", site.domain.clone()),
+                ("start", start.clone()),
+                ("end", end.clone()),
+            ];
             let there: Vec<Count> = self
                 .stats
                 .rows(ROWS_OF_WINDOW, &parameters)
@@ -375,7 +381,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                 return Ok(());
             }
             if attempt < INSERT_ATTEMPTS {
-                let token = format!("{}-{start}-{table}-{attempt}", site.domain);
+                let token = format!("{}-{start}-{end}-{table}-{attempt}", site.domain);
                 self.stats
                     .insert_json(table, &columns, rows, Some(&token))
                     .await

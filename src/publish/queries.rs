@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::crowd::{FIRST_OF_MONTH, FIRST_OF_WEEK};
 use super::rollup_list::{By, Contribution, SECONDS, TIMES_MAX, contribution};
 use super::rollups::Rollups;
 use crate::window::Window;
@@ -194,9 +195,13 @@ pub(super) const EARLIEST: &str = "SELECT min(earliest) AS end FROM (\
      SELECT toUnixTimestamp(min(window_end)) AS earliest FROM events WHERE site = {site:String} HAVING count() > 0 UNION ALL \
      SELECT toUnixTimestamp(min(window_end)) AS earliest FROM tallies WHERE site = {site:String} HAVING count() > 0)";
 
-/// The network class of a visitor, from its rows or its visits; in windows of 7 days it includes the day.
-fn class(day: &str, network: &str) -> String {
-    format!("if({{week:Bool}}, toUInt16(dateDiff('day', {{first_day:Date}}, min({day}))) * 256, 0) + min({network})")
+/// The network class of a visitor, from its rows or its visits; in windows of 7 days it includes the day. Two bits say whether the day
+/// is the visitor's first of its week and of its month.
+fn class(day: &str, network: &str, week: &str, month: &str) -> String {
+    format!(
+        "toUInt16(if({{week:Bool}}, toUInt16(dateDiff('day', {{first_day:Date}}, min({day}))) * 256, 0) + min({network}) \
+         + {FIRST_OF_WEEK} * max({week}) + {FIRST_OF_MONTH} * max({month}))"
+    )
 }
 
 /// A query with the pieces that it shares with others, and its limits, filled in.
@@ -206,8 +211,8 @@ pub(super) fn complete(sql: &str) -> String {
         ("{within}", WITHIN.trim()),
         ("{of_day}", OF_DAY.trim()),
         ("{slice}", include_str!("sql/slice.sql").trim()),
-        ("{class}", &class("day", "network")),
-        ("{class_of_visits}", &class("visits.first_day", "first_network")),
+        ("{class}", &class("day", "network", "new_week", "new_month")),
+        ("{class_of_visits}", &class("visits.first_day", "first_network", "is_new", "is_new_month")),
     ];
     let sql = pieces.iter().fold(sql.to_owned(), |sql, (name, piece)| sql.replace(name, piece)) + settings;
     // The section of a path: its first segment, where something is beneath it.

@@ -15,9 +15,9 @@ use crate::clock::Clock;
 use crate::config::Retention;
 use crate::record::Table;
 
+use super::counted::VAULT_DAYS;
 use super::error::PublishError;
 use super::model::PublishedSite;
-use super::plan::VAULT_DAYS;
 use super::tables::Tables;
 
 /// How often the worker checks: expired rows must be gone within a minute. A simulated clock runs through days in seconds.

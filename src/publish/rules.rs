@@ -34,19 +34,19 @@ pub fn publishable(
     table: &Table,
     noise_source: &NoiseSource,
     totals: &mut Totals,
-    cells: Vec<Cell>,
+    cells: &[Cell],
 ) -> Vec<PublishedRow> {
     let shape = (table.dimensions.len(), table.measures.len());
-    let cells = cells.into_iter().filter(|cell| (cell.dimensions.len(), cell.amounts.len()) == shape);
-    let mut parents: BTreeMap<String, Vec<Cell>> = BTreeMap::new();
+    let cells = cells.iter().filter(|cell| (cell.dimensions.len(), cell.amounts.len()) == shape);
+    let mut parents: BTreeMap<&str, Vec<&Cell>> = BTreeMap::new();
     for cell in cells {
-        parents.entry(cell.dimensions[0].clone()).or_default().push(cell);
+        parents.entry(&cell.dimensions[0]).or_default().push(cell);
     }
     let mut rows = Vec::new();
     let (mut named, mut all) = (vec![0i64; table.measures.len()], vec![0u64; table.measures.len()]);
     for (parent, cells) in parents {
         cells.iter().for_each(|cell| add(&mut all, &cell.amounts));
-        let Some((noisy, of_parent)) = rows_of(table, noise_source, &parent, cells) else { continue };
+        let Some((noisy, of_parent)) = rows_of(table, noise_source, parent, &cells) else { continue };
         add(&mut named, &noisy);
         rows.extend(of_parent);
     }
@@ -74,7 +74,7 @@ fn rows_of(
     table: &Table,
     noise_source: &NoiseSource,
     parent: &str,
-    cells: Vec<Cell>,
+    cells: &[&Cell],
 ) -> Option<(Vec<i64>, Vec<PublishedRow>)> {
     if parent == OTHER {
         return None;
@@ -86,15 +86,14 @@ fn rows_of(
         let row = row(table, noise_source, cell, &place, 1);
         return Some((row.measures.iter().map(|noisy| noisy.unwrap_or(0)).collect(), vec![row]));
     };
-    let is_named = |cell: &&Cell| {
+    let is_named = |cell: &&&Cell| {
         cell.dimensions[1] != OTHER
             && noise_source.is_named(&cell.crowd, &table.name, &[(first, parent), (second, &cell.dimensions[1])])
     };
     let named: Vec<_> = cells.iter().filter(is_named).collect();
-    let whole = cells.iter().cloned().reduce(|mut whole, cell| {
-        whole.merge(&cell, table.overlapping);
-        whole
-    })?;
+    let (first_cell, others) = cells.split_first()?;
+    let mut whole = (*first_cell).clone();
+    others.iter().for_each(|cell| whole.merge(cell, table.overlapping));
     // A dimension without a value is distinguished from one with an empty value.
     let place = [(first, parent), (second, "*")];
     if named.is_empty() && !noise_source.is_named(&whole.crowd, &table.name, &place) {

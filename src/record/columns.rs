@@ -85,6 +85,7 @@ const ATTRIBUTES: &[Column] = &[
     column("confirmed", Bool, 1),
     column("network", U8, 1),
     column("new_week", Bool, 1),
+    column("new_month", Bool, 1),
     column("step", U8, 1),
     column("visit_tag", U16, 1),
 ];
@@ -108,6 +109,7 @@ const SIGNALS: &[Column] = &[
     column("confirmed", Bool, 1),
     column("network", U8, 1),
     column("new_week", Bool, 1),
+    column("new_month", Bool, 1),
 ];
 
 const ERRORS: &[Column] = &[
@@ -122,6 +124,7 @@ const ERRORS: &[Column] = &[
     column("confirmed", Bool, 1),
     column("network", U8, 1),
     column("new_week", Bool, 1),
+    column("new_month", Bool, 1),
 ];
 
 /// The names of `N` columns.
@@ -175,7 +178,7 @@ mod tests {
             assert!(columns.iter().all(|column| (1..=SCHEMA_VERSION).contains(&column.since)), "{}", table.name());
         }
         let counts = |version| Table::ALL.map(|table| columns(table, version).map(<[_]>::len));
-        assert_eq!(counts(1), [Some(30), Some(12), Some(5), Some(10), Some(11)]);
+        assert_eq!(counts(1), [Some(30), Some(13), Some(5), Some(11), Some(12)]);
         assert_eq!((counts(0), counts(SCHEMA_VERSION + 1)), ([None; 5], [None; 5]));
     }
 

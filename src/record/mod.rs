@@ -321,6 +321,7 @@ mod tests {
             confirmed: true,
             network: 0,
             new_week: false,
+            new_month: false,
         };
         let attribute = |attribute, entry| {
             let (value, detail) = Default::default();

@@ -32,7 +32,7 @@ impl Row {
 
     /// By whom, as far as the publishing rules ask.
     pub(super) fn subject(&mut self, of: &RowSubject) -> &mut Self {
-        self.bytes(of.visitor.bytes()).bool(of.confirmed).byte(of.network).bool(of.new_week)
+        self.bytes(of.visitor.bytes()).bool(of.confirmed).byte(of.network).bool(of.new_week).bool(of.new_month)
     }
 
     pub(super) fn bytes(&mut self, value: &[u8]) -> &mut Self {

@@ -72,7 +72,7 @@ mod tests {
         assert!(events.has_ttl && events.key.contains(&"visitor".to_owned()), "{events:?}");
         assert!(events.columns.iter().any(|(name, kind)| name == "window_end" && kind == "DateTime('UTC')"));
         let places = &tables("tamga_stats")["places"];
-        assert_eq!(places.key, ["site", "window_start", "country", "region"]);
+        assert_eq!(places.key, ["site", "window_start", "carried_to", "country", "region"]);
         assert!(places.columns.iter().any(|(name, kind)| name == "visits" && kind == "Int64"));
         assert!(!tables("tamga_stats")["schema_migrations"].has_ttl);
         assert_eq!(ttl_days("… TTL day + toIntervalDay(9) SETTINGS x"), Some(9));

@@ -27,14 +27,17 @@ fn dashboards() -> Vec<(PathBuf, Value)> {
 fn asked(question: &str) -> (String, String) {
     let sql = question.trim().replace("{site:String}", "${site:sqlstring}");
     let sql = sql.replace("day >= {from:Date} AND day < {to:Date}", "$__dateFilter(day)");
+    let sql = sql
+        .replace("day >= {from:Date} AND carried_to < {to:Date}", "$__dateFilter(day) AND $__dateFilter(carried_to)");
     let description: Vec<_> = question.lines().filter_map(|line| line.strip_prefix("-- ")).collect();
     (sql, description.join(" "))
 }
 
 /// What Grafana and its plugin send for a panel's statement.
 fn sent(sql: &str, site: &str) -> String {
-    let days = "day >= toDate('2020-01-01') AND day <= toDate('2100-01-01')";
-    sql.replace("${site:sqlstring}", &format!("'{site}'")).replace("$__dateFilter(day)", days)
+    let days = |of: &str| format!("{of} >= toDate('2020-01-01') AND {of} <= toDate('2100-01-01')");
+    let sql = sql.replace("${site:sqlstring}", &format!("'{site}'"));
+    ["day", "carried_to"].iter().fold(sql, |sql, of| sql.replace(&format!("$__dateFilter({of})"), &days(of)))
 }
 
 #[test]

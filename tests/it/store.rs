@@ -139,15 +139,15 @@ fn expected(table: Table) -> serde_json::Value {
         }
         Table::Attributes => json!([{
             "site": site, "day": day, "window_end": window_end, "attribute": "provider", "value": "x".repeat(200), "detail": "Алматы",
-            "visitor": "33".repeat(16), "confirmed": false, "network": 7, "new_week": true, "step": 2, "visit_tag": 513,
+            "visitor": "33".repeat(16), "confirmed": false, "network": 7, "new_week": true, "new_month": false, "step": 2, "visit_tag": 513,
         }]),
         Table::Signals => json!([{
             "site": site, "day": day, "window_end": window_end, "signal": "canvas", "state": "noised", "digest": "55".repeat(16),
-            "visitor": "44".repeat(16), "confirmed": false, "network": 7, "new_week": true,
+            "visitor": "44".repeat(16), "confirmed": false, "network": 7, "new_week": true, "new_month": false,
         }]),
         Table::Errors => json!([{
             "site": site, "day": day, "window_end": window_end, "template": "cannot read :x of null", "browser": "Firefox",
-            "visitor": "66".repeat(16), "confirmed": false, "network": 7, "new_week": true,
+            "major": "140", "os": "Windows 10", "visitor": "66".repeat(16), "confirmed": false, "network": 7, "new_week": true, "new_month": false,
         }]),
         Table::Tallies => {
             json!([{"site": site, "day": day, "window_end": window_end, "reason": "count_only", "count": 4_000_000_000_u32}])

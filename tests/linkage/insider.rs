@@ -28,7 +28,7 @@ const APART: [(usize, &str, &str); 5] = [
     (4, "hour", "value"),
 ];
 /// Columns that rows of all key domains have, and which say something of the visitor.
-const COMMON: [&str; 2] = ["confirmed", "new_week"];
+const COMMON: [&str; 3] = ["confirmed", "new_week", "new_month"];
 /// How sure the insider must be that a column agrees with a fact, in standard deviations. There are some hundred pairs.
 const SURE: f64 = 4.0;
 

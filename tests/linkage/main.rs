@@ -347,7 +347,7 @@ async fn membership(collector: &Collector, world: &World) -> anyhow::Result<Vec<
     }
     let sql = format!(
         "SELECT intDiv(toUnixTimestamp(window_start) - {}, 86400) AS day, region, toFloat64(visitors) AS visitors FROM places \
-         WHERE site = '{}'",
+         WHERE site = '{}' AND carried_to = day",
         collector.begin_second(),
         world.site
     );

@@ -151,9 +151,9 @@ impl Trap {
         };
         let pages =
             ask("SELECT site, path, [toInt64(visitors), toInt64(views), toInt64(entries)] AS numbers FROM pages \
-                         WHERE startsWith(site, 'trap')");
+                         WHERE startsWith(site, 'trap') AND carried_to = day");
         let ways = ask("SELECT site, to_path AS path, [toNullable(toInt64(visits))] AS numbers FROM transitions \
-                        WHERE startsWith(site, 'trap') AND from_path = '/'");
+                        WHERE startsWith(site, 'trap') AND carried_to = day AND from_path = '/'");
         let (pages, ways) = (pages.await?, ways.await?);
         let look = |of: usize, kind: usize, page: usize| {
             let key = (site(of), format!("/trap/{kind}-{page}"));

@@ -63,6 +63,7 @@ CREATE TABLE IF NOT EXISTS pages
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
+    carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     section LowCardinality(String) COMMENT 'First segment of the path, where something is beneath it; else /; or (other)',
     path LowCardinality(String) COMMENT 'Path as a template. (other) is the rest of its section, whose numbers have noise four times as wide',
     views Int64 COMMENT 'Page views',
@@ -74,7 +75,7 @@ CREATE TABLE IF NOT EXISTS pages
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, section, path)
+ORDER BY (site, window_start, carried_to, section, path)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Views by page';
@@ -85,6 +86,7 @@ CREATE TABLE IF NOT EXISTS entries
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
+    carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     channel LowCardinality(String) COMMENT 'How visits began: direct, search, social …, or (other)',
     source LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none. (other) is the rest of its channel',
     visits Int64 COMMENT 'Visits',
@@ -94,7 +96,7 @@ CREATE TABLE IF NOT EXISTS entries
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, channel, source)
+ORDER BY (site, window_start, carried_to, channel, source)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Visits by channel and source';
@@ -105,6 +107,7 @@ CREATE TABLE IF NOT EXISTS places
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
+    carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     country LowCardinality(String) COMMENT 'Country, ISO 3166-1 alpha-2; empty if unknown; or (other)',
     region LowCardinality(String) COMMENT 'Region; empty if unknown. (other) is the rest of its country',
     visitors Int64 COMMENT 'Confirmed visitors, each once, by their first place in the window',
@@ -113,7 +116,7 @@ CREATE TABLE IF NOT EXISTS places
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, country, region)
+ORDER BY (site, window_start, carried_to, country, region)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Visitors by country and region';
@@ -124,6 +127,7 @@ CREATE TABLE IF NOT EXISTS clients
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
+    carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     browser LowCardinality(String) COMMENT 'Browser family, or (other)',
     major LowCardinality(String) COMMENT 'Major version; empty if unknown. (other) is the rest of its browser',
     visitors Int64 COMMENT 'Confirmed visitors, each once',
@@ -132,7 +136,7 @@ CREATE TABLE IF NOT EXISTS clients
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, browser, major)
+ORDER BY (site, window_start, carried_to, browser, major)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Visitors by browser';

@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS transitions
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
+    carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     from_path LowCardinality(String) COMMENT 'Path as a template, or (other)',
     to_path LowCardinality(String) COMMENT 'Path that was opened next; (other) beside (other) only',
     visits Int64 COMMENT 'Visits in which to_path was opened from from_path'
@@ -21,7 +22,7 @@ CREATE TABLE IF NOT EXISTS transitions
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, from_path, to_path)
+ORDER BY (site, window_start, carried_to, from_path, to_path)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Movement from page to page';
@@ -32,6 +33,7 @@ CREATE TABLE IF NOT EXISTS landings
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
+    carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     channel LowCardinality(String) COMMENT 'How visits began, or (other)',
     source LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none; or (other)',
     path LowCardinality(String) COMMENT 'First path of the visit as a template, or (other)',
@@ -43,7 +45,7 @@ CREATE TABLE IF NOT EXISTS landings
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, channel, source, path)
+ORDER BY (site, window_start, carried_to, channel, source, path)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Visits by channel, source and first page';
@@ -54,6 +56,7 @@ CREATE TABLE IF NOT EXISTS campaigns
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
+    carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     source LowCardinality(String) COMMENT 'Declared campaign source or registrable domain; empty if there is none; or (other)',
     medium LowCardinality(String) COMMENT 'Declared medium; empty if there is none; or (other)',
     campaign LowCardinality(String) COMMENT 'Declared campaign; empty if there is none. (other) is the rest of its source and medium',
@@ -65,7 +68,7 @@ CREATE TABLE IF NOT EXISTS campaigns
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, source, medium, campaign)
+ORDER BY (site, window_start, carried_to, source, medium, campaign)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Visits by campaign';
@@ -76,6 +79,7 @@ CREATE TABLE IF NOT EXISTS exits
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
+    carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     domain LowCardinality(String) COMMENT 'Registrable domain of the outbound links, or (other)',
     clicks Int64 COMMENT 'Followed outbound links',
     visitors Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
@@ -83,7 +87,7 @@ CREATE TABLE IF NOT EXISTS exits
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, domain)
+ORDER BY (site, window_start, carried_to, domain)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Followed outbound links by domain';
@@ -94,6 +98,7 @@ CREATE TABLE IF NOT EXISTS devices
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
+    carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     device LowCardinality(String) COMMENT 'desktop, phone, tablet, tv, console or other, or (other)',
     os LowCardinality(String) COMMENT 'Operating system family. (other) is the rest of its device',
     visitors Int64 COMMENT 'Confirmed visitors, each once',
@@ -102,7 +107,7 @@ CREATE TABLE IF NOT EXISTS devices
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, device, os)
+ORDER BY (site, window_start, carried_to, device, os)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Visitors by device and operating system';
@@ -184,6 +189,7 @@ CREATE TABLE IF NOT EXISTS events
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
+    carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     name LowCardinality(String) COMMENT 'Declared name of the event, or (other)',
     count Int64 COMMENT 'Number of events',
     visitors Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
@@ -191,7 +197,7 @@ CREATE TABLE IF NOT EXISTS events
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, name)
+ORDER BY (site, window_start, carried_to, name)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Declared events';
@@ -241,6 +247,7 @@ CREATE TABLE IF NOT EXISTS searches
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
+    carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     term LowCardinality(String) COMMENT 'Search term as a template, or (other)',
     count Int64 COMMENT 'Number of events',
     visitors Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
@@ -248,7 +255,7 @@ CREATE TABLE IF NOT EXISTS searches
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, term)
+ORDER BY (site, window_start, carried_to, term)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Searches on the site';
@@ -259,6 +266,7 @@ CREATE TABLE IF NOT EXISTS errors
     window_start DateTime('UTC') COMMENT 'Start of the window, by arrival time',
     window_end DateTime('UTC') COMMENT 'End of the window',
     day Date COMMENT 'First day of the window, by the site''s time zone',
+    carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     template LowCardinality(String) COMMENT 'Message as a template, or (other)',
     browser LowCardinality(String) COMMENT 'Browser family. (other) is the rest of its template, also in the next two columns',
     major LowCardinality(String) COMMENT 'Major version of the browser; empty if unknown',
@@ -270,7 +278,7 @@ CREATE TABLE IF NOT EXISTS errors
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
 PRIMARY KEY site
-ORDER BY (site, window_start, template, browser, major, os)
+ORDER BY (site, window_start, carried_to, template, browser, major, os)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Errors of scripts in browsers';

@@ -69,6 +69,7 @@ CREATE TABLE IF NOT EXISTS attributes
     confirmed Bool COMMENT 'The cookie has come back',
     network UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of this attribute',
     new_week Bool COMMENT 'First-visit flag: this day is the browser''s first of its ISO week',
+    new_month Bool COMMENT 'First-visit flag: this day is the browser''s first of its month',
     step UInt8 COMMENT '1: the row comes with the first view of a visit. 2: the visit goes on; of an hour, it has more views there. 0: neither',
     visit_tag UInt16 COMMENT 'Of a pair only: two bytes of a hash that distinguish the visits of one browser; 0 elsewhere'
 )
@@ -109,7 +110,8 @@ CREATE TABLE IF NOT EXISTS signals
     visitor FixedString(16) COMMENT 'Pseudonym of the browser, for this day and this signal only; of automation, for this detector only',
     confirmed Bool COMMENT 'The cookie has come back',
     network UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of the pseudonym',
-    new_week Bool COMMENT 'First-visit flag: this day is the browser''s first of its ISO week'
+    new_week Bool COMMENT 'First-visit flag: this day is the browser''s first of its ISO week',
+    new_month Bool COMMENT 'First-visit flag: this day is the browser''s first of its month'
 )
 ENGINE = MergeTree
 PARTITION BY (day, toDate(window_end))
@@ -132,7 +134,8 @@ CREATE TABLE IF NOT EXISTS errors
     visitor FixedString(16) COMMENT 'Pseudonym of the browser for this day, for the key domain of errors',
     confirmed Bool COMMENT 'The cookie has come back',
     network UInt8 COMMENT 'Network class: one byte of the hash of the /24 or /48, for the key domain of errors',
-    new_week Bool COMMENT 'First-visit flag: this day is the browser''s first of its ISO week'
+    new_week Bool COMMENT 'First-visit flag: this day is the browser''s first of its ISO week',
+    new_month Bool COMMENT 'First-visit flag: this day is the browser''s first of its month'
 )
 ENGINE = MergeTree
 PARTITION BY (day, toDate(window_end))

@@ -1,8 +1,7 @@
 -- The names of unbounded dimensions that may have a cell, and from how many network classes confirmed visitors came to each. So
 -- names that one network invents are last, however many rows they have. If there are more names than may have a cell, the publisher
 -- takes the first by this number and noise. Of a visitor 200 names count.
--- A name of fewer than 3 network classes is never published, since each class counts three visitors at most: leaving it out decides
--- nothing. Names are returned as hashes because they are put into the query that counts cells, which folds all other names. Two
+-- Also a name of one network is returned: it may be large enough in a week or a month. Names are returned as hashes because they are put into the query that counts cells, which folds all other names. Two
 -- names with the same hash are both candidates or neither.
 -- Networks of a name are counted up to 40, in few bytes; those of a digest all, since they decide whether it is shared. Rows are
 -- read in the order of pseudonyms, so the names of one visitor are in memory at a time.
@@ -20,7 +19,6 @@ FROM
     )
     ARRAY JOIN names AS name
     GROUP BY dimension, hash
-    HAVING crowd >= 3
     ORDER BY crowd DESC, hash
     LIMIT 20000 BY dimension
 )

@@ -21,6 +21,7 @@ WITH
             visit,
             max(confirmed) AS is_confirmed,
             max(new_week) AS is_new,
+            max(new_month) AS is_new_month,
             max(new_window) AS is_first,
             min(day) AS first_day,
             min(network) AS first_network,

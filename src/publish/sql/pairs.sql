@@ -7,6 +7,7 @@ WITH
             visitor,
             max(confirmed) AS is_confirmed,
             max(new_week) AS is_new,
+            max(new_month) AS is_new_month,
             min(day) AS first_day,
             min(network) AS first_network,
             max(step = 1) AS began,

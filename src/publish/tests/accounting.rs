@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::super::apart_tables::ApartTable;
+use super::super::carry::CARRIED;
 use super::super::cells::{Rest, Table};
 use super::super::noise::EVENTS_WIDE;
 use super::super::plan::{CUT_TABLES, CUT_WIDE};
@@ -68,6 +69,13 @@ fn lines_of(name: &str, table: &Table, usual: f64, shared: &mut BTreeSet<String>
         .take(levels)
         .map(|what| line(name, what, [cells, 1, 1], [f64::from(cells), usual]))
         .collect();
+    if CARRIED.contains(&name) {
+        // A number is that of a day, a week or a month; a name is judged for each.
+        let (sigma, _) = Protection::Standard.longer();
+        let part = (f64::from(Protection::Standard.sigma()) / f64::from(sigma)).powi(2);
+        let squares = [f64::from(2 * cells) * part, 2.0 * usual * part];
+        lines.insert(1, line(name, "name, by week and month, with 5/3 of the noise", [2 * cells, 1, 1], squares));
+    }
     for measure in &table.measures {
         let (key, bound, wide) = (&measure.key, measure.bound, measure.wide);
         let is_once = ["entries", "last_pages", "bounces"].contains(&key.as_str());

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::super::apart_tables::ApartTable;
+use super::super::carry::{CARRIED, WINDOWS_LEAST};
 use super::super::cells::{Measure, Rest, Table};
 use super::super::noise::K_MIN;
 use super::super::rollup_list::{SECONDS_COLUMNS, step_wide};
@@ -28,6 +29,8 @@ pub(super) struct Shown {
     pub(super) whole: f64,
     /// How many names it has: its own and its parent's.
     pub(super) names: usize,
+    /// Whether a name that is too small for the day is judged again for a week and a month.
+    pub(super) is_carried: bool,
 }
 
 /// The chance that a normal number is below `x` (Abramowitz and Stegun 26.2.17, right to seven digits).
@@ -40,8 +43,8 @@ fn below(x: f64) -> f64 {
 }
 
 /// How likely a name with this crowd is published.
-fn named(level: Protection, crowd: u32) -> f64 {
-    let (sigma, cut) = (f64::from(level.sigma()), i64::from(level.cut()));
+fn named((sigma, cut): (u32, u32), crowd: u32) -> f64 {
+    let (sigma, cut) = (f64::from(sigma), i64::from(cut));
     let density = |noise: i64| (-(noise * noise) as f64 / (2.0 * sigma * sigma)).exp();
     let least = i64::from(K_MIN) + cut - i64::from(crowd);
     (least.max(-cut)..=cut).map(density).sum::<f64>() / (-cut..=cut).map(density).sum::<f64>()
@@ -61,10 +64,11 @@ impl Shown {
     /// How much better than chance one look decides.
     pub(super) fn look(&self, level: Protection) -> f64 {
         let apart = |squares: f64| squares.sqrt() / f64::from(level.sigma());
-        let [all, above, whole] =
-            [self.own + self.parent + self.whole, self.parent + self.whole, self.whole].map(apart);
+        let all = apart(self.own + self.parent + self.whole);
         let sure = K_MIN + 2 * level.cut() + 1;
-        let both = |crowd: u32| [named(level, crowd), named(level, crowd + 1)];
+        let of_day = (level.sigma(), level.cut());
+        let both = |crowd: u32| [named(of_day, crowd), named(of_day, crowd + 1)];
+        let later = self.later(level);
         let mut most = 0f64;
         for crowd in 0..=sure {
             let name = if self.names == 0 { [1.0; 2] } else { both(crowd) };
@@ -72,15 +76,42 @@ impl Shown {
             // A parent shows surely if another of its names shows.
             let mut parents = vec![[1.0; 2]];
             if self.names == 2 {
-                parents.extend((crowd..=sure).map(both));
+                parents.extend((crowd..=sure).step_by(if self.is_carried { 3 } else { 1 }).map(both));
             }
             for parent in parents {
                 let alone = [0, 1].map(|with| no_name[with] * parent[with]);
                 let nothing = [0, 1].map(|with| no_name[with] * (1.0 - parent[with]));
-                most = most.max(gain(name, all) + gain(alone, above) + gain(nothing, whole));
+                for later in &later {
+                    let rest = |chances, squares| self.without_name(level, chances, squares, later);
+                    let hidden = rest(alone, self.parent + self.whole) + rest(nothing, self.whole);
+                    most = most.max(gain(name, all) + hidden);
+                }
             }
         }
         most
+    }
+
+    /// What the week and the month may add to a look: how likely each has the name, without and with the visitor. Their crowds are others
+    /// than the day's.
+    fn later(&self, level: Protection) -> Vec<Vec<[f64; 2]>> {
+        if !self.is_carried {
+            return vec![Vec::new()];
+        }
+        let middle = K_MIN + level.longer().1;
+        let chances = [0, 8, 14, 20, middle - 8, middle, middle + 8]
+            .map(|crowd| [crowd, crowd + 1].map(|crowd| named(level.longer(), crowd)));
+        chances.iter().flat_map(|week| chances.iter().map(|month| vec![*week, *month])).collect()
+    }
+
+    /// What a look decides where the day has no name, but other numbers with these squares.
+    fn without_name(&self, level: Protection, chances: [f64; 2], squares: f64, later: &[[f64; 2]]) -> f64 {
+        let apart = |squares: f64| squares.sqrt() / f64::from(level.sigma());
+        let (mut left, mut sum) = (chances, 0.0);
+        for (days, named) in WINDOWS_LEAST.map(f64::from).into_iter().zip(later) {
+            sum += gain([0, 1].map(|with| left[with] * named[with]), apart(squares + self.own / days));
+            left = [0, 1].map(|with| left[with] * (1.0 - named[with]));
+        }
+        sum + gain(left, apart(squares))
     }
 
     /// The same of so many looks at a row that is surely named, if the visitor comes anew for each.
@@ -113,6 +144,7 @@ fn row_of(table: &Table, measures: &BTreeMap<String, Measure>) -> Shown {
         parent: if table.dimensions.len() == 2 { sum(&of_parent) } else { 0.0 },
         whole: sum(&of_whole),
         names: table.dimensions.len(),
+        is_carried: CARRIED.contains(&table.name.as_str()),
     }
 }
 

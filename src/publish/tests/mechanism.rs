@@ -34,7 +34,7 @@ fn table(name: &str, dimensions: &[&str]) -> Table {
 fn rows(seed: u64, level: Protection, table: &Table, visits: i64, cells: &[Cell]) -> Vec<PublishedRow> {
     let mut totals = Totals::default();
     totals.insert("visits", visits);
-    publishable(table, &source(seed, level), &mut totals, cells.to_vec())
+    publishable(table, &source(seed, level), &mut totals, cells)
 }
 
 fn find<'a>(rows: &'a [PublishedRow], name: &[&str]) -> Option<&'a PublishedRow> {

@@ -99,7 +99,11 @@ impl State {
                 let end = rows.iter().map(|row| column(row, "window_end")).max().unwrap_or(0);
                 vec![json!({ "end": end, "count": rows.len() })]
             }
-            ROWS_OF_WINDOW => vec![json!({ "count": self.of_window(&param(params, "table"), params).len() })],
+            ROWS_OF_WINDOW => {
+                let end = param(params, "end").parse::<i64>().expect("a number");
+                let rows = self.of_window(&param(params, "table"), params);
+                vec![json!({ "count": rows.iter().filter(|row| column(row, "window_end") == end).count() })]
+            }
             SEED => self.of_window("seeds", params).into_iter().take(1).cloned().collect(),
             SEEDS_UNTIL => vec![json!({ "count": self.tables.get("seeds").map_or(0, Vec::len) })],
             PUBLISHED => {

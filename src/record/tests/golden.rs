@@ -45,6 +45,7 @@ fn beacon() -> PseudonymousBeacon {
         confirmed: false,
         network: 7,
         new_week: true,
+        new_month: false,
     };
     let entry =
         Entry { channel: "search", source: "google.com".into(), medium: "cpc".into(), campaign: "spring".into() };

@@ -4,6 +4,7 @@ FROM entries
 WHERE site = {site:String}
   AND window_start >= toDateTime({from:Date}, {zone:String})
   AND window_start < toDateTime({to:Date}, {zone:String})
+  AND carried_to < {to:Date}
 GROUP BY channel
 ORDER BY visits DESC
 LIMIT 50

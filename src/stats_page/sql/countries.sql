@@ -4,6 +4,7 @@ FROM places
 WHERE site = {site:String}
   AND window_start >= toDateTime({from:Date}, {zone:String})
   AND window_start < toDateTime({to:Date}, {zone:String})
+  AND carried_to < {to:Date}
 GROUP BY country
 ORDER BY visitors DESC
 LIMIT 100

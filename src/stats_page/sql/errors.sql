@@ -4,6 +4,7 @@ FROM errors
 WHERE site = {site:String}
   AND window_start >= toDateTime({from:Date}, {zone:String})
   AND window_start < toDateTime({to:Date}, {zone:String})
+  AND carried_to < {to:Date}
 GROUP BY template, browser, major, os
 ORDER BY count DESC
 LIMIT 100

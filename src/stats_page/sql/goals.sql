@@ -5,5 +5,6 @@ ARRAY JOIN mapKeys(goals) AS goal, mapValues(goals) AS reached
 WHERE site = {site:String}
   AND window_start >= toDateTime({from:Date}, {zone:String})
   AND window_start < toDateTime({to:Date}, {zone:String})
+  AND carried_to < {to:Date}
 GROUP BY goal
 ORDER BY goal

@@ -4,6 +4,7 @@ FROM pages
 WHERE site = {site:String}
   AND window_start >= toDateTime({from:Date}, {zone:String})
   AND window_start < toDateTime({to:Date}, {zone:String})
+  AND carried_to < {to:Date}
 GROUP BY path
 ORDER BY views DESC
 LIMIT 100

@@ -4,6 +4,7 @@ FROM transitions
 WHERE site = {site:String}
   AND window_start >= toDateTime({from:Date}, {zone:String})
   AND window_start < toDateTime({to:Date}, {zone:String})
+  AND carried_to < {to:Date}
   AND (from_path = {item:String} OR to_path = {item:String})
 GROUP BY way, path
 ORDER BY way, visits DESC

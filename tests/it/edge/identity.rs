@@ -37,7 +37,9 @@ async fn a_view_is_accepted_and_its_row_says_what_the_policy_lists() {
     let expected =
         [["client", "Chrome", "150"], ["device", "phone", "Android"], ["hour", "11", ""], ["place", "KZ", "Almaty"]];
     assert_eq!(of_visit, expected);
-    assert!(rows.visits.iter().all(|row| row.step == 1 && row.visitor != view.visitor && row.new_week));
+    assert!(
+        rows.visits.iter().all(|row| row.step == 1 && row.visitor != view.visitor && row.new_week && row.new_month)
+    );
     assert_eq!(
         rows.views.iter().map(|tally| (tally.reason.as_str(), tally.count)).collect::<Vec<_>>(),
         [("views:11", 1)]

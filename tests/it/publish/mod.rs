@@ -5,6 +5,7 @@ mod apart;
 mod changes;
 mod declared;
 mod experiment;
+mod longer;
 mod outage;
 mod questions;
 

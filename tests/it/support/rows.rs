@@ -44,6 +44,7 @@ pub(crate) struct AttributeRow {
     pub(crate) confirmed: bool,
     pub(crate) network: u8,
     pub(crate) new_week: bool,
+    pub(crate) new_month: bool,
     pub(crate) step: u8,
     pub(crate) visit_tag: u16,
 }
@@ -227,6 +228,7 @@ impl Bytes<'_> {
             confirmed: self.bool(),
             network: self.u8(),
             new_week: self.bool(),
+            new_month: self.bool(),
             step: self.u8(),
             visit_tag: self.u16(),
         }
@@ -235,14 +237,15 @@ impl Bytes<'_> {
     fn signal(&mut self, stream: &str) -> SignalRow {
         let _site_day_window = (self.text(), self.u16(), self.u32());
         let (signal, state, digest, visitor) = (self.text(), self.text(), self.take(), self.take());
-        let (_confirmed, network, _new_week) = (self.bool(), self.u8(), self.bool());
+        let (_confirmed, network, _first_of) = (self.bool(), self.u8(), [self.bool(), self.bool()]);
         SignalRow { stream: stream.to_owned(), signal, state, digest, visitor, network }
     }
 
     fn error(&mut self) -> ErrorRow {
         let _site_day_window = (self.text(), self.u16(), self.u32());
         let (template, browser, major, os) = (self.text(), self.text(), self.text(), self.text());
-        let (visitor, _confirmed, network, _new_week) = (self.take(), self.bool(), self.u8(), self.bool());
+        let (visitor, _confirmed, network, _first_of) =
+            (self.take(), self.bool(), self.u8(), [self.bool(), self.bool()]);
         ErrorRow { template, browser, major, os, visitor, network }
     }
 

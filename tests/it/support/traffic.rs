@@ -51,14 +51,15 @@ SETTINGS max_insert_threads = 2";
 
 /// What the same visits keep apart: place, client, device and hour, each under pseudonyms of its own. A visitor's second visit has
 /// its own pseudonyms.
-const APART: &str = "INSERT INTO attributes (batch, site, day, window_end, attribute, value, detail, visitor, confirmed, network, new_week, step)
+const APART: &str = "INSERT INTO attributes (batch, site, day, window_end, attribute, value, detail, visitor, confirmed, network, new_week, new_month, step)
 WITH (number, values, power) -> toUInt32(floor(values * pow((number % 1000003) / 1000003, power))) AS skewed
 SELECT
     cityHash64(second, 'batch'), {site:String}, {day:Date}, toDateTime({end:UInt32}, 'UTC'),
     row.1, row.2, row.3,
     toFixedString(reinterpretAsFixedString(sipHash64(if(is_later AND row.4 = 1, v, who), row.1, is_later AND row.4 = 1, {site:String}, {day:Date})), 16),
     NOT (is_later AND row.4 = 1) AND cityHash64(who, {day:Date}) % 10 > 0, skewed(cityHash64(who, 'network', {day:Date}), 256, 1.3),
-    toDayOfWeek({day:Date}) = 1 OR cityHash64(who, 'new', {day:Date}) % 10 < 4, row.4
+    toDayOfWeek({day:Date}) = 1 OR cityHash64(who, 'new', {day:Date}) % 10 < 4,
+    toDayOfMonth({day:Date}) = 1 OR cityHash64(who, 'new', {day:Date}) % 10 < 2, row.4
 FROM
 (
     SELECT

@@ -207,6 +207,12 @@ pub(super) const BREACHES: &[Breach] = &[
     store("a window within a window", &["cells-windows"],
         "INSERT INTO tamga_stats.pages (site, window_start, window_end, path, views, visitors) VALUES ('a.kz', today() - 1, toDateTime(today() - 1) + 3600, '/planted', 50, 15)",
         UNDO_PAGES),
+    store("a week's row of part of a week", &["cells-windows"],
+        "INSERT INTO tamga_stats.pages (site, window_start, window_end, day, carried_to, path, views, visitors) SELECT 'a.kz', window_start, window_end, '2026-11-10', '2026-11-12', '/planted', 50, 15 FROM tamga_stats.publications WHERE site = 'a.kz' LIMIT 1",
+        UNDO_PAGES),
+    store("two rows of a cell for one week", &["cells-once"],
+        "INSERT INTO tamga_stats.pages (site, window_start, window_end, day, carried_to, path, views, visitors) SELECT 'a.kz', now() + number, now() + 86400, toDate('2026-11-09') + number, '2026-11-15', '/planted', 50, 15 FROM numbers(2)",
+        UNDO_PAGES),
     store("a query log that is gone", &["log-kept"],
         "RENAME TABLE standin.query_log TO standin.away", "RENAME TABLE standin.away TO standin.query_log"),
 ];
