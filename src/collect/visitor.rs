@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, header};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::append::Append;
@@ -20,7 +21,7 @@ use crate::outcome::{DropReason, Rejection};
 use crate::pipeline;
 use crate::privacy::SiteRules;
 use crate::privacy::cookie::Browser;
-use crate::privacy::erasure::{self, RowsOf};
+use crate::privacy::erasure::{self, OwnPseudonyms, RowsOf};
 use crate::privacy::pseudonym::DayKey;
 use crate::privacy::pseudonymous::Pseudonym;
 use crate::record::{self, Partition, Stream, Table};
@@ -150,6 +151,21 @@ impl Collector {
         }
         let random = getrandom::u64().map_err(|_| Rejection::NoKey)?;
         Ok(Some(self.seal.receipt(&rules.site, today, random.to_be_bytes())))
+    }
+
+    /// Under which pseudonyms this browser has rows on the days whose keys live; `None` where the site sets no cookie. Of an unknown
+    /// cookie, or none, they are those of a visitor who does not exist.
+    pub fn own(&self, site: &str, head: &HeaderMap) -> Result<Option<OwnPseudonyms>, Rejection> {
+        let site = self.sites.get(site).ok_or(Rejection::UnknownSite)?;
+        if site.identity != Identification::Cookie {
+            return Ok(None);
+        }
+        let now_ms = self.clock.known_ms().ok_or(Rejection::NoTime)?;
+        let rules = &site.stages.rules;
+        let today = rules.time(Timestamp::from_millisecond(now_ms).unwrap_or_default()).local.day;
+        let of_day = |(day, key, id): OfDay| (day, erasure::all(&key, &id, &rules.pairs, device_entries));
+        let days = self.identities(site, head, today)?.into_iter().map(of_day).collect();
+        Ok(Some(OwnPseudonyms { site: rules.site.clone(), days }))
     }
 
     /// The identities of this browser by day, as far as the days' keys live.

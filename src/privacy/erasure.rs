@@ -3,6 +3,10 @@
 //!
 //! Of lists each entry has its own key: there the values of which rows exist must be tried one by one.
 
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
 use super::pairs::Pair;
 use super::pseudonym::{DOMAINS, DayKey, Purpose, VISITS_MAX};
 use super::pseudonymous::Pseudonym;
@@ -19,13 +23,24 @@ pub enum RowsOf<'a> {
     Signal(&'a str),
 }
 
+/// The pseudonyms of a day, by key domain.
+pub type ByDomain = Vec<(RowsOf<'static>, Vec<Pseudonym>)>;
+
+/// Under which pseudonyms one browser has rows, on the days whose keys live. Only its cookie leads to them.
+pub struct OwnPseudonyms {
+    /// The site.
+    pub site: Arc<str>,
+    /// By day and key domain.
+    pub days: Vec<(Date, ByDomain)>,
+}
+
 /// The pseudonyms that a visitor may have in rows of each key domain. `entries` are the values that a list can have.
 pub fn all<V: AsRef<str>>(
     key: &DayKey,
     identity: &Personal<[u8; 16]>,
     pairs: &[Pair],
     entries: impl Fn(&str) -> Vec<V>,
-) -> Vec<(RowsOf<'static>, Vec<Pseudonym>)> {
+) -> ByDomain {
     let named = |kind: &'static str| DOMAINS.into_iter().filter_map(move |domain| domain.strip_prefix(kind));
     let attributes = named("attribute ").chain(pairs.iter().map(Pair::attribute)).map(RowsOf::Attribute);
     let signals = named("signal ").map(RowsOf::Signal);

@@ -10,11 +10,13 @@
 //! A policy's page can show the notice in a frame, where the configuration says so. The notice says what is collected, and has a
 //! link and no button: a frame can be covered by something else, and gets no cookie in another site's page.
 
+mod held;
 mod page;
 mod refusal;
 mod request;
 mod texts;
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -23,12 +25,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 
 use crate::collect::server::Peer;
 use crate::collect::{Collector, Decided, Decision};
 use crate::config::{Config, Site};
 use crate::outcome::Rejection;
+use crate::store::{Held, NotNow, OwnRows};
 use page::{Notice, Page};
 pub use refusal::{LANGUAGES, refusal};
 use request::Asked;
@@ -41,23 +45,30 @@ const ERASURE_TOKENS: u32 = 400;
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Tokens of a look at the browser's own rows, for which all that waits in the spool is read.
+const OWN_ROWS_TOKENS: u32 = 100;
+
 /// What the page and its interface share.
 struct Rights {
     collector: Arc<Collector>,
     config: Config,
+    own_rows: OwnRows,
+    /// By which browsers are distinguished while they ask.
+    browsers: RandomState,
 }
 
 /// The routes of the page and its interface.
-pub fn router(config: &Config, collector: Arc<Collector>) -> Router {
+pub fn router(config: &Config, collector: Arc<Collector>, own_rows: OwnRows) -> Router {
     Router::new()
         .route("/privacy", get(page))
         .route("/privacy/notice", get(notice))
         .route("/privacy.css", get(style))
+        .route("/v1/privacy/me", get(me))
         .route("/v1/privacy/object", post(object))
         .route("/v1/privacy/erase", post(erase))
         .route("/v1/privacy/consent", post(consent))
         .route("/.well-known/gpc.json", get(gpc))
-        .with_state(Arc::new(Rights { collector, config: config.clone() }))
+        .with_state(Arc::new(Rights { collector, config: config.clone(), own_rows, browsers: RandomState::new() }))
 }
 
 async fn page(State(rights): State<Arc<Rights>>, request: Request<Body>) -> Response {
@@ -73,7 +84,30 @@ async fn page(State(rights): State<Arc<Rights>>, request: Request<Body>) -> Resp
     if (request::is_from_elsewhere(&head.headers) || asked.framed) && !asked.own {
         return html(StatusCode::OK, words, page::step(words, site));
     }
-    rights.answer(site, words, &head.headers, Notice::None, None)
+    let held = rights.held(site, &head).await;
+    let section = held.map(|held| held::section(words, &site.domain, held.as_ref()));
+    rights.answer(site, words, &head.headers, (Notice::None, None), section)
+}
+
+/// What is held of this browser, for programs. Only a page of this host may ask.
+async fn me(State(rights): State<Arc<Rights>>, request: Request<Body>) -> Response {
+    let (head, _) = request.into_parts();
+    let asked = Asked::of_query(head.uri.query().unwrap_or_default());
+    let words = Words::of(asked.language(&head.headers));
+    if !request::is_own(&head.headers) {
+        return html(StatusCode::FORBIDDEN, words, page::message(words, &words.refused));
+    }
+    if !rights.collector.admits(&head.headers, peer(&head.extensions), PAGE_TOKENS) {
+        return html(StatusCode::TOO_MANY_REQUESTS, words, page::message(words, &words.refused));
+    }
+    let Some(site) = rights.site(&head.headers, &asked) else {
+        return html(StatusCode::NOT_FOUND, words, page::message(words, &words.unknown));
+    };
+    match rights.held(site, &head).await {
+        None => json(&held::json(&site.domain, &Held { complete: true, ..Held::default() })),
+        Some(Ok(held)) => json(&held::json(&site.domain, &held)),
+        Some(Err(NotNow)) => html(StatusCode::SERVICE_UNAVAILABLE, words, page::message(words, &words.later)),
+    }
 }
 
 /// The notice, which the origins of `framed_by` may frame.
@@ -153,6 +187,22 @@ impl Rights {
         }
     }
 
+    /// What is held of this browser; `None` where the site sets no cookie. Without a cookie nothing can be found, and nothing is asked.
+    async fn held(&self, site: &Site, head: &Parts) -> Option<Result<Held, NotNow>> {
+        let own = match self.collector.own(&site.domain, &head.headers) {
+            Ok(own) => own?,
+            Err(_) => return Some(Err(NotNow)),
+        };
+        if !self.collector.shown(&site.domain, &head.headers).is_some_and(|shown| shown.has_cookie) {
+            return Some(Ok(Held { complete: true, ..Held::default() }));
+        }
+        if !self.collector.admits(&head.headers, peer(&head.extensions), OWN_ROWS_TOKENS) {
+            return Some(Err(NotNow));
+        }
+        let cookies: Vec<_> = head.headers.get_all(header::COOKIE).iter().collect();
+        Some(self.own_rows.find(self.browsers.hash_one(cookies), &own).await)
+    }
+
     /// A decision that this page's form sends.
     async fn decided(&self, request: Request<Body>, decision: impl Fn(&str) -> Option<(Decision, Notice)>) -> Response {
         let (head, body) = request.into_parts();
@@ -184,7 +234,7 @@ impl Rights {
         let mut answer = if request::wants_json(&head.headers) {
             json(&serde_json::json!({ "done": notice.name(), "receipt": receipt }))
         } else {
-            self.answer(site, words, &head.headers, notice, receipt.as_deref())
+            self.answer(site, words, &head.headers, (notice, receipt.as_deref()), None)
         };
         for cookie in cookies {
             answer.headers_mut().append(header::SET_COOKIE, cookie);
@@ -192,14 +242,21 @@ impl Rights {
         answer
     }
 
-    /// The page, for this browser.
-    fn answer(&self, site: &Site, words: &Words, head: &HeaderMap, notice: Notice, receipt: Option<&str>) -> Response {
+    /// The page, for this browser, with what was done and what is held.
+    fn answer(
+        &self,
+        site: &Site,
+        words: &Words,
+        head: &HeaderMap,
+        (notice, receipt): (Notice, Option<&str>),
+        held: Option<String>,
+    ) -> Response {
         let Some(shown) = self.collector.shown(&site.domain, head) else {
             return html(StatusCode::NOT_FOUND, words, page::message(words, &words.unknown));
         };
         let shown = notice.after(shown);
         let retention = self.config.retention;
-        html(StatusCode::OK, words, Page { site, words, shown, notice, receipt, retention }.render())
+        html(StatusCode::OK, words, Page { site, words, shown, notice, receipt, retention, held }.render())
     }
 }
 

@@ -71,6 +71,8 @@ pub(super) struct Page<'a> {
     /// For an erasure.
     pub(super) receipt: Option<&'a str>,
     pub(super) retention: Retention,
+    /// The section on what is held of the browser, if it was looked up.
+    pub(super) held: Option<String>,
 }
 
 impl Page<'_> {
@@ -88,6 +90,7 @@ impl Page<'_> {
             .expect(WRITES);
         }
         body += &self.browser();
+        body += self.held.as_deref().unwrap_or_default();
         body += &self.forms();
         body += &self.facts();
         document(words, &title, "", &format!("{}<main>\n{body}</main>\n", self.switch("/privacy")))
@@ -288,12 +291,12 @@ impl Page<'_> {
 }
 
 /// Writing to a string.
-const WRITES: &str = "a string takes all text";
+pub(super) const WRITES: &str = "a string takes all text";
 
 /// The notice of a site, in which nothing depends on the browser.
 pub(super) fn notice(site: &Site, words: &Words, retention: Retention) -> String {
     let shown = Shown { objected: false, asks: false, has_cookie: false };
-    Page { site, words, shown, notice: Notice::None, receipt: None, retention }.notice()
+    Page { site, words, shown, notice: Notice::None, receipt: None, retention, held: None }.notice()
 }
 
 /// A page that only says something.

@@ -76,6 +76,7 @@ pub(super) struct Words {
     pub(super) unknown: String,
     pub(super) later: String,
     pub(super) browser: OfBrowser,
+    pub(super) held: OfHeld,
     pub(super) act: Act,
     pub(super) done: Done,
     pub(super) collected: Collected,
@@ -92,6 +93,8 @@ pub(super) struct Words {
 words! {
     /// What the browser shows.
     OfBrowser { heading counted objected asks cookie no_cookie never_cookie }
+    /// What is held of the browser.
+    OfHeld { heading intro none not_now more json what value count hour device here pair }
     /// The forms.
     Act { heading object object_means erase erase_means allow allow_means grant deny consent_means }
     /// What was done.

@@ -59,6 +59,7 @@ use crate::metrics::Metrics;
 use crate::privacy::keys::KeyRing;
 use crate::privacy::seal::CookieSeal;
 use crate::publish::PublishedSite;
+use crate::store::OwnRows;
 use crate::{admin, record, rights, spool, stats_page};
 
 pub use keys::{destroy as destroy_keys, keys_dir, receipt_day, status as keys_status};
@@ -104,9 +105,8 @@ where
 {
     keys::forbid_dumps()?;
     keys::warn_of_disks();
-    let data = config.data.dir.clone();
+    let (data, metrics) = (config.data.dir.clone(), Arc::new(Metrics::default()));
     make_data_folder(&data)?;
-    let metrics = Arc::new(Metrics::default());
     let keys = KeyRing::open(&keys_dir(&config))?;
     let (cookie_key, retries) = (keys::cookie_key(&config)?, retries::open(&config));
     // Before all that is in the data folder: the holder of the spool's lock is the one that runs here.
@@ -133,12 +133,13 @@ where
         clock: clock.clone(),
     };
     let collector = Collector::new(&config, parts);
-    let edge = collect::Edge::new(collector.clone()).beside(rights::router(&config, collector));
+    let state = State::new(metrics, writer.clone(), clock.clone(), geo.clone(), requests::Watched::new(&config));
+    let own_rows = OwnRows::new(writer, state.vault.subscribe());
+    let edge = collect::Edge::new(collector.clone()).beside(rights::router(&config, collector, own_rows));
     audit.note("start", &json!({ "version": env!("CARGO_PKG_VERSION"), "sites": config.sites.len() }));
     audit::note_configuration(&audit, &config);
 
     let (shutdown, edge_closed) = (CancellationToken::new(), CancellationToken::new());
-    let state = State::new(metrics, writer, clock.clone(), geo.clone(), requests::Watched::new(&config));
     let (limits, admin_limits) = descriptors::limits(&config.server, descriptors::raise());
     let admin = admin::router(state.clone(), stats_page::router(&config), &config.server.admin_hosts);
     let endpoint = Endpoint { listener, tls: tls.as_ref().map(Tls::acceptor).transpose()? };

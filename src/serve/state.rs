@@ -12,7 +12,7 @@ use super::requests::Watched;
 use crate::clock::{Clock, ClockStatus};
 use crate::enrich::GeoIp;
 use crate::metrics::{Metrics, RowCounts};
-use crate::store::{Class, ShipStatus, Supervisor};
+use crate::store::{Class, ShipStatus, Store, Supervisor};
 use crate::{admin, collect, spool};
 
 /// The sources of what the operations' listener shows.
@@ -23,6 +23,8 @@ pub(super) struct State {
     geo: Arc<GeoIp>,
     requests: Watched,
     pub(super) stores: watch::Sender<Option<Stores>>,
+    /// The vault, once it is there; it does not wait for the stats store.
+    pub(super) vault: watch::Sender<Option<Store>>,
     shipped: Mutex<Option<Arc<ShipStatus>>>,
     engines: Mutex<Vec<(&'static str, Arc<Supervisor>)>>,
     /// The parts behind the spool that cannot be used, with the last reason.
@@ -38,9 +40,9 @@ impl State {
         geo: Arc<GeoIp>,
         requests: Watched,
     ) -> Arc<Self> {
-        let stores = watch::Sender::new(None);
+        let (stores, vault) = (watch::Sender::new(None), watch::Sender::new(None));
         let (shipped, engines, missing) = (Mutex::default(), Mutex::default(), watch::Sender::default());
-        Arc::new(Self { metrics, spool, clock, geo, requests, stores, shipped, engines, missing })
+        Arc::new(Self { metrics, spool, clock, geo, requests, stores, vault, shipped, engines, missing })
     }
 
     /// A part behind the spool cannot be used. Whether that is news.

@@ -43,16 +43,16 @@ type Opened = (Store, watch::Receiver<u64>);
 impl Inner {
     /// Until it is time to stop.
     pub(super) async fn run(self, reader: spool::Reader) {
-        let (known, mut vault) = watch::channel(None);
+        let mut known = self.state.vault.subscribe();
         let delivering = async {
             if let Some((vault, generation)) = self.until_stopped(self.opened("vault", VAULT)).await {
-                known.send_replace(Some(vault.clone()));
+                self.state.vault.send_replace(Some(vault.clone()));
                 let watching = self.watch_clock("the clock of the vault's server", &vault, generation.clone());
                 tokio::join!(watching, self.deliver(vault.clone(), generation.clone(), reader));
             }
         };
         let publishing = async {
-            let vault = async { vault.wait_for(Option::is_some).await.ok().and_then(|vault| vault.clone()) };
+            let vault = async { known.wait_for(Option::is_some).await.ok().and_then(|vault| vault.clone()) };
             let both = async { tokio::join!(vault, self.opened("stats", STATS)) };
             if let Some((Some(vault), (stats, generation))) = self.until_stopped(both).await {
                 let watching = self.watch_clock("the clock of the stats server", &stats, generation);

@@ -1,6 +1,7 @@
 //! What the reader hands out: delivery batches, made of one batch per stream.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::frame::{Kind, Rows, StreamKey};
 use super::segment::Scanned;
@@ -48,6 +49,9 @@ pub struct DeliveryBatch {
     /// Erasures, in order. They follow all rows of this delivery batch: nothing in it was appended after the first of
     /// them.
     pub tombstones: Vec<Tombstone>,
+    /// In a part of a crowd, all tombstones of the crowd. They are carried out with its last part, and a row that one of them erases need
+    /// not be delivered before.
+    pub of_crowd: Arc<[Tombstone]>,
 }
 
 /// The rows of one stream in one delivery batch.
@@ -104,6 +108,7 @@ impl StreamBatch {
 }
 
 /// A tombstone: an erasure that the consumer carries out.
+#[derive(Clone)]
 pub struct Tombstone {
     /// Its sequence.
     pub sequence: u64,
@@ -129,6 +134,7 @@ pub(super) struct DeliveryBatchBuilder {
     streams: HashMap<StreamKey, usize>,
     batches: Vec<(Boundary, Vec<u8>)>,
     tombstones: Vec<Tombstone>,
+    of_crowd: Arc<[Tombstone]>,
     bytes: u64,
     span: Option<(u64, u64, u32)>,
 }
@@ -176,6 +182,11 @@ impl DeliveryBatchBuilder {
         }
     }
 
+    /// Notes all tombstones of its crowd.
+    pub(super) fn is_of_crowd(&mut self, tombstones: &Arc<[Tombstone]>) {
+        self.of_crowd = Arc::clone(tombstones);
+    }
+
     /// Draws the boundaries of a new delivery batch; `None` when there is nothing to deliver. The delivery batch covers
     /// everything up to `passed`, at the position `rows_end`, so that what was lost behind its last frame is settled
     /// with it. `value` gives random numbers.
@@ -210,6 +221,7 @@ impl DeliveryBatchBuilder {
             schema_version: open.schema_version,
             batches,
             tombstones: self.tombstones,
+            of_crowd: self.of_crowd,
         }
     }
 }

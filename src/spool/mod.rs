@@ -79,7 +79,8 @@
 //! tombstones: all rows in it are older than they are, and everything appended after them comes in a later delivery
 //! batch. The consumer carries the erasures out before it finishes the delivery batch.
 //!
-//! In a crowd all tombstones come with the last part: an erasure does not split the crowd. What the store already has, the consumer
+//! In a crowd all tombstones come with the last part, and each part says which they are ([`DeliveryBatch::of_crowd`]): an erasure does not split
+//! the crowd. What the store already has, the consumer
 //! can erase at once ([`Reader::take_early_tombstones`]).
 
 mod accounting;
@@ -92,6 +93,7 @@ mod frame;
 mod hold;
 mod idle;
 mod io;
+mod look;
 mod measured;
 mod mix;
 mod quarantine;

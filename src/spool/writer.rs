@@ -46,6 +46,10 @@ impl Writer {
         Self(Arc::new(Handle { shared, thread: std::sync::Mutex::new(Some(thread)) }))
     }
 
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
     /// Says that a request which arrived at `arrived_ms` is under way. Until its append is in a finished delivery
     /// batch, has failed, or the ticket is dropped, the watermark does not pass that time.
     #[must_use]

@@ -28,6 +28,7 @@ mod error;
 mod lease;
 mod migrate;
 mod migrations;
+mod own_rows;
 mod relocate;
 mod ship;
 mod statements;
@@ -45,6 +46,7 @@ pub use error::StoreError;
 pub use lease::Lease;
 pub use migrate::{MigrateError, MigrationStatus, apply, migrations_of, retain, status};
 pub use migrations::{Migration, STATS, STATS_MIGRATIONS, VAULT, VAULT_MIGRATIONS};
+pub use own_rows::{Held, NotNow, OwnRow, OwnRows};
 pub use relocate::{Moved, RelocateError, relocate};
 pub use ship::{
     Command, DeadLetterAdmin, DeadLetterError, DeadLetters, OnReplay, ShipCounts, ShipStatus, Shipper, Trouble,

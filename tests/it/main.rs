@@ -40,6 +40,7 @@ mod requests;
 mod retention;
 mod rights;
 mod rights_erasure;
+mod rights_rows;
 mod row_accounting;
 mod schema;
 mod scrub;

@@ -108,6 +108,38 @@ async fn nobody_else_frames_reads_or_keeps_it_and_nothing_runs_in_it() {
 }
 
 #[tokio::test]
+async fn only_the_page_itself_reads_what_is_held() {
+    let edge = Edge::start().await;
+    let me = || edge.call("GET", "/v1/privacy/me").header("Sec-Fetch-Site", "same-origin");
+    let answer = me().header("Origin", "https://t.jetpay.kz").send().await;
+    assert_eq!(text(&answer), r#"{"complete":true,"rows":[],"site":"jetpay.kz"}"#);
+    assert!(
+        answer.header("access-control-allow-origin").is_none() && answer.header("cache-control") == Some("no-store")
+    );
+    assert_eq!(answer.header("cross-origin-resource-policy"), Some("same-origin"));
+    for (call, status) in [
+        (me().header("Sec-Fetch-Site", "cross-site"), 403),
+        (me().header("Sec-Fetch-Site", "same-site"), 403),
+        (me().header("Origin", "https://jetpay.kz"), 403),
+        (me().without("Sec-Fetch-Site"), 403),
+        (me().header("Host", "t.evil.kz"), 404),
+    ] {
+        assert_eq!(call.send().await.status, status, "{}", call.head());
+    }
+    assert_eq!(edge.call("POST", "/v1/privacy/me").send().await.status, 405);
+    // Where the vault is not there yet, a valid cookie and any other get the same answer.
+    let known = edge.view(1, 0, None).await.cookie().unwrap();
+    let last = if known.ends_with('A') { "B" } else { "A" };
+    let unknown = format!("{}{last}", &known[..known.len() - 1]);
+    for cookie in [known, unknown] {
+        assert_eq!(me().cookies(Some(&cookie)).send().await.status, 503);
+        assert!(
+            text(&page(&edge, "?lang=en").cookies(Some(&cookie)).send().await).contains("cannot be shown just now")
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_objection_holds_for_every_page_until_it_is_taken_back() {
     let edge = Edge::start().await;
     let cookie = edge.view(1, 0, None).await.cookie().unwrap();

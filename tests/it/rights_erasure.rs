@@ -15,7 +15,7 @@ use crate::support::http::{Answer, Call};
 use crate::support::product::{Ports, Product};
 use crate::support::programs;
 
-const SITE: &str = "erase.localhost";
+pub(crate) const SITE: &str = "erase.localhost";
 const ORIGIN: &str = "http://erase.localhost";
 const DEVICE: &str = r#"{"time_zone":"Asia/Almaty","canvas":{"digest":"q83vEjRWeJCrze8SNFZ4kA","state":"normal"},"fonts":["Arial","Verdana"],"languages":["kk-KZ","ru"],"active_x":false,"automation":[]}"#;
 /// Generous: a crowded machine must not fail the test.
@@ -27,7 +27,7 @@ struct Count {
     rows: u64,
 }
 
-type Rows = BTreeMap<String, u64>;
+pub(crate) type Rows = BTreeMap<String, u64>;
 
 /// Rows that belong to visitors, by table and value.
 async fn rows(product: &Product) -> Option<Rows> {
@@ -41,7 +41,7 @@ async fn rows(product: &Product) -> Option<Rows> {
     Some(counted.into_iter().map(|count| (count.what, count.rows)).collect())
 }
 
-async fn stored(product: &mut Product) -> Rows {
+pub(crate) async fn stored(product: &mut Product) -> Rows {
     product
         .until(
             "all is in the vault",
@@ -53,7 +53,7 @@ async fn stored(product: &mut Product) -> Rows {
         .await
 }
 
-fn configure(folder: &TempDir, ports: Ports) -> PathBuf {
+pub(crate) fn configure(folder: &TempDir, ports: Ports) -> PathBuf {
     let path = folder.path().join("tamga.toml");
     let geo = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/demo/geo");
     let text = format!(
@@ -77,7 +77,7 @@ fn configure(folder: &TempDir, ports: Ports) -> PathBuf {
     path
 }
 
-fn call(product: &Product, target: &str) -> Call {
+pub(crate) fn call(product: &Product, target: &str) -> Call {
     Call::new(([127, 0, 0, 1], product.ports.collector).into(), "POST", target)
         .header("Host", &format!("t.{SITE}"))
         .header("User-Agent", AGENT)
@@ -96,7 +96,7 @@ async fn send(product: &Product, view: u8, path: &str, cookie: Option<&str>) -> 
 }
 
 /// Two views of a browser; its cookie.
-async fn visit(product: &Product, views: [u8; 2], second: &str) -> String {
+pub(crate) async fn visit(product: &Product, views: [u8; 2], second: &str) -> String {
     let cookie = send(product, views[0], "/first", None).await.cookie().unwrap();
     let answer = send(product, views[1], second, Some(&cookie)).await;
     assert_eq!(answer.outcome(), "accepted");

@@ -66,13 +66,25 @@ struct Core {
     more: bool,
     /// The next parts of the crowd that leaves.
     ahead: VecDeque<Part>,
+    /// The tombstones that a former process left were looked for.
+    looked_back: bool,
 }
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>, state: State, slots: Slots) -> Self {
         let durable = shared.durable.subscribe();
         let (cursor, seen) = (Cursor::new(Arc::clone(&shared), state.cursor, state.rows), state.cursor);
-        let core = Core { shared, state, slots, cursor, lookahead: None, seen, more: false, ahead: VecDeque::new() };
+        let core = Core {
+            shared,
+            state,
+            slots,
+            cursor,
+            lookahead: None,
+            seen,
+            more: false,
+            ahead: VecDeque::new(),
+            looked_back: false,
+        };
         Self { core: Arc::new(Mutex::new(core)), durable, reading: None }
     }
 
@@ -171,12 +183,10 @@ impl Reader {
 
     /// Tombstones that were appended, each once, long before a delivery batch brings it: what waits for the end of a window need not be
     /// delivered for an erasure of what was stored before. While a crowd leaves there are none, as its rows are on their way.
-    pub fn take_early_tombstones(&self) -> Vec<Tombstone> {
-        let core = lock(&self.core);
-        if core.state.crowd.is_some() || core.state.open.is_some() {
-            return Vec::new();
-        }
-        std::mem::take(&mut *lock(&core.shared.early))
+    /// After a restart they come once more.
+    pub async fn take_early_tombstones(&self) -> Vec<Tombstone> {
+        let core = Arc::clone(&self.core);
+        blocking(move || Ok(lock(&core).early_tombstones())).await.unwrap_or_default()
     }
 
     /// The row accounting of this moment.
@@ -233,6 +243,21 @@ impl Core {
     /// Whether there may be something to hand out.
     fn may_deliver(&self, released: u64) -> bool {
         self.state.open.is_some() || self.state.crowd.is_some() || self.more || released > self.seen
+    }
+
+    fn early_tombstones(&mut self) -> Vec<Tombstone> {
+        if self.state.crowd.is_some() || self.state.open.is_some() || self.shared.options.windows.is_none() {
+            return Vec::new();
+        }
+        let mut early = std::mem::take(&mut *lock(&self.shared.early));
+        if !self.looked_back {
+            // What this process has noted is found as well. What cannot be read now is looked for the next time.
+            match self.shared.waiting_tombstones() {
+                Ok(waiting) => (early, self.looked_back) = (waiting, true),
+                Err(_) => lock(&self.shared.early).append(&mut early),
+            }
+        }
+        early
     }
 
     fn delivery(&mut self, limits: &DeliveryLimits, released: u64) -> Result<Option<DeliveryBatch>, ReadError> {

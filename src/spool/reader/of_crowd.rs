@@ -8,7 +8,7 @@ use std::io;
 
 use super::super::accounting::Outcomes;
 use super::super::crowd::Crowd;
-use super::super::delivery::{DeliveryBatch, DeliveryBatchBuilder, DeliveryLimits};
+use super::super::delivery::{DeliveryBatch, DeliveryBatchBuilder, DeliveryLimits, Tombstone};
 use super::super::frame::Kind;
 use super::super::measured::Measured;
 use super::super::segment::{Scanned, Wanted};
@@ -29,7 +29,7 @@ pub(super) struct Part {
 impl Core {
     /// Reads what leaves of the frames up to this one: all, or so many parts of the crowd.
     pub(super) fn read_up_to(&mut self, last: u64, parts: u32) -> Result<Vec<DeliveryBatchBuilder>, ReadError> {
-        let (crowd, mut builders) = (self.state.crowd, Vec::new());
+        let (crowd, mut builders, mut tombstones) = (self.state.crowd, Vec::new(), Vec::new());
         builders.resize_with(parts as usize, DeliveryBatchBuilder::default);
         let part = |frame: &Scanned| match (crowd, frame.kind) {
             (Some(crowd), Kind::Rows) => crowd.parts_until(frame.sequence),
@@ -41,10 +41,16 @@ impl Core {
                 self.lookahead = Some(frame);
                 break;
             }
+            if crowd.is_some() && frame.kind == Kind::Tombstone {
+                let (sequence, stream, payload) = (frame.sequence, frame.stream.clone(), frame.payload.clone());
+                tombstones.push(Tombstone { sequence, stream, payload });
+            }
             if let Some(builder) = part(&frame).and_then(|part| builders.get_mut(part as usize)) {
                 builder.add(frame);
             }
         }
+        let tombstones = tombstones.into();
+        builders.iter_mut().for_each(|builder| builder.is_of_crowd(&tombstones));
         Ok(builders)
     }
 

@@ -141,8 +141,12 @@ async fn a_crowd_leaves_in_parts_that_are_spread_over_all_of_it() {
     let (mut sim, mut seen, limits) = (Sim::default(), Vec::new(), DeliveryLimits { max_rows: 100, ..limits() });
     let open = |sim: &Sim| open(Path::new(DIR), options_of(true), Arc::new(sim.clone())).unwrap();
     let (mut writer, mut reader, _) = open(&sim);
+    let stone = || Frame::tombstone(StreamKey::new("events").unwrap(), b"order".to_vec());
     for number in 0..400 {
         append(&writer, "events", &number.to_string()).await.unwrap();
+        if number == 200 {
+            writer.enter(0).append(vec![stone()]).await.unwrap();
+        }
     }
     while writer.usage().pending_frames > 0 {
         let delivery = next(&mut reader, &limits).await;
@@ -150,6 +154,7 @@ async fn a_crowd_leaves_in_parts_that_are_spread_over_all_of_it() {
         // A part of the 400 rows has 50, give or take seven. The first half is in it as much as the second.
         assert!(part.len() < 100, "{}", part.len());
         assert!(part.len() < 20 || part.iter().filter(|row| **row < 200).count() < part.len() * 17 / 20, "{part:?}");
+        assert_eq!(delivery.of_crowd.len(), 1, "each part knows what is erased");
         reader.finish(&delivery).await.unwrap();
         seen.extend(part);
         assert_eq!(writer.usage().accounting.spooled as usize, 400 - seen.len());
@@ -175,17 +180,23 @@ async fn tombstones_come_early_and_again_in_their_turn() {
         }
     }
     let sim = Sim::default();
-    let options = Options { windows: Some(Arc::new(Tomorrow)), ..options() };
-    let (writer, mut reader, _) = open(Path::new(DIR), options, Arc::new(sim.clone())).unwrap();
+    let waiting = || Options { windows: Some(Arc::new(Tomorrow)), ..options() };
+    let (writer, mut reader, _) = open(Path::new(DIR), waiting(), Arc::new(sim.clone())).unwrap();
     let stone = || Frame::tombstone(StreamKey::new("events").unwrap(), b"order".to_vec());
     writer.enter(0).append(vec![frame("events", &["1"]), stone(), frame("events", &["2"])]).await.unwrap();
-    let early = reader.take_early_tombstones();
-    assert_eq!(early.iter().map(|stone| (stone.sequence, &*stone.payload)).collect::<Vec<_>>(), [(2, &b"order"[..])]);
-    assert!(reader.take_early_tombstones().is_empty());
+    let early = reader.take_early_tombstones().await;
+    let shown =
+        |early: &[Tombstone]| early.iter().map(|stone| (stone.sequence, stone.payload.clone())).collect::<Vec<_>>();
+    assert_eq!(shown(&early), [(2, b"order".to_vec())]);
+    assert!(reader.take_early_tombstones().await.is_empty());
     reader.release_all();
     assert!(reader.is_drained(), "nothing may leave");
     let waited = tokio::time::timeout(Duration::from_millis(50), reader.next_delivery(&limits())).await;
     assert!(waited.is_err(), "it releases nothing");
+    drop((writer, reader));
+    let sim = sim.kill();
+    let (writer, reader, _) = open(Path::new(DIR), waiting(), Arc::new(sim.clone())).unwrap();
+    assert_eq!(shown(&reader.take_early_tombstones().await), shown(&early), "a restart does not postpone it");
     drop((writer, reader));
     let (_writer, mut reader, _) = open(Path::new(DIR), options_of(true), Arc::new(sim.kill())).unwrap();
     let delivery = next(&mut reader, &limits()).await;

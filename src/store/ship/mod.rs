@@ -204,7 +204,7 @@ impl Shipper {
         };
         let mut dropped = 0;
         let merged = orders::merged(&delivery.tombstones);
-        let orders = Orders::new(&merged);
+        let orders = Orders::new(merged.iter().chain(&*delivery.of_crowd));
         for batches in group_by_insert(&delivery.batches) {
             while under_way.len() >= IN_FLIGHT {
                 joined(&mut under_way).await?.map(&mut note);
@@ -282,7 +282,7 @@ impl Shipper {
     /// Carries out erasures that wait behind rows, which wait for the end of their window. They are carried out once more when they come,
     /// and that counts as their execution.
     async fn erase_early(&self, reader: &Reader) -> Result<(), Stopped> {
-        for tombstone in reader.take_early_tombstones() {
+        for tombstone in reader.take_early_tombstones().await {
             let erased = self.inserter.erase(&tombstone).await?;
             if let Some(on_erasures) = self.on_erasures.as_ref().filter(|_| erased > 0) {
                 on_erasures(0, erased);

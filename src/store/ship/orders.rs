@@ -39,8 +39,8 @@ pub(super) struct Orders(Vec<(Stream, String, HashSet<[u8; 16]>)>);
 
 impl Orders {
     /// Those that this program can read. The others keep the delivery batch from being finished.
-    pub(super) fn new(tombstones: &[Tombstone]) -> Self {
-        let read = tombstones.iter().filter_map(|tombstone| {
+    pub(super) fn new<'a>(tombstones: impl IntoIterator<Item = &'a Tombstone>) -> Self {
+        let read = tombstones.into_iter().filter_map(|tombstone| {
             let stream = Stream::parse(tombstone.stream.as_str())?;
             let (site, pseudonyms) = record::parse_erasure(&tombstone.payload)?;
             Some((stream, site.to_owned(), pseudonyms.iter().copied().collect()))

@@ -61,10 +61,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "window",
         ],
     ),
-    ("rights", &["collect", "config", "html", "items", "outcome", "privacy", "publish"]),
+    ("rights", &["collect", "config", "html", "items", "outcome", "privacy", "publish", "store"]),
     ("html", &[]),
     ("report", &["html", "store"]),
-    ("store", &["clock", "config", "files", "record", "spool"]),
+    ("store", &["clock", "config", "files", "privacy", "record", "spool"]),
     ("verify", &["audit", "clock", "config", "html", "privacy", "store"]),
     ("publish", &["clock", "config", "files", "items", "record", "secret", "store", "window"]),
 ];

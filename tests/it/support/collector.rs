@@ -16,6 +16,7 @@ use tamga::privacy::seal::CookieSeal;
 use tamga::record::SCHEMA_VERSION;
 use tamga::secret::Secret;
 use tamga::spool::{self, DeliveryLimits, Options, Reader, Writer};
+use tamga::store::OwnRows;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -121,7 +122,8 @@ impl Edge {
             clock: clock.clone(),
         };
         let collector = Collector::new(&config, parts);
-        let edge = collect::Edge::new(collector.clone()).beside(tamga::rights::router(&config, collector));
+        let own_rows = OwnRows::new(writer.clone(), tokio::sync::watch::channel(None).1);
+        let edge = collect::Edge::new(collector.clone()).beside(tamga::rights::router(&config, collector, own_rows));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();

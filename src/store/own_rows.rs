@@ -1,0 +1,252 @@
+//! The rows of one browser, for its visitor's own eyes: those that wait in this node's spool, and those in the vault.
+//!
+//! This is all that the visitor's page gets of the stores. It answers one question, for [`OwnPseudonyms`]: only module `privacy` makes them,
+//! from the cookie of a request and keys that live. The statements are fixed. A pseudonym is in none of them, nor in a parameter, since a
+//! server logs both: as for an erasure the pseudonyms come as rows of the table `erasures`, under the random number of the question, and are
+//! dropped with their partition. Who asks may go away; the question is finished all the same.
+//!
+//! A question reads all that waits in the spool, so few are answered at once, one for each browser, and the rows of an answer are
+//! bounded. Columns with random marks are left out: with them, somebody else could find the rows again.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, watch};
+
+use super::{Store, StoreError};
+use crate::privacy::erasure::{OwnPseudonyms, RowsOf};
+use crate::record::{self, ColumnType, Fields, Partition, SCHEMA_VERSION, Stream, Table, epoch_date};
+use crate::spool::Writer;
+
+/// The most rows of an answer. A visitor has a few dozen on most days.
+const ROWS_MAX: usize = 5_000;
+/// Questions that are answered at once.
+const AT_ONCE: usize = 2;
+/// How long a question waits for its turn, and how long who asks waits for the answer.
+const TURN: Duration = Duration::from_secs(3);
+const TIME: Duration = Duration::from_secs(5);
+/// Tables whose rows have a pseudonym.
+const TABLES: [Table; 4] = [Table::Events, Table::Attributes, Table::Signals, Table::Errors];
+
+/// A row, as its visitor may read it.
+pub struct OwnRow {
+    /// The table.
+    pub table: &'static str,
+    /// Names and values of its columns.
+    pub values: serde_json::Map<String, Value>,
+}
+
+/// What is held of a browser.
+#[derive(Default)]
+pub struct Held {
+    /// The rows.
+    pub rows: Vec<OwnRow>,
+    /// There are no others. Without this there are more than 5,000, or some that cannot be read.
+    pub complete: bool,
+}
+
+/// Why there is no answer: too many ask, or the spool or the vault cannot be read now.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NotNow;
+
+/// See the module.
+pub struct OwnRows {
+    spool: Writer,
+    /// `None` until the vault is there.
+    vault: watch::Receiver<Option<Store>>,
+    turns: Arc<Semaphore>,
+    busy: Mutex<HashSet<u64>>,
+}
+
+/// The pseudonyms by table and name, with the days.
+type Wanted = HashMap<(Table, String), HashSet<[u8; 16]>>;
+
+impl OwnRows {
+    /// For the spool of this node, and the vault as soon as it is there.
+    pub fn new(spool: Writer, vault: watch::Receiver<Option<Store>>) -> Self {
+        Self { spool, vault, turns: Arc::new(Semaphore::new(AT_ONCE)), busy: Mutex::default() }
+    }
+
+    /// All rows with these pseudonyms. `browser` is a number for who asks.
+    pub async fn find(&self, browser: u64, whose: &OwnPseudonyms) -> Result<Held, NotNow> {
+        let _alone = Alone::new(&self.busy, browser).ok_or(NotNow)?;
+        let turn = tokio::time::timeout(TURN, self.turns.clone().acquire_owned()).await;
+        let turn = turn.map_err(|_| NotNow)?.map_err(|_| NotNow)?;
+        let vault = self.vault.borrow().clone().ok_or(NotNow)?;
+        let question = Question {
+            site: whose.site.to_string(),
+            days: whose.days.iter().map(|(day, _)| format!("'{day}'")).collect::<Vec<_>>().join(", "),
+            wanted: wanted(whose),
+        };
+        let spool = self.spool.clone();
+        let answered = tokio::spawn(async move {
+            // First what waits: a row that leaves meanwhile is seen twice rather than never.
+            let waiting = tokio::task::spawn_blocking(move || (question.waiting(&spool), question));
+            let (held, question) = waiting.await.map_err(|_| NotNow)?;
+            let mut held = held.map_err(|_| NotNow)?;
+            let stored = question.stored(&vault, &mut held).await;
+            drop(turn);
+            stored.map(|()| held).map_err(|error| {
+                tracing::warn!(error = error.name, "the vault cannot be read for a visitor");
+                NotNow
+            })
+        });
+        tokio::time::timeout(TIME, answered).await.map_err(|_| NotNow)?.map_err(|_| NotNow)?
+    }
+}
+
+/// A browser asks one question at a time.
+struct Alone<'a>(&'a Mutex<HashSet<u64>>, u64);
+
+impl<'a> Alone<'a> {
+    fn new(busy: &'a Mutex<HashSet<u64>>, browser: u64) -> Option<Self> {
+        busy.lock().unwrap_or_else(PoisonError::into_inner).insert(browser).then_some(Self(busy, browser))
+    }
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
+    }
+}
+
+impl Held {
+    fn add(&mut self, table: Table, columns: &[&str], row: &[u8]) {
+        if self.rows.len() < ROWS_MAX {
+            self.rows.push(OwnRow { table: table.name(), values: readable(columns, row) });
+        } else {
+            self.complete = false;
+        }
+    }
+}
+
+fn wanted(whose: &OwnPseudonyms) -> Wanted {
+    let mut wanted = Wanted::new();
+    for (of, pseudonyms) in whose.days.iter().flat_map(|(_, domains)| domains) {
+        let (table, name) = place(*of);
+        wanted
+            .entry((table, name.to_owned()))
+            .or_default()
+            .extend(pseudonyms.iter().map(|pseudonym| *pseudonym.bytes()));
+    }
+    wanted
+}
+
+/// The table of a key domain's rows, and the name in it.
+fn place(of: RowsOf<'_>) -> (Table, &str) {
+    match of {
+        RowsOf::Events => (Table::Events, ""),
+        RowsOf::Errors => (Table::Errors, ""),
+        RowsOf::Attribute(name) => (Table::Attributes, name),
+        RowsOf::Signal(name) => (Table::Signals, name),
+    }
+}
+
+/// The table of a stream, and the pseudonyms that are looked for in it.
+type OfStream<'a> = (Table, &'a HashSet<[u8; 16]>);
+
+/// What is asked.
+struct Question {
+    site: String,
+    /// The days as literals of SQL.
+    days: String,
+    wanted: Wanted,
+}
+
+impl Question {
+    /// Rows that wait in the spool.
+    fn waiting(&self, spool: &Writer) -> std::io::Result<Held> {
+        let mut held = Held { complete: true, ..Held::default() };
+        let mut streams = HashMap::<String, Option<OfStream<'_>>>::new();
+        let whole = spool.look(|label, schema_version, row| {
+            if !streams.contains_key(label) {
+                let of_stream = Stream::parse(label).and_then(|stream| {
+                    let Partition { table, .. } = stream.partition;
+                    Some((table, self.wanted.get(&(table, stream.name().to_owned()))?))
+                });
+                streams.insert(label.to_owned(), of_stream);
+            }
+            let Some((table, pseudonyms)) = streams[label] else { return };
+            let Some(columns) = record::columns(table, schema_version) else { return };
+            let is_own = record::site_and_visitor(columns, row).is_some_and(|(of, visitor)| {
+                of == self.site.as_bytes()
+                    && visitor.try_into().is_ok_and(|visitor: [u8; 16]| pseudonyms.contains(&visitor))
+            });
+            if is_own {
+                held.add(table, columns, row);
+            }
+        })?;
+        held.complete &= whole;
+        Ok(held)
+    }
+
+    /// Adds the rows of the vault.
+    async fn stored(&self, vault: &Store, held: &mut Held) -> Result<(), StoreError> {
+        let number = getrandom::u64().map_err(|_| StoreError::setup("no random numbers".to_owned()))?;
+        let pseudonyms: HashSet<&[u8; 16]> = self.wanted.values().flatten().collect();
+        let rows: Vec<u8> = pseudonyms.iter().flat_map(|own| [&number.to_le_bytes()[..], *own].concat()).collect();
+        vault.insert_rows("erasures", &["attempt", "visitor"], rows.into(), None).await?;
+        let found = self.by_table(vault, number, held).await;
+        // If this fails, the table's time to live removes the rows.
+        let dropped = vault.execute(&format!("ALTER TABLE erasures DROP PARTITION {number}"), &[]).await;
+        found.and(dropped)
+    }
+
+    async fn by_table(&self, vault: &Store, number: u64, held: &mut Held) -> Result<(), StoreError> {
+        if vault.is_clustered() {
+            // Each replica reads its own copy of the pseudonyms.
+            vault.execute("SYSTEM SYNC REPLICA erasures", &[]).await?;
+        }
+        for table in TABLES {
+            let columns = record::columns(table, SCHEMA_VERSION).unwrap_or_default();
+            let listed: Vec<String> = columns.iter().map(|column| format!("`{column}`")).collect();
+            let sql = format!(
+                "SELECT {} FROM `{}` WHERE site = {{site:String}} AND day IN ({}) \
+                 AND visitor IN (SELECT visitor FROM {}.erasures WHERE attempt = {number}) LIMIT {}",
+                listed.join(", "),
+                table.name(),
+                self.days,
+                vault.database(),
+                ROWS_MAX + 1
+            );
+            let answer = vault.bytes(&sql, &[("site", self.site.clone())], "RowBinary").await?;
+            let mut rest = &answer[..];
+            while !rest.is_empty() {
+                let mut fields = Fields::new(columns, rest);
+                fields.by_ref().for_each(drop);
+                let unread = || StoreError::setup("an answer is not of these columns".to_owned());
+                let behind = fields.behind().ok_or_else(unread)?;
+                held.add(table, columns, &rest[..rest.len() - behind.len()]);
+                rest = behind;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The columns that say something; empty texts do not.
+fn readable(columns: &[&str], row: &[u8]) -> serde_json::Map<String, Value> {
+    let mut values = serde_json::Map::new();
+    for (name, kind, bytes) in Fields::new(columns, row) {
+        let value = match (kind, bytes) {
+            (ColumnType::Bytes16, _) | (ColumnType::Text, []) => continue,
+            _ if name == "visit_tag" => continue,
+            (ColumnType::Text, text) => json!(String::from_utf8_lossy(text)),
+            (ColumnType::Bool, bytes) => json!(bytes == [1]),
+            (ColumnType::Date, bytes) => json!(epoch_date(number(bytes) as u16).to_string()),
+            (ColumnType::DateTime, bytes) => {
+                json!(jiff::Timestamp::from_second(number(bytes).into()).unwrap_or_default().to_string())
+            }
+            (ColumnType::U8 | ColumnType::U16 | ColumnType::U32, bytes) => json!(number(bytes)),
+        };
+        values.insert(name.to_owned(), value);
+    }
+    values
+}
+
+/// Of at most four bytes, little-endian.
+fn number(bytes: &[u8]) -> u32 {
+    bytes.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte))
+}

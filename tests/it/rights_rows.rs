@@ -1,0 +1,186 @@
+//! Does a visitor see all rows of the own browser, and nobody else's? By HTTP with every cookie that somebody could try, and in
+//! real browsers. On the real engine, through the program.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::rights_erasure::{SITE, call, configure, stored, visit};
+use crate::support::collector::view_id;
+use crate::support::http::{Answer, Call};
+use crate::support::product::{Ports, Product};
+use crate::support::random::Random;
+
+/// Generous: a crowded machine must not fail the test.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A question, from another network each time: no limit of one network ends the test.
+fn question(product: &Product, number: u64, query: &str) -> Call {
+    let network = format!("198.{}.{}.7", 18 + number / 250 % 2, number % 250);
+    let get = Call::new(([127, 0, 0, 1], product.ports.collector).into(), "GET", &format!("/v1/privacy/me{query}"));
+    get.header("Host", &format!("t.{SITE}")).header("X-Forwarded-For", &network).header("Sec-Fetch-Site", "same-origin")
+}
+
+/// Asks until the collector has time.
+async fn answered(call: &Call) -> Value {
+    let since = Instant::now();
+    loop {
+        let answer: Answer = call.send().await;
+        if answer.status == 200 {
+            return serde_json::from_slice(&answer.body).unwrap();
+        }
+        assert!(answer.status == 503 && since.elapsed() < PATIENCE, "{}", answer.status);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The rows of an answer, in an order of their own.
+fn rows(answer: &Value) -> Vec<String> {
+    assert_eq!(answer["complete"], true, "{answer}");
+    let mut rows: Vec<String> = answer["rows"].as_array().unwrap().iter().map(Value::to_string).collect();
+    rows.sort();
+    rows
+}
+
+#[derive(Deserialize)]
+struct Count {
+    rows: usize,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_shows_all_rows_of_its_browser_and_nothing_else_shows_any() {
+    let (folder, ports) = (tempfile::tempdir().unwrap(), Ports::free());
+    let config = configure(&folder, ports);
+    let mut product = Product::serve(&folder, &config, ports);
+    product.takes_beacons().await;
+    let other = visit(&product, [1, 2], "/second").await;
+    let cookie = visit(&product, [3, 4], "/third").await;
+    // While they wait, or on their way, as soon as the vault is there.
+    let before = answered(&question(&product, 0, "").cookies(Some(&cookie))).await;
+    stored(&mut product).await;
+    let own = rows(&answered(&question(&product, 0, "").cookies(Some(&cookie))).await);
+    let of_other = rows(&answered(&question(&product, 0, "").cookies(Some(&other))).await);
+    let distinct = |rows: &[String]| rows.iter().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(distinct(&rows(&before)), distinct(&own), "the spool and the vault say the same");
+    let sql = "SELECT toUInt32(count()) AS rows FROM (SELECT batch FROM events UNION ALL SELECT batch FROM attributes \
+               UNION ALL SELECT batch FROM signals UNION ALL SELECT batch FROM errors)";
+    let all = product.vault::<Count>(sql).await.unwrap()[0].rows;
+    assert_eq!(own.len() + of_other.len(), all, "every row is its browser's, and shown");
+    for (rows, path, foreign) in [(&own, "/third", "/second"), (&of_other, "/second", "/third")] {
+        let text = rows.join("\n");
+        assert!(text.contains(path) && !text.contains(foreign), "{text}");
+        for said in ["Arial", "Almaty", "чай", "x is null", "canvas"] {
+            assert!(text.contains(said), "{said}: {text}");
+        }
+        assert!(!text.contains("\"visitor\"") && !text.contains("\"batch\""), "no mark by which others find the rows");
+    }
+
+    // Whatever else a request says, the cookie alone selects.
+    let mut random = Random(20);
+    let (name, value) = cookie.split_once('=').unwrap();
+    for number in 0..1_000 {
+        let at = random.below(value.len() as u64) as usize;
+        let changed = if &value[at..=at] == "A" { "B" } else { "A" };
+        let tried = match number % 5 {
+            0 => None,
+            1 => Some(format!("{name}={}", &value[..at])),
+            2 => Some(format!("{name}={}{changed}{}", &value[..at], &value[at + 1..])),
+            3 => Some(format!("{name}-of-another-site={value}")),
+            _ => Some(other.clone()),
+        };
+        let (view, parameter) = (view_id(random.below(6) as u8), random.below(6));
+        let named = ["visitor", "view", "cookie", "identity", "day", "rows"][parameter as usize];
+        let query = format!("?{named}={}&view={view}&x={}", [value, &view][number as usize % 2], random.next());
+        let call = question(&product, number, &query).cookies(tried.as_deref());
+        let call = call.header("X-Tamga-Visitor", value).header("Authorization", value);
+        let expected: &[String] = if number % 5 == 4 { &of_other } else { &[] };
+        assert_eq!(rows(&answered(&call).await), expected, "{tried:?} {query}");
+    }
+    for from in ["cross-site", "same-site", "none"] {
+        let call = question(&product, 0, "").cookies(Some(&cookie)).header("Sec-Fetch-Site", from);
+        assert_eq!(call.send().await.status, 403, "{from}");
+    }
+
+    // Erased, then replayed.
+    let erase = call(&product, "/v1/privacy/erase").header("Sec-Fetch-Site", "same-origin").cookies(Some(&cookie));
+    assert_eq!(erase.body("state=all").send().await.status, 200);
+    let replayed = question(&product, 7, "").cookies(Some(&cookie));
+    let gone = async |_: &Product| rows(&answered(&replayed).await).is_empty().then_some(());
+    product.until("a replayed cookie shows nothing", PATIENCE, gone).await;
+    assert_eq!(rows(&answered(&question(&product, 8, "").cookies(Some(&other))).await), of_other);
+    let left = product.vault::<Count>("SELECT toUInt32(count()) AS rows FROM erasures").await.unwrap()[0].rows;
+    assert_eq!(left, 0, "no question is left behind");
+    let log = product.log();
+    assert!(!log.contains(value) && !log.contains(other.split_once('=').unwrap().1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_real_browsers_each_visitor_sees_the_own_rows_erases_them_and_objects() {
+    let (folder, ports) = (tempfile::tempdir().unwrap(), Ports::free());
+    let site = format!("http://{SITE}:{}", Ports::free().collector);
+    let config = configure(&folder, ports);
+    let text = std::fs::read_to_string(&config).unwrap();
+    // As it is by default: rows wait until their window has ended, and most of what is shown and erased waits in the spool.
+    let text = text.replace("until_window_end = false", "until_window_end = true");
+    let text = text.replace(&format!("origins = ['http://{SITE}']"), &format!("origins = ['{site}']"));
+    let paths = "paths = ['/', '/audited', '/*']";
+    std::fs::write(&config, text.replace("paths = ['/first', '/second', '/third']", paths)).unwrap();
+    let mut product = Product::serve(&folder, &config, ports);
+    product.takes_beacons().await;
+    let collector = format!("http://t.{SITE}:{}", ports.collector);
+    let run = move || {
+        Command::new("node")
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("collector-js"))
+            .args(["test/privacy.mjs", &collector, &site])
+            .output()
+            .unwrap_or_else(|error| panic!("cannot run node ({error}): scripts/prepare snippet browser"))
+    };
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    println!("{said}");
+}
+
+/// Welch's t of the time that an answer takes for a valid cookie and for one that is not. `TAMGA_TIMING` is the number of requests.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement of minutes to an hour"]
+async fn measure_whether_the_time_of_an_answer_shows_a_valid_cookie() {
+    let requests: u64 = std::env::var("TAMGA_TIMING").map_or(10_000, |text| text.parse().unwrap());
+    let (folder, ports) = (tempfile::tempdir().unwrap(), Ports::free());
+    let config = configure(&folder, ports);
+    let mut product = Product::serve(&folder, &config, ports);
+    product.takes_beacons().await;
+    let cookie = visit(&product, [3, 4], "/third").await;
+    let erase = call(&product, "/v1/privacy/erase").header("Sec-Fetch-Site", "same-origin").cookies(Some(&cookie));
+    assert_eq!(erase.body("state=all").send().await.status, 200);
+    // The cookie is valid, and nothing is held: all that is left to show is whether it was opened.
+    let valid = question(&product, 7, "").cookies(Some(&cookie));
+    let gone = async |_: &Product| rows(&answered(&valid).await).is_empty().then_some(());
+    product.until("nothing is held", PATIENCE, gone).await;
+    let last = if cookie.ends_with('A') { "B" } else { "A" };
+    let unknown = format!("{}{last}", &cookie[..cookie.len() - 1]);
+    let (mut random, mut times) = (Random(1), [Vec::new(), Vec::new()]);
+    for number in 0..requests {
+        let which = random.below(2) as usize;
+        let call = question(&product, number, "").cookies(Some([&cookie, &unknown][which]));
+        let since = Instant::now();
+        let answer = call.send().await;
+        let time = since.elapsed().as_secs_f64() * 1e3;
+        if answer.status == 200 {
+            times[which].push(time);
+        }
+    }
+    let of = |times: &[f64]| {
+        let mean = times.iter().sum::<f64>() / times.len() as f64;
+        let variance = times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / (times.len() - 1) as f64;
+        (mean, variance / times.len() as f64)
+    };
+    let ((known, spread), (other, other_spread)) = (of(&times[0]), of(&times[1]));
+    let t = (known - other) / (spread + other_spread).sqrt();
+    let counts = times.map(|times| times.len());
+    println!("valid {known:.3} ms, unknown {other:.3} ms, t = {t:.2}, answers {counts:?}");
+}
