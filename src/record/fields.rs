@@ -68,6 +68,7 @@ pub fn site_and_visitor<'a>(columns: &[&str], row: &'a [u8]) -> Option<(&'a [u8]
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::golden_rows;
     use super::super::{SCHEMA_VERSION, Table, columns};
     use super::*;
 
@@ -75,10 +76,7 @@ mod tests {
     fn the_site_and_the_pseudonym_of_a_row_are_found() {
         for table in Table::ALL {
             let columns = columns(table, SCHEMA_VERSION).unwrap();
-            let text = std::fs::read_to_string(format!("tests/fixtures/rows/{}.hex", table.name())).unwrap();
-            for line in text.split_whitespace() {
-                let row: Vec<u8> =
-                    (0..line.len()).step_by(2).map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap()).collect();
+            for row in golden_rows(table) {
                 let mut fields = Fields::new(columns, &row);
                 assert_eq!(fields.by_ref().count(), columns.len());
                 assert_eq!(fields.behind(), Some(&[][..]));

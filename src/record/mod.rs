@@ -250,13 +250,20 @@ fn tally_row(row: &mut Row, tally: &Tally) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     mod golden;
 
     use jiff::civil::date;
 
     use super::*;
     use crate::privacy::pseudonymous::{Event, FirstVisitFlags, Pseudonym, Pseudonymous};
+
+    /// The rows of a table in `tests/fixtures/rows`.
+    pub(crate) fn golden_rows(table: Table) -> Vec<Vec<u8>> {
+        let text = std::fs::read_to_string(format!("tests/fixtures/rows/{}.hex", table.name())).unwrap();
+        let byte = |line: &str, at: usize| u8::from_str_radix(&line[at..at + 2], 16).unwrap();
+        text.split_whitespace().map(|line| (0..line.len()).step_by(2).map(|at| byte(line, at)).collect()).collect()
+    }
 
     #[test]
     fn a_stream_survives_its_label() {

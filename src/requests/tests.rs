@@ -100,7 +100,7 @@ fn closed_requests_leave_the_register_and_their_numbers_stay_used() {
 }
 
 proptest! {
-    /// Whatever is tried and whenever: an open request is never without a warning beyond six months, and what it comes to fits.
+    /// However often and whenever somebody tries to close a request, its deadline comes within six months, and its outcome fits its kind.
     #[test]
     fn no_way_through_the_register_is_longer_than_six_months(
         kind in 0..4usize, begin in 0i32..20_000, tries in proptest::collection::vec((0..4usize, 0i32..400), 0..12),

@@ -29,6 +29,7 @@ mod lease;
 mod migrate;
 mod migrations;
 mod own_rows;
+mod pseudonyms;
 mod relocate;
 mod ship;
 mod statements;

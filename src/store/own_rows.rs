@@ -1,9 +1,8 @@
 //! The rows of one browser, for its visitor's own eyes: those that wait in this node's spool, and those in the vault.
 //!
 //! This is all that the visitor's page gets of the stores. It answers one question, for [`OwnPseudonyms`]: only module `privacy` makes them,
-//! from the cookie of a request and keys that live. The statements are fixed. A pseudonym is in none of them, nor in a parameter, since a
-//! server logs both: as for an erasure the pseudonyms come as rows of the table `erasures`, under the random number of the question, and are
-//! dropped with their partition. Who asks may go away; the question is finished all the same.
+//! from the cookie of a request and keys that live. The statements are fixed. A pseudonym is in none of them, nor in a parameter, as for an
+//! erasure (pseudonyms.rs); their number is random. Who asks may go away; the question is finished all the same.
 //!
 //! A question reads all that waits in the spool, so few are answered at once, one for each browser, and the rows of an answer are
 //! bounded. Columns with random marks are left out: with them, somebody else could find the rows again.
@@ -186,29 +185,18 @@ impl Question {
     async fn stored(&self, vault: &Store, held: &mut Held) -> Result<(), StoreError> {
         let number = getrandom::u64().map_err(|_| StoreError::setup("no random numbers".to_owned()))?;
         let pseudonyms: HashSet<&[u8; 16]> = self.wanted.values().flatten().collect();
-        let rows: Vec<u8> = pseudonyms.iter().flat_map(|own| [&number.to_le_bytes()[..], *own].concat()).collect();
-        vault.insert_rows("erasures", &["attempt", "visitor"], rows.into(), None).await?;
-        let found = self.by_table(vault, number, held).await;
-        // If this fails, the table's time to live removes the rows.
-        let dropped = vault.execute(&format!("ALTER TABLE erasures DROP PARTITION {number}"), &[]).await;
-        found.and(dropped)
+        vault.with_pseudonyms(number, None, pseudonyms, |own| self.by_table(vault, own, held)).await
     }
 
-    async fn by_table(&self, vault: &Store, number: u64, held: &mut Held) -> Result<(), StoreError> {
-        if vault.is_clustered() {
-            // Each replica reads its own copy of the pseudonyms.
-            vault.execute("SYSTEM SYNC REPLICA erasures", &[]).await?;
-        }
+    async fn by_table(&self, vault: &Store, own: String, held: &mut Held) -> Result<(), StoreError> {
         for table in TABLES {
             let columns = record::columns(table, SCHEMA_VERSION).unwrap_or_default();
             let listed: Vec<String> = columns.iter().map(|column| format!("`{column}`")).collect();
             let sql = format!(
-                "SELECT {} FROM `{}` WHERE site = {{site:String}} AND day IN ({}) \
-                 AND visitor IN (SELECT visitor FROM {}.erasures WHERE attempt = {number}) LIMIT {}",
+                "SELECT {} FROM `{}` WHERE site = {{site:String}} AND day IN ({}) AND {own} LIMIT {}",
                 listed.join(", "),
                 table.name(),
                 self.days,
-                vault.database(),
                 ROWS_MAX + 1
             );
             let answer = vault.bytes(&sql, &[("site", self.site.clone())], "RowBinary").await?;

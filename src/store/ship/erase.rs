@@ -1,9 +1,8 @@
 //! Carries out an erasure: rewrites the rows of some pseudonyms of a site out of the vault, from one day of a table, or of
 //! one attribute.
 //!
-//! A pseudonym is in no statement: the text of a statement could stay in a log or in the file of a mutation. The pseudonyms
-//! are sent as rows of the table `erasures`, under a number of the order that only the spool's key makes. These rows are dropped with their partition
-//! when the erasure is done. Rows that the vault had refused are removed from this node's dead letters.
+//! A pseudonym is in no statement ([`Store::with_pseudonyms`](crate::store::Store)); the number is one that only the spool's key
+//! makes. Rows that the vault had refused are removed from this node's dead letters.
 //!
 //! The payload of a tombstone is the site and the pseudonyms ([`erasure`](crate::record::erasure)), under the key domain of its
 //! stream: in some a visitor has several. It is carried out in all partitions of the stream's day, and in all entries of a list. An erasure is carried out after all rows that were accepted before it are settled, so no older row can be stored
@@ -64,20 +63,11 @@ impl Inserter {
         let attempt = self.dead_letters.keys.number(&[stream.label().as_bytes(), &tombstone.payload].concat());
         // Never the same: what a failed attempt had sent is gone.
         let token = getrandom::u64().map_err(|_| StoreError::setup("no random numbers".to_owned()))?;
-        let rows: Vec<u8> =
-            pseudonyms.iter().flat_map(|pseudonym| [&attempt.to_le_bytes()[..], pseudonym].concat()).collect();
-        self.store
-            .insert_rows("erasures", &["attempt", "visitor"], rows.into(), Some(&format!("erase-{token:x}")))
-            .await?;
-        let which = format!(
-            "site = {{site:String}} AND day = {{day:Date}}{narrower} \
-             AND visitor IN (SELECT visitor FROM {}.erasures WHERE attempt = {attempt})",
-            self.store.database()
-        );
-        let done = self.erase_rows(table.name(), &which, &params, found).await;
-        // If this fails, the table's time to live removes the row.
-        let dropped = self.store.execute(&format!("ALTER TABLE erasures DROP PARTITION {attempt}"), &[]).await;
-        done.and(dropped.map_err(Cause::from))?;
+        let erase = async |own: String| {
+            let which = format!("site = {{site:String}} AND day = {{day:Date}}{narrower} AND {own}");
+            self.erase_rows(table.name(), &which, &params, found).await
+        };
+        self.store.with_pseudonyms(attempt, Some(&format!("erase-{token:x}")), pseudonyms, erase).await?;
         self.dead_letters.erase(table.name(), stream.partition.day, pseudonyms)
     }
 
@@ -88,10 +78,6 @@ impl Inserter {
         params: &[(&str, String)],
         found: &mut u64,
     ) -> Result<(), Cause> {
-        if self.store.is_clustered() {
-            // Each replica reads its own copy of the pseudonyms to erase.
-            self.store.execute("SYSTEM SYNC REPLICA erasures", &[]).await?;
-        }
         let count = format!("SELECT count() AS value FROM `{table}` WHERE {which}");
         let counted = async || -> Result<u64, StoreError> { Ok(self.store.scalar(&count, params).await?.unwrap_or(0)) };
         *found = (*found).max(counted().await?);

@@ -240,10 +240,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_row_that_an_order_of_its_delivery_batch_erases_is_never_sent() {
-        let text = std::fs::read_to_string("tests/fixtures/rows/events.hex").unwrap();
-        let byte = |line: &str, at: usize| u8::from_str_radix(&line[at..at + 2], 16).unwrap();
-        let line = text.split_whitespace().next().unwrap();
-        let row: Vec<u8> = (0..line.len()).step_by(2).map(|at| byte(line, at)).collect();
+        let row = record::tests::golden_rows(Table::Events).swap_remove(0);
         let columns = record::columns(Table::Events, record::SCHEMA_VERSION).unwrap();
         let (site, visitor) = record::site_and_visitor(columns, &row).unwrap();
         let (site, visitor): (&str, [u8; 16]) = (std::str::from_utf8(site).unwrap(), visitor.try_into().unwrap());
