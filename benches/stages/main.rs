@@ -46,6 +46,8 @@ struct World {
     encoder: Encoder,
     /// The rows of beacons with one event, at the begin of a visit and within one.
     frames: [Vec<Vec<Frame>>; 2],
+    /// How many bytes of the block that these frames make are encrypted.
+    encrypted: [Vec<usize>; 2],
 }
 
 fn world() -> World {
@@ -66,10 +68,13 @@ fn world() -> World {
         running: String::new(),
         encoder: Encoder::new(&Keys::new(Secret::new([7; 32]), []), [7; 16]).0,
         frames: Default::default(),
+        encrypted: Default::default(),
     };
     let world = World { running: world.running(), ..world };
     let frames = |within: bool| (0..BEACONS).map(|number| world.frames(number, within)).collect();
-    World { frames: [false, true].map(frames), ..world }
+    let world = World { frames: [false, true].map(frames), ..world };
+    let encrypted = |within: bool| (0..BEACONS).map(|number| world.encrypted(number, within)).collect();
+    World { encrypted: [false, true].map(encrypted), ..world }
 }
 
 impl World {
@@ -130,6 +135,20 @@ impl World {
         let key = |label: &str| StreamKey::new(label).expect("it is short");
         let frames = record::by_stream(&processed.kept, |of| Frame::new(key(&of.stream().label())), Frame::push);
         frames.into_iter().map(|(_, frame)| frame).collect()
+    }
+
+    /// The bytes of the block between the names of its streams and the tag.
+    fn encrypted(&self, number: u64, within: bool) -> usize {
+        let frames = &self.frames[usize::from(within)][(number % BEACONS) as usize];
+        let names: usize = frames.iter().map(|frame| 1 + frame.stream().as_str().len()).sum();
+        self.commit(number, within) - Encoder::READABLE - names
+    }
+
+    /// The cipher's part of that: as many bytes of the beacon's block.
+    fn encrypt(&self, number: u64, within: bool) -> u8 {
+        let mut bytes = [0; 1024];
+        let length = self.encrypted[usize::from(within)][(number % BEACONS) as usize];
+        self.encoder.encrypt(number, &mut bytes[..length])[0]
     }
 
     /// Rows to the bytes of a segment.
@@ -193,9 +212,19 @@ fn stage_commit_within_visit_1(world: &World, number: u64) -> usize {
     world.commit(number, true)
 }
 
+#[inline(never)]
+fn stage_encrypt_1(world: &World, number: u64) -> usize {
+    world.encrypt(number, false).into()
+}
+
+#[inline(never)]
+fn stage_encrypt_within_visit_1(world: &World, number: u64) -> usize {
+    world.encrypt(number, true).into()
+}
+
 type Stage = (&'static str, u64, fn(&World, u64) -> usize);
 
-const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 12] = [
     ("client address", 1, stage_address),
     ("cookie, opened", 1, stage_cookie),
     ("decode, 5 events", 5, stage_decode_5),
@@ -204,6 +233,8 @@ const STAGES: [Stage; 10] = [
     ("the same within a visit", 1, stage_within_visit_1),
     ("rows to the spool, 1 event", 1, stage_commit_1),
     ("the same within a visit", 1, stage_commit_within_visit_1),
+    ("of that the cipher, 1 event", 1, stage_encrypt_1),
+    ("the same within a visit", 1, stage_encrypt_within_visit_1),
     ("bytes to rows, 5 events", 5, stage_journey_5),
     ("bytes to rows, 20 events", 20, stage_journey_20),
 ];

@@ -1,9 +1,9 @@
 //! Encryption of what frames hold. A copy of the spool's folder, also of its quarantine, shows no row without the key.
 //!
 //! AES-256-GCM of the TLS library, under a key per segment: a keyed BLAKE3 hash of the segment's random id, under a lasting
-//! key that lies outside of the data folder. The nonce is the frame's sequence. A sequence is written to one segment only and
-//! never used again, so no nonce repeats under a key. Length, sequence, rows, position, kind and stream stay readable, since
-//! recovery needs them, and are authenticated.
+//! key that lies outside of the data folder. What is encrypted is a block of frames (block.rs). The nonce is the sequence of its first frame. A sequence is
+//! written to one segment only and never used again, so no nonce repeats under a key. A block's length, sequence, rows,
+//! position, kind and streams stay readable, since recovery needs them, and are authenticated.
 //!
 //! The segment's header has four more bytes of the same hash: they say under which key a segment was written, and nothing
 //! about the key.
@@ -17,7 +17,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::secret::Secret;
 
-/// What a frame is longer by.
+/// What a block is longer by.
 pub(super) const TAG: usize = 16;
 
 /// The random id of a segment.
@@ -105,20 +105,20 @@ fn derive(key: &Secret, id: &SegmentId) -> (Cipher, KeyCheck) {
     (Cipher(LessSafeKey::new(key)), check.try_into().expect("4 bytes are left"))
 }
 
-/// Encrypts and decrypts the payloads of one segment.
+/// Encrypts and decrypts the blocks of one segment.
 pub(super) struct Cipher(LessSafeKey);
 
 impl Cipher {
-    /// Encrypts the payload of a frame in place; returns what goes behind it. `head` is what lies before it.
-    pub(super) fn seal(&self, sequence: u64, head: &[u8], payload: &mut [u8]) -> [u8; TAG] {
-        let tag = self.0.seal_in_place_separate_tag(nonce(sequence), Aad::from(head), payload);
-        let tag = tag.expect("a frame is far below the 64 GiB that one nonce may encrypt");
+    /// Encrypts these bytes in place; returns what goes behind them. `bound` is authenticated as well.
+    pub(super) fn seal(&self, sequence: u64, bound: &[u8], bytes: &mut [u8]) -> [u8; TAG] {
+        let tag = self.0.seal_in_place_separate_tag(nonce(sequence), Aad::from(bound), bytes);
+        let tag = tag.expect("a block is far below the 64 GiB that one nonce may encrypt");
         tag.as_ref().try_into().expect("a tag of AES-GCM has 16 bytes")
     }
 
     /// Decrypts what [`Cipher::seal`] has encrypted, with the tag behind it; `None` unless all of it is as it was.
-    pub(super) fn open(&self, sequence: u64, head: &[u8], mut sealed: Vec<u8>) -> Option<Vec<u8>> {
-        let length = self.0.open_in_place(nonce(sequence), Aad::from(head), &mut sealed).ok()?.len();
+    pub(super) fn open(&self, sequence: u64, bound: &[u8], mut sealed: Vec<u8>) -> Option<Vec<u8>> {
+        let length = self.0.open_in_place(nonce(sequence), Aad::from(bound), &mut sealed).ok()?.len();
         sealed.truncate(length);
         Some(sealed)
     }
@@ -173,7 +173,7 @@ mod tests {
 
     const TAG_BYTES: [u8; TAG] = [221, 19, 203, 29, 151, 173, 86, 0, 134, 160, 41, 180, 157, 8, 232, 67];
 
-    /// So a release can always read the frames of the release before it.
+    /// So a release can always read the blocks of the release before it.
     #[test]
     fn the_bytes_are_these() {
         let (cipher, check) = keys(1, &[]).begin(b"0123456789abcdef");

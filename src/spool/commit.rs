@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Health;
+use super::block::Encoder;
 use super::cipher::SegmentId;
-use super::frame::{Encoder, MAX_APPEND_BYTES, MAX_COMMIT_FRAMES};
+use super::frame::{MAX_APPEND_BYTES, MAX_COMMIT_FRAMES};
 use super::io::{File, is_full};
 use super::mix::mixed;
 use super::reply::{AppendError, Appended, ReplyFanout};
 use super::retries::Retries;
-use super::segment::{FRAMES_AT, Header, file_name};
+use super::segment::{BLOCKS_AT, Header, file_name};
 use super::shared::{Request, Segment, Shared, lock};
 
 /// A commit that has this much takes no further request: what comes later shares the next sync.
@@ -153,18 +154,18 @@ impl Committer {
         }
     }
 
-    /// Makes the requests durable and visible to the reader. Their frames are mixed.
-    fn write(&mut self, requests: &[Request], bytes: u64) -> Result<Appended, AppendError> {
+    /// Makes the requests durable and visible to the reader. Their frames are mixed, and take at most so many bytes.
+    fn write(&mut self, requests: &[Request], bytes_max: u64) -> Result<Appended, AppendError> {
         let frames = mixed(requests.iter().flat_map(|request| &request.frames)).map_err(no_random_bytes)?;
         let arrived_ms = requests.iter().map(|request| request.counted_ms).min().unwrap_or(i64::MAX);
         let (window_ms, leaves_ms) = self.shared.window_of(arrived_ms);
         self.window_ms = window_ms;
-        self.make_space(bytes)?;
+        self.make_space(bytes_max)?;
         let active = self.active.as_ref().expect("make_space leaves an active segment");
         self.buffer.clear();
         let first_sequence = self.next_sequence;
-        let (sequence, rows) =
-            active.encoder.commit(frames.iter().copied(), first_sequence, active.rows, &mut self.buffer);
+        let (sequence, rows) = active.encoder.commit(&frames, first_sequence, active.rows, &mut self.buffer);
+        let bytes = self.buffer.len() as u64;
         // Over zeros that were written before, a sync has no block to enter into the file system's journal.
         let end = active.bytes + bytes;
         let zeroed =
@@ -220,9 +221,9 @@ impl Committer {
         match &self.active {
             // The name of an empty one is not used again.
             Some(active) if active.window_ms != self.window_ms => {
-                self.next_sequence += u64::from(active.bytes == FRAMES_AT)
+                self.next_sequence += u64::from(active.bytes == BLOCKS_AT)
             }
-            Some(active) if active.bytes == FRAMES_AT => return Ok(()),
+            Some(active) if active.bytes == BLOCKS_AT => return Ok(()),
             Some(active) if active.bytes + bytes <= self.shared.options.segment_bytes => return Ok(()),
             _ => {}
         }
@@ -291,13 +292,13 @@ impl Committer {
             header,
             last: header.first - 1,
             rows_end: rows_before,
-            bytes: FRAMES_AT,
+            bytes: BLOCKS_AT,
             sealed: false,
             keep: false,
             locked: false,
         });
-        lock(&self.shared.queue).used += FRAMES_AT;
-        let (bytes, written, since) = (FRAMES_AT, FRAMES_AT, Instant::now());
+        lock(&self.shared.queue).used += BLOCKS_AT;
+        let (bytes, written, since) = (BLOCKS_AT, BLOCKS_AT, Instant::now());
         self.active = Some(Active { file, encoder, bytes, rows: 0, written, reserved, since, window_ms });
         Ok(())
     }

@@ -108,15 +108,15 @@ impl Cursor {
             }
             match scan.next()? {
                 // What was written but not acknowledged before a newer segment was begun.
-                Found::Frame(frame, _) if frame.sequence > segment.last => {}
-                Found::Frame(frame, _) => {
+                Found::Frame(frame) if frame.sequence > segment.last => {}
+                Found::Frame(frame) => {
                     self.expected = frame.sequence + 1;
                     if frame.sequence > self.after {
                         self.rows += u64::from(frame.rows);
                         return Ok(Some(frame));
                     }
                 }
-                Found::Void => self.expected = scan.expected,
+                Found::Block(_) | Found::Void => self.expected = scan.expected,
                 Found::Gap { offset, bytes, first, last, .. } => {
                     let last = last.min(segment.last);
                     if last > self.after {

@@ -54,10 +54,8 @@ impl Shared {
             whole &= scan.cipher.is_some();
             while scan.cipher.is_some() && scan.expected <= segment.last {
                 match scan.next()? {
-                    Found::Frame(frame, _) if frame.sequence > finished && frame.sequence <= segment.last => {
-                        show(&frame)
-                    }
-                    Found::Frame(..) | Found::Void => {}
+                    Found::Frame(frame) if frame.sequence > finished && frame.sequence <= segment.last => show(&frame),
+                    Found::Frame(_) | Found::Block(_) | Found::Void => {}
                     Found::Gap { .. } => whole = false,
                     Found::End { .. } => {
                         whole = false;

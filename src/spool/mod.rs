@@ -17,12 +17,12 @@
 //! state-0  state-1              cursor and open delivery batch, written in turn (state.rs)
 //! copy/                         the same two files again
 //! 00000000000000000001.seg      named for the first sequence in it
-//!   │ header │ header │ frame │ frame │ …  │ zeros, reserved            (segment.rs)
-//!                       └ length · CRC32C · sequence · rows · position · kind · rows before · stream · payload   (frame.rs)
+//!   │ header │ header │ block │ block │ …  │ zeros, reserved            (segment.rs)
+//!                       └ length · CRC32C · sequence · rows · position · kind · rows before · streams · frames, encrypted   (block.rs)
 //! quarantine/                   copies of damaged bytes, files that were not understood (quarantine.rs)
 //! ```
 //!
-//! The bytes of frame, header and state are held by tests. Sequences rise by one per frame and are never used twice.
+//! The bytes of block, header and state are held by tests. Sequences rise by one per frame and are never used twice.
 //!
 //! # What `Ok` promises, and what it does not
 //!
@@ -84,6 +84,7 @@
 //! can erase at once ([`Reader::take_early_tombstones`]).
 
 mod accounting;
+mod block;
 mod cipher;
 mod commit;
 mod crowd;
@@ -115,9 +116,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 pub use accounting::{Outcomes, RowAccounting};
+pub use block::Encoder;
 pub use cipher::{Keys, Unopened};
 pub use delivery::{DeliveryBatch, DeliveryLimits, StreamBatch, Tombstone};
-pub use frame::{Encoder, Frame, MAX_APPEND_BYTES, Rows, StreamKey};
+pub use frame::{Frame, MAX_APPEND_BYTES, Rows, StreamKey};
 pub use hold::Windows;
 pub use idle::{Idle, hold};
 pub use io::{Disk, Entry, File, Io, Lock};
@@ -309,7 +311,7 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
     if options.quota_bytes < MIN_QUOTA_BYTES {
         return Err(OpenError::Quota(options.quota_bytes));
     }
-    options.segment_bytes = options.segment_bytes.clamp(2 * segment::FRAMES_AT, options.quota_bytes / 4);
+    options.segment_bytes = options.segment_bytes.clamp(2 * segment::BLOCKS_AT, options.quota_bytes / 4);
     let attempt = |what: &'static str| move |source| OpenError::Io { what, dir: dir.to_owned(), source };
     io.create_dir_all(dir).map_err(attempt("create"))?;
     let held = wait_for_lock(dir, options.lock_patience, io.as_ref())?;

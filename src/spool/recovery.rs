@@ -9,11 +9,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
+use super::block::{HEADER, MIN_FRAME, void_header};
 use super::cipher::Keys;
-use super::frame::{HEADER, void_header};
 use super::io::{Io, is_damage, read_or_zero};
 use super::quarantine::{copy_aside, set_aside};
-use super::segment::{FRAMES_AT, Found, Header, Scan, parse_file_name};
+use super::segment::{BLOCKS_AT, Found, Header, Scan, parse_file_name};
 use super::shared::Segment;
 use super::state::{Slots, State};
 
@@ -150,7 +150,7 @@ fn segment_files(dir: &Path, io: &dyn Io, report: &mut Recovery) -> Result<(Vec<
             }
             None => {
                 // The number of sequences in the file is unknown. This is the most it can hold.
-                next_sequence = next_sequence.max(named.saturating_add(entry.bytes / HEADER as u64));
+                next_sequence = next_sequence.max(named.saturating_add(entry.bytes / MIN_FRAME));
                 report.quarantined += 1;
                 set_aside(io, dir, &path).map_err(attempt(dir, "move a damaged segment of"))?;
             }
@@ -190,13 +190,13 @@ impl Known {
     }
 }
 
-/// Bytes between two whole frames that are no frame, and the sequences that are missing there.
+/// Bytes between two whole blocks that are no block, and the sequences that are missing there.
 struct Gap {
     offset: u64,
     bytes: u64,
     first: u64,
     last: u64,
-    /// The position, within its commit, of the frame behind the gap.
+    /// The position, within its commit, of the first frame behind the gap.
     next_position: u16,
     /// The rows in it that the state does not count.
     rows: u64,
@@ -212,9 +212,9 @@ struct End {
     commit_at: u64,
     /// The position before the last commit, in rows.
     rows_before: u64,
-    /// The rows of the segment up to the last whole frame, as far as known.
+    /// The rows of the segment up to the last whole block, as far as known.
     rows: u64,
-    /// How many bytes that are not zero lie behind the last whole frame.
+    /// How many bytes that are not zero lie behind the last whole block.
     tail: u64,
 }
 
@@ -266,24 +266,29 @@ fn find_end(scan: &mut Scan, segment: &mut Segment, known: &Known) -> io::Result
         segment.rows_end = known.rows;
     }
     let mut end =
-        End { gaps: Vec::new(), last_commit: 0, commit_at: FRAMES_AT, rows_before: segment.rows_end, rows: 0, tail: 0 };
-    let (mut whole_until, mut rows_until) = (FRAMES_AT, segment.rows_end);
-    // The rows up to here as the frames say them; unknown behind a void.
+        End { gaps: Vec::new(), last_commit: 0, commit_at: BLOCKS_AT, rows_before: segment.rows_end, rows: 0, tail: 0 };
+    let (mut whole_until, mut rows_until) = (BLOCKS_AT, segment.rows_end);
+    // The rows up to here as the blocks say them; unknown behind a void.
     let mut behind = Some(0);
     loop {
         match scan.next()? {
-            Found::Frame(frame, position) => {
-                segment.last = frame.sequence;
-                let commit = frame.sequence.saturating_sub(u64::from(position));
+            Found::Block(block) => {
+                segment.last = block.next_sequence() - 1;
+                let commit = block.sequence.saturating_sub(u64::from(block.position));
                 if commit != end.last_commit {
                     (end.last_commit, end.commit_at, end.rows_before) = (commit, whole_until, rows_until);
                 }
-                if frame.sequence > known.durable {
-                    segment.rows_end += u64::from(frame.rows);
+                let rows_behind = u64::from(block.rows_before) + u64::from(block.rows);
+                if block.sequence > known.durable {
+                    segment.rows_end += u64::from(block.rows);
+                } else if segment.last > known.durable {
+                    // A delivery batch ends within this block, and the state knows no later place.
+                    segment.rows_end = segment.header.rows_before + rows_behind;
                 }
-                behind = Some(u64::from(frame.rows_before) + u64::from(frame.rows));
+                behind = Some(rows_behind);
                 (whole_until, rows_until) = (scan.offset, segment.rows_end);
             }
+            Found::Frame(_) => unreachable!("nothing is decrypted without a cipher"),
             Found::Void => {
                 (segment.last, whole_until, behind) = (scan.expected - 1, scan.offset, None);
             }
@@ -374,7 +379,7 @@ fn report_damage(segment: &mut Segment, end: &End, known: &Known, report: &mut R
 }
 
 fn read_header(io: &dyn Io, path: &Path) -> io::Result<Option<Header>> {
-    let mut block = vec![0; FRAMES_AT as usize];
+    let mut block = vec![0; BLOCKS_AT as usize];
     match io.open(path).and_then(|file| read_or_zero(file.as_ref(), &mut block, 0)) {
         Err(error) if is_damage(&error) => Ok(None),
         Err(error) => Err(error),

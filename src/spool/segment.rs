@@ -1,8 +1,8 @@
-//! One segment file: a header, then frames, then perhaps zeros that were reserved and never written.
+//! One segment file: a header, then blocks of frames, then perhaps zeros that were reserved and never written.
 //!
 //! ```text
 //!    0  72  header         512  72  the same header again: a lost sector costs one copy, not the segment
-//! 1024   …  frames
+//! 1024   …  blocks
 //!
 //! header:  0  8  magic "TAMGASPL"        24  8  last sequence acknowledged before this segment
 //!          8  4  format version          32 16  random id
@@ -15,15 +15,17 @@
 //! Within a segment sequences have no holes. Between two segments there is one when a commit failed: the newer header
 //! says what had been acknowledged, so whatever of the failed commit reached the older file is known to be nobody's.
 
+use std::collections::VecDeque;
 use std::io;
 
+use super::block::{self, HEADER, Head, MIN_FRAME, Opened};
 use super::cipher::{Cipher, KeyCheck, SegmentId};
 use super::crowd::Crowd;
-use super::frame::{self, HEADER, Head, Kind, StreamKey};
+use super::frame::{Kind, StreamKey, Streams};
 use super::io::{File, is_damage, read_or_zero};
 
-/// Where the frames begin.
-pub(super) const FRAMES_AT: u64 = 1024;
+/// Where the blocks begin.
+pub(super) const BLOCKS_AT: u64 = 1024;
 
 const MAGIC: &[u8; 8] = b"TAMGASPL";
 const FORMAT_VERSION: u32 = 1;
@@ -31,12 +33,10 @@ const HEADER_BYTES: usize = 72;
 const SECOND_COPY_AT: usize = 512;
 const SUFFIX: &str = ".seg";
 
-/// How much is read at once. A frame that is larger is read whole.
+/// How much is read at once. A block that is larger is read whole.
 const CHUNK: usize = 256 << 10;
 /// The unit in which a file that gives read errors is salvaged, and in which runs of zeros are passed over.
-const BLOCK: usize = 4096;
-/// The smallest frame: a stream of one byte, no payload.
-const MIN_FRAME: u64 = HEADER as u64 + 1;
+const PAGE: usize = 4096;
 
 /// The header of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Header {
         copy.extend_from_slice(&self.key_check);
         copy.extend_from_slice(&self.window_ms.to_le_bytes());
         copy.extend_from_slice(&crc32c::crc32c(&copy).to_le_bytes());
-        let mut block = vec![0; FRAMES_AT as usize];
+        let mut block = vec![0; BLOCKS_AT as usize];
         block[..HEADER_BYTES].copy_from_slice(&copy);
         block[SECOND_COPY_AT..SECOND_COPY_AT + HEADER_BYTES].copy_from_slice(&copy);
         block
@@ -110,21 +110,21 @@ pub(super) struct Scanned {
     pub(super) schema_version: u32,
     pub(super) kind: Kind,
     pub(super) rows: u32,
-    /// Rows before it in its segment.
-    pub(super) rows_before: u32,
     pub(super) stream: StreamKey,
-    /// What it takes in its file.
+    /// What it takes in its file, but for its share of what a block has once.
     pub(super) bytes: u64,
     pub(super) payload: Vec<u8>,
 }
 
 /// The next part of a segment.
 pub(super) enum Found {
-    /// A frame, and its position within its commit.
-    Frame(Scanned, u16),
+    /// A frame.
+    Frame(Scanned),
+    /// A block, instead of its frames, for who has no key.
+    Block(Head),
     /// Sequences that were never acknowledged: nothing is missing.
     Void,
-    /// Bytes that are no frame, before a frame that is whole: the sequences `first..=last` are damaged.
+    /// Bytes that are no block, before a block that is whole: the sequences `first..=last` are damaged.
     Gap {
         /// Where the bytes begin.
         offset: u64,
@@ -134,12 +134,12 @@ pub(super) enum Found {
         first: u64,
         /// The last.
         last: u64,
-        /// The position, within its commit, of the frame behind the gap.
+        /// The position, within its commit, of the first frame behind the gap.
         next_position: u16,
         /// The rows before that frame in this segment; `None` if it is a void, which does not know them.
         next_rows_before: Option<u32>,
     },
-    /// No whole frame from here on. `bytes` is what lies here up to the last byte that is not zero.
+    /// No whole block from here on. `bytes` is what lies here up to the last byte that is not zero.
     End {
         /// How many bytes that are not merely reserved.
         bytes: u64,
@@ -165,32 +165,36 @@ impl Wanted {
     }
 }
 
-/// Walks through a segment's frames; over damage it goes on at the next frame that is whole.
+/// Walks through a segment's frames; over damage it goes on at the next block that is whole.
 pub(super) struct Scan {
     file: Box<dyn File>,
     header: Header,
     /// Bytes at and behind this are not looked at. It may grow; what lies before it no longer changes.
     pub(super) end: u64,
-    /// Where the next frame should be.
+    /// Where the next block should be.
     pub(super) offset: u64,
-    /// What its sequence should be.
+    /// What the sequence of the next frame should be.
     pub(super) expected: u64,
     /// Reads unreadable blocks as zeros instead of failing.
     pub(super) salvage: bool,
-    /// Decrypts payloads; without it they are left out.
+    /// Decrypts frames; without it only blocks are found.
     pub(super) cipher: Option<Cipher>,
     /// Payloads of rows that are not wanted are left out.
     pub(super) wanted: Wanted,
+    /// The frames of the block before `offset` that come next.
+    opened: VecDeque<Scanned>,
+    streams: Streams,
     buffer: Vec<u8>,
     buffer_at: u64,
 }
 
 impl Scan {
-    /// Begins with the first frame.
+    /// Begins with the first block.
     pub(super) fn new(file: Box<dyn File>, header: Header, end: u64) -> Self {
-        let (offset, expected) = (FRAMES_AT, header.first);
-        let (cipher, buffer, wanted) = (None, Vec::new(), Wanted::All);
-        Self { file, header, end, offset, expected, salvage: false, cipher, wanted, buffer, buffer_at: 0 }
+        let (offset, expected) = (BLOCKS_AT, header.first);
+        let (cipher, wanted, opened, streams) = (None, Wanted::All, VecDeque::new(), Streams::default());
+        let (salvage, buffer, buffer_at) = (false, Vec::new(), 0);
+        Self { file, header, end, offset, expected, salvage, cipher, wanted, opened, streams, buffer, buffer_at }
     }
 
     /// The file being walked through.
@@ -200,7 +204,11 @@ impl Scan {
 
     /// The next thing. After [`Found::End`] it says so again until `end` grows.
     pub(super) fn next(&mut self) -> io::Result<Found> {
-        if let Some(found) = self.frame_here()? {
+        if let Some(frame) = self.opened.pop_front() {
+            self.expected = frame.sequence.saturating_add(1);
+            return Ok(Found::Frame(frame));
+        }
+        if let Some(found) = self.block_here()? {
             return Ok(found);
         }
         let (start, expected) = (self.offset, self.expected);
@@ -208,7 +216,7 @@ impl Scan {
         let mut at = start;
         while at < self.end {
             if self.zeros_at(at)? {
-                at += BLOCK as u64 - 3; // A length is never zero, so no frame begins before these last three bytes.
+                at += PAGE as u64 - 3; // A length is never zero, so no block begins before these last three bytes.
                 continue;
             }
             if at > start {
@@ -235,7 +243,7 @@ impl Scan {
         Ok(Found::End { bytes: last_written - start })
     }
 
-    /// Gives up on the rest: the next frame, if any, is at `end` and has this sequence.
+    /// Gives up on the rest: the next block, if any, is at `end` and has this sequence.
     pub(super) fn skip_to_end(&mut self, expected: u64) {
         (self.offset, self.expected) = (self.end, expected);
     }
@@ -243,70 +251,65 @@ impl Scan {
     /// The raw bytes of a range, zeros where they cannot be read.
     pub(super) fn raw(&mut self, offset: u64, bytes: usize) -> Vec<u8> {
         let mut raw = vec![0; bytes];
-        for (index, block) in raw.chunks_mut(BLOCK).enumerate() {
-            if read_or_zero(self.file.as_ref(), block, offset + (index * BLOCK) as u64).is_err() {
+        for (index, block) in raw.chunks_mut(PAGE).enumerate() {
+            if read_or_zero(self.file.as_ref(), block, offset + (index * PAGE) as u64).is_err() {
                 block.fill(0);
             }
         }
         raw
     }
 
-    /// The frame at `offset`, if it is whole and has the expected sequence; steps over it.
-    fn frame_here(&mut self) -> io::Result<Option<Found>> {
+    /// The block at `offset`, if it is whole and has the expected sequence; steps over it. With a cipher, its first frame.
+    fn block_here(&mut self) -> io::Result<Option<Found>> {
         let (at, expected, header) = (self.offset, self.expected, self.header);
         let head = self.bytes(at, HEADER)?.and_then(Head::parse).filter(|head| head.sequence == expected);
         let Some(head) = head else { return Ok(None) };
         if self.bytes(at, head.length)?.is_none() {
             return Ok(None);
         }
-        let (cipher, wanted) = (self.cipher.take(), self.wanted);
-        let bytes = self.bytes(at, head.length)?.expect("they were there");
-        let Some(decoded) = frame::decode(&header.id, bytes) else {
-            self.cipher = cipher;
-            return Ok(None);
+        let (cipher, mut streams, wanted) = (self.cipher.take(), std::mem::take(&mut self.streams), self.wanted);
+        let wanted = |sequence| head.kind == Kind::Tombstone || wanted.has(sequence);
+        let decoded = block::decode(&header.id, self.bytes(at, head.length)?.expect("they were there"));
+        let has_key = cipher.is_some() && head.kind != Kind::Void;
+        let opened =
+            decoded.map(|decoded| cipher.as_ref().and_then(|cipher| decoded.open(cipher, &mut streams, wanted)));
+        (self.cipher, self.streams) = (cipher, streams);
+        let found = match opened {
+            None => return Ok(None),
+            // Somebody has written it who has not the key.
+            Some(None) if has_key => return Ok(None),
+            Some(_) if head.kind == Kind::Void => Found::Void,
+            Some(None) => Found::Block(head),
+            Some(Some(frames)) => {
+                self.opened = frames.into_iter().map(|frame| self.scanned(head.kind, frame)).collect();
+                self.offset += head.length as u64;
+                return self.next().map(Some);
+            }
         };
-        let wanted = head.kind == Kind::Tombstone || head.kind == Kind::Rows && wanted.has(head.sequence);
-        let opened = cipher.as_ref().filter(|_| wanted).map(|cipher| decoded.open(cipher));
-        let stream = StreamKey::new(decoded.stream);
-        self.cipher = cipher;
-        // Somebody has written it who has not the key.
-        let Some(payload) = opened.unwrap_or_else(|| Some(Vec::new())) else { return Ok(None) };
-        let found = match stream {
-            Some(stream) => Found::Frame(
-                Scanned {
-                    sequence: head.sequence,
-                    schema_version: header.schema_version,
-                    kind: head.kind,
-                    rows: head.rows,
-                    rows_before: head.rows_before,
-                    stream,
-                    bytes: head.length as u64,
-                    payload,
-                },
-                head.position,
-            ),
-            None => Found::Void,
-        };
-        let sequences = if head.kind == Kind::Void { u64::from(head.rows) } else { 1 };
         self.offset += head.length as u64;
-        self.expected = expected.saturating_add(sequences);
+        self.expected = head.next_sequence();
         Ok(Some(found))
     }
 
-    /// The head of the frame at `at`, if one lies there that is whole and has a sequence in this range.
+    fn scanned(&self, kind: Kind, frame: Opened) -> Scanned {
+        let Opened { sequence, stream, rows, bytes, payload } = frame;
+        Scanned { sequence, schema_version: self.header.schema_version, kind, rows, stream, bytes, payload }
+    }
+
+    /// The head of the block at `at`, if one lies there that is whole and has a sequence in this range.
     fn head_at(&mut self, at: u64, sequences: std::ops::RangeInclusive<u64>) -> io::Result<Option<Head>> {
         let Some(head) = self.bytes(at, HEADER)?.and_then(Head::parse) else { return Ok(None) };
         if !sequences.contains(&head.sequence) {
             return Ok(None);
         }
         let id = self.header.id;
-        Ok(self.bytes(at, head.length)?.and_then(|bytes| frame::decode(&id, bytes)).map(|decoded| decoded.head))
+        Ok(self.bytes(at, head.length)?.and_then(|bytes| block::decode(&id, bytes)).map(|decoded| decoded.head))
     }
 
-    /// Whether a whole block of zeros begins here.
+    /// Whether a whole page of zeros begins here.
     fn zeros_at(&mut self, at: u64) -> io::Result<bool> {
         Ok(self.bytes(at, 1)?.is_some_and(|bytes| bytes[0] == 0)
-            && self.bytes(at, BLOCK)?.is_some_and(|bytes| bytes == [0; BLOCK]))
+            && self.bytes(at, PAGE)?.is_some_and(|bytes| bytes == [0; PAGE]))
     }
 
     /// A range of the file; `None` when it goes beyond `end`.

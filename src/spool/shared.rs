@@ -15,7 +15,7 @@ use super::hold::Hold;
 use super::io::{Io, Lock};
 use super::quarantine::{purge, set_aside};
 use super::reply::{AppendError, Reply};
-use super::segment::Header;
+use super::segment::{BLOCKS_AT, Header};
 use super::watermark::Arrivals;
 use super::{Health, Options, Usage};
 
@@ -53,7 +53,8 @@ impl Queue {
     /// Backpressure: refuses an append of this size when the quota or the queue has no space for it.
     pub(super) fn admit(&self, options: &Options, bytes: usize) -> Result<(), AppendError> {
         let unanswered = self.unanswered + bytes;
-        if self.used.saturating_add(unanswered as u64) > options.quota_bytes {
+        // It may begin a segment.
+        if self.used.saturating_add(unanswered as u64 + BLOCKS_AT) > options.quota_bytes {
             return Err(AppendError::Full);
         }
         if self.unanswered > 0 && unanswered > options.queue_bytes {

@@ -162,7 +162,7 @@ async fn rows_of_a_damaged_frame_are_counted_as_lost() {
         writer.enter(0).append(vec![frame("events", &["first", "second"])]).await.unwrap();
     }
     let path = segments(&sim).remove(0);
-    change(&sim, &path, 1024 + frame::HEADER + 10, sim.contents(&path)[1024 + frame::HEADER + 10] ^ 1);
+    change(&sim, &path, 1024 + block::HEADER + 10, sim.contents(&path)[1024 + block::HEADER + 10] ^ 1);
     assert_eq!(empty(&writer, &mut reader).await, 4);
     let accounting = writer.usage().accounting;
     assert_eq!((accounting.accepted, accounting.spooled, accounting.settled.lost), (6, 0, 2));

@@ -22,7 +22,7 @@ async fn written(frames: usize, filler: usize) -> (Sim, PathBuf, Vec<String>) {
 }
 
 /// The same spool with other bytes in its segment.
-fn with(sim: &Sim, path: &Path, bytes: &[u8]) -> Sim {
+pub(super) fn with(sim: &Sim, path: &Path, bytes: &[u8]) -> Sim {
     let sim = sim.kill();
     sim.plant(path, bytes);
     sim
@@ -36,7 +36,7 @@ async fn delivered(sim: &Sim) -> (Vec<String>, u64, Recovery) {
 }
 
 /// What a scan finds in a segment of these bytes; `None` when its header is gone.
-fn scan(bytes: &[u8]) -> Option<Vec<String>> {
+pub(super) fn scan(bytes: &[u8]) -> Option<Vec<String>> {
     let sim = Sim::default();
     sim.plant(Path::new("/x"), bytes);
     let mut scan = Scan::new(sim.open(Path::new("/x")).unwrap(), Header::decode(bytes)?, bytes.len() as u64);
@@ -45,11 +45,11 @@ fn scan(bytes: &[u8]) -> Option<Vec<String>> {
     let mut rows = Vec::new();
     loop {
         match scan.next().unwrap() {
-            Found::Frame(frame, _) => {
+            Found::Frame(frame) => {
                 rows.extend(Rows(&frame.payload).map(|row| String::from_utf8(row.to_vec()).unwrap()));
             }
             Found::End { .. } => return Some(rows),
-            Found::Void | Found::Gap { .. } => {}
+            Found::Block(_) | Found::Void | Found::Gap { .. } => {}
         }
     }
 }
@@ -320,7 +320,7 @@ async fn under_way() -> (Sim, PathBuf, Vec<Vec<String>>) {
 async fn rows_that_damage_took_from_the_newest_segment_are_counted_at_the_opening() {
     let (sim, path, all) = under_way().await;
     let bytes = sim.contents(&path);
-    let length = |number: usize| frame::HEADER + "events".len() + (number + 1) * (4 + "0/0".len()) + cipher::TAG;
+    let length = |number: usize| frame("events", &vec!["0/0"; number + 1]).encoded_len();
     let start = |number: usize| 1024 + (0..number).map(length).sum::<usize>();
     assert_eq!(bytes[start(9) + 8], 10, "the tenth frame begins there");
     for first in 0..10 {
@@ -383,7 +383,7 @@ async fn rows_that_damage_took_are_counted_also_while_no_state_says_that_they_we
     drop((writer, _reader));
     let path = segments(&sim).remove(0);
     let bytes = sim.contents(&path);
-    let length = |number: usize| frame::HEADER + "events".len() + (number + 1) * (4 + "row".len()) + cipher::TAG;
+    let length = |number: usize| frame("events", &vec!["row"; number + 1]).encoded_len();
     let start = |number: usize| 1024 + (0..number).map(length).sum::<usize>();
     for first in 0..9 {
         for last in first..9 {

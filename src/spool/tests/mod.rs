@@ -2,6 +2,7 @@
 
 mod accounting;
 mod behaviour;
+mod blocks;
 mod damage;
 mod faults;
 mod power_cut;

@@ -237,13 +237,14 @@ async fn a_commit_that_is_torn_goes_as_a_whole_if_its_retries_are_known() {
     {
         let (writer, ..) = start(&sim, &clock);
         append_as(&writer, 1, "first").await.unwrap();
-        let frames = ["a", "b", "c"].map(|row| frame("events", &[row])).into();
+        // Each is a block of its own.
+        let frames = ["a", "b", "c"].map(|row| frame("events", &[&row.repeat(block::BLOCK_BYTES)])).into();
         writer.enter(0).append_as(Some(2), frames).await.unwrap();
     }
-    let path = segments(&sim).remove(0);
+    let path = segments(&sim).pop().unwrap();
     let bytes = sim.contents(&path);
-    let one = (bytes.len() - 1024 - "first".len() - 3) / 4 + 1;
-    // The end of the last frame is missing; then, its whole second frame is zeros.
+    let one = (bytes.len() - 1024) / 3;
+    // The end of the last block is missing; then, its whole second block is zeros.
     let mut holed = bytes.clone();
     let second = bytes.len() - 2 * one..bytes.len() - one;
     holed[second].fill(0);

@@ -96,7 +96,7 @@ async fn a_wrong_key_loses_nothing() {
     assert_eq!(writer.usage().lost_frames, 0);
 }
 
-/// The same row is never the same bytes: not in another frame, not in another segment.
+/// The same row is never the same bytes: not in another block, not in another segment.
 #[tokio::test]
 async fn equal_rows_are_not_equal_on_the_disk() {
     let sim = Sim::default();
@@ -109,12 +109,12 @@ async fn equal_rows_are_not_equal_on_the_disk() {
     }
     let paths = segments(&sim);
     assert!(paths.len() > 1);
-    let length = frame::HEADER + "events".len() + 4 + row.len() + cipher::TAG;
-    let payload = frame::HEADER + "events".len()..length;
+    let length = frame("events", &[&row]).encoded_len();
+    let payload = block::HEADER + 1 + "events".len()..length;
     let mut seen = std::collections::HashSet::new();
     for path in paths {
-        for frame in sim.contents(&path)[1024..].chunks_exact(length) {
-            seen.insert(frame[payload.clone()].to_vec());
+        for block in sim.contents(&path)[1024..].chunks_exact(length) {
+            seen.insert(block[payload.clone()].to_vec());
         }
     }
     assert_eq!(seen.len(), 100);

@@ -81,6 +81,7 @@ fn facts() -> BTreeMap<&'static str, u64> {
         ("events in a beacon", constant("src/decode/", "EVENTS_MAX")),
         ("duplicate window", constant("src/collect/", "REMEMBERED_MS") / 60_000),
         ("first identity", constant("src/collect/", "KEPT_MS") / 60_000),
+        ("block", constant("src/spool/", "BLOCK_BYTES") >> 10),
         ("retry window", constant("src/spool/", "WINDOW_MS") / 60_000),
         ("certificate reload", constant("src/collect/", "LOOK_EVERY")),
         ("burst", constant("src/collect/", "BURST_S")),
@@ -156,6 +157,27 @@ fn linkage() -> BTreeMap<&'static str, String> {
     ])
 }
 
+/// What the spool's cipher takes of the instructions of a beacon, in percent, as `scripts/instructions` has counted it: of one that begins
+/// a visit, and of one within.
+fn encryption() -> [f64; 2] {
+    let text = std::fs::read_to_string("benches/instructions.txt").unwrap();
+    let of = |stage: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("stage_{stage} ")));
+        line.unwrap_or_else(|| panic!("{stage} is counted")).parse::<f64>().expect("a number")
+    };
+    let share = |cipher, journey, commit| 100.0 * of(cipher) / (of(journey) + of(commit));
+    [
+        share("encrypt_1", "journey_1", "commit_1"),
+        share("encrypt_within_visit_1", "within_visit_1", "commit_within_visit_1"),
+    ]
+}
+
+#[test]
+fn the_cipher_of_the_spool_takes_little_of_a_beacon() {
+    let [begin, within] = encryption();
+    assert!(begin <= 5.0 && within <= 3.5, "{begin:.1} % at the begin of a visit, {within:.1} % within");
+}
+
 /// The largest size of a script after compression, in bytes, which the snippet's build holds.
 fn compressed_limit(script: &str) -> u64 {
     let text = std::fs::read_to_string("collector-js/test/run.mjs").unwrap();
@@ -171,6 +193,8 @@ fn every_figure_in_the_documents_has_a_source_and_is_right() {
     let mut facts: BTreeMap<&str, String> =
         facts().into_iter().map(|(name, value)| (name, value.to_string())).collect();
     facts.extend(linkage());
+    let shares = ["cipher at the begin of a visit", "cipher within a visit"].into_iter().zip(encryption());
+    facts.extend(shares.map(|(name, share)| (name, format!("{share:.1}"))));
     let marked = Regex::new(r"(\d[\d,.]*)((?:[ \n-][a-zA-Z%]+)?)<!--([a-z][^>]*?)-->").unwrap();
     let figure = Regex::new(&format!(r"(?:^|[^\w.,/:–-])(\d[\d,.]*)[ \n-]?(?:{UNITS})(?:[^\w<]|<[^!]|$)")).unwrap();
     let in_words = Regex::new(
