@@ -31,12 +31,8 @@ CREATE TABLE tamga_vault.erasures
     `visitor` FixedString(16) COMMENT 'Pseudonym whose rows are being erased',
     `begun_at` DateTime('UTC') DEFAULT now() COMMENT 'When the attempt began'
 )
-ENGINE = MergeTree
-PARTITION BY attempt
-ORDER BY visitor
-TTL begun_at + toIntervalDay(1)
-SETTINGS merge_with_ttl_timeout = 3600, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Pseudonyms whose rows are being erased now; usually empty';
+ENGINE = Memory
+COMMENT 'Pseudonyms whose rows are being erased now, of one key domain at a time; in no file, and usually empty';
 
 CREATE TABLE tamga_vault.errors
 (

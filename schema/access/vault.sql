@@ -3,6 +3,7 @@
 
 CREATE ROLE IF NOT EXISTS tamga_vault_service;
 GRANT SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE ON tamga_vault.* TO tamga_vault_service;
+GRANT TABLE ENGINE ON Memory TO tamga_vault_service;
 GRANT TABLE ENGINE ON MergeTree TO tamga_vault_service;
 GRANT TABLE ENGINE ON ReplacingMergeTree TO tamga_vault_service;
 GRANT SELECT ON system.databases TO tamga_vault_service;

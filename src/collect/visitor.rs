@@ -168,19 +168,24 @@ impl Collector {
         Ok(Some(OwnPseudonyms { site: rules.site.clone(), days }))
     }
 
-    /// The identities of this browser by day, as far as the days' keys live.
+    /// The identities of this browser by day, as far as the days' keys live. An unknown cookie, or none, has as many as a known one.
     fn identities(&self, site: &Site, head: &HeaderMap, today: Date) -> Result<Vec<OfDay>, Rejection> {
         let name = &site.stages.rules.site;
         let key = self.keys.day_key(name, today).map_err(|_| Rejection::NoKey)?;
-        let mut sealed = cookies::cookies(head, &site.cookies.identity);
-        let Some(cookie) = sealed.find_map(|value| self.seal.open(name, value, today)) else {
-            return Ok(vec![(today, key, Personal::new(random().ok_or(Rejection::NoKey)?))]);
+        let cookie =
+            cookies::cookies(head, &site.cookies.identity).find_map(|value| self.seal.open(name, value, today));
+        let nobody = || random().map(Personal::new).ok_or(Rejection::NoKey);
+        let mut identities = Vec::new();
+        if let Some((day, key)) = today.yesterday().ok().and_then(|day| Some((day, self.keys.living_key(name, day)?))) {
+            let of_day = cookie.as_ref().filter(|cookie| cookie.day == day);
+            identities.push((day, key, of_day.map_or_else(nobody, |cookie| Ok(Personal::new(*cookie.visit().0)))?));
+        }
+        let id = match cookie {
+            Some(cookie) => Personal::new(*Browser::known(cookie, &key, today).id()),
+            None => nobody()?,
         };
-        let before = (cookie.day != today).then(|| self.keys.living_key(name, cookie.day)).flatten();
-        let before = before.map(|key| (cookie.day, key, Personal::new(*cookie.visit().0)));
-        let browser = Browser::known(cookie, &key, today);
-        let id = Personal::new(*browser.id());
-        Ok(before.into_iter().chain([(today, key, id)]).collect())
+        identities.push((today, key, id));
+        Ok(identities)
     }
 }
 

@@ -50,7 +50,8 @@ impl Table {
         }
     }
 
-    fn from_name(name: &str) -> Option<Self> {
+    /// The table of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|table| table.name() == name)
     }
 }

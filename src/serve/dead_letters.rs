@@ -5,7 +5,7 @@
 //! engine of its own if the vault is embedded. Either way the action is in the audit log. The rows are pseudonymous, so `show`
 //! takes the two steps of [`break_glass`](super::break_glass).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -20,14 +20,13 @@ use crate::store::{
     Command, DeadLetterAdmin, DeadLetterError, DeadLetters, EngineOptions, Limits, Store, Supervisor, VAULT,
 };
 
-/// Where dead letters are.
-pub(super) fn folder(config: &Config) -> PathBuf {
-    config.data.dir.join("dead-letters")
+/// The rows that the vault refused.
+pub(super) fn refused(config: &Config, keys: spool::Keys) -> DeadLetters {
+    DeadLetters::new(&config.data.dir.join("dead-letters"), keys)
 }
 
 fn admin(config: &Config) -> Result<DeadLetterAdmin> {
-    let keys = keys::spool_keys_if_there(config)?;
-    Ok(DeadLetterAdmin::new(DeadLetters::new(&folder(config), keys)))
+    Ok(DeadLetterAdmin::new(refused(config, keys::spool_keys_if_there(config)?)))
 }
 
 /// A table of all dead letters.

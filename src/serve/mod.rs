@@ -134,7 +134,7 @@ where
     };
     let collector = Collector::new(&config, parts);
     let state = State::new(metrics, writer.clone(), clock.clone(), geo.clone(), requests::Watched::new(&config));
-    let own_rows = OwnRows::new(writer, state.vault.subscribe());
+    let own_rows = OwnRows::new(writer, state.vault.subscribe(), dead_letters::refused(&config, reader.keys()));
     let edge = collect::Edge::new(collector.clone()).beside(rights::router(&config, collector, own_rows));
     audit.note("start", &json!({ "version": env!("CARGO_PKG_VERSION"), "sites": config.sites.len() }));
     audit::note_configuration(&audit, &config);

@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::publish::{PublishedSite, Publisher, RetentionWorker};
 use crate::spool;
-use crate::store::{Backoff, DeadLetters, EngineOptions, Limits, STATS, Shipper, Store, Supervisor, VAULT};
+use crate::store::{Backoff, EngineOptions, Limits, STATS, Shipper, Store, Supervisor, VAULT};
 
 /// What lies behind the spool.
 pub(super) struct Inner {
@@ -126,7 +126,7 @@ impl Inner {
     /// Moves rows from the spool to the vault.
     async fn deliver(&self, vault: Store, generation: watch::Receiver<u64>, reader: spool::Reader) {
         let node = self.node();
-        let dead_letters = DeadLetters::new(&dead_letters::folder(&self.config), reader.keys());
+        let dead_letters = dead_letters::refused(&self.config, reader.keys());
         let shipper =
             Shipper::new(vault, &node, self.clock.clone(), dead_letters, generation, self.edge_closed.clone());
         let (audit, erasures) = (self.audit.clone(), self.audit.clone());

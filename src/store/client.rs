@@ -51,6 +51,8 @@ pub struct Store {
     limits: Limits,
     /// The cluster that the database is spread over.
     cluster: Option<Arc<str>>,
+    /// It is on an embedded engine, which writes no parameter down. A server's logs can hold them.
+    pub(super) is_embedded: bool,
 }
 
 impl Store {
@@ -97,7 +99,7 @@ impl Store {
             .with_product_info("tamga", env!("CARGO_PKG_VERSION"));
         let what = if database == VAULT { "the vault" } else { "the stats store" };
         let place = format!("{what} at {}", parsed.origin().ascii_serialization());
-        Ok(Self { client, place: place.into(), database: database.into(), limits, cluster: None })
+        Ok(Self { client, place: place.into(), database: database.into(), limits, cluster: None, is_embedded: false })
     }
 
     /// The same store, its tables spread over a cluster.

@@ -84,7 +84,8 @@ const BESIDE: [(&str, &str); 6] = [
         "foreign-engines",
         "SELECT concat(database, '.', name, ' lives in ', engine) AS evidence FROM {tables} \
          WHERE database IN splitByChar(',', {own:String}) AND NOT match(engine, '^(Replicated|Shared)?[A-Za-z]*MergeTree$') \
-         AND engine NOT IN ('Distributed', 'View', 'MaterializedView', 'Dictionary')",
+         AND engine NOT IN ('Distributed', 'View', 'MaterializedView', 'Dictionary') \
+         AND NOT (engine = 'Memory' AND name = 'erasures')",
     ),
     (
         "dictionaries",

@@ -161,3 +161,41 @@ async fn what_a_cookie_finds_is_gone_and_stays_gone_and_nothing_else_is() {
     }
     assert!(audit.contains("\"erase\""), "that rows were erased is in the audit log");
 }
+
+/// Rows that the vault refuses lie in files of this node. They are their visitor's as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_rows_are_shown_to_their_visitor_and_erased() {
+    let (folder, ports) = (tempfile::tempdir().unwrap(), Ports::free());
+    let config = configure(&folder, ports);
+    let mut product = Product::serve(&folder, &config, ports);
+    product.takes_beacons().await;
+    let other = visit(&product, [1, 2], "/second").await;
+    let of_other = stored(&mut product).await;
+    let refuse = async |product: &Product| {
+        product.vault::<Count>("ALTER TABLE events ADD CONSTRAINT no CHECK path != '/third'").await
+    };
+    product.until("the vault refuses a path", PATIENCE, refuse).await;
+    let cookie = visit(&product, [3, 4], "/third").await;
+    assert_eq!(send(&product, 5, "/third", Some(&other)).await.outcome(), "accepted");
+    let refused = async |product: &Product| (product.metric("tamga_rows_dead_lettered").await? == 2).then_some(());
+    product.until("two rows are refused", PATIENCE, refused).await;
+    let thirds = async |product: &Product, cookie: &str| {
+        let me = Call::new(([127, 0, 0, 1], product.ports.collector).into(), "GET", "/v1/privacy/me");
+        let me = me.header("Host", &format!("t.{SITE}")).header("Sec-Fetch-Site", "same-origin");
+        let answer = me.cookies(Some(cookie)).send().await;
+        let said: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
+        let rows = said["rows"].as_array()?;
+        assert_eq!(said["complete"], true);
+        Some(rows.iter().filter(|row| row["path"] == "/third").count())
+    };
+    let one = async |product: &Product| thirds(product, &cookie).await.filter(|rows| *rows == 1).map(|_| ());
+    product.until("the refused row is shown, and not that of the other browser", PATIENCE, one).await;
+    let erase = call(&product, "/v1/privacy/erase").header("Sec-Fetch-Site", "same-origin").cookies(Some(&cookie));
+    assert_eq!(erase.body("state=all").send().await.status, 200);
+    let none = async |product: &Product| thirds(product, &cookie).await.filter(|rows| *rows == 0).map(|_| ());
+    product.until("the refused row is erased", PATIENCE, none).await;
+    assert_eq!(product.metric("tamga_rows_dead_lettered").await, Some(2), "as it was accounted for");
+    let other_too = async |product: &Product| thirds(product, &other).await.filter(|rows| *rows == 1).map(|_| ());
+    product.until("the other's row is still there", PATIENCE, other_too).await;
+    assert!(rows(&product).await.unwrap()["event view /second"] >= of_other["event view /second"]);
+}

@@ -1,16 +1,19 @@
 //! Does a visitor see all rows of the own browser, and nobody else's? By HTTP with every cookie that somebody could try, and in
 //! real browsers. On the real engine, through the program.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::Value;
+use tamga::clock::Clock;
+use tamga::store::{Limits, Store, VAULT};
 
 use crate::rights_erasure::{SITE, call, configure, stored, visit};
 use crate::support::collector::view_id;
+use crate::support::engine::{Engine, PASSWORD, USER};
 use crate::support::http::{Answer, Call};
 use crate::support::product::{Ports, Product};
 use crate::support::random::Random;
@@ -116,6 +119,110 @@ async fn a_cookie_shows_all_rows_of_its_browser_and_nothing_else_shows_any() {
     assert_eq!(left, 0, "no question is left behind");
     let log = product.log();
     assert!(!log.contains(value) && !log.contains(other.split_once('=').unwrap().1));
+}
+
+/// A pseudonym, and the key domain whose rows have it.
+#[derive(Deserialize)]
+struct Known {
+    visitor: String,
+    domain: String,
+}
+
+const KNOWN: &str = "SELECT DISTINCT hex(visitor) AS visitor, domain FROM (SELECT visitor, 'events' AS domain FROM events \
+                     UNION ALL SELECT visitor, 'errors' FROM errors \
+                     UNION ALL SELECT visitor, toString(attribute) FROM attributes \
+                     UNION ALL SELECT visitor, toString(signal) FROM signals)";
+
+/// Whether a text has 32 hexadecimal digits beside each other.
+fn has_hexadecimal(text: &[u8]) -> bool {
+    text.split(|byte| !byte.is_ascii_hexdigit()).any(|digits| digits.len() == 32)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_leaves_no_pseudonym_in_a_file_or_a_statement() {
+    let (folder, ports) = (tempfile::tempdir().unwrap(), Ports::free());
+    let config = configure(&folder, ports);
+    let mut product = Product::serve(&folder, &config, ports);
+    product.takes_beacons().await;
+    let cookie = visit(&product, [3, 4], "/third").await;
+    stored(&mut product).await;
+    let known = product.vault::<Known>(KNOWN).await.unwrap();
+    let domains: BTreeSet<_> = known.iter().map(|known| &known.domain).collect();
+    assert!(domains.len() > 10, "{domains:?}");
+    let own = rows(&answered(&question(&product, 0, "").cookies(Some(&cookie))).await);
+    assert!(own.len() >= known.len(), "{own:?}");
+    let logged = async |product: &Product| {
+        let sql = "SELECT toUInt32(count()) AS rows FROM tamga_engine.query_log WHERE has(used_functions, 'unhex')";
+        // One for each table at least.
+        product.vault::<Count>(sql).await.filter(|counts| counts[0].rows >= 4)
+    };
+    product.until("the question is in the query log", PATIENCE, logged).await;
+    let texts = "SELECT query AS visitor, toString(Settings) AS domain FROM tamga_engine.query_log";
+    let texts = product.vault::<Known>(texts).await.unwrap();
+    let has_one = |text: &Known| has_hexadecimal(text.visitor.as_bytes()) || has_hexadecimal(text.domain.as_bytes());
+    assert!(!texts.iter().any(has_one), "a statement names a pseudonym");
+    let made = "SELECT engine AS visitor, toString(data_paths) AS domain FROM system.tables \
+                WHERE database = 'tamga_vault' AND name = 'erasures'";
+    let made = &product.vault::<Known>(made).await.unwrap()[0];
+    assert_eq!((made.visitor.as_str(), made.domain.as_str()), ("Memory", "[]"), "it has no file");
+    let log = product.log().to_uppercase();
+    assert!(!known.iter().any(|known| log.contains(&known.visitor)));
+}
+
+/// Who looks into the table in which pseudonyms come to a server never finds two key domains.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_asked_for_one_key_domain_at_a_time() {
+    let (engine, folder, ports) = (Engine::start(), tempfile::tempdir().unwrap(), Ports::free());
+    let vault = Store::new(&engine.url(), USER, PASSWORD, VAULT, Limits::default()).unwrap();
+    tamga::store::apply(&vault, tamga::store::migrations_of(&vault), &Clock::machine()).await.unwrap();
+    let config = configure(&folder, ports);
+    let password = folder.path().join("vault.password");
+    std::fs::write(&password, PASSWORD).unwrap();
+    let server =
+        format!("[vault]\nurl = '{}'\nuser = '{USER}'\npassword_file = '{}'\n", engine.url(), password.display());
+    let text = std::fs::read_to_string(&config).unwrap().replace("[vault]\n", &server);
+    std::fs::write(&config, text).unwrap();
+    let mut product = Product::serve(&folder, &config, ports);
+    product.takes_beacons().await;
+    let cookie = visit(&product, [3, 4], "/third").await;
+    let drained = async |product: &Product| product.is_drained().await.then_some(());
+    product.until("all is on the server", PATIENCE, drained).await;
+    let known: Vec<Known> = vault.rows(KNOWN, &[]).await.unwrap();
+    let domain_of: HashMap<&str, &str> =
+        known.iter().map(|known| (known.visitor.as_str(), known.domain.as_str())).collect();
+    let asked = question(&product, 0, "").cookies(Some(&cookie));
+    let own = rows(&answered(&asked).await);
+    assert_eq!(own.len() as u64, engine_rows(&vault).await, "all rows are shown");
+
+    // Until enough looks met a domain of which this browser has rows, while it asks again and again.
+    let mut seen = BTreeSet::<String>::new();
+    let since = Instant::now();
+    while seen.len() < 5 {
+        assert!(since.elapsed() < PATIENCE, "{seen:?}");
+        let look = async {
+            let sql = "SELECT hex(visitor) AS visitor, toString(attempt) AS domain FROM erasures";
+            let mut looks = Vec::<Vec<Known>>::new();
+            for _ in 0..20 {
+                looks.push(vault.rows(sql, &[]).await.unwrap());
+            }
+            looks
+        };
+        let (looks, again) = tokio::join!(look, answered(&asked));
+        assert_eq!(rows(&again), own);
+        for look in looks {
+            let domains: BTreeSet<_> = look.iter().filter_map(|row| domain_of.get(&row.visitor[..])).collect();
+            assert!(domains.len() <= 1, "they lie together: {domains:?}");
+            seen.extend(domains.into_iter().map(|domain| (*domain).to_owned()));
+        }
+    }
+    let left: Vec<Count> = vault.rows("SELECT toUInt32(count()) AS rows FROM erasures", &[]).await.unwrap();
+    assert_eq!(left[0].rows, 0);
+}
+
+async fn engine_rows(vault: &Store) -> u64 {
+    let sql = "SELECT toUInt32(count()) AS rows FROM (SELECT batch FROM events UNION ALL SELECT batch FROM attributes \
+               UNION ALL SELECT batch FROM signals UNION ALL SELECT batch FROM errors)";
+    vault.rows::<Count>(sql, &[]).await.unwrap()[0].rows as u64
 }
 
 #[tokio::test(flavor = "multi_thread")]

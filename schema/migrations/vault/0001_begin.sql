@@ -8,8 +8,9 @@
 -- and `cohort` are buckets and never dates: dates would make a visitor's days recognisable. The retention worker deletes a site's
 -- rows of a day after their windows are published, and drops the partition with the last of them; the TTL is the second safeguard.
 -- The condition of a mutation is stored in a file, and the text of a statement in logs. So the pseudonym to erase comes as a row
--- of `erasures`, and the statement names only a number of the attempt. The partition of that number is dropped after
--- the erasure; the TTL is for attempts that were interrupted.
+-- of `erasures`, and the statement names only a number of the attempt. The rows of that number are removed after
+-- the erasure. The table is in the memory of a server and never in a file; only the nodes of a cluster, which copy it from
+-- each other, have it in files (src/store/cluster.rs).
 -- The order of a table puts the rows of a pseudonym beside each other, so compression stores its random bytes once per visitor.
 -- ZSTD(1) for every column reduced realistic days from 68 to 23 bytes per event (docs/publishing.md has the measurement).
 -- Effect on running programs: none. No program uses these tables yet.
@@ -176,9 +177,5 @@ CREATE TABLE IF NOT EXISTS erasures
     visitor FixedString(16) COMMENT 'Pseudonym whose rows are being erased',
     begun_at DateTime('UTC') DEFAULT now() COMMENT 'When the attempt began'
 )
-ENGINE = MergeTree
-PARTITION BY attempt
-ORDER BY visitor
-TTL begun_at + toIntervalDay(1)
-SETTINGS merge_with_ttl_timeout = 3600, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'Pseudonyms whose rows are being erased now; usually empty';
+ENGINE = Memory
+COMMENT 'Pseudonyms whose rows are being erased now, of one key domain at a time; in no file, and usually empty';

@@ -98,7 +98,7 @@ impl EngineOptions {
     /// A database on this engine while another process of Tamga runs it.
     pub fn running(&self, database: &str, limits: Limits) -> Result<Store, SupervisorError> {
         let password = password_of(&self.password_file)?;
-        Ok(Store::new(&format!("http://{}", self.listen), USER, &password, database, limits)?)
+        Ok(Store::new(&format!("http://{}", self.listen), USER, &password, database, limits)?.embedded())
     }
 
     fn configured(config: &Config, name: &'static str, listen: SocketAddr) -> Self {
@@ -212,7 +212,7 @@ impl Supervisor {
     /// A database on this engine, once it is ready.
     pub async fn store(&self, database: &str, limits: Limits) -> Result<Store, SupervisorError> {
         let address = self.ready().await?;
-        Ok(Store::new(&format!("http://{address}"), USER, &self.password, database, limits)?)
+        Ok(Store::new(&format!("http://{address}"), USER, &self.password, database, limits)?.embedded())
     }
 
     /// Stops the engine in order, or after a while not.

@@ -9,6 +9,7 @@
 //! behind it; those of its own delivery batch were left out (orders.rs). A second erasure erases nothing more. So an erasure can be repeated after a crash.
 
 use std::collections::BTreeSet;
+use std::io;
 
 use jiff::civil::Date;
 
@@ -17,6 +18,7 @@ use crate::spool::Tombstone;
 use crate::store::StoreError;
 use crate::store::backoff::Backoff;
 
+use super::command::DeadLetterError;
 use super::dead_letters::DeadLetters;
 use super::inserter::{Inserter, Stopped};
 use super::status::{Cause, ShipCounts, Topic};
@@ -96,6 +98,34 @@ impl Inserter {
 }
 
 impl DeadLetters {
+    /// Shows the refused rows of these days, with the table and their columns. Returns whether all could be read.
+    pub(in crate::store) fn look(
+        &self,
+        days: &BTreeSet<Date>,
+        mut show: impl FnMut(Date, Table, &[&str], &[u8]),
+    ) -> io::Result<bool> {
+        let mut whole = true;
+        let names = self.names()?;
+        for name in names.iter().filter(|name| days.iter().any(|day| name.starts_with(&day.to_string()))) {
+            let file = match self.read(name) {
+                Ok(file) => file,
+                // It was removed meanwhile.
+                Err(DeadLetterError::Absent { .. }) => continue,
+                Err(_) => {
+                    whole = false;
+                    continue;
+                }
+            };
+            let (Some(table), Ok(rows)) = (Table::from_name(&file.table), self.rows(&file)) else {
+                whole = false;
+                continue;
+            };
+            let columns: Vec<&str> = file.columns.iter().map(String::as_str).collect();
+            rows.iter().for_each(|row| show(file.day, table, &columns, row));
+        }
+        Ok(whole)
+    }
+
     /// Removes refused rows that have one of these pseudonyms, so that no replay brings them back. A row that cannot be decrypted
     /// cannot be sent again either. What the vault refused may not be readable as a row, so the bytes are searched.
     fn erase(&self, table: &str, day: Date, pseudonyms: &[[u8; 16]]) -> Result<(), Cause> {

@@ -16,7 +16,7 @@ use tamga::privacy::seal::CookieSeal;
 use tamga::record::SCHEMA_VERSION;
 use tamga::secret::Secret;
 use tamga::spool::{self, DeliveryLimits, Options, Reader, Writer};
-use tamga::store::OwnRows;
+use tamga::store::{DeadLetters, OwnRows};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -122,7 +122,8 @@ impl Edge {
             clock: clock.clone(),
         };
         let collector = Collector::new(&config, parts);
-        let own_rows = OwnRows::new(writer.clone(), tokio::sync::watch::channel(None).1);
+        let refused = DeadLetters::new(&folder.path().join("dead-letters"), reader.keys());
+        let own_rows = OwnRows::new(writer.clone(), tokio::sync::watch::channel(None).1, refused);
         let edge = collect::Edge::new(collector.clone()).beside(tamga::rights::router(&config, collector, own_rows));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
