@@ -91,6 +91,8 @@ pub struct Metrics {
     pub spool_bytes: Gauge,
     /// Allowed size of the spool, in bytes.
     pub spool_quota_bytes: Gauge,
+    /// For how long rows have been waiting that may leave the spool, in seconds.
+    pub spool_late: Gauge,
     /// Durable frames of the spool that are damaged or gone.
     pub spool_frames_lost: Counter,
     /// Files in the spool's quarantine.
@@ -202,6 +204,8 @@ impl Metrics {
         let (bytes, seconds, rule) = (Some(Unit::Bytes), Some(Unit::Seconds), Some("rule"));
         all.add("spool", bytes.clone(), None, "Size of the spool", self.spool_bytes.clone());
         all.add("spool_quota", bytes.clone(), None, "Allowed size of the spool", self.spool_quota_bytes.clone());
+        let help = "For how long rows have been waiting that may leave the spool; 0 while all that wait do so for their window";
+        all.add("spool_late", Some(Unit::Seconds), None, help, self.spool_late.clone());
         let help = "Durable frames of the spool that are damaged or gone";
         all.add("spool_frames_lost", None, None, help, self.spool_frames_lost.clone());
         let help = "Files in the spool's quarantine";

@@ -15,7 +15,7 @@ pub struct Vault {
     pub linger_s: u32,
     /// Whether rows also stay in the spool until their window ends, unless they come to take more than half of
     /// `spool_quota_mib`. A window that is longer than a day counts as days. Default true: who watches the vault learns no more of when a
-    /// row came than its window. With false rows arrive after `linger_s`, and who has a log of payments by the second finds the rows of each
+    /// row came than its window. The spool then holds the rows of a window, of a day by default. With false rows arrive after `linger_s`, and who has a log of payments by the second finds the rows of each
     /// on a quiet site.
     pub until_window_end: bool,
     /// The URL of its HTTP interface: `https://clickhouse:8443`, or `http://…` in a network without listeners. Default

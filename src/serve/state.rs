@@ -137,6 +137,7 @@ impl admin::Watch for State {
     fn metrics(&self) -> String {
         let usage = self.spool.usage();
         self.metrics.spool_bytes.set(usage.bytes as i64);
+        self.metrics.spool_late.set(usage.late.as_secs() as i64);
         self.metrics.spool_frames_lost.inner().store(usage.lost_frames, Ordering::Relaxed);
         self.metrics.spool_quarantined_files.set(usage.quarantined_files as i64);
         self.metrics.spool_quarantined_bytes.set(usage.quarantined_bytes as i64);

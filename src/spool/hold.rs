@@ -41,7 +41,12 @@ pub(super) struct Hold {
     bytes_max: u64,
     groups: VecDeque<Group>,
     released: u64,
+    /// What may leave and is not known to have left: the last sequence, and since when.
+    leaving: VecDeque<(u64, Instant)>,
 }
+
+/// So many releases are distinguished. Beyond that a later one counts as of an earlier one.
+const LEAVING_MAX: usize = 64;
 
 /// How often to look whether a window has ended. Its clock is not the machine's.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -58,7 +63,7 @@ impl Hold {
     ) -> Self {
         let groups = found.filter(|(last, ..)| *last > finished);
         let groups = groups.map(|(last, bytes, leaves_ms)| Group { begun: now, last, bytes, leaves_ms }).collect();
-        Self { linger, bytes_max, groups, released: finished }
+        Self { linger, bytes_max, groups, released: finished, leaving: VecDeque::new() }
     }
 
     fn period(&self) -> Duration {
@@ -117,9 +122,17 @@ impl Hold {
         let leaving = leaving.map_or(0, |last| last + 1);
         if let Some(group) = self.groups.drain(..leaving).next_back() {
             self.released = group.last;
+            let begun = (self.leaving.len() >= LEAVING_MAX).then(|| self.leaving.pop_back()).flatten();
+            self.leaving.push_back((group.last, begun.map_or(now, |(_, since)| since)));
         }
         let due = |group: &Group| if windows.is_some() { now + LOOK_EVERY } else { group.begun + waits };
         (self.released, self.groups.front().map(due))
+    }
+
+    /// How long frames have been waiting that may leave, when all up to `finished` have left.
+    pub(super) fn late(&mut self, finished: u64, now: Instant) -> Duration {
+        while self.leaving.pop_front_if(|(last, _)| *last <= finished).is_some() {}
+        self.leaving.front().map_or(Duration::ZERO, |(_, since)| now.saturating_duration_since(*since))
     }
 
     /// Nothing waits for its age any longer: the program stops.
@@ -233,12 +246,39 @@ mod tests {
     }
 
     #[test]
+    fn frames_that_wait_for_their_window_are_not_late_and_those_that_may_leave_are() {
+        let (begin, clock) = (Instant::now(), Hundreds::at(10_000));
+        let at = |seconds: u64| begin + Duration::from_secs(seconds);
+        let mut hold = new(30, begin);
+        hold.durable(1, 1, 100_000, begin);
+        hold.release(at(86_000), Some(&clock));
+        assert_eq!(hold.late(0, at(86_000)), Duration::ZERO, "a day is not late");
+        clock.0.store(100_000, Ordering::Relaxed);
+        hold.durable(2, 1, 200_000, at(86_001));
+        assert_eq!(hold.release(at(86_100), Some(&clock)).0, 1);
+        assert_eq!(hold.late(0, at(86_160)), Duration::from_secs(60));
+        clock.0.store(200_000, Ordering::Relaxed);
+        assert_eq!(hold.release(at(86_170), Some(&clock)).0, 2);
+        assert_eq!(hold.late(0, at(86_180)), Duration::from_secs(80), "the first one counts");
+        assert_eq!(hold.late(1, at(86_180)), Duration::from_secs(10), "which has left");
+        assert_eq!(hold.late(2, at(86_180)), Duration::ZERO);
+    }
+
+    #[test]
     fn memory_stays_flat_however_long_nobody_takes_anything() {
         let begin = Instant::now();
         let mut hold = new(30, begin);
         for second in 0..100_000 {
             hold.durable(second + 1, 1, ALWAYS, begin + Duration::from_secs(second));
             assert!(hold.groups.len() <= 5, "{}", hold.groups.len());
+            if second % 30 == 0 {
+                hold.release(begin + Duration::from_secs(second), None);
+            }
+            assert!(hold.leaving.len() <= LEAVING_MAX);
         }
+        let last = begin + Duration::from_secs(100_000);
+        assert_eq!(hold.late(0, last), Duration::from_secs(99_940), "since the first that was old enough");
+        let released = hold.released;
+        assert_eq!(hold.late(released, last), Duration::ZERO);
     }
 }

@@ -138,6 +138,10 @@ use watermark::Arrivals;
 /// The directory for what is damaged.
 const QUARANTINE: &str = "quarantine";
 
+/// A crowd is read once for each 64 MiB of it, so the time that it takes grows with its square. At this size it leaves about half as fast as
+/// without an order.
+const LARGEST_CROWD_BYTES: u64 = 4 << 30;
+
 /// Limits of the spool.
 #[derive(Clone)]
 pub struct Options {
@@ -154,6 +158,8 @@ pub struct Options {
     /// Frames also wait until the window ends in which they arrived, unless they come to take more than half of the
     /// quota (hold.rs). By default they do not.
     pub windows: Option<Arc<dyn Windows>>,
+    /// What leaves as one crowd at most.
+    pub largest_crowd_bytes: u64,
     /// What the columns of the rows are from now on; older segments keep theirs.
     pub schema_version: u32,
     /// What encrypts the rows.
@@ -165,7 +171,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// How much may wait for the end of its window, and leave as one crowd.
+    /// How much may wait for the end of its window.
     pub(crate) fn crowd_bytes(&self) -> u64 {
         self.quota_bytes / 2
     }
@@ -179,6 +185,7 @@ impl Options {
             segment_age: Duration::from_secs(60),
             linger: Duration::ZERO,
             windows: None,
+            largest_crowd_bytes: LARGEST_CROWD_BYTES,
             schema_version,
             keys,
             lock_patience: Duration::from_secs(30),
@@ -200,6 +207,8 @@ pub struct Usage {
     pub segments: u64,
     /// Durable, and not in a finished delivery batch.
     pub pending_frames: u64,
+    /// How long frames have been waiting that may leave: since they were old enough, or their window ended.
+    pub late: Duration,
     /// Rows by what became of them.
     pub accounting: RowAccounting,
     /// The last durable sequence.

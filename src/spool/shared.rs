@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{oneshot, watch};
 
@@ -249,6 +250,14 @@ impl Shared {
             let queue = lock(&self.queue);
             (queue.used, queue.unanswered as u64)
         };
+        let late = {
+            let (now, windows, finished) =
+                (Instant::now(), self.options.windows.as_deref(), lock(&self.inventory).finished);
+            let mut hold = lock(&self.hold);
+            // Nobody asks while there is no vault.
+            hold.release(now, windows);
+            hold.late(finished, now)
+        };
         let inventory = lock(&self.inventory);
         let pending = |segment: &Segment| segment.last.saturating_sub(inventory.finished.max(segment.header.first - 1));
         Usage {
@@ -257,6 +266,7 @@ impl Shared {
             quota_bytes: self.options.quota_bytes,
             segments: inventory.segments.len() as u64,
             pending_frames: inventory.segments.iter().map(pending).sum(),
+            late,
             accounting: inventory.accounting,
             last_sequence: inventory.last,
             finished_sequence: inventory.finished,

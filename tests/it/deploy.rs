@@ -122,6 +122,7 @@ fn every_alert_asks_for_metrics_that_there_are_and_the_wall_s_are_among_them() {
         "tamga_audit_waiting",
         "tamga_rows_lost_total",
         "tamga_spool_frames_lost_total",
+        "tamga_spool_late_seconds",
         "tamga_spool_state_lost",
         "tamga_spool_unsynced",
         "tamga_spool_quarantined_files",

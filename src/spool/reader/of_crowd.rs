@@ -121,7 +121,8 @@ impl Core {
     /// Looks which frames make a crowd.
     fn measure(&mut self, limits: &DeliveryLimits, released: u64) -> Result<Measured, ReadError> {
         self.rewind_for(Wanted::None);
-        let (mut measured, bytes_max) = (Measured::default(), self.shared.options.crowd_bytes());
+        let options = &self.shared.options;
+        let (mut measured, bytes_max) = (Measured::default(), options.crowd_bytes().min(options.largest_crowd_bytes));
         while let Some(frame) = self.next_frame()? {
             if frame.sequence > released || !measured.add(&frame, limits, bytes_max) {
                 self.lookahead = Some(frame);

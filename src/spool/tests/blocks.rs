@@ -51,6 +51,32 @@ async fn a_flipped_bit_in_a_commit_of_many_frames_costs_one_block() {
     }
 }
 
+/// More than a crowd may be leaves as several, one after the other.
+#[tokio::test]
+async fn a_large_window_leaves_as_several_crowds() {
+    let sim = Sim::default();
+    let options = Options { largest_crowd_bytes: 2_100, ..options_of(true) };
+    let (writer, mut reader, _) = open(Path::new(DIR), options, Arc::new(sim.clone())).unwrap();
+    let row = |number: usize| format!("{number:03}{}", "x".repeat(100));
+    for number in 0..60 {
+        append(&writer, "events", &row(number)).await.unwrap();
+    }
+    let limits = DeliveryLimits { max_rows: 8, ..limits() };
+    let mut all = Vec::new();
+    while writer.usage().pending_frames > 0 {
+        let delivery = next(&mut reader, &limits).await;
+        all.extend(rows(&delivery));
+        reader.finish(&delivery).await.unwrap();
+    }
+    let sorted: Vec<_> = (0..60).map(row).collect();
+    assert_ne!(all, sorted, "each in a random order");
+    // Sixteen frames of 126 bytes are a crowd.
+    for (crowd, expected) in all.chunks_mut(16).zip(sorted.chunks(16)) {
+        crowd.sort_unstable();
+        assert_eq!(crowd, expected);
+    }
+}
+
 /// A file whose header is damaged may have used as many sequences as its smallest frames would be.
 #[tokio::test]
 async fn sequences_of_a_file_that_is_not_understood_are_not_used_again() {

@@ -82,6 +82,7 @@ fn facts() -> BTreeMap<&'static str, u64> {
         ("duplicate window", constant("src/collect/", "REMEMBERED_MS") / 60_000),
         ("first identity", constant("src/collect/", "KEPT_MS") / 60_000),
         ("block", constant("src/spool/", "BLOCK_BYTES") >> 10),
+        ("largest crowd", constant("src/spool/", "LARGEST_CROWD_BYTES") >> 30),
         ("retry window", constant("src/spool/", "WINDOW_MS") / 60_000),
         ("certificate reload", constant("src/collect/", "LOOK_EVERY")),
         ("burst", constant("src/collect/", "BURST_S")),
