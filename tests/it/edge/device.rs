@@ -328,3 +328,27 @@ async fn a_hostile_device_leaves_nothing() {
     assert_eq!(edge.rows().await.len(), 0);
     assert_eq!(edge.counts(), [11, 0, 10, 1]);
 }
+
+/// The constants of `docs/sizing.md`: what beacons take in the spool, with names of fonts as a usual machine has them.
+#[tokio::test]
+async fn a_beacon_takes_little_of_the_spool() {
+    let edge = edge().await;
+    edge.view(1, 0, None).await; // It begins a segment.
+    let took = async |call: Call| {
+        let before = (edge.spool_bytes(), edge.rows_accepted());
+        let answer = call.send().await;
+        assert_eq!(answer.outcome(), "accepted");
+        (answer.cookie(), edge.spool_bytes() - before.0, edge.rows_accepted() - before.1)
+    };
+    let (cookie, begin, begin_rows) = took(edge.beacon(view_of(2, 0, "/tariffs"))).await;
+    // When its cookie has come back, a visit has the rows of its begin once more.
+    let (cookie, ..) = took(edge.beacon(view_of(3, 0, "/tariffs")).cookies(cookie.as_deref())).await;
+    let (_, within, within_rows) = took(edge.beacon(view_of(4, 0, "/tariffs")).cookies(cookie.as_deref())).await;
+    let fonts = ["Arial", "Calibri", "Cambria", "Candara", "Consolas", "Constantia", "Corbel", "Verdana", "Georgia"];
+    let device = DEVICE.replace("\"Aigerim Script\"", &fonts.map(|font| format!("\"{font}\"")).join(","));
+    let call = edge.beacon(with_device(2, 1, "", &device)).cookies(cookie.as_deref());
+    let (_, device, device_rows) = took(call).await;
+    println!("{begin} bytes for {begin_rows} rows, {within} for {within_rows}, {device} for {device_rows}");
+    assert!(begin < 1_000 && within < 400, "{begin} bytes at the begin of a visit, {within} within");
+    assert!(device / device_rows < 140, "{device} bytes for {device_rows} rows of a device");
+}

@@ -214,6 +214,11 @@ impl Edge {
         counts
     }
 
+    /// What the spool's files take.
+    pub(crate) fn spool_bytes(&self) -> u64 {
+        self.writer.usage().bytes
+    }
+
     pub(crate) fn rows_accepted(&self) -> u64 {
         self.writer.usage().accounting.accepted
     }
