@@ -3,8 +3,10 @@
 use regex::Regex;
 use tamga::items::data_map;
 
-use crate::support::collector::{Edge, Setup};
+use crate::rights_rows::said_beside;
+use crate::support::collector::{Edge, Setup, view_id};
 use crate::support::http::{Answer, Call};
+use crate::support::random::Random;
 
 const LANGUAGES: [&str; 3] = ["kk", "ru", "en"];
 const IDENTITY: &str = "__Host-tamga-jetpay.kz";
@@ -218,11 +220,13 @@ async fn no_cookie_orders_another_browser_s_rows_to_be_erased() {
         cookies.push(format!("{IDENTITY}={}{changed}{}", &value[..at], &value[at + 1..]));
         cookies.push(format!("{IDENTITY}={}", &value[..at]));
     }
-    let mut orders_of = Vec::new();
+    let (mut orders_of, mut random) = (Vec::new(), Random(20));
     for cookie in &cookies {
         edge.wait_minutes(1);
-        let form = format!("state=all&visitor={value}&view={}", crate::support::collector::view_id(1));
-        let answer = press(&edge, "erase", &form).cookies(Some(cookie)).send().await;
+        let (said, headers) = said_beside(&mut random, &[value, &victim, &view_id(1)]);
+        let erase = press(&edge, "erase", &format!("state=all&{said}"));
+        let erase = headers.iter().fold(erase, |call, (name, value)| call.header(name, value));
+        let answer = erase.cookies(Some(cookie)).send().await;
         assert_eq!(answer.status, 200);
         let (_, orders) = edge.rows_and_orders().await;
         assert!(orders.iter().all(|(_, pseudonyms)| !pseudonyms.contains(&held.events[0].visitor)));
