@@ -51,6 +51,49 @@ async fn a_flipped_bit_in_a_commit_of_many_frames_costs_one_block() {
     }
 }
 
+/// However many and small the frames of a damaged block are, the block behind it is found.
+#[tokio::test]
+async fn behind_a_damaged_block_of_many_small_frames_reading_goes_on() {
+    let sim = Sim::default();
+    {
+        let (writer, _reader, _) = open_sim(&sim);
+        writer.enter(0).append((0..200).map(|_| frame("a", &[])).collect()).await.unwrap();
+        append(&writer, "events", "behind").await.unwrap();
+    }
+    let path = segments(&sim).remove(0);
+    let mut bytes = sim.contents(&path);
+    bytes[1024 + 500] ^= 1;
+    let (writer, mut reader, recovery) = open_sim(&with(&sim, &path, &bytes));
+    assert_eq!((recovery.damaged_frames, recovery.torn_bytes), (200, 0));
+    assert_eq!(drain(&writer, &mut reader).await, ["behind"]);
+    assert_eq!(writer.usage().lost_frames, 200);
+}
+
+/// A block that was written without the key, with a right checksum, is damage: nothing of it is delivered, and it is counted.
+#[tokio::test]
+async fn a_block_of_somebody_without_the_key_is_lost_and_counted() {
+    let sim = Sim::default();
+    {
+        let (writer, _reader, _) = open_sim(&sim);
+        for row in ["first", "later", "behind"] {
+            append(&writer, "events", row).await.unwrap();
+        }
+    }
+    let path = segments(&sim).remove(0);
+    let bytes = sim.contents(&path);
+    let id = segment::Header::decode(&bytes).unwrap().id;
+    let first = frame("events", &["first"]).encoded_len();
+    let mut forged = Vec::new();
+    let other = Encoder::new(&Keys::new(Secret::new([8; 32]), []), id).0;
+    let place = block::Place { sequence: 2, position: 0, rows_before: 1 };
+    other.block(&[frame("events", &["faked"])], place, &mut forged);
+    let forged = [&bytes[..1024 + first], &forged, &bytes[1024 + first + forged.len()..]].concat();
+    let (writer, mut reader, _) = open_sim(&with(&sim, &path, &forged));
+    assert_eq!(drain(&writer, &mut reader).await, ["first", "behind"]);
+    let usage = writer.usage();
+    assert_eq!((usage.lost_frames, usage.accounting.settled.lost, usage.quarantined_files), (1, 1, 1));
+}
+
 /// More than a crowd may be leaves as several, one after the other.
 #[tokio::test]
 async fn a_large_window_leaves_as_several_crowds() {
