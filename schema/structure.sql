@@ -98,6 +98,25 @@ TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Events of the sites, one row each. They are dropped with their day';
 
+CREATE TABLE tamga_vault.hour_counts
+(
+    `node` LowCardinality(String) COMMENT 'Name of the collector node that counted',
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `day` Date COMMENT 'Day of the hour, by the site\'s time zone',
+    `hour_end` DateTime('UTC') COMMENT 'End of the hour',
+    `crowd` UInt32 COMMENT 'Confirmed visitors; one network counts three at most',
+    `views` UInt64 COMMENT 'Views',
+    `visits` UInt64 COMMENT 'Visits that began in this hour',
+    `keys_lost` UInt32 COMMENT 'How many day keys were lost on this day so far',
+    `complete` Bool COMMENT 'The node has counted all of the hour. Otherwise it is published with its window'
+)
+ENGINE = MergeTree
+PARTITION BY day
+ORDER BY (site, hour_end, node)
+TTL hour_end + toIntervalDay(2)
+SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'What each node has counted in each hour of a running window: sums that belong to nobody. An hour is published when all nodes have reported';
+
 CREATE TABLE tamga_vault.leases
 (
     `node` LowCardinality(String) COMMENT 'Name of the collector node',
@@ -412,7 +431,7 @@ PRIMARY KEY site
 ORDER BY (site, window_start, hour)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'Views and visits by hour of the day';
+COMMENT 'Views and visits by hour of the day. Rows of a running window appear as its hours end';
 
 CREATE TABLE tamga_stats.landings
 (

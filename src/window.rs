@@ -62,6 +62,11 @@ impl Schedule {
         if is_sure { end } else { self.containing(at).end.as_second() }
     }
 
+    /// Its hours, if windows are longer than an hour and at most a day: they are published before the window ends.
+    pub fn hours(&self) -> Option<Self> {
+        (61..=DAY_MINUTES).contains(&self.minutes).then(|| Self { zone: self.zone.clone(), minutes: 60 })
+    }
+
     /// Whether windows are days.
     pub fn is_daily(&self) -> bool {
         self.minutes == DAY_MINUTES

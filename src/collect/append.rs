@@ -83,6 +83,7 @@ impl Append {
             note(reason.name(), *events);
             counted.dropped(*reason, *events);
         }
+        collector.hours.note(&processed.kept);
         if let Some((sign, events)) = processed.suspected {
             collector.metrics.suspect(sign, events);
         }

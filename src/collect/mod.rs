@@ -16,6 +16,7 @@ mod duplicates;
 mod erased;
 mod first_identities;
 mod headers;
+mod hours;
 mod ingest;
 mod limits;
 mod outcome_counts;
@@ -46,6 +47,7 @@ use hyper::body::Incoming;
 use tower::{Service, ServiceExt};
 
 pub use crate::decode::beacon::BODY_MAX;
+pub use hours::{Counts, Hours};
 pub use ingest::OFF_MAX_AGE_S;
 pub use script::{Scripts, installation, pinned};
 pub use visitor::{Decided, Decision, Shown};
@@ -84,6 +86,7 @@ pub struct Collector {
     visitors: daily_address::Visitors,
     first_identities: first_identities::FirstIdentities,
     erased: erased::Erased,
+    hours: Arc<Hours>,
     running_visits: running_visits::RunningVisits,
     lookups: Lookups,
     seal: CookieSeal,
@@ -211,6 +214,10 @@ impl Collector {
         let mut cookies_off: Vec<_> = sites.values().map(|site| site.cookies.off.clone()).collect();
         cookies_off.sort();
         cookies_off.dedup();
+        let hours = Hours::new(sites.values().map(|site| &site.stages.rules).filter_map(|rules| {
+            rules.schedule.hours()?;
+            Some(rules.site.clone())
+        }));
         let Parts { lookups, seal, keys, retry_key, spool, metrics, scripts, clock } = parts;
         Arc::new(Self {
             sites,
@@ -224,6 +231,7 @@ impl Collector {
             visitors: daily_address::Visitors::default(),
             first_identities: first_identities::FirstIdentities::default(),
             erased: erased::Erased::default(),
+            hours: Arc::new(hours),
             running_visits: running_visits::RunningVisits::new(clock.now_ms()),
             lookups,
             seal,
@@ -235,6 +243,13 @@ impl Collector {
             clock,
             refusing: AtomicBool::new(false),
         })
+    }
+}
+
+impl Collector {
+    /// What is counted by the hour.
+    pub fn hours(&self) -> Arc<Hours> {
+        self.hours.clone()
     }
 }
 

@@ -149,6 +149,10 @@ impl Collector {
             identities.iter().for_each(|(_, key, id)| self.erased.forget(&key.visitor(id.expose())));
             return Err(refused);
         }
+        for (day, key, id) in &identities {
+            let of_hours = erasure::pseudonyms(key, id, RowsOf::Attribute(super::hours::ATTRIBUTE), [""; 0]);
+            self.hours.erase(&rules.site, *day, of_hours.iter().map(Pseudonym::bytes));
+        }
         let random = getrandom::u64().map_err(|_| Rejection::NoKey)?;
         Ok(Some(self.seal.receipt(&rules.site, today, random.to_be_bytes())))
     }

@@ -33,6 +33,11 @@ impl Files {
         self.0.join(format!("{site}.carried.json"))
     }
 
+    /// The file of the hours of a site's running window.
+    pub fn hours(&self, site: &str) -> PathBuf {
+        self.0.join(format!("{site}.hours.json"))
+    }
+
     /// The content of a file; `None` if there is no file. A damaged file is logged and counts as missing.
     pub fn read<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, PublishError> {
         let bytes = match std::fs::read(path) {

@@ -86,16 +86,10 @@ impl Nodes {
 
     /// Whether a window with this end may be published, given all leases as they are at `now`.
     pub(super) fn readiness(&mut self, end: Timestamp, leases: &[Lease], now: Instant) -> Readiness {
-        self.hear(leases, now);
         let end_ms = end.as_millisecond();
-        let is_own = |lease: &&Lease| lease.node == self.own;
-        if leases.iter().find(is_own).is_none_or(|own| own.complete_until < end_ms) {
+        let Some(behind) = self.behind(|lease| lease.complete_until >= end_ms, leases, now) else {
             return Readiness::Waiting;
-        }
-        let behind: Vec<&Lease> = leases.iter().filter(|lease| lease.complete_until < end_ms).collect();
-        if behind.iter().any(|lease| self.others.get(&lease.node).is_none_or(|heard| !self.is_silent(heard))) {
-            return Readiness::Waiting;
-        }
+        };
         for lease in &behind {
             if self.reported.insert(lease.node.clone(), lease.times()) != Some(lease.times()) {
                 tracing::warn!(
@@ -106,6 +100,36 @@ impl Nodes {
             }
         }
         if behind.is_empty() { Readiness::Complete } else { Readiness::Incomplete }
+    }
+
+    /// Whether an hour may be published, given which nodes have reported what they counted in it.
+    pub(super) fn readiness_of_hour(
+        &mut self,
+        has_reported: impl Fn(&str) -> bool,
+        leases: &[Lease],
+        now: Instant,
+    ) -> Readiness {
+        match self.behind(|lease| has_reported(&lease.node), leases, now) {
+            None => Readiness::Waiting,
+            Some(behind) if behind.is_empty() => Readiness::Complete,
+            Some(_) => Readiness::Incomplete,
+        }
+    }
+
+    /// The nodes that are not done, all of them silent; `None` while one of them is waited for.
+    fn behind<'a>(
+        &mut self,
+        is_done: impl Fn(&Lease) -> bool,
+        leases: &'a [Lease],
+        now: Instant,
+    ) -> Option<Vec<&'a Lease>> {
+        self.hear(leases, now);
+        if !leases.iter().any(|lease| lease.node == self.own && is_done(lease)) {
+            return None;
+        }
+        let behind: Vec<_> = leases.iter().filter(|lease| !is_done(lease)).collect();
+        let is_waited_for = |lease: &&Lease| self.others.get(&lease.node).is_none_or(|heard| !self.is_silent(heard));
+        (!behind.iter().any(is_waited_for)).then_some(behind)
     }
 
     fn is_silent(&self, heard: &Heard) -> bool {

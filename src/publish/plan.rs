@@ -16,6 +16,7 @@ use super::cells::{Cell, PublishedRow, Rest, Table};
 use super::counted::{Counted, count_events};
 use super::crowd::{NETWORK_CAP, NETWORK_CAP_WEEK};
 use super::error::PublishError;
+use super::hours::Hours;
 use super::model::{PublishedSite, Row};
 use super::noise::NoiseSource;
 use super::queries;
@@ -34,6 +35,9 @@ pub(super) const CUT_TABLES: [&str; 7] =
     ["pages", "transitions", "exits", "events", "searches", "errors", "automation"];
 /// How many times wider the noise of what is cut off is: it may be much of one visitor-day.
 pub(super) const CUT_WIDE: u32 = 10;
+
+/// The table of which hours may be published before their window.
+const HOURS: &str = "hours";
 
 /// What is published of a window.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -87,6 +91,8 @@ pub struct PlanInput<'a> {
     pub counted: &'a Counted,
     /// What the windows before have left without a name.
     pub carried: &'a Carried,
+    /// What of its hours is published.
+    pub hours: &'a Hours,
     /// How much smaller than usual the slices are, as a power of two: for a vault that ran out of memory.
     pub split_shift: u32,
 }
@@ -114,7 +120,7 @@ pub async fn compute<V: Tables>(
     counted.declarations.extend(declarations);
 
     let total = total_of(&noise_source, site, window, &patterns, tallies.of("count_only"));
-    let mut writer = Writer::new(&noise_source, site, window, input.carried.before(site, window));
+    let mut writer = Writer::new(&noise_source, site, window, input);
     if let Some(total) = &total {
         let mut row = total_row(site.row(window), total);
         if site.identity != Identification::None {
@@ -158,6 +164,7 @@ struct Writer<'a> {
     site: &'a PublishedSite,
     window: &'a Window,
     carried: Option<Carried>,
+    hours: &'a Hours,
     tables: Vec<(String, Vec<Row>)>,
     /// Rows of longer periods. Those of one table and period are written in one insert.
     longer: Vec<(String, Vec<Row>)>,
@@ -169,14 +176,10 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(
-        noise_source: &'a NoiseSource,
-        site: &'a PublishedSite,
-        window: &'a Window,
-        carried: Option<Carried>,
-    ) -> Self {
+    fn new(noise_source: &'a NoiseSource, site: &'a PublishedSite, window: &'a Window, input: &PlanInput<'a>) -> Self {
+        let (carried, hours) = (input.carried.before(site, window), input.hours);
         let (tables, longer, totals, cuts, shown) = Default::default();
-        Self { noise_source, site, window, carried, tables, longer, totals, cuts, folded_share: None, shown }
+        Self { noise_source, site, window, carried, hours, tables, longer, totals, cuts, folded_share: None, shown }
     }
 
     /// Adds the rows of all tables of a site that distinguishes its visitors, and completes that of its total. `scanned` is the number of rows of events.
@@ -220,7 +223,10 @@ impl<'a> Writer<'a> {
         }
         for apart in ApartTable::all(self.site) {
             let cells = reader.cells_of(&apart.count_query(), &apart.cells_query(&candidates)).await?;
-            let cells = apart.cells(cells, |hour| tallies.of(&format!("views:{hour}")));
+            let mut cells = apart.cells(cells, |hour| tallies.of(&format!("views:{hour}")));
+            if apart.into == HOURS {
+                cells.retain(|cell| !self.hours.has(&cell.dimensions[0]));
+            }
             self.add_cells(apart.into, &apart.table, apart.columns, &apart.fixed, cells);
         }
         let mut separate: Vec<(&'static str, Separate)> = Vec::new();
@@ -293,7 +299,10 @@ impl<'a> Writer<'a> {
     fn publishable(&mut self, into: &'static str, table: &Table, cells: &[Cell]) -> Vec<PublishedRow> {
         let cut = cells.iter().map(|cell| cell.cut).sum();
         self.note_cut(into, cut, cells.iter().filter_map(|cell| cell.amounts.first()).sum());
-        let rows = rules::publishable(table, self.noise_source, &mut self.totals, cells);
+        let mut rows = rules::publishable(table, self.noise_source, &mut self.totals, cells);
+        if into == HOURS {
+            self.hours.take_from(&mut rows);
+        }
         if into == "pages" {
             self.folded_share = Some(share_of_other(&rows));
         }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::carry::Carried;
 use super::counted::Counted;
 use super::error::PublishError;
+use super::hours::Hours;
 use super::model::PublishedSite;
 use super::plan::{self, Plan, PlanInput, Shown};
 use super::tables::Tables;
@@ -116,6 +117,7 @@ pub async fn of_yesterday<V: Tables>(
                     complete: true,
                     counted: &counted,
                     carried: &carried,
+                    hours: &Hours::default(),
                     split_shift: 0,
                 };
                 preview.add(&plan::compute(vault, &site, &window, &input).await?);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::secret::Secret;
@@ -16,7 +16,7 @@ use super::carry::Carried;
 use super::counted::{Counted, VAULT_DAYS};
 use super::error::PublishError;
 use super::files::Files;
-use super::leases::{LEASES, NODES_DIFFER_MS, Nodes, Readiness};
+use super::leases::{LEASES, Lease, NODES_DIFFER_MS, Nodes, Readiness};
 use super::model::{PublishedSite, Row};
 use super::plan::{self, Plan, PlanInput};
 use super::queries::EARLIEST;
@@ -41,6 +41,9 @@ pub(super) const LEDGER_END: &str = "SELECT toUnixTimestamp(max(window_end)) AS 
      FROM publications WHERE site = {site:String}";
 pub(super) const ROWS_OF_WINDOW: &str = "SELECT count() AS count FROM {table:Identifier} WHERE site = {site:String} \
      AND window_start = toDateTime({start:UInt32}, 'UTC') AND window_end = toDateTime({end:UInt32}, 'UTC')";
+pub(super) const ROWS_OF_HOUR: &str = "SELECT count() AS count FROM {table:Identifier} WHERE site = {site:String} \
+     AND window_start = toDateTime({start:UInt32}, 'UTC') AND window_end = toDateTime({end:UInt32}, 'UTC') \
+     AND hour = {hour:String}";
 pub(super) const SEED: &str = "SELECT toString(seed) AS seed FROM seeds WHERE site = {site:String} \
      AND window_start = toDateTime({start:UInt32}, 'UTC') ORDER BY created_at, seed LIMIT 1";
 pub(super) const SEEDS_UNTIL: &str = "SELECT count() AS count FROM seeds WHERE site = {site:String} \
@@ -64,14 +67,14 @@ type Listener = Box<dyn Fn(&str, &Window, &[String]) + Send + Sync>;
 
 /// Publishes the windows of sites. Only one process may publish a site.
 pub struct Publisher<V, S> {
-    vault: V,
-    stats: S,
-    clock: Clock,
+    pub(super) vault: V,
+    pub(super) stats: S,
+    pub(super) clock: Clock,
     sites: Vec<PublishedSite>,
-    files: Files,
-    nodes: Nodes,
+    pub(super) files: Files,
+    pub(super) nodes: Nodes,
     /// A clock that never jumps.
-    monotonic: Box<dyn Fn() -> Instant + Send + Sync>,
+    pub(super) monotonic: Box<dyn Fn() -> Instant + Send + Sync>,
     /// Sites of which the files of an earlier run were deleted.
     tidied: BTreeSet<String>,
     /// By site: the last logged failure.
@@ -187,9 +190,11 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     /// Publishes the next window of a site, by its index in the list, if it is over and complete.
     pub async fn advance(&mut self, index: usize) -> Result<Progress, PublishError> {
         let site = self.sites[index].clone();
-        let Some(window) = self.next(&site).await? else { return Ok(Progress::UpToDate) };
+        // Before a site's first window ends, all of its rows wait in spools.
+        let window = self.next(&site).await?.unwrap_or_else(|| site.schedule.containing(self.clock.now()));
         let is_over = |now: Timestamp| now >= window.end;
         if !self.clock.now_to_publish().is_some_and(is_over) {
+            self.publish_hours(&site, &window).await?;
             return Ok(Progress::UpToDate);
         }
         let path = self.files.plan(&site.domain, window.start.as_second());
@@ -207,6 +212,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         }
         self.write(&site, &plan).await?;
         self.forget(&site, window.start.as_second()).await?;
+        self.files.remove(&self.files.hours(&site.domain))?;
         (self.on_publication)(&site.domain, &window, &plan.first_declared);
         self.files.remove(&path)?;
         Ok(Progress::Published(window))
@@ -285,12 +291,16 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
 
     /// Whether all nodes have emptied their spools past the window's end.
     async fn readiness(&mut self, window: &Window) -> Result<Readiness, PublishError> {
+        let leases = self.leases().await?;
+        Ok(self.nodes.readiness(window.end, &leases, (self.monotonic)()))
+    }
+
+    pub(super) async fn leases(&mut self) -> Result<Vec<Lease>, PublishError> {
         let until = [("until", (self.clock.now_ms() + NODES_DIFFER_MS).to_string())];
-        let leases = self.vault.rows(LEASES, &until).await.map_err(|source| {
+        self.vault.rows(LEASES, &until).await.map_err(|source| {
             self.nodes.vault_was_away();
             PublishError::store("reading the nodes' leases", source)
-        })?;
-        Ok(self.nodes.readiness(window.end, &leases, (self.monotonic)()))
+        })
     }
 
     /// Computes the plan of a window from one state of the vault; `None` if its rows changed meanwhile.
@@ -304,7 +314,9 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         let seed = self.seed(site, window).await?;
         let split_shift = self.split_shift.get(&site.domain).copied().unwrap_or(0);
         let carried: Carried = self.files.read(&self.files.carried(&site.domain))?.unwrap_or_default();
-        let input = PlanInput { seed: seed.as_bytes(), complete, counted, carried: &carried, split_shift };
+        let hours = self.write_last_hour(site, window).await?;
+        let input =
+            PlanInput { seed: seed.as_bytes(), complete, counted, carried: &carried, hours: &hours, split_shift };
         let reader = WindowReader { vault: &self.vault, site, window, split_shift };
         let before = Fingerprint::read(&reader).await?;
         let plan = plan::compute(&self.vault, site, window, &input).await;
@@ -319,7 +331,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     }
 
     /// The window's random seed; it is created if there is none. If two processes create one at the same time, both use the older.
-    async fn seed(&self, site: &PublishedSite, window: &Window) -> Result<String, PublishError> {
+    pub(super) async fn seed(&self, site: &PublishedSite, window: &Window) -> Result<String, PublishError> {
         let failed = |source| PublishError::store("reading the window's seed", source);
         let start = window.start.as_second();
         let parameters = [("site", site.domain.clone()), ("start", start.to_string())];
@@ -359,11 +371,19 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         self.insert_once(site, "publications", &[ledger]).await
     }
 
-    /// Inserts rows of a table, which are of one window or longer period, unless its rows are there. One insert is stored completely or not at all. After a
+    /// Inserts rows of a table, which are of one window or longer period, unless its rows are there; of `hours`, unless the first of the rows is, since
+    /// hours come one by one. One insert is stored completely or not at all. After a
     /// crash the engine may remember a deduplication token although the rows are lost, so each try has its own token.
-    async fn insert_once(&self, site: &PublishedSite, table: &str, rows: &[Row]) -> Result<(), PublishError> {
+    pub(super) async fn insert_once(
+        &self,
+        site: &PublishedSite,
+        table: &str,
+        rows: &[Row],
+    ) -> Result<(), PublishError> {
         let Some(first) = rows.first() else { return Ok(()) };
         let [start, end] = ["window_start", "window_end"].map(|name| first[name].to_string());
+        let hour = first.get("hour").and_then(Value::as_str).unwrap_or_default();
+        let sql = if hour.is_empty() { ROWS_OF_WINDOW } else { ROWS_OF_HOUR };
         let columns: Vec<&str> = first.keys().map(String::as_str).collect();
         for attempt in 0..=INSERT_ATTEMPTS {
             let parameters = [
@@ -371,17 +391,18 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                 ("site", site.domain.clone()),
                 ("start", start.clone()),
                 ("end", end.clone()),
+                ("hour", hour.to_owned()),
             ];
             let there: Vec<Count> = self
                 .stats
-                .rows(ROWS_OF_WINDOW, &parameters)
+                .rows(sql, &parameters)
                 .await
                 .map_err(|source| PublishError::store("looking for published rows", source))?;
             if there.first().is_some_and(|row| row.count > 0) {
                 return Ok(());
             }
             if attempt < INSERT_ATTEMPTS {
-                let token = format!("{}-{start}-{end}-{table}-{attempt}", site.domain);
+                let token = format!("{}-{start}-{end}-{table}{hour}-{attempt}", site.domain);
                 self.stats
                     .insert_json(table, &columns, rows, Some(&token))
                     .await

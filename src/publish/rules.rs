@@ -61,6 +61,12 @@ pub fn publishable(
     rows
 }
 
+/// The row of a cell in a table of one dimension, if a crowd of this weight gives it a name.
+pub fn of_weight(table: &Table, noise_source: &NoiseSource, cell: &Cell, crowd: u64) -> Option<PublishedRow> {
+    let place = [(table.dimensions.first()?.as_str(), cell.dimensions.first()?.as_str())];
+    noise_source.is_named_by(crowd, &table.name, &place).then(|| row(table, noise_source, cell, &place, 1))
+}
+
 /// The numbers of a table that has no names: its totals.
 pub fn totals_of(table: &Table, noise_source: &NoiseSource, totals: &mut Totals, cells: &[Cell]) -> PublishedRow {
     let mut all = vec![0u64; table.measures.len()];

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod dead_letters;
 mod descriptors;
 mod geo;
+mod hours;
 mod keys;
 mod listen;
 mod log;
@@ -43,6 +44,7 @@ use anyhow::{Context, Result, bail};
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use serde_json::json;
+use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
@@ -113,9 +115,7 @@ where
     let (writer, reader) = open_spool(&config, &clock, retries.files, &metrics).await?;
     let audit = Arc::new(audit::open(&config, clock.clone())?);
     let tls = open_tls(&config)?;
-    let mut inherited = listen::Inherited::take();
-    let listener = inherited.or_bind(0, config.server.listen, "[server] listen").await?;
-    let admin_listener = inherited.or_bind(1, config.server.admin_listen, "[server] admin_listen").await?;
+    let (listener, admin_listener) = bind(&config).await?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
 
     let sites = PublishedSite::all(&config)?;
@@ -133,6 +133,7 @@ where
         clock: clock.clone(),
     };
     let collector = Collector::new(&config, parts);
+    let reporter = hours::Reporter::new(&collector, &writer, &sites, stores::node(&config), &clock);
     let state = State::new(metrics, writer.clone(), clock.clone(), geo.clone(), requests::Watched::new(&config));
     let own_rows = OwnRows::new(writer, state.vault.subscribe(), dead_letters::refused(&config, reader.keys()));
     let edge = collect::Edge::new(collector.clone()).beside(rights::router(&config, collector, own_rows));
@@ -149,6 +150,7 @@ where
         tokio::spawn(clock::keep(clock.clone(), audit.clone(), shutdown.clone())),
         tokio::spawn(keys::sweep(keys, &config, clock.clone(), state.metrics.clone(), audit.clone(), shutdown.clone())),
     ];
+    edge.push(tokio::spawn(reporter.run(state.vault.subscribe(), shutdown.clone())));
     edge.push(tokio::spawn(watch_geo(geo_files, state.clone(), shutdown.clone())));
     edge.extend(tls.map(|tls| tokio::spawn(tls.watch(shutdown.clone()))));
     let inner = Inner {
@@ -163,6 +165,13 @@ where
     let inner = tokio::spawn(inner.run(reader));
     tracing::info!(%address, %admin_address, "taking beacons");
     Ok(Running { address, admin_address, state, audit, shutdown, edge_closed, edge, inner })
+}
+
+/// The public listener and that of operations.
+async fn bind(config: &Config) -> Result<(TcpListener, TcpListener)> {
+    let mut inherited = listen::Inherited::take();
+    let public = inherited.or_bind(0, config.server.listen, "[server] listen").await?;
+    Ok((public, inherited.or_bind(1, config.server.admin_listen, "[server] admin_listen").await?))
 }
 
 fn open_tls(config: &Config) -> Result<Option<Arc<Tls>>> {

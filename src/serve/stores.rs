@@ -118,14 +118,9 @@ impl Inner {
         }
     }
 
-    /// The name under which this process writes leases.
-    fn node(&self) -> String {
-        self.config.server.node.clone().unwrap_or_else(host_name)
-    }
-
     /// Moves rows from the spool to the vault.
     async fn deliver(&self, vault: Store, generation: watch::Receiver<u64>, reader: spool::Reader) {
-        let node = self.node();
+        let node = node(&self.config);
         let dead_letters = dead_letters::refused(&self.config, reader.keys());
         let shipper =
             Shipper::new(vault, &node, self.clock.clone(), dead_letters, generation, self.edge_closed.clone());
@@ -158,7 +153,7 @@ impl Inner {
 
     async fn publish(&self, Stores { vault, stats }: &Stores) {
         let node_timeout = Duration::from_secs(self.config.publish.node_timeout_s.into());
-        let (data, node) = (&self.config.data.dir, self.node());
+        let (data, node) = (&self.config.data.dir, node(&self.config));
         let new = || {
             let (vault, stats, sites) = (vault.clone(), stats.clone(), self.sites.clone());
             let made = Publisher::new(vault, stats, self.clock.clone(), sites, data, &node, node_timeout);
@@ -210,6 +205,7 @@ impl Inner {
     }
 }
 
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+/// The name under which this process writes leases.
+pub(super) fn node(config: &Config) -> String {
+    config.server.node.clone().unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
 }

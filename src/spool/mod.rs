@@ -123,6 +123,7 @@ pub use frame::{Frame, MAX_APPEND_BYTES, Rows, StreamKey};
 pub use hold::Windows;
 pub use idle::{Idle, hold};
 pub use io::{Disk, Entry, File, Io, Lock};
+pub use look::Found;
 pub use mix::shuffle;
 pub use reader::{Quarantine, ReadError, Reader};
 pub use recovery::Recovery;

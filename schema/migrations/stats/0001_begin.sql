@@ -55,7 +55,7 @@ PRIMARY KEY site
 ORDER BY (site, window_start, hour)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'Views and visits by hour of the day';
+COMMENT 'Views and visits by hour of the day. Rows of a running window appear as its hours end';
 
 CREATE TABLE IF NOT EXISTS pages
 (

@@ -158,6 +158,25 @@ TTL toDateTime(written_at) + toIntervalDay(9)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Leases: how far each node has emptied its spool. A window is published when all nodes have passed its end';
 
+CREATE TABLE IF NOT EXISTS hour_counts
+(
+    node LowCardinality(String) COMMENT 'Name of the collector node that counted',
+    site LowCardinality(String) COMMENT 'The site, by its configured domain',
+    day Date COMMENT 'Day of the hour, by the site''s time zone',
+    hour_end DateTime('UTC') COMMENT 'End of the hour',
+    crowd UInt32 COMMENT 'Confirmed visitors; one network counts three at most',
+    views UInt64 COMMENT 'Views',
+    visits UInt64 COMMENT 'Visits that began in this hour',
+    keys_lost UInt32 COMMENT 'How many day keys were lost on this day so far',
+    complete Bool COMMENT 'The node has counted all of the hour. Otherwise it is published with its window'
+)
+ENGINE = MergeTree
+PARTITION BY day
+ORDER BY (site, hour_end, node)
+TTL hour_end + toIntervalDay(2)
+SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'What each node has counted in each hour of a running window: sums that belong to nobody. An hour is published when all nodes have reported';
+
 CREATE TABLE IF NOT EXISTS seeds
 (
     site LowCardinality(String) COMMENT 'The site, by its configured domain',

@@ -10,8 +10,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::super::apart_tables::ApartTable;
+use super::super::hours::{REPORTED, WRITTEN};
 use super::super::leases::LEASES;
-use super::super::publisher::{DELETE_SEEDS, LEDGER_END, ROWS_OF_WINDOW, SEED, SEEDS_UNTIL};
+use super::super::publisher::{DELETE_SEEDS, LEDGER_END, ROWS_OF_HOUR, ROWS_OF_WINDOW, SEED, SEEDS_UNTIL};
 use super::super::queries::Candidates;
 use super::super::retention::{AGED, PARTITIONS, PUBLISHED, SITES_OF_DAY};
 use super::super::separate_tables::SEPARATE_TABLES;
@@ -41,7 +42,7 @@ pub(super) struct State {
 pub(super) type Meanwhile = Box<dyn FnMut(&mut State) + Send>;
 
 /// The only queries of the stats store.
-const OF_STATS: [&str; 3] = [LEDGER_END, ROWS_OF_WINDOW, PUBLISHED];
+const OF_STATS: [&str; 5] = [LEDGER_END, ROWS_OF_WINDOW, ROWS_OF_HOUR, WRITTEN, PUBLISHED];
 
 #[derive(Debug, thiserror::Error)]
 #[error("killed")]
@@ -99,10 +100,13 @@ impl State {
                 let end = rows.iter().map(|row| column(row, "window_end")).max().unwrap_or(0);
                 vec![json!({ "end": end, "count": rows.len() })]
             }
-            ROWS_OF_WINDOW => {
+            ROWS_OF_WINDOW | ROWS_OF_HOUR | WRITTEN => {
                 let end = param(params, "end").parse::<i64>().expect("a number");
-                let rows = self.of_window(&param(params, "table"), params);
-                vec![json!({ "count": rows.iter().filter(|row| column(row, "window_end") == end).count() })]
+                let table = if sql == WRITTEN { "hours".to_owned() } else { param(params, "table") };
+                let is_of_hour = |row: &Value| sql == ROWS_OF_WINDOW || row["hour"] == param(params, "hour");
+                let rows = self.of_window(&table, params).into_iter();
+                let rows = rows.filter(|row| column(row, "window_end") == end && is_of_hour(row));
+                if sql == WRITTEN { rows.cloned().collect() } else { vec![json!({ "count": rows.count() })] }
             }
             SEED => self.of_window("seeds", params).into_iter().take(1).cloned().collect(),
             SEEDS_UNTIL => vec![json!({ "count": self.tables.get("seeds").map_or(0, Vec::len) })],
@@ -111,6 +115,8 @@ impl State {
                     |row: &Value| json!({ "site": row["site"], "end": row["window_end"], "at": row["published_at"] });
                 self.tables.get("publications").map_or(Vec::new(), |rows| rows.iter().map(row).collect())
             }
+            // The answer is of one hour alone.
+            REPORTED => self.canned(&format!("reported {}", param(params, "end"))),
             LEASES
             | PARTITIONS
             | AGED
@@ -122,11 +128,11 @@ impl State {
             _ if sql.starts_with("-- The cells of every table") => self.of_rows("cells", params),
             _ if sql == snapshot::query() => vec![self.fingerprint(params)],
             _ if queries::CANDIDATES.iter().any(|query| sql == query) => Vec::new(),
-            _ if apart().any(|table| *sql == table.cells_query(&Candidates::default()) && table.into == "places") => {
-                self.of_rows("places", params)
-            }
             _ if apart().any(|table| *sql == table.count_query()) => vec![json!({ "count": 1 })],
-            _ if apart().any(|table| *sql == table.cells_query(&Candidates::default())) => Vec::new(),
+            _ if apart().any(|table| *sql == table.cells_query(&Candidates::default())) => {
+                let table = apart().find(|table| *sql == table.cells_query(&Candidates::default()));
+                self.of_rows(table.map_or("", |table| table.into), params)
+            }
             _ if SEPARATE_TABLES.iter().any(|table| *sql == table.count_query()) => Vec::new(),
             _ => panic!("not a query of the publisher: {sql}"),
         }

@@ -9,6 +9,7 @@ mod memory_store;
 mod month;
 mod outages;
 mod restored;
+mod today;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

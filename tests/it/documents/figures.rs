@@ -92,6 +92,7 @@ fn facts() -> BTreeMap<&'static str, u64> {
         ("network cap", constant("src/publish/", "NETWORK_CAP")),
         ("visits that count", constant("src/publish/", "VISITS_MAX")),
         ("views that count", constant("src/publish/", "VIEWS_MAX")),
+        ("hour counts", constant("src/serve/hours", "KEPT_DAYS")),
         ("vault at most", constant("src/publish/", "VAULT_DAYS")),
         ("linger", config.vault.linger_s.into()),
         ("vault hours", config.retention.vault_hours.into()),

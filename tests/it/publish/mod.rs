@@ -8,6 +8,7 @@ mod experiment;
 mod longer;
 mod outage;
 mod questions;
+mod today;
 
 use std::collections::BTreeMap;
 use std::path::Path;

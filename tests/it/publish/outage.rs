@@ -22,13 +22,13 @@ const WAITING: u64 = 120;
 const EVENTS: u64 = 100;
 
 /// Folders and a configuration. The node timeout is as short as it can be.
-struct Ground {
+pub(super) struct Ground {
     folder: TempDir,
     keys: TempDir,
 }
 
 impl Ground {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let ground = Self { folder: tempfile::tempdir().unwrap(), keys: tempfile::tempdir_in("/dev/shm").unwrap() };
         let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         std::fs::set_permissions(ground.keys.path(), closed).unwrap();
@@ -37,19 +37,25 @@ impl Ground {
     }
 
     async fn serve(&self, clock: &Clock, vault_is_away: bool) -> Running {
-        let path = |name: &str| self.folder.path().join(name).display().to_string();
-        let away = if vault_is_away {
-            format!("url = 'http://127.0.0.1:1'\nuser = 'tamga'\npassword_file = '{}'\n", path("password"))
+        let vault = if vault_is_away {
+            let password = self.folder.path().join("password");
+            format!("url = 'http://127.0.0.1:1'\nuser = 'tamga'\npassword_file = '{}'\n", password.display())
         } else {
             String::new()
         };
+        self.serve_with(clock, &format!("until_window_end = false\n{vault}"), "identity = 'none'\n").await
+    }
+
+    /// With more lines of `[vault]`, and of the site.
+    pub(super) async fn serve_with(&self, clock: &Clock, vault: &str, site: &str) -> Running {
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
         let text = format!(
             "[server]\nlisten = '127.0.0.1:0'\nadmin_listen = '127.0.0.1:0'\ntrusted_proxies = ['127.0.0.0/8']\n\
-             [limits]\nnetwork_per_s = 0\nvisitor_events_per_h = 0\n[publish]\nnode_timeout_s = 0\n[wall]\nverify_every_h = 0\n[vault]\nlinger_s = 1\nuntil_window_end = false\n{away}\
+             [limits]\nnetwork_per_s = 0\nvisitor_events_per_h = 0\n[publish]\nnode_timeout_s = 0\n[wall]\nverify_every_h = 0\n[vault]\nlinger_s = 1\n{vault}\
              [data]\ndir = '{}'\n[keys]\ndir = '{}'\n\
              [engine]\nvault_listen = '127.0.0.1:0'\nstats_listen = '127.0.0.1:0'\nprogram = '{}'\nlibrary = '{}'\n\
              [[site]]\ndomain = '{SITE}'\npublic_url = 'https://t.{SITE}'\norigins = ['{ORIGIN}']\n\
-             time_zone = '{ZONE}'\nprofile = 'jetpay'\npaths = ['/']\nidentity = 'none'\n",
+             time_zone = '{ZONE}'\nprofile = 'jetpay'\npaths = ['/']\n{site}",
             path("data"),
             self.keys.path().display(),
             programs::engine().display(),

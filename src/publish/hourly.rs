@@ -1,0 +1,112 @@
+//! The publisher's way for the hours of a running window ([`super::hours`]): each is judged once, noted in a file, and then written.
+
+use std::path::Path;
+
+use super::apart_tables::ApartTable;
+use super::crowd::NETWORK_CAP;
+use super::error::PublishError;
+use super::hours::{self, Hour, Hours, Outcome, REPORTED, Reported, WRITTEN, Written};
+use super::leases::Readiness;
+use super::model::PublishedSite;
+use super::noise::NoiseSource;
+use super::publisher::Publisher;
+use super::separate_tables::to_rows;
+use super::tables::Tables;
+use crate::window::Window;
+
+/// The stats table.
+const HOURS: &str = "hours";
+
+impl<V: Tables, S: Tables> Publisher<V, S> {
+    /// Publishes the hours of a running window that all nodes have reported. It stops at one that a node still has to report.
+    pub(super) async fn publish_hours(&mut self, site: &PublishedSite, window: &Window) -> Result<(), PublishError> {
+        let Some(now) = self.clock.now_to_publish() else { return Ok(()) };
+        let ended = site.hours_of(window, now);
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let path = self.files.hours(&site.domain);
+        let mut known = self.write_last_hour(site, window).await?;
+        let until = known.until;
+        for hour in ended.iter().filter(|hour| hour.window.end.as_second() > until) {
+            let Some(reported) = self.reported(site, hour).await? else { break };
+            if let Some(written) = self.written(site, window, hour).await? {
+                known.settle(hour, written.into());
+                self.files.write(&path, &known)?;
+                continue;
+            }
+            let seed = self.seed(site, window).await?;
+            let noise_source = NoiseSource::new(seed.as_bytes(), site.protection, NETWORK_CAP);
+            let noise_source = noise_source.keys_lost(hours::keys_lost(&reported));
+            let apart = ApartTable::all(site).into_iter().find(|apart| apart.into == HOURS);
+            let Some(apart) = apart.filter(|_| hours::is_complete(&reported)) else {
+                known.settle(hour, Outcome::NotJudged);
+                self.files.write(&path, &known)?;
+                continue;
+            };
+            let row = hours::judge(&apart.table, &noise_source, &hour.name, &reported);
+            known.settle(hour, row.as_ref().into());
+            let rows = to_rows(apart.columns, &apart.table, row.into_iter().collect(), &site.row(window));
+            known.unwritten = rows.into_iter().next();
+            if self.clock.now_to_publish().is_none() {
+                break;
+            }
+            self.write_hour(site, &path, &mut known).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the row that was judged before and may not be written; returns what is known of the window's hours.
+    pub(super) async fn write_last_hour(&self, site: &PublishedSite, window: &Window) -> Result<Hours, PublishError> {
+        let path = self.files.hours(&site.domain);
+        let mut known = self.files.read::<Hours>(&path)?.unwrap_or_default().of(window);
+        if known.unwritten.is_some() {
+            self.write_hour(site, &path, &mut known).await?;
+        }
+        Ok(known)
+    }
+
+    /// Notes what was judged before it can be seen, so that it is never judged again.
+    async fn write_hour(&self, site: &PublishedSite, path: &Path, known: &mut Hours) -> Result<(), PublishError> {
+        self.files.write(path, known)?;
+        if let Some(row) = known.unwritten.take() {
+            self.insert_once(site, HOURS, &[row]).await?;
+            self.files.write(path, known)?;
+        }
+        Ok(())
+    }
+
+    /// The numbers of an hour that the stats store has.
+    async fn written(
+        &self,
+        site: &PublishedSite,
+        window: &Window,
+        hour: &Hour,
+    ) -> Result<Option<Written>, PublishError> {
+        let [start, end] = [window.start, window.end].map(|at| at.as_second().to_string());
+        let parameters = [("site", site.domain.clone()), ("start", start), ("end", end), ("hour", hour.name.clone())];
+        let rows: Vec<Written> = self
+            .stats
+            .rows(WRITTEN, &parameters)
+            .await
+            .map_err(|source| PublishError::store("looking for a published hour", source))?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// What the nodes have reported of an hour; `None` while one that is not silent has not.
+    async fn reported(&mut self, site: &PublishedSite, hour: &Hour) -> Result<Option<Vec<Reported>>, PublishError> {
+        let end = hour.window.end.as_second().to_string();
+        let reported: Vec<Reported> = self
+            .vault
+            .rows(REPORTED, &[("site", site.domain.clone()), ("end", end)])
+            .await
+            .map_err(|source| PublishError::store("reading the counts of an hour", source))?;
+        if reported.is_empty() {
+            return Ok(None);
+        }
+        let leases = self.leases().await?;
+        let has_reported = |node: &str| reported.iter().any(|of| of.node == node);
+        let readiness = self.nodes.readiness_of_hour(has_reported, &leases, (self.monotonic)());
+        Ok((readiness != Readiness::Waiting).then_some(reported))
+    }
+}
