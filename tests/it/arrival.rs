@@ -295,6 +295,10 @@ async fn send(writer: &Writer, sent: &AtomicU64, wanted: u64, begun: Instant) {
             frames.push(frame(Table::Attributes, &format!("a{number}"), &site, random, &attributes));
         }
         appends.spawn(writer.enter(arrival(begun)).append(frames));
+        // The spool refuses more than wait for it.
+        if appends.len() >= 1_000 {
+            appends.join_next().await.unwrap().unwrap().unwrap();
+        }
     }
     while let Some(answer) = appends.join_next().await {
         answer.unwrap().unwrap();
