@@ -70,7 +70,11 @@ async function served(source, name, format, hint = "") {
     ...common,
     entryPoints: [at(`src/${source}`)],
     format,
-    minify: true,
+    // What is served runs in pages only.
+    define: { "globalThis.window": "window" },
+    // Terser does the rest, and finds more in the snippet's longer code.
+    minify: !isSnippet,
+    minifySyntax: true,
     write: false,
   });
   const { code } = await minify(outputFiles[0]?.text ?? "", {
@@ -85,6 +89,7 @@ async function served(source, name, format, hint = "") {
       booleans_as_integers: isSnippet,
       inline: 1,
       unsafe: true,
+      unsafe_comps: true,
       unsafe_arrows: true,
       unsafe_methods: true,
     },

@@ -20,6 +20,7 @@ import { createClock, watchEngagement } from "./engagement.js";
 import { watchClicks } from "./exits.js";
 import { firstTurn } from "./lib/first-turn.js";
 import { guard } from "./lib/guard.js";
+import { now } from "./lib/now.js";
 import { on } from "./lib/on.js";
 import { parse } from "./lib/parse.js";
 import { randomId } from "./lib/random-id.js";
@@ -45,21 +46,19 @@ type Untimed = BeaconEvent extends infer Event
   : never;
 
 /** Closures rather than a class, because they are shorter when minified. */
-function collector(given: Options) {
-  // Options that a page gave all objects are none of its tag.
-  const options = { __proto__: null, ...given } as Options;
+function collector(options: Options, tamga: Tamga) {
   const { site, endpoint, hash } = options;
-  const framed = top !== window;
-  const auto = options.views !== "manual" && !framed;
+  const isTop = top === window;
+  const auto = options.views !== "manual" && isTop;
   let allowed: Permission = "wait";
   let watching = false;
-  /** The address of the last view, as it was sent. */
-  let page: string | undefined;
   let last: ViewEvent | undefined;
   /** The template of a view that the page named before the visitor's consent. */
   let named: string | undefined;
   /** The visitor has clicked since the view began. */
   let clicked = false;
+  /** The page has dropped its view. */
+  let dropped = false;
   let began = -1;
   let engaged = 0;
   let asked = false;
@@ -67,13 +66,18 @@ function collector(given: Options) {
   let device: Device | undefined;
   let timer: ReturnType<typeof setTimeout> | 0 = 0;
 
-  // Sums of whole milliseconds are exact, so the engaged time of a view is never longer than the view. Some pages replace
-  // the clock by one without time.
-  const now = () => performance.now() | 0;
-  /** `full` or `count`: no other permission has this letter. */
-  const mayCount = () => /u/.test(allowed);
+  /** Asks the page about an event, if it wants to be asked. What the visitor decides is not the page's to change. */
+  const keep = (event: Record<string, unknown>) => {
+    const { beforeSend } = tamga;
+    // `consent` and `object`.
+    if (!beforeSend || /^[co]/.test(event.type as string)) return true;
+    const kept = (!dropped && guard(beforeSend)({ ...event } as never)) as typeof event | undefined;
+    if (event.type === "view") dropped = !kept;
+    for (const name in event) if (kept?.[name] !== event[name]) delete event[name];
+    return kept;
+  };
 
-  const queue = createQueue(site, now);
+  const queue = createQueue(site, now, keep as unknown as (event: BeaconEvent) => unknown);
   const transport = createTransport(endpoint, queue, firstTurn(), (headers: Headers) => {
     if (headers.get("Tamga-Outcome") === "off") {
       mirrorObjection(true);
@@ -91,20 +95,19 @@ function collector(given: Options) {
     else begin();
   };
 
-  const view = (template?: string, referrer = page ? referrerUrl(page, site) : firstReferrer(site)) => {
-    if (!mayCount()) {
+  const view = (template?: string, referrer = last ? referrerUrl(last.url, site) : firstReferrer(site)) => {
+    if (!/u/.test(allowed)) {
       named = template ?? "";
       return;
     }
     named = undefined;
     reportEngagement();
     enterView();
-    page = pageUrl(location.href, hash, template);
     last = add<ViewEvent>(
       {
         type: "view",
         at: 0,
-        url: page,
+        url: pageUrl(location.href, hash, template),
         ...(allowed === "full" && {
           referrer: referrer || undefined,
           paid: isPaid(location.search) || undefined,
@@ -120,14 +123,16 @@ function collector(given: Options) {
     if (queue._holds(last) && !clicked && /^[pr]/.test(kind)) {
       const next = pageUrl(location.href, hash);
       // The campaign is the visit's, also if the redirect forgets it.
-      page = last.url = next.includes("?") ? next : next + last.url.replace(/^[^?]*/, "");
+      last.url = /\?/.test(next) ? next : next + last.url.replace(/^[^?]*/, "");
     } else if (isNew) view();
   };
 
-  const event = (name: string, { variant }: Details = {}) => {
-    // Numbers and `undefined` also match the pattern, but the wire carries strings.
-    if (typeof name === "string" && NAME.test(name) && NAME.test(variant as string))
-      report({ type: "event", name, variant: variant && `${variant}` });
+  const event = (name: string, { variant, callback }: Details = {}) => {
+    // Only strings have it. Numbers and `undefined` also match the pattern.
+    if ((name as { trim?: unknown }).trim && NAME.test(name) && NAME.test(variant as string))
+      report({ type: "event", name, variant: variant && `${variant}` }, callback && 0);
+    // After the event is sealed: timers of equal length keep their order.
+    if (callback) setTimeout(() => transport._pump().then(guard(callback)));
   };
 
   const consent = (state: ConsentState) => {
@@ -140,7 +145,7 @@ function collector(given: Options) {
       report({ type: "consent", state }, 0);
     } else if (state === "denied" && allowed[0] !== "o") {
       // What was not sent may be counted again.
-      if (queue._holds(last)) page = undefined;
+      if (queue._holds(last)) last = undefined;
       forget();
       // With Global Privacy Control it is not sent: that allows only the bare view, which takes the cookie back too.
       // Before any consent it is sent: a consent of an earlier day may have left a cookie, which no page can see.
@@ -159,9 +164,10 @@ function collector(given: Options) {
   };
 
   const begin = () => {
-    if (!mayCount()) return;
+    // `full` or `count`: no other permission has this letter. It stands here twice because that is shorter.
+    if (!/u/.test(allowed)) return;
     // The first comes before anything that a page may have broken. A consent that comes again is no other view.
-    if (named !== undefined || (auto && !page)) view(named);
+    if (named !== undefined || (auto && !last)) view(named);
     if (!watching) {
       watching = true;
       if (began < 0) enterView();
@@ -169,7 +175,7 @@ function collector(given: Options) {
       // `_pump` takes nothing from storage: a page that is being left would take it along.
       on("online", transport._pump);
       watchEngagement(clock);
-      if (!framed)
+      if (isTop)
         watchClicks(site, report, () => {
           clicked = true;
         });
@@ -177,7 +183,7 @@ function collector(given: Options) {
       // By a part of each option's name, which no other attribute of a tag has.
       if (allowed === "full" && /off|ors|sea|eve|dow|rms|mis/.test(`${Object.keys(options)}`)) {
         load("extras", ({ extend }: typeof import("./extras.js")) =>
-          extend(options, event, report, queue._take, queue._put, transport._pump, hide),
+          extend(options, event, report, queue._waiting, queue._remove, queue._put, transport._pump, hide),
         );
       }
     }
@@ -187,7 +193,7 @@ function collector(given: Options) {
   /** A restored page is a new view. Its old referrer did not bring the visitor this time, and the old view is over. */
   const restore = () => {
     engaged = Number.POSITIVE_INFINITY;
-    if (auto) view(undefined, "");
+    if (auto) view("", "");
   };
 
   const hide = () => {
@@ -206,7 +212,8 @@ function collector(given: Options) {
   };
 
   const forget = () => {
-    queue._clear();
+    // Likewise.
+    device = queue._clear() as undefined;
     if (options.offline) guard(() => delete localStorage.tamga)();
   };
 
@@ -236,22 +243,22 @@ function collector(given: Options) {
 
   /** Sends the device part once. If the page is left before everything is read, the rest is sent as absent. */
   const sealDevice = () => {
-    if (allowed === "full" && device) queue._seal(device);
-    device = undefined;
+    // Which returns nothing.
+    if (device) device = queue._seal(device) as undefined;
   };
 
   const enterView = () => {
     queue._begin(randomId());
     // The view begins before its clock does, so that its engaged time is never longer than the view.
     began = now();
-    clicked = false;
+    clicked = dropped = false;
     clock._restart();
     engaged = 0;
   };
 
   const reportEngagement = () => {
     const engaged_ms = clock._read();
-    if (page && engaged_ms > engaged) {
+    if (last && engaged_ms > engaged) {
       engaged = engaged_ms;
       report({ type: "engage", engaged_ms });
     }
@@ -264,7 +271,7 @@ function collector(given: Options) {
   const add = <E extends BeaconEvent>(untimed: Untimed, delay = GATHER_MS) => {
     // There may be no view yet: for an objection before consent, or an event before the first manual view.
     if (began < 0) enterView();
-    const event = { at: milliseconds(now() - began), ...untimed } as E;
+    const event = { __proto__: null, at: milliseconds(now() - began), ...untimed } as unknown as E;
     queue._add(event);
     // The earliest time is kept, so that a stream of events cannot delay sending for ever.
     if (delay && timer) return event;
@@ -287,6 +294,7 @@ function collector(given: Options) {
     consent,
     object,
     stop,
+    _state: () => allowed,
   };
 }
 
@@ -296,41 +304,51 @@ type Running = ReturnType<typeof collector>;
  * Starts counting this page and returns what the page may call. Never throws. If there is no window, or the page is not
  * http(s), the returned methods do nothing.
  */
-export function start(options: Options): Tamga {
-  const host = globalThis.window as { tamga?: Tamga } | undefined;
-  const before = host?.tamga;
-  // A page's own queue is an array, and so may have all methods. An element of the page may be called `tamga`.
+export function start(given: Options): Tamga {
+  // Options that a page gave all objects are none of its tag.
+  const options = { __proto__: null, ...given } as Options;
+  const before = (globalThis.window as { tamga?: Tamga } | undefined)?.tamga;
+  // A page's own lines have all methods, and no state. An element of the page may be called `tamga`, with fields.
+  if (before?.state?.trim) return before;
   const early = before?.q as Call[] | undefined;
-  if (early?.push && !Array.isArray(early)) return before as Tamga;
 
   let running: Running | undefined;
-  const call = (name: Call[0]) =>
-    guard((...args: unknown[]) =>
+  const tamga = {
+    // What a page gave all objects is not its word.
+    __proto__: null,
+    beforeSend: options.beforeSend,
+    // What the page's own lines have caught.
+    ...before,
+    stop: guard(() => {
+      // Which returns nothing.
+      running = running?.stop() as undefined;
+      delete window.tamga;
+    }),
+    get state() {
+      return running?._state();
+    },
+    q: {
+      push(...calls: Call[]) {
+        // Each call is guarded alone, so that one bad call does not stop the next.
+        calls.forEach(
+          guard(([name, ...args]: Call) => (tamga[name] as (...all: unknown[]) => void)(...args)),
+        );
+      },
+    },
+  } as unknown as Tamga;
+  for (const name of ["view", "event", "consent", "object"] as const)
+    tamga[name] = guard((...args: unknown[]) =>
       whenActivated(() =>
         (running as unknown as Record<string, (...args: unknown[]) => void>)[name]?.(...args),
       ),
     );
-  const tamga = {
-    // What the page's own lines have caught.
-    ...before,
-    stop: guard(() => {
-      running?.stop();
-      delete host?.tamga;
-    }),
-    q: {
-      push(...calls: Call[]) {
-        // Each call is guarded alone, so that one bad call does not stop the next.
-        calls.forEach(guard(([name, ...args]: Call) => call(name)(...args)));
-      },
-    },
-  } as Tamga;
-  for (const name of ["view", "event", "consent", "object"] as const) tamga[name] = call(name);
   guard(() => {
-    if (!host || !/^http/.test(location.protocol)) return;
-    running = collector(options);
-    host.tamga = tamga;
+    // Where there is no page this fails, and nothing runs.
+    if (!/^http/.test(location.protocol)) return;
+    running = collector(options, tamga);
+    window.tamga = tamga;
     // Calls that the page made before the script arrived.
-    if (Array.isArray(early)) tamga.q.push(...early);
+    if (early?.push) tamga.q.push(...early);
   })();
   return tamga;
 }

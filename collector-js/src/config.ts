@@ -1,7 +1,8 @@
 /**
  * The options, their sources and their defaults. Pure, except that it reads the attributes of a script tag.
  */
-import type { ConsentState } from "./beacon.js";
+import type { BeaconEvent, ConsentState } from "./beacon.js";
+import type { Permission } from "./consent.js";
 import { parse } from "./lib/parse.js";
 
 export interface Options {
@@ -29,10 +30,22 @@ export interface Options {
   missing?: string | undefined;
   /** Keeps events without a network in this browser's storage, for four hours at most. Default: in memory only. */
   offline?: boolean | undefined;
+  /** Sees each event before it is sent, and may drop or shorten it. Default: none. */
+  beforeSend?: BeforeSend | undefined;
 }
+
+/**
+ * Gets a copy of an event. If it returns nothing or fails, the event is dropped, and with a view everything that happens
+ * on that page. A property that the returned event lacks, or has with another value, is not sent: without `referrer`,
+ * `paid` and `variant` an event still counts. Nothing can be added. A visitor's objection and answer about consent do not
+ * pass here.
+ */
+export type BeforeSend = (event: BeaconEvent) => Partial<BeaconEvent> | false | null | undefined;
 
 export interface Details {
   variant?: string | undefined;
+  /** Is called once: when the collector has answered, or the event was not or cannot be sent now. */
+  callback?: (() => void) | undefined;
 }
 
 /** The methods that pages call. No method throws, waits, or reveals anything about the visitor to the page. */
@@ -49,6 +62,10 @@ export interface Tamga {
   object(): void;
   /** Sends what waits and counts nothing more on this page. Then `start` may be called again. */
   stop(): void;
+  /** Whether this page is counted, and if not, why. `undefined` before the script arrives and after `stop`. */
+  readonly state?: Permission | undefined;
+  /** As the option of that name. A page with the tag sets it here, also before the script arrives. */
+  beforeSend?: BeforeSend | undefined;
   /** Errors from before the script arrived, which the page's own lines have caught. */
   errors?: unknown[] | undefined;
   /** Accepts calls from before the script arrived: `tamga.q.push(["event", "signup"])`. */

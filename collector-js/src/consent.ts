@@ -17,7 +17,7 @@ export type Permission =
   | "full"
   /** Global Privacy Control: the bare page view, without referrer. The collector sees `Sec-GPC` and keeps one count. */
   | "count"
-  /** Not asked yet: nothing is sent. */
+  /** Not asked yet, or refused: nothing is sent. */
   | "wait"
   /** The visitor objected and the collector confirmed it: nothing is sent. */
   | "off"
@@ -28,15 +28,11 @@ const DAY_SECONDS = 86_400;
 /** Browsers cap cookies at 400 days (and those set by scripts at 7 days in Safari). */
 const LONGEST_SECONDS = 34_560_000;
 
-export function permission(wait: boolean): Permission {
-  let mirror: string | undefined;
-  // `document.cookie` throws in sandboxed frames. Then only the collector's own cookie counts.
-  guard(() => {
-    mirror = /(?:^|; )tamga-off=(\d)/.exec(document.cookie)?.[1];
-  })();
-  if (mirror) return mirror === "1" ? "off" : "object";
-  return wait ? "wait" : granted();
-}
+// `document.cookie` throws in sandboxed frames. Then only the collector's own cookie counts.
+export const permission = (wait: boolean): Permission =>
+  (["object", "off"] as const)[
+    guard(() => /(?:^|; )tamga-off=([01])/.exec(document.cookie)?.[1])() as unknown as number
+  ] ?? (wait ? "wait" : granted());
 
 /** What may be sent for a visitor who does not object. */
 export function granted(): "full" | "count" {
@@ -46,7 +42,6 @@ export function granted(): "full" | "count" {
 /** An unconfirmed objection must last across all pages of this site, until a collector has received it. */
 export const mirrorObjection = (confirmed: boolean) =>
   guard(() => {
-    const secure = location.protocol === "https:" ? "; Secure" : "";
     // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is asynchronous and not in old browsers.
-    document.cookie = `tamga-off=${+confirmed}; Max-Age=${confirmed ? DAY_SECONDS : LONGEST_SECONDS}; Path=/; SameSite=Strict${secure}`;
+    document.cookie = `tamga-off=${+confirmed}; Max-Age=${confirmed ? DAY_SECONDS : LONGEST_SECONDS}; Path=/; SameSite=Strict${location.protocol === "https:" ? "; Secure" : ""}`;
   })();

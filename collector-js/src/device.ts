@@ -56,8 +56,8 @@ export const SIGNALS: [item: number, name: keyof Device, read: () => unknown][] 
 export async function collect(items: string, device: Device): Promise<void> {
   const asked = items.split(",").map(Number);
   const wanted = SIGNALS.filter(([item]) => asked.includes(item));
-  const put = (name: keyof Device, value: unknown) =>
-    Object.assign(device, { [name]: Array.isArray(value) ? plain(value) : value });
+  const put = (name: keyof Device, value: unknown) => Object.assign(device, { [name]: bare(value) });
+  bare(device);
   for (const [, name] of wanted) put(name, absent("timeout"));
   for (const [, name, read] of wanted) {
     await idle();
@@ -81,5 +81,9 @@ export async function settle(read: () => unknown, longestMs = LONGEST_MS): Promi
   );
   return Promise.race([value, late]);
 }
+
+/** JSON writes it as it is, whatever a page gave all arrays and objects. */
+const bare = (value: unknown) =>
+  Array.isArray(value) ? plain(value) : Object(value) === value ? Object.setPrototypeOf(value, null) : value;
 
 const absent = (why: Absence["absent"]): Absence => ({ absent: why });

@@ -85,7 +85,6 @@ export function watchEngagement(clock: EngagementClock) {
     const focused = event?.type === "focus" && event.target === window;
     clock._set(!document.hidden && (focused || document.hasFocus()));
   };
-  on("focus blur pageshow", update);
-  on("visibilitychange", update, document);
+  on("focus blur pageshow visibilitychange", update);
   update();
 }

@@ -31,8 +31,7 @@ export function watchClicks(site: string, onExit: (exit: Exit) => void, onClick:
     if (event.button < 2) leave(Object(href).baseVal ?? href);
   });
   // Attributes are read, because a field of the form may be called "action". A form without one leads to this page.
-  on("submit", ({ target, submitter }: SubmitEvent) => {
-    const form = target as HTMLFormElement;
+  on("submit", ({ target: form, submitter }: SubmitEvent & { target: HTMLFormElement }) => {
     if (form.method !== "dialog") leave(submitter?.getAttribute("formaction") ?? form.getAttribute("action"));
   });
 }

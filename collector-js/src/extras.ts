@@ -17,7 +17,7 @@ import { on } from "./lib/on.js";
 import { text } from "./lib/text.js";
 import { whenHidden } from "./lib/when-hidden.js";
 import { watchPages } from "./pages.js";
-import type { Parked } from "./queue.js";
+import type { Sealed } from "./queue.js";
 
 type Untimed =
   | Omit<Extract<BeaconEvent, { type: "search" }>, "at">
@@ -27,7 +27,8 @@ export function extend(
   options: Options,
   event: (name: string, details?: Details) => void,
   report: (event: Untimed) => void,
-  take: () => Parked[],
+  waiting: () => readonly Sealed[],
+  remove: (beacon: Sealed) => void,
   put: (body: string, left: number) => void,
   go: () => void,
   hide: () => void,
@@ -64,7 +65,11 @@ export function extend(
     });
     // The snippet's own listener comes first: it sends what it can, and the rest waits here.
     whenHidden(
-      guard(() => park(take())),
+      guard(() => {
+        const beacons = waiting();
+        park(beacons);
+        beacons.forEach(remove);
+      }),
       bring,
       bring,
     );

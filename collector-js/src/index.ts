@@ -13,4 +13,5 @@ declare global {
 
 export type { BeaconEvent, ConsentState } from "./beacon.js";
 export { start } from "./collector.js";
-export type { Call, Details, Options, Tamga } from "./config.js";
+export type { BeforeSend, Call, Details, Options, Tamga } from "./config.js";
+export type { Permission } from "./consent.js";

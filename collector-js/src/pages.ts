@@ -38,7 +38,7 @@ export function referrerUrl(address: string, site: string): string | undefined {
   const { origin, pathname, hostname } = parse(address);
   if (/^http/.test(address))
     return (origin + (isSameSite(hostname, site) ? pathname : "/")).slice(0, MAX_URL);
-  return /^android-app/.test(address) ? address : undefined;
+  return /^and/.test(address) ? address : undefined;
 }
 
 /**
@@ -47,34 +47,31 @@ export function referrerUrl(address: string, site: string): string | undefined {
  */
 export function firstReferrer(site: string): string | undefined {
   // Pages replace `performance` by an object that only has `now`.
-  const [entry] = (performance.getEntriesByType?.("navigation") ?? []) as PerformanceNavigationTiming[];
+  const entry = performance.getEntriesByType?.("navigation")?.[0] as PerformanceNavigationTiming | undefined;
   return /^(rel|back)/.test(`${entry?.type}`) ? undefined : referrerUrl(document.referrer, site);
 }
 
 /**
- * Is `next` another page than `last`? Only the path counts. Applications put filters, pages of a list and typed words
- * into the query. They also correct how a path is written: a slash at the end, two slashes, encoded characters.
+ * What distinguishes pages: the path alone, however it is written. Applications put filters, pages of a list and typed
+ * words into the query. They also correct a path: a slash at the end, two slashes, encoded characters.
+ *
+ * Whatever `unescape` makes of letters, it makes the same of equal ones, and unlike others it never throws.
  */
-export function isNewPage(last: string, next: string, hash?: boolean): boolean {
-  // Whatever it makes of letters, it makes the same of both addresses, and unlike others it never throws.
-  const path = (address: string) =>
-    unescape(pageUrl(address, hash).replace(/\?.*/, "")).replace(/\/+(?=\/|$)/g, "");
-  return path(last) !== path(next);
-}
+export const pagePath = (address: string, hash?: boolean) =>
+  unescape(pageUrl(address, hash).replace(/\?.*/, "")).replace(/\/+(?=\/|$)/g, "");
 
 /** Calls `onMove` when a single-page application changes the address. `kind` is the kind of navigation. */
 export function watchPages(hash: boolean | undefined, onMove: (isNew: boolean, kind: string) => void) {
-  let last = location.href;
+  let last = pagePath(location.href, hash);
   const check = guard((kind: string) => {
-    const next = location.href;
-    const isNew = isNewPage(last, next, hash);
-    last = next;
-    onMove(isNew, kind);
+    const before = last;
+    last = pagePath(location.href, hash);
+    onMove(last !== before, kind);
   });
   // The Navigation API (all browsers since January 2026) reports every change, and the page's functions stay as they
   // are. A page may have a variable or an element of that name instead.
   const { navigation } = window as { navigation?: Navigation };
-  if (`${navigation}` === "[object Navigation]") {
+  if (navigation?.currentEntry) {
     on(
       "currententrychange",
       ({ navigationType }: NavigationCurrentEntryChangeEvent) => check(`${navigationType}`),

@@ -12,7 +12,6 @@
  * move there when the page is left. The next page of the site takes all of them.
  */
 import { type Beacon, type BeaconEvent, type Device, MAX_SEQ } from "./beacon.js";
-import { plain } from "./lib/plain.js";
 
 export const MAX_EVENTS = 50;
 export const MAX_BEACONS = 24;
@@ -21,45 +20,47 @@ export const MAX_OFFLINE_MS = 4 * 3_600_000;
 
 /** A beacon that no longer changes. A retry repeats it byte for byte. */
 export interface Sealed {
-  _body: string;
-  /** The time of the page's clock from which the beacon is too old to be sent. */
-  _dies: number;
+  body: string;
+  /** The time of the page's clock from which the beacon is too old to be sent. The extras read these two. */
+  dies: number;
   _failures: number;
   /** A request with this body is on the wire. */
   _inFlight?: boolean;
 }
 
-export type Parked = [body: string, left: number];
-
 export type Queue = ReturnType<typeof createQueue>;
 
 /** Closures rather than a class, here and elsewhere, because they are shorter when minified. */
-export function createQueue(site: string, now: () => number) {
+export function createQueue(site: string, now: () => number, keep: (event: BeaconEvent) => unknown) {
   let view = "";
   let seq = 0;
   let open: BeaconEvent[] = [];
   let sealed: Sealed[] = [];
 
-  /** Makes a beacon of the events so far. */
+  /** Makes a beacon of those events so far that `keep` lets pass. */
   const seal = (device?: Device) => {
-    const events = plain(open);
+    // As `lib/plain.ts` does it, and shorter here.
+    const events = Object.assign(open.filter(keep), { toJSON: 0 });
     open = [];
     if ((!events.length && !device) || seq > MAX_SEQ) return;
-    const beacon: Beacon = { v: 1, site, view, seq: seq++, events, device };
     const time = new Date();
-    const left = +new Date(time).setHours(24, 0, 0, 0) - +time;
-    // One reading of the clock: pages replace `Date.now` and not `Date`. A clock that makes no sense knows no midnight.
-    push(JSON.stringify(beacon), left > 0 && left < MAX_OFFLINE_MS ? left : MAX_OFFLINE_MS);
+    const left = -+time + time.setHours(24, 0, 0, 0);
+    push(
+      // What a page gave all objects, such as a `toJSON`, is none of a beacon's and its events'.
+      JSON.stringify({ __proto__: null, v: 1, site, view, seq: seq++, events, device } as unknown as Beacon),
+      // One reading of the clock: pages replace `Date.now` and not `Date`. A clock that makes no sense knows no midnight.
+      left < MAX_OFFLINE_MS ? left : MAX_OFFLINE_MS,
+    );
   };
 
   const push = (body: string, left: number) => {
-    sealed.push({ _body: body, _dies: now() + left, _failures: 0 });
+    sealed.push({ body, dies: now() + left, _failures: 0 });
     waiting();
   };
 
   /** The beacons to send, oldest first, without those that are on the wire. */
   const waiting = (): readonly Sealed[] => {
-    sealed = sealed.filter(({ _dies }) => now() <= _dies).slice(-MAX_BEACONS);
+    sealed = sealed.filter(({ dies }) => now() <= dies).slice(-MAX_BEACONS);
     return sealed.filter(({ _inFlight }) => !_inFlight);
   };
 
@@ -86,7 +87,7 @@ export function createQueue(site: string, now: () => number) {
     /** Records that a beacon goes on the wire now. */
     _sent(beacon: Sealed) {
       beacon._inFlight = true;
-      beacon._dies = Math.min(beacon._dies, now() + MAX_AGE_MS);
+      beacon.dies = Math.min(beacon.dies, now() + MAX_AGE_MS);
     },
 
     _remove(beacon: Sealed) {
@@ -96,13 +97,6 @@ export function createQueue(site: string, now: () => number) {
     _clear() {
       open = [];
       sealed = [];
-    },
-
-    /** Gives the waiting beacons away, each with the milliseconds that it still may wait. */
-    _take(): Parked[] {
-      const taken = waiting();
-      sealed = sealed.filter((beacon) => !taken.includes(beacon));
-      return taken.map(({ _body, _dies }) => [_body, _dies - now()]);
     },
 
     _put: push,

@@ -19,30 +19,27 @@ export function createTransport(
   turn: <T>(attempt: () => Promise<T>) => Promise<T>,
   onAnswer: (headers: Headers) => void,
 ) {
-  let busy = false;
+  /** Not `Promise.resolve()`, since a page may have a `Promise` of its own. */
+  let running = (async () => {})();
   let timer: ReturnType<typeof setTimeout> | 0 = 0;
   /** An attempt failed while the browser said that it was offline. */
   let offline = false;
 
-  const mayTry = () => !offline || navigator.onLine !== false;
+  const mayTry = () => !offline || navigator.onLine;
 
-  /** Sends what waits. A call while a beacon is on the wire, or during a pause, changes nothing. */
-  const pump = async () => {
-    if (busy) return;
-    busy = true;
-    while (!timer && mayTry()) {
-      const [beacon] = queue._waiting();
-      if (!beacon) break;
-      await turn(() => attempt(beacon));
-    }
-    busy = false;
+  /** Sends what waits, after what is on the wire. Resolves when all of it was tried; during a pause nothing is. */
+  const pump = () => {
+    running = running.then(async () => {
+      for (const beacon of queue._waiting()) if (!timer && mayTry()) await turn(() => attempt(beacon));
+    });
+    return running;
   };
 
   const attempt = async (beacon: Sealed): Promise<void> => {
     // Meanwhile the beacon may have been sent because the page was hidden, or the visitor may have objected.
     if (!queue._waiting().includes(beacon)) return;
     let after: string | null | undefined;
-    const { _dies } = beacon;
+    const { dies } = beacon;
     queue._sent(beacon);
     try {
       const { status, headers } = await fetch(endpoint, {
@@ -50,7 +47,7 @@ export function createTransport(
         __proto__: null,
         method: "POST",
         // A string body is sent as `text/plain`, which needs no preflight.
-        body: beacon._body,
+        body: beacon.body,
         // Lets the request finish if the visitor leaves now.
         keepalive: true,
         // The collector is same-site but another origin. Without this its cookie would not be sent.
@@ -66,12 +63,12 @@ export function createTransport(
       after = headers.get("Retry-After");
     } catch {
       // Offline, blocked by the page's policy or by an extension, or over the quota: browsers do not say which.
-      offline = navigator.onLine === false;
+      offline = !navigator.onLine;
     }
     beacon._inFlight = false;
     if (offline) {
       // It never was on the wire. The event `online` tries again.
-      beacon._dies = _dies;
+      beacon.dies = dies;
       return;
     }
     // Jitter spreads the retries of all pages after a collector was down.

@@ -22,12 +22,17 @@ declare const variant: string | undefined;
 const options: Options = { site: "jetpay.kz", endpoint: "https://t.jetpay.kz/v1/beacon", hash: maybe, errors: maybe };
 const tamga: Tamga = start(options);
 tamga.event("pay", { variant });
+tamga.event("pay", { callback: () => {} });
 tamga.q.push(["event", "pay", { variant: "b" }]);
+const state: "full" | "count" | "wait" | "object" | "off" | undefined = window.tamga?.state;
+start({ ...options, beforeSend: (event) => (event.type === "exit" ? null : { ...event, referrer: undefined }) });
+// @ts-expect-error the state is for reading
+tamga.state = "full";
 window.tamga?.q.push(["view", "/order/:id"]);
 const event: BeaconEvent = { type: "consent", at: 0, state: "granted" };
 // @ts-expect-error a site has a name
 start({ endpoint: "https://t.jetpay.kz/v1/beacon" });
-export { event };
+export { event, state };
 `;
 const NODE = `
 tamga.event("pay");

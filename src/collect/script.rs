@@ -115,14 +115,26 @@ pub fn installation(site: &Site) -> String {
     if items.errors {
         options.push_str(" data-errors");
     }
+    let others = site.collector_urls();
+    let others: String = others[1..].iter().map(|(url, origins)| other_domain(url, origins, &options)).collect();
     format!(
         "{search}<!-- Always the current version: -->\n\
          <script defer src=\"{url}/tamga.js\" {options}></script>\n\
          <!-- Or this version, which the browser checks and no update changes: -->\n\
          <script defer src=\"{url}{path}\" integrity=\"{integrity}\" crossorigin=\"anonymous\" {options}></script>\n\
+         {others}\
          <!-- For your policy: where visitors see what is collected, and decide about it. -->\n\
          <a href=\"{url}/privacy\">{url}/privacy</a>\n{}",
         notice(site, url)
+    )
+}
+
+/// The tag of pages under another registrable domain, which need a name of the collector there.
+fn other_domain(url: &str, origins: &[&str], options: &str) -> String {
+    format!(
+        "<!-- On pages of {}, browsers take {url} for a part of the site. Let it lead to this collector too: -->\n\
+         <script defer src=\"{url}/tamga.js\" {options}></script>\n",
+        origins.join(", ")
     )
 }
 
@@ -323,11 +335,21 @@ mod tests {
         assert_eq!(all.matches("data-site=\"shop.kz\" data-search=\"q\" data-errors></script>").count(), 2, "{all}");
         assert!(all.contains("src=\"https://t.shop.kz/tamga.js\" data-site"), "{all}");
         assert!(all.contains("<a href=\"https://t.shop.kz/privacy\">"), "{all}");
+        assert!(!all.contains("pages of"), "{all}");
         let few = tags("items = [\"pages\"]");
         assert!(!few.contains("<iframe"), "{few}");
         let framed = tags("items = [\"pages\"]\n[operator]\nframed_by = [\"https://shop.kz\"]");
         assert!(framed.contains("<iframe src=\"https://t.shop.kz/privacy/notice?site=shop.kz\" title="), "{framed}");
         assert!(!few.contains("data-search") && !few.contains("data-errors"), "{few}");
+    }
+
+    #[test]
+    fn pages_under_another_domain_get_a_tag_of_their_own() {
+        let site = "domain = \"shop.kz\"\npublic_url = \"https://t.shop.kz\"\ntime_zone = \"UTC\"\nitems = [\"pages\"]\n\
+                    origins = [\"https://shop.kz\", \"https://shop.ru\", \"https://pay.shop.ru\"]\n";
+        let said = installation(&toml::from_str(site).unwrap());
+        assert!(said.contains("On pages of https://shop.ru, https://pay.shop.ru, "), "{said}");
+        assert!(said.contains("src=\"https://t.shop.ru/tamga.js\" data-site=\"shop.kz\"></script>"), "{said}");
     }
 
     #[test]

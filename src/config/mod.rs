@@ -6,6 +6,7 @@
 
 mod check;
 pub mod declared;
+mod domains;
 mod error;
 mod load;
 mod names;
@@ -155,7 +156,8 @@ pub struct Site {
     pub domain: String,
     /// The URL at which browsers reach the collector for this site: a separate host name in the site's registrable domain.
     pub public_url: String,
-    /// The origins whose pages send beacons, as browsers write them: `https://jetpay.kz`. Each belongs to one site. An origin belongs to one site.
+    /// The origins whose pages send beacons, as browsers write them: `https://jetpay.kz`. An origin belongs to one site. Pages under
+    /// another domain than `public_url` need a name of the collector there: `tamga snippet` prints it.
     pub origins: Vec<String>,
     /// The IANA time zone whose midnight ends the day of keys and windows.
     pub time_zone: String,

@@ -21,7 +21,9 @@ use std::sync::Arc;
 
 use self::referrer::{entry, registrable_domain};
 use self::site::OTHER;
-use crate::event::{Automation, BY_DEVICE, EnrichedBeacon, EnrichedEvent, ReceivedBeacon, ReceivedEvent, Sender};
+use crate::event::{
+    Automation, BY_DEVICE, EnrichedBeacon, EnrichedEvent, PageUrl, ReceivedBeacon, ReceivedEvent, Sender,
+};
 use crate::outcome::DropReason;
 use crate::secret::Personal;
 
@@ -76,7 +78,7 @@ fn enriched(event: ReceivedEvent, site: &SiteEnrich) -> Result<EnrichedEvent, Dr
     match event {
         ReceivedEvent::View { page, referrer } if site.owns(page.host.expose()) => {
             let entry = entry(&page, referrer.as_ref(), site);
-            let previous_path = referrer.filter(|referrer| site.owns(referrer.host.expose())).map(|page| page.path);
+            let previous_path = referrer.filter(|referrer| is_known_page(referrer, &page, site)).map(|page| page.path);
             Ok(EnrichedEvent::View { path: page.path, previous_path, entry })
         }
         ReceivedEvent::View { .. } => Err(DropReason::ForeignPage),
@@ -94,6 +96,13 @@ fn enriched(event: ReceivedEvent, site: &SiteEnrich) -> Result<EnrichedEvent, Dr
     }
 }
 
+/// Whether a referrer says which page of the site it was. Of a page on another host of the site, browsers give the host
+/// alone: that is not its first page.
+fn is_known_page(referrer: &PageUrl, page: &PageUrl, site: &SiteEnrich) -> bool {
+    let (from, to) = (referrer.host.expose(), page.host.expose());
+    site.owns(from) && (from == to || referrer.path.expose() != "/")
+}
+
 /// A name that the site does not list may be anything, so it is overwritten on its way out.
 fn listed(name: String, variant: Option<String>, site: &SiteEnrich) -> Option<EnrichedEvent> {
     let (name, variant) = (Personal::new(name), variant.map(Personal::new));
@@ -108,7 +117,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::event::{Automation, Entry, PageUrl};
+    use crate::event::{Automation, Entry};
 
     fn page(raw: &str) -> PageUrl {
         crate::decode::url::parse(raw).expect("a page")
@@ -130,7 +139,7 @@ mod tests {
 
     fn site() -> SiteEnrich {
         SiteEnrich::new(SiteWords {
-            hosts: vec!["JetPay.kz".to_owned()],
+            hosts: ["JetPay.kz", "pay.jetpay.kz", "jetpay.ru"].map(str::to_owned).to_vec(),
             events: vec![("paid".to_owned(), vec!["card".to_owned()])],
             ..SiteWords::default()
         })
@@ -174,6 +183,22 @@ mod tests {
         };
         assert_eq!(previous.expose(), "/docs/start");
         assert_eq!(*entry, Entry { channel: "internal", ..Entry::default() });
+    }
+
+    #[test]
+    fn of_a_page_on_another_host_of_the_site_the_path_is_known_only_if_the_browser_says_it() {
+        for (from, expected) in [
+            ("https://jetpay.kz/", Some("/")),
+            ("https://pay.jetpay.kz/", None),
+            ("https://jetpay.ru/", None),
+            ("https://jetpay.ru/docs", Some("/docs")),
+        ] {
+            let view = ReceivedEvent::View { page: page("https://jetpay.kz/a"), referrer: Some(page(from)) };
+            let Enriched { beacon, .. } = run(vec![view]);
+            let [EnrichedEvent::View { previous_path, entry, .. }] = &beacon.events[..] else { panic!("one view") };
+            assert_eq!(previous_path.as_ref().map(|path| path.expose().as_str()), expected, "{from}");
+            assert_eq!(entry.channel, "internal", "{from}");
+        }
     }
 
     #[test]

@@ -176,10 +176,10 @@ async fn gpc() -> Response {
 
 impl Rights {
     /// The site that the request is about: of those at the requested host the one that is named, or the first. Where one site is
-    /// configured, it is that one, whatever host a proxy names.
+    /// configured, it is that one, whatever host a proxy names. Hosts of the site's other domains lead to it as well.
     fn site(&self, head: &HeaderMap, asked: &Asked) -> Option<&Site> {
         let host = head.get(header::HOST).map_or(&[][..], HeaderValue::as_bytes);
-        let is_there = |site: &&Site| site.public_host().is_some_and(|at| at.as_bytes().eq_ignore_ascii_case(host));
+        let is_there = |site: &&Site| site.is_reached_at(host);
         let is_named = |site: &&Site| asked.site.as_deref().is_none_or(|name| site.domain == name);
         match &self.config.sites[..] {
             [only] => Some(only).filter(is_named),

@@ -102,7 +102,7 @@ fn untried(config: &Config) -> Vec<String> {
     for (name, url) in [("[vault]", vault.url.as_ref()), ("[stats]", stats.as_ref().map(|store| &store.url))] {
         untried.extend(url.map(|url| format!("whether the server of {name} at {url} answers and takes the password")));
     }
-    let names: Vec<_> = config.sites.iter().map(|site| site.public_url.as_str()).collect();
+    let names: Vec<_> = config.sites.iter().flat_map(|site| site.collector_urls()).map(|(url, _)| url).collect();
     untried.push(format!("whether browsers reach the collector at {}; /tamga.js?check shows it", names.join(", ")));
     untried
 }

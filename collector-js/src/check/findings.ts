@@ -4,7 +4,6 @@
  * The causes come before their effects, and `judged` puts what is wrong first. So the first line is the cause. Nothing is
  * called counted before the collector has said so of a beacon of the page itself.
  */
-import { isSameSite } from "../lib/same-site.js";
 import type { Script, Way } from "./trials.js";
 import type { Answer } from "./watch.js";
 
@@ -143,31 +142,35 @@ export function addressFinding(site: string, collector: URL, page: Page, tag?: T
   if (page.origin.startsWith("https:") && collector.protocol !== "https:") {
     return bad("The collector is not on https", "Pages on https may not send requests to it.");
   }
-  if (!isSameSite(hostname, site)) {
-    return bad(
-      `This page, ${hostname}, does not belong to the site ${site}`,
-      "data-site must be the domain that the collector's configuration names.",
-    );
-  }
   if (collector.hostname === hostname) {
     return note(
       "The collector shares the page's host name",
       "The application would also get its cookie. Give the collector another host name, or choose a mode without cookie (identity).",
     );
   }
-  if (!collector.hostname.endsWith(`.${site}`)) {
-    if (tag?.endpoint && new URL(tag.src).hostname.endsWith(`.${site}`)) {
+  if (!isBeside(collector.hostname, hostname, site)) {
+    if (tag?.endpoint && isBeside(new URL(tag.src).hostname, hostname, site)) {
       return bad(
         `data-endpoint leads to ${collector.hostname}, and the script comes from elsewhere`,
         "Remove data-endpoint: beacons go to the host of the script by themselves.",
       );
     }
     return bad(
-      `The collector, ${collector.hostname}, is not below ${site}`,
-      "Browsers take it for a third party and refuse its cookie. Give it a name below the site's domain, such as t.",
+      `The collector, ${collector.hostname}, is not below the domain of this page, ${hostname}`,
+      `Browsers take it for a third party and refuse its cookie. Give the collector a name below this page's domain too, such as t.${hostname.replace(/^www\./, "")}, and write that into this page's tag.`,
     );
   }
-  return good(`The collector, ${collector.hostname}, belongs to the site`);
+  return good(`The collector, ${collector.hostname}, belongs to the page's domain`);
+}
+
+/**
+ * Do browsers take the collector and the page for one site? Both are below the site's name, or the page is at or below
+ * the domain that the collector is in: `t.shop.ru` beside `www.shop.ru`.
+ */
+function isBeside(collector: string, page: string, site: string): boolean {
+  const below = (name: string, domain: string) => `.${name}`.endsWith(`.${domain}`);
+  const domain = collector.slice(collector.indexOf(".") + 1);
+  return (below(collector, site) && below(page, site)) || (domain.includes(".") && below(page, domain));
 }
 
 /** What this browser and its visitor say. */

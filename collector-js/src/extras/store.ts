@@ -4,7 +4,11 @@
  * Beacons take their remaining time along. One whose time is longer than any beacon gets comes from a clock that was set
  * back, and is dropped.
  */
-import { MAX_BEACONS, MAX_OFFLINE_MS, type Parked } from "../queue.js";
+import { now } from "../lib/now.js";
+import { MAX_BEACONS, MAX_OFFLINE_MS, type Sealed } from "../queue.js";
+
+/** A beacon with the milliseconds that it still may wait. */
+export type Parked = [body: string, left: number];
 
 const NAME = "tamga";
 
@@ -12,9 +16,9 @@ const NAME = "tamga";
 const kept = (): [string, number][] => JSON.parse(localStorage[NAME] || "[]");
 
 /** Adds beacons to those of other pages. */
-export function park(beacons: Parked[]) {
+export function park(beacons: readonly Sealed[]) {
   if (!beacons.length) return;
-  const entries = beacons.map(([body, left]) => [body, left + Date.now()]);
+  const entries = beacons.map(({ body, dies }) => [body, dies - now() + Date.now()]);
   localStorage[NAME] = JSON.stringify([...kept(), ...entries].slice(-MAX_BEACONS));
 }
 

@@ -1,6 +1,6 @@
 /**
- * Listens to events of the window, or of the document if they do not reach the window, and guards what it calls. It
- * listens in the capture phase, so that it also gets events whose propagation the page stops.
+ * Listens to events of the window and of what is in it, and guards what it calls. It listens in the capture phase, so
+ * that it also gets events of the document that do not bubble, and those whose propagation the page stops.
  */
 import { guard } from "./guard.js";
 

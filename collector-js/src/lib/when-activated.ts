@@ -6,6 +6,4 @@ import { guard } from "./guard.js";
 import { on } from "./on.js";
 
 export const whenActivated = (then: () => void) =>
-  (document as { prerendering?: boolean }).prerendering
-    ? on("prerenderingchange", then, document)
-    : guard(then)();
+  (document as { prerendering?: boolean }).prerendering ? on("prerenderingchange", then) : guard(then)();

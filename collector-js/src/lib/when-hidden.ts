@@ -8,7 +8,7 @@
 import { on } from "./on.js";
 
 export function whenHidden(hidden: () => void, shown: () => void, restored: () => void) {
-  on("visibilitychange", () => (document.hidden ? hidden() : shown()), document);
+  on("visibilitychange", () => (document.hidden ? hidden() : shown()));
   on("pagehide", hidden);
   on("pageshow", ({ persisted }: PageTransitionEvent) => persisted && restored());
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { BrowserContext, Page } from "playwright-core";
-import { ELSEWHERE, SITE, World } from "./world.js";
+import { ELSEWHERE, MARKET, SITE, World } from "./world.js";
 
 let world: World;
 /** The agent of an ordinary browser: a headless one says so in its own. */
@@ -333,3 +333,18 @@ for (const width of [360, 1280]) {
     assert.deepEqual(apart, { covered: false, outside: false, wide: false });
   });
 }
+
+test("on another domain of the site, the collector's name of that domain is right, and that of the first is wrong", async () => {
+  const page = await visitor();
+  const tag = (host: string) =>
+    `<script defer src="http://t.${host}:${world.port}/tamga.js?check" data-site="${SITE}"></script>`;
+  world.pages[`${MARKET}/right`] = { tag: tag(MARKET) };
+  world.pages[`${MARKET}/wrong`] = { tag: tag(SITE) };
+  await page.goto(`${world.market}/right`);
+  assert.deepEqual(bad(await verdict(page, counted)), []);
+  await page.goto(`${world.market}/wrong`);
+  const wrong = (lines: string[]) => bad(lines)[0]?.includes("is not below the domain of this page");
+  const seen = await verdict(page, (lines) => !!wrong(lines));
+  assert.ok(wrong(seen), `${seen}`);
+  assert.match(`${bad(seen)[0]}`, new RegExp(`such as t\\.${MARKET.replace(".", "\\.")}`));
+});

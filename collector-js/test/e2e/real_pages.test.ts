@@ -22,6 +22,12 @@ for (const [what, script] of [
   ["a variable called URL", "var URL = function () { throw new Error('not yours') }"],
   ["the arrays of an old library", "Array.prototype.toJSON = () => 'text'"],
   ["more arrays of an old library", "Array.prototype.each = function () {}; Array.prototype.first = () => 7"],
+  ["a toJSON on all objects", "Object.prototype.toJSON = () => 7"],
+  [
+    "a Promise of its own",
+    "window.Promise = function () { this.then = this.catch = () => this }; Promise.resolve = () => new Promise()",
+  ],
+  ["a state on all objects", "Object.prototype.state = function () {}"],
   ["a clock without time", "performance.now = () => NaN"],
   [
     "a performance that only has a clock",
@@ -196,6 +202,24 @@ test("a base at another host makes no click an exit; forms lead where the browse
   await page.getByText("There", { exact: true }).click();
   await world.until(() => world.of("exit").length === 1);
   assert.equal(world.of("exit")[0]?.url, world.elsewhere);
+});
+
+test("a form that is called tamga, with fields of any name, hides nothing", async () => {
+  const page = await world.visitor();
+  world.pages["/"] = { body: '<form id="tamga"><input name="state"><input name="q"></form>' };
+  await page.goto(`${world.origin}/`);
+  await world.until(() => world.of("view").length === 1);
+  await send(page, "done");
+  await world.until(() => world.of("event").length === 1);
+});
+
+test("the device part comes whole in spite of a toJSON on all objects", async () => {
+  const page = await world.visitor();
+  world.pages["/"] = { head: "<script>Object.prototype.toJSON = () => 7</script>" };
+  world.device = "10,13,16,17,22";
+  await page.goto(`${world.origin}/`);
+  await world.until(() => world.devices.length === 1);
+  assert.deepEqual(Object.keys(world.devices[0] ?? {}).length, 5);
 });
 
 test("a link of a framed page is no exit", async () => {

@@ -19,6 +19,9 @@ import { shopFile } from "../lib/shop.js";
 
 export const SITE = "shop.localhost";
 const COLLECTOR = `t.${SITE}`;
+/** Another domain of the site, and the collector's name below it. */
+export const MARKET = "market.localhost";
+const COLLECTORS = [COLLECTOR, `t.${MARKET}`];
 export const ELSEWHERE = "elsewhere.localhost";
 const script = (name: string) => readFileSync(new URL(`../../dist/${name}`, import.meta.url));
 const SCRIPTS: Record<string, Buffer> = {
@@ -109,7 +112,7 @@ export class Site {
       response.writeHead(200, { "Content-Type": "text/javascript" }).end(NPM);
       return;
     }
-    if (hostname !== COLLECTOR) {
+    if (!COLLECTORS.includes(hostname)) {
       const file = this.shop && shopFile(pathname, { snippet: this.tag() });
       if (file) {
         response
@@ -134,7 +137,8 @@ export class Site {
         ...(location ? { Location: location } : {}),
         ...headers,
       });
-      response.end(hostname === SITE ? this.html(page) : "<!doctype html><title>Elsewhere</title>");
+      const isSite = hostname === SITE || hostname === MARKET;
+      response.end(isSite ? this.html(page) : "<!doctype html><title>Elsewhere</title>");
       return;
     }
     if (this.collector) {
@@ -165,7 +169,7 @@ export class Site {
       setTimeout(() => {
         response.writeHead(status, {
           ...(device ? { "Tamga-Device": device } : {}),
-          "Access-Control-Allow-Origin": this.origin,
+          "Access-Control-Allow-Origin": request.headers.origin === this.market ? this.market : this.origin,
           "Access-Control-Allow-Credentials": "true",
           "Access-Control-Expose-Headers": "Tamga-Outcome, Tamga-Device, Retry-After",
           "Cache-Control": "no-store",
@@ -236,6 +240,10 @@ export class Site {
 
   get origin() {
     return `http://${SITE}:${this.port}`;
+  }
+
+  get market() {
+    return `http://${MARKET}:${this.port}`;
   }
 
   get elsewhere() {

@@ -3,7 +3,7 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playw
 import { launchChromium } from "../lib/chromium.mjs";
 import { Site } from "./site.js";
 
-export { ELSEWHERE, SITE } from "./site.js";
+export { ELSEWHERE, MARKET, SITE } from "./site.js";
 
 export class World extends Site {
   private constructor(readonly browser: Browser) {

@@ -40,6 +40,11 @@ test("a collector must be on https, below the site's domain, and not share the p
   assert.equal(at("https://t.elsewhere.kz/v1/beacon"), "bad");
   assert.equal(at("https://notjetpay.kz/v1/beacon"), "bad");
   assert.equal(at("http://t.jetpay.kz/v1/beacon"), "bad");
+  // A site of several domains has a name of the collector below each.
+  assert.equal(at("https://t.jetpay.ru/v1/beacon", "jetpay.ru"), "good");
+  assert.equal(at("https://t.jetpay.ru/v1/beacon", "www.jetpay.ru"), "good");
+  assert.equal(at("https://t.jetpay.kz/v1/beacon", "jetpay.ru"), "bad");
+  assert.equal(at("https://t.ru/v1/beacon", "jetpay.ru"), "bad");
   assert.equal(at("https://t.jetpay.kz/v1/beacon", "jetpay.kz", false), "bad");
 });
 

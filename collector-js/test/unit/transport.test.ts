@@ -32,9 +32,13 @@ beforeEach(() => {
   });
   Object.defineProperty(globalThis, "navigator", {
     configurable: true,
-    value: {},
+    value: { onLine: true },
   });
-  queue = createQueue("jetpay.kz", () => now);
+  queue = createQueue(
+    "jetpay.kz",
+    () => now,
+    () => true,
+  );
   queue._begin("view");
   transport = createTransport(
     "https://t.jetpay.kz/v1/beacon",

@@ -26,6 +26,47 @@ async fn a_change_of_clocks_neither_ends_nor_joins_visits() {
     assert!(first != second, "two visits");
 }
 
+const SHOP: &str = "[[site]]\ndomain = \"shop.kz\"\npublic_url = \"https://t.shop.kz\"\norigins = [\"https://shop.kz\", \
+                    \"https://www.shop.kz\", \"https://pay.shop.kz\", \"https://shop.ru\"]\ntime_zone = \"UTC\"\nprofile = \"jetpay\"\n";
+
+#[tokio::test]
+async fn pages_under_several_domains_are_pages_of_one_site_each_with_a_cookie_of_its_host() {
+    let edge = Edge::start_with(Setup { sites: SHOP, ..Setup::default() }).await;
+    let at = |number: u8, origin: &str, events: &str| {
+        let body = beacon_of(number, 0, events).replace("jetpay.kz", "shop.kz");
+        let host = if origin.ends_with(".ru") { "t.shop.ru" } else { "t.shop.kz" };
+        edge.beacon(body).header("Host", host).header("Origin", origin)
+    };
+    let mut visitors = Vec::new();
+    for (number, (origin, from, previous)) in [
+        ("https://shop.kz", "https://www.google.kz/", ""),
+        ("https://www.shop.kz", "https://shop.kz/", ""),
+        ("https://pay.shop.kz", "https://pay.shop.kz/", "/"),
+        ("https://shop.ru", "https://shop.kz/", ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let view = format!(r#"{{"type":"view","at":0,"url":"{origin}/a","referrer":"{from}"}}"#);
+        let answer = at(number as u8, origin, &view).send().await;
+        assert_eq!(answer.outcome(), "accepted", "{origin}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+        let cookie = answer.all("set-cookie");
+        assert!(cookie.iter().all(|cookie| cookie.starts_with("__Host-") && !cookie.contains("Domain")), "{cookie:?}");
+        let rows = edge.rows().await;
+        assert_eq!(rows.event().previous_path, previous, "{origin}");
+        visitors.push(rows.event().visitor);
+    }
+    visitors.sort();
+    visitors.dedup();
+    assert_eq!(visitors.len(), 4, "no cookie came back, and nothing else connects two domains");
+    let exits = ["https://shop.ru", "https://pay.shop.kz", "https://kaspi.kz"];
+    let exits = exits.map(|to| format!(r#"{{"type":"exit","at":1,"url":"{to}"}}"#)).join(",");
+    assert_eq!(at(9, "https://shop.ru", &exits).send().await.outcome(), "accepted");
+    assert_eq!(edge.rows().await.events.len(), 1, "leaving for a domain of the site is no exit");
+    assert_eq!(at(10, "https://shop.com", &exits).send().await.status, 403);
+}
+
 #[tokio::test]
 async fn an_agent_keeps_its_meaning_whatever_bytes_are_in_it() {
     let edge = Edge::start().await;
