@@ -44,6 +44,7 @@ panels![
     "regions",
     "retention",
     "searches",
+    "sections",
     "sources",
     "totals",
     "trust",

@@ -4,6 +4,7 @@ import { element } from "./dom";
 import { drawCohorts, drawHours, drawSteps, drawTiles } from "./figures";
 import type { Panel, Tab } from "./panels";
 import { compared, type View } from "./period";
+import { drawMap, drawWays } from "./pictures";
 import { type Cell, type Question, Refused, rows, statement, type Table } from "./server";
 import { asCsv, type Beside, drawTable } from "./table";
 import { say, sayOf, type Word } from "./words";
@@ -85,11 +86,6 @@ export const openTab = (panel: string, at: number) => chosen.set(panel, at);
 async function fill(tab: Tab, content: HTMLElement, tools: HTMLElement, around: Around): Promise<void> {
   const { view } = around;
   const item = tab.item === "$goal" ? view.goal : tab.item === "$page" ? around.path : (tab.item ?? "");
-  if (tab.item === "$page" && !item) {
-    content.replaceChildren(element("p", { class: "note" }, say("choose_page")));
-    tools.replaceChildren();
-    return;
-  }
   const asked: Question = { panel: tab.panel, site: view.site, from: view.from, to: view.to, item };
   const stamp = JSON.stringify([asked, Math.random()]);
   content.dataset.asked = stamp;
@@ -97,10 +93,7 @@ async function fill(tab: Tab, content: HTMLElement, tools: HTMLElement, around: 
   try {
     const [table, beside] = await Promise.all([rows(asked), besides(tab, asked, around)]);
     if (content.dataset.asked !== stamp) return;
-    content.replaceChildren(
-      item && tab.item === "$page" ? element("h3", {}, item) : "",
-      draw(tab, table, beside),
-    );
+    content.replaceChildren(draw(tab, table, beside));
     tools.replaceChildren(...toolsOf(tab, asked, table));
   } catch (error) {
     if (content.dataset.asked !== stamp) return;
@@ -132,7 +125,14 @@ async function besides(tab: Tab, asked: Question, around: Around): Promise<Besid
     noise(asked),
     before ? noise(before) : [],
   ]);
-  return { before: of, noise: noiseOf, noiseBefore, goalsWider, onPage: around.choosePath };
+  return {
+    before: of,
+    noise: noiseOf,
+    noiseBefore,
+    goalsWider,
+    goal: around.view.goal,
+    onPage: around.choosePath,
+  };
 }
 
 function draw(tab: Tab, table: Table, beside: Beside): HTMLElement {
@@ -152,6 +152,10 @@ function draw(tab: Tab, table: Table, beside: Beside): HTMLElement {
       return drawHours(table, beside);
     case "steps":
       return drawSteps(table, beside);
+    case "ways":
+      return drawWays(table, beside);
+    case "map":
+      return drawMap(table, beside);
     case "cohorts":
       return drawCohorts(table);
     default:

@@ -2,7 +2,7 @@
 import uPlot from "uplot";
 import { element } from "./dom";
 import type { Table } from "./server";
-import { languageNow, number, say } from "./words";
+import { dated, number, say } from "./words";
 
 const HEIGHT = 260;
 const DAY_S = 86_400;
@@ -85,8 +85,7 @@ function options(width: number, hasBefore: boolean, isOneDay: boolean): uPlot.Op
     grid: { stroke: colour("--line"), width: 1 },
     ticks: { show: false },
   };
-  const date = (seconds: number, style: Intl.DateTimeFormatOptions) =>
-    new Intl.DateTimeFormat(languageNow(), { timeZone: "UTC", ...style }).format(new Date(seconds * 1000));
+  const date = (seconds: number, weekday: boolean) => dated(new Date(seconds * 1000), weekday, true);
   return {
     width,
     height: HEIGHT,
@@ -104,7 +103,7 @@ function options(width: number, hasBefore: boolean, isOneDay: boolean): uPlot.Op
         ...axis,
         space: 70,
         values: (_, times) => {
-          const days = times.map((time) => date(time, { day: "numeric", month: "short" }));
+          const days = times.map((time) => date(time, false));
           // Of a few days there is a mark every few hours.
           return days.map((day, at) => (day === days[at - 1] ? "" : day));
         },
@@ -113,8 +112,7 @@ function options(width: number, hasBefore: boolean, isOneDay: boolean): uPlot.Op
     ],
     series: [
       {
-        value: (_, day) =>
-          day === null ? "" : date(day, { weekday: "short", day: "numeric", month: "short" }),
+        value: (_, day) => (day === null ? "" : date(day, true)),
         label: say("day"),
       },
       { label: say("views"), stroke: colour("--views"), width: 2, value, points },

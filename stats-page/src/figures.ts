@@ -1,10 +1,11 @@
 /** What is no plain table: tiles, hours by weekday, steps of funnels, cohorts. */
 import { element, svg } from "./dom";
 import type { Cell, Table } from "./server";
-import { aboutNumber, type Beside, changeOf, OTHER } from "./table";
-import { explain, languageNow, number, say, sayOf } from "./words";
+import { aboutNumber, type Beside, changeOf, OTHER, ratioNoise } from "./table";
+import { dated, explain, number, say, sayOf, type Word } from "./words";
 
-const reader = (table: Table) => {
+/** Reads a row's cell by the name of its column. */
+export const reader = (table: Table) => {
   const at = new Map(table.columns.map(({ name }, index) => [name, index]));
   return (row: Cell[], name: string) => row[at.get(name) ?? -1] ?? null;
 };
@@ -19,6 +20,16 @@ const WIDER: Record<string, number> = {
 };
 const TILES = ["visitors", "visits", "views", "new_visitors", "count_only_views"];
 
+/** Means and shares of visits: the sum that is divided, how much wider its noise is, and a factor. */
+const RATES: [name: string, part: string, wider: number, times: number, unit: string][] = [
+  ["views_per_visit", "views", 2, 1, ""],
+  ["bounce_rate", "bounces", 3, 100, " %"],
+  ["duration", "duration_s", 1200, 1, ""],
+  ["engaged", "engaged_s", 600, 1, ""],
+];
+/** A mean is shown of so many visits, by the noise of their number. */
+const VISITS_FOR_RATES = 8;
+
 /** The totals, each with its change. A rate is shown where its parts stand out of the noise. */
 export function drawTiles(totals: Table, beside: Beside): HTMLElement {
   const [row, then] = [totals.rows[0] ?? [], beside.before?.rows[0]];
@@ -32,24 +43,47 @@ export function drawTiles(totals: Table, beside: Beside): HTMLElement {
       typeof value === "number" && typeof before === "number" && changeOf(value, before, wider * noise);
     return tile(sayOf(name), text, aboutNumber(name, wider * beside.noise), change);
   });
-  const [views, visits] = [Number(of(row, "views") ?? 0), Number(of(row, "visits") ?? 0)];
-  if (visits > 8 * beside.noise) {
-    tiles.push(tile(say("views_per_visit"), number(views / visits, 1), explain("views_per_visit"), false));
-    const bounces = of(row, "bounces");
-    if (typeof bounces === "number") {
-      const rate = `${number(Math.min(100, Math.max(0, (100 * bounces) / visits)), 1)} %`;
-      tiles.push(tile(say("bounce_rate"), rate, explain("bounce_rate"), false));
-    }
+  for (const [name, part, wider, times, unit] of RATES) {
+    const now = rateOf(of(row, part), of(row, "visits"), wider, beside.noise);
+    if (!now) continue;
+    const was = then && rateOf(of(then, part), of(then, "visits"), wider, beside.noiseBefore);
+    const text = /duration|engaged/.test(name) ? seconds(now.value) : number(times * now.value, 1) + unit;
+    const about = [explain(name), say("noise_about", { n: ofRate(name, times * 2 * now.noise) })].join(" ");
+    const change =
+      was && changeOf(times * now.value, times * was.value, times * Math.hypot(now.noise, was.noise));
+    if (change && !change.classList.contains("noise")) change.className = "change";
+    tiles.push(tile(say(name as Word), text, about, change ?? false));
   }
   return element("dl", { class: "tiles" }, ...tiles);
 }
+
+/** A part of the visits and the standard deviation of its noise; nothing where the visits are lost in noise. */
+function rateOf(part: Cell, visits: Cell, wider: number, noise: number) {
+  if (typeof part !== "number" || typeof visits !== "number" || visits <= VISITS_FOR_RATES * noise)
+    return undefined;
+  const value = Math.max(0, part / visits);
+  return { value, noise: ratioNoise(value, visits, wider, 2, noise) };
+}
+
+/** Minutes and seconds: 2:05. */
+const seconds = (value: number) => {
+  const whole = Math.round(value);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+};
+
+const ofRate = (name: string, value: number) =>
+  name === "bounce_rate"
+    ? `${number(value, 1)} %`
+    : /duration|engaged/.test(name)
+      ? say("seconds", { n: number(value, 1) })
+      : number(value, 2);
 
 const tile = (name: string, value: string, title: string, change: HTMLElement | false) =>
   element(
     "div",
     { class: "tile", title, tabindex: "0" },
     element("dt", {}, name),
-    element("dd", {}, value, " ", change),
+    element("dd", { class: value === say("hidden") ? "hidden" : undefined }, value, " ", change),
   );
 
 /** Views by hour and weekday. */
@@ -59,10 +93,9 @@ export function drawHours(table: Table, beside: Beside): HTMLElement {
     table.rows.map((row) => [`${of(row, "weekday")} ${of(row, "hour")}`, of(row, "views")]),
   );
   const most = Math.max(1, ...[...cells.values()].map(Number));
-  const format = new Intl.DateTimeFormat(languageNow(), { weekday: "short", timeZone: "UTC" });
   const hours = [...Array(24).keys()].map((hour) => String(hour).padStart(2, "0"));
   const drawn = [...Array(7).keys()].flatMap((day) => {
-    const name = format.format(new Date(Date.UTC(2024, 0, 1 + day)));
+    const name = dated(new Date(Date.UTC(2024, 0, 1 + day)), true, false);
     const label = svg("text", { x: 0, y: 32 + day * 18, class: "label" });
     label.textContent = name;
     const boxes = hours.map((hour, at) => {

@@ -161,9 +161,9 @@ function show() {
     path,
     choosePath: (chosen) => {
       path = chosen;
-      openTab("pages", 4);
+      openTab("flow", 0);
       show();
-      document.querySelector("#pages")?.scrollIntoView({ block: "nearest" });
+      document.querySelector("#flow")?.scrollIntoView({ block: "nearest" });
     },
     refused: (word) => void start(word),
   };

@@ -8,13 +8,27 @@ export interface Tab {
   /** The parameter `item`: itself, the chosen goal (`$goal`), or the chosen page (`$page`). */
   item?: string;
   /** How it is drawn; a table otherwise. */
-  as?: "days" | "hours" | "tiles" | "steps" | "cohorts";
+  as?: "days" | "hours" | "tiles" | "steps" | "cohorts" | "ways" | "map";
   /** The column that the rows are ordered and compared by; the first number otherwise. */
   by?: string;
   /** How much wider the noise of its numbers is than that of the window: of all, or by column. */
   wider?: number | Record<string, number>;
+  /** Shares and means, each in the place of a number that it divides. */
+  ratios?: Ratio[];
   /** The numbers are of another kind: they are not compared, and have no noise. */
   isPlain?: boolean;
+}
+
+/** A number divided by another one of its row. */
+export interface Ratio {
+  name: string;
+  part: string;
+  of: string;
+  /** How much wider the noise of the part is; without it that of its column. */
+  wider?: number;
+  isPercent?: boolean;
+  /** The part is shown, too. */
+  isBeside?: boolean;
 }
 
 export interface Panel {
@@ -24,35 +38,65 @@ export interface Panel {
 }
 
 const OF_VISITS = { visitors: 3, bounces: 3 };
+const BOUNCE_RATE: Ratio = { name: "bounce_rate", part: "bounces", of: "visits", isPercent: true };
+const CONVERSION: Ratio = { name: "rate", part: "converted", of: "visits", isPercent: true, isBeside: true };
+const READ: Ratio = { name: "seconds_a_view", part: "engaged_s", of: "views", wider: 240 };
+const DEVICES: Ratio = {
+  name: "of_devices",
+  part: "visitors",
+  of: "devices",
+  isPercent: true,
+  isBeside: true,
+};
 const OF_PAGES = { visitors: 2, entries: 2, last_pages: 2 };
 const VISITORS_WIDER = { visitors: 2 };
 const VISITS_WIDER = { visits: 2 };
 
-const attribute = (item: string): Tab => ({ panel: "attributes", title: item, item, wider: 2 });
+const attribute = (item: string): Tab => ({
+  panel: "attributes",
+  title: item,
+  item,
+  wider: 2,
+  ratios: [DEVICES],
+});
 
 export const PANELS: Panel[] = [
   { id: "totals", isWide: true, tabs: [{ panel: "totals", as: "tiles" }] },
   { id: "days", isWide: true, tabs: [{ panel: "days", as: "days" }] },
   {
     id: "sources",
-    tabs: ["channels", "sources", "campaigns"].map((panel) => ({ panel, item: "$goal", wider: OF_VISITS })),
+    tabs: ["channels", "sources", "campaigns"].map((panel) => ({
+      panel,
+      item: "$goal",
+      wider: OF_VISITS,
+      ratios: [BOUNCE_RATE, CONVERSION],
+    })),
   },
   {
     id: "pages",
     tabs: [
-      { panel: "pages", wider: OF_PAGES },
-      { panel: "pages", title: "entries", by: "entries", wider: OF_PAGES },
-      { panel: "pages", title: "last_pages", by: "last_pages", wider: OF_PAGES },
-      { panel: "landings", item: "$goal", wider: OF_VISITS },
-      { panel: "ways", item: "$page" },
+      { panel: "pages", wider: OF_PAGES, ratios: [READ] },
+      { panel: "sections", wider: { views: 4, unnamed_percent: 0 } },
+      { panel: "pages", title: "entries", by: "entries", wider: OF_PAGES, ratios: [READ] },
+      { panel: "pages", title: "last_pages", by: "last_pages", wider: OF_PAGES, ratios: [READ] },
+      { panel: "landings", item: "$goal", wider: OF_VISITS, ratios: [BOUNCE_RATE, CONVERSION] },
     ],
   },
-  { id: "places", tabs: ["regions", "countries"].map((panel) => ({ panel, wider: VISITS_WIDER })) },
+  {
+    id: "places",
+    tabs: [
+      { panel: "regions", title: "map", as: "map" },
+      { panel: "regions", wider: VISITS_WIDER },
+      { panel: "countries", wider: VISITS_WIDER },
+    ],
+  },
   {
     id: "clients",
     tabs: [
       { panel: "browsers", wider: VISITS_WIDER },
       { panel: "devices", wider: VISITS_WIDER },
+      attribute("model"),
+      attribute("os_version"),
       { ...attribute("screen_size"), title: "screen" },
       attribute("languages"),
       attribute("provider"),
@@ -62,13 +106,13 @@ export const PANELS: Panel[] = [
   {
     id: "goals",
     tabs: [
-      { panel: "goals" },
+      { panel: "goals", ratios: [CONVERSION] },
       { panel: "funnels", as: "steps" },
-      { panel: "experiments" },
+      { panel: "experiments", ratios: [CONVERSION] },
       { panel: "declared", wider: VISITORS_WIDER },
     ],
   },
-  { id: "flow", tabs: [{ panel: "flow" }] },
+  { id: "flow", tabs: [{ panel: "ways", title: "picture", item: "$page", as: "ways" }, { panel: "flow" }] },
   { id: "hours", tabs: [{ panel: "hours", as: "hours" }] },
   { id: "visits", tabs: [{ panel: "length" }, { panel: "depth" }] },
   { id: "returning", tabs: [{ panel: "recency" }, { panel: "retention", as: "cohorts" }] },

@@ -1,8 +1,8 @@
 /** A panel's rows as a table with bars, shares and changes. */
 import { element } from "./dom";
-import type { Tab } from "./panels";
+import type { Ratio, Tab } from "./panels";
 import type { Cell, Table } from "./server";
-import { explain, number, say, sayOf } from "./words";
+import { country, explain, number, say, sayOf } from "./words";
 
 export const OTHER = "(other)";
 const FEW = 10;
@@ -15,11 +15,24 @@ export interface Beside {
   noiseBefore: number;
   /** How much wider the noise of goals is: it grows with their number. */
   goalsWider: number;
+  /** The chosen goal. */
+  goal: string;
   /** Called with the path of a page. */
   onPage: (path: string) => void;
 }
 
+/** The standard deviation of the noise of `part / whole`, which is `value`. */
+export const ratioNoise = (value: number, whole: number, wider: number, wholeWider: number, noise: number) =>
+  (noise * Math.hypot(wider, wholeWider * value)) / whole;
+
 const names = (table: Table, row: Cell[]) => row.filter((_, at) => table.columns[at]?.isText);
+
+/** A path of so many characters at most: its begin and its end. */
+export function cut(path: string, most: number): string {
+  if (path.length <= most) return path;
+  const end = Math.floor((most - 1) / 2);
+  return `${path.slice(0, most - 1 - end)}…${path.slice(-end)}`;
+}
 
 /** A share of the whole, or nothing where the whole is lost in noise. */
 const percent = (part: number, whole: number) => (whole > 0 ? `${number((100 * part) / whole, 1)} %` : "");
@@ -36,13 +49,16 @@ export function changeOf(now: number, before: number, noise: number): HTMLElemen
   const was = say("was", { n: number(before) });
   if (before <= 0) return element("span", { class: "change noise", title: was }, "–");
   const change = (100 * (now - before)) / before;
-  const text = `${change > 0 ? "+" : change < 0 ? "−" : ""}${number(Math.abs(change), Math.abs(change) < 10 ? 1 : 0)} %`;
+  const amount = number(Math.abs(change), Math.abs(change) < 10 ? 1 : 0);
+  const text = `${amount === "0" ? "" : change > 0 ? "+" : "−"}${amount} %`;
   const title = isNoise ? `${was}. ${say("within_noise")}` : was;
   const kind = isNoise ? "noise" : change > 0 ? "up" : "down";
   return element("span", { class: `change ${kind}`, title }, text);
 }
 
-const shown = (cell: Cell): string => {
+/** A name as the page shows it. */
+export const shown = (column: string, cell: Cell): string => {
+  if (column === "country" && /^[A-Z]{2}$/.test(String(cell))) return country(String(cell));
   if (cell === OTHER) return say("other");
   if (cell === "") return say("none");
   if (cell === true || cell === false) return say(cell ? "yes" : "no");
@@ -50,10 +66,14 @@ const shown = (cell: Cell): string => {
 };
 
 function nameCell(column: string, cell: Cell, beside: Beside): HTMLElement {
-  const text = shown(cell);
+  const text = shown(column, cell);
   const opens = column === "path" && cell !== OTHER && cell !== "";
   const inside = opens
-    ? element("button", { class: "link", type: "button", onclick: () => beside.onPage(String(cell)) }, text)
+    ? element(
+        "button",
+        { class: "link", type: "button", onclick: () => beside.onPage(String(cell)) },
+        cut(text, 44),
+      )
     : text;
   return element(
     "td",
@@ -62,15 +82,34 @@ function nameCell(column: string, cell: Cell, beside: Beside): HTMLElement {
   );
 }
 
+/** A share or a mean. Grey where its noise is larger than itself. */
+function ratioCell(
+  ratio: Ratio,
+  part: Cell,
+  whole: Cell,
+  wider: [number, number],
+  noise: number,
+): HTMLElement {
+  if (typeof part !== "number" || typeof whole !== "number" || whole <= 0)
+    return element("td", { class: "number hidden" }, part === null ? say("hidden") : "");
+  const value = part / whole;
+  const times = ratio.isPercent ? 100 : 1;
+  const sure = 2 * ratioNoise(value, whole, ...wider, noise);
+  const unit = ratio.isPercent ? " %" : "";
+  const title = [explain(ratio.name), say("noise_about", { n: number(times * sure, 1) + unit })].join(" ");
+  const kind = sure > Math.abs(value) ? "number noise" : "number";
+  return element("td", { class: kind, title }, number(times * Math.max(0, value), 1) + unit);
+}
+
 function numberCell(column: string, cell: Cell, noise: number): HTMLElement {
   if (cell === null) return element("td", { class: "number hidden" }, say("hidden"));
-  if (typeof cell !== "number") return element("td", { class: "number" }, shown(cell));
+  if (typeof cell !== "number") return element("td", { class: "number" }, shown(column, cell));
   return element("td", { class: "number", title: aboutNumber(column, noise) }, number(cell));
 }
 
 /** The rows by their first number, `(other)` last. */
 function ordered(table: Table, tab: Tab, by: number): Cell[][] {
-  const isSeries = /length|depth|trust|experiments/.test(tab.panel);
+  const isSeries = /length|depth|recency|trust|experiments/.test(tab.panel);
   const isOther = (row: Cell[]) => Number(names(table, row).includes(OTHER));
   return [...table.rows].sort(
     (a, b) => isOther(a) - isOther(b) || (isSeries ? 0 : Number(b[by] ?? 0) - Number(a[by] ?? 0)),
@@ -83,6 +122,22 @@ function widerOf({ panel, wider }: Tab, column: string, { goalsWider }: Beside):
   return (typeof wider === "number" ? wider : wider?.[column]) ?? 1;
 }
 
+/** What a column of the page shows: a column of the rows, or a ratio of two. */
+interface Shown {
+  at: number;
+  ratio?: Ratio;
+}
+
+function columnsOf(table: Table, tab: Tab, beside: Beside): Shown[] {
+  return table.columns.flatMap(({ name }, at): Shown[] => {
+    // Without a goal nothing is reached.
+    if (name === "converted" && tab.item === "$goal" && !beside.goal) return [];
+    const ratio = tab.ratios?.find(({ part }) => part === name);
+    if (!ratio) return tab.ratios?.some(({ of }) => of === name && name === "devices") ? [] : [{ at }];
+    return ratio.isBeside ? [{ at }, { at, ratio }] : [{ at, ratio }];
+  });
+}
+
 export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
   const wanted = table.columns.findIndex(({ name }) => name === tab.by);
   const by = wanted >= 0 ? wanted : table.columns.findIndex(({ isText }) => !isText);
@@ -93,37 +148,39 @@ export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
     ...rows.filter((row) => !names(table, row).includes(OTHER)).map((row) => Number(row[by] ?? 0)),
   );
   const before = new Map(beside.before?.rows.map((row) => [JSON.stringify(names(table, row)), row]));
-  const noiseOf = (column: string) => (tab.isPlain ? 0 : beside.noise * widerOf(tab, column, beside));
+  const noise = tab.isPlain ? 0 : beside.noise;
   const compared = table.columns[by]?.name ?? "";
   const bothNoise = widerOf(tab, compared, beside) * Math.hypot(beside.noise, beside.noiseBefore);
+  const columns = columnsOf(table, tab, beside);
 
-  const heads = table.columns.map(({ name, isText }) =>
-    element("th", { scope: "col", class: isText ? "" : "number", title: explain(name) }, sayOf(name)),
-  );
+  const heads = columns.map(({ at, ratio }) => {
+    const { name = "", isText = false } = table.columns[at] ?? {};
+    const said = ratio?.name ?? name;
+    const properties = { scope: "col", class: isText ? "" : "number", title: explain(said) };
+    return element("th", properties, sayOf(said));
+  });
   if (!tab.isPlain) {
     heads.push(element("th", { scope: "col", class: "number", title: say("h_share") }, say("share")));
     if (beside.before) heads.push(element("th", { scope: "col", class: "number" }, say("change")));
   }
+  const cellOf = (row: Cell[], { at, ratio }: Shown) => {
+    const { name = "", isText = false } = table.columns[at] ?? {};
+    const cell = row[at] ?? null;
+    if (isText) return nameCell(name, cell, beside);
+    if (!ratio) return numberCell(name, cell, noise * widerOf(tab, name, beside));
+    const whole = row[table.columns.findIndex(({ name }) => name === ratio.of)] ?? null;
+    const wider = ratio.wider ?? widerOf(tab, name, beside);
+    return ratioCell(ratio, cell, whole, [wider, widerOf(tab, ratio.of, beside)], noise);
+  };
   const lines = rows.map((row) => {
-    const cells = row.map((cell, at) => {
-      const column = table.columns[at];
-      return column?.isText
-        ? nameCell(column.name, cell, beside)
-        : numberCell(column?.name ?? "", cell, noiseOf(column?.name ?? ""));
-    });
+    const cells = columns.map((column) => cellOf(row, column));
     const value = Number(row[by] ?? 0);
     if (!tab.isPlain) {
-      const bar = element("meter", { min: 0, max: most, value: Math.max(0, value), "aria-hidden": "true" });
-      cells.push(element("td", { class: "number share" }, bar, element("span", {}, percent(value, all))));
+      cells.push(shareCell(value, most, all));
       if (beside.before) {
         const then = before.get(JSON.stringify(names(table, row)))?.[by];
-        cells.push(
-          element(
-            "td",
-            { class: "number" },
-            typeof then === "number" ? changeOf(value, then, bothNoise) : "",
-          ),
-        );
+        const change = typeof then === "number" ? changeOf(value, then, bothNoise) : "";
+        cells.push(element("td", { class: "number" }, change));
       }
     }
     return element("tr", { class: names(table, row).includes(OTHER) ? "other" : undefined }, ...cells);
@@ -131,6 +188,11 @@ export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
   const body = element("tbody", {}, ...lines);
   const made = element("table", {}, element("thead", {}, element("tr", {}, ...heads)), body);
   return lines.length > FEW ? folded(made, lines) : made;
+}
+
+function shareCell(value: number, most: number, all: number): HTMLElement {
+  const bar = element("meter", { min: 0, max: most, value: Math.max(0, value), "aria-hidden": "true" });
+  return element("td", { class: "number share" }, bar, element("span", {}, percent(value, all)));
 }
 
 /** The first rows, and a button for the others. */

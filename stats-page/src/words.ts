@@ -47,11 +47,27 @@ const WORDS = {
     "Для этой учётной записи ещё ничего не опубликовано. День публикуется после того, как закончится.",
     "Бұл тіркелгі үшін әлі ештеңе жарияланған жоқ. Күн аяқталғаннан кейін жарияланады.",
   ],
-  choose_page: [
-    "Choose a page in the first tab.",
-    "Выберите страницу на первой вкладке.",
-    "Бірінші қойындыдан бетті таңдаңыз.",
+  few: ["few", "мало", "аз"],
+  ways_in: ["From", "Откуда", "Қайдан"],
+  ways_out: ["To", "Куда", "Қайда"],
+  way_entry: ["begins here", "начало визита", "сапар басы"],
+  way_end: ["ends here", "конец визита", "сапар соңы"],
+  ways_note: [
+    "Visits. Choose a page to see its ways; ways of few are hidden.",
+    "Визиты. Выберите страницу, чтобы увидеть её пути; редкие пути скрыты.",
+    "Сапарлар. Бетті таңдаңыз, жолдары көрінеді; сирек жолдар жасырын.",
   ],
+  map_note: [
+    "Regions of Kazakhstan, each about where it lies. “Few” is hidden: not zero, but too few to show.",
+    "Регионы Казахстана, каждый примерно на своём месте. «Мало» скрыто: это не ноль, а слишком мало для показа.",
+    "Қазақстан өңірлері, әрқайсысы шамамен өз орнында. «Аз» жасырын: нөл емес, көрсетуге тым аз.",
+  ],
+  noise_about: [
+    "With noise: ±{n}, 19 times of 20.",
+    "С шумом: ±{n} в 19 случаях из 20.",
+    "Шуы бар: 20 жағдайдың 19-ында ±{n}.",
+  ],
+  seconds: ["{n} s", "{n} с", "{n} с"],
   hidden: ["hidden (few)", "скрыто (мало)", "жасырын (аз)"],
   other: ["other", "прочее", "басқа"],
   other_is: [
@@ -137,8 +153,13 @@ const WORDS = {
   t_pages: ["Top", "Популярные", "Танымал"],
   t_entries: ["Entry", "Входные", "Кіру"],
   t_last_pages: ["Last", "Последние", "Соңғы"],
+  t_sections: ["Sections", "Разделы", "Бөлімдер"],
+  t_picture: ["Ways", "Пути", "Жолдар"],
+  t_map: ["Map", "Карта", "Карта"],
+  t_model: ["Models", "Модели", "Модельдер"],
+  t_os_version: ["System versions", "Версии систем", "Жүйе нұсқалары"],
+  t_flow: ["Table", "Таблица", "Кесте"],
   t_landings: ["Landings", "Посадочные", "Түсу беттері"],
-  t_ways: ["Ways in and out", "Пути", "Жолдар"],
   t_countries: ["Countries", "Страны", "Елдер"],
   t_regions: ["Regions", "Регионы", "Аймақтар"],
   t_browsers: ["Browsers", "Браузеры", "Браузерлер"],
@@ -168,6 +189,14 @@ const WORDS = {
   new_visitors: ["First visits", "Новые", "Жаңа"],
   bounces: ["Bounces", "Отказы", "Бас тарту"],
   bounce_rate: ["Bounce rate", "Доля отказов", "Бас тарту үлесі"],
+  duration: ["Duration", "Длительность", "Ұзақтығы"],
+  engaged: ["Engaged", "Внимание", "Назар"],
+  seconds_a_view: ["Read, s", "Чтение, с", "Оқу, с"],
+  section: ["Section", "Раздел", "Бөлім"],
+  unnamed_percent: ["Unnamed, %", "Без имени, %", "Атаусыз, %"],
+  rate: ["Rate", "Конверсия", "Конверсия"],
+  devices: ["Known of", "Известно у", "Белгілі"],
+  of_devices: ["Of known", "Из известных", "Белгіліден"],
   views_per_visit: ["Views per visit", "Просмотров за визит", "Сапардағы қаралым"],
   converted: ["Reached", "Достигли", "Жетті"],
   reached: ["Reached", "Дошли", "Жетті"],
@@ -243,6 +272,41 @@ const WORDS = {
     "Отказы, делённые на визиты.",
     "Бас тартуларды сапарларға бөлгені.",
   ],
+  h_duration: [
+    "Minutes and seconds from the first beacon of a visit to its last. Of one visitor and day ten minutes count.",
+    "Минуты и секунды от первого сигнала визита до последнего. На посетителя в день учитывается десять минут.",
+    "Сапардың алғашқы белгісінен соңғысына дейінгі минут пен секунд. Бір келушіге күніне он минут есептеледі.",
+  ],
+  h_engaged: [
+    "Minutes and seconds of a visit in which the page was in front and used. Of one visitor and day five minutes count.",
+    "Минуты и секунды визита, когда страница была на виду и ею пользовались. На посетителя в день учитывается пять минут.",
+    "Сапарда бет алда тұрып, қолданылған минут пен секунд. Бір келушіге күніне бес минут есептеледі.",
+  ],
+  h_seconds_a_view: [
+    "Seconds that the page was in front and used, by views. Grey where the noise is larger than that.",
+    "Секунды, когда страница была на виду и ею пользовались, на просмотр. Серым — где шум больше.",
+    "Бет алда тұрып қолданылған секунд, бір қаралымға. Шу одан үлкен болса — сұр.",
+  ],
+  h_unnamed_percent: [
+    "The share of the section's views on pages that are too small to be named.",
+    "Доля просмотров раздела на страницах, слишком малых, чтобы их назвать.",
+    "Бөлім қаралымының атауға тым кіші беттердегі үлесі.",
+  ],
+  h_rate: [
+    "Visits that reached the goal, divided by visits.",
+    "Визиты, достигшие цели, делённые на визиты.",
+    "Мақсатқа жеткен сапарларды сапарларға бөлгені.",
+  ],
+  h_devices: [
+    "Of how many visitors this is known.",
+    "У скольких посетителей это известно.",
+    "Бұл қанша келуші туралы белгілі.",
+  ],
+  h_of_devices: [
+    "The share of those of whom this is known. Of a list one may have several values.",
+    "Доля тех, у кого это известно. В списке значений может быть несколько.",
+    "Бұл белгілі болғандардың үлесі. Тізімде бірнеше мән болуы мүмкін.",
+  ],
   h_views_per_visit: [
     "Views divided by visits.",
     "Просмотры, делённые на визиты.",
@@ -313,7 +377,39 @@ const formats = new Map<string, Intl.NumberFormat>();
 
 export function number(value: number, digits = 0): string {
   const key = `${language}${digits}`;
-  const known = formats.get(key) ?? new Intl.NumberFormat(language, { maximumFractionDigits: digits });
+  const known = formats.get(key) ?? new Intl.NumberFormat(locale(), { maximumFractionDigits: digits });
   formats.set(key, known);
   return known.format(value);
+}
+
+// Some browsers take Kazakh and know none of its words.
+const KNOWS_KAZAKH = /[а-я]/i.test(new Intl.DateTimeFormat("kk", { month: "long" }).format(0));
+
+/** The language of numbers and names. Where Kazakh is not known, numbers and countries are as in Russian. */
+const locale = () => (language === "kk" && !KNOWS_KAZAKH ? "ru" : language);
+
+const KAZAKH_MONTHS = "қаң. ақп. нау. сәу. мам. мау. шіл. там. қыр. қаз. қар. жел.".split(" ");
+const KAZAKH_WEEKDAYS = "жс дс сс ср бс жм сб".split(" ");
+
+/** A date of UTC, by its weekday, its day and month, or both. */
+export function dated(date: Date, weekday: boolean, day: boolean): string {
+  if (locale() !== language) {
+    const [name, month] = [KAZAKH_WEEKDAYS[date.getUTCDay()], KAZAKH_MONTHS[date.getUTCMonth()]];
+    return [weekday && name, day && `${date.getUTCDate()} ${month}`].filter(Boolean).join(", ");
+  }
+  return new Intl.DateTimeFormat(language, {
+    timeZone: "UTC",
+    ...(weekday && { weekday: "short" }),
+    ...(day && { day: "numeric", month: "short" }),
+  }).format(date);
+}
+
+/** A country by its code. */
+export function country(code: string): string {
+  if (locale() !== language && code === "KZ") return "Қазақстан";
+  try {
+    return new Intl.DisplayNames(locale(), { type: "region" }).of(code) ?? code;
+  } catch {
+    return code;
+  }
 }

@@ -80,10 +80,10 @@ async function look() {
   assert.equal(await page.locator(".content button:text('Try again')").count(), 0);
   await page.locator("#pages .tab").first().click();
   await page.locator("#pages .link", { hasText: "/tariffs" }).first().click();
-  await page.waitForSelector("#pages h3");
-  assert.equal(await page.innerText("#pages h3"), "/tariffs");
+  await page.waitForSelector("#flow svg .flow");
+  assert.equal(await page.innerText("#flow h3"), "/tariffs");
 
-  await page.locator("#pages .tool").first().click();
+  await page.locator("#flow .tool").first().click();
   assert.match(await page.innerText("dialog pre"), /FROM transitions/);
   await page.keyboard.press("Escape");
   const [download] = await Promise.all([

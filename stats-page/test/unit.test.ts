@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addressOf, compared, dayOf, daysBetween, plusDays, type View, viewOf } from "../src/period";
-import { asCsv } from "../src/table";
+import { tileOf } from "../src/regions";
+import { asCsv, cut, ratioNoise } from "../src/table";
 
 const SITES = [
   { site: "a.kz", zone: "Asia/Almaty", first: 0, end: Date.UTC(2026, 10, 28, 19) / 1000 },
@@ -58,4 +59,41 @@ test("no text becomes a formula of a spreadsheet", () => {
   ];
   const csv = asCsv({ columns, rows });
   assert.equal(csv, 'term,count\r\n"\'=HYPERLINK(""http://evil"",""x"")",-5\r\n"a,b\nc",\r\n\'@x,1');
+});
+
+test("a region has one tile, whatever a database of addresses calls it", () => {
+  const spelled: [string, string[]][] = [
+    ["Almaty", ["Almaty", "Almaty City", "Almaty Qalasy"]],
+    ["Almaty Region", ["Almaty Region", "Almaty Oblysy", "Almaty Province", "Almatinskaya Oblast'"]],
+    ["Mangystau", ["Mangystau Region", "Mangghystaū oblysy", "Mangistauskaya Oblast'"]],
+    ["Aktobe", ["Aktobe Region", "Aqtöbe oblysy", "Aktyubinskaya Oblast'"]],
+    ["Kyzylorda", ["Kyzylorda Region", "Qyzylorda oblysy", "Kzyl-Orda"]],
+    ["Karaganda", ["Karaganda", "Qaraghandy oblysy", "Karagandinskaya Oblast'"]],
+    ["Zhambyl", ["Zhambyl Region", "Jambyl"]],
+    ["Zhetysu", ["Jetisu Region", "Zhetysu oblysy"]],
+    ["Turkistan", ["Turkistan Region", "Turkestan", "South Kazakhstan"]],
+    ["North", ["North Kazakhstan", "Soltustik Qazaqstan Oblysy"]],
+    ["West", ["West Kazakhstan Region", "Batys Qazaqstan"]],
+    ["East", ["East Kazakhstan Region", "Shyghys Qazaqstan"]],
+    ["Kostanay", ["Kostanay Region", "Qostanay", "Kustanayskaya Oblast'"]],
+    ["Akmola", ["Akmola Region", "Aqmola oblysy"]],
+    ["Astana", ["Astana", "Nur-Sultan"]],
+    ["Shymkent", ["Shymkent", "Chimkent"]],
+    ["Abai", ["Abai Region", "Abay oblysy"]],
+    ["Ulytau", ["Ulytau Region", "Ulytaū oblysy"]],
+    ["Pavlodar", ["Pavlodar Region"]],
+    ["Atyrau", ["Atyrau Region", "Atyraū oblysy"]],
+  ];
+  for (const [tile, names] of spelled) for (const name of names) assert.equal(tileOf(name)?.name, tile, name);
+  for (const name of ["", "(other)", "Tashkent"]) assert.equal(tileOf(name), undefined, name);
+});
+
+test("a long path keeps its begin and its end", () => {
+  assert.equal(cut("/short", 10), "/short");
+  assert.equal(cut("/catalog/tea/green", 11), "/cata…green");
+});
+
+test("the noise of a mean is that of its parts", () => {
+  assert.equal(ratioNoise(0, 100, 3, 2, 9), 0.27);
+  assert.ok(Math.abs(ratioNoise(2, 100, 3, 2, 9) - 0.45) < 1e-9);
 });

@@ -1,5 +1,5 @@
--- Which pages are read, where do visits begin and end?
-SELECT path, sum(views) AS views, sum(visitors) AS visitors, sum(entries) AS entries, sum(last_pages) AS last_pages
+-- Which pages are read, for how many seconds, and where do visits begin and end?
+SELECT path, sum(views) AS views, sum(visitors) AS visitors, sum(entries) AS entries, sum(last_pages) AS last_pages, sum(engaged_s) AS engaged_s
 FROM pages
 WHERE site = {site:String}
   AND window_start >= toDateTime({from:Date}, {zone:String})

@@ -5,4 +5,4 @@ WHERE site = {site:String}
   AND window_start >= toDateTime({from:Date}, {zone:String})
   AND window_start < toDateTime({to:Date}, {zone:String})
 GROUP BY absence
-ORDER BY visitors DESC
+ORDER BY toUInt32OrNull(extract(absence, '^[0-9]+')) NULLS LAST, absence
