@@ -94,6 +94,7 @@ fn is_wide(network: IpNet) -> bool {
 fn check_names_of_files(config: &Config, errors: &mut Errors<'_>) {
     let Config { server, data, geo, vault, stats, engine, keys, cookie, audit, wall, .. } = config;
     let optional = [
+        ("server.annotations_file", &server.annotations_file),
         ("server.certificate_file", &server.certificate_file),
         ("server.key_file", &server.key_file),
         ("vault.ca_file", &vault.ca_file),

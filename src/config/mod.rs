@@ -106,6 +106,8 @@ pub struct Server {
     pub admin_listen: SocketAddr,
     /// Further names of `admin_listen`, beside addresses and `localhost`. Default none: others can make a name point there.
     pub admin_hosts: Vec<String>,
+    /// A file (TOML) of annotations for the page `/stats`, read anew for each page. Default none: no annotations.
+    pub annotations_file: Option<PathBuf>,
     /// The certificate chain (PEM) for TLS at `listen`; needs `key_file`. Both files are read again when they change. Default
     /// none: a proxy before the collector ends TLS.
     pub certificate_file: Option<PathBuf>,
@@ -135,6 +137,7 @@ impl Default for Server {
             listen: ([127, 0, 0, 1], 8080).into(),
             admin_listen: ([127, 0, 0, 1], 9090).into(),
             admin_hosts: Vec::new(),
+            annotations_file: None,
             certificate_file: None,
             key_file: None,
             trusted_proxies: Vec::new(),

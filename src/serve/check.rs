@@ -57,6 +57,7 @@ fn check_files(config: &Config, wrong: &mut Vec<String>) {
         add("geo.provider", GeoIp::open(&[], std::slice::from_ref(file)).err().map(|error| error.to_string()));
     }
     add("keys.dir", KeyRing::check(&keys_dir(config)).err().map(|error| error.to_string()));
+    add("server.annotations_file", crate::stats_page::wrong_with_annotations(config));
     for (key, path) in [("data.dir", data.dir.as_path()), ("cookie.key_file", cookie.path())] {
         add(key, no_folder_above(path));
     }

@@ -8,6 +8,7 @@
 //! answers (`crate::admin`). Requests that change something name their origin, too. A browser sends the password only over TLS or
 //! loopback: elsewhere the page shows no form.
 
+mod notes;
 mod panels;
 mod sessions;
 
@@ -56,20 +57,23 @@ struct Numbers {
     service: String,
     /// The time zones of the sites.
     zones: BTreeMap<String, String>,
+    /// The operator's annotations.
+    notes: Option<PathBuf>,
 }
 
 impl Numbers {
     /// Those of a configuration.
     fn of(config: &Config) -> Self {
         let zones = config.sites.iter().map(|site| (site.domain.clone(), site.time_zone.clone())).collect();
+        let notes = config.server.annotations_file.clone();
         match &config.stats {
             Some(server) => {
                 let (url, authorities) = (server.url.clone(), server.ca_file.clone());
-                Self { url, authorities, service: server.user.clone(), zones }
+                Self { url, authorities, service: server.user.clone(), zones, notes }
             }
             None => {
                 let url = format!("http://{}", config.engine.stats_listen);
-                Self { url, authorities: None, service: USER.to_owned(), zones }
+                Self { url, authorities: None, service: USER.to_owned(), zones, notes }
             }
         }
     }
@@ -175,7 +179,12 @@ async fn sign_out(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response
     (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie("", 0, &headers))]).into_response()
 }
 
-/// Who looks, and the sites that this account reads.
+/// What is wrong with the file of annotations, if there is one.
+pub(crate) fn wrong_with_annotations(config: &Config) -> Option<String> {
+    notes::read(config.server.annotations_file.as_deref()?).err()
+}
+
+/// Who looks, and the sites that this account reads, with their annotations.
 async fn sites(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
     let Some(session) = session(&page, &headers) else { return refusal(StatusCode::UNAUTHORIZED, "session") };
     let rows = match ask(&page, &session.store, panels::SITES, &[]).await {
@@ -185,11 +194,18 @@ async fn sites(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
     let Ok(table) = serde_json::from_slice::<Table>(&rows) else {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "store");
     };
+    let file = page.numbers.notes.clone();
+    let read = tokio::task::spawn_blocking(move || file.map_or(Ok(Vec::new()), |file| notes::read(&file))).await;
+    // What is wrong is for the operator: `tamga config check` says it.
+    let notes = read.ok().and_then(Result::ok);
     let sites = table.data.into_iter().map(|(site, first, end)| {
         let zone = page.numbers.zone(&site);
-        json!({ "site": site, "zone": zone, "first": first, "end": end })
+        let notes: Vec<_> = notes.iter().flatten().filter(|note| note.is_of(&site)).collect();
+        json!({ "site": site, "zone": zone, "first": first, "end": end, "notes": notes })
     });
-    answer(json!({ "name": session.name, "sites": sites.collect::<Vec<_>>() }).to_string().into_bytes())
+    let sites: Vec<_> = sites.collect();
+    let said = json!({ "name": session.name, "sites": sites, "notes_are_read": notes.is_some() });
+    answer(said.to_string().into_bytes())
 }
 
 /// A site, and the seconds at which its first window begins and its last one ends.

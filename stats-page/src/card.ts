@@ -5,7 +5,7 @@ import { drawCohorts, drawHours, drawSteps, drawTiles } from "./figures";
 import type { Panel, Tab } from "./panels";
 import { compared, type View } from "./period";
 import { drawMap, drawWays } from "./pictures";
-import { type Cell, type Question, Refused, rows, statement, type Table } from "./server";
+import { type Cell, type Note, type Question, Refused, rows, statement, type Table } from "./server";
 import { asCsv, type Beside, drawTable } from "./table";
 import { say, sayOf, type Word } from "./words";
 
@@ -14,6 +14,8 @@ export interface Around {
   view: View;
   /** The first day that is published. */
   firstDay: string;
+  /** What happened in the period. */
+  notes: Note[];
   /** The page whose ways are shown. */
   path: string;
   choosePath: (path: string) => void;
@@ -93,7 +95,7 @@ async function fill(tab: Tab, content: HTMLElement, tools: HTMLElement, around: 
   try {
     const [table, beside] = await Promise.all([rows(asked), besides(tab, asked, around)]);
     if (content.dataset.asked !== stamp) return;
-    content.replaceChildren(draw(tab, table, beside));
+    content.replaceChildren(draw(tab, table, beside, around.notes));
     tools.replaceChildren(...toolsOf(tab, asked, table));
   } catch (error) {
     if (content.dataset.asked !== stamp) return;
@@ -135,7 +137,7 @@ async function besides(tab: Tab, asked: Question, around: Around): Promise<Besid
   };
 }
 
-function draw(tab: Tab, table: Table, beside: Beside): HTMLElement {
+function draw(tab: Tab, table: Table, beside: Beside, notes: Note[]): HTMLElement {
   // Of a site without numbers, tiles and days still have the windows and their noise.
   const counts = table.columns.flatMap(({ name }, at) =>
     /^(views|visits|visitors)$/.test(name) ? [at] : [],
@@ -147,7 +149,7 @@ function draw(tab: Tab, table: Table, beside: Beside): HTMLElement {
     case "tiles":
       return drawTiles(table, beside);
     case "days":
-      return drawDays(table, beside.before);
+      return drawDays(table, beside.before, notes);
     case "hours":
       return drawHours(table, beside);
     case "steps":

@@ -1,7 +1,7 @@
 /** The graph by day: uPlot, with a band of noise, the period before dotted, and incomplete days marked. */
 import uPlot from "uplot";
 import { element } from "./dom";
-import type { Table } from "./server";
+import type { Note, Table } from "./server";
 import { dated, number, say } from "./words";
 
 const HEIGHT = 260;
@@ -24,7 +24,7 @@ export const redrawGraphs = () => {
 };
 
 /** The graph. It follows the width of its place until it is taken out of the page. */
-export function drawDays(days: Table, before: Table | undefined): HTMLElement {
+export function drawDays(days: Table, before: Table | undefined, notes: Note[]): HTMLElement {
   const times = column(days, "day").map((day) => Date.parse(String(day)) / 1000);
   const [views, visitors] = [numbers(days, "views"), numbers(days, "visitors")];
   const noise = numbers(days, "noise");
@@ -45,21 +45,52 @@ export function drawDays(days: Table, before: Table | undefined): HTMLElement {
   let plot: uPlot | undefined;
   const draw = () => {
     plot?.destroy();
-    plot = new uPlot(options(place.clientWidth || 600, Boolean(before), times.length === 1), data, place);
+    const shown = options(place.clientWidth || 600, Boolean(before), times.length === 1);
+    shown.hooks = { draw: [(plot) => mark(plot, notes)] };
+    plot = new uPlot(shown, data, place);
   };
-  const watcher = new ResizeObserver(() => {
+  const follow = () => {
     if (!place.isConnected) {
       plots.delete(draw);
       watcher.disconnect();
     } else if (plot && place.clientWidth > 0) plot.setSize({ width: place.clientWidth, height: HEIGHT });
     else draw();
-  });
+  };
+  // In the next frame: what is drawn changes sizes again.
+  const watcher = new ResizeObserver(() => requestAnimationFrame(follow));
   plots.add(draw);
   watcher.observe(place);
   const note =
     incomplete > 0 && element("p", { class: "note" }, say("incomplete", { n: String(incomplete) }));
-  return element("div", {}, place, note);
+  return element("div", {}, place, note, notes.length > 0 && listed(notes));
 }
+
+/** A dashed line and a number for each annotation; the list below the graph has the same numbers. */
+function mark({ ctx, bbox, valToPos }: uPlot, notes: Note[]): void {
+  ctx.save();
+  ctx.strokeStyle = colour("--quiet");
+  ctx.fillStyle = colour("--text");
+  ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+  for (const [at, { day }] of notes.entries()) {
+    const x = Math.round(valToPos(Date.parse(day) / 1000, "x", true));
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    // Of several on a day, each stands below the one before.
+    const before = notes.slice(0, at).filter((note) => note.day === day).length;
+    ctx.fillText(String(at + 1), x + 4 * devicePixelRatio, bbox.top + (11 + 13 * before) * devicePixelRatio);
+  }
+  ctx.restore();
+}
+
+const listed = (notes: Note[]) =>
+  element(
+    "ol",
+    { class: "notes", "aria-label": say("notes") },
+    ...notes.map(({ day, text }) => element("li", {}, `${dated(new Date(day), false, true)}: ${text}`)),
+  );
 
 function described(views: (number | null)[], visitors: (number | null)[]): string {
   const sum = (values: (number | null)[]) =>

@@ -158,6 +158,7 @@ function show() {
   const around: Around = {
     view,
     firstDay,
+    notes: (seen?.notes ?? []).filter(({ day }) => view.from <= day && day < view.to),
     path,
     choosePath: (chosen) => {
       path = chosen;
@@ -189,6 +190,7 @@ function show() {
       "main",
       { id: "content", class: "grid" },
       isLonely && element("p", { class: "note wide" }, say("no_before")),
+      !account.notes_are_read && element("p", { class: "note wide" }, say("no_notes")),
       ...cards,
     ),
     element("footer", {}, element("p", { class: "note" }, say("about"))),

@@ -6,11 +6,20 @@ export interface Site {
   zone: string;
   first: number;
   end: number;
+  notes: Note[];
+}
+
+/** What happened on a day, in the operator's words. */
+export interface Note {
+  day: string;
+  text: string;
 }
 
 export interface Account {
   name: string;
   sites: Site[];
+  /** False if the operator's file of annotations has a mistake. */
+  notes_are_read: boolean;
 }
 
 export type Cell = string | number | boolean | null;

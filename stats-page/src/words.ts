@@ -80,6 +80,12 @@ const WORDS = {
     "Без сравнения: числа не доходят так далеко назад.",
     "Салыстырылмады: сандар ол кезеңге жетпейді.",
   ],
+  no_notes: [
+    "The annotations have a mistake and are not shown. `tamga config check` says which.",
+    "В примечаниях ошибка, они не показаны. Какая — скажет `tamga config check`.",
+    "Ескертпелерде қате бар, олар көрсетілмеді. Қандай екенін `tamga config check` айтады.",
+  ],
+  notes: ["What happened", "Что произошло", "Не болды"],
   none: ["(none)", "(нет)", "(жоқ)"],
   yes: ["yes", "да", "иә"],
   no: ["no", "нет", "жоқ"],

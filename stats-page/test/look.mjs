@@ -65,6 +65,7 @@ async function look() {
   await page.waitForSelector(".tile");
   await settled(page);
   assert.match(page.url(), /site=s1\.kz/);
+  assert.match(await page.innerText(".notes"), /New <b>checkout<\/b>/);
   const text = await page.innerText("main");
   for (const expected of ["/tariffs", "search", "Almaty", "Chrome", "within"]) {
     assert.ok(text.includes(expected) || (await page.content()).includes(expected), `no ${expected}`);

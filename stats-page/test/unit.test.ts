@@ -5,8 +5,8 @@ import { tileOf } from "../src/regions";
 import { asCsv, cut, ratioNoise } from "../src/table";
 
 const SITES = [
-  { site: "a.kz", zone: "Asia/Almaty", first: 0, end: Date.UTC(2026, 10, 28, 19) / 1000 },
-  { site: "b.kz", zone: "UTC", first: 0, end: Date.UTC(2026, 10, 20) / 1000 },
+  { site: "a.kz", zone: "Asia/Almaty", first: 0, end: Date.UTC(2026, 10, 28, 19) / 1000, notes: [] },
+  { site: "b.kz", zone: "UTC", first: 0, end: Date.UTC(2026, 10, 20) / 1000, notes: [] },
 ];
 
 test("days are the site's own", () => {

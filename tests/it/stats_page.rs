@@ -52,6 +52,7 @@ impl Site {
         let ports = Ports::free();
         let config = folder.path().join("tamga.toml");
         fs::write(&config, configuration(&folder, ports)).unwrap();
+        fs::write(folder.path().join("annotations.toml"), annotations()).unwrap();
         let mut product = Product::serve(&folder, &config, ports);
         product
             .until("the stats tables are there", Duration::from_secs(180), async |product| {
@@ -109,6 +110,14 @@ pub(crate) fn made_up_numbers(days: u32, sites: u32) -> Vec<String> {
     lines.join("\n").split(";\n").map(|one| one.trim().trim_end_matches(';').to_owned()).collect()
 }
 
+/// Annotations of two sites, of a week ago.
+fn annotations() -> String {
+    let of = |site: &str, text: &str| {
+        format!("[[annotation]]\nsite = \"{site}\"\nday = \"{}\"\ntext = \"{text}\"\n", day(-7))
+    };
+    of("s1.kz", "New <b>checkout</b>") + &of("small.kz", "Moved")
+}
+
 fn configuration(folder: &TempDir, ports: Ports) -> String {
     let site = |domain: &str| {
         format!(
@@ -118,11 +127,12 @@ fn configuration(folder: &TempDir, ports: Ports) -> String {
     };
     let names = (0..10).map(|number| format!("s{number}.kz")).chain(["small.kz".to_owned(), "empty.kz".to_owned()]);
     format!(
-        "[server]\nlisten = \"127.0.0.1:{}\"\nadmin_listen = \"127.0.0.1:{}\"\n[data]\ndir = \"{}\"\n[engine]\n\
+        "[server]\nlisten = \"127.0.0.1:{}\"\nadmin_listen = \"127.0.0.1:{}\"\nannotations_file = \"{}\"\n[data]\ndir = \"{}\"\n[engine]\n\
          vault_listen = \"127.0.0.1:{}\"\nstats_listen = \"127.0.0.1:{}\"\nlibrary = \"{}\"\n[keys]\ndir = \"{}\"\n\
          [publish]\nenabled = false\n[cookie]\nkey_file = \"{}\"\n{}",
         ports.collector,
         ports.collector + 1,
+        folder.path().join("annotations.toml").display(),
         folder.path().join("data").display(),
         ports.engine,
         ports.engine + 1,
@@ -195,6 +205,7 @@ async fn published_numbers_are_shown_to_whom_they_are_for() {
     let names: Vec<_> = seen["sites"].as_array().unwrap().iter().map(|of| of["site"].as_str().unwrap()).collect();
     assert_eq!((names, &seen["name"]), (vec!["empty.kz", "s0.kz", "s1.kz", "small.kz"], &"aigerim".into()));
     assert_eq!(seen["sites"][0]["zone"], "Asia/Almaty");
+    assert_eq!(seen["sites"][2]["notes"], json!([{ "day": day(-7), "text": "New <b>checkout</b>" }]));
     for panel in panels() {
         let full = site.get(&asked(&panel, "s1.kz"), &cookie).await;
         assert_eq!(full.status, StatusCode::OK, "{panel}: {}", full.text);
@@ -218,6 +229,11 @@ async fn published_numbers_are_shown_to_whom_they_are_for() {
     let daniyar = site.sign_in("daniyar", &site.daniyar).await.cookie();
     let seen = site.get("/stats/sites", &daniyar).await;
     assert!(seen.text.contains("small.kz") && !seen.text.contains("s1.kz"), "{}", seen.text);
+    assert!(seen.text.contains("Moved") && !seen.text.contains("checkout"), "{}", seen.text);
+    // A line that is wrong takes the annotations off the page, and nothing else.
+    fs::write(site.folder.path().join("annotations.toml"), annotations() + "[[annotation]]\n").unwrap();
+    let wrong = site.get("/stats/sites", &daniyar).await.json();
+    assert_eq!((&wrong["notes_are_read"], &wrong["sites"][0]["notes"]), (&json!(false), &json!([])));
     for panel in panels() {
         let answer = site.get(&asked(&panel, "s1.kz"), &daniyar).await;
         let rows = answer.json()["data"].as_array().unwrap().clone();
@@ -249,18 +265,20 @@ fn number_of(cell: &Value) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_works_in_chromium() {
+async fn the_page_works_in_chromium_and_firefox() {
     let site = Site::start(DAYS, 2).await;
-    let arguments = ["test/look.mjs".to_owned(), site.origin(), site.aigerim.clone()];
-    let run = move || {
-        Command::new("node")
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("stats-page"))
-            .args(arguments)
-            .output()
-            .unwrap_or_else(|error| panic!("cannot run node ({error}): scripts/prepare snippet browser"))
-    };
-    let output = tokio::task::spawn_blocking(run).await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    println!("{said}");
+    for program in ["test/look.mjs", "test/firefox.mjs"] {
+        let arguments = [program.to_owned(), site.origin(), site.aigerim.clone()];
+        let run = move || {
+            Command::new("node")
+                .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("stats-page"))
+                .args(arguments)
+                .output()
+                .unwrap_or_else(|error| panic!("cannot run node ({error}): scripts/prepare snippet browser"))
+        };
+        let output = tokio::task::spawn_blocking(run).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{program}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        println!("{said}");
+    }
 }
