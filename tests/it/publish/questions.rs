@@ -107,6 +107,75 @@ pub(super) async fn are_answered_within_their_errors(world: &World) {
     for (question, names, column, error, truth) in numbers.into_iter().chain(more).chain([attributes]) {
         check(world, &Number { question, names, column, error, truth }).await;
     }
+    for (question, names, column, error, truth) in [
+        ("goal-totals", &["goal"][..], "converted", "error", of_visits("'all'", "sum(paid)")),
+        ("goal-totals", &["goal"], "percent", "percent_error", of_visits("'all'", "100 * avg(paid)")),
+        ("bounces-by-campaign", &of_campaigns, "bounce_percent", "bounce_error", campaigns("100 * avg(bounced)")),
+        ("bounces-by-channel", &["channel"], "visits", "error", of_visits("channel", "count()")),
+        ("bounces-by-channel", &["channel"], "bounce_percent", "bounce_error", of_visits("channel", "100 * avg(bounced)")),
+    ] {
+        check(world, &Number { question, names, column, error, truth }).await;
+    }
+    of_pages_and_visitors(world).await;
+}
+
+/// Questions about pages, ways, places, hours, languages, and first visits.
+async fn of_pages_and_visitors(world: &World) {
+    let confirmed = "visitor IN (SELECT visitor FROM events WHERE confirmed AND suspect = '')";
+    let first = format!(
+        "SELECT 'all' AS name, 100 * uniqExactIf(visitor, new_ever) / uniqExact(visitor) AS number FROM events WHERE {confirmed} AND suspect = ''"
+    );
+    let answered = "FROM attributes WHERE attribute = 'languages' AND confirmed";
+    let languages = format!(
+        "SELECT value AS name, 100 * uniqExact(visitor) / (SELECT uniqExact(visitor) {answered}) AS number {answered} GROUP BY name"
+    );
+    let of = |text: &str| text.to_owned();
+    for (question, names, column, error, truth) in [
+        (
+            "exit-rate",
+            &["path"][..],
+            "percent",
+            "error",
+            of("SELECT path AS name, 100 * countIf(is_last) / count() AS number FROM
+                (SELECT visitor, path, step = max(step) OVER (PARTITION BY visit) AS is_last FROM events
+                 WHERE type = 'view' AND suspect = '' ORDER BY is_last DESC LIMIT 3 BY visitor, path) GROUP BY name"),
+        ),
+        (
+            "ways-in",
+            &["to_path", "from_path"],
+            "moves",
+            "error",
+            of("SELECT concat(path, ' ', previous_path) AS name, toFloat64(uniqExact(visit)) AS number FROM events
+                WHERE type = 'view' AND previous_path != '' AND suspect = '' GROUP BY name"),
+        ),
+        (
+            "countries",
+            &["country"],
+            "visitors",
+            "error",
+            of("SELECT value AS name, toFloat64(uniqExact(visitor)) AS number FROM attributes WHERE attribute = 'place' AND confirmed GROUP BY name"),
+        ),
+        ("first-visits", &["day"], "percent", "error", first),
+        (
+            "weekday-hours",
+            &["weekday", "hour"],
+            "visits",
+            "error",
+            of("SELECT concat(toString(toDayOfWeek(day)), ' ', value) AS name, toFloat64(uniqExact(visitor)) AS number FROM attributes
+                WHERE attribute = 'hour' AND step = 1 GROUP BY name"),
+        ),
+        ("languages", &["value"], "percent", "error", languages),
+        (
+            "pages-per-visit",
+            &["pages"],
+            "visits",
+            "error",
+            of("SELECT if(viewed <= 5, toString(viewed), '6-10') AS name, toFloat64(count()) AS number FROM
+                (SELECT countIf(type = 'view') AS viewed FROM events WHERE suspect = '' GROUP BY visit) GROUP BY name"),
+        ),
+    ] {
+        check(world, &Number { question, names, column, error, truth }).await;
+    }
 }
 
 async fn check(world: &World, number: &Number<'_>) {
