@@ -5,6 +5,7 @@
 //! with fewer than half of them: a small name comes and goes by itself.
 
 mod show;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use jiff::{Span, ToSpan};
 use serde::Deserialize;
 
 pub use show::{html, text};
+pub use words::Words;
 
 use crate::store::{Store, StoreError};
 

@@ -2,18 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::words::Words;
 use super::{Compared, Report};
 use crate::html::escaped;
-
-/// The kinds of names, in the order of a report, with their headings and what is counted.
-const KINDS: [(&str, &str, &str); 6] = [
-    ("goal", "Goals", "visits"),
-    ("source", "Sources", "visits"),
-    ("campaign", "Campaigns", "visits"),
-    ("page", "Pages", "views"),
-    ("place", "Places", "visitors"),
-    ("error", "Errors of scripts", "times"),
-];
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:1.5rem auto;padding:0 1rem;color:#1c2733;background:#fff}\
     h1{font-size:1.4rem}h2{font-size:1.05rem;margin:1.6rem 0 .3rem}table{border-collapse:collapse;width:100%}\
@@ -22,69 +13,78 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;mar
     .out{font-weight:600}small,.dim{color:#56636f}li{margin:.2rem 0}\
     @media(prefers-color-scheme:dark){body{color:#e6ebf0;background:#12181f}td,th{border-color:#2c3742}th,small,.dim{color:#9aa7b3}}";
 
-/// A change as `+12 %`, or `new` where nothing was before.
-fn change(one: &Compared) -> String {
+/// A change as `+12 %`, or a word where nothing was before.
+fn change(one: &Compared, words: &Words) -> String {
     match one.change() {
         Some(share) => format!("{:+.0} %", share * 100.0).replace('-', "−"),
-        None => "new".to_owned(),
+        None => words.new.to_owned(),
     }
 }
 
 /// The title, with the days.
-fn title(report: &Report) -> String {
+fn title(report: &Report, words: &Words) -> String {
     let (first, last) = report.period.bounds();
-    if first == last { format!("{}: {first}", report.site) } else { format!("{}: {first} to {last}", report.site) }
+    let days = words.days.replace("{first}", &first.to_string()).replace("{last}", &last.to_string());
+    if first == last { format!("{}: {first}", report.site) } else { format!("{}: {days}", report.site) }
 }
 
 /// What the numbers are compared with, and whether days are missing.
-fn beside(report: &Report) -> String {
-    let before = if report.period.now.len() == 1 { "the same day of the four weeks before" } else { "the week before" };
-    let mut said = format!(
-        "Beside {before}, as the mean of a day. All numbers have noise. A name stands out if it changes otherwise than all visits."
-    );
+fn beside(report: &Report, words: &Words) -> String {
+    let before = if report.period.now.len() == 1 { words.beside_day } else { words.beside_week };
+    let mut said = format!("{before} {}", words.how);
     let (published, days) = report.days();
     if (published as usize) < days {
-        let _ = write!(said, " Only {published} of {days} days are published.");
+        said.push(' ');
+        said += &words.missing.replace("{published}", &published.to_string()).replace("{days}", &days.to_string());
     }
     said
 }
 
 /// A sentence about something that stands out.
-fn sentence(one: &Compared) -> String {
+fn sentence(one: &Compared, words: &Words) -> String {
     let (now, before) = one.means();
-    let (what, counted) = KINDS
-        .iter()
-        .find(|(kind, ..)| *kind == one.kind)
-        .map_or((String::new(), one.name.as_str()), |(kind, _, counted)| (format!("{kind} {}: ", one.name), counted));
-    let change = change(one);
-    format!("{what}{now:.0} {counted} a day, {before:.0} before ({change})")
+    let kind = words.kinds.iter().find(|kind| kind.key == one.kind);
+    let (what, counted) = kind.map_or((String::new(), words.total(&one.name)), |kind| {
+        (format!("{} {}: ", kind.one, one.name), kind.counted)
+    });
+    let said = words.sentence.replace("{counted}", counted).replace("{change}", &change(one, words));
+    let said = said.replace("{now}", &format!("{now:.0}")).replace("{before}", &format!("{before:.0}"));
+    // A name comes last: nothing in it is filled in.
+    said.replace("{what}", &what)
 }
 
-/// The rows of a kind, as (name, sum, change, whether it stands out).
-fn rows<'a>(report: &'a Report, kind: &str) -> impl Iterator<Item = (&'a str, i64, String, bool)> {
-    let of_kind = report.numbers.get(kind).map(Vec::as_slice).unwrap_or_default();
-    of_kind.iter().map(|one| (one.name.as_str(), one.now, change(one), one.stands_out(&report.period)))
+/// A part of a report: its heading, what is counted, and its rows as (name, sum, change, whether it stands out).
+struct Part<'a> {
+    heading: &'a str,
+    counted: &'a str,
+    rows: Vec<(&'a str, i64, String, bool)>,
+}
+
+/// The parts that have rows: the totals, then the kinds of names.
+fn parts<'a>(report: &'a Report, words: &'a Words) -> impl Iterator<Item = Part<'a>> {
+    let kinds = words.kinds.iter().map(|kind| (kind.key, kind.heading, kind.counted));
+    std::iter::once(("total", words.in_all, words.number)).chain(kinds).filter_map(move |(key, heading, counted)| {
+        let name = |one: &'a Compared| if key == "total" { words.total(&one.name) } else { one.name.as_str() };
+        let row = |one: &'a Compared| (name(one), one.now, change(one, words), one.stands_out(&report.period));
+        let rows: Vec<_> = report.numbers.get(key)?.iter().map(row).collect();
+        (!rows.is_empty()).then_some(Part { heading, counted, rows })
+    })
 }
 
 /// For a terminal or a mail.
-pub fn text(report: &Report) -> String {
-    let mut said = format!("{}\n{}\n\n", title(report), beside(report));
+pub fn text(report: &Report, words: &Words) -> String {
+    let mut said = format!("{}\n{}\n\n", title(report, words), beside(report, words));
     match report.unusual.as_slice() {
-        [] => said += "Nothing stands out.\n",
+        [] => said += &format!("{}\n", words.nothing),
         unusual => {
-            said += "What stands out:\n";
+            let _ = writeln!(said, "{}:", words.out);
             for one in unusual {
-                let _ = writeln!(said, "  * {}", sentence(one));
+                let _ = writeln!(said, "  * {}", sentence(one, words));
             }
         }
     }
-    let heading = |kind: &str, counted: &str| format!("\n{kind} ({counted})\n");
-    let totals = std::iter::once(("total", String::from("\nIn all\n")));
-    for (kind, heading) in totals.chain(KINDS.iter().map(|(kind, title, counted)| (*kind, heading(title, counted)))) {
-        let mut rows = rows(report, kind).peekable();
-        if rows.peek().is_some() {
-            said += &heading;
-        }
+    for Part { heading, counted, rows } in parts(report, words) {
+        let _ = writeln!(said, "\n{heading} ({counted})");
         for (name, number, change, _) in rows {
             let _ = writeln!(said, "  {number:>9}  {change:>8}  {name}");
         }
@@ -93,27 +93,25 @@ pub fn text(report: &Report) -> String {
 }
 
 /// One page, for a mail or a browser.
-pub fn html(report: &Report) -> String {
-    let mut body = format!("<h1>{}</h1>\n<p class=\"dim\">{}</p>\n", escaped(&title(report)), beside(report));
+pub fn html(report: &Report, words: &Words) -> String {
+    let (title, beside) = (escaped(&title(report, words)), beside(report, words));
+    let mut body = format!("<h1>{title}</h1>\n<p class=\"dim\">{beside}</p>\n");
     match report.unusual.as_slice() {
-        [] => body += "<p><b>Nothing stands out.</b></p>\n",
+        [] => body += &format!("<p><b>{}</b></p>\n", words.nothing),
         unusual => {
-            body += "<h2>What stands out</h2>\n<ul>\n";
+            let _ = writeln!(body, "<h2>{}</h2>\n<ul>", words.out);
             for one in unusual {
-                let _ = writeln!(body, "<li>{}</li>", escaped(&sentence(one)));
+                let _ = writeln!(body, "<li>{}</li>", escaped(&sentence(one, words)));
             }
             body += "</ul>\n";
         }
     }
-    for (kind, heading, counted) in [("total", "In all", "number")].into_iter().chain(KINDS) {
-        let mut rows = rows(report, kind).peekable();
-        if rows.peek().is_none() {
-            continue;
-        }
+    for Part { heading, counted, rows } in parts(report, words) {
         let _ = write!(
             body,
-            "<h2>{heading}</h2>\n<table><thead><tr><th scope=\"col\">name</th><th scope=\"col\">{counted}</th>\
-             <th scope=\"col\">change</th></tr></thead><tbody>\n"
+            "<h2>{heading}</h2>\n<table><thead><tr><th scope=\"col\">{}</th><th scope=\"col\">{counted}</th>\
+             <th scope=\"col\">{}</th></tr></thead><tbody>\n",
+            words.name, words.change
         );
         for (name, number, change, out) in rows {
             let class = if out { " class=\"out\"" } else { "" };
@@ -122,8 +120,8 @@ pub fn html(report: &Report) -> String {
         body += "</tbody></table>\n";
     }
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
-         <title>{}</title>\n<style>{STYLE}</style>\n{body}</html>\n",
-        escaped(&title(report))
+        "<!doctype html>\n<html lang=\"{}\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
+         <title>{title}</title>\n<style>{STYLE}</style>\n{body}</html>\n",
+        words.code
     )
 }

@@ -56,7 +56,7 @@ fn a_report_says_what_stands_out_first_and_escapes_names() {
     let report = Report::of("shop.kz", period, rows);
     assert!(report.is_unusual());
     assert_eq!(report.unusual[0].name, "/<b>");
-    let (text, html) = (text(&report), html(&report));
+    let (text, html) = (text(&report, Words::of("en")), html(&report, Words::of("en")));
     assert!(
         text.starts_with("shop.kz: 2026-11-23 to 2026-11-29\n") && text.contains("Only 6 of 7 days are published.")
     );
@@ -75,4 +75,24 @@ fn a_name_that_changes_as_all_visits_do_does_not_stand_out() {
     ];
     let unusual: Vec<_> = Report::of("shop.kz", period, rows).unusual.into_iter().map(|one| one.name).collect();
     assert_eq!(unusual, ["visits", "TypeError"]);
+}
+
+#[test]
+fn a_report_speaks_one_language() {
+    let period = Period::week("2026-W48").unwrap_or_else(|| panic!("a week"));
+    let rows = || vec![row("total", "visits", [6_000, 7_000], [6, 7]), row("page", "/{now}", [500, 200], [7, 7])];
+    let shown = |code| {
+        let report = Report::of("shop.kz", period.clone(), rows());
+        (text(&report, Words::of(code)), html(&report, Words::of(code)))
+    };
+    let (text, html) = shown("ru");
+    assert!(text.contains("* страница /{now}: просмотры — 71 в день, раньше 29 (+150 %)\n"), "{text}");
+    assert!(text.contains("Опубликовано дней: 6 из 7.") && text.contains("  визиты\n"), "{text}");
+    assert!(html.contains("<html lang=\"ru\">"), "{html}");
+    let english = |text: &str| text.replace("shop.kz", "").replace("{now}", "").contains(|one: char| one.is_ascii_alphabetic());
+    for code in ["ru", "kk"] {
+        let (text, _) = shown(code);
+        assert!(!english(&text), "{text}");
+    }
+    assert!(shown("kk").0.contains("күніне 71, бұрын 29"));
 }

@@ -10,7 +10,8 @@ use jiff::tz::TimeZone;
 use super::reach::reach;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::report::{self, Period};
+use crate::report::{self, Period, Words};
+use crate::rights::LANGUAGES;
 
 /// The options of `tamga report`.
 #[derive(clap::Args, Clone, Debug)]
@@ -27,6 +28,9 @@ pub struct ReportOptions {
     /// Yesterday, beside the same day of the four weeks before
     #[arg(long)]
     day: bool,
+    /// The language
+    #[arg(long, value_parser = LANGUAGES, default_value = "en")]
+    language: String,
     /// An HTML page
     #[arg(long)]
     html: bool,
@@ -58,7 +62,8 @@ pub async fn report(options: &ReportOptions) -> Result<String> {
     if options.if_unusual && !report.is_unusual() {
         return Ok(String::new());
     }
-    let shown = if options.html { report::html(&report) } else { report::text(&report) };
+    let words = Words::of(&options.language);
+    let shown = if options.html { report::html(&report, words) } else { report::text(&report, words) };
     let Some(command) = &options.send else { return Ok(shown) };
     send(command, &shown)?;
     Ok(String::new())
