@@ -44,9 +44,8 @@ fn beside(report: &Report, words: &Words) -> String {
 fn sentence(one: &Compared, words: &Words) -> String {
     let (now, before) = one.means();
     let kind = words.kinds.iter().find(|kind| kind.key == one.kind);
-    let (what, counted) = kind.map_or((String::new(), words.total(&one.name)), |kind| {
-        (format!("{} {}: ", kind.one, one.name), kind.counted)
-    });
+    let (what, counted) = kind
+        .map_or((String::new(), words.total(&one.name)), |kind| (format!("{} {}: ", kind.one, one.name), kind.counted));
     let said = words.sentence.replace("{counted}", counted).replace("{change}", &change(one, words));
     let said = said.replace("{now}", &format!("{now:.0}")).replace("{before}", &format!("{before:.0}"));
     // A name comes last: nothing in it is filled in.

@@ -89,7 +89,8 @@ fn a_report_speaks_one_language() {
     assert!(text.contains("* страница /{now}: просмотры — 71 в день, раньше 29 (+150 %)\n"), "{text}");
     assert!(text.contains("Опубликовано дней: 6 из 7.") && text.contains("  визиты\n"), "{text}");
     assert!(html.contains("<html lang=\"ru\">"), "{html}");
-    let english = |text: &str| text.replace("shop.kz", "").replace("{now}", "").contains(|one: char| one.is_ascii_alphabetic());
+    let english =
+        |text: &str| text.replace("shop.kz", "").replace("{now}", "").contains(|one: char| one.is_ascii_alphabetic());
     for code in ["ru", "kk"] {
         let (text, _) = shown(code);
         assert!(!english(&text), "{text}");

@@ -1,10 +1,10 @@
 /** A panel as a card: its tabs, what it shows, and its statement and CSV. It asks when it comes into view. */
 import { drawDays } from "./chart";
 import { element } from "./dom";
+import { drawMap, drawWays } from "./drawings";
 import { drawCohorts, drawHours, drawSteps, drawTiles } from "./figures";
 import type { Panel, Tab } from "./panels";
 import { compared, type View } from "./period";
-import { drawMap, drawWays } from "./pictures";
 import { type Cell, type Note, type Question, Refused, rows, statement, type Table } from "./server";
 import { asCsv, type Beside, drawTable } from "./table";
 import { say, sayOf, type Word } from "./words";

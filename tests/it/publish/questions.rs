@@ -112,7 +112,13 @@ pub(super) async fn are_answered_within_their_errors(world: &World) {
         ("goal-totals", &["goal"], "percent", "percent_error", of_visits("'all'", "100 * avg(paid)")),
         ("bounces-by-campaign", &of_campaigns, "bounce_percent", "bounce_error", campaigns("100 * avg(bounced)")),
         ("bounces-by-channel", &["channel"], "visits", "error", of_visits("channel", "count()")),
-        ("bounces-by-channel", &["channel"], "bounce_percent", "bounce_error", of_visits("channel", "100 * avg(bounced)")),
+        (
+            "bounces-by-channel",
+            &["channel"],
+            "bounce_percent",
+            "bounce_error",
+            of_visits("channel", "100 * avg(bounced)"),
+        ),
     ] {
         check(world, &Number { question, names, column, error, truth }).await;
     }

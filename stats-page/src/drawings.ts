@@ -1,4 +1,4 @@
-/** Pictures of a table: the ways through a page, and the regions of Kazakhstan. The table itself is in a tab beside. */
+/** Drawings of a table: the ways through a page, and the regions of Kazakhstan. The table itself is in a tab beside. */
 import { element, svg } from "./dom";
 import { reader } from "./figures";
 import { tileOf, tiles } from "./regions";
@@ -47,12 +47,12 @@ export function drawWays(table: Table, beside: Beside): HTMLElement {
   const drawn = sides.flatMap((ways, at) => {
     let middle = begin(ways);
     // Thin ways keep the height of a line of text.
-    const room = (way: Way) => Math.max(14, way.visits * scale);
-    let outer = (height - ways.reduce((all, way) => all + room(way) + GAP, -GAP)) / 2;
+    const tall = (way: Way) => Math.max(14, way.visits * scale);
+    let outer = (height - ways.reduce((all, way) => all + tall(way) + GAP, -GAP)) / 2;
     return ways.map((way) => {
       const thick = Math.max(1, way.visits * scale);
-      const [y0, y1] = [outer + (room(way) - thick) / 2, middle];
-      outer += room(way) + GAP;
+      const [y0, y1] = [outer + (tall(way) - thick) / 2, middle];
+      outer += tall(way) + GAP;
       middle += way.visits * scale;
       return drawWay(way, at === 0, thick, y0, y1, beside);
     });
