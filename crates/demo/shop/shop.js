@@ -83,6 +83,7 @@
       drawFilter();
       addEventListener("popstate", drawFilter);
     }
+    for (const place of all("[data-live]")) drawLive(place);
     for (const place of all("[data-order]")) place.textContent = location.pathname.split("/")[2] || "";
     if (location.pathname === "/thanks" && Object.keys(cart).length) {
       count("order-paid");
@@ -91,6 +92,17 @@
       drawCart();
     }
   });
+
+  /** The live count of the demo. */
+  const drawLive = async (place) => {
+    try {
+      const live = await (await fetch("/live")).json();
+      place.querySelector("[data-own]").textContent = String(live.own);
+      place.querySelector("[data-all]").textContent = String(live.all);
+      place.hidden = false;
+    } catch {}
+    setTimeout(() => drawLive(place), 1000);
+  };
 
   document.addEventListener("click", (event) => {
     const target = event.target.closest("[data-language],[data-filter],[data-add],[data-by],[data-object]");

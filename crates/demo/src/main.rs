@@ -10,6 +10,7 @@ mod beacon;
 mod browser;
 mod device;
 mod geo;
+mod live;
 mod places;
 mod player;
 mod progress;

@@ -27,11 +27,12 @@ use tower::{Service, ServiceExt, service_fn};
 
 use crate::browser::Browser;
 use crate::geo;
+use crate::live::{self, Live, Whose};
 use crate::places;
 use crate::player::{Patience, Player};
 use crate::progress::Progress;
 use crate::report::PlayReport;
-use crate::shop::Shop;
+use crate::shop::{Answer, Shop};
 use crate::site::{SITE, VISITORS_PER_DAY, beginning, shop_host, site_toml, time_zone};
 use crate::world::{Settings, World};
 
@@ -260,11 +261,13 @@ async fn summary(options: &Options, stores: &Stores, day: &str) -> Result<String
     let password = std::path::absolute(options.data.join("engine/analyst.password"))?;
     out.push_str(&format!(
         "\nOpen in a browser:\n\n  {shop:<40}the shop; your own visit is counted like the others\n  \
+         {counted:<40}your clicks as they are counted, and what is held of them\n  \
          {metrics:<40}the collector's figures\n\n\
          Ask the stats store, as an analyst may (docs/analysts.md); the password is in the file that the line reads:\n\n  \
          curl -su \"analyst:$(cat '{password}')\" http://127.0.0.1:{stats} --data-binary \\\n    \
          \"SELECT country, region, visitors, visits FROM places ORDER BY visitors DESC LIMIT 10 FORMAT PrettyCompact\"\n\n\
          Look at the published numbers (account analyst, password {shown}):\n\n  {numbers}\n\nCtrl-C ends it.\n",
+        counted = format!("{shop}counted"),
         stats = options.engine_port + 1,
         shown = fs::read_to_string(&password).unwrap_or_default().trim(),
         password = password.display(),
@@ -362,27 +365,34 @@ where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
     B: 'static,
 {
-    let shop = Arc::new(Shop::new(address.port()));
+    let (shop, live) = (Arc::new(Shop::new(address.port())), Arc::new(Live::default()));
     service_fn(move |mut request: Request<Incoming>| {
-        let (collector, shop) = (collector.clone(), shop.clone());
+        let (collector, shop, live) = (collector.clone(), shop.clone(), live.clone());
         async move {
             let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
             if shop.is_host(host) {
-                return Ok(from_shop(&shop, request.uri().path()).map(Either::Left));
+                let answer = match request.uri().path() {
+                    live::PATH => Some(Answer { content_type: "application/json", body: live.json().into() }),
+                    path => shop.respond(path),
+                };
+                return Ok(from_shop(&shop, answer).map(Either::Left));
             }
             if request.uri().path() == "/" {
                 return Ok(redirect(&format!("http://{}/", shop_host(address.port()))).map(Either::Left));
             }
+            let whose = Whose::of(&request);
             if !request.headers().contains_key("x-forwarded-for") {
                 request.headers_mut().insert("x-forwarded-for", OWN_ADDRESS);
             }
-            Ok(collector.oneshot(request).await?.map(Either::Right))
+            let answer = collector.oneshot(request).await?;
+            live.count(whose, answer.status());
+            Ok(answer.map(Either::Right))
         }
     })
 }
 
-fn from_shop(shop: &Shop, path: &str) -> Response<Full<Bytes>> {
-    let (status, kind, body) = match shop.respond(path) {
+fn from_shop(shop: &Shop, answer: Option<Answer>) -> Response<Full<Bytes>> {
+    let (status, kind, body) = match answer {
         Some(answer) => (StatusCode::OK, answer.content_type, Bytes::from(answer.body.into_owned())),
         None => (StatusCode::NOT_FOUND, "text/plain", Bytes::from_static(b"The shop has no such page.\n")),
     };

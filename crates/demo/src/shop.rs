@@ -37,6 +37,7 @@ const PAYMENT: &str = include_str!("../shop/pay.html");
 pub(crate) struct Shop {
     host: String,
     snippet: String,
+    collector: String,
     policy: String,
 }
 
@@ -58,9 +59,10 @@ impl Shop {
                 r#"<script defer src="{collector}/tamga.js" data-site="{SITE}" data-search="q"></script>"#
             ),
             policy: format!(
-                "default-src 'none'; script-src 'self' {collector}; connect-src {collector}; style-src 'self'; \
+                "default-src 'none'; script-src 'self' {collector}; connect-src 'self' {collector}; style-src 'self'; \
                  img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
             ),
+            collector,
         }
     }
 
@@ -88,7 +90,7 @@ impl Shop {
     }
 
     fn page(&self, text: &str) -> Answer {
-        let body = text.replace("{{snippet}}", &self.snippet);
+        let body = text.replace("{{snippet}}", &self.snippet).replace("{{collector}}", &self.collector);
         Answer { content_type: HTML, body: Cow::Owned(body) }
     }
 }
