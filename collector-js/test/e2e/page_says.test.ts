@@ -138,12 +138,12 @@ test("a callback comes once: when the collector has answered, and when nothing c
   const ask = (name: string) =>
     page.evaluate(
       (name) =>
-        new Promise<number>((told) => {
+        new Promise<number>((resolve) => {
           let times = 0;
           (window as unknown as Counted).tamga.event(name, {
             callback() {
               times++;
-              setTimeout(() => told(times), 300);
+              setTimeout(() => resolve(times), 300);
             },
           });
         }),
@@ -155,9 +155,9 @@ test("a callback comes once: when the collector has answered, and when nothing c
   assert.equal(await ask("not a name"), 1);
   const slow = 700;
   world.answers = [{ delayMs: slow }];
-  const told = ask("signup");
+  const asked = ask("signup");
   await world.until(() => world.of("event").length === 1);
-  assert.equal(await told, 1);
+  assert.equal(await asked, 1);
   world.answers = [{ status: 503 }];
   assert.equal(await ask("refused"), 1, "the first attempt is over; the event is sent again");
   assert.deepEqual(
