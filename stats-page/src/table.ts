@@ -2,7 +2,7 @@
 import { element } from "./dom";
 import type { Ratio, Tab } from "./panels";
 import type { Cell, Table } from "./server";
-import { country, explain, number, say, sayOf } from "./words";
+import { country, explain, number, say, sayOf, wordOf } from "./words";
 
 export const OTHER = "(other)";
 const FEW = 10;
@@ -60,6 +60,8 @@ export function changeOf(now: number, before: number, noise: number): HTMLElemen
 export const shown = (column: string, cell: Cell): string => {
   if (column === "country" && /^[A-Z]{2}$/.test(String(cell))) return country(String(cell));
   if (cell === OTHER) return say("other");
+  // These columns have words of a closed list; in others the same word could be a name.
+  if (/^(channel|absence|device)$/.test(column)) return cell === "" ? say("none") : wordOf(String(cell));
   if (cell === "") return say("none");
   if (cell === true || cell === false) return say(cell ? "yes" : "no");
   return String(cell);

@@ -139,6 +139,23 @@ const WORDS = {
   ],
   again: ["Try again", "Повторить", "Қайталау"],
 
+  v_direct: ["direct", "прямые", "тікелей"],
+  v_search: ["search", "поиск", "іздеу"],
+  v_ai: ["AI", "ИИ", "ЖИ"],
+  v_social: ["social", "соцсети", "әлеуметтік желілер"],
+  v_messenger: ["messenger", "мессенджеры", "мессенджерлер"],
+  v_email: ["e-mail", "почта", "пошта"],
+  v_referral: ["referral", "другие сайты", "басқа сайттар"],
+  v_paid: ["paid", "платные", "ақылы"],
+  v_campaign: ["campaign", "кампании", "науқандар"],
+  v_never: ["never", "никогда", "ешқашан"],
+  v_desktop: ["desktop", "компьютер", "компьютер"],
+  v_phone: ["phone", "телефон", "телефон"],
+  v_tablet: ["tablet", "планшет", "планшет"],
+  v_tv: ["TV", "телевизор", "теледидар"],
+  v_console: ["console", "приставка", "консоль"],
+  v_other: ["other", "другое", "басқа"],
+
   p_totals: ["At a glance", "Коротко", "Қысқаша"],
   p_days: ["Day by day", "По дням", "Күндер бойынша"],
   p_sources: ["Sources", "Источники", "Көздер"],
@@ -376,6 +393,9 @@ export function say(word: Word, values: Record<string, string> = {}): string {
 /** A text whose name comes from a query, or that name. */
 export const sayOf = (name: string): string =>
   name in WORDS ? say(name as Word) : name.replaceAll("_", " ");
+
+/** A word of the store, such as a channel, in the language of the page; or that word. */
+export const wordOf = (value: string): string => (`v_${value}` in WORDS ? say(`v_${value}` as Word) : value);
 
 export const explain = (name: string): string => (`h_${name}` in WORDS ? say(`h_${name}` as Word) : "");
 
