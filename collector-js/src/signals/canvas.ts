@@ -13,26 +13,31 @@ import { idle } from "../lib/idle.js";
 
 const WIDTH = 220;
 const HEIGHT = 72;
-const PAINTED = [37, 142, 201, 255];
+/** Pixels are compared as numbers of 32 bits, which takes a quarter of the time. */
+const words = (bytes: Uint8ClampedArray) => new Uint32Array(bytes.buffer);
+const PAINTED = Uint8ClampedArray.of(37, 142, 201, 255);
+const WHITE = 0xffffffff;
 
 export async function canvas(): Promise<Canvas | undefined> {
-  const plain = pixels((on) => {
+  const bytes = pixels((on) => {
     on.fillStyle = `rgb(${PAINTED.slice(0, 3)})`;
     on.fillRect(0, 0, WIDTH, HEIGHT);
   });
-  if (!plain) return undefined;
+  if (!bytes) return undefined;
+  const plain = words(bytes);
   // A browser that forbids reading returns white, or nothing.
-  if (plain.every((value) => value === 255) || plain.every((value) => value === 0))
+  if (plain.every((pixel) => pixel === WHITE) || plain.every((pixel) => pixel === 0))
     throw new Absent("blocked");
-  let noised = plain.some((value, index) => value !== PAINTED[index & 3]);
-  const drawn = new Uint8Array(2 * plain.length);
+  const [painted] = words(PAINTED);
+  let noised = plain.some((pixel) => pixel !== painted);
+  const drawn = new Uint8Array(2 * bytes.length);
   for (const [index, scene] of [letters, shapes].entries()) {
     // The first letters of a script may make the browser look for a font. The page's own tasks run in between.
     await idle();
     const first = pixels(scene) as Uint8ClampedArray;
     await idle();
-    const second = pixels(scene) as Uint8ClampedArray;
-    noised ||= first.some((value, at) => value !== second[at]);
+    const second = words(pixels(scene) as Uint8ClampedArray);
+    noised ||= words(first).some((pixel, at) => pixel !== second[at]);
     drawn.set(first, index * first.length);
   }
   return { digest: await digest(drawn), state: noised ? "noised" : "normal" };

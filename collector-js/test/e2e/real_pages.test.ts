@@ -1,5 +1,6 @@
 /** Are pages counted that change the browser under a script, and applications that do what applications do? */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, afterEach, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import type { Tamga } from "../../src/config.js";
@@ -236,12 +237,9 @@ test("a link of a framed page is no exit", async () => {
   assert.deepEqual(world.of("exit"), []);
 });
 
-/** The lines of the README, for pages that call early. */
-const STUB = `<script>
-  window.tamga = window.tamga || { q: [] };
-  for (const name of ["view", "event", "consent", "object"])
-    tamga[name] = tamga[name] || ((...all) => tamga.q.push([name, ...all]));
-</script>`;
+/** The lines of the README, for pages that call early: its second block of HTML. */
+const README = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+const STUB = [...README.matchAll(/^```html\n([\s\S]*?)^```$/gm)][1]?.[1] ?? "";
 
 test("with the lines of the README a call may come before the script, and where it is blocked", async () => {
   const page = await world.visitor();

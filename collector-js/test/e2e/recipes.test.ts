@@ -74,6 +74,51 @@ for (const [title, html] of blocks.filter(([, html]) => html)) {
   });
 }
 
+/** A manager itself, with the recipe that it holds the tag, or that the snippet waits. */
+const manager = readFileSync(
+  new URL("../../test/apps/node_modules/vanilla-cookieconsent/dist/cookieconsent.umd.js", import.meta.url),
+  "utf8",
+);
+const run = (hooks: string) => `<script>${manager.replaceAll("</script>", "<\\/script>")}</script>
+  <script>addEventListener("DOMContentLoaded", () => CookieConsent.run({ ${hooks}
+    hideFromBots: false, categories: { necessary: { readOnly: true, enabled: true }, analytics: {} },
+    language: { default: "en", translations: { en: {
+      consentModal: { title: "Cookies", acceptAllBtn: "Agree", acceptNecessaryBtn: "Refuse" },
+      preferencesModal: { title: "Cookies", sections: [] } } } } }))</script>`;
+const ROW = /vanilla-cookieconsent \| `(onConsent: .+?)`, and the same as `(\w+)`/.exec(recipes) ?? [];
+const HOOKS = `${ROW[1]}, ${ROW[1]?.replace("onConsent:", `${ROW[2]}:`)},`;
+
+for (const kind of ["text/plain", 'data-consent="wait"']) {
+  test(`vanilla-cookieconsent itself, with ${kind}`, async () => {
+    const page = await world.visitor();
+    const recipe = blocks.find(([title, html]) => title === "Consent managers" && html.includes(kind))?.[1];
+    const waits = kind !== "text/plain";
+    for (const path of ["/", "/next"])
+      world.pages[path] = { tag: here(recipe ?? "") + run(waits ? HOOKS : "") };
+    await page.goto(`${world.origin}/`);
+    await page.getByText("Agree").waitFor();
+    await world.quiet();
+    assert.deepEqual(world.of("view"), [], "nothing before the answer");
+    await page.getByText("Agree").click();
+    await world.until(() => world.of("view").length === 1);
+    await page.goto(`${world.origin}/next`);
+    await world.until(() => world.of("view").length === 2);
+    if (!waits) return;
+    await page.evaluate("CookieConsent.acceptCategory([])");
+    await world.until(() => world.of("consent").at(-1)?.state === "denied");
+  });
+}
+
+test("WordPress: the tag as its filter leaves it", async () => {
+  const page = await world.visitor();
+  // As WordPress 6 writes an enqueued script with the strategy "defer".
+  const written = `<script src="${world.scriptUrl}" id="tamga-js" defer data-wp-strategy="defer"></script>\n`;
+  const [, from = "", to = ""] = /str_replace\("(.+?)", '(.+?)', \$tag\)/.exec(recipes) ?? [];
+  world.pages["/"] = { tag: written.replaceAll(from, here(to)) };
+  await page.goto(`${world.origin}/`);
+  await world.until(() => world.of("view").length === 1);
+});
+
 test("this page has the recipes that it is meant to have", () => {
   assert.equal(blocks.filter(([, html]) => html).length, 6);
   for (const title of ["Google Tag Manager", "Consent managers", "WordPress", "Astro", "Next.js", "Nuxt"])
