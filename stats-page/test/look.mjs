@@ -70,6 +70,14 @@ async function look() {
   for (const expected of ["/tariffs", "search", "Almaty", "Chrome", "within"]) {
     assert.ok(text.includes(expected) || (await page.content()).includes(expected), `no ${expected}`);
   }
+  const tiles = await page.innerText(".tiles");
+  for (const expected of ["Bounce rate", "Duration", "Engaged"])
+    assert.ok(tiles.includes(expected), expected);
+  // A region without numbers is never 0.
+  const map = (await page.textContent("#places svg")) ?? "";
+  assert.match(map, /Pavlodar: Visitors hidden \(few\)/);
+  assert.match(map, /Aktobe: Visitors \d/);
+  assert.match(await page.innerText("#pages thead"), /Read, s/);
   assert.deepEqual(await audited(page), [], "the page");
 
   // Every tab of every panel shows something and fails nowhere.
@@ -84,6 +92,9 @@ async function look() {
   await page.waitForSelector("#flow svg .flow");
   assert.equal(await page.innerText("#flow h3"), "/tariffs");
 
+  await page.locator("#flow .flow[role=button]", { hasText: "/pay/:order" }).first().focus();
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.querySelector("#flow h3")?.textContent === "/pay/:order");
   await page.locator("#flow .tool").first().click();
   assert.match(await page.innerText("dialog pre"), /FROM transitions/);
   await page.keyboard.press("Escape");
