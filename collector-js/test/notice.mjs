@@ -5,10 +5,12 @@
  *
  * COLLECTOR and SITE are origins on loopback, FRAME is the tag as `tamga snippet` prints it. This program is the server of
  * the site's policy, which shows the frame, and of the same page on other hosts. Prints one line of JSON for each of them:
- * how many items the frame lists, what the browser refused, how wide the page is at 320 pixels, and what the page says of
- * the browser's cookie once the link in the frame was followed.
+ * how many items the frame lists, what the browser refused, how wide the page is at 320 pixels, what axe-core finds in the frame in each
+ * language and theme, and what the page says of the browser's cookie once the link in the frame was followed.
  */
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import { launchChromium } from "./lib/chromium.mjs";
 
 const [collector, site, frame] = process.argv.slice(2);
@@ -16,6 +18,10 @@ if (!collector || !site || !frame) {
   process.stderr.write("usage: node test/notice.mjs COLLECTOR SITE FRAME\n");
   process.exit(2);
 }
+const axe = readFileSync(
+  createRequire(new URL("../../stats-page/package.json", import.meta.url)).resolve("axe-core/axe.min.js"),
+  "utf8",
+);
 const { hostname, port } = new URL(site);
 const POLICY = `<!doctype html><html lang="en"><title>Policy</title><h1>Policy</h1>${frame}`;
 const VISIT = `<!doctype html><html lang="en"><title>Shop</title><script defer src="${collector}/tamga.js" data-site="${hostname}"></script>`;
@@ -28,6 +34,36 @@ const server = createServer((request, response) => {
   response.end(request.url === "/policy" ? POLICY : VISIT);
 });
 await new Promise((listening) => server.listen(Number(port), "127.0.0.1", () => listening(null)));
+
+/**
+ * What axe-core finds in the frame. It comes through the debugger, which the policy of the notice does not bind; it needs timers, so
+ * scripts are allowed here. Returns how many times it looked and found nothing.
+ * @param {import("playwright-core").BrowserContext} context @param {string} policy
+ */
+async function audit(context, policy) {
+  const page = await context.newPage();
+  let audited = 0;
+  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+    await page.emulateMedia({ colorScheme });
+    await page.goto(policy);
+    for (const lang of ["kk", "ru", "en"]) {
+      const inside = page.frameLocator("iframe");
+      await inside.locator(`nav a[lang=${lang}]`).click();
+      await inside.locator(`nav a[lang=${lang}][aria-current]`).waitFor();
+      const [, frame] = page.frames();
+      await frame?.evaluate(axe);
+      /** @type {{ violations: any[], passes: any[] } | undefined} */
+      const found = await frame?.evaluate(() => /** @type {any} */ (globalThis).axe.run());
+      const broken = (found?.violations ?? []).map(
+        (/** @type {any} */ { id, nodes }) => `${id}: ${nodes[0].html}`,
+      );
+      if (broken.length > 0) throw new Error(`${lang}, ${colorScheme}: ${broken.join(", ")}`);
+      audited += Number(Number(found?.passes.length) > 10);
+    }
+  }
+  await page.close();
+  return audited;
+}
 
 const browser = await launchChromium();
 for (const host of [hostname, `docs.${hostname}`, "elsewhere.localhost", "unlisted.localhost"]) {
@@ -73,7 +109,8 @@ for (const host of [hostname, `docs.${hostname}`, "elsewhere.localhost", "unlist
     await page.waitForURL((url) => url.origin === collector && url.searchParams.has("own"));
     says = (await page.locator("section").first().textContent()) ?? "";
   }
-  process.stdout.write(`${JSON.stringify({ ...line, width: box?.width ?? 0, says })}\n`);
+  const audited = items ? await audit(context, `http://${host}:${port}/policy`) : 0;
+  process.stdout.write(`${JSON.stringify({ ...line, width: box?.width ?? 0, audited, says })}\n`);
   await quiet.close();
   await context.close();
 }

@@ -21,6 +21,7 @@ import { launchChromium } from "./lib/chromium.mjs";
 const [collector = "", site = ""] = process.argv.slice(2);
 const domain = new URL(site).hostname;
 const privacy = `${collector}/privacy`;
+const docs = site.replace(domain, `docs.${domain}`);
 const mail = site.replace(domain, "mail.localhost");
 const PATIENCE_MS = 120_000;
 const axe = readFileSync(
@@ -83,8 +84,20 @@ const press = async (tab, action, state) => {
   await until(async () => tab.evaluate(() => document.querySelector("[role=status]")?.textContent), state);
 };
 
-/** @param {string} name @param {Tab} one @param {Tab} other */
-async function visitors(name, one, other) {
+/**
+ * A page of a browser that objected. Its cookie says that the collector has answered so.
+ * @param {Tab} tab @param {string} url
+ */
+const silent = async (tab, url) => {
+  await tab.goto(url);
+  await until(() => tab.evaluate(() => document.cookie.includes("tamga-off=1")), `silence on ${url}`);
+};
+
+/**
+ * `further` opens other tabs of the second visitor's browser, also of one that was started again.
+ * @param {string} name @param {Tab} one @param {Tab} other @param {() => Promise<Tab[]>} further
+ */
+async function visitors(name, one, other, further) {
   const [first, second, again] = [`/${name}-first`, `/${name}-second`, `/${name}-again`];
   await Promise.all([visit(one, first), visit(other, second)]);
   for (const [tab, own, foreign] of /** @type {[Tab, string, string][]} */ ([
@@ -123,9 +136,13 @@ async function visitors(name, one, other) {
   await one.goto(`${privacy}?lang=en`);
   assert.match(await rows(one), /finds nothing/);
   await press(other, "object", "made");
-  await other.goto(`${site}/${name}-silent`);
-  await other.goto(`${privacy}?lang=en`);
-  assert.match(await text(other), /You have objected/);
+  await silent(other, `${site}/${name}-silent`);
+  const tabs = await further();
+  for (const tab of tabs) await silent(tab, `${docs}/${name}-silent`);
+  for (const tab of [other, ...tabs]) {
+    await tab.goto(`${privacy}?lang=en`);
+    assert.match(await text(tab), /You have objected/);
+  }
   await press(other, "object", "withdrawn");
   // The site's page remembers the objection for a day in a cookie of its own.
   await other.goto(site);
@@ -166,14 +183,29 @@ for (const lang of ["kk", "ru", "en"]) {
   }
 }
 await other.setViewportSize({ width: 320, height: 700 });
-const widths = await other.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-assert.ok(Number(widths[0]) <= Number(widths[1]), `at 320 px it is ${widths[0]} px wide`);
+for (const lang of ["kk", "ru", "en"]) {
+  await other.goto(`${privacy}?lang=${lang}`);
+  const [page, table, card] = await other.evaluate(() => {
+    const right = (/** @type {string} */ selector) =>
+      document.querySelector(selector)?.getBoundingClientRect().right ?? Number.NaN;
+    return [document.documentElement.scrollWidth, right("#held table"), right("#held")];
+  });
+  assert.ok(page <= 320 && table < card, `${lang} at 320 px: ${page}, ${table}, ${card}`);
+}
 await other.context().clearCookies();
 
 const inChromium = await visitors(
   "chromium",
   /** @type {Tab} */ (/** @type {unknown} */ (one)),
   /** @type {Tab} */ (/** @type {unknown} */ (other)),
+  async () => {
+    // A restart forgets what has no end of its own.
+    const kept = (await other.context().cookies(collector)).filter(({ expires }) => expires > 0);
+    const again = await chromium.newContext();
+    await again.addCookies(kept);
+    const pages = [await other.context().newPage(), await again.newPage()];
+    return /** @type {Tab[]} */ (/** @type {unknown} */ (pages));
+  },
 );
 assert.deepEqual(errors, []);
 await chromium.close();
@@ -192,7 +224,7 @@ const { Firefox } = await import(pathToFileURL(outfile).href);
 rmSync(outfile);
 const firefoxes = await Promise.all([0, 1].map(() => Firefox.launch()));
 const tabs = await Promise.all(firefoxes.map((firefox) => firefox.tab()));
-const inFirefox = await visitors("firefox", tabs[0], tabs[1]);
+const inFirefox = await visitors("firefox", tabs[0], tabs[1], async () => [await firefoxes[1].tab()]);
 await Promise.all(firefoxes.map((firefox) => firefox.close()));
 
 server.close();

@@ -59,6 +59,8 @@ async fn pages_of_the_configuration_show_it_and_its_link_leads_to_this_browser_s
             (&1.into(), &items.into(), &0.into()),
             "{line}"
         );
+        // Three languages, two themes.
+        assert_eq!(line["audited"], 6, "{line}");
         assert_eq!(line["buttons"], 0, "nothing to press that somebody could cover: {line}");
         assert!(line["width"].as_f64().is_some_and(|width| width > 200.0 && width <= 320.0), "{line}");
         // Also from a frame in another site's page, whatever the browser does with the cookie there.

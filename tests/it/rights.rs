@@ -252,6 +252,12 @@ async fn yesterday_s_rows_are_erased_as_long_as_the_key_of_yesterday_lives() {
     assert_eq!(days.into_iter().collect::<Vec<_>>(), ["2026-11-22", "2026-11-23"]);
     let visitor = held.events[0].visitor;
     assert!(orders.iter().any(|(stream, known)| stream.starts_with("events|2026-11-22") && known.contains(&visitor)));
+    // A cookie that is not valid, or none, costs as many orders.
+    for cookie in [Some(format!("{IDENTITY}=x")), None] {
+        edge.wait_minutes(1);
+        press(&edge, "erase", "state=all").cookies(cookie.as_deref()).send().await;
+        assert_eq!(edge.rows_and_orders().await.1.len(), orders.len());
+    }
 }
 
 #[tokio::test]

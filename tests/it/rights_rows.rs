@@ -278,12 +278,13 @@ async fn engine_rows(vault: &Store) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_real_browsers_each_visitor_sees_the_own_rows_erases_them_and_objects() {
     let (folder, ports) = (tempfile::tempdir().unwrap(), Ports::free());
-    let site = format!("http://{SITE}:{}", Ports::free().collector);
+    let port = Ports::free().collector;
+    let (site, docs) = (format!("http://{SITE}:{port}"), format!("http://docs.{SITE}:{port}"));
     let config = configure(&folder, ports);
     let text = std::fs::read_to_string(&config).unwrap();
     // As it is by default: rows wait until their window has ended, and most of what is shown and erased waits in the spool.
     let text = text.replace("until_window_end = false", "until_window_end = true");
-    let text = text.replace(&format!("origins = ['http://{SITE}']"), &format!("origins = ['{site}']"));
+    let text = text.replace(&format!("origins = ['http://{SITE}']"), &format!("origins = ['{site}', '{docs}']"));
     let paths = "paths = ['/', '/audited', '/*']";
     std::fs::write(&config, text.replace("paths = ['/first', '/second', '/third']", paths)).unwrap();
     let mut product = Product::serve(&folder, &config, ports);
@@ -324,6 +325,9 @@ fn compared(what: &str, times: &Times) -> String {
 /// ```sh
 /// TAMGA_TIMING=100000 cargo test --test it -- --ignored --nocapture measure_whether_the_time
 /// ```
+///
+/// Without a vault, so that less noise hides a difference, 100,000 answers each of a release build had t = -0.54 (`/privacy`) and
+/// t = 0.06 (`/v1/privacy/me`), and 5,000 erasures t = 1.34.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement of minutes to hours"]
 async fn measure_whether_the_time_of_an_answer_shows_a_valid_cookie() {
