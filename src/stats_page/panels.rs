@@ -46,6 +46,7 @@ panels![
     "searches",
     "sections",
     "sources",
+    "today",
     "totals",
     "trust",
     "ways",

@@ -2,7 +2,7 @@
 import { drawDays } from "./chart";
 import { element } from "./dom";
 import { drawMap, drawWays } from "./drawings";
-import { drawCohorts, drawHours, drawSteps, drawTiles } from "./figures";
+import { drawCohorts, drawHours, drawSteps, drawTiles, drawToday } from "./figures";
 import type { Panel, Tab } from "./panels";
 import { compared, type View } from "./period";
 import { type Cell, type Note, type Question, Refused, rows, statement, type Table } from "./server";
@@ -152,6 +152,8 @@ function draw(tab: Tab, table: Table, beside: Beside, notes: Note[]): HTMLElemen
       return drawDays(table, beside.before, notes);
     case "hours":
       return drawHours(table, beside);
+    case "today":
+      return drawToday(table);
     case "steps":
       return drawSteps(table, beside);
     case "ways":

@@ -134,6 +134,31 @@ export function drawHours(table: Table, beside: Beside): HTMLElement {
   return element("div", { class: "figure" }, drawing);
 }
 
+/** The hours of today that have ended: a bar each. Hours with too few visitors are missing. */
+export function drawToday(table: Table): HTMLElement {
+  const of = reader(table);
+  const most = Math.max(1, ...table.rows.map((row) => Number(of(row, "views"))));
+  const lines = table.rows.map((row) => {
+    const value = (name: string) => Math.max(0, Number(of(row, name)));
+    const sigma = Number(of(row, "noise") ?? 0);
+    const about = ["views", "visits"].map((name) =>
+      [sayOf(name), aboutNumber(name, (name === "views" ? 3 : 1) * sigma)].join(": "),
+    );
+    const shown = [
+      `${number(value("views"))} ${say("views")}`,
+      `${number(value("visits"))} ${say("visits")}`,
+    ];
+    return element(
+      "li",
+      { title: about.join("\n") },
+      element("span", { class: "name" }, `${of(row, "hour")}:00`),
+      element("meter", { min: 0, max: most, value: value("views"), "aria-hidden": "true" }),
+      element("span", { class: "number" }, shown.join(" · ")),
+    );
+  });
+  return element("ol", { class: "steps" }, ...lines);
+}
+
 /** Funnels: a bar a step. */
 export function drawSteps(table: Table, beside: Beside): HTMLElement {
   const of = reader(table);

@@ -8,7 +8,7 @@ export interface Tab {
   /** The parameter `item`: itself, the chosen goal (`$goal`), or the chosen page (`$page`). */
   item?: string;
   /** How it is drawn; a table otherwise. */
-  as?: "days" | "hours" | "tiles" | "steps" | "cohorts" | "ways" | "map";
+  as?: "days" | "hours" | "today" | "tiles" | "steps" | "cohorts" | "ways" | "map";
   /** The column that the rows are ordered and compared by; the first number otherwise. */
   by?: string;
   /** How much wider the noise of its numbers is than that of the window: of all, or by column. */
@@ -113,7 +113,13 @@ export const PANELS: Panel[] = [
     ],
   },
   { id: "flow", tabs: [{ panel: "ways", title: "picture", item: "$page", as: "ways" }, { panel: "flow" }] },
-  { id: "hours", tabs: [{ panel: "hours", as: "hours" }] },
+  {
+    id: "hours",
+    tabs: [
+      { panel: "hours", as: "hours" },
+      { panel: "today", as: "today", isPlain: true },
+    ],
+  },
   { id: "visits", tabs: [{ panel: "length" }, { panel: "depth" }] },
   { id: "returning", tabs: [{ panel: "recency" }, { panel: "retention", as: "cohorts" }] },
   {

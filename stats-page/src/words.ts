@@ -170,6 +170,8 @@ const WORDS = {
   p_content: ["Searches, links, errors", "Поиск, ссылки, ошибки", "Іздеу, сілтемелер, қателер"],
   p_trust: ["How far to trust this", "Насколько этому верить", "Бұған қаншалықты сенуге болады"],
 
+  t_today: ["Today", "Сегодня", "Бүгін"],
+  t_hours: ["Weekdays", "Дни недели", "Апта күндері"],
   t_channels: ["Channels", "Каналы", "Арналар"],
   t_sources: ["Sources", "Источники", "Көздер"],
   t_campaigns: ["Campaigns", "Кампании", "Науқандар"],
