@@ -241,9 +241,9 @@ CREATE TABLE tamga_stats.campaigns
     `medium` LowCardinality(String) COMMENT 'Declared medium; empty if there is none; or (other)',
     `campaign` LowCardinality(String) COMMENT 'Declared campaign; empty if there is none. (other) is the rest of its source and medium',
     `visits` Int64 COMMENT 'Visits',
-    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise three times as wide as sigma',
+    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise seven times as wide as sigma',
     `bounces` Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma',
-    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more'
+    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise three times as wide as sigma, more with several goals: three times the root of their number'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -303,9 +303,9 @@ CREATE TABLE tamga_stats.entries
     `channel` LowCardinality(String) COMMENT 'How visits began: direct, search, social …, or (other)',
     `source` LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none. (other) is the rest of its channel',
     `visits` Int64 COMMENT 'Visits',
-    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise three times as wide as sigma',
+    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise seven times as wide as sigma',
     `bounces` Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma',
-    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more'
+    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise three times as wide as sigma, more with several goals: three times the root of their number'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -326,7 +326,7 @@ CREATE TABLE tamga_stats.errors
     `browser` LowCardinality(String) COMMENT 'Browser family. (other) is the rest of its template, also in the next two columns',
     `major` LowCardinality(String) COMMENT 'Major version of the browser; empty if unknown',
     `os` LowCardinality(String) COMMENT 'System with its version; empty if the policy does not list it',
-    `count` Int64 COMMENT 'Number of events',
+    `count` Int64 COMMENT 'Number of events. With noise twice as wide as sigma',
     `visitors` Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors',
     `networks` Nullable(Int64) COMMENT 'Network classes with this error, of 256, with noise twice as wide as sigma; NULL for (other)'
 )
@@ -346,8 +346,8 @@ CREATE TABLE tamga_stats.events
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `name` LowCardinality(String) COMMENT 'Declared name of the event, or (other)',
-    `count` Int64 COMMENT 'Number of events',
-    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
+    `count` Int64 COMMENT 'Number of events. With noise twice as wide as sigma',
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -365,8 +365,8 @@ CREATE TABLE tamga_stats.exits
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `domain` LowCardinality(String) COMMENT 'Registrable domain of the outbound links, or (other)',
-    `clicks` Int64 COMMENT 'Followed outbound links',
-    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
+    `clicks` Int64 COMMENT 'Followed outbound links. With noise twice as wide as sigma',
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -385,7 +385,7 @@ CREATE TABLE tamga_stats.experiments
     `experiment` LowCardinality(String) COMMENT 'Name of the event that has the variant',
     `goal` LowCardinality(String) COMMENT 'Declared name of the goal',
     `variant` LowCardinality(String) COMMENT 'Variant; empty for visits outside of the experiment; or (other)',
-    `visits` Int64 COMMENT 'Visits',
+    `visits` Int64 COMMENT 'Visits. With noise twice as wide as sigma',
     `converted` Int64 COMMENT 'Visits that reached the goal. With noise as wide as sigma; twice with two to four goals, three times with more'
 )
 ENGINE = MergeTree
@@ -405,7 +405,7 @@ CREATE TABLE tamga_stats.funnels
     `funnel` LowCardinality(String) COMMENT 'Declared name of the funnel',
     `step` UInt8 COMMENT 'Number of the step, from 1',
     `name` LowCardinality(String) COMMENT 'The step: a path or the name of an event',
-    `visits` Int64 COMMENT 'Visits that took this step and all steps before it. Every step is published. With noise twice as wide as sigma, from the sixth step on three times'
+    `visits` Int64 COMMENT 'Visits that took this step and all steps before it. Every step is published. With noise twice as wide as sigma, from the fifth step on four times'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -444,9 +444,9 @@ CREATE TABLE tamga_stats.landings
     `source` LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none; or (other)',
     `path` LowCardinality(String) COMMENT 'First path of the visit as a template, or (other)',
     `visits` Int64 COMMENT 'Visits',
-    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise three times as wide as sigma',
+    `visitors` Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise seven times as wide as sigma',
     `bounces` Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma',
-    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more'
+    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise three times as wide as sigma, more with several goals: three times the root of their number'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -465,11 +465,11 @@ CREATE TABLE tamga_stats.pages
     `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `section` LowCardinality(String) COMMENT 'First segment of the path, where something is beneath it; else /; or (other)',
     `path` LowCardinality(String) COMMENT 'Path as a template. (other) is the rest of its section, whose numbers have noise four times as wide',
-    `views` Int64 COMMENT 'Page views',
+    `views` Int64 COMMENT 'Page views. With noise twice as wide as sigma',
     `visitors` Nullable(Int64) COMMENT 'Confirmed visitors of the page, with noise twice as wide as sigma; NULL for (other), whose pages may share visitors',
     `entries` Int64 COMMENT 'Visits that began on this page. With noise twice as wide as sigma',
     `last_pages` Int64 COMMENT 'Visits that began in the window and whose last view in it was this page. With noise twice as wide as sigma',
-    `engaged_s` Nullable(Int64) COMMENT 'Engaged seconds on the page, as the middle of a bucket for each view; 120 of a visitor at most. With noise 240 times as wide as sigma. NULL for (other)'
+    `engaged_s` Nullable(Int64) COMMENT 'Engaged seconds on the page, as the middle of a bucket for each view; 120 of a visitor at most. With noise 360 times as wide as sigma. NULL for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -615,8 +615,8 @@ CREATE TABLE tamga_stats.searches
     `day` Date COMMENT 'First day of the window, by the site\'s time zone',
     `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `term` LowCardinality(String) COMMENT 'Search term as a template, or (other)',
-    `count` Int64 COMMENT 'Number of events',
-    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
+    `count` Int64 COMMENT 'Number of events. With noise twice as wide as sigma',
+    `visitors` Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -636,14 +636,14 @@ CREATE TABLE tamga_stats.site
     `visits` Nullable(Int64) COMMENT 'Visits. With noise twice as wide as sigma',
     `visitors` Int64 COMMENT 'Confirmed visitors. With noise twice as wide as sigma',
     `bounces` Nullable(Int64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma',
-    `duration_s` Nullable(Int64) COMMENT 'Seconds of all visits together, each from its first beacon to its last, as the middle of a bucket; 600 of a visitor at most. With noise 1200 times as wide as sigma',
-    `engaged_s` Nullable(Int64) COMMENT 'Engaged seconds of all visits together, as the middle of a bucket for each view; 300 of a visitor at most. With noise 600 times as wide as sigma',
-    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more',
-    `new_day` Nullable(Int64) COMMENT 'Visitors who are confirmed for the first time of the day in this window. Add up the windows of a day for its visitors. With the noise of `visitors` if the window begins the day, else three times as wide as sigma',
-    `new_week` Nullable(Int64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors. With noise three times as wide as sigma',
-    `new_month` Nullable(Int64) COMMENT 'The same for the month: add up the windows of a month for its visitors. With noise three times as wide as sigma',
-    `new_ever` Nullable(Int64) COMMENT 'Visitors with their first visit ever, as far as cookies remember. With noise three times as wide as sigma',
-    `count_only_views` Nullable(Int64) COMMENT 'Views of browsers that asked not to be measured (count only); NULL below some 50 to 94 at the usual level'
+    `duration_s` Nullable(Int64) COMMENT 'Seconds of all visits together, each from its first beacon to its last, as the middle of a bucket; 600 of a visitor at most. With noise 1800 times as wide as sigma',
+    `engaged_s` Nullable(Int64) COMMENT 'Engaged seconds of all visits together, as the middle of a bucket for each view; 300 of a visitor at most. With noise 900 times as wide as sigma',
+    `goals` Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise three times as wide as sigma, more with several goals: three times the root of their number',
+    `new_day` Nullable(Int64) COMMENT 'Visitors who are confirmed for the first time of the day in this window. Add up the windows of a day for its visitors. With the noise of `visitors` if the window begins the day, else four times as wide as sigma',
+    `new_week` Nullable(Int64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors. With noise four times as wide as sigma',
+    `new_month` Nullable(Int64) COMMENT 'The same for the month: add up the windows of a month for its visitors. With noise four times as wide as sigma',
+    `new_ever` Nullable(Int64) COMMENT 'Visitors with their first visit ever, as far as cookies remember. With noise four times as wide as sigma',
+    `count_only_views` Nullable(Int64) COMMENT 'Views of browsers that asked not to be measured (count only); NULL below some 50 to 110 at the usual level'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -662,7 +662,7 @@ CREATE TABLE tamga_stats.transitions
     `carried_to` Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     `from_path` LowCardinality(String) COMMENT 'Path as a template, or (other)',
     `to_path` LowCardinality(String) COMMENT 'Path that was opened next; (other) beside (other) only',
-    `visits` Int64 COMMENT 'Visits in which to_path was opened from from_path'
+    `visits` Int64 COMMENT 'Visits in which to_path was opened from from_path. With noise twice as wide as sigma'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)

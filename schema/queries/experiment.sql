@@ -10,8 +10,8 @@ WITH
 SELECT experiment, goal, variant, visits, converted, round(100 * converted / visits, 2) AS percent,
        round(100 * converted / visits - 100 * first_converted / first_visits, 2) AS difference,
        round(100 * z * sqrt(together * share * (1 - share) * (1 / visits + 1 / first_visits)
-                            + noise * (wide * wide + share * share) * (1 / pow(visits, 2) + 1 / pow(first_visits, 2))), 2) AS margin,
-       multiIf(variant = first_variant, 'the first', least(visits, first_visits) < 5 * sqrt(noise), 'too few visits',
+                            + noise * (wide * wide + 4 * share * share) * (1 / pow(visits, 2) + 1 / pow(first_visits, 2))), 2) AS margin,
+       multiIf(variant = first_variant, 'the first', least(visits, first_visits) < 10 * sqrt(noise), 'too few visits',
                abs(difference) > margin, 'differs', 'no difference seen') AS verdict
 FROM
 (

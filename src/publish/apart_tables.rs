@@ -7,7 +7,7 @@ use super::cells::{Cell, CellsByPlace, Measure, Rest, Table};
 use super::model::PublishedSite;
 use super::noise::EVENTS_WIDE;
 use super::queries::{self, Candidates};
-use super::rollup_list::{OF_VISITS, PARENT_WIDE, TIMES_MAX};
+use super::rollup_list::{OF_VISITS, PARENT_WIDE, REPEATED_WIDE, TIMES_MAX};
 use super::rollups::{PAIR_COLUMNS, pair};
 use crate::items::Items;
 
@@ -103,8 +103,8 @@ const TABLES: [Entry; 5] = [
         cells: 10,
         measures: || {
             [
-                (Measure::new("count", Rest::Own(3), TIMES_MAX), TIMES),
-                (Measure::new("visitors", Rest::Unpublished, 1), VISITORS),
+                (Measure::new("count", Rest::Own(2), TIMES_MAX).wide(REPEATED_WIDE), TIMES),
+                (Measure::new("visitors", Rest::Unpublished, 1).wide(1), VISITORS),
             ]
         },
         listed: |items| items.search,

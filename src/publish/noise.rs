@@ -28,19 +28,20 @@ impl Protection {
         }
     }
 
-    /// The standard deviation and the largest noise of the threshold of a week or a month. A name may be judged three times, for the day,
-    /// the week and the month, and all of it is one look.
-    pub const fn longer(self) -> (u32, u32) {
-        (self.sigma() * 5 / 3, self.cut() * 4 / 3 + 1)
+    /// The standard deviation and the largest noise of the threshold of a name. A name is surely published from `K_MIN` and twice the
+    /// largest noise. The noise is wider than a number's, since thirty looks at a row are as many at its name and at its parent's.
+    pub const fn threshold(self) -> (u32, u32) {
+        Self::truncated(self.sigma() * 4 / 3)
     }
 
-    /// The largest noise of a threshold. A name is surely published from `K_MIN` and twice this.
-    pub const fn cut(self) -> u32 {
-        match self {
-            Self::Strict => 27,
-            Self::Standard => 22,
-            Self::Internal => 17,
-        }
+    /// The same for a week or a month. A name may be judged three times, for the day, the week and the month, and all of it is one look.
+    pub const fn longer(self) -> (u32, u32) {
+        Self::truncated(self.sigma() * 5 / 3)
+    }
+
+    /// How rarely the largest noise is reached says how much a name tells that shows for the first time.
+    const fn truncated(sigma: u32) -> (u32, u32) {
+        (sigma, sigma * 5 / 2)
     }
 }
 
@@ -66,7 +67,7 @@ impl NoiseSource {
     /// From the window's seed, which belongs to one site and one window.
     pub fn new(seed: &[u8], level: Protection, cap: u8) -> Self {
         let key = blake3::derive_key("tamga 2026-11-29 publishing rules v3", seed);
-        let (variance, threshold) = (u64::from(level.sigma()).pow(2), (level.sigma(), level.cut()));
+        let (variance, threshold) = (u64::from(level.sigma()).pow(2), level.threshold());
         Self { key, level, variance, threshold, multiple: 1, cap }
     }
 

@@ -41,7 +41,9 @@ pub(super) const GOALS: usize = 5;
 /// No number of a cell grows by more for one visitor-day; `sql/cells.sql` has the same number.
 pub(super) const TIMES_MAX: u32 = 3;
 /// How many times wider the noise of a value of the first dimension is than that of its cells: who is in a cell is in both.
-pub(super) const PARENT_WIDE: u32 = 2;
+pub(super) const PARENT_WIDE: u32 = 3;
+/// The same of a number that a page raises in many cells, by three in each, as often as it likes. So a repeated mark says no more than a visitor.
+pub(super) const REPEATED_WIDE: u32 = 2;
 /// So many visits of a visitor-day are counted; `sql/cells.sql` has the same number.
 pub(super) const VISITS_MAX: u32 = 3;
 
@@ -77,10 +79,10 @@ const fn beside(name: &'static str, rest: Rest, bound: u32, take: usize, wide: u
     ListedMeasure { name, rest, bound, wide: Some(wide), take }
 }
 
-/// Seconds, of which a visitor-day adds so many to a number at most. Its noise has twice that for its standard deviation, in units of σ,
+/// Seconds, of which a visitor-day adds so many to a number at most. Its noise has three times that for its standard deviation, in units of σ,
 /// so that somebody who stays for long is no better seen than somebody who comes.
 const fn seconds(name: &'static str, rest: Rest, bound: u32) -> ListedMeasure {
-    beside(name, rest, bound, SECONDS, 2 * bound)
+    beside(name, rest, bound, SECONDS, 3 * bound)
 }
 
 /// The columns that have seconds.
@@ -89,7 +91,7 @@ pub(super) const SECONDS_COLUMNS: [&str; 2] = ["engaged_s", "duration_s"];
 /// How many times wider the noise of bounces is. A site's bounces and those of its sources have one total.
 const BOUNCES_WIDE: u32 = 3;
 
-/// How many times wider the noise of goals is beside nothing but visits. Somebody may reach all that are declared, so it grows with
+/// How many times wider the noise of goals is beside nothing but visits whose noise is wider. Somebody may reach all that are declared, so it grows with
 /// their number.
 pub(super) fn goals_wide(goals: usize) -> u32 {
     (1..).find(|root| root * root >= goals).unwrap_or(1) as u32
@@ -97,12 +99,12 @@ pub(super) fn goals_wide(goals: usize) -> u32 {
 
 /// The same beside visitors and bounces.
 pub(super) fn goals_of_visits_wide(goals: usize) -> u32 {
-    2 * goals_wide(goals)
+    goals_wide(9 * goals)
 }
 
 /// The same of a step of a funnel, by its number from 1. It is the same in every funnel, so that what begins alike shows one number.
 pub(super) const fn step_wide(step: usize) -> u32 {
-    if step <= 5 { 2 } else { 3 }
+    if step <= 4 { 2 } else { 4 }
 }
 
 /// A table of the list.
@@ -124,7 +126,7 @@ pub(super) const OF_VISITS: Rest = Rest::Of("visits");
 /// Visits by how they began.
 const CONVERSION: &[ListedMeasure] = &[
     measure("visits", OF_VISITS, VISITS_MAX, FIRST),
-    beside("visitors", Rest::OwnOfVisits, 1, SECOND, 3),
+    beside("visitors", Rest::OwnOfVisits, 1, SECOND, 7),
     beside("bounces", Rest::OwnOfVisits, VISITS_MAX, THIRD, BOUNCES_WIDE),
 ];
 const VISITORS_ONLY: &[ListedMeasure] = &[measure("visitors", Rest::Own(2), 1, VISITORS)];
@@ -136,10 +138,9 @@ pub(super) const TABLES: &[Entry] = &[
         dimensions: &["section", "path"],
         overlapping: true,
         cells: 30,
-        // A visitor-day may be in thirty pages of a section.
-        parent_wide: 4,
+        parent_wide: 2,
         measures: &[
-            measure("views", Rest::Of("views"), TIMES_MAX, FIRST),
+            beside("views", Rest::Of("views"), TIMES_MAX, FIRST, REPEATED_WIDE),
             measure("visitors", Rest::Unpublished, 1, VISITORS),
             beside("entries", OF_VISITS, TIMES_MAX, SECOND, 2),
             beside("last_pages", OF_VISITS, TIMES_MAX, THIRD, 2),
@@ -164,7 +165,7 @@ pub(super) const TABLES: &[Entry] = &[
         cells: 30,
         parent_wide: 1,
         // A visitor-day has up to thirty moves, so their total needs wide noise.
-        measures: &[measure("visits", Rest::Own(10), TIMES_MAX, FIRST)],
+        measures: &[beside("visits", Rest::Own(5), TIMES_MAX, FIRST, REPEATED_WIDE)],
         contributions: &[contribution(
             By::Views,
             "arrayMap(move -> {}, arrayDistinct(arrayMap(view -> concat(view.3, '\\x1f', view.2), \
@@ -224,8 +225,8 @@ pub(super) const TABLES: &[Entry] = &[
         cells: 30,
         parent_wide: 1,
         measures: &[
-            measure("clicks", Rest::Own(10), TIMES_MAX, FIRST),
-            measure("visitors", Rest::Unpublished, 1, VISITORS),
+            beside("clicks", Rest::Own(5), TIMES_MAX, FIRST, REPEATED_WIDE),
+            beside("visitors", Rest::Unpublished, 1, VISITORS, 1),
         ],
         contributions: &[contribution(
             By::Views,
@@ -281,8 +282,8 @@ pub(super) const TABLES: &[Entry] = &[
         cells: 30,
         parent_wide: 1,
         measures: &[
-            measure("count", Rest::Own(10), TIMES_MAX, FIRST),
-            measure("visitors", Rest::Unpublished, 1, VISITORS),
+            beside("count", Rest::Own(5), TIMES_MAX, FIRST, REPEATED_WIDE),
+            beside("visitors", Rest::Unpublished, 1, VISITORS, 1),
         ],
         contributions: &[contribution(By::Views, "arrayMap(name -> {}, names)", ["name", ""], ["1", "", "", ""])],
         listed: |items| items.events,

@@ -179,7 +179,10 @@ impl Rollups {
                     table: Table {
                         name: "experiments".to_owned(),
                         dimensions: vec![name.clone()],
-                        measures: vec![Measure::new("visits", OF_VISITS, VISITS_MAX), goal("converted", what, wide)],
+                        measures: vec![
+                            Measure::new("visits", OF_VISITS, VISITS_MAX).wide(2),
+                            goal("converted", what, wide),
+                        ],
                         overlapping: true,
                         cells: VISITS_MAX,
                         parent_wide: 1,

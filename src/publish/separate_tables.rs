@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::cells::{Cell, CellsByPlace, Measure, OTHER, PublishedRow, Rest, SEPARATOR, Table};
 use super::model::Row;
 use super::queries::{self, Candidates};
-use super::rollup_list::{PARENT_WIDE, TIMES_MAX};
+use super::rollup_list::{PARENT_WIDE, REPEATED_WIDE, TIMES_MAX};
 use crate::items::Items;
 
 /// Attributes of which a visitor may have several values. Each value is a row with a pseudonym of its own.
@@ -199,7 +199,7 @@ pub(super) fn attribute(name: &str) -> Table {
 
 pub(super) fn errors() -> Table {
     let measures = vec![
-        Measure::new("count", Rest::Own(3), TIMES_MAX),
+        Measure::new("count", Rest::Own(2), TIMES_MAX).wide(REPEATED_WIDE),
         Measure::new("visitors", Rest::Unpublished, 1),
         Measure::new("networks", Rest::Unpublished, 1),
     ];

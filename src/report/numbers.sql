@@ -16,14 +16,14 @@ FROM
         UNION ALL SELECT 'total', 'visits', day, visits, 2 FROM site WHERE site = {site:String}
         UNION ALL SELECT 'total', 'visitors', day, new_day, 2 FROM site WHERE site = {site:String}
         UNION ALL SELECT 'total', 'bounces', day, bounces, 3 FROM site WHERE site = {site:String}
-        UNION ALL SELECT 'total', 'errors', day, sum(count), 3 FROM errors WHERE site = {site:String} GROUP BY day
-        UNION ALL SELECT 'goal', goal, day, reached, 2 * ceil(sqrt(length(goals))) FROM site ARRAY JOIN mapKeys(goals) AS goal, mapValues(goals) AS reached WHERE site = {site:String}
+        UNION ALL SELECT 'total', 'errors', day, sum(count), 4 FROM errors WHERE site = {site:String} GROUP BY day
+        UNION ALL SELECT 'goal', goal, day, reached, ceil(3 * sqrt(length(goals))) FROM site ARRAY JOIN mapKeys(goals) AS goal, mapValues(goals) AS reached WHERE site = {site:String}
         UNION ALL SELECT 'source', source, day, sum(visits), 1 FROM entries WHERE site = {site:String} AND carried_to = day AND source NOT IN ('', '(other)') GROUP BY source, day
         UNION ALL SELECT 'campaign', campaign, day, sum(visits), 1 FROM campaigns WHERE site = {site:String} AND carried_to = day AND campaign != '(other)' GROUP BY campaign, day
-        UNION ALL SELECT 'page', path, day, sum(views), 3 FROM pages WHERE site = {site:String} AND carried_to = day AND path != '(other)' GROUP BY path, day
+        UNION ALL SELECT 'page', path, day, sum(views), 2 FROM pages WHERE site = {site:String} AND carried_to = day AND path != '(other)' GROUP BY path, day
         UNION ALL SELECT 'place', if(region IN ('', '(other)'), country, concat(country, ' ', region)), day, sum(visitors), 1
                   FROM places WHERE site = {site:String} AND carried_to = day AND country != '(other)' GROUP BY country, region, day
-        UNION ALL SELECT 'error', template, day, sum(count), 3 FROM errors WHERE site = {site:String} AND carried_to = day AND template != '(other)' GROUP BY template, day
+        UNION ALL SELECT 'error', template, day, sum(count), 6 FROM errors WHERE site = {site:String} AND carried_to = day AND template != '(other)' GROUP BY template, day
     )
     WHERE number IS NOT NULL AND (has(splitByChar(',', {now:String}), toString(day)) OR has(splitByChar(',', {before:String}), toString(day)))
 )

@@ -15,7 +15,7 @@ const WIDER: Record<string, number> = {
   visitors: 2,
   visits: 2,
   views: 2,
-  new_visitors: 3,
+  new_visitors: 4,
   count_only_views: 3,
 };
 const TILES = ["visitors", "visits", "views", "new_visitors", "count_only_views"];
@@ -24,8 +24,8 @@ const TILES = ["visitors", "visits", "views", "new_visitors", "count_only_views"
 const RATES: [name: string, part: string, wider: number, times: number, unit: string][] = [
   ["views_per_visit", "views", 2, 1, ""],
   ["bounce_rate", "bounces", 3, 100, " %"],
-  ["duration", "duration_s", 1200, 1, ""],
-  ["engaged", "engaged_s", 600, 1, ""],
+  ["duration", "duration_s", 1800, 1, ""],
+  ["engaged", "engaged_s", 900, 1, ""],
 ];
 /** A mean is shown of so many visits, by the noise of their number. */
 const VISITS_FOR_RATES = 8;

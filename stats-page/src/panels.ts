@@ -15,6 +15,8 @@ export interface Tab {
   wider?: number | Record<string, number>;
   /** Shares and means, each in the place of a number that it divides. */
   ratios?: Ratio[];
+  /** Each row is the sum of what lies beneath it, a channel or a country, with noise three times as wide. */
+  isSum?: boolean;
   /** The numbers are of another kind: they are not compared, and have no noise. */
   isPlain?: boolean;
 }
@@ -37,10 +39,10 @@ export interface Panel {
   isWide?: boolean;
 }
 
-const OF_VISITS = { visitors: 3, bounces: 3 };
+const OF_VISITS = { visitors: 7, bounces: 3 };
 const BOUNCE_RATE: Ratio = { name: "bounce_rate", part: "bounces", of: "visits", isPercent: true };
 const CONVERSION: Ratio = { name: "rate", part: "converted", of: "visits", isPercent: true, isBeside: true };
-const READ: Ratio = { name: "seconds_a_view", part: "engaged_s", of: "views", wider: 240 };
+const READ: Ratio = { name: "seconds_a_view", part: "engaged_s", of: "views", wider: 360 };
 const DEVICES: Ratio = {
   name: "of_devices",
   part: "visitors",
@@ -48,8 +50,8 @@ const DEVICES: Ratio = {
   isPercent: true,
   isBeside: true,
 };
-const OF_PAGES = { visitors: 2, entries: 2, last_pages: 2 };
-const VISITORS_WIDER = { visitors: 2 };
+const OF_PAGES = 2;
+const COUNTS_WIDER = { count: 2, clicks: 2 };
 const VISITS_WIDER = { visits: 2 };
 
 const attribute = (item: string): Tab => ({
@@ -70,6 +72,7 @@ export const PANELS: Panel[] = [
       item: "$goal",
       wider: OF_VISITS,
       ratios: [BOUNCE_RATE, CONVERSION],
+      isSum: panel === "channels",
     })),
   },
   {
@@ -87,7 +90,7 @@ export const PANELS: Panel[] = [
     tabs: [
       { panel: "regions", title: "map", as: "map" },
       { panel: "regions", wider: VISITS_WIDER },
-      { panel: "countries", wider: VISITS_WIDER },
+      { panel: "countries", wider: VISITS_WIDER, isSum: true },
     ],
   },
   {
@@ -106,13 +109,13 @@ export const PANELS: Panel[] = [
   {
     id: "goals",
     tabs: [
-      { panel: "goals", ratios: [CONVERSION] },
+      { panel: "goals", wider: VISITS_WIDER, ratios: [CONVERSION] },
       { panel: "funnels", as: "steps" },
-      { panel: "experiments", ratios: [CONVERSION] },
-      { panel: "declared", wider: VISITORS_WIDER },
+      { panel: "experiments", wider: VISITS_WIDER, ratios: [CONVERSION] },
+      { panel: "declared", wider: COUNTS_WIDER },
     ],
   },
-  { id: "flow", tabs: [{ panel: "ways", title: "picture", item: "$page", as: "ways" }, { panel: "flow" }] },
+  { id: "flow", tabs: [{ panel: "ways", title: "picture", item: "$page", as: "ways", wider: 2 }, { panel: "flow", wider: 2 }] },
   {
     id: "hours",
     tabs: [
@@ -124,7 +127,10 @@ export const PANELS: Panel[] = [
   { id: "returning", tabs: [{ panel: "recency" }, { panel: "retention", as: "cohorts" }] },
   {
     id: "content",
-    tabs: ["searches", "outbound", "errors"].map((panel) => ({ panel, wider: VISITORS_WIDER })),
+    tabs: [
+      ...["searches", "outbound"].map((panel) => ({ panel, wider: COUNTS_WIDER })),
+      { panel: "errors", wider: 2 },
+    ],
   },
   {
     id: "trust",

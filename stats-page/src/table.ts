@@ -118,10 +118,11 @@ function ordered(table: Table, tab: Tab, by: number): Cell[][] {
   );
 }
 
-/** How much wider the noise of a column is. Beside nothing but visits, as in experiments, that of goals is half as wide. */
-function widerOf({ panel, wider }: Tab, column: string, { goalsWider }: Beside): number {
-  if (column === "converted") return panel === "experiments" ? goalsWider / 2 : goalsWider;
-  return (typeof wider === "number" ? wider : wider?.[column]) ?? 1;
+/** How much wider the noise of a column is. Beside nothing but visits, as in experiments, that of goals is a third. */
+function widerOf({ panel, wider, isSum }: Tab, column: string, { goalsWider }: Beside): number {
+  const sum = isSum ? 3 : 1;
+  if (column === "converted") return sum * (panel === "experiments" ? Math.ceil(goalsWider / 3) : goalsWider);
+  return sum * ((typeof wider === "number" ? wider : wider?.[column]) ?? 1);
 }
 
 /** What a column of the page shows: a column of the rows, or a ratio of two. */

@@ -201,24 +201,27 @@ fn advantage([no, yes]: [Rate; 2]) -> (f64, f64) {
 
 // The attacker knows the rules: the distribution of the noise, and from which sum of crowd and noise a name is published.
 const SIGMA: f64 = Protection::Standard.sigma() as f64;
-const CUT: i64 = Protection::Standard.cut() as i64;
+const NAME: (u32, u32) = Protection::Standard.threshold();
+const CUT: i64 = NAME.1 as i64;
 const THRESHOLD: i64 = noise::K_MIN as i64 + CUT;
 
-/// How many times wider the noise of a page's visitors and of its entries is.
+/// How many times wider the noise of a page's numbers and of a way's visits is.
 const WIDE: f64 = 2.0;
 
-/// A probability in proportion to that of this noise.
-fn density(noise: i64) -> f64 {
-    density_of(noise, 1.0)
+/// A probability in proportion to that of noise of this deviation.
+fn density_of(noise: i64, sigma: f64) -> f64 {
+    (-(noise * noise) as f64 / (2.0 * sigma.powi(2))).exp()
 }
 
-fn density_of(noise: i64, wide: f64) -> f64 {
-    (-(noise * noise) as f64 / (2.0 * (SIGMA * wide).powi(2))).exp()
+/// The same of a number's noise.
+fn density(noise: i64) -> f64 {
+    density_of(noise, SIGMA * WIDE)
 }
 
 /// How probable it is that a name with this crowd is published.
 fn named(crowd: i64) -> f64 {
-    let [all, enough] = [-CUT, THRESHOLD - crowd].map(|from| (from.max(-CUT)..=CUT).map(density).sum::<f64>());
+    let [all, enough] = [-CUT, THRESHOLD - crowd]
+        .map(|from| (from.max(-CUT)..=CUT).map(|noise| density_of(noise, NAME.0.into())).sum::<f64>());
     enough / all
 }
 
@@ -232,8 +235,8 @@ fn chance_of_page(kind: Kind, more: i64, seen: Option<[Option<i64>; 3]>) -> f64 
     let people = kind.fakes as i64 + more;
     let is_named = named(weight(kind.fakes as i64, kind, more));
     let Some(noisy) = seen else { return 1.0 - is_named };
-    let truths = [(people, WIDE), (people, 1.0), (kind.entering as i64, WIDE)];
-    let chance = |noisy: &Option<i64>, (truth, wide)| noisy.map_or(1.0, |noisy| density_of(noisy - truth, wide));
+    let truths = [people, people, kind.entering as i64];
+    let chance = |noisy: &Option<i64>, truth| noisy.map_or(1.0, |noisy| density(noisy - truth));
     noisy.iter().zip(truths).fold(is_named, |all, (noisy, truth)| all * chance(noisy, truth))
 }
 

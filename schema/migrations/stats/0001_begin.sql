@@ -22,14 +22,14 @@ CREATE TABLE IF NOT EXISTS site
     visits Nullable(Int64) COMMENT 'Visits. With noise twice as wide as sigma',
     visitors Int64 COMMENT 'Confirmed visitors. With noise twice as wide as sigma',
     bounces Nullable(Int64) COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma',
-    duration_s Nullable(Int64) COMMENT 'Seconds of all visits together, each from its first beacon to its last, as the middle of a bucket; 600 of a visitor at most. With noise 1200 times as wide as sigma',
-    engaged_s Nullable(Int64) COMMENT 'Engaged seconds of all visits together, as the middle of a bucket for each view; 300 of a visitor at most. With noise 600 times as wide as sigma',
-    goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more',
-    new_day Nullable(Int64) COMMENT 'Visitors who are confirmed for the first time of the day in this window. Add up the windows of a day for its visitors. With the noise of `visitors` if the window begins the day, else three times as wide as sigma',
-    new_week Nullable(Int64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors. With noise three times as wide as sigma',
-    new_month Nullable(Int64) COMMENT 'The same for the month: add up the windows of a month for its visitors. With noise three times as wide as sigma',
-    new_ever Nullable(Int64) COMMENT 'Visitors with their first visit ever, as far as cookies remember. With noise three times as wide as sigma',
-    count_only_views Nullable(Int64) COMMENT 'Views of browsers that asked not to be measured (count only); NULL below some 50 to 94 at the usual level'
+    duration_s Nullable(Int64) COMMENT 'Seconds of all visits together, each from its first beacon to its last, as the middle of a bucket; 600 of a visitor at most. With noise 1800 times as wide as sigma',
+    engaged_s Nullable(Int64) COMMENT 'Engaged seconds of all visits together, as the middle of a bucket for each view; 300 of a visitor at most. With noise 900 times as wide as sigma',
+    goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise three times as wide as sigma, more with several goals: three times the root of their number',
+    new_day Nullable(Int64) COMMENT 'Visitors who are confirmed for the first time of the day in this window. Add up the windows of a day for its visitors. With the noise of `visitors` if the window begins the day, else four times as wide as sigma',
+    new_week Nullable(Int64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors. With noise four times as wide as sigma',
+    new_month Nullable(Int64) COMMENT 'The same for the month: add up the windows of a month for its visitors. With noise four times as wide as sigma',
+    new_ever Nullable(Int64) COMMENT 'Visitors with their first visit ever, as far as cookies remember. With noise four times as wide as sigma',
+    count_only_views Nullable(Int64) COMMENT 'Views of browsers that asked not to be measured (count only); NULL below some 50 to 110 at the usual level'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -66,11 +66,11 @@ CREATE TABLE IF NOT EXISTS pages
     carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     section LowCardinality(String) COMMENT 'First segment of the path, where something is beneath it; else /; or (other)',
     path LowCardinality(String) COMMENT 'Path as a template. (other) is the rest of its section, whose numbers have noise four times as wide',
-    views Int64 COMMENT 'Page views',
+    views Int64 COMMENT 'Page views. With noise twice as wide as sigma',
     visitors Nullable(Int64) COMMENT 'Confirmed visitors of the page, with noise twice as wide as sigma; NULL for (other), whose pages may share visitors',
     entries Int64 COMMENT 'Visits that began on this page. With noise twice as wide as sigma',
     last_pages Int64 COMMENT 'Visits that began in the window and whose last view in it was this page. With noise twice as wide as sigma',
-    engaged_s Nullable(Int64) COMMENT 'Engaged seconds on the page, as the middle of a bucket for each view; 120 of a visitor at most. With noise 240 times as wide as sigma. NULL for (other)'
+    engaged_s Nullable(Int64) COMMENT 'Engaged seconds on the page, as the middle of a bucket for each view; 120 of a visitor at most. With noise 360 times as wide as sigma. NULL for (other)'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -90,7 +90,7 @@ CREATE TABLE IF NOT EXISTS entries
     channel LowCardinality(String) COMMENT 'How visits began: direct, search, social …, or (other)',
     source LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none. (other) is the rest of its channel',
     visits Int64 COMMENT 'Visits',
-    visitors Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise three times as wide as sigma',
+    visitors Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise seven times as wide as sigma',
     bounces Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma'
 )
 ENGINE = MergeTree

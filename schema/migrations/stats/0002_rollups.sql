@@ -6,7 +6,7 @@
 -- Effect on running programs: none. No program uses these tables yet, and the new column has a default.
 
 ALTER TABLE entries
-    ADD COLUMN IF NOT EXISTS goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more';
+    ADD COLUMN IF NOT EXISTS goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise three times as wide as sigma, more with several goals: three times the root of their number';
 
 CREATE TABLE IF NOT EXISTS transitions
 (
@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS transitions
     carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     from_path LowCardinality(String) COMMENT 'Path as a template, or (other)',
     to_path LowCardinality(String) COMMENT 'Path that was opened next; (other) beside (other) only',
-    visits Int64 COMMENT 'Visits in which to_path was opened from from_path'
+    visits Int64 COMMENT 'Visits in which to_path was opened from from_path. With noise twice as wide as sigma'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -38,9 +38,9 @@ CREATE TABLE IF NOT EXISTS landings
     source LowCardinality(String) COMMENT 'Registrable domain or declared source; empty if there is none; or (other)',
     path LowCardinality(String) COMMENT 'First path of the visit as a template, or (other)',
     visits Int64 COMMENT 'Visits',
-    visitors Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise three times as wide as sigma',
+    visitors Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise seven times as wide as sigma',
     bounces Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma',
-    goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more'
+    goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise three times as wide as sigma, more with several goals: three times the root of their number'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -61,9 +61,9 @@ CREATE TABLE IF NOT EXISTS campaigns
     medium LowCardinality(String) COMMENT 'Declared medium; empty if there is none; or (other)',
     campaign LowCardinality(String) COMMENT 'Declared campaign; empty if there is none. (other) is the rest of its source and medium',
     visits Int64 COMMENT 'Visits',
-    visitors Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise three times as wide as sigma',
+    visitors Int64 COMMENT 'Confirmed visitors, each once, by how their first visit of the window began. With noise seven times as wide as sigma',
     bounces Int64 COMMENT 'Bounces: visits of one view with less than ten seconds of engaged time. With noise three times as wide as sigma',
-    goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise twice as wide as sigma; four times with two to four goals, six times with more'
+    goals Map(LowCardinality(String), Int64) COMMENT 'Visits that reached each declared goal, by its name. A missing name was not declared. With noise three times as wide as sigma, more with several goals: three times the root of their number'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -81,8 +81,8 @@ CREATE TABLE IF NOT EXISTS exits
     day Date COMMENT 'First day of the window, by the site''s time zone',
     carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     domain LowCardinality(String) COMMENT 'Registrable domain of the outbound links, or (other)',
-    clicks Int64 COMMENT 'Followed outbound links',
-    visitors Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
+    clicks Int64 COMMENT 'Followed outbound links. With noise twice as wide as sigma',
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -191,8 +191,8 @@ CREATE TABLE IF NOT EXISTS events
     day Date COMMENT 'First day of the window, by the site''s time zone',
     carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     name LowCardinality(String) COMMENT 'Declared name of the event, or (other)',
-    count Int64 COMMENT 'Number of events',
-    visitors Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
+    count Int64 COMMENT 'Number of events. With noise twice as wide as sigma',
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -211,7 +211,7 @@ CREATE TABLE IF NOT EXISTS funnels
     funnel LowCardinality(String) COMMENT 'Declared name of the funnel',
     step UInt8 COMMENT 'Number of the step, from 1',
     name LowCardinality(String) COMMENT 'The step: a path or the name of an event',
-    visits Int64 COMMENT 'Visits that took this step and all steps before it. Every step is published. With noise twice as wide as sigma, from the sixth step on three times'
+    visits Int64 COMMENT 'Visits that took this step and all steps before it. Every step is published. With noise twice as wide as sigma, from the fifth step on four times'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -230,7 +230,7 @@ CREATE TABLE IF NOT EXISTS experiments
     experiment LowCardinality(String) COMMENT 'Name of the event that has the variant',
     goal LowCardinality(String) COMMENT 'Declared name of the goal',
     variant LowCardinality(String) COMMENT 'Variant; empty for visits outside of the experiment; or (other)',
-    visits Int64 COMMENT 'Visits',
+    visits Int64 COMMENT 'Visits. With noise twice as wide as sigma',
     converted Int64 COMMENT 'Visits that reached the goal. With noise as wide as sigma; twice with two to four goals, three times with more'
 )
 ENGINE = MergeTree
@@ -249,8 +249,8 @@ CREATE TABLE IF NOT EXISTS searches
     day Date COMMENT 'First day of the window, by the site''s time zone',
     carried_to Date DEFAULT day COMMENT 'The same day; or the last day of the ISO week or month whose small names the row carries. Then the row is the sum of the days since `day` on which its name was too small, with their noise, and rows of (other) take as much away',
     term LowCardinality(String) COMMENT 'Search term as a template, or (other)',
-    count Int64 COMMENT 'Number of events',
-    visitors Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors'
+    count Int64 COMMENT 'Number of events. With noise twice as wide as sigma',
+    visitors Nullable(Int64) COMMENT 'Confirmed visitors; NULL for (other), whose values may share visitors'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)
@@ -271,7 +271,7 @@ CREATE TABLE IF NOT EXISTS errors
     browser LowCardinality(String) COMMENT 'Browser family. (other) is the rest of its template, also in the next two columns',
     major LowCardinality(String) COMMENT 'Major version of the browser; empty if unknown',
     os LowCardinality(String) COMMENT 'System with its version; empty if the policy does not list it',
-    count Int64 COMMENT 'Number of events',
+    count Int64 COMMENT 'Number of events. With noise twice as wide as sigma',
     visitors Nullable(Int64) COMMENT 'Confirmed visitors, with noise twice as wide as sigma; NULL for (other), whose values may share visitors',
     networks Nullable(Int64) COMMENT 'Network classes with this error, of 256, with noise twice as wide as sigma; NULL for (other)'
 )

@@ -12,7 +12,7 @@ use super::super::carry::CARRIED;
 use super::super::cells::{Rest, Table};
 use super::super::noise::EVENTS_WIDE;
 use super::super::plan::{CUT_TABLES, CUT_WIDE};
-use super::super::rollup_list::{PARENT_WIDE, VISITS_MAX, step_wide};
+use super::super::rollup_list::{VISITS_MAX, step_wide};
 use super::super::rollups::Rollups;
 use super::super::separate_tables::{attribute, automation, errors};
 use super::super::total;
@@ -61,18 +61,23 @@ fn squares(cells: u32, bound: u32) -> f64 {
     if cells <= VISITS_MAX + 1 { alone } else { f64::from(cells) * alone }
 }
 
+/// What a name costs, whose threshold has noise of another deviation than a number.
+fn part_of((sigma, _): (u32, u32)) -> f64 {
+    (f64::from(Protection::Standard.sigma()) / f64::from(sigma)).powi(2)
+}
+
 /// The lines of a table that every visitor-day enters. `usual`: cells of a usual day.
 fn lines_of(name: &str, table: &Table, usual: f64, shared: &mut BTreeSet<String>) -> Vec<Line> {
     let (cells, levels) = (table.cells, table.dimensions.len());
-    let mut lines: Vec<_> = ["name", "name of its parent"]
+    let part = part_of(Protection::Standard.threshold());
+    let mut lines: Vec<_> = ["name, with 4/3 of the noise", "name of its parent, with 4/3"]
         .into_iter()
         .take(levels)
-        .map(|what| line(name, what, [cells, 1, 1], [f64::from(cells), usual]))
+        .map(|what| line(name, what, [cells, 1, 1], [f64::from(cells) * part, usual * part]))
         .collect();
     if CARRIED.contains(&name) {
         // A number is that of a day, a week or a month; a name is judged for each.
-        let (sigma, _) = Protection::Standard.longer();
-        let part = (f64::from(Protection::Standard.sigma()) / f64::from(sigma)).powi(2);
+        let part = part_of(Protection::Standard.longer());
         let squares = [f64::from(2 * cells) * part, 2.0 * usual * part];
         lines.insert(1, line(name, "name, by week and month, with 5/3 of the noise", [2 * cells, 1, 1], squares));
     }
@@ -92,10 +97,10 @@ fn lines_of(name: &str, table: &Table, usual: f64, shared: &mut BTreeSet<String>
             lines.push(line(name, key, [cells, bound, wide], [squares(cells, bound), usual]));
         }
         if levels == 2 && measure.rest != Rest::Unpublished {
-            // A table whose parents have wider noise may have all cells of a visitor-day in one.
-            let squares = match table.parent_wide {
-                ..=PARENT_WIDE => [squares(cells, bound), usual],
-                _ => [f64::from(cells * bound).powi(2), usual * usual],
+            // All pages of a visitor-day may be in one section.
+            let squares = match name {
+                "pages" => [f64::from(cells * bound).powi(2), usual * usual],
+                _ => [squares(cells, bound), usual],
             };
             lines.push(line(name, &format!("{key} of its parent"), [cells, bound, wide * table.parent_wide], squares));
         }
@@ -121,8 +126,9 @@ fn everything(site: &mut PublishedSite) {
 fn of_the_site() -> Vec<Line> {
     let [views, visits, events] = total::BOUNDS;
     let square = |number: u32| f64::from(number * number);
+    let of_name = part_of(Protection::Standard.threshold());
     let mut lines = vec![
-        line("site", "whether anything is published", [1, 1, 1], [1.0, 1.0]),
+        line("site", "whether anything is published, with 4/3 of the noise", [1, 1, 1], [of_name, of_name]),
         line("site", "views", [1, views, total::WIDE], [square(views), 9.0]),
         line("site", "visits", [1, visits, total::WIDE], [square(visits), 1.0]),
         line("site", "visitors, new_day", [1, 1, total::WIDE], [1.0, 1.0]),
@@ -217,8 +223,8 @@ fn levels_table() -> String {
             "| `{}` | {} | {} | {} | {:.3} | {:.3} | {:.2} | {:.2} | {usual:.2}, {:.1} | {:.1}, {:.0} | {:.0}, {:.0} | {most:.0}, {:.0} |",
             format!("{level:?}").to_lowercase(),
             level.sigma(),
-            level.cut(),
-            10 + 2 * level.cut(),
+            level.threshold().1,
+            10 + 2 * level.threshold().1,
             number.looks(level, 1),
             row.look(level),
             number.looks(level, 30),

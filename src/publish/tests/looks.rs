@@ -1,6 +1,7 @@
 //! One look, by calculation: how much better than chance does somebody who knows everybody else decide whether one more visitor is
 //! there, by everything that a row of a table shows? The one more does everything once that the row counts, and stays for as long as counts.
 //!
+//! Many looks are added up exactly, names included: a crowd near the threshold tells by whether the name shows, a large one by all numbers.
 //! A row is a name, its numbers, its parent's name and numbers, and the table's own totals. What the tables are is read from those
 //! that the publisher reads. The crowd is the one for which the look reveals most.
 
@@ -19,6 +20,9 @@ use super::*;
 /// The most steps of a funnel, and the most goals, that can be declared.
 const STEPS: usize = 12;
 const GOALS: usize = 8;
+/// What one look, and thirty, may decide better than chance at `standard`.
+const LOOK_MAX: f64 = 0.07;
+const LOOKS_MAX: f64 = 0.3;
 
 /// What one visitor changes in what a row shows: the sums of the squares of the changes, each divided by how wide the noise is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,16 +64,43 @@ fn gain([without, with]: [f64; 2], apart: f64) -> f64 {
     with * below(apart - from) - without * below(-from)
 }
 
+/// What a look may show: how likely it does without the visitor and with it, and by how many standard deviations its numbers differ.
+type Outcome = ([f64; 2], f64);
+
 impl Shown {
     /// How much better than chance one look decides.
     pub(super) fn look(&self, level: Protection) -> f64 {
+        let mut most = 0f64;
+        self.each(level, |_, outcomes| {
+            most = most.max(outcomes.iter().map(|(chances, apart)| gain(*chances, *apart)).sum());
+        });
+        most
+    }
+
+    /// The same of so many looks, if the visitor does all of it anew for each, and the crowd is the same each time.
+    pub(super) fn looks(&self, level: Protection, times: u32) -> f64 {
+        // By crowd, what an estimate says is the worst; the worst of these are added up exactly.
+        let mut worst: Vec<(f64, Vec<Outcome>)> = Vec::new();
+        self.each(level, |crowd, outcomes| {
+            worst.resize(worst.len().max(crowd + 1), (0.0, Vec::new()));
+            let about = about(outcomes, times);
+            if about > worst[crowd].0 {
+                worst[crowd] = (about, outcomes.to_vec());
+            }
+        });
+        worst.sort_by(|one, other| other.0.total_cmp(&one.0));
+        let exact = |(_, outcomes): &(f64, Vec<Outcome>)| Losses::of(outcomes).times(times).advantage();
+        worst.iter().step_by(3).take(4).map(exact).fold(0.0, f64::max)
+    }
+
+    /// Calls a function with the outcomes of a look, for every crowd of the row and of its parent.
+    fn each(&self, level: Protection, mut see: impl FnMut(usize, &[Outcome])) {
         let apart = |squares: f64| squares.sqrt() / f64::from(level.sigma());
         let all = apart(self.own + self.parent + self.whole);
-        let sure = K_MIN + 2 * level.cut() + 1;
-        let of_day = (level.sigma(), level.cut());
-        let both = |crowd: u32| [named(of_day, crowd), named(of_day, crowd + 1)];
+        let sure = K_MIN + 2 * level.threshold().1 + 1;
+        let both = |crowd: u32| [named(level.threshold(), crowd), named(level.threshold(), crowd + 1)];
         let later = self.later(level);
-        let mut most = 0f64;
+        let mut outcomes = Vec::new();
         for crowd in 0..=sure {
             let name = if self.names == 0 { [1.0; 2] } else { both(crowd) };
             let no_name = name.map(|chance| 1.0 - chance);
@@ -82,13 +113,14 @@ impl Shown {
                 let alone = [0, 1].map(|with| no_name[with] * parent[with]);
                 let nothing = [0, 1].map(|with| no_name[with] * (1.0 - parent[with]));
                 for later in &later {
-                    let rest = |chances, squares| self.without_name(level, chances, squares, later);
-                    let hidden = rest(alone, self.parent + self.whole) + rest(nothing, self.whole);
-                    most = most.max(gain(name, all) + hidden);
+                    outcomes.clear();
+                    outcomes.push((name, all));
+                    self.without_name(level, &mut outcomes, (alone, self.parent + self.whole), later);
+                    self.without_name(level, &mut outcomes, (nothing, self.whole), later);
+                    see(crowd as usize, &outcomes);
                 }
             }
         }
-        most
     }
 
     /// What the week and the month may add to a look: how likely each has the name, without and with the visitor. Their crowds are others
@@ -103,21 +135,108 @@ impl Shown {
         chances.iter().flat_map(|week| chances.iter().map(|month| vec![*week, *month])).collect()
     }
 
-    /// What a look decides where the day has no name, but other numbers with these squares.
-    fn without_name(&self, level: Protection, chances: [f64; 2], squares: f64, later: &[[f64; 2]]) -> f64 {
+    /// The outcomes of a look where the day has no name, but other numbers with these squares.
+    fn without_name(
+        &self,
+        level: Protection,
+        outcomes: &mut Vec<Outcome>,
+        (chances, squares): ([f64; 2], f64),
+        later: &[[f64; 2]],
+    ) {
         let apart = |squares: f64| squares.sqrt() / f64::from(level.sigma());
-        let (mut left, mut sum) = (chances, 0.0);
+        let mut left = chances;
         for (days, named) in WINDOWS_LEAST.map(f64::from).into_iter().zip(later) {
-            sum += gain([0, 1].map(|with| left[with] * named[with]), apart(squares + self.own / days));
+            outcomes.push(([0, 1].map(|with| left[with] * named[with]), apart(squares + self.own / days)));
             left = [0, 1].map(|with| left[with] * (1.0 - named[with]));
         }
-        sum + gain(left, apart(squares))
+        outcomes.push((left, apart(squares)));
+    }
+}
+
+/// What so many looks decide, by an estimate: what is rare and says much is a proof, and the rest is normal.
+fn about(outcomes: &[Outcome], times: u32) -> f64 {
+    let (mut rare, mut squares) = (0.0, 0.0);
+    for ([without, with], apart) in outcomes {
+        let ratio = (with / without).ln();
+        if *with < 0.01 && ratio > 1.0 {
+            rare += with - without;
+        } else if ratio.is_finite() {
+            squares += with * ((ratio.max(-1.0) + apart * apart / 2.0).powi(2) + apart * apart);
+        }
+    }
+    let normal = gain([1.0; 2], (f64::from(times) * squares).sqrt());
+    1.0 - (1.0 - rare).powf(times.into()) * (1.0 - normal)
+}
+
+/// How a look's evidence is distributed if the visitor is there: the logarithm of how much likelier it is then than otherwise, in steps.
+/// The evidence of several looks adds up.
+#[derive(Clone)]
+struct Losses {
+    /// The step of the first share.
+    from: i64,
+    shares: Vec<f64>,
+    /// How likely the evidence is a proof.
+    proof: f64,
+}
+
+const STEP: f64 = 0.02;
+
+impl Losses {
+    fn of(outcomes: &[Outcome]) -> Self {
+        const RANGE: i64 = 250;
+        let mut losses = Self { from: -RANGE, shares: vec![0.0; 2 * RANGE as usize + 1], proof: 0.0 };
+        for ([without, with], apart) in outcomes.iter().filter(|(chances, _)| chances[1] > 0.0) {
+            if *without <= 0.0 {
+                losses.proof += with;
+                continue;
+            }
+            let middle = (with / without).ln() + apart * apart / 2.0;
+            for (at, share) in (-RANGE..).zip(&mut losses.shares) {
+                let [low, high] = [-0.5, 0.5].map(|half| (at as f64 + half) * STEP - middle);
+                *share += with
+                    * match *apart > 0.0 {
+                        true => below(high / apart) - below(low / apart),
+                        false => f64::from(u8::from(low <= 0.0 && high > 0.0)),
+                    };
+            }
+        }
+        losses.trimmed()
     }
 
-    /// The same of so many looks at a row that is surely named, if the visitor comes anew for each.
-    pub(super) fn looks(&self, level: Protection, times: u32) -> f64 {
-        let squares = f64::from(times) * (self.own + self.parent + self.whole);
-        gain([1.0; 2], squares.sqrt() / f64::from(level.sigma()))
+    fn and(&self, other: &Self) -> Self {
+        let mut shares = vec![0.0; self.shares.len() + other.shares.len() - 1];
+        for (at, own) in self.shares.iter().enumerate() {
+            shares[at..].iter_mut().zip(&other.shares).for_each(|(sum, share)| *sum += own * share);
+        }
+        let proof = 1.0 - (1.0 - self.proof) * (1.0 - other.proof);
+        Self { from: self.from + other.from, shares, proof }.trimmed()
+    }
+
+    /// Without what is less likely than one in a thousand million.
+    fn trimmed(mut self) -> Self {
+        let is_seen = |share: &f64| *share > 1e-9;
+        let first = self.shares.iter().position(is_seen).unwrap_or(0);
+        let last = self.shares.iter().rposition(is_seen).unwrap_or(0);
+        self.shares = self.shares[first..=last].to_vec();
+        self.from += first as i64;
+        self
+    }
+
+    fn times(&self, times: u32) -> Self {
+        match times {
+            ..=1 => self.clone(),
+            _ if times % 2 == 1 => self.times(times - 1).and(self),
+            _ => {
+                let half = self.times(times / 2);
+                half.and(&half)
+            }
+        }
+    }
+
+    /// True less false positives of who decides by the evidence.
+    fn advantage(&self) -> f64 {
+        let over = |(at, share): (i64, &f64)| share * (1.0 - (-STEP * at as f64).exp()).max(0.0);
+        self.proof + (self.from..).zip(&self.shares).map(over).sum::<f64>()
     }
 }
 
@@ -150,10 +269,14 @@ fn row_of(table: &Table, measures: &BTreeMap<String, Measure>) -> Shown {
 
 /// All tables of a site that declares as much as it can.
 pub(super) fn tables() -> Vec<Table> {
+    tables_with(GOALS)
+}
+
+fn tables_with(goals: usize) -> Vec<Table> {
     let mut site = site();
     let all: Vec<_> = Items::KEYS.iter().map(|key| (*key).to_owned()).collect();
     site.items = Items::of(None, Some(&all)).expect("known");
-    site.goals = (0..GOALS).map(|at| (format!("goal{at}"), format!("/{at}"))).collect();
+    site.goals = (0..goals).map(|at| (format!("goal{at}"), format!("/{at}"))).collect();
     site.experiments = vec!["button".to_owned()];
     site.pairs = vec![["landing", "channel"].map(str::to_owned), ["country", "device"].map(str::to_owned)];
     let mut tables: Vec<Table> = Rollups::of(&site).tables.into_iter().map(|rollup| rollup.table).collect();
@@ -162,11 +285,23 @@ pub(super) fn tables() -> Vec<Table> {
     tables
 }
 
-/// What a row of each table shows.
+/// What a row of each table shows, with as many goals as reveal most.
 pub(super) fn rows() -> BTreeMap<String, Shown> {
+    let squares = |shown: &Shown| shown.own + shown.parent + shown.whole;
+    let mut rows: BTreeMap<String, Shown> = BTreeMap::new();
+    for (name, shown) in (1..=GOALS).flat_map(rows_with) {
+        let most = rows.entry(name).or_insert(shown);
+        if squares(&shown) > squares(most) {
+            *most = shown;
+        }
+    }
+    rows
+}
+
+fn rows_with(goals: usize) -> BTreeMap<String, Shown> {
     // Several tables may show one row: those of the site, and an experiment's by goal. What is equal has one number.
     let mut measures: BTreeMap<String, (Table, BTreeMap<String, Measure>)> = BTreeMap::new();
-    for table in tables() {
+    for table in tables_with(goals) {
         let name = format!("{} {}", table.name, table.dimensions.join(", "));
         let of = measures.entry(name.trim().to_owned()).or_insert_with(|| (table.clone(), BTreeMap::new()));
         of.1.extend(table.measures.into_iter().map(|measure| (measure.key.clone(), measure)));
@@ -195,12 +330,24 @@ pub(super) fn worst(level: Protection) -> Shown {
 fn a_look_at_any_row_reveals_little() {
     for (name, shown) in rows() {
         let look = shown.look(Protection::Standard);
-        println!("{name}: {look:.4}, thirty looks {:.3}, {shown:?}", shown.looks(Protection::Standard, 30));
-        assert!(look <= 0.07, "{name}: {look}, {shown:?}");
+        let looks = shown.looks(Protection::Standard, 30);
+        println!("{name}: {look:.4}, thirty looks {looks:.4}, {shown:?}");
+        assert!(look <= LOOK_MAX && looks <= LOOKS_MAX, "{name}: {look}, {looks}, {shown:?}");
         assert!(shown.look(Protection::Strict) < look);
     }
+}
+
+/// What is added up in steps is what is known of normal numbers, and of a name that proves something once in a hundred looks.
+#[test]
+fn looks_add_up_rightly() {
     let number = Shown { own: 1.0, ..Shown::default() };
-    assert!(number.looks(Protection::Standard, 30) <= 0.3);
+    for times in [1, 2, 7, 30, 84] {
+        let exact = gain([1.0; 2], f64::from(times).sqrt() / 9.0);
+        let looks = number.looks(Protection::Standard, times);
+        assert!((looks - exact).abs() < 1e-3, "{times}: {looks}, not {exact}");
+    }
+    let proofs = Losses::of(&[([0.0, 0.01], 0.0), ([1.0, 0.99], 0.0)]).times(30);
+    assert!((proofs.advantage() - (1.0 - 0.99f64.powi(30))).abs() < 5e-3, "{}", proofs.advantage());
 }
 
 /// The calculation counts what it should: without noise of their own, the numbers of a row would give the visitor away.

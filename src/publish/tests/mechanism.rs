@@ -120,7 +120,7 @@ fn rows_add_up_to_the_total_that_is_published() {
 #[test]
 fn a_name_never_has_fewer_than_ten_visitors_and_surely_shows_from_the_threshold_and_its_largest_noise() {
     for level in Protection::ALL {
-        let sure = u64::from(K_MIN + 2 * level.cut());
+        let sure = u64::from(K_MIN + 2 * level.threshold().1);
         let named = |visitors: u64| -> usize {
             let cells = [cell(&["/a"], visitors, &[900, visitors, 900])];
             let is_named =
@@ -129,7 +129,7 @@ fn a_name_never_has_fewer_than_ten_visitors_and_surely_shows_from_the_threshold_
         };
         assert_eq!([named(0), named(9), named(sure), named(sure + 100)], [0, 0, 2_000, 2_000], "{level:?}");
         // In the middle, half.
-        assert!(named(u64::from(K_MIN + level.cut())).abs_diff(1_000) < 150, "{level:?}");
+        assert!(named(u64::from(K_MIN + level.threshold().1)).abs_diff(1_000) < 150, "{level:?}");
     }
 }
 

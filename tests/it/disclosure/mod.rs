@@ -251,6 +251,8 @@ async fn what_an_attacker_multiplies_reveals_no_more_than_one_look() {
     assert!(found.advantages["control"].share() > 0.97);
     let bits = found.bits_of_a_visitor();
     println!("{:?} marks are read rightly, which is {bits:.2} of {} bits of a visitor", found.bits, repeated::BITS);
-    assert!(bits <= 1.0 && found.bits[1] == 4_000.0, "{:?}", found.bits);
+    // By chance half of them are right.
+    let beyond_chance = repeated::BITS as f64 * (found.bits[0] / found.bits[1] - 0.5);
+    assert!(bits <= 1.0 && beyond_chance <= 1.0 && found.bits[1] == 4_000.0, "{:?}", found.bits);
     assert_eq!((found.clones_named, found.unequal), (0, 0));
 }

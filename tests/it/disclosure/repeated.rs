@@ -22,7 +22,7 @@ use crate::support::engine::{Engine, PASSWORD, USER};
 /// Places of a site; 3,000 names of a dimension may have a row.
 const PLACES: usize = 2_800;
 /// Visitors of a place beside the one more, by its number. The last are thirty on one network.
-const CROWDS: [u64; 8] = [9, 22, 32, 36, 40, 54, 70, 30];
+const CROWDS: [u64; 8] = [9, 28, 36, 40, 46, 70, 84, 30];
 const CLONES: usize = 7;
 /// Visitors whose pages send marks, each of so many bits, by an event of its own that is sent so many times or not at all.
 const MARKED: usize = 100;
@@ -34,7 +34,8 @@ const REPEATED: u32 = 9;
 const SENDERS: u64 = 60;
 
 const SIGMA: f64 = Protection::Standard.sigma() as f64;
-const CUT: i64 = Protection::Standard.cut() as i64;
+/// The noise of the threshold of a name: its deviation, and the largest.
+const THRESHOLD: (u32, u32) = Protection::Standard.threshold();
 
 /// True less false positives.
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,9 +93,10 @@ fn density(noise: f64, wide: f64) -> f64 {
 
 /// How likely a name with this crowd shows.
 fn named(crowd: u64) -> f64 {
-    let threshold = i64::from(noise::K_MIN) + CUT - crowd as i64;
-    let [all, enough] =
-        [-CUT, threshold].map(|from| (from.max(-CUT)..=CUT).map(|noise| density(noise as f64, 1.0)).sum::<f64>());
+    let (sigma, cut) = (f64::from(THRESHOLD.0), i64::from(THRESHOLD.1));
+    let least = i64::from(noise::K_MIN) + cut - crowd as i64;
+    let density = |noise: i64| (-((noise * noise) as f64) / (2.0 * sigma.powi(2))).exp();
+    let [all, enough] = [-cut, least].map(|from| (from.max(-cut)..=cut).map(density).sum::<f64>());
     enough / all
 }
 
@@ -240,16 +242,16 @@ struct Read {
 
 /// Two goals are declared, which are one.
 const OF_VISITS: &[(&str, f64, bool)] =
-    &[("visits", 1.0, true), ("visitors", 3.0, true), ("bounces", 3.0, true), ("goals", 4.0, true)];
+    &[("visits", 1.0, true), ("visitors", 7.0, true), ("bounces", 3.0, true), ("goals", 5.0, true)];
 const TABLES: [Read; 3] = [
-    Read { table: "entries", parent: &["channel"], child: "source", wider: 2.0, numbers: OF_VISITS },
-    Read { table: "landings", parent: &["channel", "source"], child: "path", wider: 2.0, numbers: OF_VISITS },
+    Read { table: "entries", parent: &["channel"], child: "source", wider: 3.0, numbers: OF_VISITS },
+    Read { table: "landings", parent: &["channel", "source"], child: "path", wider: 3.0, numbers: OF_VISITS },
     Read {
         table: "pages",
         parent: &["section"],
         child: "path",
-        wider: 4.0,
-        numbers: &[("views", 1.0, true), ("visitors", 2.0, false), ("entries", 2.0, true), ("last_pages", 2.0, true)],
+        wider: 2.0,
+        numbers: &[("views", 2.0, true), ("visitors", 2.0, false), ("entries", 2.0, true), ("last_pages", 2.0, true)],
     },
 ];
 
@@ -369,8 +371,8 @@ async fn read_marks(world: &World, site: &str, found: &mut Found) {
         let guess = counts.get(name.as_str()).is_some_and(|[count, visitors]| {
             let log = |number: f64, truth: f64, wide: f64| density(number - truth, wide).max(1e-300).ln();
             let senders = SENDERS as f64;
-            let with = log(*count, senders + 3.0, 1.0) + log(*visitors, senders + 1.0, 2.0);
-            with > log(*count, senders, 1.0) + log(*visitors, senders, 2.0)
+            let with = log(*count, senders + 3.0, 2.0) + log(*visitors, senders + 1.0, 1.0);
+            with > log(*count, senders, 2.0) + log(*visitors, senders, 1.0)
         });
         found.bits[0] += f64::from(u8::from(guess == (set == 1)));
         found.bits[1] += 1.0;

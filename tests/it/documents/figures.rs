@@ -60,7 +60,7 @@ fn number(text: &str) -> Option<u64> {
 fn facts() -> BTreeMap<&'static str, u64> {
     let config = Config::parse(Config::example(), "example".as_ref(), std::iter::empty()).unwrap();
     let least = constant("src/publish/", "K_MIN");
-    let noise = u64::from(Protection::Standard.cut());
+    let noise = u64::from(Protection::Standard.threshold().1);
     BTreeMap::from([
         ("key life", constant("src/privacy/keys/", "GRACE_MINUTES")),
         ("clock tolerance", constant("src/clock/", "TOLERANCE_S")),

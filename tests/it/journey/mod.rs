@@ -251,7 +251,7 @@ async fn published_numbers_are_those_that_were_played(demo: &Product, day: jiff:
             let shown = row["views"].as_i64().unwrap();
             let truth = truth.by_path.get(path).copied().unwrap_or_else(|| panic!("{path} was not played"));
             // Of one visitor three views of a page are counted.
-            let range = truth as i64 * 3 / 4 - NOISE_MAX as i64..=(truth + NOISE_MAX) as i64;
+            let range = truth as i64 * 3 / 4 - 2 * NOISE_MAX as i64..=(truth + 2 * NOISE_MAX) as i64;
             assert!(range.contains(&shown), "{path}: {shown} views are published, {truth} were played");
         }
     }

@@ -62,8 +62,9 @@ async fn share_that_differs(world: &World, kind: &Kind) -> f64 {
         for (variant, share) in kind.shares.iter().enumerate() {
             let visitors = kind.visits / kind.visits_of_one;
             let converted = chance.of(visitors, *share) * kind.visits_of_one;
-            let noisy =
-                [visitors * kind.visits_of_one, converted].map(|number| i64::from(number) + noise.gaussian(sigma));
+            // With one goal, only visits have wider noise.
+            let noisy = [(visitors * kind.visits_of_one, 2 * sigma), (converted, sigma)]
+                .map(|(number, sigma)| i64::from(number) + noise.gaussian(sigma));
             rows.push(row(json!({ "experiment": format!("e{run}"), "goal": "order", "variant": format!("v{variant}"),
                 "visits": noisy[0], "converted": noisy[1] })));
         }
