@@ -15,7 +15,7 @@ use crate::secret::Secret;
 use super::carry::Carried;
 use super::counted::{Counted, VAULT_DAYS};
 use super::error::PublishError;
-use super::files::Files;
+use super::files::{FOLDER, Files, overdue};
 use super::leases::{LEASES, Lease, NODES_DIFFER_MS, Nodes, Readiness};
 use super::model::{PublishedSite, Row};
 use super::plan::{self, Plan, PlanInput};
@@ -28,6 +28,8 @@ use crate::window::Window;
 /// How often the publisher checks whether a window is over. A simulated clock runs through days in seconds.
 const POLL: Duration = Duration::from_secs(5);
 const POLL_SIMULATED: Duration = Duration::from_millis(200);
+/// How often files are removed of which nothing will be published.
+const CLEAR_S: i64 = 3_600;
 /// The smallest slices of a vault that fails: 64 times smaller than usual.
 const SPLIT_SHIFT_MAX: u32 = 6;
 /// How often an insert is repeated at once if the store confirmed it but has no row.
@@ -77,6 +79,8 @@ pub struct Publisher<V, S> {
     pub(super) monotonic: Box<dyn Fn() -> Instant + Send + Sync>,
     /// Sites of which the files of an earlier run were deleted.
     tidied: BTreeSet<String>,
+    /// When files were removed of which nothing will be published.
+    cleared_s: Option<i64>,
     /// By site: the last logged failure.
     failing: BTreeMap<String, String>,
     /// By site: how much smaller the slices of the next plan are, if the last plan failed.
@@ -124,8 +128,9 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             monotonic: Box::new(Instant::now),
             clock,
             sites,
-            files: Files::open(data_dir.join("publish"))?,
+            files: Files::open(data_dir.join(FOLDER))?,
             tidied: BTreeSet::new(),
+            cleared_s: None,
             failing: BTreeMap::new(),
             split_shift: BTreeMap::new(),
             on_publication: Box::new(|_, _, _| ()),
@@ -164,6 +169,9 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
 
     /// Publishes all windows that can be published now. Failures are logged.
     pub async fn pass(&mut self) {
+        if let Err(error) = self.clear() {
+            tracing::warn!(%error, "files of which nothing will be published are still there");
+        }
         for index in 0..self.sites.len() {
             loop {
                 match self.advance(index).await {
@@ -185,6 +193,21 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                 }
             }
         }
+    }
+
+    /// Removes files of which nothing will be published, now and then. Nothing is removed while the clock is disputed.
+    fn clear(&mut self) -> Result<(), PublishError> {
+        let Some(now) = self.clock.now_to_destroy().map(Timestamp::as_second) else { return Ok(()) };
+        if self.cleared_s.is_some_and(|last| (last..last + CLEAR_S).contains(&now)) {
+            return Ok(());
+        }
+        let is_site = |domain: &str| self.sites.iter().any(|site| site.domain == domain);
+        let folder = self.files.folder();
+        for path in overdue(folder, is_site, now).map_err(|source| PublishError::file(folder, source))? {
+            self.files.remove(&path)?;
+        }
+        self.cleared_s = Some(now);
+        Ok(())
     }
 
     /// Publishes the next window of a site, by its index in the list, if it is over and complete.

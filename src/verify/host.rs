@@ -14,6 +14,7 @@ use super::subject::Subject;
 use crate::audit;
 use crate::config::{CookieKey, is_loopback_name};
 use crate::privacy::keys::{KeyRing, KeyStatus};
+use crate::publish::files::{FOLDER, overdue};
 
 /// A key may be examined just while it is destroyed.
 const SWEEP_SLACK_S: i64 = 60;
@@ -26,6 +27,7 @@ const UNKNOWN_ZONE_S: i64 = 26 * 3600;
 pub(super) fn examine(subject: &Subject<'_>, findings: &mut Findings) -> String {
     keys(subject, findings);
     files(subject, findings);
+    sums(subject, findings);
     addresses(subject, findings);
     heads(&subject.audit, findings);
     match audit::verify(&subject.audit, None, &[]) {
@@ -130,6 +132,16 @@ fn files(subject: &Subject<'_>, findings: &mut Findings) {
     }
     let parts = ["spool", "engine", "dead-letters", "audit.jsonl"].map(|part| data.join(part));
     findings.add("files", parts.iter().filter_map(|path| closed_to_others(path)));
+}
+
+/// The publisher looks once an hour, so a file is late after two.
+fn sums(subject: &Subject<'_>, findings: &mut Findings) {
+    let folder = subject.config.data.dir.join(FOLDER);
+    let is_site = |domain: &str| subject.config.sites.iter().any(|site| site.domain == domain);
+    match overdue(&folder, is_site, subject.clock.now().as_second() - 2 * 3_600) {
+        Ok(found) => findings.add("overdue-sums", found.iter().map(|path| path.display().to_string())),
+        Err(error) => findings.unknown("overdue-sums", format!("{} cannot be read: {error}", folder.display())),
+    }
 }
 
 fn addresses(subject: &Subject<'_>, findings: &mut Findings) {

@@ -76,6 +76,8 @@ pub const RULES: &[Rule] = &[
         "ALTER TABLE … DROP PARTITION; then see why the publisher does not run."),
     rule("overdue-stats", "Nothing in the stats store is older than three years", "AITU-Sauda §2.5: three years at most",
         "ALTER TABLE … DROP PARTITION, and MATERIALIZE TTL."),
+    rule("overdue-sums", "The publisher keeps no sums or plans of which nothing will be published", NO_LONGER,
+        "Delete the file; then see why the publisher does not run."),
     rule("rows-ahead", "No row of the stores is of a day that has not begun", NO_LONGER,
         "A wrong clock wrote it, and it would be kept for as long as the clock was ahead: `tamga clock repair`."),
     // What was asked.

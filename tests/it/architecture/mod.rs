@@ -65,8 +65,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("html", &[]),
     ("report", &["html", "store"]),
     ("store", &["clock", "config", "files", "privacy", "record", "spool"]),
-    ("verify", &["audit", "clock", "config", "html", "privacy", "store"]),
     ("publish", &["clock", "config", "files", "items", "record", "secret", "store", "window"]),
+    ("verify", &["audit", "clock", "config", "html", "privacy", "publish", "store"]),
 ];
 const MAY_IMPORT_ALL: &[&str] = &["serve"];
 

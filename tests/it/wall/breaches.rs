@@ -165,6 +165,16 @@ pub(super) const BREACHES: &[Breach] = &[
         (world.config.data.dir, world.keys_dir) = (base.join("data"), base.join("keys"));
         fs::create_dir_all(&world.keys_dir).unwrap();
     }),
+    machine("sums of a site that is not configured any more", &["overdue-sums"], |world| {
+        let folder = world.config.data.dir.join("publish");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("gone.kz.carried.json"), r#"{"until":4102444800}"#).unwrap();
+    }),
+    machine("sums that no window can be added to", &["overdue-sums"], |world| {
+        let folder = world.config.data.dir.join("publish");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("a.kz.carried.json"), r#"{"until":1767225600}"#).unwrap();
+    }),
     machine("keys that others may read", &["keys-memory"], |world| {
         fs::set_permissions(&world.keys_dir, fs::Permissions::from_mode(0o755)).unwrap();
     }),
