@@ -40,10 +40,10 @@ bench: ## Compare the edge with nginx and a bare handler (ten minutes, two idle 
 	@cargo bench --no-run --bench edge
 	@taskset -c 0 cargo bench --bench edge
 
-linkage: ## Try to join identified data with stored and published data; writes docs/linkage.md (an hour; for less: SCALES=500,2000:2 PAYERS=1500 VAULT=1, or WATCHER=1)
+linkage: ## Try to join identified data with stored and published data; writes docs/linkage.md (an hour; for less: SCALES=500,2000:2 PAYERS=1500 VAULT=1, WATCHER=1 or PUBLISHED=1 PAYERS=100)
 	@scripts/prepare compiler snippet engine
 	@$(MAKE) -s $(SNIPPET) $(PAGE)
-	@cargo test --release --test linkage -- --write $(if $(SCALES),--scales $(SCALES)) $(if $(PAYERS),--payers $(PAYERS)) $(if $(VAULT),--vault) $(if $(WATCHER),--watcher)
+	@cargo test --release --test linkage -- --write $(if $(SCALES),--scales $(SCALES)) $(if $(PAYERS),--payers $(PAYERS)) $(if $(VAULT),--vault) $(if $(WATCHER),--watcher) $(if $(PUBLISHED),--published)
 
 scale: ## Attack the publisher with thirty million events, and with ten million of one day (about half an hour)
 	@scripts/prepare compiler snippet engine

@@ -55,6 +55,8 @@ const TARGETS: usize = 8_000;
 const SEEDS: usize = 5;
 /// Windows of the attacks that multiply looks.
 const WINDOWS: usize = 30;
+/// The world beside fakes and many looks at published numbers.
+const PUBLISHED: [(usize, usize); 1] = [(500, 1)];
 const SCALES: [(usize, usize); 4] = [(500, SEEDS), (2_000, SEEDS), (20_000, SEEDS), (200_000, SEEDS)];
 /// Worlds of each scale for the watcher: payments enough for an interval that can decide.
 const WATCHED: [(usize, usize); 4] = [(500, 40), (2_000, 10), (20_000, 3), (200_000, 1)];
@@ -65,6 +67,7 @@ enum What {
     All,
     Vault,
     Watcher,
+    Published,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -78,17 +81,22 @@ fn main() -> anyhow::Result<()> {
             "--payers" => payers = value().parse()?,
             "--vault" => what = What::Vault,
             "--watcher" => what = What::Watcher,
+            "--published" => what = What::Published,
             "--write" => write = true,
-            other => anyhow::bail!("{other}? --scales VISITS[:SEEDS],… --payers NUMBER --vault --watcher --write"),
+            other => anyhow::bail!(
+                "{other}? --scales VISITS[:SEEDS],… --payers NUMBER --vault --watcher --published --write"
+            ),
         }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let all = what == What::All;
+    // Fakes and looks need no worlds of people but one.
+    let of_what = if what == What::Published { &PUBLISHED[..] } else { &SCALES };
+    let all = [What::All, What::Published].contains(&what);
     let mut figures = match what {
         What::Watcher => Figures::default(),
-        _ => runtime.block_on(run(given.as_deref().unwrap_or(&SCALES), payers, all))?,
+        _ => runtime.block_on(run(given.as_deref().unwrap_or(of_what), payers, all))?,
     };
-    if what != What::Vault {
+    if [What::All, What::Watcher].contains(&what) {
         // Of its own worlds, unless they are asked for.
         let scales = given.filter(|_| !all).unwrap_or(WATCHED.into());
         figures.watched = runtime.block_on(watch(&scales))?;
@@ -98,13 +106,14 @@ fn main() -> anyhow::Result<()> {
         What::All => report::markdown(&figures),
         // The other sections stay as they were measured.
         What::Vault => report::with_insiders(&std::fs::read_to_string(page)?, &figures)?,
+        What::Published => report::with_published(&std::fs::read_to_string(page)?, &figures)?,
         What::Watcher => report::with_watcher(&std::fs::read_to_string(page)?, &figures)?,
     };
     println!("{text}");
     if write {
         std::fs::write(page, &text)?;
     }
-    if write && all {
+    if write && what == What::All {
         std::fs::write(page.replace(".md", ".svg"), picture::picture(&figures))?;
     }
     let void: Vec<_> =

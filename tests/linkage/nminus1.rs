@@ -7,6 +7,7 @@
 //! possible outputs from its own pages on the same sites, where it also plays the one more visitor.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use tamga::config::Protection;
 use tamga::publish::noise;
@@ -245,4 +246,29 @@ fn chance_of_way(kind: Kind, more: i64, seen: Option<i64>) -> f64 {
     let fakes = (kind.fakes - kind.entering) as i64;
     let is_named = named(weight(fakes, kind, more));
     seen.map_or(1.0 - is_named, |noisy| is_named * density(noisy - fakes - more))
+}
+
+pub(crate) const HEADING: &str = "\n## n − 1: fake visitors against one more\n";
+const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. On many networks the sender sees\n\
+    name, views and visitors of the page, and the way to it, each with noise of its own. A page and the way to it are two rows. What one look is\n\
+    by calculation, and what all looks of a day are together, stands in [publishing.md](publishing.md#levels). It costs the sender the\n\
+    forging of every other visitor of the page.\n";
+
+/// The section of the page.
+pub(crate) fn traps(traps: &[TrapResult], out: &mut String) {
+    *out += "\n## n − 1: fake visitors against one more\n\n\
+            The sender knows everybody on a page but one, and looks whether that one was there. Advantage is true less false positives:\n\
+            *weighed* by the likelihood of everything that shows of the page under the published rules, with and without the one more;\n\
+            *with the way* also by that of the way to the page in `transitions`, of which the sender knows all else too; *learnt* from pages on\n\
+            which the sender plays the one more too.\n\n\
+            | fakes | on networks | tries | weighed (bar 0.07) | with the way (bar 0.1) | learnt (bar 0.1) |\n|---|---|---|---|---|---|\n";
+    for TrapResult { kind, tries, weighed, weighed_both, learnt } in traps {
+        let [weighed, both, learnt] =
+            [weighed, weighed_both, learnt].map(|(gain, half)| format!("{gain:.3} ± {half:.3}"));
+        let entering =
+            if kind.entering > 0 { format!(", {} of them enter by it", kind.entering) } else { String::new() };
+        let _ =
+            writeln!(out, "| {}{entering} | {} | {tries} | {weighed} | {both} | {learnt} |", kind.fakes, kind.networks);
+    }
+    let _ = writeln!(out, "\n{N_MINUS_1}");
 }

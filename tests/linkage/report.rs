@@ -9,7 +9,7 @@ use crate::attack::FIELDS;
 use crate::collector::Collector;
 use crate::insider::Insider;
 use crate::judge::{Rate, advantage};
-use crate::nminus1::TrapResult;
+use crate::nminus1::{self, TrapResult, traps};
 use crate::parts::{self, Watched};
 use crate::repeated::{self, Found};
 use crate::world::World;
@@ -271,21 +271,7 @@ pub(crate) fn markdown(figures: &Figures) -> String {
     for (visits, [attacked, found]) in &figures.bounds {
         let _ = writeln!(out, "| {visits} | {attacked} | {found} |");
     }
-    out += "\n## n − 1: fake visitors against one more\n\n\
-            The sender knows everybody on a page but one, and looks whether that one was there. Advantage is true less false positives:\n\
-            *weighed* by the likelihood of everything that shows of the page under the published rules, with and without the one more;\n\
-            *with the way* also by that of the way to the page in `transitions`, of which the sender knows all else too; *learnt* from pages on\n\
-            which the sender plays the one more too.\n\n\
-            | fakes | on networks | tries | weighed (bar 0.07) | with the way (bar 0.1) | learnt (bar 0.1) |\n|---|---|---|---|---|---|\n";
-    for TrapResult { kind, tries, weighed, weighed_both, learnt } in &figures.traps {
-        let [weighed, both, learnt] =
-            [weighed, weighed_both, learnt].map(|(gain, half)| format!("{gain:.3} ± {half:.3}"));
-        let entering =
-            if kind.entering > 0 { format!(", {} of them enter by it", kind.entering) } else { String::new() };
-        let _ =
-            writeln!(out, "| {}{entering} | {} | {tries} | {weighed} | {both} | {learnt} |", kind.fakes, kind.networks);
-    }
-    let _ = writeln!(out, "\n{}", N_MINUS_1);
+    traps(&figures.traps, &mut out);
     repeated(&figures.repeated, &mut out);
     let (gain, half) = figures.metrics;
     let _ = writeln!(
@@ -337,6 +323,17 @@ pub(crate) fn with_insiders(page: &str, figures: &Figures) -> anyhow::Result<Str
     insiders(figures, &mut section);
     section += "\nThis section was measured by itself (`make linkage VAULT=1`), after the others.\n";
     with_section(page, INSIDERS_HEADING, &section)
+}
+
+/// A page of an earlier run, with what fakes and many looks at published numbers give in this one.
+pub(crate) fn with_published(page: &str, figures: &Figures) -> anyhow::Result<String> {
+    let mut sections = [String::new(), String::new()];
+    traps(&figures.traps, &mut sections[0]);
+    repeated(&figures.repeated, &mut sections[1]);
+    sections[1] +=
+        "This section and the one before were measured by themselves (`make linkage PUBLISHED=1`), after the others.\n";
+    let page = with_section(page, nminus1::HEADING, &format!("{}\n", sections[0].trim_end()))?;
+    with_section(&page, REPEATED_HEADING, &format!("\n{}", sections[1]))
 }
 
 /// A page of an earlier run, with the figures of the watcher from this one.
@@ -421,17 +418,13 @@ const INSIDERS: &str = "\n## Who has the rows of the vault\n\n\
     | visits a day | payments | former schema (control) | insider | chance | bar | thief of the day's key |\n\
     |---|---|---|---|---|---|---|\n";
 
+const REPEATED_HEADING: &str = "\n## What can be multiplied\n";
 const REPEATED: &str = "## What can be multiplied\n\n\
     Thousands of places a window, each a channel, a source and a page of its own. So many visitors come to each, and in half of them one more. All do\n\
     everything once: the only page of their visit is the first and the last, they bounce and reach the goal. The attacker knows the rules and everybody else, and\n\
     weighs all that a row, its parent and its rest show in one table. The same visitor comes in every window again: *one number of every\n\
     window* is the visits of a source. The control reads the same numbers without noise.\n\n\
     | attack | tries | advantage | bar |\n|---|---|---|---|\n";
-
-const N_MINUS_1: &str = "On one network any number of fakes counts as three, and nothing is to be had. On many networks the sender sees\n\
-    name, views and visitors of the page, and the way to it, each with noise of its own. A page and the way to it are two rows. What one look is\n\
-    by calculation, and what all looks of a day are together, stands in [publishing.md](publishing.md#levels). It costs the sender the\n\
-    forging of every other visitor of the page.\n";
 
 const READING: &str = "## How to read this\n\n\
     Who has vault and payment log, and nothing else, does hardly better than naming any payment of the day. On a small site that is one of a\n\
