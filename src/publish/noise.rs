@@ -39,7 +39,7 @@ impl Protection {
         Self::truncated(self.sigma() * 5 / 3)
     }
 
-    /// How rarely the largest noise is reached says how much a name tells that shows for the first time.
+    /// How rarely the largest noise is reached says how much it reveals that a name shows for the first time.
     const fn truncated(sigma: u32) -> (u32, u32) {
         (sigma, sigma * 5 / 2)
     }

@@ -1,7 +1,7 @@
 //! One look, by calculation: how much better than chance does somebody who knows everybody else decide whether one more visitor is
 //! there, by everything that a row of a table shows? The one more does everything once that the row counts, and stays for as long as counts.
 //!
-//! Many looks are added up exactly, names included: a crowd near the threshold tells by whether the name shows, a large one by all numbers.
+//! Many looks are added up exactly, names included: a crowd near the threshold reveals by whether its name shows, a large one by all numbers.
 //! A row is a name, its numbers, its parent's name and numbers, and the table's own totals. What the tables are is read from those
 //! that the publisher reads. The crowd is the one for which the look reveals most.
 
