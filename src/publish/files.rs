@@ -1,21 +1,20 @@
 //! The files of a publisher: plans that are not yet published, sums of names that are too small for a day, and event counts. A write is
-//! complete or leaves the old file. Plans and sums go when nothing will be published of them ([`overdue`]).
+//! complete or leaves the old file. Plans and sums go when nothing will be published of them ([`super::overdue`]).
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::counted::VAULT_DAYS;
 use super::error::PublishError;
 use crate::files;
 
 /// The publisher's folder in the data folder.
 pub const FOLDER: &str = "publish";
-const PLAN: &str = ".json";
+pub(super) const PLAN: &str = ".json";
 const COUNTED: &str = ".counted.json";
-const CARRIED: &str = ".carried.json";
-const HOURS: &str = ".hours.json";
+pub(super) const CARRIED: &str = ".carried.json";
+pub(super) const HOURS: &str = ".hours.json";
 
 /// The publisher's folder.
 #[derive(Clone, Debug)]
@@ -92,40 +91,4 @@ impl Files {
         }
         Ok(starts)
     }
-}
-
-/// Files of the publisher's folder of which nothing will be published: plans, hours and sums of a site that is not among these, and sums to
-/// which no window can be added, since the rows of the next have died in the vault. Counts stay: they say what was published.
-pub fn overdue(folder: &Path, is_site: impl Fn(&str) -> bool, now_s: i64) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
-        entries => entries?,
-    };
-    for entry in entries {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let is_overdue = if let Some(site) = name.strip_suffix(CARRIED) {
-            !is_site(site) || is_over(&path, now_s)
-        } else if let Some(site) = name.strip_suffix(HOURS) {
-            !is_site(site)
-        } else {
-            let plan = name.strip_suffix(PLAN).and_then(|name| name.rsplit_once('-'));
-            plan.is_some_and(|(site, start)| start.parse::<i64>().is_ok() && !is_site(site))
-        };
-        if is_overdue {
-            found.push(path);
-        }
-    }
-    Ok(found)
-}
-
-/// Whether no window can be added to sums any more. A file that cannot be read is of no use.
-fn is_over(path: &Path, now_s: i64) -> bool {
-    #[derive(Deserialize)]
-    struct Carried {
-        until: i64,
-    }
-    let carried = std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Carried>(&bytes).ok());
-    carried.is_none_or(|carried| carried.until + VAULT_DAYS * 86_400 <= now_s)
 }

@@ -24,6 +24,7 @@ mod hours;
 mod leases;
 mod model;
 pub mod noise;
+pub mod overdue;
 pub mod plan;
 pub mod preview;
 mod publisher;

@@ -15,7 +15,7 @@ use crate::secret::Secret;
 use super::carry::Carried;
 use super::counted::{Counted, VAULT_DAYS};
 use super::error::PublishError;
-use super::files::{FOLDER, Files, overdue};
+use super::files::{FOLDER, Files};
 use super::leases::{LEASES, Lease, NODES_DIFFER_MS, Nodes, Readiness};
 use super::model::{PublishedSite, Row};
 use super::plan::{self, Plan, PlanInput};
@@ -28,8 +28,6 @@ use crate::window::Window;
 /// How often the publisher checks whether a window is over. A simulated clock runs through days in seconds.
 const POLL: Duration = Duration::from_secs(5);
 const POLL_SIMULATED: Duration = Duration::from_millis(200);
-/// How often files are removed of which nothing will be published.
-const CLEAR_S: i64 = 3_600;
 /// The smallest slices of a vault that fails: 64 times smaller than usual.
 const SPLIT_SHIFT_MAX: u32 = 6;
 /// How often an insert is repeated at once if the store confirmed it but has no row.
@@ -72,7 +70,7 @@ pub struct Publisher<V, S> {
     pub(super) vault: V,
     pub(super) stats: S,
     pub(super) clock: Clock,
-    sites: Vec<PublishedSite>,
+    pub(super) sites: Vec<PublishedSite>,
     pub(super) files: Files,
     pub(super) nodes: Nodes,
     /// A clock that never jumps.
@@ -80,7 +78,7 @@ pub struct Publisher<V, S> {
     /// Sites of which the files of an earlier run were deleted.
     tidied: BTreeSet<String>,
     /// When files were removed of which nothing will be published.
-    cleared_s: Option<i64>,
+    pub(super) cleared_s: Option<i64>,
     /// By site: the last logged failure.
     failing: BTreeMap<String, String>,
     /// By site: how much smaller the slices of the next plan are, if the last plan failed.
@@ -193,21 +191,6 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                 }
             }
         }
-    }
-
-    /// Removes files of which nothing will be published, now and then. Nothing is removed while the clock is disputed.
-    fn clear(&mut self) -> Result<(), PublishError> {
-        let Some(now) = self.clock.now_to_destroy().map(Timestamp::as_second) else { return Ok(()) };
-        if self.cleared_s.is_some_and(|last| (last..last + CLEAR_S).contains(&now)) {
-            return Ok(());
-        }
-        let is_site = |domain: &str| self.sites.iter().any(|site| site.domain == domain);
-        let folder = self.files.folder();
-        for path in overdue(folder, is_site, now).map_err(|source| PublishError::file(folder, source))? {
-            self.files.remove(&path)?;
-        }
-        self.cleared_s = Some(now);
-        Ok(())
     }
 
     /// Publishes the next window of a site, by its index in the list, if it is over and complete.

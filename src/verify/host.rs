@@ -14,7 +14,8 @@ use super::subject::Subject;
 use crate::audit;
 use crate::config::{CookieKey, is_loopback_name};
 use crate::privacy::keys::{KeyRing, KeyStatus};
-use crate::publish::files::{FOLDER, overdue};
+use crate::publish::files::FOLDER;
+use crate::publish::overdue::overdue;
 
 /// A key may be examined just while it is destroyed.
 const SWEEP_SLACK_S: i64 = 60;

@@ -23,6 +23,7 @@ async fn sums_and_plans_go_with_their_site_and_sums_when_no_window_can_follow() 
     sums("gone.kz.carried.json", START);
     put("gone.kz.counted.json", "{\"windows\":[]}".to_owned());
     put(&format!("gone-1.kz-{START}.json"), "{}".to_owned());
+    put("gone.kz.hours.json", "{}".to_owned());
     put(&format!("{domain}-1.json.tmp"), "{}".to_owned());
     let mut publisher = publisher(&store, &clock, data.path());
     publisher.pass().await;

@@ -1,20 +1,22 @@
 //! What an attacker can multiply: looks at everything that a row shows, looks at one number over many windows, fakes up to the
-//! threshold, clones, marks that a page repeats. The publisher's own rows are read by somebody who knows the rules, every other visitor, and
+//! threshold, clones, marks that a page repeats, names that are invented, windows by a clock that steps. The publisher's own rows are read by somebody who knows the rules, every other visitor, and
 //! how many there are, and wants to know whether one more visitor was there. `make test` tries it on a few sites, `make linkage` on many.
 //!
 //! On every site there are thousands of places, each a channel, a source and a page of its own. So many visitors come to each, and in half of
 //! them one more. All do everything once: the only page of their visit is the first and the last, they bounce, and reach the goal.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tamga::clock::Clock;
+use tamga::clock::{Clock, Reading};
 use tamga::config::Protection;
 use tamga::items::Items;
-use tamga::publish::{PublishedSite, Publisher, Schedule, Window, noise};
+use tamga::publish::{Progress, PublishedSite, Publisher, Schedule, Window, noise};
 use tamga::store::{self, Limits, STATS, Store, VAULT};
 
 use crate::support::engine::{Engine, PASSWORD, USER};
@@ -30,6 +32,12 @@ pub(crate) const BITS: usize = 20;
 /// The attack that adds up windows.
 pub(crate) const OVER_WINDOWS: &str = "one number of every window";
 const REPEATED: u32 = 9;
+/// Names that a sender invents, as many as may have a row: each has many rows, from nine visitors on three networks.
+const INVENTED: usize = 3_000;
+/// What the first two sites are beside: the wall clock of the first shows the next day for a while, before its day is over and
+/// afterwards; the second has invented names.
+const BESIDE: [&str; 2] = ["a clock that steps over midnight", "thousands of invented names"];
+const HOUR_S: i64 = 3_600;
 /// Visitors who send each mark once, so that its name shows.
 const SENDERS: u64 = 60;
 
@@ -169,7 +177,7 @@ impl World {
     }
 
     /// The rows of a site, and a seed that is always the same, so that the attack always finds the same.
-    async fn fill(&self, site: &str) {
+    async fn fill(&self, site: &str, with_invented: bool) {
         let parameters = [
             ("site", site.to_owned()),
             ("day", self.day.first_day.to_string()),
@@ -181,6 +189,7 @@ impl World {
             ("bits", BITS.to_string()),
             ("senders", SENDERS.to_string()),
             ("repeated", REPEATED.to_string()),
+            ("invented", INVENTED.to_string()),
         ];
         let head = "INSERT INTO events (batch, site, day, window_end, visitor, visit, view, confirmed, network, new_day, type, path, step, \
                     entry_channel, entry_source, name)
@@ -206,6 +215,14 @@ impl World {
                     FROM numbers({{marked:UInt32}})) WHERE cityHash64(m, bit, 'bit') % 2 = 1)"
         );
         self.vault.execute(&marks, &parameters).await.unwrap();
+        if with_invented {
+            let invented = format!(
+                "{head} concat('/i', toString(n), '/p'), 2, '', '', ''
+                FROM (SELECT n, concat('i ', toString(n), ' ', toString(j)) AS who, j % 3 AS network, 'view' AS what, arrayJoin(range(8)) AS again
+                    FROM (SELECT number AS n, arrayJoin(range(9)) AS j FROM numbers({{invented:UInt32}})))"
+            );
+            self.vault.execute(&invented, &parameters).await.unwrap();
+        }
         let seed = "INSERT INTO seeds SELECT {site:String}, toDateTime({start:UInt32}, 'UTC'), substring(hex(sipHash128({site:String})), 1, 32), now64(3)";
         self.vault.execute(seed, &parameters).await.unwrap();
     }
@@ -216,11 +233,30 @@ impl World {
         self.vault.insert_json("leases", &["node", "complete_until", "written_at"], &[lease], None).await.unwrap();
         let timeout = Duration::from_secs(900);
         let (vault, stats) = (self.vault.clone(), self.stats.clone());
-        Publisher::new(vault, stats, self.clock.clone(), vec![site(number)], self.folder.path(), "a", timeout)
-            .unwrap()
-            .advance(0)
-            .await
-            .unwrap();
+        let (passed_s, error_s) = (Arc::new(AtomicI64::new(-8 * HOUR_S)), Arc::new(AtomicI64::new(0)));
+        let (end_s, passed, error) = (self.day.end.as_second(), passed_s.clone(), error_s.clone());
+        let read = move || {
+            let passed_s = passed.load(Ordering::Relaxed);
+            let wall_s = end_s + passed_s + error.load(Ordering::Relaxed);
+            Reading { wall: wall_s * 1_000_000, boot: (24 * HOUR_S + passed_s) * 1_000_000 }
+        };
+        let clock = Clock::with_readings(read, "a", None);
+        let mut publisher =
+            Publisher::new(vault, stats, clock.clone(), vec![site(number)], self.folder.path(), "a", timeout).unwrap();
+        let is_agreed = || clock.status() == tamga::clock::ClockStatus::Agreed;
+        assert!(is_agreed(), "a clock is believed at the start");
+        let steps = number == 0;
+        for (at_s, step_s) in [(-7 * HOUR_S, 9 * HOUR_S), (HOUR_S, 0), (2 * HOUR_S, 48 * HOUR_S)] {
+            passed_s.store(at_s, Ordering::Relaxed);
+            error_s.store(if steps { step_s } else { 0 }, Ordering::Relaxed);
+            assert_eq!(is_agreed(), step_s == 0 || !steps);
+            let progress = publisher.advance(0).await.unwrap();
+            // Once, when its day is over, whatever the wall clock showed.
+            let is_published = matches!(progress, Progress::Published(window) if window == self.day);
+            assert_eq!(is_published, at_s == HOUR_S, "{progress:?}");
+            let windows = self.published("publications", &site(number).domain).await.len();
+            assert_eq!(windows, usize::from(at_s >= HOUR_S), "{windows} windows are published");
+        }
     }
 
     async fn published(&self, table: &str, site: &str) -> Vec<Value> {
@@ -302,7 +338,7 @@ pub(crate) async fn attack(sites: usize) -> Found {
     let mut evidence = vec![0.0; PLACES];
     for number in 0..sites {
         let name = site(number).domain;
-        world.fill(&name).await;
+        world.fill(&name, number == 1).await;
         if truth.is_empty() {
             let sql = "SELECT toUInt32(extract(path, '[0-9]+')) AS place, uniqExact(visitor) AS people FROM events
                 WHERE type = 'view' AND path LIKE '/d%' GROUP BY place";
@@ -327,6 +363,9 @@ pub(crate) async fn attack(sites: usize) -> Found {
                 }
                 let score = weigh_row(row.as_ref(), parent.as_ref(), crowd);
                 found.advantages.entry(read.table).or_default().add(is_there(place), score);
+                if let Some(beside) = BESIDE.get(number) {
+                    found.advantages.entry(beside).or_default().add(is_there(place), score);
+                }
                 let of_crowd = match crowd {
                     9 => "fakes up to the threshold",
                     _ => "a larger crowd",

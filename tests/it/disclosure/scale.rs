@@ -1,6 +1,6 @@
-//! The long run: thirty days of four sites, and a day of ten million events. Prints the figures of `docs/publishing.md`.
+//! The long run: thirty days of four sites, a day of ten million events, and the midnight of a thousand sites. Prints the figures of `docs/publishing.md`.
 //!
-//! `TAMGA_SCALE_DAYS` (30) and `TAMGA_SCALE_EVENTS` (10,000,000) make it shorter.
+//! `TAMGA_SCALE_DAYS` (30), `TAMGA_SCALE_EVENTS` (10,000,000) and `TAMGA_SCALE_SITES` (1,000) make it shorter.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -252,20 +252,61 @@ async fn a_day_of_ten_million_events_is_published_while_more_come() {
     let rows = world.published("site", "big.kz", day.start).await;
     assert_eq!(rows.len(), 1);
     println!(
-        "FIGURES {} events ({:.1} bytes each) published in {:.1} s, {tries} tries, {:.1} s of processor in the engine; {} \
-         batches came meanwhile; engine {:?} MiB",
+        "FIGURES {} events ({:.1} bytes each) published in {:.1} s, {tries} tries, {:.1} s of processor; {} batches came \
+         meanwhile; engine {:?} MiB; load {}",
         size.1,
         size.0 as f64 / size.1 as f64,
         took.as_secs_f64(),
         processor(&world) - cpu,
         came.load(Ordering::Relaxed),
         world.engine.resident_mib(),
+        load(),
     );
 }
 
-/// Processor time of the engine, in seconds.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: make scale"]
+async fn a_thousand_sites_publish_their_midnight() {
+    let world = World::new().await;
+    let day = world.day();
+    let names: Vec<_> = (0..setting("TAMGA_SCALE_SITES", 1_000)).map(|at| format!("t{at}.kz")).collect();
+    for name in &names {
+        traffic::day(&world.vault, name, &day, day.end, 2_000).await;
+    }
+    merged(&world.vault).await;
+    world.end(&day).await;
+    let mut publisher = world.publisher(names.iter().map(|name| site(name, 24 * 60)).collect());
+    let (began, cpu) = (Instant::now(), processor(&world));
+    publisher.pass().await;
+    let took = began.elapsed();
+    #[derive(Deserialize)]
+    struct Count {
+        count: usize,
+    }
+    let published: Vec<Count> = world.stats.rows("SELECT count() AS count FROM publications", &[]).await.unwrap();
+    assert_eq!(published[0].count, names.len(), "each site has published its day");
+    println!(
+        "FIGURES {} sites of 2,000 visits published their day in {:.1} s, {:.1} s of processor; engine {:?} MiB; load {}",
+        names.len(),
+        took.as_secs_f64(),
+        processor(&world) - cpu,
+        world.engine.resident_mib(),
+        load(),
+    );
+}
+
+/// The processes that wanted a processor in the last minute: what else went on on this machine.
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap();
+    text.split(' ').next().unwrap().to_owned()
+}
+
+/// Processor time of the engine and of this process, in seconds.
 fn processor(world: &World) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", world.engine.pid())).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+    let of = |process: String| {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+    };
+    of(world.engine.pid().to_string()) + of("self".to_owned())
 }
