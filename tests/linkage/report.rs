@@ -327,13 +327,17 @@ pub(crate) fn with_insiders(page: &str, figures: &Figures) -> anyhow::Result<Str
 
 /// A page of an earlier run, with what fakes and many looks at published numbers give in this one.
 pub(crate) fn with_published(page: &str, figures: &Figures) -> anyhow::Result<String> {
-    let mut sections = [String::new(), String::new()];
-    traps(&figures.traps, &mut sections[0]);
-    repeated(&figures.repeated, &mut sections[1]);
-    sections[1] +=
+    let mut sections = String::new();
+    traps(&figures.traps, &mut sections);
+    repeated(&figures.repeated, &mut sections);
+    sections +=
         "This section and the one before were measured by themselves (`make linkage PUBLISHED=1`), after the others.\n";
-    let page = with_section(page, nminus1::HEADING, &format!("{}\n", sections[0].trim_end()))?;
-    with_section(&page, REPEATED_HEADING, &format!("\n{}", sections[1]))
+    // Both stand in the place of the first; an older second one goes.
+    let older = page.split_once(REPEATED_HEADING).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once("\n## ")?;
+        Some(format!("{before}\n## {after}"))
+    });
+    with_section(older.as_deref().unwrap_or(page), nminus1::HEADING, &sections)
 }
 
 /// A page of an earlier run, with the figures of the watcher from this one.
