@@ -115,7 +115,13 @@ export const PANELS: Panel[] = [
       { panel: "declared", wider: COUNTS_WIDER },
     ],
   },
-  { id: "flow", tabs: [{ panel: "ways", title: "picture", item: "$page", as: "ways", wider: 2 }, { panel: "flow", wider: 2 }] },
+  {
+    id: "flow",
+    tabs: [
+      { panel: "ways", title: "picture", item: "$page", as: "ways", wider: 2 },
+      { panel: "flow", wider: 2 },
+    ],
+  },
   {
     id: "hours",
     tabs: [
