@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use super::announced;
 use super::decode::{self, Canonical};
+use super::lookalikes::is_invisible;
 use super::routes;
 use super::rules;
 use super::segment::{DIGITS_MAX, Segment, digits, is_day, is_year};
@@ -25,8 +26,6 @@ const SEGMENT_MAX_CHARS: usize = 64;
 const DIGITS_MAX_BESIDE_WORDS: usize = 11;
 /// What a folded segment becomes.
 const FOLDED: &str = ":x";
-/// A path that could not be decoded, or that is not one.
-const UNREADABLE: &str = "/:x";
 
 /// The path rules of one site.
 pub struct PathRules {
@@ -70,7 +69,7 @@ impl PathRules {
 
     /// The template of a path as it came, percent-encoded.
     pub fn template(&self, raw: &str) -> String {
-        let Some(path) = readable(raw) else { return UNREADABLE.to_owned() };
+        let Some(path) = readable(raw) else { return self.listed(raw) };
         let segments: Vec<&str> = segments(&path).collect();
         let free = |segment| if may_stay(segment) { Segment::Free(segment) } else { Segment::Folded(segment) };
         let matched = self.templates.iter().find_map(|template| fill(template, &segments, free));
@@ -257,10 +256,14 @@ fn join(segments: &[Segment<'_>]) -> String {
     if out.is_empty() { "/".to_owned() } else { out }
 }
 
-/// The segments without their parameters, which stand behind a semicolon (`;jsessionid=…`).
+/// The segments without their parameters, which stand behind a semicolon (`;jsessionid=…`), and without what nobody sees at
+/// their ends: spaces, and the marks that messengers and text editors add to a link.
 fn segments(path: &str) -> impl Iterator<Item = &str> {
     let bare = |segment: &'_ str| segment.find(';').filter(|at| *at > 0).unwrap_or(segment.len());
-    path.split('/').map(move |segment| segment[..bare(segment)].trim()).filter(|segment| !segment.is_empty())
+    let is_unseen = |c: char| c.is_whitespace() || is_invisible(c);
+    path.split('/')
+        .map(move |segment| segment[..bare(segment)].trim_matches(is_unseen))
+        .filter(|segment| !segment.is_empty())
 }
 
 /// The path decoded, its letters composed. None when it is too long, is no text underneath, or hides a separator or a control character.
@@ -303,8 +306,13 @@ mod tests {
             ("/pay/1/aigerim", "/pay/:x/:x"),
             ("/aigerim/tariffs", "/:x/tariffs"),
             ("/%2e%2e%2fetc", "/:x"),
-            ("/docs/%00", "/:x"),
-            ("/docs/%ff", "/:x"),
+            ("/docs/%00", "/docs/:x"),
+            ("/docs/%ff", "/docs/:x"),
+            ("/docs/%F7%E0%E9", "/docs/:x"),
+            ("/pay/%F7%E0%E9", "/pay/:order"),
+            ("/docs/850101300123/%ff", "/docs/:x/:x"),
+            ("/%ff/tariffs", "/:x/tariffs"),
+            ("/docs%2ftariffs", "/:x"),
         ] {
             assert_eq!(rules.template(raw), template, "{raw}");
         }
@@ -340,6 +348,9 @@ mod tests {
             ("/%20tarif", "/tarif"),
             ("/tarif%C2%A0/", "/tarif"),
             ("/tarif%20/%20", "/tarif"),
+            ("/tarif%E2%80%8B", "/tarif"),
+            ("/\u{FEFF}tarif\u{200F}/", "/tarif"),
+            ("/%C2%ADtarif%E2%81%A0%20", "/tarif"),
         ] {
             assert_eq!(listed.template(raw), template, "{raw}");
             assert_eq!(rules(&[]).template(raw), template, "{raw} without templates");
