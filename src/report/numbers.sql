@@ -12,7 +12,7 @@ FROM
     SELECT kind, name, day, number, wide, has(splitByChar(',', {now:String}), toString(day)) AS is_now
     FROM
     (
-        SELECT 'total' AS kind, 'views' AS name, day, views AS number, 3 AS wide FROM site WHERE site = {site:String}
+        SELECT 'total' AS kind, 'views' AS name, day, views AS number, 2 AS wide FROM site WHERE site = {site:String}
         UNION ALL SELECT 'total', 'visits', day, visits, 2 FROM site WHERE site = {site:String}
         UNION ALL SELECT 'total', 'visitors', day, new_day, 2 FROM site WHERE site = {site:String}
         UNION ALL SELECT 'total', 'bounces', day, bounces, 3 FROM site WHERE site = {site:String}

@@ -170,7 +170,7 @@ export function drawSteps(table: Table, beside: Beside): HTMLElement {
       const value = Math.max(0, Number(of(row, "reached")));
       return element(
         "li",
-        { title: aboutNumber("reached", (Number(of(row, "step")) > 5 ? 3 : 2) * beside.noise) },
+        { title: aboutNumber("reached", (Number(of(row, "step")) > 4 ? 4 : 2) * beside.noise) },
         element("span", { class: "name" }, `${of(row, "step")}. ${of(row, "name")}`),
         element("meter", { min: 0, max: first, value, "aria-hidden": "true" }),
         element("span", { class: "number" }, `${number(value)} · ${number((100 * value) / first, 1)} %`),
