@@ -13,7 +13,7 @@ let world: World;
 before(async () => {
   world = await World.create();
   const collector = new URL(world.scriptUrl).origin;
-  world.shop = `default-src 'none'; script-src 'self' ${collector}; connect-src ${collector}; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'`;
+  world.shop = `default-src 'none'; script-src 'self' ${collector}; connect-src 'self' ${collector}; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'`;
 });
 after(() => world?.close());
 
