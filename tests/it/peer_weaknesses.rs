@@ -129,7 +129,7 @@ fn tables() -> BTreeMap<&'static str, &'static str> {
 fn every_table_forgets_by_itself() {
     for (name, statement) in tables() {
         let forgets = statement.contains("\nTTL ") && !statement.contains("TTL toDateTime(0)");
-        // In memory, and emptied by whoever filled it: `rights_erasure` and `rights_rows` look.
+        // In memory, and emptied by the caller that filled it: `rights_erasure` and `rights_rows` look.
         let passes = name == "tamga_vault.erasures" && statement.contains("ENGINE = Memory");
         assert!(forgets || passes || name.ends_with(".schema_migrations"), "{name} keeps rows for ever");
     }

@@ -260,7 +260,7 @@ fn join(segments: &[Segment<'_>]) -> String {
 /// their ends: spaces, and the marks that messengers and text editors add to a link.
 fn segments(path: &str) -> impl Iterator<Item = &str> {
     let bare = |segment: &'_ str| segment.find(';').filter(|at| *at > 0).unwrap_or(segment.len());
-    let is_unseen = |c: char| c.is_whitespace() || is_invisible(c);
+    let is_unseen = |c: char| c.is_whitespace() || (!c.is_ascii() && is_invisible(c));
     path.split('/')
         .map(move |segment| segment[..bare(segment)].trim_matches(is_unseen))
         .filter(|segment| !segment.is_empty())
