@@ -4,7 +4,7 @@
 //!  0  4  length       of the whole block, this header included
 //!  4  4  CRC32C       of the segment's random id, then of the block without this field
 //!  8  8  sequence     of its first frame: one more than the frame before it
-//! 16  4  rows         of all its frames (of a void: sequences that it stands for)
+//! 16  4  rows         of all its frames; of a void, how many sequences it replaces
 //! 20  2  position     of its first frame within the commit that wrote it: 0 begins a commit
 //! 22  1  kind         of all its frames: 1 rows · 2 tombstones · 3 a void
 //! 23  1  frames       a void has none

@@ -31,7 +31,7 @@ impl StreamKey {
         &self.0.0
     }
 
-    /// Stands for the name where that would be too long.
+    /// A hash of the name, for places where the name would be too long.
     pub(super) fn digest(&self) -> &Digest {
         &self.0.1
     }

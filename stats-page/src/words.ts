@@ -328,7 +328,7 @@ const WORDS = {
     "Бұл қанша келуші туралы белгілі.",
   ],
   h_of_devices: [
-    "The share of those of whom this is known. Of a list one may have several values.",
+    "The share among the visitors of whom this is known. A visitor may have several values of a list.",
     "Доля тех, у кого это известно. В списке значений может быть несколько.",
     "Бұл белгілі болғандардың үлесі. Тізімде бірнеше мән болуы мүмкін.",
   ],

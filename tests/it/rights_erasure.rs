@@ -95,6 +95,15 @@ async fn send(product: &Product, view: u8, path: &str, cookie: Option<&str>) -> 
     call.header("Content-Type", "text/plain").cookies(cookie).body(body).send().await
 }
 
+/// A product with a folder of its own, its configuration, as soon as it takes beacons.
+pub(crate) async fn started() -> (TempDir, PathBuf, Product) {
+    let (folder, ports) = (tempfile::tempdir().unwrap(), Ports::free());
+    let config = configure(&folder, ports);
+    let mut product = Product::serve(&folder, &config, ports);
+    product.takes_beacons().await;
+    (folder, config, product)
+}
+
 /// Two views of a browser; its cookie.
 pub(crate) async fn visit(product: &Product, views: [u8; 2], second: &str) -> String {
     let cookie = send(product, views[0], "/first", None).await.cookie().unwrap();
@@ -105,10 +114,7 @@ pub(crate) async fn visit(product: &Product, views: [u8; 2], second: &str) -> St
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_cookie_finds_is_gone_and_stays_gone_and_nothing_else_is() {
-    let (folder, ports) = (tempfile::tempdir().unwrap(), Ports::free());
-    let config = configure(&folder, ports);
-    let mut product = Product::serve(&folder, &config, ports);
-    product.takes_beacons().await;
+    let (_folder, config, mut product) = started().await;
     let other = visit(&product, [1, 2], "/second").await;
     let of_other = stored(&mut product).await;
     assert!(of_other.keys().any(|what| what.starts_with("signal canvas")), "{of_other:?}");
@@ -165,10 +171,7 @@ async fn what_a_cookie_finds_is_gone_and_stays_gone_and_nothing_else_is() {
 /// Rows that the vault refuses lie in files of this node. They are their visitor's as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_rows_are_shown_to_their_visitor_and_erased() {
-    let (folder, ports) = (tempfile::tempdir().unwrap(), Ports::free());
-    let config = configure(&folder, ports);
-    let mut product = Product::serve(&folder, &config, ports);
-    product.takes_beacons().await;
+    let (_folder, _, mut product) = started().await;
     let other = visit(&product, [1, 2], "/second").await;
     let of_other = stored(&mut product).await;
     let refuse = async |product: &Product| {

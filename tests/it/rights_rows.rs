@@ -11,7 +11,7 @@ use serde_json::Value;
 use tamga::clock::Clock;
 use tamga::store::{Limits, Store, VAULT};
 
-use crate::rights_erasure::{SITE, call, configure, stored, visit};
+use crate::rights_erasure::{SITE, call, configure, started, stored, visit};
 use crate::support::collector::view_id;
 use crate::support::engine::{Engine, PASSWORD, USER};
 use crate::support::http::{Answer, Call};
@@ -96,10 +96,7 @@ struct Count {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cookie_shows_all_rows_of_its_browser_and_nothing_else_shows_any() {
-    let (folder, ports) = (tempfile::tempdir().unwrap(), Ports::free());
-    let config = configure(&folder, ports);
-    let mut product = Product::serve(&folder, &config, ports);
-    product.takes_beacons().await;
+    let (_folder, _, mut product) = started().await;
     let other = visit(&product, [1, 2], "/second").await;
     let cookie = visit(&product, [3, 4], "/third").await;
     // While they wait, or on their way, as soon as the vault is there.
@@ -190,10 +187,7 @@ fn has_hexadecimal(text: &[u8]) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_leaves_no_pseudonym_in_a_file_or_a_statement() {
-    let (folder, ports) = (tempfile::tempdir().unwrap(), Ports::free());
-    let config = configure(&folder, ports);
-    let mut product = Product::serve(&folder, &config, ports);
-    product.takes_beacons().await;
+    let (_folder, _, mut product) = started().await;
     let cookie = visit(&product, [3, 4], "/third").await;
     stored(&mut product).await;
     let known = product.vault::<Known>(KNOWN).await.unwrap();
@@ -332,10 +326,7 @@ fn compared(what: &str, times: &Times) -> String {
 #[ignore = "a measurement of minutes to hours"]
 async fn measure_whether_the_time_of_an_answer_shows_a_valid_cookie() {
     let requests: u64 = std::env::var("TAMGA_TIMING").map_or(10_000, |text| text.parse().unwrap());
-    let (folder, ports) = (tempfile::tempdir().unwrap(), Ports::free());
-    let config = configure(&folder, ports);
-    let mut product = Product::serve(&folder, &config, ports);
-    product.takes_beacons().await;
+    let (_folder, _, mut product) = started().await;
     let cookie = visit(&product, [3, 4], "/third").await;
     let erase = call(&product, "/v1/privacy/erase").header("Sec-Fetch-Site", "same-origin").body("state=all");
     assert_eq!(erase.clone().cookies(Some(&cookie)).send().await.status, 200);

@@ -1,6 +1,6 @@
 /**
- * 127 random bits as 22 characters of base64url: one of its characters stands for two. Not derived from anything, never
- * stored, new for every view.
+ * 127 random bits as 22 characters of base64url. `-` is not used: `_` is written for both, so one bit is lost. Not derived
+ * from anything, never stored, new for every view.
  */
 export const randomId = () =>
   btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))))

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{SITE, shop_host};
-use crate::support::collector::{AGENT, view_id};
+use crate::support::collector::{beacon_to, view_id};
 use crate::support::http::{Answer, Call};
 use crate::support::product::Product;
 
@@ -20,14 +20,11 @@ async fn click(port: u16, view: u8, cookie: Option<&str>) -> Answer {
     let shop = format!("http://{}", shop_host(port));
     let seen = format!(r#"{{"type":"view","at":0,"url":"{shop}/counted"}}"#);
     let body = format!(r#"{{"v":1,"site":"{SITE}","view":"{}","seq":0,"events":[{seen}]}}"#, view_id(view));
-    let call = Call::new(([127, 0, 0, 1], port).into(), "POST", "/v1/beacon")
+    let call = beacon_to(([127, 0, 0, 1], port).into(), body)
         .header("Host", &format!("t.{SITE}:{port}"))
         .header("Origin", &shop)
-        .header("Content-Type", "text/plain")
-        .header("User-Agent", AGENT)
-        .header("Accept-Language", "kk")
-        .header("Sec-Fetch-Site", "same-site");
-    let answer = call.cookies(cookie).body(body).send().await;
+        .without("X-Forwarded-For");
+    let answer = call.cookies(cookie).send().await;
     assert_eq!(answer.outcome(), "accepted");
     answer
 }

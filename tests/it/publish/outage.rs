@@ -10,9 +10,8 @@ use tamga::serve::{self, Running};
 use tempfile::TempDir;
 
 use super::{NOISE_MAX, ZONE, error, number};
-use crate::support::collector::{AGENT, ORIGIN, SITE};
+use crate::support::collector::{ORIGIN, SITE, beacon_to};
 use crate::support::engine::library;
-use crate::support::http::Call;
 use crate::support::{programs, wait};
 
 /// Beacons that are delivered before the outage, and those that wait in the spool.
@@ -81,15 +80,7 @@ async fn send(running: &Running, first: u64, beacons: u64) {
         let id = format!("{view:021}A");
         let seen = format!("{{\"type\":\"view\",\"at\":0,\"url\":\"{ORIGIN}/\"}}");
         let body = format!(r#"{{"v":1,"site":"{SITE}","view":"{id}","seq":0,"events":[{seen}{engage}]}}"#);
-        let call = Call::new(running.address, "POST", "/v1/beacon")
-            .header("Host", "t.jetpay.kz")
-            .header("Origin", ORIGIN)
-            .header("Content-Type", "text/plain")
-            .header("User-Agent", AGENT)
-            .header("Accept-Language", "kk")
-            .header("Sec-Fetch-Site", "same-site")
-            .header("X-Forwarded-For", "198.18.0.9");
-        let answer = call.body(body).send().await;
+        let answer = beacon_to(running.address, body).send().await;
         assert_eq!(answer.status, 202, "{view}");
     }
 }

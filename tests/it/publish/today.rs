@@ -10,8 +10,8 @@ use tamga::serve::{Running, Stores};
 
 use super::outage::Ground;
 use super::{ZONE, number};
-use crate::support::collector::{AGENT, ORIGIN, SITE};
-use crate::support::http::{Answer, Call};
+use crate::support::collector::{ORIGIN, SITE, beacon_to};
+use crate::support::http::Answer;
 use crate::support::wait;
 
 /// Enough for a name, whatever the noise; each from a network of its own.
@@ -22,15 +22,8 @@ async fn view(running: &Running, visitor: u64, view: u64, cookie: Option<&str>) 
     let id = format!("{:021}A", visitor * 10 + view);
     let seen = format!(r#"{{"type":"view","at":0,"url":"{ORIGIN}/"}}"#);
     let body = format!(r#"{{"v":1,"site":"{SITE}","view":"{id}","seq":0,"events":[{seen}]}}"#);
-    let call = Call::new(running.address, "POST", "/v1/beacon")
-        .header("Host", "t.jetpay.kz")
-        .header("Origin", ORIGIN)
-        .header("Content-Type", "text/plain")
-        .header("User-Agent", AGENT)
-        .header("Accept-Language", "kk")
-        .header("Sec-Fetch-Site", "same-site")
-        .header("X-Forwarded-For", &format!("198.18.{visitor}.9"));
-    let answer = call.cookies(cookie).body(body).send().await;
+    let call = beacon_to(running.address, body).header("X-Forwarded-For", &format!("198.18.{visitor}.9"));
+    let answer = call.cookies(cookie).send().await;
     assert_eq!(answer.outcome(), "accepted", "{visitor}");
     answer
 }

@@ -79,6 +79,21 @@ impl Default for Setup {
     }
 }
 
+/// A request to a collector, with the headers that a browser on a page of the site sends.
+fn call_to(address: SocketAddr, method: &str, target: &str) -> Call {
+    Call::new(address, method, target)
+        .header("Host", "t.jetpay.kz")
+        .header("User-Agent", AGENT)
+        .header("Accept-Language", "kk")
+        .header("Sec-Fetch-Site", "same-site")
+        .header("X-Forwarded-For", "198.18.0.9")
+}
+
+/// A beacon to a collector, from the site's own page.
+pub(crate) fn beacon_to(address: SocketAddr, body: impl Into<Vec<u8>>) -> Call {
+    call_to(address, "POST", "/v1/beacon").header("Origin", ORIGIN).header("Content-Type", "text/plain").body(body)
+}
+
 /// A running edge.
 pub(crate) struct Edge {
     pub(crate) address: SocketAddr,
@@ -146,17 +161,12 @@ impl Edge {
 
     /// A request to this edge, with the headers that a browser on a page of the site sends.
     pub(crate) fn call(&self, method: &str, target: &str) -> Call {
-        Call::new(self.address, method, target)
-            .header("Host", "t.jetpay.kz")
-            .header("User-Agent", AGENT)
-            .header("Accept-Language", "kk")
-            .header("Sec-Fetch-Site", "same-site")
-            .header("X-Forwarded-For", "198.18.0.9")
+        call_to(self.address, method, target)
     }
 
     /// A beacon from the site's own page.
     pub(crate) fn beacon(&self, body: impl Into<Vec<u8>>) -> Call {
-        self.call("POST", "/v1/beacon").header("Origin", ORIGIN).header("Content-Type", "text/plain").body(body)
+        beacon_to(self.address, body)
     }
 
     /// Sends a beacon with one view.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::collector::{AGENT, ORIGIN};
+use super::collector::beacon_to;
 use super::engine::library;
 use super::http::{Answer, Call};
 use super::{programs, wait};
@@ -184,15 +184,7 @@ impl Program {
     }
 
     pub(crate) fn beacon(&self, body: impl Into<Vec<u8>>) -> Call {
-        Call::new(self.address, "POST", "/v1/beacon")
-            .header("Host", "t.jetpay.kz")
-            .header("Origin", ORIGIN)
-            .header("Content-Type", "text/plain")
-            .header("User-Agent", AGENT)
-            .header("Accept-Language", "kk")
-            .header("Sec-Fetch-Site", "same-site")
-            .header("X-Forwarded-For", "198.18.0.9")
-            .body(body)
+        beacon_to(self.address, body)
     }
 
     /// A request to the admin listener.
