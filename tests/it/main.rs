@@ -33,6 +33,7 @@ mod migrations;
 mod navigation;
 mod notice;
 mod peer_weaknesses;
+mod proxies;
 mod publish;
 mod relocation;
 mod report;

@@ -2,7 +2,7 @@
 //! it leaves: spool, engines' data (packed and unpacked), logs, metrics, audit log, keys.
 
 mod search;
-mod visitors;
+pub(crate) mod visitors;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -62,14 +62,14 @@ async fn stored(product: &Program) {
 /// What a search came upon.
 #[derive(Default)]
 pub(crate) struct Searched {
-    found: Option<String>,
+    pub(crate) found: Option<String>,
     pub(crate) files: usize,
     /// Blocks of the engine that were unpacked.
     blocks: usize,
 }
 
 /// Looks into every file below a folder.
-fn search(needles: &Needles, folder: &Path) -> Searched {
+pub(crate) fn search(needles: &Needles, folder: &Path) -> Searched {
     let mut searched = Searched::default();
     for entry in std::fs::read_dir(folder).unwrap().map_while(Result::ok) {
         let path = entry.path();
