@@ -55,8 +55,8 @@ statements: ## Ask an hour of made-up statements as analysts (TAMGA_STATEMENTS_S
 	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@cargo test --test it made_up -- --ignored --nocapture
 
-lint: ## Check formats, lints, types and licences
-	@scripts/prepare compiler snippet
+lint: ## Check formats, lints, types, licences, known faults of dependencies, the image and the files for Kubernetes
+	@scripts/prepare compiler snippet linters
 	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@scripts/check lint
 

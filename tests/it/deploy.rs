@@ -6,6 +6,9 @@ use std::path::Path;
 use tamga::config::Config;
 use tamga::metrics::{Metrics, RowCounts};
 
+use crate::support::program::{Ground, Program};
+use crate::support::repository::tracked;
+
 fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
     std::fs::read_to_string(path).expect("a file of this repository")
@@ -16,17 +19,63 @@ fn config(name: &str) -> Config {
 }
 
 #[test]
-fn every_configuration_is_sound() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
-    let names: Vec<_> = std::fs::read_dir(folder)
-        .expect("the folder is part of the repository")
-        .map(|entry| entry.expect("readable").file_name().into_string().expect("ASCII"))
-        .filter(|name| name.ends_with(".toml"))
-        .collect();
-    assert!(names.len() >= 3, "{names:?}");
+fn every_configuration_is_sound_and_names_a_node_that_lasts() {
+    let names = tracked().iter().filter_map(|path| path.strip_prefix("deploy/")).filter(|name| name.ends_with(".toml"));
+    let names: Vec<_> = names.collect();
+    assert!(names.len() >= 4, "{names:?}");
     for name in &names {
         assert!(!config(name).sites.is_empty(), "{name}");
     }
+    for name in ["tamga.toml", "tamga.compose.toml"] {
+        assert!(config(name).server.node.is_some(), "{name}: a new name leaves a node behind for which windows wait");
+    }
+    assert!(read("kubernetes/statefulset.yaml").contains("- name: TAMGA__SERVER__NODE\n"), "the pod has its name");
+}
+
+#[test]
+fn the_pods_have_the_folders_ports_and_secrets_that_the_configuration_names() {
+    let (pods, config) = (read("kubernetes/statefulset.yaml"), config("kubernetes/tamga.toml"));
+    let cookie_key = config.cookie.key_file.expect("named");
+    let keys = config.keys.dir.expect("named");
+    for mounted in [&config.data.dir, cookie_key.parent().expect("in a folder"), keys.parent().expect("in a folder")] {
+        assert!(pods.contains(&format!("mountPath: {} }}\n", mounted.display())), "{}", mounted.display());
+    }
+    assert!(pods.contains("emptyDir:\n            medium: Memory\n"), "keys are in memory");
+    let network = read("kubernetes/network.yaml");
+    for (name, address) in [("beacons", config.server.listen), ("operations", config.server.admin_listen)] {
+        assert!(pods.contains(&format!("- name: {name}\n              containerPort: {}\n", address.port())));
+        assert!(network.contains(&format!("port: {name} }}\n")));
+    }
+    let kustomization = read("kubernetes/kustomization.yaml");
+    for store in [config.vault.server(), config.stats] {
+        let password = store.expect("both stores are servers").password_file;
+        assert!(pods.contains("mountPath: /run/secrets,") && password.starts_with("/run/secrets"));
+        let name = password.file_name().expect("a file").to_str().expect("ASCII");
+        assert!(kustomization.contains(&format!("--from-file={name}")), "{name}");
+    }
+    let resources = tracked().iter().filter_map(|path| path.strip_prefix("deploy/kubernetes/"));
+    for name in resources.filter(|name| name.ends_with(".yaml") && *name != "kustomization.yaml") {
+        assert!(kustomization.contains(&format!("  - {name}\n")), "{name} is applied");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_image_knows_whether_the_collector_in_it_lives() {
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Containerfile")).expect("it is here");
+    let command = text.split_once("HEALTHCHECK").and_then(|(_, rest)| rest.split_once("CMD ")).expect("a check").1;
+    let command: Vec<String> = serde_json::from_str(command.lines().next().expect("a line")).expect("a list of words");
+    let ground = Ground::new();
+    ground.send_stores_away();
+    let product = Program::serve(&ground, &[]);
+    let port = product.admin.port().to_string();
+    let is_well = || {
+        let words: Vec<String> = command.iter().map(|word| word.replace("9090", &port)).collect();
+        std::process::Command::new(&words[0]).args(&words[1..]).status().expect("bash is there").success()
+    };
+    assert!(is_well());
+    product.terminate();
+    assert!(!is_well());
 }
 
 #[test]
