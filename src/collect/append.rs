@@ -36,7 +36,7 @@ pub(super) struct Append {
 struct Extra {
     site: Arc<str>,
     now_ms: i64,
-    has_key_loss: bool,
+    key_loss: Option<String>,
     pending: Option<PendingCounts>,
 }
 
@@ -63,19 +63,18 @@ impl Append {
     fn add_tallies(&mut self, site: Arc<str>, now_ms: i64) -> Extra {
         let SiteTime { local, window_end, .. } = self.time;
         let loss = self.collector.keys.unreported_loss(&site, local.day);
-        let has_key_loss = loss.is_some();
         let tally = |reason| Tally { site: site.clone(), day: local.day, window_end, reason, count: 1 };
         let tallies = &mut self.processed.kept.tallies;
-        tallies.extend(loss.map(tally));
+        tallies.extend(loss.clone().map(tally));
         let pending = self.collector.outcome_counts.take_pending(&site, now_ms);
         tallies.extend(pending.iter().flat_map(PendingCounts::tallies));
-        Extra { site, now_ms, has_key_loss, pending }
+        Extra { site, now_ms, key_loss: loss, pending }
     }
 
     /// Everything is durable: counts the events, and remembers the beacon and its visitor.
     fn succeeded(self, extra: Extra) -> Processed {
         let Self { collector, time, mut counted, claim, reserved, mut processed } = self;
-        let Extra { site, now_ms, has_key_loss, .. } = extra;
+        let Extra { site, now_ms, key_loss, .. } = extra;
         let note = |outcome, events| collector.outcome_counts.note(&site, time, now_ms, outcome, events);
         note("accepted", processed.accepted);
         counted.accepted(processed.accepted);
@@ -93,8 +92,8 @@ impl Append {
         if let Some(seen) = &processed.seen {
             collector.visitors.remember(&site, seen);
         }
-        if has_key_loss {
-            collector.keys.loss_reported(&site, time.local.day);
+        if let Some(reason) = key_loss {
+            collector.keys.loss_reported(&site, time.local.day, &reason);
         }
         claim.into_iter().for_each(Claim::durable);
         reserved.into_iter().for_each(Reserved::durable);

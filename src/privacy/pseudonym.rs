@@ -131,6 +131,18 @@ impl DayKey {
         [hash[0], hash[1]]
     }
 
+    /// What distinguishes this key from all others, and says nothing of it.
+    pub(super) fn tag(&self) -> [u8; 16] {
+        let mut key = Zeroizing::new([0; 32]);
+        derive(self.material(), "tag", &mut key);
+        hash(&key, &[])
+    }
+
+    /// The key itself, to be written to a file or handed to another node.
+    pub(super) fn material(&self) -> &[u8; 32] {
+        &self.0.expose()[MATERIAL]
+    }
+
     /// Lends the key domain of one purpose beside visits, so that its rows join with no other: `attribute provider`,
     /// `signal canvas`, `errors`. The key of one that is not listed is wiped at the end.
     pub(super) fn purpose<T>(&self, name: &str, work: impl FnOnce(&Purpose<'_>) -> T) -> T {
@@ -138,7 +150,7 @@ impl DayKey {
             return work(&Purpose { key: &self.0.expose()[at], place: Some(at) });
         }
         let mut key = Zeroizing::new([0; 32]);
-        derive(&self.0.expose()[MATERIAL], name, &mut key);
+        derive(self.material(), name, &mut key);
         work(&Purpose { key: &key, place: None })
     }
 }

@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ use crate::secret::Secret;
 
 /// How long a draft may lie: writing one takes microseconds.
 const DRAFT_MAX: Duration = Duration::from_secs(10);
+/// How the file of refused tags ends.
+const REFUSED: &str = ".refused";
 /// How often a file that changes while it is read is read again.
 const READ_ATTEMPTS: u32 = 8;
 
@@ -30,6 +32,11 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
+    /// When the key was made, to the nanosecond.
+    pub(super) fn made(&self) -> (i64, i64) {
+        (self.written_s, self.written_ns)
+    }
+
     fn of(metadata: &fs::Metadata) -> Self {
         Self { inode: metadata.ino(), written_s: metadata.mtime(), written_ns: metadata.mtime_nsec() }
     }
@@ -94,6 +101,49 @@ impl KeyFiles {
         }
     }
 
+    /// Puts another node's key, which was made at this time, in the place of this folder's own.
+    pub(super) fn put(&self, site: &str, day: Date, key: &[u8; 32], (s, ns): (i64, i64)) -> io::Result<Stamp> {
+        let since = u64::try_from(s).ok().zip(u32::try_from(ns).ok()).map(|(s, ns)| Duration::new(s, ns));
+        let made = since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
+        let made = made.ok_or_else(|| io::Error::other("another node's key has no time"))?;
+        let draft = self.unique("draft")?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        file.write_all(key)?;
+        file.set_modified(made)?;
+        let stamp = Stamp::of(&file.metadata()?);
+        drop(file);
+        self.destroy(site, day)?;
+        fs::rename(&draft, self.path(site, day))?;
+        Ok(stamp)
+    }
+
+    /// The tags of the keys of a site-day that were destroyed on purpose, so that no other node's copy brings them back.
+    pub(super) fn refused(&self, site: &str, day: Date) -> io::Result<Vec<[u8; 16]>> {
+        match fs::read(self.refused_path(site, day)) {
+            Ok(tags) => Ok(tags.as_chunks().0.to_vec()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notes such a tag.
+    pub(super) fn refuse(&self, site: &str, day: Date, tag: [u8; 16]) -> io::Result<()> {
+        let path = self.refused_path(site, day);
+        OpenOptions::new().append(true).create(true).mode(0o600).open(path)?.write_all(&tag)
+    }
+
+    /// Forgets the tags of days that are over.
+    pub(super) fn forget_refused(&self, over: impl Fn(&str, Date) -> bool) -> io::Result<()> {
+        for (site, day) in self.named(REFUSED)?.into_iter().filter(|(site, day)| over(site, *day)) {
+            fs::remove_file(self.refused_path(&site, day))?;
+        }
+        Ok(())
+    }
+
+    fn refused_path(&self, site: &str, day: Date) -> PathBuf {
+        self.dir.join(format!("{site}.{day}{REFUSED}"))
+    }
+
     /// Destroys a key. `false` if it was not there, or another node was faster.
     pub(super) fn destroy(&self, site: &str, day: Date) -> io::Result<bool> {
         let dying = self.unique("dead")?;
@@ -106,10 +156,14 @@ impl KeyFiles {
 
     /// The keys that are there.
     pub(super) fn list(&self) -> io::Result<Vec<(String, Date)>> {
+        self.named(".key")
+    }
+
+    fn named(&self, ending: &str) -> io::Result<Vec<(String, Date)>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            let Some((site, day)) = name.strip_suffix(".key").and_then(|stem| stem.rsplit_once('.')) else { continue };
+            let Some((site, day)) = name.strip_suffix(ending).and_then(|stem| stem.rsplit_once('.')) else { continue };
             if let Ok(day) = day.parse() {
                 found.push((site.to_owned(), day));
             }

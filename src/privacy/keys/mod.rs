@@ -7,14 +7,17 @@
 //! copies that others made of the folder, and tmpfs pages that the kernel swapped out before.
 
 mod files;
+mod handed;
 mod made;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::civil::Date;
@@ -25,6 +28,7 @@ use super::pseudonym::DayKey;
 use crate::files::{private_folder, sync_name};
 use crate::secret::Secret;
 use files::{Drafts, KeyFiles, Stamp};
+pub use handed::KeyMark;
 use made::Made;
 
 /// Minutes that a key outlives its day, for beacons under way.
@@ -72,14 +76,24 @@ pub struct KeyRing {
     state: Mutex<State>,
     /// Whether some loss is unreported, so that nobody need look otherwise.
     losses: AtomicBool,
+    /// Rises whenever a key comes or goes.
+    generation: AtomicU64,
+}
+
+/// A key in memory.
+struct Held {
+    key: Arc<DayKey>,
+    stamp: Stamp,
+    /// Whether pseudonyms were made with it.
+    used: bool,
 }
 
 #[derive(Default)]
 struct State {
-    held: HashMap<SiteDay, (Arc<DayKey>, Stamp)>,
+    held: HashMap<SiteDay, Held>,
     made: Made,
-    /// Keys that replaced a lost one, of which the vault does not know yet.
-    unreported: HashMap<SiteDay, Stamp>,
+    /// Losses of which the vault does not know yet: the key that holds since, and the reason of the tally.
+    unreported: HashMap<SiteDay, Vec<(Stamp, String)>>,
     /// Likewise, for the next sweep to return.
     lost: Vec<SiteDay>,
     /// Days whose key was found gone, so that it is said once.
@@ -123,7 +137,7 @@ impl KeyRing {
         let failed = |cause| KeyError::Io { dir: dir.to_owned(), cause };
         private_folder(dir).map_err(failed)?;
         Self::check(dir)?;
-        Ok(Self { files: KeyFiles::new(dir), state: Mutex::default(), losses: AtomicBool::new(false) })
+        Ok(Self { files: KeyFiles::new(dir), state: Mutex::default(), losses: false.into(), generation: 0.into() })
     }
 
     /// Remembers in a file on a disk which keys were seen, so that a loss is noticed after a restart as well.
@@ -139,35 +153,67 @@ impl KeyRing {
 
     /// The key of a site's day, if there is one. None is made.
     pub fn living_key(&self, site: &Arc<str>, day: Date) -> Option<Arc<DayKey>> {
-        let held = self.state().held.get(&(site.clone(), day)).map(|(key, _)| key.clone());
+        let held = self.state().held.get(&(site.clone(), day)).map(|held| held.key.clone());
         // Not held from now on: only `day_key` notices a loss.
         held.or_else(|| self.files.read(site, day).ok()?.map(|(material, _)| Arc::new(DayKey::new(material))))
     }
 
     /// The key of a site's day. The first call of a day reads or makes it; the others find it in memory.
     pub fn day_key(&self, site: &Arc<str>, day: Date) -> Result<Arc<DayKey>, KeyError> {
-        let failed = |cause| KeyError::Io { dir: self.files.dir().to_owned(), cause };
         let mut state = self.state();
-        if let Some((key, _)) = state.held.get(&(site.clone(), day)) {
-            return Ok(key.clone());
+        if let Some(held) = state.held.get_mut(&(site.clone(), day)) {
+            held.used = true;
+            return Ok(held.key.clone());
         }
-        let (material, stamp) = self.files.read_or_make(site, day).map_err(failed)?;
-        match state.made.get(site, day) {
-            None => state.made.note(site, day, stamp).map_err(failed)?,
-            Some(seen) if seen == stamp => (),
-            Some(_) => {
-                tracing::warn!(site = &**site, %day, "the key of a site's day was lost and replaced: its visitors split in two");
-                state.unreported.insert((site.clone(), day), stamp);
-                state.lost.push((site.clone(), day));
-                self.losses.store(true, Ordering::Release);
-            }
-        }
-        let key = Arc::new(DayKey::new(material));
-        state.held.insert((site.clone(), day), (key.clone(), stamp));
-        Ok(key)
+        let held = self.hold(&mut state, site, day, true).map_err(|cause| self.failed(cause))?;
+        let held = held.expect("it was read or made");
+        held.used = true;
+        Ok(held.key.clone())
     }
 
-    /// The reason of a tally that must become durable with the next rows of a site-day, because its key replaced a lost
+    fn failed(&self, cause: io::Error) -> KeyError {
+        KeyError::Io { dir: self.files.dir().to_owned(), cause }
+    }
+
+    /// The key of a site's day, from memory or the folder; with `make` a new one if there is none.
+    fn hold<'a>(
+        &self,
+        state: &'a mut State,
+        site: &Arc<str>,
+        day: Date,
+        make: bool,
+    ) -> io::Result<Option<&'a mut Held>> {
+        let of = (site.clone(), day);
+        if !state.held.contains_key(&of) {
+            let found = if make { Some(self.files.read_or_make(site, day)?) } else { self.files.read(site, day)? };
+            let Some((material, stamp)) = found else { return Ok(None) };
+            let key = Arc::new(DayKey::new(material));
+            let seen = state.made.get(site, day);
+            match seen {
+                None => state.made.note(site, day, stamp)?,
+                Some(seen) if seen == stamp => (),
+                Some(_) => self.note_loss(state, &of, stamp, key.loss_tag()),
+            }
+            // One that was seen before is of an earlier process, which may have used it.
+            state.held.insert(of.clone(), Held { key, stamp, used: seen.is_some() });
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+        Ok(state.held.get_mut(&of))
+    }
+
+    /// Visitors of a day were counted under another key than the one that holds from now on. The tag is of one of both.
+    fn note_loss(&self, state: &mut State, of: &SiteDay, stamp: Stamp, [a, b]: [u8; 2]) {
+        let (site, day) = of;
+        tracing::warn!(site = &**site, %day, "the key of a site's day was lost and replaced: its visitors split in two");
+        let losses = state.unreported.entry(of.clone()).or_default();
+        let reason = format!("{LOST}{a:02x}{b:02x}");
+        losses.retain(|(_, known)| *known != reason);
+        losses.push((stamp, reason));
+        state.lost.push(of.clone());
+        self.losses.store(true, Ordering::Release);
+    }
+
+    /// The reason of a tally that must become durable with the next rows of a site-day, because its key replaced another
     /// one: `key_lost:` and a tag by which two nodes' tallies of one loss are known to be of one.
     pub fn unreported_loss(&self, site: &Arc<str>, day: Date) -> Option<String> {
         if !self.losses.load(Ordering::Acquire) {
@@ -175,17 +221,22 @@ impl KeyRing {
         }
         let state = self.state();
         let of = (site.clone(), day);
-        let (key, stamp) = state.held.get(&of)?;
-        let [a, b] = key.loss_tag();
-        (state.unreported.get(&of) == Some(stamp)).then(|| format!("{LOST}{a:02x}{b:02x}"))
+        let losses = state.unreported.get(&of).filter(|_| state.held.contains_key(&of))?;
+        losses.first().map(|(_, reason)| reason.clone())
     }
 
     /// The tally of a loss is durable.
-    pub fn loss_reported(&self, site: &Arc<str>, day: Date) {
+    pub fn loss_reported(&self, site: &Arc<str>, day: Date, reason: &str) {
         let mut state = self.state();
-        let Some(stamp) = state.unreported.remove(&(site.clone(), day)) else { return };
-        if let Err(error) = state.made.note(site, day, stamp) {
-            tracing::error!(%error, "the list of keys seen cannot be written; the loss is reported again after a restart");
+        let of = (site.clone(), day);
+        let Some(losses) = state.unreported.get_mut(&of) else { return };
+        let last = losses.last().map(|(stamp, _)| *stamp);
+        losses.retain(|(_, known)| known != reason);
+        if losses.is_empty() {
+            state.unreported.remove(&of);
+            if let Some(Err(error)) = last.map(|stamp| state.made.note(site, day, stamp)) {
+                tracing::error!(%error, "the list of keys seen cannot be written; the loss is reported again after a restart");
+            }
         }
         self.losses.store(!state.unreported.is_empty(), Ordering::Release);
     }
@@ -196,10 +247,12 @@ impl KeyRing {
     pub fn sweep(&self, now: Timestamp, zones: &HashMap<Arc<str>, TimeZone>) -> io::Result<Swept> {
         let dead = |site: &str, day: Date| dies_at(site, day, zones) <= now;
         let mut state = self.state();
+        let held = state.held.len();
         state.held.retain(|(site, day), _| !dead(site, *day));
         state.unreported.retain(|(site, day), _| !dead(site, *day));
         state.vanished.retain(|(site, day)| !dead(site, *day));
         state.made.forget(dead)?;
+        self.files.forget_refused(dead)?;
         let mut swept = Swept::default();
         for (site, day) in self.files.list()? {
             if dead(&site, day) && self.files.destroy(&site, day)? {
@@ -209,7 +262,7 @@ impl KeyRing {
         for (site, day, seen) in state.made.all() {
             let there = self.files.stamp(&site, day)?;
             let of = (Arc::from(site.as_str()), day);
-            if state.held.get(&of).is_some_and(|(_, stamp)| there != Some(*stamp)) {
+            if state.held.get(&of).is_some_and(|held| there != Some(held.stamp)) {
                 state.held.remove(&of);
             }
             let gone = (site, day);
@@ -219,6 +272,9 @@ impl KeyRing {
                 swept.vanished.push(gone.clone());
                 state.vanished.push(gone);
             }
+        }
+        if state.held.len() != held {
+            self.generation.fetch_add(1, Ordering::Release);
         }
         let mut drafts = std::mem::take(&mut state.drafts);
         let cleaned = self.files.sweep(&mut drafts);
@@ -234,9 +290,12 @@ impl KeyRing {
         Ok(keys.into_iter().map(|(site, day)| KeyStatus { dies_at: dies_at(&site, day, zones), site, day }).collect())
     }
 
-    /// Destroys one key now. `false` if there is none.
+    /// Destroys one key now, for good: nodes that hand each other keys do not bring it back. `false` if there is none.
     pub fn destroy(&self, site: &str, day: Date) -> io::Result<bool> {
+        let Some((material, _)) = self.files.read(site, day)? else { return Ok(false) };
+        self.files.refuse(site, day, DayKey::new(material).tag())?;
         self.state().held.remove(&(Arc::from(site), day));
+        self.generation.fetch_add(1, Ordering::Release);
         self.files.destroy(site, day)
     }
 }
@@ -289,120 +348,4 @@ pub fn lasting_keys(path: &Path) -> io::Result<Vec<Secret>> {
     }
     let file = fs::File::open(path)?;
     (0..length / 32).map(|_| Secret::read(io::Read::take(&file, 32))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::civil::date;
-
-    use super::*;
-
-    fn folder() -> tempfile::TempDir {
-        tempfile::tempdir_in("/dev/shm").expect("memory-backed storage")
-    }
-
-    #[test]
-    fn two_nodes_that_share_a_folder_have_one_key() {
-        let dir = folder();
-        let site: Arc<str> = "a.kz".into();
-        let day = date(2026, 11, 22);
-        let (one, two) = (KeyRing::open(dir.path()).expect("opens"), KeyRing::open(dir.path()).expect("opens"));
-        let pseudonyms: Vec<_> = std::thread::scope(|scope| {
-            let handles: Vec<_> = [&one, &two]
-                .map(|ring| {
-                    let site = &site;
-                    scope.spawn(move || *ring.day_key(site, day).expect("key").visitor(&[1; 16]).bytes())
-                })
-                .into_iter()
-                .collect();
-            handles.into_iter().map(|handle| handle.join().expect("no panic")).collect()
-        });
-        assert_eq!(pseudonyms[0], pseudonyms[1]);
-        assert_eq!(fs::read_dir(dir.path()).expect("dir").count(), 1, "no draft stays");
-    }
-
-    #[test]
-    fn a_key_dies_thirty_minutes_after_its_day() {
-        let dir = folder();
-        let ring = KeyRing::open(dir.path()).expect("opens");
-        let site: Arc<str> = "a.kz".into();
-        let zone = TimeZone::get("Asia/Almaty").expect("bundled");
-        let zones = HashMap::from([(site.clone(), zone.clone())]);
-        let day = date(2026, 11, 22);
-        let before = *ring.day_key(&site, day).expect("key").visitor(&[1; 16]).bytes();
-        let end = ends(day, &zone);
-        assert_eq!(end.to_string(), "2026-11-22T19:30:00Z");
-        assert_eq!(ring.sweep(end - 1.second(), &zones).expect("sweeps"), Swept::default());
-        assert_eq!(ring.sweep(end, &HashMap::new()).expect("sweeps"), Swept::default(), "another node's site");
-        let destroyed = Swept { destroyed: vec![("a.kz".to_owned(), day)], ..Swept::default() };
-        assert_eq!(ring.sweep(end, &zones).expect("sweeps"), destroyed);
-        assert_eq!(fs::read_dir(dir.path()).expect("dir").count(), 0);
-        assert_ne!(*ring.day_key(&site, day).expect("key").visitor(&[1; 16]).bytes(), before);
-    }
-
-    /// A ring that remembers in `seen` beside the folder of keys.
-    fn ring(keys: &tempfile::TempDir, data: &tempfile::TempDir) -> KeyRing {
-        let ring = KeyRing::open(keys.path()).expect("opens");
-        ring.remembering(&data.path().join("keys-seen.json")).expect("remembers")
-    }
-
-    #[test]
-    fn a_lost_key_is_distinguished_from_a_first_one_until_the_loss_is_durably_reported() {
-        let (keys, data) = (folder(), folder());
-        let site: Arc<str> = "a.kz".into();
-        let day = date(2026, 11, 22);
-        let noon = "2026-11-22T12:00:00Z".parse().expect("a time");
-        let zones = HashMap::from([(site.clone(), TimeZone::UTC)]);
-        let one = ring(&keys, &data);
-        one.day_key(&site, day).expect("key");
-        assert_eq!(one.unreported_loss(&site, day), None, "the first of the day");
-        // A restart finds the same key.
-        let two = ring(&keys, &data);
-        two.day_key(&site, day).expect("key");
-        assert_eq!(
-            (two.unreported_loss(&site, day), two.sweep(noon, &zones).expect("sweeps")),
-            (None, Swept::default())
-        );
-        // The folder is emptied under a running collector: it forgets its copy, and makes a new key.
-        fs::remove_file(keys.path().join("a.kz.2026-11-22.key")).expect("removes");
-        let vanished = vec![("a.kz".to_owned(), day)];
-        let expected = Swept { vanished: vanished.clone(), ..Swept::default() };
-        assert_eq!(two.sweep(noon, &zones).expect("sweeps"), expected);
-        assert_eq!(two.sweep(noon, &zones).expect("sweeps"), Swept::default(), "said once");
-        two.day_key(&site, day).expect("key");
-        let reported = two.unreported_loss(&site, day).expect("a loss");
-        assert!(reported.starts_with(LOST) && reported.len() == LOST.len() + 4);
-        assert_eq!(two.sweep(noon, &zones).expect("sweeps").lost, vanished);
-        // A crash before the tally is durable, and a second node that shares the folder: both tell the same.
-        let three = ring(&keys, &data);
-        three.day_key(&site, day).expect("key");
-        assert_eq!(three.unreported_loss(&site, day).as_ref(), Some(&reported));
-        three.loss_reported(&site, day);
-        assert_eq!(three.unreported_loss(&site, day), None);
-        assert_eq!(ring(&keys, &data).day_key(&site, day).map(|_| ()).ok(), Some(()));
-        let four = ring(&keys, &data);
-        four.day_key(&site, day).expect("key");
-        assert_eq!(four.unreported_loss(&site, day), None, "a loss is reported once");
-    }
-
-    #[test]
-    fn a_key_that_another_node_replaced_is_not_used_any_more() {
-        let (keys, data) = (folder(), folder());
-        let site: Arc<str> = "a.kz".into();
-        let day = date(2026, 11, 22);
-        let (one, two) = (ring(&keys, &data), KeyRing::open(keys.path()).expect("opens"));
-        let before = *one.day_key(&site, day).expect("key").visitor(&[1; 16]).bytes();
-        assert!(two.destroy("a.kz", day).expect("destroys") && !two.destroy("a.kz", day).expect("is gone"));
-        let after = *two.day_key(&site, day).expect("key").visitor(&[1; 16]).bytes();
-        one.sweep("2026-11-22T12:00:00Z".parse().expect("a time"), &HashMap::new()).expect("sweeps");
-        let now = *one.day_key(&site, day).expect("key").visitor(&[1; 16]).bytes();
-        assert!(now == after && now != before);
-        assert!(one.unreported_loss(&site, day).is_some());
-    }
-
-    #[test]
-    fn a_folder_on_a_disk_is_refused() {
-        let dir = tempfile::tempdir_in(concat!(env!("CARGO_MANIFEST_DIR"), "/target")).expect("a folder");
-        assert!(matches!(KeyRing::open(dir.path()), Err(KeyError::NotInMemory { .. })));
-    }
 }

@@ -12,7 +12,7 @@ fn domain_key(material: &[u8; 32], domain: &str) -> [u8; 32] {
 }
 
 /// A pseudonym likewise.
-fn pseudonym(material: &[u8; 32], domain: &str, parts: &[&[u8]]) -> [u8; 16] {
+pub(crate) fn pseudonym(material: &[u8; 32], domain: &str, parts: &[&[u8]]) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new_keyed(&domain_key(material, domain));
     for part in parts {
         hasher.update(&(part.len() as u64).to_le_bytes());
@@ -27,7 +27,8 @@ fn key_files(dir: &std::path::Path) -> Vec<(String, [u8; 32])> {
     for entry in std::fs::read_dir(dir).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
-        if let (false, Ok(bytes)) = (name.starts_with("retries"), std::fs::read(entry.path())) {
+        if let (true, Ok(bytes)) = (name.ends_with(".key") && !name.starts_with("retries"), std::fs::read(entry.path()))
+        {
             keys.push((name, bytes.try_into().unwrap()));
         }
     }
