@@ -33,6 +33,7 @@ pub mod items;
 pub mod metrics;
 mod nfc;
 pub mod outcome;
+pub mod peers;
 pub mod pipeline;
 pub mod privacy;
 pub mod publish;

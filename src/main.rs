@@ -15,7 +15,7 @@ use tamga::serve::wall::IdentifiedZone;
 use tamga::store::Command;
 use tamga::{collect, serve};
 use verbs::{
-    AnalystVerb, AuditVerb, Cli, ClockVerb, ConfigFile, ConfigVerb, DeadLetterVerb, KeysVerb, PublishVerb,
+    AnalystVerb, AuditVerb, Cli, ClockVerb, ConfigFile, ConfigVerb, DeadLetterVerb, KeysVerb, NodeVerb, PublishVerb,
     RequestsVerb, VaultVerb, Verb, WallVerb,
 };
 
@@ -67,6 +67,7 @@ fn run(verb: Verb) -> Result<()> {
             let config = Config::load(&config.config)?;
             print(&serve::destroy_keys(&config, Clock::kept_in(&config.data.dir), site.as_deref().zip(day))?)
         }
+        Verb::Node(verb) => print(&node(verb)?),
         Verb::Clock(verb) => print(&clock(verb)?),
         Verb::Audit(verb) => print(&audit(verb)?),
         Verb::Verify { config, json, html } => {
@@ -118,6 +119,18 @@ fn check_receipt(file: &ConfigFile, site: &str, receipt: &str) -> Result<String>
         Some(day) => Ok(format!("genuine: an erasure was ordered on {site} on {day}\n")),
         None => bail!("this collector has given no such receipt for {site}"),
     }
+}
+
+fn node(verb: NodeVerb) -> Result<String> {
+    let (NodeVerb::List(file) | NodeVerb::Retire { config: file, .. }) = &verb;
+    let config = Config::load(&file.config)?;
+    let clock = Clock::kept_in(&config.data.dir);
+    runtime()?.block_on(async {
+        match &verb {
+            NodeVerb::List(_) => serve::node::list(&config, &clock).await,
+            NodeVerb::Retire { name, yes, .. } => serve::node::retire(&config, clock, name, *yes).await,
+        }
+    })
 }
 
 fn clock(verb: ClockVerb) -> Result<String> {

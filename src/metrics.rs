@@ -66,6 +66,13 @@ pub struct Description {
     pub help: &'static str,
 }
 
+/// Shows a metric with each of these values of its label from the start.
+fn show<M: Default>(of: &Family<Label, M>, label: &'static str, values: impl IntoIterator<Item = &'static str>) {
+    for value in values {
+        drop(of.get_or_create(&[(label, value)]));
+    }
+}
+
 /// All metrics of a process.
 #[derive(Default)]
 pub struct Metrics {
@@ -107,6 +114,10 @@ pub struct Metrics {
     wall_broken: Family<Label, Gauge>,
     wall_check_unknown: Family<Label, Gauge>,
     wall_examined: Gauge,
+    /// Nodes that have leases, as the publishing node hears them.
+    pub nodes: Family<Label, Gauge>,
+    /// Other nodes of `[peers]`.
+    pub peers: Family<Label, Gauge>,
     /// Windows that this process wrote to the stats store.
     pub windows_published: Counter,
     /// Day keys that this process destroyed.
@@ -151,18 +162,12 @@ impl Metrics {
         self.register_events(&mut all);
         self.register_rows(&mut all);
         self.register_operations(&mut all);
-        for reason in DropReason::ALL {
-            drop(self.dropped.get_or_create(&[("reason", reason.name())]));
-        }
-        for reason in Rejection::ALL {
-            drop(self.rejected.get_or_create(&[("reason", reason.name())]));
-        }
-        for reason in SUSPICIONS {
-            drop(self.suspect.get_or_create(&[("reason", reason)]));
-        }
-        for (_, state) in State::ALL {
-            drop(self.requests.get_or_create(&[("state", state)]));
-        }
+        show(&self.dropped, "reason", DropReason::ALL.iter().map(|reason| reason.name()));
+        show(&self.rejected, "reason", Rejection::ALL.iter().map(|reason| reason.name()));
+        show(&self.suspect, "reason", SUSPICIONS);
+        show(&self.requests, "state", State::ALL.map(|(_, state)| state));
+        show(&self.nodes, "state", ["heard", "silent", "left_behind"]);
+        show(&self.peers, "state", ["reachable", "away"]);
         all
     }
 
@@ -187,13 +192,8 @@ impl Metrics {
         all.add("rows_stored", None, None, "Rows in the vault, found or accepted here", self.rows_stored.clone());
         let help = "Rows in dead letters; a replay moves them to stored";
         all.add("rows_dead_lettered", None, None, help, self.rows_dead_lettered.clone());
-        all.add(
-            "rows_erased",
-            None,
-            None,
-            "Rows that an erasure has removed, from the vault or before they were sent",
-            self.rows_erased.clone(),
-        );
+        let help = "Rows that an erasure has removed, from the vault or before they were sent";
+        all.add("rows_erased", None, None, help, self.rows_erased.clone());
         all.add("rows_expired", None, None, "Rows that became too old to be delivered", self.rows_expired.clone());
         all.add("rows_lost", None, None, "Rows that the disk damaged", self.rows_lost.clone());
         let help = "Erased rows that an earlier process or another node had stored";
@@ -229,6 +229,11 @@ impl Metrics {
         all.add("clock_offset", Some(Unit::Seconds), None, help, self.clock_offset.clone());
         let help = "Age of the oldest GeoIP file; 0 without files";
         all.add("geo_age", Some(Unit::Seconds), None, help, self.geo_age.clone());
+        let help =
+            "Nodes that have leases, as the publishing node hears them: heard, silent and waited for, or left behind";
+        all.add("nodes", None, Some("state"), help, self.nodes.clone());
+        let help = "Other nodes of [peers]: reachable, or away: the keys of days cannot be compared with theirs";
+        all.add("peers", None, Some("state"), help, self.peers.clone());
         all.add("windows_published", None, None, "Windows that were published", self.windows_published.clone());
         all.add("keys_destroyed", None, None, "Day keys that were destroyed", self.keys_destroyed.clone());
         all.add("keys_lost", None, None, "Day keys that replaced a lost one", self.keys_lost.clone());

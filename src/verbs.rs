@@ -73,6 +73,9 @@ pub(crate) enum Verb {
     /// Look at the keys of days, or destroy them
     #[command(subcommand)]
     Keys(KeysVerb),
+    /// Look at the nodes that share a vault, and retire one that never comes back
+    #[command(subcommand)]
+    Node(NodeVerb),
     /// Look at the time that the collector has kept, and put right what a wrong clock did
     #[command(subcommand)]
     Clock(ClockVerb),
@@ -179,6 +182,25 @@ pub(crate) enum KeysVerb {
         #[arg(long, conflicts_with = "site")]
         all: bool,
         /// Confirm
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum NodeVerb {
+    /// Print the nodes that have a lease, and how far each has delivered its rows
+    List(ConfigFile),
+    /// Forget a node that never comes back, so that windows are complete without it
+    ///
+    /// Removes its lease from the vault. Rows that wait in its spool are in no window then; so start it once more with its data
+    /// folder before you retire it, if that is still there. Without --yes, prints what it would do.
+    Retire {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The node's name, as `tamga node list` prints it
+        name: String,
+        /// Yes, forget it
         #[arg(long)]
         yes: bool,
     },

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::error::Errors;
 use super::names::{is_domain, is_event_name, is_host, is_loopback_name, is_sql_name};
+use super::peers::check_peers;
 use super::rights::{check_calendar, check_deadlines, check_operator};
 use super::written::{is_same_site, is_server};
 use super::{Config, Engine, Identification, Retention, Site, declared};
@@ -21,6 +22,7 @@ const SPOOL_QUOTA_MIB: std::ops::Range<u64> = 1..1 << 43;
 pub(super) fn check(config: &Config, errors: &mut Errors<'_>) {
     check_server(config, errors);
     check_stores(config, errors);
+    check_peers(config, errors);
     check_names_of_files(config, errors);
     check_retention(config, errors);
     check_wall(config, errors);
@@ -296,6 +298,9 @@ mod tests {
         Config::parse(text, Path::new("dir/tamga.toml"), std::iter::empty())
     }
 
+    const PEERS: &str = "[peers]\nlisten = \"10.0.0.1:9443\"\nnodes = { a = \"10.0.0.1:9443\", b = \"10.0.0.2:9443\" }\n\
+                         certificate_file = \"c\"\nkey_file = \"k\"\nca_file = \"ca\"\n[data]";
+
     #[test]
     fn an_error_names_its_key() {
         for (from, to, key) in [
@@ -323,6 +328,10 @@ mod tests {
                 "stats.cluster",
             ),
             ("[data]", "[vault]\nlinger_s = 0\n[data]", "vault.linger_s"),
+            ("[data]", PEERS, "server.node"),
+            ("[data]", &*PEERS.replace("a = \"10.0.0.1:9443\"", "a = \"10.0.0.1\""), "peers.nodes"),
+            ("[data]", &*PEERS.replace(", b = \"10.0.0.2:9443\"", ""), "peers.nodes"),
+            ("[data]", &*PEERS.replace("\"ca\"", "\"\""), "peers.ca_file"),
             ("[data]", "[vault]\nlinger_s = 301\n[data]", "vault.linger_s"),
             ("[data]", "[vault]\nurl = \"http://a:1\"\nuser = \"u\"\n[data]", "vault.url"),
             ("[data]", "[vault]\ncluster = \"a\"\n[data]", "vault.url"),

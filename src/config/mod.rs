@@ -10,6 +10,7 @@ mod domains;
 mod error;
 mod load;
 mod names;
+mod peers;
 mod rights;
 mod stores;
 mod written;
@@ -23,6 +24,7 @@ use serde::Deserialize;
 
 pub use error::ConfigError;
 pub use names::{is_event_name, is_loopback_name, is_sql_name};
+pub use peers::{Peers, host_and_port};
 pub use rights::{CalendarDays, Deadlines, Operator};
 pub use stores::{Engine, ServerStore, Vault};
 
@@ -52,6 +54,8 @@ pub struct Config {
     /// Where day keys are kept.
     #[serde(default)]
     pub keys: Keys,
+    /// The nodes on other machines. Default none: one node, or nodes that share `[keys] dir`.
+    pub peers: Option<Peers>,
     /// The key that authenticates cookies.
     #[serde(default)]
     pub cookie: CookieKey,
@@ -127,7 +131,8 @@ pub struct Server {
     pub body_deadline_s: u32,
     /// Seconds that open requests get when the collector stops. Default 5: most end within one.
     pub stop_grace_s: u32,
-    /// The name of this node's lease. Default the machine's host name: it differs between nodes.
+    /// The name of this node's lease. Default the machine's host name: it differs between nodes. A container needs one that
+    /// lasts.
     pub node: Option<String>,
 }
 

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 /// The last lease of each node; times in milliseconds since 1970. A lease that was written after `until`, or promises more,
 /// comes from a node whose clock was wrong: it counts as a lease of 1970.
-pub(super) const LEASES: &str = "SELECT node, toUnixTimestamp64Milli(maxIf(complete_until, believed)) AS complete_until, \
+pub(crate) const LEASES: &str = "SELECT node, toUnixTimestamp64Milli(maxIf(complete_until, believed)) AS complete_until, \
      toUnixTimestamp64Milli(maxIf(written_at, believed)) AS written_at \
      FROM (SELECT *, greatest(complete_until, written_at) <= fromUnixTimestamp64Milli({until:Int64}) AS believed FROM leases) \
      GROUP BY node ORDER BY node";
@@ -27,12 +27,23 @@ pub(crate) const NODES_DIFFER_MS: i64 = 60_000;
 /// write leases, or nobody read them. A lease is renewed every ten seconds.
 const GAP_MAX: Duration = Duration::from_secs(60);
 
-/// A node's lease.
+/// A node's lease; times in milliseconds since 1970.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Lease {
-    node: String,
-    complete_until: i64,
-    written_at: i64,
+pub(crate) struct Lease {
+    pub(crate) node: String,
+    pub(crate) complete_until: i64,
+    pub(crate) written_at: i64,
+}
+
+/// The nodes that have leases, as the publisher hears them. Its own node is among those that are heard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeStates {
+    /// How many have renewed their lease within a minute.
+    pub heard: u32,
+    /// How many are silent, and waited for.
+    pub silent: u32,
+    /// Those that are silent for longer than the node timeout: windows are published without their rows.
+    pub left_behind: Vec<String>,
 }
 
 impl Lease {
@@ -82,6 +93,20 @@ impl Nodes {
     pub(super) fn vault_was_away(&mut self) {
         self.others.clear();
         self.renewed = None;
+    }
+
+    /// The state of each node, given all leases as they are at `now`.
+    pub(super) fn states(&mut self, leases: &[Lease], now: Instant) -> NodeStates {
+        self.hear(leases, now);
+        let mut states = NodeStates::default();
+        for lease in leases {
+            match self.others.get(&lease.node) {
+                Some(heard) if self.is_silent(heard) => states.left_behind.push(lease.node.clone()),
+                Some(heard) if heard.silent > GAP_MAX => states.silent += 1,
+                _ => states.heard += 1,
+            }
+        }
+        states
     }
 
     /// Whether a window with this end may be published, given all leases as they are at `now`.
@@ -145,6 +170,8 @@ impl Nodes {
             step = if since <= GAP_MAX { since } else { Duration::ZERO };
             self.renewed = Some((own.times(), now));
         }
+        // A node that was retired and comes back is heard anew.
+        self.others.retain(|node, _| leases.iter().any(|lease| lease.node == *node));
         for lease in leases.iter().filter(|lease| lease.node != self.own) {
             let unheard = Heard { times: lease.times(), silent: Duration::ZERO };
             match self.others.get_mut(&lease.node) {
@@ -220,6 +247,29 @@ mod tests {
             assert_eq!(listener.after(10, &lease("b", END - 1, written_at)), Readiness::Waiting);
         }
         assert_eq!(listener.after(10, &lease("b", END, 500)), Readiness::Complete);
+    }
+
+    #[test]
+    fn a_silent_node_is_named_once_it_is_left_behind_and_no_more_once_it_is_retired() {
+        let mut listener = Listener::new();
+        let mut states = |seconds: u64, others: &[Lease]| {
+            listener.now += Duration::from_secs(seconds);
+            listener.own_written_at += 1;
+            let own = lease("a", END, listener.own_written_at);
+            let leases: Vec<_> = std::iter::once(own).chain(others.iter().cloned()).collect();
+            listener.nodes.states(&leases, listener.now)
+        };
+        let of = |heard, silent, left_behind: &[&str]| NodeStates {
+            heard,
+            silent,
+            left_behind: left_behind.iter().map(|node| (*node).to_owned()).collect(),
+        };
+        let gone = [lease("b", END, 7)];
+        assert_eq!(states(0, &gone), of(2, 0, &[]));
+        let seen: Vec<_> = (0..TIMEOUT_S / 10 + 1).map(|_| states(10, &gone)).collect();
+        assert_eq!((&seen[0], &seen[6], seen.last()), (&of(2, 0, &[]), &of(1, 1, &[]), Some(&of(1, 0, &["b"]))));
+        assert_eq!(states(10, &[]), of(1, 0, &[]), "its lease was removed");
+        assert_eq!(states(10, &[lease("b", END, 8)]), of(2, 0, &[]), "it was started again");
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod snapshot;
 mod tables;
 mod tallies;
 pub mod total;
+mod waiting;
 mod window_reader;
 
 #[cfg(test)]
@@ -47,9 +48,11 @@ pub use crate::window::{Schedule, Window};
 pub use counted::VAULT_DAYS;
 pub use error::PublishError;
 pub use hours::Hour;
-pub(crate) use leases::NODES_DIFFER_MS;
+pub use leases::NodeStates;
+pub(crate) use leases::{LEASES, Lease, NODES_DIFFER_MS};
 pub use model::PublishedSite;
 pub use plan::Plan;
 pub use publisher::{Progress, Publisher};
 pub use retention::RetentionWorker;
 pub use tables::Tables;
+pub(crate) use waiting::leases_until;

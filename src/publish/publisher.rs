@@ -16,7 +16,7 @@ use super::carry::Carried;
 use super::counted::{Counted, VAULT_DAYS};
 use super::error::PublishError;
 use super::files::{FOLDER, Files};
-use super::leases::{LEASES, Lease, NODES_DIFFER_MS, Nodes, Readiness};
+use super::leases::{NodeStates, Nodes, Readiness};
 use super::model::{PublishedSite, Row};
 use super::plan::{self, Plan, PlanInput};
 use super::queries::EARLIEST;
@@ -84,6 +84,7 @@ pub struct Publisher<V, S> {
     /// By site: how much smaller the slices of the next plan are, if the last plan failed.
     split_shift: BTreeMap<String, u32>,
     on_publication: Listener,
+    pub(super) on_nodes: Box<dyn Fn(NodeStates) + Send + Sync>,
 }
 
 #[derive(Deserialize)]
@@ -132,6 +133,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             failing: BTreeMap::new(),
             split_shift: BTreeMap::new(),
             on_publication: Box::new(|_, _, _| ()),
+            on_nodes: Box::new(|_| ()),
         })
     }
 
@@ -158,6 +160,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                 biased;
                 () = &mut shutdown => return,
                 () = async {
+                    self.hear_nodes().await;
                     self.pass().await;
                     tokio::time::sleep(pause).await;
                 } => {}
@@ -293,20 +296,6 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             site = site.domain, start = %window.start, "rows of a window arrive while it is counted; it is counted again soon"
         );
         Ok(None)
-    }
-
-    /// Whether all nodes have emptied their spools past the window's end.
-    async fn readiness(&mut self, window: &Window) -> Result<Readiness, PublishError> {
-        let leases = self.leases().await?;
-        Ok(self.nodes.readiness(window.end, &leases, (self.monotonic)()))
-    }
-
-    pub(super) async fn leases(&mut self) -> Result<Vec<Lease>, PublishError> {
-        let until = [("until", (self.clock.now_ms() + NODES_DIFFER_MS).to_string())];
-        self.vault.rows(LEASES, &until).await.map_err(|source| {
-            self.nodes.vault_was_away();
-            PublishError::store("reading the nodes' leases", source)
-        })
     }
 
     /// Computes the plan of a window from one state of the vault; `None` if its rows changed meanwhile.

@@ -38,8 +38,14 @@ struct Line {
     detail: Value,
 }
 
+/// Records a start.
+pub(super) fn note_start(audit: &Audit, config: &Config) {
+    audit.note("start", &json!({ "version": env!("CARGO_PKG_VERSION"), "sites": config.sites.len() }));
+    note_configuration(audit, config);
+}
+
 /// Records which parts of the configuration differ from the last start. Only a hash of each part is kept.
-pub(super) fn note_configuration(audit: &Audit, config: &Config) {
+fn note_configuration(audit: &Audit, config: &Config) {
     let parts = fingerprints(config);
     // If the log cannot be read, all parts are recorded.
     let lines = audit::lines(&place(config), None).unwrap_or_default();

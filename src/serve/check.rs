@@ -6,10 +6,11 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::keys_dir;
+use super::{keys_dir, node};
 use crate::collect::tls::Tls;
 use crate::config::{Config, Site};
 use crate::enrich::GeoIp;
+use crate::peers::Identity;
 use crate::privacy::keys::KeyRing;
 use crate::privacy::scrub::PathRules;
 
@@ -25,6 +26,9 @@ pub fn check(config: &Config, name: &Path) -> Result<String> {
         bail!(lines.join("\n"));
     }
     let mut out = format!("{} is sound: {} site(s).\n", name.display(), config.sites.len());
+    if let Some(warning) = node::passing_name(config) {
+        out.push_str(&format!("warning: {warning}\n"));
+    }
     for untried in untried(config) {
         out.push_str(&format!("not tried: {untried}\n"));
     }
@@ -32,7 +36,7 @@ pub fn check(config: &Config, name: &Path) -> Result<String> {
 }
 
 fn check_files(config: &Config, wrong: &mut Vec<String>) {
-    let Config { server, data, geo, vault, stats, engine, cookie, wall, .. } = config;
+    let Config { server, data, geo, vault, stats, engine, peers, cookie, wall, .. } = config;
     let mut add = |key: &str, problem: Option<String>| wrong.extend(problem.map(|problem| format!("{key}: {problem}")));
     let stats_password = stats.as_ref().map(|store| &store.password_file);
     let probe_password = wall.probe.as_ref().map(|probe| &probe.password_file);
@@ -49,6 +53,9 @@ fn check_files(config: &Config, wrong: &mut Vec<String>) {
     }
     if let (Some(certificate), Some(key)) = (&server.certificate_file, &server.key_file) {
         add("server.certificate_file", Tls::open(certificate, key).err().map(|error| error.to_string()));
+    }
+    if let (Some(peers), Some(own)) = (peers, &server.node) {
+        add("peers", Identity::open(peers, own).err().map(|error| error.to_string()));
     }
     for file in &geo.place {
         add("geo.place", GeoIp::open(std::slice::from_ref(file), &[]).err().map(|error| error.to_string()));

@@ -18,6 +18,8 @@ mod hours;
 mod keys;
 mod listen;
 mod log;
+pub mod node;
+mod peers;
 mod preview;
 mod reach;
 pub mod repair;
@@ -107,6 +109,7 @@ where
 {
     keys::forbid_dumps()?;
     keys::warn_of_disks();
+    node::warn_of_passing_name(&config);
     let (data, metrics) = (config.data.dir.clone(), Arc::new(Metrics::default()));
     make_data_folder(&data)?;
     let keys = KeyRing::open(&keys_dir(&config))?;
@@ -118,10 +121,11 @@ where
     let (listener, admin_listener) = bind(&config).await?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
 
-    let sites = PublishedSite::all(&config)?;
-    let geo_files = geo::Files::open(&config.geo)?;
+    let (sites, geo_files) = (PublishedSite::all(&config)?, geo::Files::open(&config.geo)?);
     let geo = geo_files.in_use();
     let keys = Arc::new(keys.remembering(&data.join("keys-seen.json"))?);
+    let (shutdown, edge_closed) = (CancellationToken::new(), CancellationToken::new());
+    let keeper = peers::open(&config, keys.clone(), clock.clone(), &cookie_key, &shutdown).await?;
     let parts = Parts {
         lookups: Lookups::new(geo.clone()),
         seal: CookieSeal::new(&cookie_key),
@@ -133,14 +137,11 @@ where
         clock: clock.clone(),
     };
     let collector = Collector::new(&config, parts);
-    let reporter = hours::Reporter::new(&collector, &writer, &sites, stores::node(&config), &clock);
+    let reporter = hours::Reporter::new(&collector, &writer, &sites, node::name(&config), &clock);
     let state = State::new(metrics, writer.clone(), clock.clone(), geo.clone(), requests::Watched::new(&config));
     let own_rows = OwnRows::new(writer, state.vault.subscribe(), dead_letters::refused(&config, reader.keys()));
     let edge = collect::Edge::new(collector.clone()).beside(rights::router(&config, collector, own_rows));
-    audit.note("start", &json!({ "version": env!("CARGO_PKG_VERSION"), "sites": config.sites.len() }));
-    audit::note_configuration(&audit, &config);
-
-    let (shutdown, edge_closed) = (CancellationToken::new(), CancellationToken::new());
+    audit::note_start(&audit, &config);
     let (limits, admin_limits) = descriptors::limits(&config.server, descriptors::raise());
     let admin = admin::router(state.clone(), stats_page::router(&config), &config.server.admin_hosts);
     let endpoint = Endpoint { listener, tls: tls.as_ref().map(Tls::acceptor).transpose()? };
@@ -153,6 +154,7 @@ where
     edge.push(tokio::spawn(reporter.run(state.vault.subscribe(), shutdown.clone())));
     edge.push(tokio::spawn(watch_geo(geo_files, state.clone(), shutdown.clone())));
     edge.extend(tls.map(|tls| tokio::spawn(tls.watch(shutdown.clone()))));
+    edge.extend(keeper.map(|keeper| tokio::spawn(peers::watch(keeper, state.clone(), shutdown.clone()))));
     let inner = Inner {
         config,
         sites,

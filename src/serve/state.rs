@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use super::geo;
 use super::reach::Stores;
 use super::requests::Watched;
+use super::{geo, node};
 use crate::clock::{Clock, ClockStatus};
 use crate::enrich::GeoIp;
 use crate::metrics::{Metrics, RowCounts};
+use crate::publish::NodeStates;
 use crate::store::{Class, ShipStatus, Store, Supervisor};
 use crate::{admin, collect, spool};
 
@@ -29,6 +30,8 @@ pub(super) struct State {
     engines: Mutex<Vec<(&'static str, Arc<Supervisor>)>>,
     /// The parts behind the spool that cannot be used, with the last reason.
     pub(super) missing: watch::Sender<BTreeMap<&'static str, String>>,
+    /// What the publisher of this process hears of the nodes.
+    nodes: watch::Sender<NodeStates>,
 }
 
 impl State {
@@ -42,7 +45,19 @@ impl State {
     ) -> Arc<Self> {
         let (stores, vault) = (watch::Sender::new(None), watch::Sender::new(None));
         let (shipped, engines, missing) = (Mutex::default(), Mutex::default(), watch::Sender::default());
-        Arc::new(Self { metrics, spool, clock, geo, requests, stores, vault, shipped, engines, missing })
+        let nodes = watch::Sender::default();
+        Arc::new(Self { metrics, spool, clock, geo, requests, stores, vault, shipped, engines, missing, nodes })
+    }
+
+    /// The publisher has heard the nodes.
+    pub(super) fn hear(&self, nodes: NodeStates) {
+        let left_behind = nodes.left_behind.len() as i64;
+        for (state, count) in
+            [("heard", nodes.heard.into()), ("silent", nodes.silent.into()), ("left_behind", left_behind)]
+        {
+            self.metrics.nodes.get_or_create(&[("state", state)]).set(count);
+        }
+        self.nodes.send_replace(nodes);
     }
 
     /// A part behind the spool cannot be used. Whether that is news.
@@ -114,6 +129,7 @@ impl admin::Watch for State {
             warnings.extend(status.sentence());
         }
         warnings.extend(spool_damage(&self.spool.usage()));
+        warnings.extend(self.nodes.borrow().left_behind.iter().map(|node| node::left_behind(node)));
         warnings.extend(geo::warnings(&self.geo.files(), self.clock.now()));
         warnings.extend(self.requests.open_requests(self.clock.now()).warnings());
         if self.shipped().is_none() {

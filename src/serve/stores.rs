@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::dead_letters::{self, note};
+use super::node;
 use super::reach::Stores;
 use super::schema::bring_up_to_date;
 use super::state::State;
@@ -120,7 +121,7 @@ impl Inner {
 
     /// Moves rows from the spool to the vault.
     async fn deliver(&self, vault: Store, generation: watch::Receiver<u64>, reader: spool::Reader) {
-        let node = node(&self.config);
+        let node = node::name(&self.config);
         let dead_letters = dead_letters::refused(&self.config, reader.keys());
         let shipper =
             Shipper::new(vault, &node, self.clock.clone(), dead_letters, generation, self.edge_closed.clone());
@@ -153,7 +154,7 @@ impl Inner {
 
     async fn publish(&self, Stores { vault, stats }: &Stores) {
         let node_timeout = Duration::from_secs(self.config.publish.node_timeout_s.into());
-        let (data, node) = (&self.config.data.dir, node(&self.config));
+        let (data, node) = (&self.config.data.dir, node::name(&self.config));
         let new = || {
             let (vault, stats, sites) = (vault.clone(), stats.clone(), self.sites.clone());
             let made = Publisher::new(vault, stats, self.clock.clone(), sites, data, &node, node_timeout);
@@ -166,6 +167,8 @@ impl Inner {
             let (start, end) = (window.start.to_string(), window.end.to_string());
             audit.note("publish", &json!({ "site": site, "start": start, "end": end, "declared": declared }));
         });
+        let state = self.state.clone();
+        let publisher = publisher.on_nodes(move |nodes| state.hear(nodes));
         let (clock, retention) = (self.clock.clone(), self.config.retention);
         let retention_worker = RetentionWorker::new(vault.clone(), stats.clone(), clock, self.sites.clone(), retention);
         // In parallel: retention works on time, also while a large window is counted.
@@ -203,9 +206,4 @@ impl Inner {
         };
         Ok((store, engine.generation()))
     }
-}
-
-/// The name under which this process writes leases.
-pub(super) fn node(config: &Config) -> String {
-    config.server.node.clone().unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
 }

@@ -31,6 +31,7 @@ mod keys;
 mod made_up;
 mod migrations;
 mod navigation;
+mod nodes;
 mod notice;
 mod peer_weaknesses;
 mod proxies;

@@ -132,7 +132,7 @@ fn of_two_keys_of_a_day_one_holds_at_every_node_and_a_used_one_that_does_not_is_
         hand(from, to, &site, day);
     }
     let held = bytes(first);
-    assert_eq!(all.map(|ring| bytes(ring)), [held; 3]);
+    assert_eq!(all.map(bytes), [held; 3]);
     assert_eq!(two.unreported_loss(&site, day).is_some(), !std::ptr::eq(first, &two), "only what was used is lost");
     assert_eq!((one.unreported_loss(&site, day), three.unreported_loss(&site, day)), (None, None));
     assert!(!hand(&one, &three, &site, day), "it has it already");

@@ -3,6 +3,7 @@
 mod accounting;
 mod carry;
 mod clocks;
+mod failover;
 mod kept;
 mod looks;
 mod mechanism;

@@ -34,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("decode", &["config", "event", "outcome", "secret"]),
     ("enrich", &["event", "generations", "nfc", "outcome", "secret"]),
     ("privacy", &["event", "files", "items", "nfc", "secret", "window"]),
+    ("peers", &["clock", "config", "privacy", "secret"]),
     ("pipeline", &["decode", "enrich", "event", "outcome", "privacy"]),
     ("record", &["event", "privacy"]),
     ("spool", &["secret"]),

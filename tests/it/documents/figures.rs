@@ -63,6 +63,9 @@ fn facts() -> BTreeMap<&'static str, u64> {
     let noise = u64::from(Protection::Standard.threshold().1);
     BTreeMap::from([
         ("key life", constant("src/privacy/keys/", "GRACE_MINUTES")),
+        ("key made ahead", constant("src/peers/", "AHEAD_MINUTES")),
+        ("nodes ask every", constant("src/peers/", "EVERY")),
+        ("nodes are patient", constant("src/peers/", "PATIENCE")),
         ("clock tolerance", constant("src/clock/", "TOLERANCE_S")),
         ("clock patience", constant("src/clock/", "PATIENCE_H")),
         ("clock absence", constant("src/clock/", "ABSENCE_DAYS")),

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use regex::bytes::Regex;
 use tempfile::TempDir;
 
 use super::{domain_key, key_files};
+use crate::nodes::machines::{Authority, addresses};
 use crate::support::http::{Answer, Call};
 use crate::support::product::{Ports, Product};
 use crate::support::programs;
@@ -22,7 +23,7 @@ const DOMAINS: [&str; 8] = ["identity", "address", "visitor", "visit", "view", "
 
 /// A collector whose stores never answer: rows wait in the spool, which is all that is needed here. Its site is on this
 /// port, or on that of http.
-pub(crate) fn config(folder: &TempDir, ports: Ports, site_port: u16) -> std::path::PathBuf {
+pub(crate) fn config(folder: &TempDir, ports: Ports, site_port: u16) -> PathBuf {
     let path = folder.path().join("tamga.toml");
     let password = folder.path().join("password");
     fs::write(&password, "none").unwrap();
@@ -198,4 +199,61 @@ async fn memory_is_not_dumped_when_the_collector_crashes() {
         let locked = status.lines().find(|line| line.starts_with("VmLck:")).unwrap();
         assert_ne!(locked.split_ascii_whitespace().nth(1), Some("0"), "{locked}");
     }
+}
+
+/// With a second node, at 127.0.0.2, which is handed the keys of the first.
+fn config_of_node(folder: &TempDir, ports: Ports, authority: &Authority, addresses: &[String], node: usize) -> PathBuf {
+    let (path, own) = (config(folder, ports, 80), &addresses[node]);
+    authority.certify(own.split(':').next().unwrap(), folder.path());
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let peers = format!(
+        "[peers]\nlisten = '{own}'\nnodes = {{ n0 = '{}', n1 = '{}' }}\ncertificate_file = '{}'\nkey_file = '{}'\nca_file = '{}'\n",
+        addresses[0],
+        addresses[1],
+        file("node.pem"),
+        file("node.key"),
+        file("ca.pem"),
+    );
+    let text = fs::read_to_string(&path).unwrap().replace("[server]", &format!("[server]\nnode = 'n{node}'")) + &peers;
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_was_handed_to_another_node_is_there_as_seldom_and_as_long() {
+    let (authority, addresses) = (Authority::new(), addresses(2));
+    let (folders, ports) = ([(); 2].map(|()| TempDir::new().unwrap()), [(); 2].map(|()| Ports::free()));
+    let configs = [0, 1].map(|node| config_of_node(&folders[node], ports[node], &authority, &addresses, node));
+    let mut products = [0, 1].map(|node| Product::serve(&folders[node], &configs[node], ports[node]));
+    for product in &mut products {
+        product.takes_beacons().await;
+    }
+    let common = async |_: &Product| {
+        let keys = ports.map(|ports| key_files(&ports.keys()));
+        (keys[0].len() == 1 && keys[0] == keys[1]).then(|| keys[0][0].clone())
+    };
+    let (name, key) = products[0].until("one key at both", Duration::from_secs(60), common).await;
+    for ports in ports {
+        load(ports, 0).await;
+    }
+    let needles = needles(&key);
+    for product in &products {
+        let Some(hits) = hits_in_memory(product.pid(), &needles) else { return };
+        assert!(hits >= 2 * DOMAINS.len(), "the search finds what is there: {hits}");
+        // Of the key itself each node has one copy, the one that made it and the one that was handed it.
+        let material =
+            Regex::new(&format!("(?-u){}", key[..16].iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>()));
+        assert_eq!(hits_in_memory(product.pid(), &material.unwrap()), Some(1));
+    }
+    let (_, day) = name.strip_suffix(".key").unwrap().split_at(SITE.len() + 1);
+    let destroyed = verb(&configs[0], &["keys", "destroy", SITE, day, "--yes"]);
+    assert!(destroyed.status.success(), "{}", String::from_utf8_lossy(&destroyed.stderr));
+    let pids = [0, 1].map(|node| products[node].pid());
+    let gone = async |_: &Product| pids.iter().all(|pid| hits_in_memory(*pid, &needles) == Some(0)).then_some(());
+    products[0].until("the key is forgotten at both", Duration::from_secs(60), gone).await;
+    for folder in &folders {
+        assert_eq!(hits_in_files(folder.path(), &needles), 0);
+    }
+    let (_, new) = products[1].until("another key at both", Duration::from_secs(60), common).await;
+    assert_ne!(new, key);
 }

@@ -1,0 +1,41 @@
+//! Nodes on several machines hand each other the keys of days, so that a browser is one visitor whichever node it reaches.
+//!
+//! Each node asks all others again and again: always over TLS with a certificate on both sides ([`tls`]), in small messages of
+//! fixed shapes ([`wire`]), and with the key itself sealed for the one who asks ([`sealed`]). The keys of a day are agreed on
+//! a quarter of an hour before it begins, and a node that starts asks before it takes beacons ([`keeper`]). Which of two keys
+//! holds is judged by [`KeyMark`](crate::privacy::keys::KeyMark) alone. Nothing of a beacon or a visitor travels here.
+//!
+//! Not promised: that nodes which cannot reach each other have one key. A node that is cut off for longer than that quarter
+//! of an hour makes its own, takes beacons as ever, and gives it up when it meets an older one. Then its visitors of that day
+//! count twice, and a tally says so. A dead key is neither handed nor taken.
+
+mod answering;
+mod keeper;
+mod peer;
+mod sealed;
+mod tls;
+mod wire;
+
+pub use keeper::{Keeper, NodeTrouble};
+pub use tls::Identity;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::tz::TimeZone;
+
+use crate::clock::Clock;
+use crate::privacy::keys::KeyRing;
+
+/// What both sides of a node share.
+pub(crate) struct Shared {
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) clock: Clock,
+    pub(crate) zones: HashMap<Arc<str>, TimeZone>,
+    /// What distinguishes the cookie key of this node. Nodes with different ones do not know each other's visitors.
+    pub(crate) cookie_tag: [u8; 8],
+    pub(crate) identity: ArcSwap<Identity>,
+    /// A random number of this process, so that a restart is seen.
+    pub(crate) process: u64,
+}

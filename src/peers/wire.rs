@@ -1,0 +1,205 @@
+//! The messages between nodes. Each is a length, two bytes, and so many bytes; none is longer than [`MESSAGE_MAX`].
+//!
+//! ```text
+//! question  1 version cookie tag            who are you?        answer  1 version process generation cookie tag
+//! question  2 day known tag public key site your key of a day?  answer  0 none, 2 the same, 4 tag (destroyed on purpose),
+//!                                                                       3 made tag public key sealed key
+//! ```
+//!
+//! Numbers are big-endian. What does not fit ends the connection. A newer version may add questions: nodes of two versions say
+//! so to their operator and have no keys in common until all are updated.
+
+use std::io;
+
+use jiff::civil::Date;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::privacy::keys::KeyMark;
+
+/// The version of these messages.
+pub(super) const VERSION: u8 = 1;
+/// A site's domain has 200 bytes at most.
+const MESSAGE_MAX: usize = 320;
+
+/// What a node is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    /// Which process, and has any key changed?
+    Who { cookie_tag: [u8; 8] },
+    /// The key of a site's day, unless it is the one of this tag.
+    Key { site: String, day: Date, known: [u8; 16], public: [u8; 32] },
+}
+
+/// What it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    None,
+    Who { process: u64, generation: u64, cookie_tag: [u8; 8] },
+    Same,
+    Key { mark: KeyMark, public: [u8; 32], sealed: [u8; 32] },
+    Destroyed { tag: [u8; 16] },
+}
+
+/// Takes bytes from the beginning of a message.
+struct Rest<'a>(&'a [u8]);
+
+impl Rest<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (first, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.take::<1>().map(|[byte]| byte)
+    }
+
+    /// What was taken, if nothing is left.
+    fn end<T>(self, taken: T) -> Option<T> {
+        self.0.is_empty().then_some(taken)
+    }
+}
+
+impl Question {
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Who { cookie_tag } => [&[1, VERSION][..], cookie_tag].concat(),
+            Self::Key { site, day, known, public } => {
+                let day = [&day.year().to_be_bytes()[..], &[day.month() as u8, day.day() as u8]].concat();
+                [&[2][..], &day, known, public, site.as_bytes()].concat()
+            }
+        }
+    }
+
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut rest = Rest(bytes);
+        match rest.byte()? {
+            1 if rest.byte()? == VERSION => {
+                let cookie_tag = rest.take()?;
+                rest.end(Self::Who { cookie_tag })
+            }
+            2 => {
+                let (year, [month, day]) = (i16::from_be_bytes(rest.take()?), rest.take()?);
+                let day = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
+                let (known, public) = (rest.take()?, rest.take()?);
+                let site = String::from_utf8(rest.0.to_vec()).ok()?;
+                Some(Self::Key { site, day, known, public })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Answer {
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::None => vec![0],
+            Self::Who { process, generation, cookie_tag } => {
+                [&[1, VERSION][..], &process.to_be_bytes(), &generation.to_be_bytes(), cookie_tag].concat()
+            }
+            Self::Same => vec![2],
+            Self::Key { mark: KeyMark { made: (s, ns), tag }, public, sealed } => {
+                [&[3][..], &s.to_be_bytes(), &ns.to_be_bytes(), tag, public, sealed].concat()
+            }
+            Self::Destroyed { tag } => [&[4][..], tag].concat(),
+        }
+    }
+
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut rest = Rest(bytes);
+        let answer = match rest.byte()? {
+            0 => Self::None,
+            1 if rest.byte()? == VERSION => Self::Who {
+                process: u64::from_be_bytes(rest.take()?),
+                generation: u64::from_be_bytes(rest.take()?),
+                cookie_tag: rest.take()?,
+            },
+            2 => Self::Same,
+            3 => {
+                let made = (i64::from_be_bytes(rest.take()?), i64::from_be_bytes(rest.take()?));
+                let mark = KeyMark { made, tag: rest.take()? };
+                Self::Key { mark, public: rest.take()?, sealed: rest.take()? }
+            }
+            4 => Self::Destroyed { tag: rest.take()? },
+            _ => return None,
+        };
+        rest.end(answer)
+    }
+}
+
+/// Writes a message. The caller flushes.
+pub(super) async fn write(stream: &mut (impl AsyncWrite + Unpin), message: &[u8]) -> io::Result<()> {
+    let length = u16::try_from(message.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&length.to_be_bytes()[..], message].concat()).await
+}
+
+/// Reads a message; `None` when the other side has ended the connection between two.
+pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
+    let mut length = [0; 2];
+    if stream.read(&mut length[..1]).await? == 0 {
+        return Ok(None);
+    }
+    stream.read_exact(&mut length[1..]).await?;
+    let length = usize::from(u16::from_be_bytes(length));
+    if length > MESSAGE_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message is too long"));
+    }
+    let mut message = vec![0; length];
+    stream.read_exact(&mut message).await?;
+    Ok(Some(message))
+}
+
+/// What a message that cannot be understood is.
+pub(super) fn strange() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a message of another version, or none")
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_message_is_read_as_it_was_written_and_fits() {
+        let site = "s".repeat(200);
+        let (cookie_tag, day) = ([1; 8], date(2026, 11, 29));
+        for question in [Question::Who { cookie_tag }, Question::Key { site, day, known: [2; 16], public: [3; 32] }] {
+            assert_eq!(Question::parse(&question.bytes()).as_ref(), Some(&question));
+            assert!(question.bytes().len() <= MESSAGE_MAX);
+        }
+        let mark = KeyMark { made: (-1, 7), tag: [4; 16] };
+        for answer in [
+            Answer::None,
+            Answer::Same,
+            Answer::Who { process: 1, generation: u64::MAX, cookie_tag },
+            Answer::Key { mark, public: [5; 32], sealed: [6; 32] },
+            Answer::Destroyed { tag: [7; 16] },
+        ] {
+            let bytes = answer.bytes();
+            assert_eq!(Answer::parse(&bytes), Some(answer));
+            assert!(bytes.len() <= MESSAGE_MAX);
+            assert_eq!(Answer::parse(&[&bytes[..], &[0]].concat()), None, "more than was expected");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_says_that_it_is_long_is_not_waited_for() {
+        assert!(read(&mut &[0xff; 400][..]).await.is_err());
+        assert!(read(&mut &[][..]).await.expect("an end").is_none());
+        assert!(read(&mut &[0, 9, 1][..]).await.is_err(), "cut off");
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes_are_refused_or_mean_what_they_say(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            if let Some(question) = Question::parse(&bytes) {
+                prop_assert_eq!(question.bytes(), bytes.clone());
+            }
+            if let Some(answer) = Answer::parse(&bytes) {
+                prop_assert_eq!(answer.bytes(), bytes);
+            }
+        }
+    }
+}

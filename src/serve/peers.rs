@@ -1,0 +1,57 @@
+//! Starts the handing of day keys between nodes, and lets `/readyz`, the metrics and the log say which node is out of reach.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::state::State;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::peers::{Keeper, NodeTrouble};
+use crate::privacy::keys::KeyRing;
+use crate::secret::Secret;
+
+/// What `/readyz` calls it.
+const PART: &str = "the handing of day keys";
+
+/// Answers the other nodes from now on, and returns when the keys of today are there; `None` without `[peers]`.
+pub(super) async fn open(
+    config: &Config,
+    keys: Arc<KeyRing>,
+    clock: Clock,
+    cookie_key: &Secret,
+    shutdown: &CancellationToken,
+) -> Result<Option<Keeper>> {
+    let Some(settings) = &config.peers else { return Ok(None) };
+    let mut keeper = Keeper::new(config, settings, keys, clock, cookie_tag(cookie_key)).context("[peers]")?;
+    let listen = settings.listen;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen} of [peers]"))?;
+    tokio::spawn(keeper.answer(listener, shutdown.clone()));
+    keeper.first().await;
+    Ok(Some(keeper))
+}
+
+/// Asks the others until `shutdown`.
+pub(super) async fn watch(keeper: Keeper, state: Arc<State>, shutdown: CancellationToken) {
+    let report = |nodes: usize, troubles: Vec<NodeTrouble>| {
+        for (name, count) in [("reachable", nodes - troubles.len()), ("away", troubles.len())] {
+            state.metrics.peers.get_or_create(&[("state", name)]).set(count as i64);
+        }
+        let reasons: Vec<_> =
+            troubles.iter().map(|NodeTrouble { node, why }| format!("the node {node} {why}")).collect();
+        if reasons.is_empty() {
+            state.is_there(PART);
+        } else if state.is_missing(PART, reasons.join("; ")) {
+            tracing::warn!("{}; its visitors may count twice while this lasts", reasons.join("; "));
+        }
+    };
+    keeper.run(report, shutdown).await;
+}
+
+/// What distinguishes a cookie key from others, and says nothing of it.
+fn cookie_tag(key: &Secret) -> [u8; 8] {
+    let tag = blake3::derive_key("tamga 2026-11-29 tag of a cookie key v1", key.expose());
+    *tag.first_chunk().expect("a hash has 32 bytes")
+}
