@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
-    for name in ["tamga.js", "tamga-device.js", "tamga-extras.js", "tamga-check.js"] {
+    for name in ["tamga.js", "tamga-device.js", "tamga-extras.js", "tamga-ports.js", "tamga-check.js"] {
         let snippet = format!("collector-js/dist/{name}");
         println!("cargo::rerun-if-changed={snippet}");
         if !Path::new(&snippet).exists() {

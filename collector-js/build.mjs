@@ -5,6 +5,7 @@
  * - `dist/tamga.js`: a classic script, minified. The collector embeds it and serves it as `/tamga.js`.
  * - `dist/tamga-device.js`: the device part, a minified module that the snippet imports on request.
  * - `dist/tamga-extras.js`: what few pages ask for, a minified module that the snippet imports then.
+ * - `dist/tamga-ports.js`: account protection, a classic script for signed-in areas, served as `/tamga-ports.js`.
  * - `dist/tamga-check.js`: the snippet with a panel for the site's developer, served as `/tamga.js?check`.
  * - `dist/esm/index.js` and `dist/index.d.ts`: the npm package.
  * - `.test-build/`: the TypeScript tests as modules that `node --test` can run, and the small applications of `test/apps`.
@@ -104,6 +105,7 @@ export async function buildAll() {
     served("snippet.ts", "tamga.js", "iife", AT_ONCE),
     served("device.ts", "tamga-device.js", "esm"),
     served("extras.ts", "tamga-extras.js", "esm"),
+    served("ports.ts", "tamga-ports.js", "iife"),
     served("check.ts", "tamga-check.js", "iife"),
     build({ ...common, entryPoints: [at("src/index.ts")], outfile: at("dist/esm/index.js"), format: "esm" }),
   ]);

@@ -34,6 +34,11 @@ watch.addEventListener(
       offline: true,
     });
     let moves = 0;
+    const protection = document.createElement("script");
+    protection.src = `http://t.play.localhost:${location.port}/tamga-ports.js`;
+    protection.dataset.site = "play.localhost";
+    protection.dataset.ports = "";
+    document.head.append(protection);
     const actions: Record<string, () => void> = {
       "move on": () => history.pushState({}, "", `/page/${++moves}?utm_source=play&secret=1`),
       search: () => history.pushState({}, "", `/find?q=tea ${++moves}`),
@@ -56,6 +61,9 @@ watch.addEventListener(
       consent: () => tamga.consent("granted"),
       refuse: () => tamga.consent("denied"),
       object: () => tamga.object(),
+      // Whatever comes is shown as the question that was sent.
+      protect: () =>
+        void tamga.protect?.(`a-nonce-of-the-page-${++moves}`, { consent: true }).catch(() => {}),
       reload: () => location.reload(),
     };
     for (const [name, act] of Object.entries(actions)) {

@@ -22,8 +22,12 @@ const MAX_BYTES = 65_536;
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const dist = (/** @type {string} */ name) => readFileSync(join(here, "../dist", name));
-const schema = JSON.parse(readFileSync(join(here, "../../schema/wire/beacon.v1.schema.json"), "utf8"));
-const check = new Ajv2020({ allErrors: true, strict: true }).compile(schema);
+const contract = (/** @type {string} */ name) => {
+  const schema = JSON.parse(readFileSync(join(here, `../../schema/wire/${name}.v1.schema.json`), "utf8"));
+  return new Ajv2020({ allErrors: true, strict: true }).compile(schema);
+};
+/** @type {Record<string, import("ajv").ValidateFunction>} */
+const CHECKS = { "/v1/beacon": contract("beacon"), "/v1/verdict": contract("verdict") };
 
 await buildAll();
 const { outputFiles } = await build({
@@ -41,6 +45,7 @@ const FILES = {
   "/tamga.js?check": ["text/javascript", dist("tamga-check.js")],
   "/tamga-device.js": ["text/javascript", dist("tamga-device.js")],
   "/tamga-extras.js": ["text/javascript", dist("tamga-extras.js")],
+  "/tamga-ports.js": ["text/javascript", dist("tamga-ports.js")],
 };
 
 /** Pages that show the beacons. @type {Set<import("node:http").ServerResponse>} */
@@ -51,7 +56,8 @@ createServer(async (request, response) => {
   const { pathname, search } = new URL(`http://play${request.url}`);
   const collector = request.headers.host?.startsWith("t.");
   const site = `http://play.localhost:${PORT}`;
-  if (collector && request.method === "POST") {
+  const check = collector && request.method === "POST" ? CHECKS[pathname] : undefined;
+  if (check) {
     let body = "";
     for await (const chunk of request) {
       body += chunk;
@@ -69,6 +75,11 @@ createServer(async (request, response) => {
       report.errors = ["not JSON"];
     }
     for (const watcher of watchers) watcher.write(`data: ${JSON.stringify(report)}\n\n`);
+    if (pathname === "/v1/verdict") {
+      response.writeHead(report.errors.length ? 422 : 200, { "Access-Control-Allow-Origin": site });
+      response.end("nothing.is.signed");
+      return;
+    }
     response.writeHead(report.errors.length ? 422 : 202, {
       "Access-Control-Allow-Origin": site,
       "Access-Control-Allow-Credentials": "true",

@@ -64,6 +64,11 @@ export interface Tamga {
   stop(): void;
   /** Whether this page is counted, and if not, why. `undefined` before the script arrives and after `stop`. */
   readonly state?: Permission | undefined;
+  /**
+   * There only with `/tamga-ports.js`: a signed verdict on whether a program or a stranger acts on this page, for the
+   * application that made the nonce. Rejected with the reason if there is none.
+   */
+  protect?(nonce: string, how?: { consent?: boolean | undefined }): Promise<string>;
   /** As the option of that name. A page with the tag sets it here, also before the script arrives. */
   beforeSend?: BeforeSend | undefined;
   /** Errors from before the script arrived, which the page's own lines have caught. */

@@ -135,6 +135,7 @@ pub fn router(collector: Arc<Collector>) -> Router {
         .route("/tamga.js", get(script::get))
         .route("/tamga-device.js", get(script::get))
         .route("/tamga-extras.js", get(script::get))
+        .route("/tamga-ports.js", get(script::get))
         .route("/js/{hash}/{file}", get(script::get))
         .with_state(collector)
 }

@@ -1,4 +1,5 @@
-//! The served scripts: the snippet `/tamga.js`, and `/tamga-device.js` and `/tamga-extras.js`, which the snippet loads.
+//! The served scripts: the snippet `/tamga.js`; `/tamga-device.js` and `/tamga-extras.js`, which the snippet loads; and
+//! `/tamga-ports.js`, which only pages with account protection load.
 //!
 //! Each script is also served under a path with the hash of its content, `/js/<hash>/tamga.js`. That path never
 //! changes, so a page can pin it with the hash that `tamga snippet` prints (Subresource Integrity). A pinned version is
@@ -27,10 +28,11 @@ use crate::config::Site;
 use crate::items::Items;
 
 /// The served files of this version.
-const CURRENT: [(&str, &[u8]); 3] = [
+const CURRENT: [(&str, &[u8]); 4] = [
     ("tamga.js", include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga.js"))),
     ("tamga-device.js", include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga-device.js"))),
     ("tamga-extras.js", include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga-extras.js"))),
+    ("tamga-ports.js", include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga-ports.js"))),
 ];
 /// The snippet with a screen that shows a site's developer whether the installation works.
 const CHECKER: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/collector-js/dist/tamga-check.js"));
@@ -62,9 +64,9 @@ struct Variant {
 }
 
 /// The variants of this version's scripts, in the order of [`CURRENT`], and of the checker.
-static VARIANTS: LazyLock<[Arc<[Variant]>; 4]> = LazyLock::new(|| {
-    let [(_, snippet), (_, device), (_, extras)] = CURRENT;
-    [snippet, device, extras, CHECKER].map(|body| variants(Bytes::from_static(body)))
+static VARIANTS: LazyLock<[Arc<[Variant]>; 5]> = LazyLock::new(|| {
+    let [(_, snippet), (_, device), (_, extras), (_, ports)] = CURRENT;
+    [snippet, device, extras, ports, CHECKER].map(|body| variants(Bytes::from_static(body)))
 });
 
 /// A script in all codings that make it smaller.

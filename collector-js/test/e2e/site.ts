@@ -14,7 +14,7 @@ import {
 import { type AddressInfo, connect } from "node:net";
 import { extname, join } from "node:path";
 import type { Beacon, BeaconEvent, Device } from "../../src/beacon.js";
-import { validate } from "../lib/schema.js";
+import { validate, validateQuestion } from "../lib/schema.js";
 import { shopFile } from "../lib/shop.js";
 
 export const SITE = "shop.localhost";
@@ -28,6 +28,7 @@ const SCRIPTS: Record<string, Buffer> = {
   "/tamga.js": script("tamga.js"),
   "/tamga-device.js": script("tamga-device.js"),
   "/tamga-extras.js": script("tamga-extras.js"),
+  "/tamga-ports.js": script("tamga-ports.js"),
   "/tamga.js?check": script("tamga-check.js"),
   "/js/0123456789abcdef/tamga.js?check": script("tamga.js"),
 };
@@ -38,6 +39,11 @@ export interface Received {
   headers: IncomingHttpHeaders;
   status: number;
   ms: number;
+}
+/** A question for a verdict, as it came. */
+export interface Question {
+  body: Record<string, unknown>;
+  headers: IncomingHttpHeaders;
 }
 interface Answer {
   status?: number;
@@ -66,6 +72,9 @@ export class Site {
   received: Received[] = [];
   /** Taken one by one; afterwards every beacon is accepted. */
   answers: Answer[] = [];
+  questions: Question[] = [];
+  /** Likewise for questions; afterwards each gets a token. */
+  verdicts: Answer[] = [];
   pages: Record<string, PageSource> = {};
   /** Items to ask for, with the first beacon that is accepted. */
   device = "";
@@ -157,6 +166,12 @@ export class Site {
     const chunks: Buffer[] = [];
     request.on("data", (chunk) => chunks.push(chunk));
     request.on("end", () => {
+      if (pathname === "/v1/verdict") {
+        this.questions.push({ body: JSON.parse(Buffer.concat(chunks).toString()), headers: request.headers });
+        const { status = 200, body = "a.signed.token" } = this.verdicts.shift() ?? {};
+        response.writeHead(status, { "Access-Control-Allow-Origin": this.origin }).end(body);
+        return;
+      }
       const beacon = request.method === "POST" ? JSON.parse(Buffer.concat(chunks).toString()) : undefined;
       const gone = this.gone.has(beacon?.view);
       const { status = 202, headers = {}, delayMs = 0, body = "" } = (!gone && this.answers.shift()) || {};
@@ -254,6 +269,10 @@ export class Site {
     return `http://${COLLECTOR}:${this.port}/tamga.js`;
   }
 
+  get portsUrl() {
+    return this.scriptUrl.replace("tamga.js", "tamga-ports.js");
+  }
+
   protected tag = (attributes = "", query = "") =>
     `<script defer src="${this.scriptUrl}${query}" data-site="${SITE}" ${attributes}></script>`;
 
@@ -267,6 +286,8 @@ export class Site {
     for (const { beacon } of this.received) if (beacon) this.gone.add(beacon.view);
     this.received = [];
     this.answers = [];
+    this.questions = [];
+    this.verdicts = [];
     this.pages = {};
     this.folder = "";
     this.device = "";
@@ -329,7 +350,10 @@ export class Site {
   quiet = (ms = 1_300) => new Promise((later) => setTimeout(later, ms));
 
   /** Every beacon that came during a test keeps the wire contract. */
-  contractErrors = (): string[] => this.received.flatMap(({ beacon }) => validate(beacon));
+  contractErrors = (): string[] => [
+    ...this.received.flatMap(({ beacon }) => validate(beacon)),
+    ...this.questions.flatMap(({ body }) => validateQuestion(body)),
+  ];
 
   async close() {
     this.server.close();

@@ -22,13 +22,16 @@ interface Schema {
   };
 }
 
-export const schema: Schema = JSON.parse(readFileSync(`${WIRE}beacon.v1.schema.json`, "utf8"));
+const read = (name: string) => JSON.parse(readFileSync(`${WIRE}${name}.schema.json`, "utf8"));
+export const schema: Schema = read("beacon.v1");
 
-const check = new Ajv2020({ allErrors: true, strict: true }).compile(schema);
-
-/** What is wrong with a beacon. Empty if it keeps the contract. */
-export function validate(beacon: unknown): string[] {
-  return check(beacon)
-    ? []
-    : (check.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
+/** What is wrong with a value. Empty if it keeps the contract. */
+function validator(contract: object): (value: unknown) => string[] {
+  const check = new Ajv2020({ allErrors: true, strict: true }).compile(contract);
+  return (value) =>
+    check(value) ? [] : (check.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
 }
+
+export const validate = validator(schema);
+/** The same for a question for a verdict. */
+export const validateQuestion = validator(read("verdict.v1"));

@@ -117,6 +117,8 @@ fn facts() -> BTreeMap<&'static str, u64> {
         ("snippet size", compressed_limit("tamga.js")),
         ("device part size", compressed_limit("tamga-device.js")),
         ("extras size", compressed_limit("tamga-extras.js")),
+        ("account protection size", compressed_limit("tamga-ports.js")),
+        ("ports limit", constant("collector-js/src/protect/remote", "LONGEST_MS")),
         ("last growing beat", constant("collector-js/src/engagement", "FIRST_BEAT_MS") / 1000 * 27),
         ("longest beat", constant("collector-js/src/engagement", "LONGEST_BEAT_MS") / 60_000),
         ("device signal limit", constant("collector-js/src/device", "LONGEST_MS") / 1000),

@@ -128,6 +128,7 @@ async fn scripts_are_compressed_as_the_browser_likes() {
         "/tamga.js",
         "/tamga-device.js",
         "/tamga-extras.js",
+        "/tamga-ports.js",
         "/tamga.js?check",
         &tamga::collect::pinned("tamga.js").unwrap().0,
     ] {
@@ -174,7 +175,7 @@ async fn the_script_is_cached_by_its_content() {
     }
     let other = edge.call("GET", "/tamga.js").header("If-None-Match", "\"other\"").send().await;
     assert_eq!((other.status, other.body.len()), (200, built.len()));
-    for file in ["tamga.js", "tamga-device.js", "tamga-extras.js"] {
+    for file in ["tamga.js", "tamga-device.js", "tamga-extras.js", "tamga-ports.js"] {
         let latest = edge.call("GET", &format!("/{file}")).send().await;
         let (path, _) = tamga::collect::pinned(file).unwrap();
         let pinned = edge.call("GET", &path).send().await;
