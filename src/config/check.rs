@@ -360,6 +360,10 @@ mod tests {
         let with = |site: &str| parse(&format!("{example}\n[[site]]{site}"));
         let error = with(&site).expect_err("the same origin twice").to_string();
         assert!(error.contains("site[1].origins: another site has one of these origins"), "{error}");
+        for same in ["HTTPS://JetPay.KZ", "https://jetpay.kz:443", "https://jetpay.kz/", "https://jetpay.kz."] {
+            let error = with(&site.replace("\"https://jetpay.kz\"", &format!("{same:?}"))).expect_err(same).to_string();
+            assert!(error.contains("site[1].origins: "), "{error}");
+        }
         let twin =
             site.replace("https://jetpay.kz", "https://twin.kz").replace("https://t.jetpay.kz", "https://t.twin.kz");
         assert!(with(&twin).is_ok());

@@ -34,6 +34,14 @@ pub const DIMENSIONS: [Dimension; 12] = [
     ("duration", |items| items.duration),
 ];
 
+/// Pairs that are a table of every site whose policy lists both: its numbers would be published twice, each time with other noise.
+const TABLES: [([&str; 2], &str); 4] = [
+    (["channel", "source"], "entries"),
+    (["country", "region"], "places"),
+    (["device", "os"], "devices"),
+    (["pages", "duration"], "visits"),
+];
+
 /// Checks what a site declares. Without `items`, because the site's policy is wrong itself, every item counts as listed.
 pub(super) fn check(site: &Site, items: Option<&Items>, errors: &mut Errors<'_>) {
     check_sizes(site, errors);
@@ -116,6 +124,9 @@ fn check_pair(pair: &[String], lists: impl Fn(fn(&Items) -> bool) -> bool, error
         return errors.require(false, "pairs", &message);
     };
     errors.require(first != second, "pairs", "a pair has two different dimensions");
+    if let Some((_, table)) = TABLES.iter().find(|(both, _)| both.iter().all(|name| pair.iter().any(|of| of == name))) {
+        errors.require(false, "pairs", &format!("the table `{table}` has these two dimensions; no pair is needed"));
+    }
     let are_listed = lists(one.1) && lists(other.1);
     errors.require(are_listed, "pairs", "the site's policy does not list the item of one of the dimensions");
 }
@@ -153,6 +164,10 @@ mod tests {
             ("pairs = [[\"country\", \"shoe_size\"]]", "pairs"),
             ("pairs = [[\"country\", \"country\"]]", "pairs"),
             ("pairs = [[\"country\", \"device\", \"os\"]]", "pairs"),
+            ("pairs = [[\"channel\", \"source\"]]", "pairs"),
+            ("pairs = [[\"region\", \"country\"]]", "pairs"),
+            ("pairs = [[\"os\", \"device\"]]", "pairs"),
+            ("pairs = [[\"duration\", \"pages\"]]", "pairs"),
         ] {
             let error = error(declared);
             assert!(error.contains(&format!("site[0].{key}: ")), "{declared}: {error}");
@@ -166,6 +181,8 @@ mod tests {
         );
         for (declared, key) in [
             ("goals = { order = \"paid\", sale = \"paid\" }", "goals"),
+            ("goals = { a = \"/thanks\", b = \"//thanks/\" }", "goals"),
+            ("goals = { a = \"/%74hanks\", b = \"/thanks\" }", "goals"),
             ("funnels = { buy = [\"/cart\", \"paid\"], sell = [\"/cart\", \"paid\"] }", "funnels"),
             ("goals = { order = \"paid\" }\nexperiments = [\"button\", \"button\"]", "experiments"),
             ("pairs = [[\"country\", \"device\"], [\"device\", \"country\"]]", "pairs"),

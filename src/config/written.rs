@@ -58,6 +58,9 @@ fn origin(written: &str) -> Result<String, String> {
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return Err(format!("pages are of https, or of http on loopback, and not of {scheme}"));
     }
+    if url.host_str().is_some_and(|host| host.ends_with('.')) {
+        return Err("a dot ends the host; write it without, or one host would be two".to_owned());
+    }
     let origin = url.origin().ascii_serialization();
     let has_more = !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some();
     if has_more || !url.username().is_empty() || url.password().is_some() {
