@@ -1,29 +1,23 @@
 //! The tables that are counted from one attribute of visits, each under a key domain of its own: places, clients, devices, hours,
 //! searches, and the declared pairs whose dimensions lie in different key domains.
 
-use serde_json::Value;
-
 use super::cells::{Cell, CellsByPlace, Measure, Rest, Table};
+use super::hours;
 use super::model::PublishedSite;
 use super::noise::EVENTS_WIDE;
 use super::queries::{self, Candidates};
 use super::rollup_list::{OF_VISITS, PARENT_WIDE, REPEATED_WIDE, TIMES_MAX};
-use super::rollups::{PAIR_COLUMNS, pair};
+use super::rollups::pair;
+use super::target::{Columns, Target};
 use crate::items::Items;
 
 /// A table that is counted from one attribute.
 pub(super) struct ApartTable {
-    /// The stats table of its rows.
-    pub(super) into: &'static str,
+    pub(super) target: Target,
     /// The attribute that its cells are counted from.
     attribute: String,
     /// The query for its cells, without conditions.
     sql: String,
-    pub(super) columns: &'static [&'static str],
-    /// Columns with the same value in each row.
-    pub(super) fixed: Vec<(&'static str, Value)>,
-    /// Its shape, for the rules.
-    pub(super) table: Table,
     /// Its measures' places among those of the query.
     takes: Vec<usize>,
 }
@@ -34,7 +28,8 @@ struct Entry {
     attribute: &'static str,
     /// The cells of a pseudonym, as SQL: an array of first dimension, second dimension, step.
     places: &'static str,
-    columns: &'static [&'static str],
+    /// The column of each dimension.
+    columns: Columns,
     overlapping: bool,
     cells: u32,
     measures: fn() -> [(Measure, usize); 2],
@@ -53,7 +48,7 @@ const LATER_VISITS: u32 = 3;
 const fn of_visitor(
     into: &'static str,
     attribute: &'static str,
-    columns: &'static [&'static str],
+    columns: Columns,
     listed: fn(&Items) -> bool,
 ) -> Entry {
     Entry {
@@ -73,32 +68,34 @@ const fn of_visitor(
     }
 }
 
-const TABLES: [Entry; 5] = [
-    Entry {
-        into: "hours",
-        attribute: "hour",
-        places: "groupArrayIf(200)((toString(value), '', step), step > 0)",
-        columns: &["hour"],
-        overlapping: true,
-        cells: 24,
-        // The views come from a tally, in which nobody knows how many are of one visitor.
-        measures: || {
-            [
-                (Measure::new("views", Rest::Of("views"), TIMES_MAX).wide(EVENTS_WIDE), TIMES),
-                (Measure::new("visits", OF_VISITS, 1), BEGUN),
-            ]
-        },
-        listed: |items| items.pages,
+const HOURS: Entry = Entry {
+    into: hours::TABLE,
+    attribute: "hour",
+    places: "groupArrayIf(200)((toString(value), '', step), step > 0)",
+    columns: &[&["hour"]],
+    overlapping: true,
+    cells: 24,
+    // The views come from a tally, in which nobody knows how many are of one visitor.
+    measures: || {
+        [
+            (Measure::new("views", Rest::Of("views"), TIMES_MAX).wide(EVENTS_WIDE), TIMES),
+            (Measure::new("visits", OF_VISITS, 1), BEGUN),
+        ]
     },
-    of_visitor("places", "place", &["country", "region"], |items| items.country || items.region),
-    of_visitor("clients", "client", &["browser", "major"], |items| items.browser),
-    of_visitor("devices", "device", &["device", "os"], |items| items.browser || items.os),
+    listed: |items| items.pages,
+};
+
+const TABLES: [Entry; 5] = [
+    HOURS,
+    of_visitor("places", "place", &[&["country"], &["region"]], |items| items.country || items.region),
+    of_visitor("clients", "client", &[&["browser"], &["major"]], |items| items.browser),
+    of_visitor("devices", "device", &[&["device"], &["os"]], |items| items.browser || items.os),
     Entry {
         into: "searches",
         attribute: "search",
         places: "groupArrayIf(200)((if(toUInt32(cityHash64(toString(value))) IN [{hashes of search}], toString(value), '(other)'), \
                  '', step), value != '')",
-        columns: &["term"],
+        columns: &[&["term"]],
         overlapping: true,
         cells: 10,
         measures: || {
@@ -126,22 +123,25 @@ impl ApartTable {
         listed.chain(site.pairs.iter().filter(is_outside).map(Self::pair)).collect()
     }
 
+    /// What an hour is published as.
+    pub(super) fn hours() -> Target {
+        Self::listed(&HOURS).target
+    }
+
     fn listed(entry: &Entry) -> Self {
         let (measures, takes): (Vec<_>, Vec<_>) = (entry.measures)().into_iter().unzip();
+        let table = Table {
+            name: entry.into.to_owned(),
+            dimensions: entry.columns.concat().into_iter().map(str::to_owned).collect(),
+            measures,
+            overlapping: entry.overlapping,
+            cells: entry.cells,
+            parent_wide: PARENT_WIDE,
+        };
         Self {
-            into: entry.into,
+            target: Target::new(entry.into, table, entry.columns),
             attribute: entry.attribute.to_owned(),
             sql: include_str!("sql/apart.sql").replace("{places}", entry.places),
-            columns: entry.columns,
-            fixed: Vec::new(),
-            table: Table {
-                name: entry.into.to_owned(),
-                dimensions: entry.columns.iter().map(|name| (*name).to_owned()).collect(),
-                measures,
-                overlapping: entry.overlapping,
-                cells: entry.cells,
-                parent_wide: PARENT_WIDE,
-            },
             takes,
         }
     }
@@ -158,9 +158,8 @@ impl ApartTable {
         let grows =
             [(first, "value"), (second, "detail")].into_iter().find(|(name, _)| GROWING.contains(&name.as_str()));
         let rank = grows.map_or("0".to_owned(), |(_, column)| format!("toUInt16OrZero(extract({column}, '^[0-9]+'))"));
-        let (table, fixed) = pair(first, second);
         Self {
-            into: "pairs",
+            target: pair(first, second),
             sql: include_str!("sql/pairs.sql")
                 .replace("{whole_cells}", include_str!("sql/whole_cells.sql").trim())
                 .replace("{first}", &value(first, "value", 1))
@@ -168,9 +167,6 @@ impl ApartTable {
                 .replace("{rank}", &rank)
                 .replace("{most}", &TIMES_MAX.to_string()),
             attribute,
-            columns: &PAIR_COLUMNS,
-            fixed,
-            table,
             takes: vec![TIMES, VISITORS],
         }
     }
@@ -190,8 +186,8 @@ impl ApartTable {
     /// Its cells, as the rules read them.
     pub(super) fn cells(&self, cells: CellsByPlace, views_of_hour: impl Fn(&str) -> u64) -> Vec<Cell> {
         let cell = |cell: Cell| {
-            let mut cell = cell.with(&self.takes).at(self.table.dimensions.len());
-            if self.into == "hours" {
+            let mut cell = cell.with(&self.takes).at(self.target.table.dimensions.len());
+            if self.target.into == hours::TABLE {
                 // The rows say how many visits there were. The views of an hour are in a tally.
                 (cell.amounts[0], cell.cut) = (views_of_hour(&cell.dimensions[0]), 0);
             }

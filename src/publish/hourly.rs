@@ -10,12 +10,8 @@ use super::leases::Readiness;
 use super::model::PublishedSite;
 use super::noise::NoiseSource;
 use super::publisher::Publisher;
-use super::separate_tables::to_rows;
 use super::tables::Tables;
 use crate::window::Window;
-
-/// The stats table.
-const HOURS: &str = "hours";
 
 impl<V: Tables, S: Tables> Publisher<V, S> {
     /// Publishes the hours of a running window that all nodes have reported. It stops at one that a node still has to report.
@@ -25,33 +21,29 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         if ended.is_empty() {
             return Ok(());
         }
-        let path = self.files.hours(&site.domain);
+        let (path, target) = (self.files.hours(&site.domain), ApartTable::hours());
         let mut known = self.write_last_hour(site, window).await?;
         let until = known.until;
         for hour in ended.iter().filter(|hour| hour.window.end.as_second() > until) {
             let Some(reported) = self.reported(site, hour).await? else { break };
-            if let Some(written) = self.written(site, window, hour).await? {
-                known.settle(hour, written.into());
-                self.files.write(&path, &known)?;
-                continue;
-            }
-            let seed = self.seed(site, window).await?;
-            let noise_source = NoiseSource::new(seed.as_bytes(), site.protection, NETWORK_CAP);
-            let noise_source = noise_source.keys_lost(hours::keys_lost(&reported));
-            let apart = ApartTable::all(site).into_iter().find(|apart| apart.into == HOURS);
-            let Some(apart) = apart.filter(|_| hours::is_complete(&reported)) else {
-                known.settle(hour, Outcome::NotJudged);
-                self.files.write(&path, &known)?;
-                continue;
+            let outcome: Outcome = match self.written(site, window, hour).await? {
+                Some(written) => written.into(),
+                None if hours::is_complete(&reported) => {
+                    let seed = self.seed(site, window).await?;
+                    let noise_source = NoiseSource::new(seed.as_bytes(), site.protection, NETWORK_CAP);
+                    let noise_source = noise_source.keys_lost(hours::keys_lost(&reported));
+                    let row = hours::judge(&target.table, &noise_source, &hour.name, &reported);
+                    let outcome = row.as_ref().into();
+                    known.unwritten = row.map(|row| target.row(site.row(window), row));
+                    outcome
+                }
+                None => Outcome::NotJudged,
             };
-            let row = hours::judge(&apart.table, &noise_source, &hour.name, &reported);
-            known.settle(hour, row.as_ref().into());
-            let rows = to_rows(apart.columns, &apart.table, row.into_iter().collect(), &site.row(window));
-            known.unwritten = rows.into_iter().next();
+            known.settle(hour, outcome);
             if self.clock.now_to_publish().is_none() {
                 break;
             }
-            self.write_hour(site, &path, &mut known).await?;
+            self.write_hour(&path, &mut known).await?;
         }
         Ok(())
     }
@@ -61,16 +53,16 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         let path = self.files.hours(&site.domain);
         let mut known = self.files.read::<Hours>(&path)?.unwrap_or_default().of(window);
         if known.unwritten.is_some() {
-            self.write_hour(site, &path, &mut known).await?;
+            self.write_hour(&path, &mut known).await?;
         }
         Ok(known)
     }
 
     /// Notes what was judged before it can be seen, so that it is never judged again.
-    async fn write_hour(&self, site: &PublishedSite, path: &Path, known: &mut Hours) -> Result<(), PublishError> {
+    async fn write_hour(&self, path: &Path, known: &mut Hours) -> Result<(), PublishError> {
         self.files.write(path, known)?;
         if let Some(row) = known.unwritten.take() {
-            self.insert_once(site, HOURS, &[row]).await?;
+            self.insert_once(hours::TABLE, &[row]).await?;
             self.files.write(path, known)?;
         }
         Ok(())

@@ -19,6 +19,9 @@ use super::rules;
 use crate::config::Identification;
 use crate::window::Window;
 
+/// The stats table.
+pub(super) const TABLE: &str = "hours";
+
 /// What the nodes have reported of an hour of a site. A node may have reported it twice, if it did not learn that the first time was enough.
 pub(super) const REPORTED: &str = "SELECT node, max(t.crowd) AS crowd, max(t.views) AS views, max(t.visits) AS visits, \
      max(t.keys_lost) AS keys_lost, toUInt8(min(t.complete)) AS complete FROM hour_counts AS t \

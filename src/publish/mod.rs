@@ -37,6 +37,7 @@ mod separate_tables;
 mod snapshot;
 mod tables;
 mod tallies;
+mod target;
 pub mod total;
 mod waiting;
 mod window_reader;

@@ -8,23 +8,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::apart_tables::ApartTable;
 use super::carry::{CARRIED, Carried};
-use super::cells::{Cell, PublishedRow, Rest, Table};
+use super::cells::{Cell, PublishedRow, Rest};
 use super::counted::{Counted, count_events};
 use super::crowd::{NETWORK_CAP, NETWORK_CAP_WEEK};
 use super::error::PublishError;
-use super::hours::Hours;
+use super::hours::{self, Hours};
 use super::model::{PublishedSite, Row};
 use super::noise::NoiseSource;
 use super::queries;
 use super::rollups::Rollups;
 use super::rules::{self, Totals};
-use super::separate_tables::{SEPARATE_TABLES, Separate, known_of, to_rows};
+use super::separate_tables::{SEPARATE_TABLES, Separate, known_of};
 use super::tables::Tables;
 use super::tallies::Tallies;
+use super::target::Target;
 use super::total::{self, FIRST_VISIT_FLAGS, FlagPattern, Periods, Total};
 use super::window_reader::WindowReader;
 use crate::config::Identification;
@@ -35,9 +36,6 @@ pub(super) const CUT_TABLES: [&str; 7] =
     ["pages", "transitions", "exits", "events", "searches", "errors", "automation"];
 /// How many times wider the noise of what is cut off is: it may be much of one visitor-day.
 pub(super) const CUT_WIDE: u32 = 10;
-
-/// The table of which hours may be published before their window.
-const HOURS: &str = "hours";
 
 /// What is published of a window.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -203,82 +201,67 @@ impl<'a> Writer<'a> {
         let rollups = Rollups::of(self.site);
         let sources = reader.cells(&rollups, &candidates, scanned).await?;
         for rollup in &rollups.tables {
-            let cells = rollup.cells(sources.get(&rollup.source));
-            if rollup.table.dimensions.is_empty() {
-                let numbers = rules::totals_of(&rollup.table, self.noise_source, &mut self.totals, &cells);
-                for (measure, number) in rollup.table.measures.iter().zip(&numbers.measures) {
+            let (target, cells) = (&rollup.target, rollup.cells(sources.get(&rollup.source)));
+            if target.table.dimensions.is_empty() {
+                let numbers = rules::totals_of(&target.table, self.noise_source, &mut self.totals, &cells);
+                for (measure, number) in target.table.measures.iter().zip(&numbers.measures) {
                     let (named, wide) = (number.unwrap_or(0), measure.wide);
                     self.note_shown("site", &measure.name, Shown { named, rows: 1, all: *number, wide });
                 }
-                *of_site = rollup.row(std::mem::take(of_site), numbers);
-                continue;
-            }
-            if rollup.steps.is_empty() {
-                self.publish(rollup.into, &rollup.table, &cells, |opening, rows| {
-                    rows.into_iter().map(|row| rollup.row(opening.clone(), row)).collect()
-                });
+                *of_site = target.row(std::mem::take(of_site), numbers);
+            } else if rollup.steps.is_empty() {
+                self.publish(target, &cells);
             } else {
-                self.add(rollup.into, rollup.steps(self.noise_source, &self.site.row(self.window), &cells));
+                self.add(target.into, rollup.steps(self.noise_source, &self.site.row(self.window), &cells));
             }
         }
         for apart in ApartTable::all(self.site) {
             let cells = reader.cells_of(&apart.count_query(), &apart.cells_query(&candidates)).await?;
             let mut cells = apart.cells(cells, |hour| tallies.of(&format!("views:{hour}")));
-            if apart.into == HOURS {
+            if apart.target.into == hours::TABLE {
                 cells.retain(|cell| !self.hours.has(&cell.dimensions[0]));
             }
-            self.add_cells(apart.into, &apart.table, apart.columns, &apart.fixed, cells);
+            self.publish(&apart.target, &cells);
         }
-        let mut separate: Vec<(&'static str, Separate)> = Vec::new();
+        let mut separate: Vec<Separate> = Vec::new();
         for table in SEPARATE_TABLES.iter().filter(|table| (table.listed)(&self.site.items)) {
             let cells = reader.cells_of(&table.count_query(), &table.cells_query(&candidates)).await?;
             for of in table.tables(cells) {
                 // Suspects and detectors are one table with one `(other)`.
-                match separate.iter_mut().find(|(_, known)| known.table.name == of.table.name) {
-                    Some((_, known)) => known.cells.extend(of.cells),
-                    None => separate.push((table.into, of)),
+                match separate.iter_mut().find(|known| known.target.table.name == of.target.table.name) {
+                    Some(known) => known.cells.extend(of.cells),
+                    None => separate.push(of),
                 }
             }
         }
         let (attributes, separate): (Vec<_>, Vec<_>) =
-            separate.into_iter().partition(|(into, _)| *into == "attributes");
-        for (into, Separate { table, columns, fixed, cells }) in separate {
-            self.add_cells(into, &table, columns, &fixed, cells);
-        }
-        self.attributes(attributes);
+            separate.into_iter().partition(|of| of.target.into == "attributes");
+        separate.iter().for_each(|Separate { target, cells }| self.publish(target, cells));
+        self.attributes(&attributes);
         Ok(())
     }
 
     /// Adds the rows of the attributes. Each row says of how many visitors the attribute is known.
-    fn attributes(&mut self, attributes: Vec<(&'static str, Separate)>) {
-        let (mut all, mut published) = (Vec::new(), Vec::new());
-        for (into, Separate { table, columns, fixed, cells }) in attributes {
-            let rows = self.publishable(into, &table, &cells);
-            let sum = rows.iter().filter_map(|row| row.measures.first().copied().flatten()).sum();
-            let name = fixed.first().and_then(|(_, name)| name.as_str()).unwrap_or_default();
-            published.push((name.to_owned(), table, sum));
-            all.push((columns, rows));
+    fn attributes(&mut self, attributes: &[Separate]) {
+        let (mut all, mut sums) = (Vec::new(), Vec::new());
+        for Separate { target, cells } in attributes {
+            let rows = self.publishable(target, cells);
+            sums.push((target, rows.iter().filter_map(|row| row.measures.first().copied().flatten()).sum()));
+            all.push(rows);
         }
-        let known = known_of(&published);
-        for ((name, table, _), (columns, rows)) in published.iter().zip(all) {
+        let known = known_of(&sums);
+        for ((target, _), rows) in sums.iter().zip(all) {
             let mut opening = self.site.row(self.window);
-            opening.insert("attribute".to_owned(), name.clone().into());
-            opening.insert("devices".to_owned(), known.get(name.as_str()).copied().flatten().into());
-            self.add("attributes", to_rows(columns, table, rows, &opening));
+            opening.insert("devices".to_owned(), known.get(target.table.name.as_str()).copied().flatten().into());
+            self.add("attributes", target.rows(&opening, rows));
         }
     }
 
     /// Adds the rows of a table, and those of the longer periods that end with the window.
-    fn publish(
-        &mut self,
-        into: &'static str,
-        table: &Table,
-        cells: &[Cell],
-        to_rows: impl Fn(Row, Vec<PublishedRow>) -> Vec<Row>,
-    ) {
-        let rows = self.publishable(into, table, cells);
+    fn publish(&mut self, target: &Target, cells: &[Cell]) {
+        let rows = self.publishable(target, cells);
         let (site, window) = (self.site, self.window);
-        let is_carried = CARRIED.contains(&into);
+        let is_carried = CARRIED.contains(&target.into);
         let opening = |window: &Window, carried_to: Date| {
             let mut row = site.row(window);
             if is_carried {
@@ -287,23 +270,23 @@ impl<'a> Writer<'a> {
             row
         };
         if let Some(carried) = self.carried.as_mut().filter(|_| is_carried) {
-            carried.add(table, self.noise_source, &rows, cells);
-            for (longer, rows) in carried.close(site, window, self.noise_source, table) {
-                let rows = to_rows(opening(&longer, longer.last_day), rows);
-                self.longer.extend((!rows.is_empty()).then(|| (into.to_owned(), rows)));
+            carried.add(&target.table, self.noise_source, &rows, cells);
+            for (longer, rows) in carried.close(site, window, self.noise_source, &target.table) {
+                let rows = target.rows(&opening(&longer, longer.last_day), rows);
+                self.longer.extend((!rows.is_empty()).then(|| (target.into.to_owned(), rows)));
             }
         }
-        self.add(into, to_rows(opening(window, window.first_day), rows));
+        self.add(target.into, target.rows(&opening(window, window.first_day), rows));
     }
 
-    fn publishable(&mut self, into: &'static str, table: &Table, cells: &[Cell]) -> Vec<PublishedRow> {
+    fn publishable(&mut self, Target { into, table, .. }: &Target, cells: &[Cell]) -> Vec<PublishedRow> {
         let cut = cells.iter().map(|cell| cell.cut).sum();
         self.note_cut(into, cut, cells.iter().filter_map(|cell| cell.amounts.first()).sum());
         let mut rows = rules::publishable(table, self.noise_source, &mut self.totals, cells);
-        if into == HOURS {
+        if *into == hours::TABLE {
             self.hours.take_from(&mut rows);
         }
-        if into == "pages" {
+        if *into == "pages" {
             self.folded_share = Some(share_of_other(&rows));
         }
         for (at, measure) in table.measures.iter().enumerate() {
@@ -320,20 +303,6 @@ impl<'a> Writer<'a> {
 
     fn note_shown(&mut self, table: &'static str, column: &str, shown: Shown) {
         self.shown.entry((table, column.to_owned())).or_default().add(&shown);
-    }
-
-    fn add_cells(
-        &mut self,
-        into: &'static str,
-        table: &Table,
-        columns: &[&str],
-        fixed: &[(&'static str, Value)],
-        cells: Vec<Cell>,
-    ) {
-        self.publish(into, table, &cells, |mut opening, rows| {
-            opening.extend(fixed.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-            to_rows(columns, table, rows, &opening)
-        });
     }
 
     /// Adds rows to a table. They may come from several places, but they are written in one insert.

@@ -39,11 +39,15 @@ const LAST_CALL_S: i64 = 3_600;
 
 pub(super) const LEDGER_END: &str = "SELECT toUnixTimestamp(max(window_end)) AS end, count() AS count \
      FROM publications WHERE site = {site:String}";
-pub(super) const ROWS_OF_WINDOW: &str = "SELECT count() AS count FROM {table:Identifier} WHERE site = {site:String} \
-     AND window_start = toDateTime({start:UInt32}, 'UTC') AND window_end = toDateTime({end:UInt32}, 'UTC')";
-pub(super) const ROWS_OF_HOUR: &str = "SELECT count() AS count FROM {table:Identifier} WHERE site = {site:String} \
-     AND window_start = toDateTime({start:UInt32}, 'UTC') AND window_end = toDateTime({end:UInt32}, 'UTC') \
-     AND hour = {hour:String}";
+/// Whether the rows of an insert are there. They share the columns of [`OF_INSERT`].
+pub(super) const THERE: &str = "SELECT count() AS count FROM {table:Identifier} WHERE ";
+/// What says of which insert a row is: its site, its window or longer period, and, where rows come one by one, its hour.
+const OF_INSERT: [(&str, &str); 4] = [
+    ("site", "site = {site:String}"),
+    ("window_start", "window_start = toDateTime({window_start:UInt32}, 'UTC')"),
+    ("window_end", "window_end = toDateTime({window_end:UInt32}, 'UTC')"),
+    ("hour", "hour = {hour:String}"),
+];
 pub(super) const SEED: &str = "SELECT toString(seed) AS seed FROM seeds WHERE site = {site:String} \
      AND window_start = toDateTime({start:UInt32}, 'UTC') ORDER BY created_at, seed LIMIT 1";
 pub(super) const SEEDS_UNTIL: &str = "SELECT count() AS count FROM seeds WHERE site = {site:String} \
@@ -354,7 +358,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     /// Writes the tables of the plan that are not written yet; the ledger's row is the last.
     async fn write(&self, site: &PublishedSite, plan: &Plan) -> Result<(), PublishError> {
         for (table, rows) in &plan.tables {
-            self.insert_once(site, table, rows).await?;
+            self.insert_once(table, rows).await?;
         }
         match &plan.carried {
             Some(carried) => self.files.write(&self.files.carried(&site.domain), carried)?,
@@ -363,41 +367,35 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         self.files.write(&self.files.counted(&site.domain), &plan.counted)?;
         let mut ledger = plan.ledger.clone();
         ledger.insert("published_at".to_owned(), self.clock.now().as_second().into());
-        self.insert_once(site, "publications", &[ledger]).await
+        self.insert_once("publications", &[ledger]).await
     }
 
-    /// Inserts rows of a table, which are of one window or longer period, unless its rows are there; of `hours`, unless the first of the rows is, since
-    /// hours come one by one. One insert is stored completely or not at all. After a
+    /// Inserts rows of a table, all of one insert, unless its rows are there. One insert is stored completely or not at all. After a
     /// crash the engine may remember a deduplication token although the rows are lost, so each try has its own token.
-    pub(super) async fn insert_once(
-        &self,
-        site: &PublishedSite,
-        table: &str,
-        rows: &[Row],
-    ) -> Result<(), PublishError> {
+    pub(super) async fn insert_once(&self, table: &str, rows: &[Row]) -> Result<(), PublishError> {
         let Some(first) = rows.first() else { return Ok(()) };
-        let [start, end] = ["window_start", "window_end"].map(|name| first[name].to_string());
-        let hour = first.get("hour").and_then(Value::as_str).unwrap_or_default();
-        let sql = if hour.is_empty() { ROWS_OF_WINDOW } else { ROWS_OF_HOUR };
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let (mut parameters, mut conditions) = (vec![("table", table.to_owned())], Vec::new());
+        for (column, condition) in OF_INSERT {
+            if let Some(value) = first.get(column) {
+                parameters.push((column, text(value)));
+                conditions.push(condition);
+            }
+        }
+        let sql = format!("{THERE}{}", conditions.join(" AND "));
+        let of_insert: Vec<&str> = parameters.iter().map(|(_, value)| value.as_str()).collect();
         let columns: Vec<&str> = first.keys().map(String::as_str).collect();
         for attempt in 0..=INSERT_ATTEMPTS {
-            let parameters = [
-                ("table", table.to_owned()),
-                ("site", site.domain.clone()),
-                ("start", start.clone()),
-                ("end", end.clone()),
-                ("hour", hour.to_owned()),
-            ];
             let there: Vec<Count> = self
                 .stats
-                .rows(sql, &parameters)
+                .rows(&sql, &parameters)
                 .await
                 .map_err(|source| PublishError::store("looking for published rows", source))?;
             if there.first().is_some_and(|row| row.count > 0) {
                 return Ok(());
             }
             if attempt < INSERT_ATTEMPTS {
-                let token = format!("{}-{start}-{end}-{table}{hour}-{attempt}", site.domain);
+                let token = format!("{}-{attempt}", of_insert.join("-"));
                 self.stats
                     .insert_json(table, &columns, rows, Some(&token))
                     .await

@@ -2,6 +2,7 @@
 //! new entry. [`super::rollups`] adds what a site declares.
 
 use super::cells::Rest;
+use super::target::Columns;
 use crate::items::Items;
 
 /// What a visit or a visitor contributes to a source of cells, as SQL.
@@ -110,7 +111,7 @@ pub(super) const fn step_wide(step: usize) -> u32 {
 /// A table of the list.
 pub(super) struct Entry {
     pub(super) into: &'static str,
-    pub(super) columns: &'static [&'static str],
+    pub(super) columns: Columns,
     pub(super) dimensions: &'static [&'static str],
     pub(super) overlapping: bool,
     /// How many cells a visitor-day enters at most.
@@ -134,7 +135,7 @@ const VISITORS_ONLY: &[ListedMeasure] = &[measure("visitors", Rest::Own(2), 1, V
 pub(super) const TABLES: &[Entry] = &[
     Entry {
         into: "pages",
-        columns: &["section", "path"],
+        columns: &[&["section"], &["path"]],
         dimensions: &["section", "path"],
         overlapping: true,
         cells: 30,
@@ -159,7 +160,7 @@ pub(super) const TABLES: &[Entry] = &[
     },
     Entry {
         into: "transitions",
-        columns: &["from_path", "to_path"],
+        columns: &[&["from_path", "to_path"]],
         dimensions: &["move"],
         overlapping: true,
         cells: 30,
@@ -177,7 +178,7 @@ pub(super) const TABLES: &[Entry] = &[
     },
     Entry {
         into: "entries",
-        columns: &["channel", "source"],
+        columns: &[&["channel"], &["source"]],
         dimensions: &["channel", "source"],
         overlapping: true,
         cells: VISITS_MAX + 1,
@@ -191,7 +192,7 @@ pub(super) const TABLES: &[Entry] = &[
     },
     Entry {
         into: "landings",
-        columns: &["channel", "source", "path"],
+        columns: &[&["channel", "source"], &["path"]],
         dimensions: &["channel and source", "path"],
         overlapping: true,
         cells: VISITS_MAX + 1,
@@ -205,7 +206,7 @@ pub(super) const TABLES: &[Entry] = &[
     },
     Entry {
         into: "campaigns",
-        columns: &["source", "medium", "campaign"],
+        columns: &[&["source", "medium"], &["campaign"]],
         dimensions: &["source and medium", "campaign"],
         overlapping: true,
         cells: VISITS_MAX + 1,
@@ -219,7 +220,7 @@ pub(super) const TABLES: &[Entry] = &[
     },
     Entry {
         into: "exits",
-        columns: &["domain"],
+        columns: &[&["domain"]],
         dimensions: &["domain"],
         overlapping: true,
         cells: 30,
@@ -238,7 +239,7 @@ pub(super) const TABLES: &[Entry] = &[
     },
     Entry {
         into: "visits",
-        columns: &["pages", "duration"],
+        columns: &[&["pages"], &["duration"]],
         dimensions: &["pages", "duration"],
         overlapping: true,
         cells: VISITS_MAX,
@@ -249,7 +250,7 @@ pub(super) const TABLES: &[Entry] = &[
     },
     Entry {
         into: "recency",
-        columns: &["absence"],
+        columns: &[&["absence"]],
         dimensions: &["absence"],
         overlapping: false,
         cells: 1,
@@ -260,7 +261,7 @@ pub(super) const TABLES: &[Entry] = &[
     },
     Entry {
         into: "retention",
-        columns: &["cohort"],
+        columns: &[&["cohort"]],
         dimensions: &["cohort"],
         overlapping: false,
         cells: 1,
@@ -276,7 +277,7 @@ pub(super) const TABLES: &[Entry] = &[
     },
     Entry {
         into: "events",
-        columns: &["name"],
+        columns: &[&["name"]],
         dimensions: &["name"],
         overlapping: true,
         cells: 30,

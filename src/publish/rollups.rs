@@ -1,15 +1,14 @@
-//! The tables that are counted from events, for one site: the list ([`super::rollup_list`]) and what the site declares. Also how
-//! a cell becomes a row. [`super::queries`] makes one query of all.
+//! The tables that are counted from events, for one site: the list ([`super::rollup_list`]) and what the site declares.
+//! [`super::queries`] makes one query of all.
 
-use serde_json::Value;
-
-use super::cells::{Cell, CellsByPlace, Measure, OTHER, PublishedRow, Rest, SEPARATOR, Table};
+use super::cells::{Cell, CellsByPlace, Measure, Rest, Table};
 use super::model::{PublishedSite, Row};
 use super::noise::NoiseSource;
 use super::rollup_list::{
     BEGUN, By, Contribution, DIMENSIONS, FIRST, GOALS, ListedMeasure, OF_VISITS, PARENT_WIDE, SECONDS, TABLES,
     VISITORS, VISITS_MAX, contribution, goals_of_visits_wide, goals_wide, step_wide,
 };
+use super::target::Target;
 
 /// The contributions to one source of cells, each with its dimensions. Several tables may be made of one source.
 pub(super) type Source = Vec<(Contribution, [String; 2])>;
@@ -18,17 +17,9 @@ pub(super) type Source = Vec<(Contribution, [String; 2])>;
 pub(super) struct Rollup {
     /// The index of the source.
     pub(super) source: usize,
-    /// The table's shape, for the rules.
-    pub(super) table: Table,
-    pub(super) into: &'static str,
-    /// The columns that its dimensions fill.
-    columns: &'static [&'static str],
-    /// Columns with the same value in each row.
-    fixed: Vec<(&'static str, Value)>,
+    pub(super) target: Target,
     /// The query's measures that it has, in its order.
     pub(super) takes: Vec<usize>,
-    /// Whether its rows have the declared goals.
-    has_goals: bool,
     /// The steps of a funnel, whose cells say how many steps visits took. Empty for all other tables.
     pub(super) steps: Vec<String>,
 }
@@ -48,37 +39,7 @@ impl Rollup {
     /// The table's cells out of the cells of its source.
     pub(super) fn cells(&self, source: Option<&CellsByPlace>) -> Vec<Cell> {
         let cells = source.into_iter().flat_map(CellsByPlace::iter);
-        cells.map(|cell| cell.with(&self.takes).at(self.table.dimensions.len())).collect()
-    }
-
-    /// A published cell as a row. `row` has the columns of every row.
-    pub(super) fn row(&self, mut row: Row, cell: PublishedRow) -> Row {
-        self.insert_fixed(&mut row);
-        let mut columns = self.columns.iter();
-        for (level, value) in cell.dimensions.iter().enumerate() {
-            // `(other)` fills every column of its dimension.
-            let fills = if level + 1 == cell.dimensions.len() {
-                columns.len()
-            } else {
-                columns.len() - (cell.dimensions.len() - 1 - level)
-            };
-            let mut parts = value.split(SEPARATOR);
-            for column in columns.by_ref().take(fills) {
-                let part = if value == OTHER { OTHER } else { parts.next().unwrap_or_default() };
-                row.insert((*column).to_owned(), part.into());
-            }
-        }
-        let mut goals = Row::new();
-        for (Measure { name, .. }, number) in self.table.measures.iter().zip(cell.measures) {
-            match name.strip_prefix("goal ") {
-                Some(goal) => goals.insert(goal.to_owned(), number.into()),
-                None => row.insert(name.clone(), number.into()),
-            };
-        }
-        if self.has_goals {
-            row.insert("goals".to_owned(), Value::Object(goals));
-        }
-        row
+        cells.map(|cell| cell.with(&self.takes).at(self.target.table.dimensions.len())).collect()
     }
 
     /// A row for each step of a funnel. Its steps are declared, so their names say nothing of visitors, and every step is published. A
@@ -90,21 +51,16 @@ impl Rollup {
             let visits = cells.iter().filter(|cell| cell.dimensions[0] >= number).map(|cell| cell.amounts[0]).sum();
             let taken: Vec<_> = self.steps[..=at].iter().enumerate().map(|(at, step)| (at.to_string(), step)).collect();
             let place: Vec<_> = taken.iter().map(|(at, step)| (at.as_str(), step.as_str())).collect();
-            let mut row = opening.clone();
-            self.insert_fixed(&mut row);
+            let mut row = self.target.open(opening.clone());
             row.insert("step".to_owned(), (at + 1).into());
             row.insert("name".to_owned(), name.clone().into());
             row.insert(
                 "visits".to_owned(),
-                noise_source.noisy(visits, &self.table.name, &place, "visits", step_wide(at + 1)).into(),
+                noise_source.noisy(visits, &self.target.table.name, &place, "visits", step_wide(at + 1)).into(),
             );
             row
         };
         self.steps.iter().enumerate().map(row).collect()
-    }
-
-    fn insert_fixed(&self, row: &mut Row) {
-        row.extend(self.fixed.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     }
 }
 
@@ -138,9 +94,8 @@ impl Rollups {
                 cells: entry.cells,
                 parent_wide: entry.parent_wide,
             };
-            let (into, columns) = (entry.into, entry.columns);
-            let (fixed, steps) = Default::default();
-            all.tables.push(Rollup { source, table, into, columns, fixed, takes, has_goals, steps });
+            let target = Target { has_goals, ..Target::new(entry.into, table, entry.columns) };
+            all.tables.push(Rollup { source, target, takes, steps: Vec::new() });
         }
         all.experiments(site);
         all.funnels(site);
@@ -151,7 +106,7 @@ impl Rollups {
     /// How many seconds a visitor-day adds to a cell of a source at most.
     pub(super) fn seconds_of(&self, source: usize) -> u32 {
         let tables = self.tables.iter().filter(|table| table.source == source);
-        let measures = tables.flat_map(|table| table.takes.iter().zip(&table.table.measures));
+        let measures = tables.flat_map(|table| table.takes.iter().zip(&table.target.table.measures));
         measures.filter(|(take, _)| **take == SECONDS).map(|(_, measure)| measure.bound).max().unwrap_or(0)
     }
 
@@ -174,26 +129,20 @@ impl Rollups {
                 .push(format!("argMinIf(toString(variant), step, name = {of} AND variant != '') AS variant_{at}"));
             let source = self.source_of_visits(By::Goals, [format!("variant_{at}"), String::new()]);
             for (at, (goal_name, what)) in site.goals.iter().enumerate() {
-                self.tables.push(Rollup {
-                    source,
-                    table: Table {
-                        name: "experiments".to_owned(),
-                        dimensions: vec![name.clone()],
-                        measures: vec![
-                            Measure::new("visits", OF_VISITS, VISITS_MAX).wide(2),
-                            goal("converted", what, wide),
-                        ],
-                        overlapping: true,
-                        cells: VISITS_MAX,
-                        parent_wide: 1,
-                    },
-                    into: "experiments",
-                    columns: &["variant"],
-                    fixed: vec![("experiment", name.clone().into()), ("goal", goal_name.clone().into())],
-                    takes: vec![FIRST, GOALS + at],
-                    has_goals: false,
-                    steps: Vec::new(),
-                });
+                let table = Table {
+                    name: "experiments".to_owned(),
+                    dimensions: vec![name.clone()],
+                    measures: vec![
+                        Measure::new("visits", OF_VISITS, VISITS_MAX).wide(2),
+                        goal("converted", what, wide),
+                    ],
+                    overlapping: true,
+                    cells: VISITS_MAX,
+                    parent_wide: 1,
+                };
+                let fixed = vec![("experiment", name.clone().into()), ("goal", goal_name.clone().into())];
+                let target = Target { fixed, ..Target::new("experiments", table, &[&["variant"]]) };
+                self.tables.push(Rollup { source, target, takes: vec![FIRST, GOALS + at], steps: Vec::new() });
             }
         }
     }
@@ -215,23 +164,16 @@ impl Rollups {
             ));
             let place = [format!("leftPad(toString(taken_{at}), 2, '0')"), String::new()];
             let source = self.source_of_visits(By::Visit, place);
-            self.tables.push(Rollup {
-                source,
-                table: Table {
-                    name: "funnels".to_owned(),
-                    dimensions: vec!["step".to_owned()],
-                    measures: vec![Measure::new("visits", Rest::Unpublished, VISITS_MAX)],
-                    overlapping: true,
-                    cells: 12,
-                    parent_wide: 1,
-                },
-                into: "funnels",
-                columns: &[],
-                fixed: vec![("funnel", name.clone().into())],
-                takes: vec![FIRST],
-                has_goals: false,
-                steps: steps.clone(),
-            });
+            let table = Table {
+                name: "funnels".to_owned(),
+                dimensions: vec!["step".to_owned()],
+                measures: vec![Measure::new("visits", Rest::Unpublished, VISITS_MAX)],
+                overlapping: true,
+                cells: 12,
+                parent_wide: 1,
+            };
+            let target = Target { fixed: vec![("funnel", name.clone().into())], ..Target::new("funnels", table, &[]) };
+            self.tables.push(Rollup { source, target, takes: vec![FIRST], steps: steps.clone() });
         }
     }
 
@@ -242,18 +184,8 @@ impl Rollups {
             let (Some(one), Some(other)) = (sql(first), sql(second)) else { continue };
             let place = [one, other];
             let source = self.source_of_visits(By::Visit, place);
-            let (table, fixed) = pair(first, second);
-            let takes = vec![FIRST, VISITORS];
-            self.tables.push(Rollup {
-                source,
-                table,
-                into: "pairs",
-                columns: &PAIR_COLUMNS,
-                fixed,
-                takes,
-                has_goals: false,
-                steps: Vec::new(),
-            });
+            let (target, takes) = (pair(first, second), vec![FIRST, VISITORS]);
+            self.tables.push(Rollup { source, target, takes, steps: Vec::new() });
         }
     }
 }
@@ -263,16 +195,14 @@ fn goal(name: &str, what: &str, wide: u32) -> Measure {
     Measure { key: format!("goal {what}"), ..Measure::new(name, Rest::OwnOfVisits, VISITS_MAX).wide(wide) }
 }
 
-/// The columns of a pair's dimensions.
-pub(super) const PAIR_COLUMNS: [&str; 2] = ["first", "second"];
-
-/// The shape of a declared pair's table, and the columns with the same value in each of its rows.
-pub(super) fn pair(first: &str, second: &str) -> (Table, Vec<(&'static str, Value)>) {
+/// What a declared pair is published as.
+pub(super) fn pair(first: &str, second: &str) -> Target {
     let measures = vec![Measure::new("visits", OF_VISITS, VISITS_MAX), Measure::new("visitors", Rest::Unpublished, 1)];
     let dimensions = vec![first.to_owned(), second.to_owned()];
     let (name, cells) = ("pairs".to_owned(), VISITS_MAX);
     let table = Table { name, dimensions, measures, overlapping: true, cells, parent_wide: PARENT_WIDE };
-    (table, vec![("first_dimension", first.into()), ("second_dimension", second.into())])
+    let fixed = vec![("first_dimension", first.into()), ("second_dimension", second.into())];
+    Target { fixed, ..Target::new("pairs", table, &[&["first"], &["second"]]) }
 }
 
 /// A text as an SQL literal.

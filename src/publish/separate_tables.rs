@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use super::cells::{Cell, CellsByPlace, Measure, OTHER, PublishedRow, Rest, SEPARATOR, Table};
-use super::model::Row;
+use super::cells::{Cell, CellsByPlace, Measure, Rest, Table};
 use super::queries::{self, Candidates};
 use super::rollup_list::{PARENT_WIDE, REPEATED_WIDE, TIMES_MAX};
+use super::target::Target;
 use crate::items::Items;
 
 /// Attributes of which a visitor may have several values. Each value is a row with a pseudonym of its own.
@@ -31,7 +29,7 @@ const OF_DEVICES: &str =
 /// A table with pseudonyms of its own.
 pub(super) struct SeparateTable {
     /// The stats table of its rows.
-    pub(super) into: &'static str,
+    into: &'static str,
     /// The vault table of its cells.
     from: &'static str,
     place: &'static str,
@@ -120,8 +118,7 @@ impl SeparateTable {
         sql.replace("{of_devices}", OF_DEVICES).replace("{within}", queries::WITHIN.trim())
     }
 
-    /// The tables that its cells make, each with the columns that its dimensions fill and the columns that are the same in all
-    /// of its rows. Each attribute is a table by itself.
+    /// What its cells are published as. Each attribute is a table by itself.
     pub(super) fn tables(&self, cells: CellsByPlace) -> Vec<Separate> {
         let cells = cells.into_cells();
         match self.into {
@@ -133,40 +130,26 @@ impl SeparateTable {
                     let name = if name == "screen" { screen_property(&value).to_owned() } else { name };
                     by_name.entry(name).or_default().push(Cell { dimensions: vec![value], ..cell.with(&[0]) });
                 }
-                let table = |(name, cells): (String, Vec<Cell>)| Separate {
-                    table: attribute(&name),
-                    columns: &["value"],
-                    fixed: vec![("attribute", name.into())],
-                    cells,
-                };
-                by_name.into_iter().map(table).collect()
+                by_name.into_iter().map(|(name, cells)| Separate { target: attribute(&name), cells }).collect()
             }
             "errors" => {
                 let with_networks = |cell: Cell| {
                     let networks = cell.crowd.classes();
                     cell.with(&[1, 0]).and(networks)
                 };
-                let cells = cells.map(with_networks).collect();
-                vec![Separate {
-                    table: errors(),
-                    columns: &["template", "browser", "major", "os"],
-                    fixed: Vec::new(),
-                    cells,
-                }]
+                vec![Separate { target: errors(), cells: cells.map(with_networks).collect() }]
             }
             _ => {
                 let cells = cells.map(|cell| cell.with(&[1, 0]).at(1)).collect();
-                vec![Separate { table: automation(), columns: &["reason"], fixed: Vec::new(), cells }]
+                vec![Separate { target: automation(), cells }]
             }
         }
     }
 }
 
-/// A table with its cells.
+/// Cells, and what they are published as.
 pub(super) struct Separate {
-    pub(super) table: Table,
-    pub(super) columns: &'static [&'static str],
-    pub(super) fixed: Vec<(&'static str, Value)>,
+    pub(super) target: Target,
     pub(super) cells: Vec<Cell>,
 }
 
@@ -176,59 +159,46 @@ fn screen_property(value: &str) -> &'static str {
     known.iter().find(|(begins, _)| value.starts_with(begins)).map_or("screen_size", |(_, name)| *name)
 }
 
-/// Of how many visitors each attribute is known, from what is published: the sum of its rows; of a list, how many devices answered.
-pub(super) fn known_of(attributes: &[(String, Table, i64)]) -> BTreeMap<&str, Option<i64>> {
+/// Of how many visitors each attribute is known, by the name of its table: the published sum of its rows; of a list, how many devices answered.
+pub(super) fn known_of<'a>(attributes: &[(&'a Target, i64)]) -> BTreeMap<&'a str, Option<i64>> {
     let whole = |table: &Table| table.measures.iter().all(|measure| measure.rest != Rest::Unpublished);
-    let answered = OF_EVERY_DEVICE
-        .iter()
-        .find_map(|name| attributes.iter().find(|(known, ..)| known == name))
-        .map(|(.., sum)| *sum);
-    attributes
-        .iter()
-        .map(|(name, table, sum)| (name.as_str(), if whole(table) { Some(*sum) } else { answered }))
-        .collect()
+    let sum_of = |name: &&str| attributes.iter().find(|(of, _)| of.table.name == name_of(name)).map(|(_, sum)| *sum);
+    let answered = OF_EVERY_DEVICE.iter().find_map(sum_of);
+    let known =
+        |(of, sum): &(&'a Target, i64)| (of.table.name.as_str(), if whole(&of.table) { Some(*sum) } else { answered });
+    attributes.iter().map(known).collect()
 }
 
-/// The shape of an attribute's table. Values of a list share visitors, so they have no rest.
-pub(super) fn attribute(name: &str) -> Table {
+/// The name of an attribute's table.
+fn name_of(attribute: &str) -> String {
+    format!("attributes {attribute}")
+}
+
+/// What an attribute is published as. Values of a list share visitors, so they have no rest.
+pub(super) fn attribute(name: &str) -> Target {
     let is_list = LISTS.contains(&name) || name.starts_with("screen");
     let rest = if is_list { Rest::Unpublished } else { Rest::Own(1) };
     let measures = vec![Measure::new("visitors", rest, 1).wide(ATTRIBUTES_WIDE)];
-    table(&format!("attributes {name}"), &["value"], measures, 1)
+    let table = table(&name_of(name), &["value"], measures, 1);
+    Target { fixed: vec![("attribute", name.into())], ..Target::new("attributes", table, &[&["value"]]) }
 }
 
-pub(super) fn errors() -> Table {
+pub(super) fn errors() -> Target {
     let measures = vec![
         Measure::new("count", Rest::Own(2), TIMES_MAX).wide(REPEATED_WIDE),
         Measure::new("visitors", Rest::Unpublished, 1),
         Measure::new("networks", Rest::Unpublished, 1),
     ];
-    table("errors", &["template", "client"], measures, ERRORS_MAX)
+    let table = table("errors", &["template", "client"], measures, ERRORS_MAX);
+    Target::new("errors", table, &[&["template"], &["browser", "major", "os"]])
 }
 
-pub(super) fn automation() -> Table {
+pub(super) fn automation() -> Target {
     let measures = vec![
         Measure::new("count", Rest::Own(SIGNS_MAX), AUTOMATED_MAX).wide(AUTOMATED_WIDE),
         Measure::new("visitors", Rest::Unpublished, 1),
     ];
-    table("automation", &["reason"], measures, SIGNS_MAX)
-}
-
-pub(super) fn to_rows(columns: &[&str], table: &Table, rows: Vec<PublishedRow>, opening: &Row) -> Vec<Row> {
-    let to_row = |published: PublishedRow| {
-        let mut row = opening.clone();
-        let last = published.dimensions.len().saturating_sub(1);
-        // The last dimension fills all columns that are left.
-        let values = published.dimensions.iter().enumerate().flat_map(|(at, value)| match value.as_str() {
-            OTHER if at == last => vec![OTHER; columns.len() - last],
-            value => value.split(SEPARATOR).collect(),
-        });
-        row.extend(columns.iter().zip(values).map(|(name, value)| ((*name).to_owned(), value.into())));
-        let measures = table.measures.iter().zip(published.measures);
-        row.extend(measures.map(|(measure, number)| (measure.name.clone(), number.into())));
-        row
-    };
-    rows.into_iter().map(to_row).collect()
+    Target::new("automation", table("automation", &["reason"], measures, SIGNS_MAX), &[&["reason"]])
 }
 
 fn table(name: &str, dimensions: &[&str], measures: Vec<Measure>, cells: u32) -> Table {
@@ -244,13 +214,9 @@ mod tests {
     fn properties_of_a_screen_stand_apart_and_their_base_is_the_devices_that_answered() {
         let of = ["1440x900", "depth 24", "ratio 2", "window full", "timeout"].map(screen_property);
         assert_eq!(of, ["screen_size", "screen_depth", "screen_ratio", "screen_window", "screen_size"]);
-        let published = ["cpu", "screen_ratio", "time_zone", "provider"]
-            .into_iter()
-            .zip([80, 300, 100, 500])
-            .map(|(name, sum)| (name.to_owned(), attribute(name), sum))
-            .collect::<Vec<_>>();
-        let known = known_of(&published);
-        let [zone, ratio, provider] = ["time_zone", "screen_ratio", "provider"].map(|name| known[name]);
+        let published = ["cpu", "screen_ratio", "time_zone", "provider"].map(attribute);
+        let known = known_of(&published.iter().zip([80, 300, 100, 500]).collect::<Vec<_>>());
+        let [zone, ratio, provider] = ["time_zone", "screen_ratio", "provider"].map(|name| known[&name_of(name)[..]]);
         assert_eq!([zone, ratio, provider], [Some(100), Some(100), Some(500)]);
     }
 }

@@ -7,14 +7,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::super::apart_tables::ApartTable;
 use super::super::carry::CARRIED;
 use super::super::cells::{Rest, Table};
 use super::super::noise::EVENTS_WIDE;
 use super::super::plan::{CUT_TABLES, CUT_WIDE};
 use super::super::rollup_list::{VISITS_MAX, step_wide};
-use super::super::rollups::Rollups;
-use super::super::separate_tables::{attribute, automation, errors};
 use super::super::total;
 use super::looks::{self, Shown};
 use super::*;
@@ -140,7 +137,7 @@ fn of_the_site() -> Vec<Line> {
     for name in CUT_TABLES {
         let (cells, bound) = match name {
             "pages" | "transitions" | "exits" | "events" => (30, 3),
-            "automation" => (automation().cells, automation().measures[0].bound),
+            "automation" => (automation().table.cells, automation().table.measures[0].bound),
             _ => (10, 3),
         };
         let all = cells * bound;
@@ -156,24 +153,22 @@ fn account() -> Vec<Line> {
     let mut site = site();
     everything(&mut site);
     let (mut lines, mut shared) = (of_the_site(), BTreeSet::new());
-    let mut tables = Rollups::of(&site).tables;
-    tables.sort_by_key(|rollup| rollup.into != "site");
-    for rollup in tables {
-        let usual = match rollup.into {
+    let rollups = Rollups::of(&site).tables.into_iter().map(|rollup| rollup.target);
+    let mut targets: Vec<_> = rollups.chain(ApartTable::all(&site).into_iter().map(|apart| apart.target)).collect();
+    targets.sort_by_key(|target| target.into != "site");
+    for Target { into, table, .. } in targets {
+        let usual = match into {
             "pages" => 3.0,
             "transitions" => 2.0,
-            "exits" | "events" => 0.0,
+            "exits" | "events" | "searches" => 0.0,
             _ => 1.0,
         };
-        lines.extend(lines_of(rollup.into, &rollup.table, usual, &mut shared));
+        lines.extend(lines_of(into, &table, usual, &mut shared));
     }
-    for apart in ApartTable::all(&site) {
-        let usual = if apart.into == "searches" { 0.0 } else { 1.0 };
-        lines.extend(lines_of(apart.into, &apart.table, usual, &mut shared));
+    for target in [errors(), automation()] {
+        lines.extend(lines_of(target.into, &target.table, 0.0, &mut shared));
     }
-    lines.extend(lines_of("errors", &errors(), 0.0, &mut shared));
-    lines.extend(lines_of("automation", &automation(), 0.0, &mut shared));
-    for mut of in lines_of("attributes", &attribute("time_zone"), 1.0, &mut shared) {
+    for mut of in lines_of("attributes", &attribute("time_zone").table, 1.0, &mut shared) {
         of.cells = ATTRIBUTES;
         of.cost = Cost { most: of.cost.most * f64::from(ATTRIBUTES), usual: of.cost.usual * 40.0 };
         lines.push(of);
@@ -195,7 +190,7 @@ fn declared(change: impl Fn(&mut PublishedSite)) -> Cost {
         change(&mut site);
         let tables = Rollups::of(&site).tables;
         let lines = tables.iter().flat_map(|rollup| match rollup.steps.len() {
-            0 => lines_of(rollup.into, &rollup.table, 1.0, &mut shared),
+            0 => lines_of(rollup.target.into, &rollup.target.table, 1.0, &mut shared),
             steps => (1..=steps).map(|step| line("funnels", "visits", [1, 3, step_wide(step)], [9.0, 1.0])).collect(),
         });
         sum(&lines.collect::<Vec<_>>())

@@ -7,19 +7,13 @@
 
 use std::collections::BTreeMap;
 
-use super::super::apart_tables::ApartTable;
 use super::super::carry::{CARRIED, WINDOWS_LEAST};
 use super::super::cells::{Measure, Rest, Table};
 use super::super::noise::K_MIN;
 use super::super::rollup_list::{SECONDS_COLUMNS, step_wide};
-use super::super::rollups::Rollups;
-use super::super::separate_tables::{attribute, automation, errors};
 use super::super::total;
 use super::*;
 
-/// The most steps of a funnel, and the most goals, that can be declared.
-const STEPS: usize = 12;
-const GOALS: usize = 8;
 /// What one look, and thirty, may decide better than chance at `standard`.
 const LOOK_MAX: f64 = 0.07;
 const LOOKS_MAX: f64 = 0.3;
@@ -267,24 +261,6 @@ fn row_of(table: &Table, measures: &BTreeMap<String, Measure>) -> Shown {
     }
 }
 
-/// All tables of a site that declares as much as it can.
-pub(super) fn tables() -> Vec<Table> {
-    tables_with(GOALS)
-}
-
-fn tables_with(goals: usize) -> Vec<Table> {
-    let mut site = site();
-    let all: Vec<_> = Items::KEYS.iter().map(|key| (*key).to_owned()).collect();
-    site.items = Items::of(None, Some(&all)).expect("known");
-    site.goals = (0..goals).map(|at| (format!("goal{at}"), format!("/{at}"))).collect();
-    site.experiments = vec!["button".to_owned()];
-    site.pairs = vec![["landing", "channel"].map(str::to_owned), ["country", "device"].map(str::to_owned)];
-    let mut tables: Vec<Table> = Rollups::of(&site).tables.into_iter().map(|rollup| rollup.table).collect();
-    tables.extend(ApartTable::all(&site).into_iter().map(|apart| apart.table));
-    tables.extend([errors(), automation(), attribute("time_zone"), attribute("languages")]);
-    tables
-}
-
 /// What a row of each table shows, with as many goals as reveal most.
 pub(super) fn rows() -> BTreeMap<String, Shown> {
     let squares = |shown: &Shown| shown.own + shown.parent + shown.whole;
@@ -301,7 +277,7 @@ pub(super) fn rows() -> BTreeMap<String, Shown> {
 fn rows_with(goals: usize) -> BTreeMap<String, Shown> {
     // Several tables may show one row: those of the site, and an experiment's by goal. What is equal has one number.
     let mut measures: BTreeMap<String, (Table, BTreeMap<String, Measure>)> = BTreeMap::new();
-    for table in tables_with(goals) {
+    for Target { table, .. } in targets(goals) {
         let name = format!("{} {}", table.name, table.dimensions.join(", "));
         let of = measures.entry(name.trim().to_owned()).or_insert_with(|| (table.clone(), BTreeMap::new()));
         of.1.extend(table.measures.into_iter().map(|measure| (measure.key.clone(), measure)));

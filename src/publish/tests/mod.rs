@@ -12,6 +12,7 @@ mod month;
 mod outages;
 mod restored;
 mod today;
+mod widths;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,9 +24,13 @@ use serde_json::{Value, json};
 
 use memory_store::{MemoryStore, State};
 
+use super::apart_tables::ApartTable;
 use super::leases::LEASES;
 use super::queries::{EARLIEST, EVENTS_BY_WINDOW, TALLIES};
 use super::retention::{PARTITIONS, SITES_OF_DAY};
+use super::rollups::Rollups;
+use super::separate_tables::{attribute, automation, errors};
+use super::target::Target;
 use super::{Progress, PublishedSite, Publisher, RetentionWorker, Schedule};
 use crate::clock::Clock;
 use crate::config::Protection;
@@ -99,6 +104,23 @@ fn site() -> PublishedSite {
         experiments: Vec::new(),
         pairs: Vec::new(),
     }
+}
+
+/// The most steps of a funnel, and the most goals, that can be declared.
+const STEPS: usize = 12;
+const GOALS: usize = 8;
+
+/// What is published of a site that declares as much as it can, and so many goals; but for the numbers of `site` that stand in every row.
+fn targets(goals: usize) -> Vec<Target> {
+    let mut site = site();
+    let all: Vec<_> = Items::KEYS.iter().map(|key| (*key).to_owned()).collect();
+    site.items = Items::of(None, Some(&all)).expect("known");
+    site.goals = (0..goals).map(|at| (format!("goal{at}"), format!("/{at}"))).collect();
+    site.experiments = vec!["button".to_owned()];
+    site.pairs = vec![["landing", "channel"].map(str::to_owned), ["country", "device"].map(str::to_owned)];
+    let rollups = Rollups::of(&site).tables.into_iter().map(|rollup| rollup.target);
+    let apart = ApartTable::all(&site).into_iter().map(|apart| apart.target);
+    rollups.chain(apart).chain([errors(), automation(), attribute("time_zone"), attribute("languages")]).collect()
 }
 
 fn publisher(store: &MemoryStore, clock: &Clock, folder: &Path) -> Publisher<MemoryStore, MemoryStore> {

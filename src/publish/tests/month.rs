@@ -4,10 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::super::apart_tables::ApartTable;
 use super::super::cells::{Cell, Table};
 use super::super::crowd::{FIRST_OF_MONTH, FIRST_OF_WEEK};
-use super::super::rollups::Rollups;
 use super::carry::{Days, days};
 use super::*;
 
@@ -223,8 +221,8 @@ fn tables() -> Vec<Table> {
     let all: Vec<_> = Items::KEYS.iter().map(|key| (*key).to_owned()).collect();
     site.items = Items::of(None, Some(&all)).expect("known");
     site.goals.insert("order".to_owned(), "paid".to_owned());
-    let rollups = Rollups::of(&site).tables.into_iter().map(|rollup| rollup.table);
-    let all = rollups.chain(ApartTable::all(&site).into_iter().map(|apart| apart.table));
+    let rollups = Rollups::of(&site).tables.into_iter().map(|rollup| rollup.target.table);
+    let all = rollups.chain(ApartTable::all(&site).into_iter().map(|apart| apart.target.table));
     all.filter(|table| ["pages", "entries", "landings", "campaigns", "places"].contains(&table.name.as_str())).collect()
 }
 
