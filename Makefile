@@ -6,7 +6,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 SNIPPET := collector-js/dist/tamga.js
 SNIPPET_SOURCES := $(shell find collector-js/src -name '*.ts') $(wildcard collector-js/*.json collector-js/build.mjs schema/lists/*.txt)
 PAGE := stats-page/dist/page.js
-PAGE_SOURCES := $(wildcard stats-page/src/* stats-page/*.json stats-page/build.mjs)
+PAGE_SOURCES := $(wildcard stats-page/src/* stats-page/*.json stats-page/build.mjs schema/noise.json)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test faults scale linkage fuzz statements bench lint engine snippet playground clean

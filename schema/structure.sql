@@ -643,7 +643,7 @@ CREATE TABLE tamga_stats.site
     `new_week` Nullable(Int64) COMMENT 'The same for the ISO week: add up the windows of a week for its visitors. With noise four times as wide as sigma',
     `new_month` Nullable(Int64) COMMENT 'The same for the month: add up the windows of a month for its visitors. With noise four times as wide as sigma',
     `new_ever` Nullable(Int64) COMMENT 'Visitors with their first visit ever, as far as cookies remember. With noise four times as wide as sigma',
-    `count_only_views` Nullable(Int64) COMMENT 'Views of browsers that asked not to be measured (count only); NULL below some 50 to 110 at the usual level'
+    `count_only_views` Nullable(Int64) COMMENT 'Views of browsers that asked not to be measured (count only); with noise three times as wide as sigma. NULL below some 50 to 110 at the usual level'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(window_start)

@@ -1,7 +1,7 @@
 //! The queries of the page: one file each in `sql`, and their parameters.
 //!
 //! Each has the parameters `site`, `from`, `to` (not included), `zone` and `item`, of which it uses what it needs. `noise` in an
-//! answer is the standard deviation of the noise of a number in that row.
+//! answer is the σ of the windows of that row; the page knows how much wider the noise of each number is (`schema/noise.json`).
 
 use jiff::civil::Date;
 

@@ -118,11 +118,11 @@ async function besides(tab: Tab, asked: Question, around: Around): Promise<Besid
   const before = then && { ...asked, ...then };
   const noise = async (question: Question) => {
     const { columns, rows: found } = await rows({ ...question, panel: "totals", item: "" });
-    return ["noise", "goals_wider"].map((of) =>
+    return ["noise", "goals_declared"].map((of) =>
       Number(found[0]?.[columns.findIndex(({ name }) => name === of)] ?? 0),
     );
   };
-  const [of, [noiseOf = 0, goalsWider = 0], [noiseBefore = 0]] = await Promise.all([
+  const [of, [noiseOf = 0, goalsDeclared = 0], [noiseBefore = 0]] = await Promise.all([
     before && !tab.isPlain ? rows(before) : undefined,
     noise(asked),
     before ? noise(before) : [],
@@ -131,7 +131,7 @@ async function besides(tab: Tab, asked: Question, around: Around): Promise<Besid
     before: of,
     noise: noiseOf,
     noiseBefore,
-    goalsWider,
+    goalsDeclared,
     goal: around.view.goal,
     onPage: around.choosePath,
   };

@@ -1,6 +1,7 @@
 /** The graph by day: uPlot, with a band of noise, the period before dotted, and incomplete days marked. */
 import uPlot from "uplot";
 import { element } from "./dom";
+import { wideOf } from "./noise";
 import type { Note, Table } from "./server";
 import { dated, number, say } from "./words";
 
@@ -27,9 +28,9 @@ export const redrawGraphs = () => {
 export function drawDays(days: Table, before: Table | undefined, notes: Note[]): HTMLElement {
   const times = column(days, "day").map((day) => Date.parse(String(day)) / 1000);
   const [views, visitors] = [numbers(days, "views"), numbers(days, "visitors")];
-  const noise = numbers(days, "noise");
+  const [noise, wide] = [numbers(days, "noise"), wideOf("site", "visitors")];
   const edge = (side: number) =>
-    visitors.map((value, at) => (value === null ? null : value + side * 2 * (noise[at] ?? 0)));
+    visitors.map((value, at) => (value === null ? null : value + side * 2 * wide * (noise[at] ?? 0)));
   const then = before ? numbers(before, "visitors") : [];
   // Days of both periods are as far from their period's begin.
   const behind = before ? column(before, "day").map((day) => Date.parse(String(day)) / 1000) : [];

@@ -1,6 +1,7 @@
 /** Drawings of a table: the ways through a page, and the regions of Kazakhstan. The table itself is in a tab beside. */
 import { element, svg } from "./dom";
 import { reader } from "./figures";
+import { wideOf } from "./noise";
 import { tileOf, tiles } from "./regions";
 import type { Table } from "./server";
 import { aboutNumber, type Beside, cut, OTHER, shown } from "./table";
@@ -102,8 +103,11 @@ function drawWay(
   const half = (from + to) / 2;
   const line = `M${from},${outer} C${half},${outer} ${half},${inner} ${to},${inner} V${inner + thick} C${half},${inner + thick} ${half},${outer + thick} ${from},${outer + thick} Z`;
   const isEnd = way.path === "(entry)" || way.path === "(end)";
+  const wide = isEnd
+    ? wideOf("pages", way.path === "(entry)" ? "entries" : "last_pages")
+    : wideOf("transitions", "visits");
   const name = isEnd ? say(way.path === "(entry)" ? "way_entry" : "way_end") : way.path;
-  const about = `${name}: ${say("visits")} ${number(way.visits)}. ${aboutNumber("", (isEnd ? 2 : 1) * beside.noise)}`;
+  const about = `${name}: ${say("visits")} ${number(way.visits)}. ${aboutNumber("", wide * beside.noise)}`;
   const said = text(
     isIn ? 144 : 496,
     outer + thick / 2 + 4,
@@ -152,7 +156,7 @@ export function drawMap(table: Table, beside: Beside): HTMLElement {
   const boxes = tiles().map(({ column, row, name }) => {
     const visitors = known.get(name);
     const said = visitors === undefined ? say("hidden") : number(visitors);
-    const about = `${name}: ${say("visitors")} ${said}. ${visitors === undefined ? "" : aboutNumber("visitors", beside.noise)}`;
+    const about = `${name}: ${say("visitors")} ${said}. ${visitors === undefined ? "" : aboutNumber("visitors", wideOf("places", "visitors") * beside.noise)}`;
     const [x, y] = [column * 80, row * 46];
     const share = Math.max(0, visitors ?? 0) / most;
     const box = svg("rect", {
@@ -174,13 +178,18 @@ export function drawMap(table: Table, beside: Beside): HTMLElement {
     return svg("g", {}, titled(about), box, text(x + 38.5, y + 17, name, "middle", "label dark"), number_);
   });
   const drawing = svg("svg", { viewBox: "0 0 640 228", role: "group", "aria-label": say("t_map") }, ...boxes);
+  // Countries, and what the regions of one leave.
+  const elsewhereWide = wideOf("places", "visitors", "parent");
   const isRest = ([name]: [string, number]) => Number(name === OTHER || name === "");
   const lines = [...elsewhere]
     .sort((a, b) => isRest(a) - isRest(b) || b[1] - a[1])
     .map(([name, visitors]) =>
       element(
         "li",
-        { title: aboutNumber("visitors", beside.noise), class: isRest([name, 0]) ? "other" : undefined },
+        {
+          title: aboutNumber("visitors", elsewhereWide * beside.noise),
+          class: isRest([name, 0]) ? "other" : undefined,
+        },
         element("span", {}, name.length === 2 ? shown("country", name) : shown("", name)),
         element("span", { class: "number" }, number(visitors)),
       ),

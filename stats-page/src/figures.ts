@@ -1,5 +1,6 @@
 /** What is no plain table: tiles, hours by weekday, steps of funnels, cohorts. */
 import { element, svg } from "./dom";
+import { wideOf } from "./noise";
 import type { Cell, Table } from "./server";
 import { aboutNumber, type Beside, changeOf, OTHER, ratioNoise } from "./table";
 import { dated, explain, number, say, sayOf, type Word } from "./words";
@@ -11,21 +12,15 @@ export const reader = (table: Table) => {
 };
 
 /** How much wider the noise of a site's totals is than that of the window. */
-const WIDER: Record<string, number> = {
-  visitors: 2,
-  visits: 2,
-  views: 2,
-  new_visitors: 4,
-  count_only_views: 3,
-};
+const widerOf = (total: string) => wideOf("site", total === "new_visitors" ? "new_ever" : total);
 const TILES = ["visitors", "visits", "views", "new_visitors", "count_only_views"];
 
-/** Means and shares of visits: the sum that is divided, how much wider its noise is, and a factor. */
-const RATES: [name: string, part: string, wider: number, times: number, unit: string][] = [
-  ["views_per_visit", "views", 2, 1, ""],
-  ["bounce_rate", "bounces", 3, 100, " %"],
-  ["duration", "duration_s", 1800, 1, ""],
-  ["engaged", "engaged_s", 900, 1, ""],
+/** Means and shares of visits: the sum that is divided, and a factor. */
+const RATES: [name: string, part: string, times: number, unit: string][] = [
+  ["views_per_visit", "views", 1, ""],
+  ["bounce_rate", "bounces", 100, " %"],
+  ["duration", "duration_s", 1, ""],
+  ["engaged", "engaged_s", 1, ""],
 ];
 /** A mean is shown of so many visits, by the noise of their number. */
 const VISITS_FOR_RATES = 8;
@@ -38,12 +33,13 @@ export function drawTiles(totals: Table, beside: Beside): HTMLElement {
   const tiles = TILES.map((name) => {
     const [value, before] = [of(row, name), then ? of(then, name) : null];
     const text = typeof value === "number" ? number(value) : say("hidden");
-    const wider = WIDER[name] ?? 1;
+    const wider = widerOf(name);
     const change =
       typeof value === "number" && typeof before === "number" && changeOf(value, before, wider * noise);
     return tile(sayOf(name), text, aboutNumber(name, wider * beside.noise), change);
   });
-  for (const [name, part, wider, times, unit] of RATES) {
+  for (const [name, part, times, unit] of RATES) {
+    const wider = widerOf(part);
     const now = rateOf(of(row, part), of(row, "visits"), wider, beside.noise);
     if (!now) continue;
     const was = then && rateOf(of(then, part), of(then, "visits"), wider, beside.noiseBefore);
@@ -62,7 +58,7 @@ function rateOf(part: Cell, visits: Cell, wider: number, noise: number) {
   if (typeof part !== "number" || typeof visits !== "number" || visits <= VISITS_FOR_RATES * noise)
     return undefined;
   const value = Math.max(0, part / visits);
-  return { value, noise: ratioNoise(value, visits, wider, 2, noise) };
+  return { value, noise: ratioNoise(value, visits, wider, widerOf("visits"), noise) };
 }
 
 /** Minutes and seconds: 2:05. */
@@ -102,7 +98,7 @@ export function drawHours(table: Table, beside: Beside): HTMLElement {
       const value = Number(cells.get(`${day + 1} ${hour}`) ?? 0);
       const about = svg("title", {});
       const said = cells.has(`${day + 1} ${hour}`) ? number(value) : say("hidden");
-      about.textContent = `${name} ${hour}:00 · ${say("views")} ${said}. ${aboutNumber("views", 3 * beside.noise)}`;
+      about.textContent = `${name} ${hour}:00 · ${say("views")} ${said}. ${aboutNumber("views", wideOf("hours", "views") * beside.noise)}`;
       const opacity = Math.max(0.04, Math.max(0, value) / most);
       return svg(
         "rect",
@@ -142,7 +138,7 @@ export function drawToday(table: Table): HTMLElement {
     const value = (name: string) => Math.max(0, Number(of(row, name)));
     const sigma = Number(of(row, "noise") ?? 0);
     const about = ["views", "visits"].map((name) =>
-      [sayOf(name), aboutNumber(name, (name === "views" ? 3 : 1) * sigma)].join(": "),
+      [sayOf(name), aboutNumber(name, wideOf("hours", name) * sigma)].join(": "),
     );
     const shown = [
       `${number(value("views"))} ${say("views")}`,
@@ -159,6 +155,8 @@ export function drawToday(table: Table): HTMLElement {
   return element("ol", { class: "steps" }, ...lines);
 }
 
+const stepWide = (step: number) => wideOf("funnels", "visits", "row", step);
+
 /** Funnels: a bar a step. */
 export function drawSteps(table: Table, beside: Beside): HTMLElement {
   const of = reader(table);
@@ -170,7 +168,7 @@ export function drawSteps(table: Table, beside: Beside): HTMLElement {
       const value = Math.max(0, Number(of(row, "reached")));
       return element(
         "li",
-        { title: aboutNumber("reached", (Number(of(row, "step")) > 4 ? 4 : 2) * beside.noise) },
+        { title: aboutNumber("reached", stepWide(Number(of(row, "step"))) * beside.noise) },
         element("span", { class: "name" }, `${of(row, "step")}. ${of(row, "name")}`),
         element("meter", { min: 0, max: first, value, "aria-hidden": "true" }),
         element("span", { class: "number" }, `${number(value)} · ${number((100 * value) / first, 1)} %`),

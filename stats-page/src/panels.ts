@@ -1,8 +1,11 @@
 /** The panels of the page, each with its queries (`src/stats_page/sql`). Columns and numbers are what a query answers. */
+import type { Published } from "./noise";
 
 export interface Tab {
   /** The query, and the words of the tab. */
   panel: string;
+  /** The stats table of its numbers: it says how wide their noise is. */
+  table: Published;
   /** The words of the tab, where several have one query. */
   title?: string;
   /** The parameter `item`: itself, the chosen goal (`$goal`), or the chosen page (`$page`). */
@@ -11,11 +14,9 @@ export interface Tab {
   as?: "days" | "hours" | "today" | "tiles" | "steps" | "cohorts" | "ways" | "map";
   /** The column that the rows are ordered and compared by; the first number otherwise. */
   by?: string;
-  /** How much wider the noise of its numbers is than that of the window: of all, or by column. */
-  wider?: number | Record<string, number>;
   /** Shares and means, each in the place of a number that it divides. */
   ratios?: Ratio[];
-  /** Each row is the sum of what lies beneath it, a channel or a country, with noise three times as wide. */
+  /** Each row is the sum of what lies beneath it, of a channel or a country. */
   isSum?: boolean;
   /** The numbers are of another kind: they are not compared, and have no noise. */
   isPlain?: boolean;
@@ -26,8 +27,6 @@ export interface Ratio {
   name: string;
   part: string;
   of: string;
-  /** How much wider the noise of the part is; without it that of its column. */
-  wider?: number;
   isPercent?: boolean;
   /** The part is shown, too. */
   isBeside?: boolean;
@@ -39,10 +38,9 @@ export interface Panel {
   isWide?: boolean;
 }
 
-const OF_VISITS = { visitors: 7, bounces: 3 };
 const BOUNCE_RATE: Ratio = { name: "bounce_rate", part: "bounces", of: "visits", isPercent: true };
 const CONVERSION: Ratio = { name: "rate", part: "converted", of: "visits", isPercent: true, isBeside: true };
-const READ: Ratio = { name: "seconds_a_view", part: "engaged_s", of: "views", wider: 360 };
+const READ: Ratio = { name: "seconds_a_view", part: "engaged_s", of: "views" };
 const DEVICES: Ratio = {
   name: "of_devices",
   part: "visitors",
@@ -50,27 +48,24 @@ const DEVICES: Ratio = {
   isPercent: true,
   isBeside: true,
 };
-const OF_PAGES = 2;
-const COUNTS_WIDER = { count: 2, clicks: 2 };
-const VISITS_WIDER = { visits: 2 };
 
 const attribute = (item: string): Tab => ({
   panel: "attributes",
+  table: "attributes",
   title: item,
   item,
-  wider: 2,
   ratios: [DEVICES],
 });
 
 export const PANELS: Panel[] = [
-  { id: "totals", isWide: true, tabs: [{ panel: "totals", as: "tiles" }] },
-  { id: "days", isWide: true, tabs: [{ panel: "days", as: "days" }] },
+  { id: "totals", isWide: true, tabs: [{ panel: "totals", table: "site", as: "tiles" }] },
+  { id: "days", isWide: true, tabs: [{ panel: "days", table: "site", as: "days" }] },
   {
     id: "sources",
     tabs: ["channels", "sources", "campaigns"].map((panel) => ({
       panel,
+      table: panel === "campaigns" ? "campaigns" : "entries",
       item: "$goal",
-      wider: OF_VISITS,
       ratios: [BOUNCE_RATE, CONVERSION],
       isSum: panel === "channels",
     })),
@@ -78,26 +73,26 @@ export const PANELS: Panel[] = [
   {
     id: "pages",
     tabs: [
-      { panel: "pages", wider: OF_PAGES, ratios: [READ] },
-      { panel: "sections", wider: { views: 4, unnamed_percent: 0 } },
-      { panel: "pages", title: "entries", by: "entries", wider: OF_PAGES, ratios: [READ] },
-      { panel: "pages", title: "last_pages", by: "last_pages", wider: OF_PAGES, ratios: [READ] },
-      { panel: "landings", item: "$goal", wider: OF_VISITS, ratios: [BOUNCE_RATE, CONVERSION] },
+      { panel: "pages", table: "pages", ratios: [READ] },
+      { panel: "sections", table: "pages", isSum: true },
+      { panel: "pages", table: "pages", title: "entries", by: "entries", ratios: [READ] },
+      { panel: "pages", table: "pages", title: "last_pages", by: "last_pages", ratios: [READ] },
+      { panel: "landings", table: "landings", item: "$goal", ratios: [BOUNCE_RATE, CONVERSION] },
     ],
   },
   {
     id: "places",
     tabs: [
-      { panel: "regions", title: "map", as: "map" },
-      { panel: "regions", wider: VISITS_WIDER },
-      { panel: "countries", wider: VISITS_WIDER, isSum: true },
+      { panel: "regions", table: "places", title: "map", as: "map" },
+      { panel: "regions", table: "places" },
+      { panel: "countries", table: "places", isSum: true },
     ],
   },
   {
     id: "clients",
     tabs: [
-      { panel: "browsers", wider: VISITS_WIDER },
-      { panel: "devices", wider: VISITS_WIDER },
+      { panel: "browsers", table: "clients" },
+      { panel: "devices", table: "devices" },
       attribute("model"),
       attribute("os_version"),
       { ...attribute("screen_size"), title: "screen" },
@@ -109,42 +104,53 @@ export const PANELS: Panel[] = [
   {
     id: "goals",
     tabs: [
-      { panel: "goals", wider: VISITS_WIDER, ratios: [CONVERSION] },
-      { panel: "funnels", as: "steps" },
-      { panel: "experiments", wider: VISITS_WIDER, ratios: [CONVERSION] },
-      { panel: "declared", wider: COUNTS_WIDER },
+      { panel: "goals", table: "site", ratios: [CONVERSION] },
+      { panel: "funnels", table: "funnels", as: "steps" },
+      { panel: "experiments", table: "experiments", ratios: [CONVERSION] },
+      { panel: "declared", table: "events" },
     ],
   },
   {
     id: "flow",
     tabs: [
-      { panel: "ways", title: "picture", item: "$page", as: "ways", wider: 2 },
-      { panel: "flow", wider: 2 },
+      { panel: "ways", table: "transitions", title: "picture", item: "$page", as: "ways" },
+      { panel: "flow", table: "transitions" },
     ],
   },
   {
     id: "hours",
     tabs: [
-      { panel: "hours", as: "hours" },
-      { panel: "today", as: "today", isPlain: true },
+      { panel: "hours", table: "hours", as: "hours" },
+      { panel: "today", table: "hours", as: "today", isPlain: true },
     ],
   },
-  { id: "visits", tabs: [{ panel: "length" }, { panel: "depth" }] },
-  { id: "returning", tabs: [{ panel: "recency" }, { panel: "retention", as: "cohorts" }] },
+  {
+    id: "visits",
+    // A length is a sum over eight numbers of pages at most, whose noise together is hardly less wide than that of a parent.
+    tabs: ["length", "depth"].map((panel) => ({ panel, table: "visits", isSum: true })),
+  },
+  {
+    id: "returning",
+    tabs: [
+      { panel: "recency", table: "recency" },
+      { panel: "retention", table: "retention", as: "cohorts" },
+    ],
+  },
   {
     id: "content",
     tabs: [
-      ...["searches", "outbound"].map((panel) => ({ panel, wider: COUNTS_WIDER })),
-      { panel: "errors", wider: 2 },
+      { panel: "searches", table: "searches" },
+      { panel: "outbound", table: "exits" },
+      { panel: "errors", table: "errors" },
     ],
   },
   {
     id: "trust",
     isWide: true,
     tabs: [
-      { panel: "trust", isPlain: true },
-      { panel: "bots", wider: 10 },
-      { panel: "outcomes", wider: 3 },
+      { panel: "trust", table: "publications", isPlain: true },
+      { panel: "bots", table: "automation" },
+      { panel: "outcomes", table: "quality" },
     ],
   },
 ];

@@ -1,5 +1,6 @@
 /** A panel's rows as a table with bars, shares and changes. */
 import { element } from "./dom";
+import { wideOf } from "./noise";
 import type { Ratio, Tab } from "./panels";
 import type { Cell, Table } from "./server";
 import { country, explain, number, say, sayOf, wordOf } from "./words";
@@ -13,8 +14,8 @@ export interface Beside {
   /** The standard deviation of the noise of a sum over the period; of the one before. */
   noise: number;
   noiseBefore: number;
-  /** How much wider the noise of goals is: it grows with their number. */
-  goalsWider: number;
+  /** How many goals are declared: the noise of goals grows with their number. */
+  goalsDeclared: number;
   /** The chosen goal. */
   goal: string;
   /** Called with the path of a page. */
@@ -118,11 +119,10 @@ function ordered(table: Table, tab: Tab, by: number): Cell[][] {
   );
 }
 
-/** How much wider the noise of a column is. Beside nothing but visits, as in experiments, that of goals is a third. */
-function widerOf({ panel, wider, isSum }: Tab, column: string, { goalsWider }: Beside): number {
-  const sum = isSum ? 3 : 1;
-  if (column === "converted") return sum * (panel === "experiments" ? Math.ceil(goalsWider / 3) : goalsWider);
-  return sum * ((typeof wider === "number" ? wider : wider?.[column]) ?? 1);
+/** How much wider the noise of a column is. */
+function widerOf({ table, isSum }: Tab, column: string, { goalsDeclared }: Beside): number {
+  const name = column === "converted" && table !== "experiments" ? "goals" : column;
+  return wideOf(table, name, isSum ? "parent" : "row", goalsDeclared);
 }
 
 /** What a column of the page shows: a column of the rows, or a ratio of two. */
@@ -151,7 +151,7 @@ export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
     ...rows.filter((row) => !names(table, row).includes(OTHER)).map((row) => Number(row[by] ?? 0)),
   );
   const before = new Map(beside.before?.rows.map((row) => [JSON.stringify(names(table, row)), row]));
-  const noise = tab.isPlain ? 0 : beside.noise;
+  const ownNoise = tab.isPlain ? 0 : beside.noise;
   const compared = table.columns[by]?.name ?? "";
   const bothNoise = widerOf(tab, compared, beside) * Math.hypot(beside.noise, beside.noiseBefore);
   const columns = columnsOf(table, tab, beside);
@@ -170,10 +170,11 @@ export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
     const { name = "", isText = false } = table.columns[at] ?? {};
     const cell = row[at] ?? null;
     if (isText) return nameCell(name, cell, beside);
+    // `(other)` is what a total and all other rows leave, and has the noise of all of them.
+    const noise = ownNoise * (names(table, row).includes(OTHER) ? Math.sqrt(rows.length) : 1);
     if (!ratio) return numberCell(name, cell, noise * widerOf(tab, name, beside));
     const whole = row[table.columns.findIndex(({ name }) => name === ratio.of)] ?? null;
-    const wider = ratio.wider ?? widerOf(tab, name, beside);
-    return ratioCell(ratio, cell, whole, [wider, widerOf(tab, ratio.of, beside)], noise);
+    return ratioCell(ratio, cell, whole, [widerOf(tab, name, beside), widerOf(tab, ratio.of, beside)], noise);
   };
   const lines = rows.map((row) => {
     const cells = columns.map((column) => cellOf(row, column));
@@ -182,7 +183,8 @@ export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
       cells.push(shareCell(value, most, all));
       if (beside.before) {
         const then = before.get(JSON.stringify(names(table, row)))?.[by];
-        const change = typeof then === "number" ? changeOf(value, then, bothNoise) : "";
+        const times = names(table, row).includes(OTHER) ? Math.sqrt(rows.length) : 1;
+        const change = typeof then === "number" ? changeOf(value, then, times * bothNoise) : "";
         cells.push(element("td", { class: "number" }, change));
       }
     }

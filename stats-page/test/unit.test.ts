@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { wideOf } from "../src/noise";
+import { PANELS } from "../src/panels";
 import { addressOf, compared, dayOf, daysBetween, plusDays, type View, viewOf } from "../src/period";
 import { tileOf } from "../src/regions";
 import { asCsv, cut, ratioNoise } from "../src/table";
@@ -96,4 +99,34 @@ test("a long path keeps its begin and its end", () => {
 test("the noise of a mean is that of its parts", () => {
   assert.equal(ratioNoise(0, 100, 3, 2, 9), 0.27);
   assert.ok(Math.abs(ratioNoise(2, 100, 3, 2, 9) - 0.45) < 1e-9);
+});
+
+test("the noise of every number of a panel is known", () => {
+  let known = 0;
+  for (const { panel, table, as, isPlain, isSum } of PANELS.flatMap(({ tabs }) => tabs)) {
+    if (as === "days" || as === "tiles" || isPlain) continue;
+    const sql = readFileSync(`../src/stats_page/sql/${panel}.sql`, "utf8");
+    for (const [, name = ""] of sql.matchAll(/\bsum\([^)]*\) AS (\w+)/g)) {
+      const aliases: Record<string, string> = { reached: "visits" };
+      const column = name === "converted" && table !== "experiments" ? "goals" : (aliases[name] ?? name);
+      assert.ok(wideOf(table, column, isSum ? "parent" : "row") > 0 || name === "moves", `${panel}: ${name}`);
+      known++;
+    }
+  }
+  assert.ok(known > 50, `${known} numbers`);
+});
+
+test("the noise of goals grows with their number, and that of steps with theirs", () => {
+  for (const list of [1, 2, 8].map((at) => [
+    wideOf("entries", "goals", "row", at),
+    wideOf("funnels", "visits", "row", at),
+  ]))
+    assert.ok(list.every((wide) => wide >= 1));
+  assert.ok(wideOf("entries", "goals", "row", 8) > wideOf("entries", "goals", "row", 1));
+  assert.equal(
+    wideOf("entries", "goals", "row", 0),
+    wideOf("entries", "goals"),
+    "without goals nothing is shown",
+  );
+  assert.equal(wideOf("pages", "unnamed_percent", "parent"), 0);
 });

@@ -32,6 +32,7 @@ mod made_up;
 mod migrations;
 mod navigation;
 mod nodes;
+mod noise;
 mod notice;
 mod peer_weaknesses;
 mod proxies;

@@ -1,7 +1,7 @@
--- How many views, visits and visitors did the site have, day by day, and how wide is the noise?
+-- How many views, visits and visitors did the site have, day by day, and how wide is the noise of a day?
 -- A day of which a window is not complete, or none is published, says so.
 SELECT day, views, visits, visitors, noise, complete
-FROM (SELECT toDate(window_start, {zone:String}) AS day, 2 * sqrt(sum(sigma * sigma)) AS noise, min(complete) AS complete
+FROM (SELECT toDate(window_start, {zone:String}) AS day, sqrt(sum(sigma * sigma)) AS noise, min(complete) AS complete
       FROM publications
       WHERE site = {site:String}
         AND window_start >= toDateTime({from:Date}, {zone:String})
