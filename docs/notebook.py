@@ -4,7 +4,7 @@
 # A notebook in plain text: editors that know `# %%` run it cell by cell, and `python docs/notebook.py` from the top. It needs
 # `pip install clickhouse-connect` and a stats store that answers; with `make run` going, the demo's does.
 # The password is read from the demo's file, or is `TAMGA_PASSWORD`.
-# Another one: `TAMGA_STATS=host:port TAMGA_SITE=jetpay.kz python docs/notebook.py`. In Jupyter, start it in the repository.
+# Another one: `TAMGA_STATS=host:port TAMGA_SITE=jetpay.kz python docs/notebook.py`. Jupyter opens it with `pip install jupytext`.
 
 # %%
 import datetime
@@ -14,8 +14,9 @@ import pathlib
 import clickhouse_connect
 
 host, port = os.environ.get("TAMGA_STATS", "127.0.0.1:8124").rsplit(":", 1)
-# Jupyter has no `__file__`.
-repository = pathlib.Path(__file__).resolve().parent.parent if "__file__" in globals() else pathlib.Path.cwd()
+# Jupyter has no `__file__`, and works in the notebook's folder.
+here = pathlib.Path(globals().get("__file__", "notebook.py")).resolve()
+repository = next(folder for folder in here.parents if (folder / "schema" / "queries").is_dir())
 demo_password = repository / "data/demo/engine/analyst.password"
 client = clickhouse_connect.get_client(
     host=host,
