@@ -9,7 +9,7 @@ PAGE := stats-page/dist/page.js
 PAGE_SOURCES := $(wildcard stats-page/src/* stats-page/*.json stats-page/build.mjs schema/noise.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults scale linkage fuzz statements bench lint engine snippet playground clean
+.PHONY: help run test dist faults scale linkage fuzz statements bench lint engine snippet playground clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ lint: ## Check formats, lints, types, licences, known faults of dependencies, th
 	@scripts/prepare compiler snippet linters
 	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@scripts/check lint
+
+dist: ## Build the archive of a release; CHECK=1 builds it twice and compares the bytes
+	@scripts/dist $(if $(CHECK),check)
 
 engine: ## Fetch the library of the embedded ClickHouse
 	@scripts/prepare engine

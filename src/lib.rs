@@ -48,3 +48,9 @@ mod stats_page;
 pub mod store;
 pub mod verify;
 pub mod window;
+
+/// The version. That of a release has its commit as well: `0.1.0 (1a2b3c4d5e6f)`.
+pub const VERSION: &str = match option_env!("TAMGA_VERSION") {
+    Some(release) if !release.is_empty() => release,
+    _ => env!("CARGO_PKG_VERSION"),
+};

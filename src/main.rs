@@ -2,11 +2,14 @@
 
 mod verbs;
 
+use std::fs;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
-use clap::Parser;
+use anyhow::{Context, Result, bail};
+use clap::{CommandFactory, Parser};
+use clap_complete::Shell;
 use tamga::clock::Clock;
 use tamga::config::{Config, Site};
 use tamga::serve::break_glass::BreakGlassRequest;
@@ -92,11 +95,25 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Analyst(verb) => print(&analyst(verb)?),
         Verb::Requests(verb) => print(&requests(verb)?),
         Verb::Receipt { config, site, receipt } => print(&check_receipt(&config, &site, &receipt)?),
+        Verb::Manual { folder } => manual(&folder),
         Verb::Snippet { config, site } => {
             let config = Config::load(&config.config)?;
             print(&collect::installation(site_of(&config, &site)?))
         }
     }
+}
+
+/// A manual page of each verb, and completions of three shells.
+fn manual(folder: &Path) -> Result<()> {
+    let (pages, completions) = (folder.join("man/man1"), folder.join("completions"));
+    for made in [&pages, &completions] {
+        fs::create_dir_all(made).with_context(|| format!("cannot make {}", made.display()))?;
+    }
+    let mut command = Cli::command();
+    for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
+        clap_complete::generate_to(shell, &mut command, "tamga", &completions)?;
+    }
+    Ok(clap_mangen::generate_to(command, &pages)?)
 }
 
 fn site_of<'a>(config: &'a Config, domain: &str) -> Result<&'a Site> {

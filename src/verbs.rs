@@ -11,7 +11,7 @@ use tamga::serve::{Access, PreviewOptions, ReportOptions};
 #[derive(Parser)]
 #[command(
     name = "tamga",
-    version,
+    version = tamga::VERSION,
     max_term_width = 100,
     about = "Counts what happens on a site and cannot tell to whom.",
     long_about = "Tamga counts what happens on a site and cannot tell to whom.\n\n\
@@ -121,6 +121,11 @@ pub(crate) enum Verb {
         site: String,
         /// The receipt, as the visitor's page showed it
         receipt: String,
+    },
+    /// Write manual pages, and completions for shells, into a folder
+    Manual {
+        /// The folder, such as /usr/share: man/man1 and completions are made in it
+        folder: PathBuf,
     },
     /// Print the line of HTML that a site's pages need
     Snippet {

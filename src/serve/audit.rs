@@ -40,7 +40,7 @@ struct Line {
 
 /// Records a start.
 pub(super) fn note_start(audit: &Audit, config: &Config) {
-    audit.note("start", &json!({ "version": env!("CARGO_PKG_VERSION"), "sites": config.sites.len() }));
+    audit.note("start", &json!({ "version": crate::VERSION, "sites": config.sites.len() }));
     note_configuration(audit, config);
 }
 

@@ -56,6 +56,8 @@ fn help_names_every_verb_and_fits_a_terminal() {
     for verb in ["serve", "migrate", "move-stats", "config", "audit", "snippet"] {
         assert!(verbs.lines().any(|line| line.trim_start().starts_with(&format!("{verb} "))), "{verb}");
     }
+    let version = stdout(&ground.run(&["--version"], &[]));
+    assert_eq!(version.trim_end(), format!("tamga {}", tamga::VERSION));
     let wrong = ground.run(&["sreve"], &[]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("'serve'"), "it guesses what was meant");

@@ -15,6 +15,7 @@ mod crash;
 mod dead_letters;
 mod deploy;
 mod disclosure;
+mod dist;
 mod documents;
 mod edge;
 mod engine;
