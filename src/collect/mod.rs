@@ -20,6 +20,7 @@ mod hours;
 mod ingest;
 mod limits;
 mod outcome_counts;
+mod passed_on;
 mod pixel;
 mod rejection;
 mod running_visits;
@@ -49,6 +50,7 @@ use tower::{Service, ServiceExt};
 pub use crate::decode::beacon::BODY_MAX;
 pub use hours::{Counts, Hours};
 pub use ingest::OFF_MAX_AGE_S;
+pub use passed_on::Erasure;
 pub use script::{Scripts, installation, pinned};
 pub use visitor::{Decided, Decision, Shown};
 
@@ -86,6 +88,7 @@ pub struct Collector {
     visitors: daily_address::Visitors,
     first_identities: first_identities::FirstIdentities,
     erased: erased::Erased,
+    pass_on: passed_on::PassOn,
     hours: Arc<Hours>,
     running_visits: running_visits::RunningVisits,
     lookups: Lookups,
@@ -232,6 +235,7 @@ impl Collector {
             visitors: daily_address::Visitors::default(),
             first_identities: first_identities::FirstIdentities::default(),
             erased: erased::Erased::default(),
+            pass_on: passed_on::PassOn::default(),
             hours: Arc::new(hours),
             running_visits: running_visits::RunningVisits::new(clock.now_ms()),
             lookups,

@@ -26,7 +26,7 @@ use crate::privacy::pseudonym::DayKey;
 use crate::privacy::pseudonymous::Pseudonym;
 use crate::record::{self, Partition, Stream, Table};
 use crate::secret::Personal;
-use crate::spool::{Frame, StreamKey};
+use crate::spool::{Frame, StreamKey, Ticket};
 
 /// What a visitor decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,9 +138,17 @@ impl Collector {
         let ticket = self.spool.enter(now_ms);
         let rules = &site.stages.rules;
         let today = rules.time(arrived_at(&ticket)).local.day;
-        let mut frames = Vec::new();
         let identities = self.identities(site, head, today)?;
-        for (day, key, id) in &identities {
+        self.order(site, ticket, &identities).await?;
+        identities.iter().for_each(|(day, _, id)| self.passes_on(&rules.site, *day, id));
+        let random = getrandom::u64().map_err(|_| Rejection::NoKey)?;
+        Ok(Some(self.seal.receipt(&rules.site, today, random.to_be_bytes())))
+    }
+
+    /// Makes the orders to erase the rows of these identities durable.
+    pub(super) async fn order(&self, site: &Site, ticket: Ticket, identities: &[OfDay]) -> Result<(), Rejection> {
+        let (rules, mut frames) = (&site.stages.rules, Vec::new());
+        for (day, key, id) in identities {
             // Before the order is in the spool: a beacon behind it must not bring rows back.
             self.erased.remember(&key.visitor(id.expose()), *day);
             frames.extend(orders(rules, *day, key, id));
@@ -149,12 +157,11 @@ impl Collector {
             identities.iter().for_each(|(_, key, id)| self.erased.forget(&key.visitor(id.expose())));
             return Err(refused);
         }
-        for (day, key, id) in &identities {
+        for (day, key, id) in identities {
             let of_hours = erasure::pseudonyms(key, id, RowsOf::Attribute(super::hours::ATTRIBUTE), [""; 0]);
             self.hours.erase(&rules.site, *day, of_hours.iter().map(Pseudonym::bytes));
         }
-        let random = getrandom::u64().map_err(|_| Rejection::NoKey)?;
-        Ok(Some(self.seal.receipt(&rules.site, today, random.to_be_bytes())))
+        Ok(())
     }
 
     /// Under which pseudonyms this browser has rows on the days whose keys live; `None` where the site sets no cookie. Of an unknown
@@ -194,7 +201,7 @@ impl Collector {
 }
 
 /// A day, its key, and the identity of a browser on it.
-type OfDay = (Date, Arc<DayKey>, Personal<[u8; 16]>);
+pub(super) type OfDay = (Date, Arc<DayKey>, Personal<[u8; 16]>);
 
 /// The orders to erase a visitor's rows of a day: one for each key domain, so that none holds pseudonyms of two.
 fn orders(rules: &SiteRules, day: Date, key: &DayKey, id: &Personal<[u8; 16]>) -> Vec<Frame> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -12,10 +13,12 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use super::order::Order;
 use super::sealed::Once;
 use super::tls::is_for;
 use super::wire::{self, Answer, Question};
 use crate::privacy::keys::KeyRing;
+use crate::secret::Personal;
 
 /// How long a hand may take to be shaken, or an answer to be taken.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -75,7 +78,10 @@ async fn converse(stream: TcpStream, shared: &Shared, others: &[ServerName<'stat
 async fn answer_all(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) -> io::Result<()> {
     while let Some(question) = within(SILENCE, wire::read(&mut stream)).await? {
         let question = Question::parse(&question).ok_or_else(wire::strange)?;
-        let answer = answer_to(&question, shared);
+        let answer = match question {
+            Question::Erase { site, day, id } => erase(&site, day, Personal::new(id), shared).await,
+            question => answer_to(&question, shared),
+        };
         let writing = async {
             wire::write(&mut stream, &answer.bytes()).await?;
             stream.flush().await
@@ -87,6 +93,13 @@ async fn answer_all(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Sh
 
 pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Carries out an order for a site and a day of which this node may have rows.
+async fn erase(site: &str, day: Date, id: Personal<[u8; 16]>, shared: &Shared) -> Answer {
+    let Some((site, _)) = shared.zones.get_key_value(site) else { return Answer::Erased };
+    let Some(eraser) = shared.eraser.get() else { return Answer::None };
+    if eraser(Order { site: site.clone(), day, id }).await { Answer::Erased } else { Answer::None }
 }
 
 fn answer_to(question: &Question, shared: &Shared) -> Answer {

@@ -8,16 +8,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::sync::CancellationToken;
 
+use super::order::{Order, Orders};
 use super::peer::{Compared, Peer, SiteDay};
 use super::tls::{Identity, IdentityError, host};
 use super::{Shared, answering};
@@ -36,6 +39,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often the certificate is read again.
 const READ_EVERY: Duration = Duration::from_secs(60);
 
+/// Orders that wait for the next round.
+const ORDERS_WAITING: usize = 1024;
+
 /// Why a node has no keys in common with this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeTrouble {
@@ -51,6 +57,8 @@ pub struct Keeper {
     settings: Peers,
     own: String,
     peers: Vec<Peer>,
+    sender: mpsc::Sender<Order>,
+    orders: mpsc::Receiver<Order>,
     /// Since when a key is missing.
     missing: HashMap<SiteDay, Instant>,
     read_at: Instant,
@@ -76,11 +84,14 @@ impl Keeper {
         let own = config.server.node.clone().unwrap_or_default();
         let identity = ArcSwap::from_pointee(Identity::open(settings, &own)?);
         let process = getrandom::u64().unwrap_or_default();
-        let shared = Shared { keys, clock, zones: config.time_zones(), cookie_tag, identity, process };
+        let zones = config.time_zones();
+        let shared = Shared { keys, clock, zones, cookie_tag, identity, eraser: OnceLock::new(), process };
+        let (sender, orders) = mpsc::channel(ORDERS_WAITING);
         let others = settings.nodes.iter().filter(|(name, _)| **name != own);
         let peers = others.filter_map(|(name, address)| Some(Peer::new(name, address, host(address)?))).collect();
         let (settings, missing) = (settings.clone(), HashMap::new());
-        Ok(Self { shared: Arc::new(shared), settings, own, peers, missing, read_at: Instant::now() })
+        let (shared, read_at) = (Arc::new(shared), Instant::now());
+        Ok(Self { shared, settings, own, peers, sender, orders, missing, read_at })
     }
 
     /// Answers the others until `shutdown`.
@@ -88,6 +99,15 @@ impl Keeper {
         let others = self.settings.nodes.iter().filter(|(name, _)| **name != self.own);
         let hosts: Arc<[ServerName<'static>]> = others.filter_map(|(_, address)| host(address)).collect();
         answering::answer(listener, self.shared.clone(), hosts, shutdown)
+    }
+
+    /// Where erasures that were taken here go. What the others order is carried out by `eraser` from now on.
+    pub fn orders(
+        &self,
+        eraser: impl Fn(Order) -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync + 'static,
+    ) -> Orders {
+        let _ = self.shared.eraser.set(Box::new(eraser));
+        Orders(self.sender.clone())
     }
 
     /// Asks until the keys of today are there, or others were given enough time to be reached.
@@ -110,7 +130,11 @@ impl Keeper {
                 self.read_certificate();
                 let troubles = self.round().await;
                 report(self.peers.len(), troubles);
-                tokio::time::sleep(EVERY).await;
+                // An order does not wait for the next round.
+                tokio::select! {
+                    () = tokio::time::sleep(EVERY) => {}
+                    order = self.orders.recv() => order.into_iter().for_each(|order| self.pass(order)),
+                }
             }
         };
         tokio::select! {
@@ -133,6 +157,9 @@ impl Keeper {
 
     /// Asks all others once, at the same time, and makes what it is this node's turn to make.
     pub async fn round(&mut self) -> Vec<NodeTrouble> {
+        while let Ok(order) = self.orders.try_recv() {
+            self.pass(order);
+        }
         let Some(wanted) = self.wanted() else { return Vec::new() };
         let is_missing = !self.lacking(&wanted.needed).is_empty();
         let all: Arc<[SiteDay]> = wanted.all.into();
@@ -155,6 +182,11 @@ impl Keeper {
         self.make(&wanted.needed, &reached);
         troubles.sort_by(|a, b| a.node.cmp(&b.node));
         troubles
+    }
+
+    fn pass(&mut self, order: Order) {
+        let order = Arc::new(order);
+        self.peers.iter_mut().for_each(|peer| peer.pass(order.clone()));
     }
 
     /// Makes the keys that are missing everywhere, if it is this node's turn or nobody else does.

@@ -3,27 +3,33 @@
 //! Each node asks all others again and again: always over TLS with a certificate on both sides ([`tls`]), in small messages of
 //! fixed shapes ([`wire`]), and with the key itself sealed for the one who asks ([`sealed`]). The keys of a day are agreed on
 //! a quarter of an hour before it begins, and a node that starts asks before it takes beacons ([`keeper`]). Which of two keys
-//! holds is judged by [`KeyMark`](crate::privacy::keys::KeyMark) alone. Nothing of a beacon or a visitor travels here.
+//! holds is judged by [`KeyMark`](crate::privacy::keys::KeyMark) alone. Nothing of a beacon travels here. Of a visitor only an
+//! order to erase their rows does: the identity on a day, by which each node finds the rows in its spool.
 //!
 //! Not promised: that nodes which cannot reach each other have one key. A node that is cut off for longer than that quarter
 //! of an hour makes its own, takes beacons as ever, and gives it up when it meets an older one. Then its visitors of that day
-//! count twice, and a tally says so. A dead key is neither handed nor taken.
+//! count twice, and a tally says so. A dead key is neither handed nor taken. An order for a node that is away waits in memory:
+//! it is lost if the node that took it ends meanwhile.
 
 mod answering;
 mod keeper;
+mod order;
 mod peer;
 mod sealed;
 mod tls;
 mod wire;
 
 pub use keeper::{Keeper, NodeTrouble};
+pub use order::{Order, Orders};
 pub use tls::Identity;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
+
+use order::Eraser;
 
 use crate::clock::Clock;
 use crate::privacy::keys::KeyRing;
@@ -36,6 +42,8 @@ pub(crate) struct Shared {
     /// What distinguishes the cookie key of this node. Nodes with different ones do not know each other's visitors.
     pub(crate) cookie_tag: [u8; 8],
     pub(crate) identity: ArcSwap<Identity>,
+    /// Carries out what another node orders, once the edge is there.
+    pub(crate) eraser: OnceLock<Eraser>,
     /// A random number of this process, so that a restart is seen.
     pub(crate) process: u64,
 }

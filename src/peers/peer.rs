@@ -1,9 +1,11 @@
 //! The side of a node that asks: one connection to each other node, and what its answers change in the own keys.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -12,9 +14,11 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::Shared;
 use super::answering::within;
+use super::order::Order;
 use super::sealed::Once;
 use super::wire::{self, Answer, Question};
 use crate::config::host_and_port;
+use crate::privacy::keys::KeyRing;
 
 /// How long a connection may take to be there. A machine that is gone answers nothing.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -22,6 +26,9 @@ const CONNECT: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(5);
 /// Questions that are sent before their answers are read.
 const TOGETHER: usize = 64;
+
+/// Orders that wait for a node that is away.
+const ORDERS_MAX: usize = 10_000;
 
 /// A site and one of its days.
 pub(super) type SiteDay = (Arc<str>, Date);
@@ -32,6 +39,8 @@ pub(super) struct Peer {
     address: String,
     host: ServerName<'static>,
     stream: Option<TlsStream<TcpStream>>,
+    /// Orders that it has not carried out yet.
+    orders: VecDeque<Arc<Order>>,
     /// Its process, its generation and the own one when all keys were compared last.
     compared: Option<(u64, u64, u64)>,
 }
@@ -44,7 +53,23 @@ pub(super) struct Compared {
 
 impl Peer {
     pub(super) fn new(name: &str, address: &str, host: ServerName<'static>) -> Self {
-        Self { name: name.to_owned(), address: address.to_owned(), host, stream: None, compared: None }
+        Self {
+            name: name.to_owned(),
+            address: address.to_owned(),
+            host,
+            stream: None,
+            orders: VecDeque::new(),
+            compared: None,
+        }
+    }
+
+    /// Lets an order wait for the next round. The oldest goes if too many wait.
+    pub(super) fn pass(&mut self, order: Arc<Order>) {
+        if self.orders.len() >= ORDERS_MAX {
+            self.orders.pop_front();
+            tracing::error!(node = self.name, "an erasure is not passed on to a node that is away: too many wait");
+        }
+        self.orders.push_back(order);
     }
 
     /// Asks for all these keys if the node's or the own ones may have changed, or one is missing here.
@@ -72,6 +97,7 @@ impl Peer {
         let Some(&Answer::Who { process, generation, cookie_tag }) = answers.first() else {
             return Err(wire::strange());
         };
+        pass_all(stream, shared, &mut self.orders).await?;
         let now = (process, generation, own);
         if is_missing || self.compared != Some(now) {
             for wanted in wanted.chunks(TOGETHER) {
@@ -112,6 +138,33 @@ async fn ask(stream: &mut TlsStream<TcpStream>, questions: &[Question]) -> io::R
     Ok(answers)
 }
 
+/// Passes on what waits. What the node cannot carry out now is passed on again in the next round.
+async fn pass_all(
+    stream: &mut TlsStream<TcpStream>,
+    shared: &Shared,
+    orders: &mut VecDeque<Arc<Order>>,
+) -> io::Result<()> {
+    let now = Timestamp::from_millisecond(shared.clock.now_ms()).unwrap_or(Timestamp::MAX);
+    // With its key, whose rows they are is gone.
+    orders.retain(|order| !KeyRing::is_dead(&order.site, order.day, now, &shared.zones));
+    let mut refused = VecDeque::new();
+    while !orders.is_empty() {
+        let together: Vec<_> = orders.iter().take(TOGETHER).cloned().collect();
+        let question = |order: &Arc<Order>| Question::Erase {
+            site: order.site.to_string(),
+            day: order.day,
+            id: *order.id.expose(),
+        };
+        let answers = ask(stream, &together.iter().map(question).collect::<Vec<_>>()).await?;
+        for (order, answer) in together.into_iter().zip(answers) {
+            orders.pop_front();
+            refused.extend((answer != Answer::Erased).then_some(order));
+        }
+    }
+    *orders = refused;
+    Ok(())
+}
+
 /// Asks for these keys, and takes those that hold against the own ones.
 async fn take_all(stream: &mut TlsStream<TcpStream>, shared: &Shared, wanted: &[SiteDay]) -> io::Result<()> {
     let (mut questions, mut secrets) = (Vec::new(), Vec::new());
@@ -134,7 +187,7 @@ async fn take_all(stream: &mut TlsStream<TcpStream>, shared: &Shared, wanted: &[
                     tracing::warn!(site = &**site, %day, "destroyed the key of a site's day: another node has, on purpose");
                 }
             }
-            Answer::Who { .. } => return Err(wire::strange()),
+            Answer::Who { .. } | Answer::Erased => return Err(wire::strange()),
         }
     }
     Ok(())

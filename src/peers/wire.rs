@@ -4,6 +4,7 @@
 //! question  1 version cookie tag            who are you?        answer  1 version process generation cookie tag
 //! question  2 day known tag public key site your key of a day?  answer  0 none, 2 the same, 4 tag (destroyed on purpose),
 //!                                                                       3 made tag public key sealed key
+//! order     3 day identity site         erase their rows        answer  5 it is durable, 0 not yet
 //! ```
 //!
 //! Numbers are big-endian. What does not fit ends the connection. A newer version may add questions: nodes of two versions say
@@ -28,6 +29,8 @@ pub(super) enum Question {
     Who { cookie_tag: [u8; 8] },
     /// The key of a site's day, unless it is the one of this tag.
     Key { site: String, day: Date, known: [u8; 16], public: [u8; 32] },
+    /// To erase the rows of who has this identity on a day.
+    Erase { site: String, day: Date, id: [u8; 16] },
 }
 
 /// What it answers.
@@ -38,6 +41,7 @@ pub(super) enum Answer {
     Same,
     Key { mark: KeyMark, public: [u8; 32], sealed: [u8; 32] },
     Destroyed { tag: [u8; 16] },
+    Erased,
 }
 
 /// Takes bytes from the beginning of a message.
@@ -54,10 +58,25 @@ impl Rest<'_> {
         self.take::<1>().map(|[byte]| byte)
     }
 
+    fn day(&mut self) -> Option<Date> {
+        let (year, [month, day]) = (i16::from_be_bytes(self.take()?), self.take()?);
+        Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+    }
+
+    /// All that is left.
+    fn text(self) -> Option<String> {
+        String::from_utf8(self.0.to_vec()).ok()
+    }
+
     /// What was taken, if nothing is left.
     fn end<T>(self, taken: T) -> Option<T> {
         self.0.is_empty().then_some(taken)
     }
+}
+
+fn bytes_of(day: Date) -> [u8; 4] {
+    let [a, b] = day.year().to_be_bytes();
+    [a, b, day.month() as u8, day.day() as u8]
 }
 
 impl Question {
@@ -65,9 +84,9 @@ impl Question {
         match self {
             Self::Who { cookie_tag } => [&[1, VERSION][..], cookie_tag].concat(),
             Self::Key { site, day, known, public } => {
-                let day = [&day.year().to_be_bytes()[..], &[day.month() as u8, day.day() as u8]].concat();
-                [&[2][..], &day, known, public, site.as_bytes()].concat()
+                [&[2][..], &bytes_of(*day), known, public, site.as_bytes()].concat()
             }
+            Self::Erase { site, day, id } => [&[3][..], &bytes_of(*day), id, site.as_bytes()].concat(),
         }
     }
 
@@ -79,11 +98,12 @@ impl Question {
                 rest.end(Self::Who { cookie_tag })
             }
             2 => {
-                let (year, [month, day]) = (i16::from_be_bytes(rest.take()?), rest.take()?);
-                let day = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
-                let (known, public) = (rest.take()?, rest.take()?);
-                let site = String::from_utf8(rest.0.to_vec()).ok()?;
-                Some(Self::Key { site, day, known, public })
+                let (day, known, public) = (rest.day()?, rest.take()?, rest.take()?);
+                Some(Self::Key { site: rest.text()?, day, known, public })
+            }
+            3 => {
+                let (day, id) = (rest.day()?, rest.take()?);
+                Some(Self::Erase { site: rest.text()?, day, id })
             }
             _ => None,
         }
@@ -102,6 +122,7 @@ impl Answer {
                 [&[3][..], &s.to_be_bytes(), &ns.to_be_bytes(), tag, public, sealed].concat()
             }
             Self::Destroyed { tag } => [&[4][..], tag].concat(),
+            Self::Erased => vec![5],
         }
     }
 
@@ -121,6 +142,7 @@ impl Answer {
                 Self::Key { mark, public: rest.take()?, sealed: rest.take()? }
             }
             4 => Self::Destroyed { tag: rest.take()? },
+            5 => Self::Erased,
             _ => return None,
         };
         rest.end(answer)
@@ -165,7 +187,11 @@ mod tests {
     fn every_message_is_read_as_it_was_written_and_fits() {
         let site = "s".repeat(200);
         let (cookie_tag, day) = ([1; 8], date(2026, 11, 29));
-        for question in [Question::Who { cookie_tag }, Question::Key { site, day, known: [2; 16], public: [3; 32] }] {
+        for question in [
+            Question::Who { cookie_tag },
+            Question::Key { site: site.clone(), day, known: [2; 16], public: [3; 32] },
+            Question::Erase { site, day, id: [8; 16] },
+        ] {
             assert_eq!(Question::parse(&question.bytes()).as_ref(), Some(&question));
             assert!(question.bytes().len() <= MESSAGE_MAX);
         }
@@ -176,6 +202,7 @@ mod tests {
             Answer::Who { process: 1, generation: u64::MAX, cookie_tag },
             Answer::Key { mark, public: [5; 32], sealed: [6; 32] },
             Answer::Destroyed { tag: [7; 16] },
+            Answer::Erased,
         ] {
             let bytes = answer.bytes();
             assert_eq!(Answer::parse(&bytes), Some(answer));

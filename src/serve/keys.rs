@@ -196,6 +196,9 @@ pub fn destroy(config: &Config, clock: Clock, only: Option<(&str, Date)>) -> Res
     let mut said = String::new();
     for (site, day) in keys {
         audit.record("destroy key", &json!({ "site": site, "day": day.to_string(), "by": "verb" }))?;
+        if config.peers.is_some() {
+            ring.refuse(&site, day)?;
+        }
         if !ring.destroy(&site, day)? {
             bail!("there is no key of {site} for {day}; `tamga keys status` lists those that are there");
         }

@@ -140,7 +140,7 @@ where
     let reporter = hours::Reporter::new(&collector, &writer, &sites, node::name(&config), &clock);
     let state = State::new(metrics, writer.clone(), clock.clone(), geo.clone(), requests::Watched::new(&config));
     let own_rows = OwnRows::new(writer, state.vault.subscribe(), dead_letters::refused(&config, reader.keys()));
-    let edge = collect::Edge::new(collector.clone()).beside(rights::router(&config, collector, own_rows));
+    let edge = collect::Edge::new(collector.clone()).beside(rights::router(&config, collector.clone(), own_rows));
     audit::note_start(&audit, &config);
     let (limits, admin_limits) = descriptors::limits(&config.server, descriptors::raise());
     let admin = admin::router(state.clone(), stats_page::router(&config), &config.server.admin_hosts);
@@ -154,7 +154,7 @@ where
     edge.push(tokio::spawn(reporter.run(state.vault.subscribe(), shutdown.clone())));
     edge.push(tokio::spawn(watch_geo(geo_files, state.clone(), shutdown.clone())));
     edge.extend(tls.map(|tls| tokio::spawn(tls.watch(shutdown.clone()))));
-    edge.extend(keeper.map(|keeper| tokio::spawn(peers::watch(keeper, state.clone(), shutdown.clone()))));
+    edge.extend(keeper.map(|keeper| tokio::spawn(peers::watch(keeper, collector, state.clone(), shutdown.clone()))));
     let inner = Inner {
         config,
         sites,

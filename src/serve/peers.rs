@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::state::State;
 use crate::clock::Clock;
+use crate::collect::{Collector, Erasure};
 use crate::config::Config;
-use crate::peers::{Keeper, NodeTrouble};
+use crate::peers::{Keeper, NodeTrouble, Order};
 use crate::privacy::keys::KeyRing;
 use crate::secret::Secret;
 
@@ -33,8 +34,14 @@ pub(super) async fn open(
     Ok(Some(keeper))
 }
 
-/// Asks the others until `shutdown`.
-pub(super) async fn watch(keeper: Keeper, state: Arc<State>, shutdown: CancellationToken) {
+/// Asks the others until `shutdown`, and passes erasures on to them.
+pub(super) async fn watch(keeper: Keeper, collector: Arc<Collector>, state: Arc<State>, shutdown: CancellationToken) {
+    let other = collector.clone();
+    let orders = keeper.orders(move |Order { site, day, id }| {
+        let collector = other.clone();
+        Box::pin(async move { collector.erase_too(Erasure { site, day, id }).await.is_ok() })
+    });
+    collector.pass_erasures_on(move |Erasure { site, day, id }| orders.pass(Order { site, day, id }));
     let report = |nodes: usize, troubles: Vec<NodeTrouble>| {
         for (name, count) in [("reachable", nodes - troubles.len()), ("away", troubles.len())] {
             state.metrics.peers.get_or_create(&[("state", name)]).set(count as i64);

@@ -82,6 +82,9 @@ pub async fn repair(config: &Config, yes: bool) -> Result<String> {
         }
         for KeyStatus { site, day, .. } in &ahead_keys {
             log.record("destroy key", &json!({ "site": site, "day": day.to_string(), "by": "clock repair" }))?;
+            if config.peers.is_some() {
+                ring.refuse(site, *day)?;
+            }
             ring.destroy(site, *day)?;
         }
         Ok(format!(

@@ -38,10 +38,12 @@ SETTINGS merge_with_ttl_timeout = 3600, fsync_after_insert = 1, fsync_part_direc
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS ";
 
-/// Settings of every request to a cluster: an insert is answered when the shards have it, a subquery over rows stays on the
+/// Settings of every request to a cluster: an insert is answered when the shards have it, and of each shard most replicas, so that
+/// a replica that is lost takes nothing along; a subquery over rows stays on the
 /// shard, which has all rows of its pseudonyms, and a statement for all nodes is waited for.
-pub(super) const SETTINGS: [(&str, &str); 4] = [
+pub(super) const SETTINGS: [(&str, &str); 5] = [
     ("distributed_foreground_insert", "1"),
+    ("insert_quorum", "auto"),
     ("distributed_product_mode", "local"),
     ("distributed_ddl_task_timeout", "50"),
     ("allow_nondeterministic_mutations", "1"),

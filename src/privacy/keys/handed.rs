@@ -101,6 +101,14 @@ impl KeyRing {
         Ok(true)
     }
 
+    /// Refuses the key of a site's day from now on, so that no other node brings it back. It is destroyed next.
+    pub fn refuse(&self, site: &str, day: Date) -> io::Result<()> {
+        match self.files.read(site, day)? {
+            Some((material, _)) => self.files.refuse(site, day, DayKey::new(material).tag()),
+            None => Ok(()),
+        }
+    }
+
     /// The tags of the site-day's keys that were destroyed on purpose.
     pub fn refused(&self, site: &str, day: Date) -> Result<Vec<[u8; 16]>, KeyError> {
         self.files.refused(site, day).map_err(|cause| self.failed(cause))
@@ -109,6 +117,7 @@ impl KeyRing {
     /// Destroys the key of this tag, which another node has destroyed on purpose. Whether it was this node's.
     pub fn destroy_too(&self, site: &Arc<str>, day: Date, tag: [u8; 16]) -> Result<bool, KeyError> {
         let is_own = self.mark(site, day)?.is_some_and(|mark| mark.tag == tag);
-        if is_own { self.destroy(site, day).map_err(|cause| self.failed(cause)) } else { Ok(false) }
+        let destroy = || self.refuse(site, day).and_then(|()| self.destroy(site, day));
+        if is_own { destroy().map_err(|cause| self.failed(cause)) } else { Ok(false) }
     }
 }

@@ -290,10 +290,8 @@ impl KeyRing {
         Ok(keys.into_iter().map(|(site, day)| KeyStatus { dies_at: dies_at(&site, day, zones), site, day }).collect())
     }
 
-    /// Destroys one key now, for good: nodes that hand each other keys do not bring it back. `false` if there is none.
+    /// Destroys one key now. `false` if there is none.
     pub fn destroy(&self, site: &str, day: Date) -> io::Result<bool> {
-        let Some((material, _)) = self.files.read(site, day)? else { return Ok(false) };
-        self.files.refuse(site, day, DayKey::new(material).tag())?;
         self.state().held.remove(&(Arc::from(site), day));
         self.generation.fetch_add(1, Ordering::Release);
         self.files.destroy(site, day)

@@ -169,6 +169,7 @@ fn a_key_that_was_destroyed_on_purpose_does_not_come_back_from_another_node() {
     let (one, other) = (KeyRing::open(keys.path()).expect("opens"), KeyRing::open(others.path()).expect("opens"));
     one.make(&site, day).expect("makes");
     assert!(hand(&one, &other, &site, day));
+    one.refuse("a.kz", day).expect("notes it");
     assert!(one.destroy("a.kz", day).expect("destroys"));
     let again = KeyRing::open(keys.path()).expect("opens");
     assert!(!hand(&other, &again, &site, day) && !hand(&other, &one, &site, day));

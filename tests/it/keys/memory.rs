@@ -12,7 +12,7 @@ use regex::bytes::Regex;
 use tempfile::TempDir;
 
 use super::{domain_key, key_files};
-use crate::nodes::machines::{Authority, addresses};
+use crate::nodes::machines::{Authority, addresses, peers_section};
 use crate::support::http::{Answer, Call};
 use crate::support::product::{Ports, Product};
 use crate::support::programs;
@@ -205,15 +205,7 @@ async fn memory_is_not_dumped_when_the_collector_crashes() {
 fn config_of_node(folder: &TempDir, ports: Ports, authority: &Authority, addresses: &[String], node: usize) -> PathBuf {
     let (path, own) = (config(folder, ports, 80), &addresses[node]);
     authority.certify(own.split(':').next().unwrap(), folder.path());
-    let file = |name: &str| folder.path().join(name).display().to_string();
-    let peers = format!(
-        "[peers]\nlisten = '{own}'\nnodes = {{ n0 = '{}', n1 = '{}' }}\ncertificate_file = '{}'\nkey_file = '{}'\nca_file = '{}'\n",
-        addresses[0],
-        addresses[1],
-        file("node.pem"),
-        file("node.key"),
-        file("ca.pem"),
-    );
+    let peers = peers_section(folder.path(), addresses, node);
     let text = fs::read_to_string(&path).unwrap().replace("[server]", &format!("[server]\nnode = 'n{node}'")) + &peers;
     fs::write(&path, text).unwrap();
     path

@@ -90,6 +90,7 @@ async fn a_key_that_is_destroyed_on_purpose_at_one_node_is_destroyed_at_all() {
     let mut machines = machines(&Authority::new(), 3).await;
     rounds(&mut machines, 2).await;
     let before = common(&machines, TODAY).expect("a key");
+    machines[1].keys.refuse("jetpay.kz", TODAY).unwrap();
     assert!(machines[1].keys.destroy("jetpay.kz", TODAY).unwrap());
     rounds(&mut machines, 4).await;
     let after = common(&machines, TODAY);

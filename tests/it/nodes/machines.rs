@@ -49,6 +49,20 @@ pub(crate) fn addresses(count: usize) -> Vec<String> {
     (1..=count).map(|node| format!("127.0.0.{node}:{}", ports::pair())).collect()
 }
 
+/// The section of node `number`, whose certificate is in the folder.
+pub(crate) fn peers_section(folder: &Path, addresses: &[String], number: usize) -> String {
+    let nodes: Vec<_> = addresses.iter().enumerate().map(|(at, address)| format!("n{at} = '{address}'")).collect();
+    let path = |name: &str| folder.join(name).display().to_string();
+    format!(
+        "[peers]\nlisten = '{}'\nnodes = {{ {} }}\ncertificate_file = '{}'\nkey_file = '{}'\nca_file = '{}'\n",
+        addresses[number],
+        nodes.join(", "),
+        path("node.pem"),
+        path("node.key"),
+        path("ca.pem"),
+    )
+}
+
 /// A machine with a node.
 pub(super) struct Machine {
     pub(super) keys: Arc<KeyRing>,
@@ -66,15 +80,7 @@ impl Machine {
         let (folder, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
         let listen = addresses[number].clone();
         authority.certify(listen.split(':').next().unwrap(), folder.path());
-        let nodes: Vec<_> = addresses.iter().enumerate().map(|(at, address)| format!("n{at} = '{address}'")).collect();
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        let peers = format!(
-            "[peers]\nlisten = '{listen}'\nnodes = {{ {} }}\ncertificate_file = '{}'\nkey_file = '{}'\nca_file = '{}'\n",
-            nodes.join(", "),
-            path("node.pem"),
-            path("node.key"),
-            path("ca.pem"),
-        );
+        let peers = peers_section(folder.path(), addresses, number);
         let text = Config::example().replace("[server]", &format!("[server]\nnode = 'n{number}'")) + &peers;
         let config = Config::parse(&text, Path::new("tamga.toml"), std::iter::empty()).unwrap();
         let ring = KeyRing::open(dir.path()).unwrap().remembering(&folder.path().join("keys-seen.json")).unwrap();

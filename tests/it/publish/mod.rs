@@ -2,6 +2,7 @@
 //! is written once, at whatever call the publisher is killed.
 
 mod apart;
+mod backup;
 mod changes;
 mod declared;
 mod experiment;

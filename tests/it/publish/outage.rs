@@ -35,6 +35,10 @@ impl Ground {
         ground
     }
 
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     async fn serve(&self, clock: &Clock, vault_is_away: bool) -> Running {
         let vault = if vault_is_away {
             let password = self.folder.path().join("password");
@@ -74,7 +78,7 @@ impl Ground {
 }
 
 /// Sends beacons with views of this number and the following ones.
-async fn send(running: &Running, first: u64, beacons: u64) {
+pub(super) async fn send(running: &Running, first: u64, beacons: u64) {
     for view in first..first + beacons {
         let engage = ",{\"type\":\"engage\",\"at\":7,\"engaged_ms\":5000}".repeat(EVENTS as usize - 1);
         let id = format!("{view:021}A");
