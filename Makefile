@@ -9,7 +9,7 @@ PAGE := stats-page/dist/page.js
 PAGE_SOURCES := $(wildcard stats-page/src/* stats-page/*.json stats-page/build.mjs schema/noise.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test dist faults scale linkage fuzz statements bench lint engine snippet playground clean
+.PHONY: help run test dist faults scale linkage fuzz statements bench systemd lint engine snippet playground clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,12 @@ statements: ## Ask an hour of made-up statements as analysts (TAMGA_STATEMENTS_S
 	@scripts/prepare compiler snippet engine
 	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@cargo test --test it made_up -- --ignored --nocapture
+
+systemd: ## Run the steps of the operator's guide under a real systemd (two minutes, as root)
+	@scripts/prepare compiler snippet engine
+	@$(MAKE) -s $(SNIPPET) $(PAGE)
+	@cargo build --bins
+	@scripts/systemd
 
 lint: ## Check formats, lints, types, licences, known faults of dependencies, the image and the files for Kubernetes
 	@scripts/prepare compiler snippet linters
