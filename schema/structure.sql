@@ -183,7 +183,7 @@ CREATE TABLE tamga_vault.tallies
     `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
     `day` Date COMMENT 'Day of arrival, by the site\'s time zone',
     `window_end` DateTime('UTC') COMMENT 'End of the publishing window in which the row arrived. No row has a more exact time',
-    `reason` LowCardinality(String) COMMENT 'What is counted: count_only, an outcome, the class of a declared bot, or the views of an hour',
+    `reason` LowCardinality(String) COMMENT 'What is counted: count_only, an outcome, the class of a declared bot, the level or a reason of verdicts, or the views of an hour',
     `count` UInt32 COMMENT 'How many events'
 )
 ENGINE = MergeTree
@@ -519,6 +519,24 @@ ORDER BY (site, window_start, carried_to, country, region)
 TTL window_end + toIntervalMonth(25)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Visitors by country and region';
+
+CREATE TABLE tamga_stats.protection
+(
+    `site` LowCardinality(String) COMMENT 'The site, by its configured domain',
+    `window_start` DateTime('UTC') COMMENT 'Start of the window, by arrival time',
+    `window_end` DateTime('UTC') COMMENT 'End of the window',
+    `day` Date COMMENT 'First day of the window, by the site\'s time zone',
+    `level` LowCardinality(String) COMMENT 'Level of verdicts: low, elevated, high or critical; empty in the row of a reason',
+    `reason` LowCardinality(String) COMMENT 'Coarse reason of verdicts; empty in the row of a level. A verdict has one level and up to eight reasons',
+    `count` Int64 COMMENT 'Number of verdicts, with noise three times as wide as sigma. One sender adds three a day at most. What has fewer than 50 has no row'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(window_start)
+PRIMARY KEY site
+ORDER BY (site, window_start, level, reason)
+TTL window_end + toIntervalMonth(25)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'Account protection: verdicts by level, and by reason';
 
 CREATE TABLE tamga_stats.publications
 (

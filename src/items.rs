@@ -102,6 +102,7 @@ items! {
     cpu = "cpu", "Item 20: processor architecture.";
     screen = "screen", "Item 22: screen.";
     automation = "automation", "Item 23: automation tools.";
+    protection = "protection", "Item 24: ports and automation, for account protection.";
     os_version = "os_version", "Item 25: version of the operating system.";
     model = "model", "Item 26: model of the device.";
     search = "search", "Search queries on the site.";

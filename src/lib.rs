@@ -14,7 +14,7 @@
 //! last of them. The modules share [`config`], [`items`], [`clock`], [`secret`], [`outcome`], [`metrics`], [`audit`] and
 //! [`window`].
 //! [`serve`] connects the modules, [`admin`] is the listener for operations, where `stats_page` shows published numbers,
-//! [`rights`] is the visitor's own page, [`requests`] is the register of written requests, and [`verify`] checks the wall between
+//! [`protect`] gives applications signed verdicts on calls, [`rights`] is the visitor's own page, [`requests`] is the register of written requests, and [`verify`] checks the wall between
 //! telemetry and identified data. [`report`] is one page about a week.
 #![forbid(unsafe_code)]
 
@@ -36,6 +36,7 @@ pub mod outcome;
 pub mod peers;
 pub mod pipeline;
 pub mod privacy;
+pub mod protect;
 pub mod publish;
 pub mod record;
 pub mod report;

@@ -211,6 +211,95 @@ impl Rejection {
     }
 }
 
+/// The levels of a verdict of account protection, in rising order.
+pub const LEVELS: [&str; 4] = ["low", "elevated", "high", "critical"];
+
+/// The coarse reasons of a verdict, in the order in which they are named. `schema/lists/verdict.toml` says what each counts.
+pub const REASONS: [&str; 13] = [
+    "agent",
+    "automation",
+    "bot",
+    "display",
+    "headers",
+    "headless",
+    "hosting",
+    "input",
+    "languages",
+    "location",
+    "rate",
+    "remote_control",
+    "tampered",
+];
+
+/// Why a call of account protection got no verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The edge refused it, or its body is not that of a call.
+    Edge(Rejection),
+    /// The site offers no account protection.
+    NotOffered,
+}
+
+impl Refusal {
+    /// All refusals, in the order of their statuses.
+    pub const ALL: [Self; 14] = [
+        Self::Edge(Rejection::Malformed),
+        Self::Edge(Rejection::UnknownVersion),
+        Self::Edge(Rejection::UnknownSite),
+        Self::Edge(Rejection::ForeignOrigin),
+        Self::NotOffered,
+        Self::Edge(Rejection::TooSlow),
+        Self::Edge(Rejection::Abandoned),
+        Self::Edge(Rejection::TooLarge),
+        Self::Edge(Rejection::MediaType),
+        Self::Edge(Rejection::OutOfBounds),
+        Self::Edge(Rejection::NetworkLimit),
+        Self::Edge(Rejection::SiteLimit),
+        Self::Edge(Rejection::NoKey),
+        Self::Edge(Rejection::NoTime),
+    ];
+
+    /// The name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Edge(rejection) => rejection.name(),
+            Self::NotOffered => "not_offered",
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Edge(rejection) => rejection.status(),
+            Self::NotOffered => 403,
+        }
+    }
+
+    /// One sentence for the sender of the call.
+    pub fn public_message(self) -> &'static str {
+        match self {
+            Self::NotOffered => "The site offers no account protection.",
+            Self::Edge(Rejection::Malformed) => {
+                "The body is not a call for a verdict: it must be the JSON object that schema/wire describes."
+            }
+            Self::Edge(Rejection::UnknownVersion) => "This collector speaks version 1 of calls for a verdict.",
+            Self::Edge(Rejection::OutOfBounds) => "Site or nonce are outside the limits that schema/wire gives.",
+            Self::Edge(Rejection::TooLarge) => "A call for a verdict holds at most 16 KiB.",
+            Self::Edge(Rejection::MediaType) => "A call for a verdict is sent as text/plain or application/json.",
+            Self::Edge(Rejection::NoKey | Rejection::NoTime) => {
+                "The collector cannot sign anything right now; try again later."
+            }
+            Self::Edge(other) => other.public_message(),
+        }
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::Edge(rejection)
+    }
+}
+
 /// The value of the header `Tamga-Outcome`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {

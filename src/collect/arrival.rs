@@ -184,7 +184,7 @@ impl<'a> Arrival<'a> {
         if processed.kept.events.iter().any(is_named) {
             let mut reserved = self.collector.contributions.reserve();
             processed.retain(|event| match &event.kind {
-                EventKind::Named { name, .. } => reserved.admit(&event.visitor, name),
+                EventKind::Named { name, .. } => reserved.admit(event.visitor, name),
                 _ => true,
             });
             self.reserved = Some(reserved);

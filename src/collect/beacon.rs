@@ -21,17 +21,7 @@ const ASKED_MAX: usize = 2048;
 /// Answers a CORS preflight, which browsers send for `application/json`, and for what other programs of a page add to its
 /// requests (`traceparent`, `authorization`). Such fields are allowed and never read.
 pub(super) async fn preflight(State(collector): State<Arc<Collector>>, request: Request<Body>) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    if let readers @ Readers::Listed(_) = collector.readers(request.headers()) {
-        let out = response.headers_mut();
-        readers.allow(out);
-        out.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
-        out.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, collector.allowed_fields(request.headers()));
-        out.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-        out.append(header::VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
-    }
-    response
+    collector.preflight_answer(request.headers(), true)
 }
 
 /// [`handle`] for the router.
@@ -81,6 +71,25 @@ fn response(accepted: AcceptedBeacon, mut request_headers: HeaderMap) -> Respons
 }
 
 impl Collector {
+    /// The answer to a preflight, for requests with credentials or without.
+    pub(super) fn preflight_answer(&self, request: &HeaderMap, with_credentials: bool) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        if let readers @ Readers::Listed(_) = self.readers(request) {
+            let out = response.headers_mut();
+            if with_credentials {
+                readers.allow(out);
+            } else {
+                readers.allow_without_credentials(out);
+            }
+            out.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+            out.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, self.allowed_fields(request));
+            out.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+            out.append(header::VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
+        }
+        response
+    }
+
     /// Which pages may read the answer to a request.
     pub(super) fn readers(&self, request: &HeaderMap) -> Readers {
         match request.get(header::ORIGIN) {

@@ -5,11 +5,10 @@
 //! counts be forgotten. A restart forgets all, and other nodes do not know them: then three more are kept. Events that could not be
 //! stored are given back, so that they may be sent again.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::generations::Generations;
-use crate::privacy::pseudonymous::Pseudonym;
 
 /// Events of one name that a visitor adds in a day.
 pub const EVENTS_OF_A_NAME: u8 = 3;
@@ -51,8 +50,8 @@ impl Contributions {
 }
 
 impl Reserved {
-    /// Whether one more event of this name may be kept. The visitor's pseudonym is of one day.
-    pub(super) fn admit(&mut self, visitor: &Pseudonym, name: &str) -> bool {
+    /// Whether one more event of this name may be kept. What names the visitor is of one day.
+    pub(super) fn admit(&mut self, visitor: impl Hash, name: &str) -> bool {
         let key = self.contributions.hasher.hash_one((visitor, name));
         let is_admitted = self.contributions.change(key, |count| (count < EVENTS_OF_A_NAME).then(|| count + 1));
         if is_admitted {
@@ -78,10 +77,11 @@ impl Drop for Reserved {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::privacy::pseudonymous::Pseudonym;
 
     fn admitted(contributions: &Arc<Contributions>, visitor: u8, name: &str, many: u32, is_durable: bool) -> u32 {
         let mut reserved = contributions.reserve();
-        let admitted = (0..many).map(|_| u32::from(reserved.admit(&Pseudonym::made_up([visitor; 16]), name))).sum();
+        let admitted = (0..many).map(|_| u32::from(reserved.admit(Pseudonym::made_up([visitor; 16]), name))).sum();
         if is_durable {
             reserved.durable();
         }
@@ -105,8 +105,7 @@ mod tests {
         let contributions = Arc::<Contributions>::default();
         let visitor = Pseudonym::made_up([1; 16]);
         let (mut one, mut other) = (contributions.reserve(), contributions.reserve());
-        let admitted =
-            (0..5).map(|_| u32::from(one.admit(&visitor, "paid")) + u32::from(other.admit(&visitor, "paid")));
+        let admitted = (0..5).map(|_| u32::from(one.admit(visitor, "paid")) + u32::from(other.admit(visitor, "paid")));
         assert_eq!(admitted.sum::<u32>(), 3);
     }
 }

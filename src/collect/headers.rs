@@ -70,14 +70,19 @@ pub(super) enum Readers {
 impl Readers {
     /// Adds the fields that let the page read the answer, unless it has them.
     pub(super) fn allow(self, headers: &mut HeaderMap) {
+        if matches!(self, Self::Listed(_)) && !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+        self.allow_without_credentials(headers);
+    }
+
+    /// The same for answers to requests without cookies.
+    pub(super) fn allow_without_credentials(self, headers: &mut HeaderMap) {
         const EXPOSED: HeaderValue = HeaderValue::from_static("Tamga-Outcome, Tamga-Device, Retry-After");
         let origin = match self {
             Self::Listed(_) | Self::Others if headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) => return,
             Self::Nobody => return,
-            Self::Listed(origin) => {
-                headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-                origin
-            }
+            Self::Listed(origin) => origin,
             Self::Others => HeaderValue::from_static("*"),
         };
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);

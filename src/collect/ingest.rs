@@ -2,7 +2,7 @@
 //!
 //! [`ingest`] is the only place that has this order. [`arrival`](super::arrival) has the steps after the site is known.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -72,7 +72,7 @@ where
     if let Some(off) = collector.opt_out(head) {
         return Ok(off);
     }
-    let client = collector.network_limit(head, peer)?;
+    let client = collector.client(head, peer).map_err(|refused| collector.metrics.reject(refused))?;
     let Some(now_ms) = collector.clock.known_ms() else {
         return Err(collector.metrics.reject(Rejection::NoTime));
     };
@@ -123,16 +123,6 @@ impl Collector {
         Some(AcceptedBeacon::new(Answer::Off, renewed.into_iter().collect()))
     }
 
-    /// The client's address, unless its network sends too much.
-    fn network_limit(&self, head: &HeaderMap, peer: Option<IpAddr>) -> Result<Personal<IpAddr>, Rejection> {
-        let client = self.proxies.client(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), head);
-        if self.limits.admit_network(*client.expose(), self.clock.now_ms()) {
-            Ok(client)
-        } else {
-            Err(self.metrics.reject(Rejection::NetworkLimit))
-        }
-    }
-
     /// Takes further tokens of the client's network for a beacon that costs more than most.
     fn charge(&self, client: &Personal<IpAddr>, body_bytes: usize, scrubbed_bytes: usize) {
         let tokens = limits::tokens(body_bytes, scrubbed_bytes);
@@ -151,16 +141,23 @@ impl Collector {
             Payload::Beacon(body) => body,
             Payload::Pixel(query) => return Ok(Payload::Pixel(query)),
         };
-        let read = async {
-            check_type_and_length(head)?;
-            match tokio::time::timeout(self.body_deadline, Limited::new(body, BODY_MAX).collect()).await {
-                Ok(Ok(body)) => Ok(Payload::Beacon(body.to_bytes())),
-                Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => Err(Rejection::TooLarge),
-                Ok(Err(_)) => Err(Rejection::Abandoned),
-                Err(_) => Err(Rejection::TooSlow),
-            }
-        };
-        read.await.map_err(|rejection| self.metrics.reject(rejection))
+        let read = self.read(head, body, BODY_MAX).await;
+        read.map(Payload::Beacon).map_err(|rejection| self.metrics.reject(rejection))
+    }
+
+    /// Reads a body of `most` bytes at most.
+    pub(super) async fn read<B>(&self, head: &HeaderMap, body: B, most: usize) -> Result<Bytes, Rejection>
+    where
+        B: hyper::body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        check_type_and_length(head, most)?;
+        match tokio::time::timeout(self.body_deadline, Limited::new(body, most).collect()).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => Err(Rejection::TooLarge),
+            Ok(Err(_)) => Err(Rejection::Abandoned),
+            Err(_) => Err(Rejection::TooSlow),
+        }
     }
 
     /// Parses the payload and counts its events as received. The payload is dropped here, because the connection cannot
@@ -216,8 +213,8 @@ impl Collector {
     }
 }
 
-/// Refuses what the header fields show to be no beacon.
-fn check_type_and_length(head: &HeaderMap) -> Result<(), Rejection> {
+/// Refuses what the header fields show to be of another type, or too long.
+fn check_type_and_length(head: &HeaderMap, most: usize) -> Result<(), Rejection> {
     let content_type = headers::text(head, &header::CONTENT_TYPE);
     let media_type = content_type.split(';').next().unwrap_or("").trim();
     let is_known = ["text/plain", "application/json"].iter().any(|known| media_type.eq_ignore_ascii_case(known));
@@ -225,5 +222,5 @@ fn check_type_and_length(head: &HeaderMap) -> Result<(), Rejection> {
         return Err(Rejection::MediaType);
     }
     let declared = headers::text(head, &header::CONTENT_LENGTH).parse::<usize>();
-    if declared.is_ok_and(|bytes| bytes > BODY_MAX) { Err(Rejection::TooLarge) } else { Ok(()) }
+    if declared.is_ok_and(|bytes| bytes > most) { Err(Rejection::TooLarge) } else { Ok(()) }
 }

@@ -23,6 +23,9 @@ const WAYS: usize = 8;
 /// The size of a bucket, in seconds of its rate. Visitors come in waves, and a whole office may share one address.
 const BURST_S: u64 = 10;
 const NANOSECONDS: u64 = 1_000_000_000;
+/// Verdicts of account protection that a network may ask for in a minute, and at once, before that is a sign: an office signs in at
+/// nine, a program tries passwords all day.
+const CALLS_PER_MINUTE: u64 = 60;
 
 /// Bytes of a body that a request's own token pays for.
 const BODY_PER_TOKEN: usize = 4 * 1024;
@@ -35,11 +38,12 @@ pub(super) fn tokens(body_bytes: usize, scrubbed_bytes: usize) -> u32 {
     u32::try_from(body + scrubbed_bytes / SCRUBBED_PER_TOKEN).unwrap_or(u32::MAX)
 }
 
-/// The three limits.
+/// The limits.
 pub(super) struct Limits {
     network: TokenBuckets,
     site: TokenBuckets,
     visitor: TokenBuckets,
+    calls: TokenBuckets,
 }
 
 impl Limits {
@@ -50,6 +54,7 @@ impl Limits {
             site: TokenBuckets::new(config.site_per_s.into(), NANOSECONDS, BURST_S * NANOSECONDS),
             // The bucket holds an hour's events, because much may happen on one page.
             visitor: TokenBuckets::new(config.visitor_events_per_h.into(), 3_600 * NANOSECONDS, 3_600 * NANOSECONDS),
+            calls: TokenBuckets::new(CALLS_PER_MINUTE, 60 * NANOSECONDS, 60 * NANOSECONDS),
         }
     }
 
@@ -71,6 +76,11 @@ impl Limits {
         if !client.is_loopback() {
             self.network.charge(network_prefix(client), tokens, now_ms);
         }
+    }
+
+    /// Takes a token for a verdict that this address asks for; `false` if its network asks for unusually many.
+    pub(super) fn admit_call(&self, client: IpAddr, now_ms: i64) -> bool {
+        client.is_loopback() || self.calls.take(network_prefix(client), 1, now_ms)
     }
 
     /// Takes a token for a request for this site; `false` if there is none.

@@ -8,6 +8,7 @@
 mod append;
 mod arrival;
 mod beacon;
+mod calls;
 pub mod client_address;
 pub mod contributions;
 pub mod cookies;
@@ -48,9 +49,11 @@ use hyper::body::Incoming;
 use tower::{Service, ServiceExt};
 
 pub use crate::decode::beacon::BODY_MAX;
+pub use calls::Caller;
 pub use hours::{Counts, Hours};
 pub use ingest::OFF_MAX_AGE_S;
 pub use passed_on::Erasure;
+pub use rejection::problem;
 pub use script::{Scripts, installation, pinned};
 pub use visitor::{Decided, Decision, Shown};
 
@@ -143,9 +146,14 @@ pub fn router(collector: Arc<Collector>) -> Router {
         .with_state(collector)
 }
 
-/// In the extensions of an answer: only pages of the collector's own origin may read it.
+/// In the extensions of an answer: which pages may read it, if not those that may read the answer to a beacon.
 #[derive(Clone, Copy)]
-struct OwnOrigin;
+enum Read {
+    /// Only pages of the collector's own origin.
+    Own,
+    /// Those that send beacons too, but never with credentials.
+    WithoutCredentials,
+}
 
 /// The service of the public listener: all routes, and a direct way for beacons. A page may read every answer, so that
 /// it learns which of them is final.
@@ -163,9 +171,18 @@ impl Edge {
 
     /// Serves these routes too. No page of another origin may read their answers.
     pub fn beside(self, routes: Router) -> Self {
-        let marked = routes.route_layer(axum::middleware::map_response(async |mut answer: Response| {
-            answer.extensions_mut().insert(OwnOrigin);
-            answer
+        self.also(routes, Read::Own)
+    }
+
+    /// Serves these routes too. Pages of configured origins may read their answers, without credentials.
+    pub fn beside_without_credentials(self, routes: Router) -> Self {
+        self.also(routes, Read::WithoutCredentials)
+    }
+
+    fn also(self, routes: Router, read: Read) -> Self {
+        let marked = routes.route_layer(axum::middleware::map_response(move |mut answer: Response| {
+            answer.extensions_mut().insert(read);
+            std::future::ready(answer)
         }));
         Self { routes: self.routes.merge(marked), ..self }
     }
@@ -197,8 +214,10 @@ impl Service<Request<Incoming>> for Edge {
             let answer = self.routes.clone().oneshot(request);
             Box::pin(async move {
                 let mut answer = answer.await?;
-                if answer.extensions().get::<OwnOrigin>().is_none() {
-                    readers.allow(answer.headers_mut());
+                match answer.extensions().get::<Read>() {
+                    None => readers.allow(answer.headers_mut()),
+                    Some(Read::WithoutCredentials) => readers.allow_without_credentials(answer.headers_mut()),
+                    Some(Read::Own) => {}
                 }
                 Ok(answer)
             })

@@ -1,7 +1,7 @@
-//! Outcomes of events, counted by site and stored as tallies once a minute.
+//! Outcomes of events, and verdicts of account protection, counted by site and stored as tallies once a minute.
 //!
 //! The counts are stored together with the rows of the next beacon. Memory and writes are bounded: a site has at most
-//! one row per outcome and minute. The counts of the last minute are lost when the process dies. They show analysts how
+//! one row per outcome and minute, and as many verdicts as there are levels and reasons. The counts of the last minute are lost when the process dies. They show analysts how
 //! good the other numbers are, so they need not be exact.
 
 use std::collections::BTreeMap;
@@ -15,6 +15,14 @@ use crate::privacy::SiteTime;
 /// How long counts are collected before they are stored.
 const COLLECT_MS: i64 = 60_000;
 
+/// By day, end of the window (seconds since 1970), and what is counted: a kind and a word.
+type Counts = BTreeMap<(Date, i64, [&'static str; 2]), u32>;
+
+const OUTCOME: &str = "outcome";
+/// A verdict's level, and each of its reasons.
+const VERDICT: &str = "verdict";
+const REASON: &str = "verdict_reason";
+
 /// Counts that are not stored yet, by site.
 #[derive(Default)]
 pub(super) struct OutcomeCounts(Mutex<BTreeMap<Arc<str>, SiteCounts>>);
@@ -23,38 +31,68 @@ pub(super) struct OutcomeCounts(Mutex<BTreeMap<Arc<str>, SiteCounts>>);
 struct SiteCounts {
     /// When the oldest of them was counted, in milliseconds since 1970.
     since_ms: i64,
-    /// By day, end of the window (seconds since 1970) and outcome.
-    counts: BTreeMap<(Date, i64, &'static str), u32>,
+    counts: Counts,
 }
 
 /// Counts of one site that are about to be stored.
 pub(super) struct PendingCounts {
     site: Arc<str>,
-    /// By day, end of the window (seconds since 1970) and outcome.
-    counts: BTreeMap<(Date, i64, &'static str), u32>,
+    counts: Counts,
 }
 
 impl OutcomeCounts {
     /// Counts the outcome of some events of a site.
     pub(super) fn note(&self, site: &Arc<str>, time: SiteTime, now_ms: i64, outcome: &'static str, events: u32) {
-        if events == 0 {
-            return;
+        if events > 0 {
+            self.add(site, time, now_ms, [[OUTCOME, outcome]], events);
         }
+    }
+
+    /// Counts a verdict of a site: its level, and each of its reasons.
+    pub(super) fn note_verdict(
+        &self,
+        site: &Arc<str>,
+        time: SiteTime,
+        now_ms: i64,
+        level: &'static str,
+        reasons: &[&'static str],
+    ) {
+        let reasons = reasons.iter().map(|reason| [REASON, *reason]);
+        self.add(site, time, now_ms, std::iter::once([VERDICT, level]).chain(reasons), 1);
+    }
+
+    fn add(
+        &self,
+        site: &Arc<str>,
+        time: SiteTime,
+        now_ms: i64,
+        what: impl IntoIterator<Item = [&'static str; 2]>,
+        many: u32,
+    ) {
         let mut sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let site_counts = sites.entry(site.clone()).or_default();
         if site_counts.counts.is_empty() {
             site_counts.since_ms = now_ms;
         }
-        let count = site_counts.counts.entry((time.local.day, time.window_end, outcome)).or_default();
-        *count = count.saturating_add(events);
+        for what in what {
+            let count = site_counts.counts.entry((time.local.day, time.window_end, what)).or_default();
+            *count = count.saturating_add(many);
+        }
+    }
+
+    /// Whether the oldest count of a site is a minute old.
+    pub(super) fn is_pending(&self, site: &Arc<str>, now_ms: i64) -> bool {
+        let sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sites.get(site).is_some_and(|site_counts| site_counts.is_ready(now_ms))
     }
 
     /// Takes the counts of a site once the oldest is a minute old. The caller stores them, or calls [`Self::restore`].
     pub(super) fn take_pending(&self, site: &Arc<str>, now_ms: i64) -> Option<PendingCounts> {
         let mut sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let site_counts = sites.get_mut(site)?;
-        let is_ready = !site_counts.counts.is_empty() && now_ms - site_counts.since_ms >= COLLECT_MS;
-        is_ready.then(|| PendingCounts { site: site.clone(), counts: std::mem::take(&mut site_counts.counts) })
+        site_counts
+            .is_ready(now_ms)
+            .then(|| PendingCounts { site: site.clone(), counts: std::mem::take(&mut site_counts.counts) })
     }
 
     /// Takes back counts that could not be stored.
@@ -69,14 +107,20 @@ impl OutcomeCounts {
     }
 }
 
+impl SiteCounts {
+    fn is_ready(&self, now_ms: i64) -> bool {
+        !self.counts.is_empty() && now_ms - self.since_ms >= COLLECT_MS
+    }
+}
+
 impl PendingCounts {
-    /// The counts as tallies. The reason is `outcome:<name>`.
+    /// The counts as tallies. The reason is `outcome:<name>`, `verdict:<level>` or `verdict_reason:<reason>`.
     pub(super) fn tallies(&self) -> impl Iterator<Item = Tally> {
-        self.counts.iter().map(|((day, window_end, outcome), count)| Tally {
+        self.counts.iter().map(|((day, window_end, [kind, word]), count)| Tally {
             site: self.site.clone(),
             day: *day,
             window_end: *window_end,
-            reason: format!("outcome:{outcome}"),
+            reason: format!("{kind}:{word}"),
             count: *count,
         })
     }
@@ -108,5 +152,21 @@ mod tests {
         assert!(outcomes.take_pending(&site, 200_000).is_none(), "the counts were taken");
         outcomes.restore(pending, 70_000);
         assert_eq!(outcomes.take_pending(&site, 130_000).expect("restored").tallies().count(), 2);
+    }
+
+    #[test]
+    fn a_verdict_is_counted_by_its_level_and_by_each_reason_and_together_with_others() {
+        let (outcomes, site): (OutcomeCounts, Arc<str>) = (OutcomeCounts::default(), "a.kz".into());
+        outcomes.note_verdict(&site, at(0), 1_000, "high", &["bot", "rate"]);
+        outcomes.note_verdict(&site, at(0), 9_000, "high", &["rate"]);
+        assert!(!outcomes.is_pending(&site, 60_999) && outcomes.is_pending(&site, 61_000));
+        let tallies: Vec<_> = outcomes
+            .take_pending(&site, 61_000)
+            .iter()
+            .flat_map(PendingCounts::tallies)
+            .map(|tally| (tally.reason, tally.count))
+            .collect();
+        let expected = [("verdict:high", 2), ("verdict_reason:bot", 1), ("verdict_reason:rate", 2)];
+        assert_eq!(tallies, expected.map(|(reason, count)| (reason.to_owned(), count)));
     }
 }

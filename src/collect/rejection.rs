@@ -12,11 +12,16 @@ const RETRY_AFTER_S: &str = "5";
 /// The answer to a rejected request.
 pub(super) fn answer(rejection: Rejection) -> Response {
     let status = StatusCode::from_u16(rejection.status()).expect("rejections have statuses of RFC 9110");
+    problem(status, rejection.public_message())
+}
+
+/// Problem JSON with a sentence.
+pub fn problem(status: StatusCode, sentence: &'static str) -> Response {
     let problem = serde_json::json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or("Error"),
-        "status": rejection.status(),
-        "detail": rejection.public_message(),
+        "status": status.as_u16(),
+        "detail": sentence,
     });
     let mut response = Response::new(Body::from(problem.to_string()));
     *response.status_mut() = status;

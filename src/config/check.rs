@@ -9,7 +9,7 @@ use super::names::{is_domain, is_event_name, is_host, is_loopback_name, is_sql_n
 use super::peers::check_peers;
 use super::rights::{check_calendar, check_deadlines, check_operator};
 use super::written::{is_same_site, is_server};
-use super::{Config, Engine, Identification, Retention, Site, declared};
+use super::{Config, Engine, Identification, Retention, Site, declared, protect};
 use crate::items::Items;
 use crate::outcome::SUSPICIONS;
 
@@ -94,7 +94,7 @@ fn is_wide(network: IpNet) -> bool {
 
 /// An empty name of a file or folder is the working directory, or nothing.
 fn check_names_of_files(config: &Config, errors: &mut Errors<'_>) {
-    let Config { server, data, geo, vault, stats, engine, keys, cookie, audit, wall, .. } = config;
+    let Config { server, data, geo, vault, stats, engine, keys, cookie, protect, audit, wall, .. } = config;
     let optional = [
         ("server.annotations_file", &server.annotations_file),
         ("server.certificate_file", &server.certificate_file),
@@ -106,6 +106,7 @@ fn check_names_of_files(config: &Config, errors: &mut Errors<'_>) {
         ("engine.analyst_password_file", &engine.analyst_password_file),
         ("keys.dir", &keys.dir),
         ("cookie.key_file", &cookie.key_file),
+        ("protect.key_dir", &protect.key_dir),
         ("audit.heads_file", &audit.heads_file),
     ];
     let given = optional.into_iter().filter_map(|(key, path)| Some((key, path.as_ref()?)));
@@ -259,6 +260,7 @@ fn check_site(site: &Site, errors: &mut Errors<'_>) {
     if let Err(message) = &items {
         errors.require(false, if site.items.is_some() { "items" } else { "profile" }, message);
     }
+    protect::check(site, items.as_ref().ok(), errors);
     declared::check(site, items.ok().as_ref(), errors);
 }
 
@@ -339,6 +341,9 @@ mod tests {
             ("[data]", "[retention]\nstats_months = 0\n[data]", "retention.stats_months"),
             ("[data]", "[retention]\nvault_hours = 73\n[data]", "retention.vault_hours"),
             ("\"jetpay\"", "\"jetpy\"", "site[0].profile"),
+            ("[data]", "[site.protect]\naudience = \"a b\"\n[data]", "site[0].protect.audience"),
+            ("\"jetpay\"", "\"proit\"\n[site.protect]\naudience = \"https://a.kz\"", "site[0].protect"),
+            ("[data]", "[protect]\nkey_dir = \"\"\n[data]", "protect.key_dir"),
             ("[data]", "[site.operator]\nframed_by = [\"https://*.jetpay.kz\"]\n[data]", "site[0].operator.framed_by"),
             ("[data]", "[site.deadlines]\naccess = \"7 months\"\n[data]", "site[0].deadlines.access"),
             ("[data]", "[site.deadlines]\nblocked = \"soon\"\n[data]", "site[0].deadlines.blocked"),

@@ -3,10 +3,24 @@
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
+
 use super::Site;
 use super::error::Errors;
 use super::names::is_event_name;
 use crate::items::Items;
+
+/// The words that a site's campaigns use.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Campaigns {
+    /// Values of `utm_source`.
+    pub sources: Vec<String>,
+    /// Values of `utm_medium`.
+    pub mediums: Vec<String>,
+    /// Values of `utm_campaign`.
+    pub names: Vec<String>,
+}
 
 /// Goals per site. Each is a measure in three tables, so that more would hide one another.
 pub const GOALS_MAX: usize = 8;

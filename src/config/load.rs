@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::check::check;
 use super::error::{ConfigError, Errors};
 use super::written::normalise;
-use super::{Config, CookieKey, Site};
+use super::{Config, CookieKey, Site, VerdictKeys};
 
 /// The name of the cookie key's file, when the configuration names none.
 const COOKIE_KEY: &str = "cookie.key";
@@ -53,6 +53,7 @@ impl Config {
         match read(text, &overrides, &mut errors) {
             Some(mut config) => {
                 config.cookie.key_file.get_or_insert_with(|| path.with_file_name(COOKIE_KEY));
+                config.protect.key_dir.get_or_insert_with(|| config.cookie.path().with_file_name(VerdictKeys::DEFAULT));
                 normalise(&mut config, &mut errors);
                 check(&config, &mut errors);
                 if errors.sentences.is_empty() { Ok(config) } else { Err(ConfigError::Invalid(errors.sentences)) }

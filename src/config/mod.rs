@@ -11,6 +11,7 @@ mod error;
 mod load;
 mod names;
 mod peers;
+mod protect;
 mod rights;
 mod stores;
 mod written;
@@ -22,9 +23,11 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+pub use declared::Campaigns;
 pub use error::ConfigError;
 pub use names::{is_event_name, is_loopback_name, is_sql_name};
 pub use peers::{Peers, host_and_port};
+pub use protect::{Protect, VerdictKeys};
 pub use rights::{CalendarDays, Deadlines, Operator};
 pub use stores::{Engine, ServerStore, Vault};
 
@@ -59,6 +62,9 @@ pub struct Config {
     /// The key that authenticates cookies.
     #[serde(default)]
     pub cookie: CookieKey,
+    /// The keys that sign verdicts of account protection.
+    #[serde(default)]
+    pub protect: VerdictKeys,
     /// The publisher.
     #[serde(default)]
     pub publish: Publish,
@@ -228,6 +234,8 @@ pub struct Site {
     /// Within which time a visitor's written request is done, by its kind: `7 working days`, `30 days`, `6 months`, and not more.
     #[serde(default)]
     pub deadlines: Deadlines,
+    /// Account protection: signed verdicts for pages where people sign in. Default none: it is off.
+    pub protect: Option<Protect>,
 }
 
 /// How much noise a site's published numbers have.
@@ -260,18 +268,6 @@ impl Site {
     fn default_publish_every() -> String {
         "24h".to_owned()
     }
-}
-
-/// The words that a site's campaigns use.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Campaigns {
-    /// Values of `utm_source`.
-    pub sources: Vec<String>,
-    /// Values of `utm_medium`.
-    pub mediums: Vec<String>,
-    /// Values of `utm_campaign`.
-    pub names: Vec<String>,
 }
 
 /// Where Tamga keeps its data.

@@ -116,7 +116,7 @@ impl NoiseSource {
 
     /// The same for a crowd that was added up over windows.
     pub fn is_named_by(&self, crowd: u64, table: &str, place: &Place<'_>) -> bool {
-        self.reaches(crowd, K_MIN, self.bits("name", table, place, ""))
+        self.reaches(crowd, K_MIN, 1, self.bits("name", table, place, ""))
     }
 
     /// The names that may have a cell, by the hash of each and the number of networks in its crowd: all, or those `most` that are first by crowd and
@@ -138,20 +138,25 @@ impl NoiseSource {
     /// Those of many hashes that many visitors have. Each is decided like a name.
     pub fn shared(&self, what: &str, hashes: impl Iterator<Item = (u32, u64)>) -> Vec<u32> {
         let is_shared = |&(hash, crowd): &(u32, u64)| {
-            self.reaches(crowd, K_MIN, self.bits("shared", what, &[("hash", &hash.to_string())], ""))
+            self.reaches(crowd, K_MIN, 1, self.bits("shared", what, &[("hash", &hash.to_string())], ""))
         };
         hashes.filter(is_shared).map(|(hash, _)| hash).collect()
     }
 
     /// A count of events that belong to no visitor; `None` below the threshold.
     pub fn events(&self, name: &str, count: u64) -> Option<i64> {
-        let is_shown = self.reaches(count, EVENTS_MIN, self.bits("events", name, &[], ""));
+        self.bounded_events(name, count, 1)
+    }
+
+    /// The same where each sender adds `most` at most, with a threshold whose noise is as much wider.
+    pub fn bounded_events(&self, name: &str, count: u64, most: u32) -> Option<i64> {
+        let is_shown = self.reaches(count, EVENTS_MIN, most, self.bits("events", name, &[], ""));
         is_shown.then(|| self.noisy(count, "events", &[("name", name)], "", EVENTS_WIDE))
     }
 
-    /// Whether count and truncated noise together reach the threshold: `least` and the largest noise.
-    fn reaches(&self, count: u64, least: u32, mut bits: Bits) -> bool {
-        let (sigma, cut) = (self.threshold.0 * self.multiple, self.threshold.1 * self.multiple);
+    /// Whether count and truncated noise, so many times wider, together reach the threshold: `least` and the largest noise.
+    fn reaches(&self, count: u64, least: u32, wide: u32, mut bits: Bits) -> bool {
+        let (sigma, cut) = (self.threshold.0 * self.multiple * wide, self.threshold.1 * self.multiple * wide);
         let sum = count.saturating_add_signed(bits.truncated_gaussian(sigma, cut));
         sum >= u64::from(least * self.multiple + cut)
     }

@@ -12,6 +12,7 @@ use super::noise::NoiseSource;
 use super::queries;
 use super::tables::Tables;
 use super::window_reader::WindowReader;
+use crate::items::Items;
 use crate::window::Window;
 
 /// The tallies of a window, by reason.
@@ -25,17 +26,72 @@ struct Tally {
 
 /// How tallies with one prefix become rows of a table.
 struct TallyTable {
+    into: &'static str,
     prefix: &'static str,
     /// The column for the rest of the reason.
     column: &'static str,
+    /// A column that is empty.
+    blank: Option<&'static str>,
     /// What is put before the rest of the reason.
     keep: &'static str,
     /// Whether the table has a column `visitors`, which is NULL here.
     has_visitors: bool,
+    /// By how much one sender changes a count at most, where that is bounded on arrival. Its names are a fixed list, so what is too
+    /// small is left out, and not added to `(other)`.
+    bound: Option<u32>,
+    /// Whether a site's policy lists it.
+    listed: fn(&Items) -> bool,
 }
 
-const OUTCOMES: TallyTable = TallyTable { prefix: "outcome:", column: "outcome", keep: "", has_visitors: false };
-const DECLARED_BOTS: TallyTable = TallyTable { prefix: "bot:", column: "reason", keep: "bot:", has_visitors: true };
+/// Verdicts of one sender that count in a day: `collect` takes no more.
+pub(super) const VERDICTS_MAX: u32 = 3;
+/// Numbers that a verdict enters: its level, and up to eight reasons.
+#[cfg(test)]
+pub(super) const VERDICT_CELLS: u32 = 9;
+
+const TABLES: [TallyTable; 4] = [
+    TallyTable {
+        into: "quality",
+        prefix: "outcome:",
+        column: "outcome",
+        blank: None,
+        keep: "",
+        has_visitors: false,
+        bound: None,
+        listed: |_| true,
+    },
+    TallyTable {
+        into: "automation",
+        prefix: "bot:",
+        column: "reason",
+        blank: None,
+        keep: "bot:",
+        has_visitors: true,
+        bound: None,
+        listed: |items| items.automation,
+    },
+    // Nothing ties the reasons of a verdict to its level.
+    TallyTable {
+        into: "protection",
+        prefix: "verdict:",
+        column: "level",
+        blank: Some("reason"),
+        keep: "",
+        has_visitors: false,
+        bound: Some(VERDICTS_MAX),
+        listed: |items| items.protection,
+    },
+    TallyTable {
+        into: "protection",
+        prefix: "verdict_reason:",
+        column: "reason",
+        blank: Some("level"),
+        keep: "",
+        has_visitors: false,
+        bound: Some(VERDICTS_MAX),
+        listed: |items| items.protection,
+    },
+];
 
 impl Tallies {
     pub(super) async fn read<V: Tables>(reader: &WindowReader<'_, V>) -> Result<Self, PublishError> {
@@ -52,7 +108,7 @@ impl Tallies {
         self.0.keys().filter(|reason| reason.starts_with("key_lost:")).count() as u64
     }
 
-    /// The rows that are made of tallies: outcomes of events, and declared bots.
+    /// The rows that are made of tallies: outcomes of events, declared bots, and verdicts.
     pub(super) fn rows(
         &self,
         noise_source: &NoiseSource,
@@ -60,11 +116,8 @@ impl Tallies {
         window: &Window,
     ) -> Vec<(&'static str, Vec<Row>)> {
         let opening = site.row(window);
-        let mut all = vec![("quality", self.rows_of(&OUTCOMES, noise_source, &opening))];
-        if site.items.automation {
-            all.push(("automation", self.rows_of(&DECLARED_BOTS, noise_source, &opening)));
-        }
-        all
+        let listed = TABLES.iter().filter(|table| (table.listed)(&site.items));
+        listed.map(|table| (table.into, self.rows_of(table, noise_source, &opening))).collect()
     }
 
     /// Counts that are too small alone are added to `(other)`, which is published if it is large enough.
@@ -72,6 +125,7 @@ impl Tallies {
         let row = |name: &str, count: i64| {
             let mut row = opening.clone();
             row.insert(table.column.to_owned(), format!("{}{name}", table.keep).into());
+            row.extend(table.blank.map(|column| (column.to_owned(), "".into())));
             row.insert("count".to_owned(), count.into());
             if table.has_visitors {
                 row.insert("visitors".to_owned(), Value::Null);
@@ -81,10 +135,13 @@ impl Tallies {
         let (mut rows, mut rest) = (Vec::new(), 0);
         for (reason, count) in &self.0 {
             let Some(name) = reason.strip_prefix(table.prefix) else { continue };
-            match noise_source.events(reason, *count) {
+            match noise_source.bounded_events(reason, *count, table.bound.unwrap_or(1)) {
                 Some(published) => rows.push(row(name, published)),
                 None => rest += count,
             }
+        }
+        if table.bound.is_some() {
+            return rows;
         }
         let other = noise_source.events(&format!("{}{OTHER}", table.prefix), rest);
         rows.extend(other.map(|published| row(OTHER, published)));

@@ -105,10 +105,17 @@ pub fn keys_dir(config: &Config) -> PathBuf {
     }
 }
 
+/// Keeps memory from disks, as far as a process can, and says so where it cannot.
+pub(super) fn stay_in_memory() -> Result<()> {
+    forbid_dumps()?;
+    warn_of_disks();
+    Ok(())
+}
+
 /// Memory holds keys and visitors' data: it must not be written out when the process crashes, nor be read by another
 /// process of the same user. A limit of 0 keeps the kernel from writing a file; that a dump is not piped to a program
 /// either, as most distributions have it, takes the second step.
-pub(super) fn forbid_dumps() -> Result<()> {
+fn forbid_dumps() -> Result<()> {
     use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none).context("cannot forbid core dumps, in which keys would be written to a disk")?;
@@ -117,7 +124,7 @@ pub(super) fn forbid_dumps() -> Result<()> {
 }
 
 /// Says so when what is only in memory may be written to a disk.
-pub(super) fn warn_of_disks() {
+fn warn_of_disks() {
     warn_of_swap();
     warn_of_hibernation();
 }

@@ -32,6 +32,7 @@ mod state;
 mod store_clock;
 mod stores;
 pub mod vault;
+mod verdicts;
 pub mod verify;
 pub mod wall;
 mod window_ends;
@@ -107,8 +108,7 @@ where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
-    keys::forbid_dumps()?;
-    keys::warn_of_disks();
+    keys::stay_in_memory()?;
     node::warn_of_passing_name(&config);
     let (data, metrics) = (config.data.dir.clone(), Arc::new(Metrics::default()));
     make_data_folder(&data)?;
@@ -122,12 +122,11 @@ where
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
 
     let (sites, geo_files) = (PublishedSite::all(&config)?, geo::Files::open(&config.geo)?);
-    let geo = geo_files.in_use();
     let keys = Arc::new(keys.remembering(&data.join("keys-seen.json"))?);
     let (shutdown, edge_closed) = (CancellationToken::new(), CancellationToken::new());
     let keeper = peers::open(&config, keys.clone(), clock.clone(), &cookie_key, &shutdown).await?;
     let parts = Parts {
-        lookups: Lookups::new(geo.clone()),
+        lookups: Lookups::new(geo_files.in_use()),
         seal: CookieSeal::new(&cookie_key),
         keys: keys.clone(),
         retry_key: retries.key,
@@ -138,9 +137,10 @@ where
     };
     let collector = Collector::new(&config, parts);
     let reporter = hours::Reporter::new(&collector, &writer, &sites, node::name(&config), &clock);
-    let state = State::new(metrics, writer.clone(), clock.clone(), geo.clone(), requests::Watched::new(&config));
+    let state = State::new(metrics, writer.clone(), clock.clone(), geo_files.in_use(), requests::Watched::new(&config));
     let own_rows = OwnRows::new(writer, state.vault.subscribe(), dead_letters::refused(&config, reader.keys()));
     let edge = collect::Edge::new(collector.clone()).beside(rights::router(&config, collector.clone(), own_rows));
+    let (edge, verdict_keys) = verdicts::offer(edge, &config, collector.clone(), &state.metrics, &clock)?;
     audit::note_start(&audit, &config);
     let (limits, admin_limits) = descriptors::limits(&config.server, descriptors::raise());
     let admin = admin::router(state.clone(), stats_page::router(&config), &config.server.admin_hosts);
@@ -155,6 +155,7 @@ where
     edge.push(tokio::spawn(watch_geo(geo_files, state.clone(), shutdown.clone())));
     edge.extend(tls.map(|tls| tokio::spawn(tls.watch(shutdown.clone()))));
     edge.extend(keeper.map(|keeper| tokio::spawn(peers::watch(keeper, collector, state.clone(), shutdown.clone()))));
+    edge.extend(verdict_keys.map(|keys| tokio::spawn(verdicts::rotate(keys, clock.clone(), shutdown.clone()))));
     let inner = Inner {
         config,
         sites,

@@ -54,5 +54,6 @@ mod stats_page;
 mod store;
 mod stores_by_tls;
 mod support;
+mod verdict;
 mod wall;
 mod words;

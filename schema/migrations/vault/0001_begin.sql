@@ -88,7 +88,7 @@ CREATE TABLE IF NOT EXISTS tallies
     site LowCardinality(String) COMMENT 'The site, by its configured domain',
     day Date COMMENT 'Day of arrival, by the site''s time zone',
     window_end DateTime('UTC') COMMENT 'End of the publishing window in which the row arrived. No row has a more exact time',
-    reason LowCardinality(String) COMMENT 'What is counted: count_only, an outcome, the class of a declared bot, or the views of an hour',
+    reason LowCardinality(String) COMMENT 'What is counted: count_only, an outcome, the class of a declared bot, the level or a reason of verdicts, or the views of an hour',
     count UInt32 COMMENT 'How many events'
 )
 ENGINE = MergeTree

@@ -12,9 +12,11 @@ use super::super::cells::{Rest, Table};
 use super::super::noise::EVENTS_WIDE;
 use super::super::plan::{CUT_TABLES, CUT_WIDE};
 use super::super::rollup_list::{VISITS_MAX, step_wide};
+use super::super::tallies::{VERDICT_CELLS, VERDICTS_MAX};
 use super::super::total;
 use super::looks::{self, Shown};
 use super::*;
+use crate::collect::contributions::EVENTS_OF_A_NAME;
 
 const DELTA: f64 = 1e-6;
 /// Items of the device and entries of its lists that a visitor has rows of: those that `collector-js` may send.
@@ -168,12 +170,26 @@ fn account() -> Vec<Line> {
     for target in [errors(), automation()] {
         lines.extend(lines_of(target.into, &target.table, 0.0, &mut shared));
     }
+    lines.extend(of_verdicts());
     for mut of in lines_of("attributes", &attribute("time_zone").table, 1.0, &mut shared) {
         of.cells = ATTRIBUTES;
         of.cost = Cost { most: of.cost.most * f64::from(ATTRIBUTES), usual: of.cost.usual * 40.0 };
         lines.push(of);
     }
     lines
+}
+
+/// Of a sender who signs in: verdicts are counted without visitors.
+fn of_verdicts() -> [Line; 2] {
+    let shape = [VERDICT_CELLS, VERDICTS_MAX, EVENTS_WIDE];
+    let most = f64::from(VERDICT_CELLS * VERDICTS_MAX * VERDICTS_MAX);
+    let of_name = part_of(Protection::Standard.threshold());
+    assert_eq!(VERDICTS_MAX, u32::from(EVENTS_OF_A_NAME), "what is taken of a sender");
+    assert_eq!(EVENTS_WIDE, VERDICTS_MAX, "number and threshold have the same width");
+    [
+        line("protection", "whether a count is shown, with 4/3 of the noise", shape, [most * of_name, of_name]),
+        line("protection", "count of a level, and of each reason", shape, [most, 1.0]),
+    ]
 }
 
 fn sum<'a>(lines: impl IntoIterator<Item = &'a Line>) -> Cost {

@@ -70,6 +70,7 @@ fn of_the_site(all: &mut ByColumn<Widths>) {
         ("publications", "events", alone(total::EVENTS_WIDE)),
         ("publications", "late", alone(EVENTS_WIDE)),
         ("quality", "count", alone(EVENTS_WIDE)),
+        ("protection", "count", alone(EVENTS_WIDE)),
         ("funnels", "visits", steps.into()),
         ("attributes", "devices", alone(devices)),
     ] {

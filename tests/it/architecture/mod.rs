@@ -63,6 +63,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("rights", &["collect", "config", "html", "items", "outcome", "privacy", "publish", "store"]),
+    ("protect", &["collect", "config", "event", "files", "metrics", "outcome", "secret"]),
     ("html", &[]),
     ("report", &["html", "store"]),
     ("store", &["clock", "config", "files", "privacy", "record", "spool"]),
@@ -73,7 +74,7 @@ const MAY_IMPORT_ALL: &[&str] = &["serve"];
 
 /// Crates that belong to some modules alone.
 const BELONGS_TO: &[(&str, &[&str])] = &[
-    ("axum", &["collect", "admin", "rights", "stats_page"]),
+    ("axum", &["collect", "admin", "protect", "rights", "stats_page"]),
     ("clickhouse", &["store"]),
     ("maxminddb", &["enrich"]),
     ("woothee", &["enrich"]),

@@ -17,14 +17,19 @@ use crate::support::program::{Ground, Program, password};
 pub(crate) use search::Needles;
 use search::unpack;
 
-/// Adds a site whose policy lists searches and errors.
+/// Adds a site whose policy lists searches and errors, and account protection to the other.
 fn list_texts(ground: &Ground) {
     let path = ground.folder.path().join("tamga.toml");
     let site = "\n[[site]]\ndomain = \"all.kz\"\npublic_url = \"https://t.all.kz\"\norigins = [\"https://all.kz\"]\n\
                 time_zone = \"Asia/Almaty\"\nitems = [\"identifier\", \"pages\", \"search\", \"errors\"]\n";
     let text = std::fs::read_to_string(&path).unwrap() + site;
+    let offer = "\n[site.protect]\naudience = \"https://jetpay.kz\"\nports = true\n\n[data]";
+    let text = text.replacen("\n[data]", offer, 1);
     std::fs::write(path, text).unwrap();
 }
+
+/// What counts as the status of a verdict.
+const VERDICT: u16 = 1;
 
 /// Statuses of every answer, and how many.
 async fn visit(product: &Program) -> std::collections::BTreeMap<u16, u32> {
@@ -36,6 +41,12 @@ async fn visit(product: &Program) -> std::collections::BTreeMap<u16, u32> {
             let text = String::from_utf8_lossy(&answer);
             let status = text.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0);
             *statuses.entry(status).or_default() += 1;
+        }
+        for call in visitors::calls(product) {
+            let answer = crate::support::http::raw(product.address, &call).await;
+            visitors::needles_of_verdicts().assert_absent("a verdict", &answer);
+            let signed = String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 200 ");
+            *statuses.entry(if signed { VERDICT } else { 0 }).or_default() += 1;
         }
     }
     statuses
@@ -139,7 +150,7 @@ async fn nothing_of_a_visitor_rests_anywhere() {
     let product = Program::serve(&ground, &[("TAMGA_LOG", "trace")]);
     let statuses = visit(&product).await;
     // Both kinds came through: beacons that were kept, and all kinds of refusal.
-    assert!(statuses[&202] > 100, "{statuses:?}");
+    assert!(statuses[&202] > 100 && statuses[&VERDICT] == 12, "{statuses:?}");
     for status in [200, 204, 400, 403, 404, 405, 413, 415, 422, 431] {
         assert!(statuses.contains_key(&status), "{status} of {statuses:?}");
     }

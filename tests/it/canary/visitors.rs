@@ -38,7 +38,14 @@ const LANGUAGE: &str = "x-kanarisch";
 const HINT_TAG: &str = "kanarisc-hinweis";
 const HEADER: &str = "kanarische-kopfzeile";
 
-const SECRETS: [&str; 32] = [
+const NONCE: &str = "nonce-des-kanarienvogels";
+const ZONE: &str = "Kanarien/Kanarenstadt";
+const SERVICE: &str = "kanarischer_dienst";
+
+const SECRETS: [&str; 35] = [
+    NONCE,
+    ZONE,
+    SERVICE,
     ADDRESS,
     ADDRESS_6,
     AGENT_TOKEN,
@@ -84,6 +91,42 @@ pub(crate) fn needles() -> &'static Needles {
         bytes.fold(Needles::new(&secrets), |needles, byte| needles.and("a view id", view_bytes(byte).to_vec()))
     });
     &NEEDLES
+}
+
+/// The same for the answer to a call for a verdict, which repeats the call's nonce.
+pub(crate) fn needles_of_verdicts() -> &'static Needles {
+    static NEEDLES: LazyLock<Needles> =
+        LazyLock::new(|| Needles::new(&SECRETS.into_iter().filter(|secret| *secret != NONCE).collect::<Vec<_>>()));
+    &NEEDLES
+}
+
+/// Calls for verdicts, as bytes: some that get one, and some that do not.
+pub(crate) fn calls(product: &Program) -> Vec<Vec<u8>> {
+    let good = format!(
+        r#"{{"v":1,"site":"jetpay.kz","nonce":"{NONCE}","consent":"given","{FIELD}":"{EMAIL}","ports":{{"{SERVICE}":"open","rdp":"open"}},
+        "evidence":{{"automation":["{DETECTOR}","webdriver"],"engine":"blink","zone":"{ZONE}","languages":["{HINT_TAG}","kk"],
+        "screen":[77017,65432,1,1],"window":[77017,65432,1,1],"touch":0,"input":{{"moves":"none"}},"{FIELD}":"{TOKEN}"}}}}"#
+    );
+    let call = |body: &str| {
+        let call = product
+            .beacon(body)
+            .header("User-Agent", &format!("{AGENT} {AGENT_TOKEN}"))
+            .header("Sec-CH-UA", &format!("\"{HINT}\";v=\"1\", \"Chromium\";v=\"149\""))
+            .header("Accept-Language", LANGUAGE)
+            .header("Referer", &format!("https://jetpay.kz/{REFERRER}"))
+            .header("X-Forwarded-For", ADDRESS)
+            .header("Cookie", &format!("sid={COOKIE}; __Host-tamga-jetpay.kz={FORGED}"));
+        let mut bytes = call.bytes();
+        let end = bytes.iter().position(|byte| *byte == b'\r').unwrap();
+        bytes.splice(..end, b"POST /v1/verdict HTTP/1.1".iter().copied());
+        bytes
+    };
+    vec![
+        call(&good),
+        call(&good.replace("jetpay.kz", SITE)),
+        call(&good.replace(NONCE, &format!("{NONCE} {EMAIL}"))),
+        call(&good[..good.len() / 2]),
+    ]
 }
 
 /// The number of a view.

@@ -8,7 +8,7 @@ use std::path::Path;
 use regex::Regex;
 use tamga::config::Config;
 use tamga::metrics::{Description, Metrics, RowCounts};
-use tamga::outcome::{DropReason, Rejection};
+use tamga::outcome::{DropReason, Refusal, Rejection};
 
 use super::settings;
 use crate::support::repository::tracked;
@@ -105,6 +105,7 @@ pub(super) fn routes() -> Vec<Route> {
     let folders = [
         ("public", "src/collect/"),
         ("public", "src/rights/"),
+        ("public", "src/protect/"),
         ("operations", "src/admin/"),
         ("operations", "src/stats_page/"),
     ];
@@ -140,7 +141,16 @@ fn the_routes_and_refusals_are_those_of_the_code() {
         writeln!(refusals, "| {} | `{}` | {} |", rejection.status(), rejection.name(), rejection.public_message())
             .unwrap();
     }
+    let mut of_calls = String::from("| status | reason in the metrics | the answer says |\n|---|---|---|\n");
+    for refusal in Refusal::ALL {
+        writeln!(of_calls, "| {} | `{}` | {} |", refusal.status(), refusal.name(), refusal.public_message()).unwrap();
+    }
     let drops: Vec<_> = DropReason::ALL.iter().map(|reason| format!("`{}`", reason.name())).collect();
-    let lists = [("routes", listed), ("refusals", refusals), ("drops", format!("{}.\n", drops.join(", ")))];
+    let lists = [
+        ("routes", listed),
+        ("refusals", refusals),
+        ("drops", format!("{}.\n", drops.join(", "))),
+        ("verdict refusals", of_calls),
+    ];
     assert_written("docs/http-api.md", &lists);
 }

@@ -86,4 +86,10 @@ pub(super) async fn attributes_and_automation_are_published_separately(world: &W
         quality.iter().map(|row| (row["outcome"].as_str().unwrap(), number(row, "count"))).collect();
     let [("accepted", accepted), ("duplicate", duplicate)] = published[..] else { panic!("{published:?}") };
     assert!(accepted.abs_diff(200) <= 3 * NOISE_MAX && duplicate.abs_diff(200) <= 3 * NOISE_MAX, "{published:?}");
+    // Levels and reasons of verdicts stand apart. What is too small is left out, and in no rest.
+    let protection = world.published("protection").await;
+    let of = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+    let names: Vec<_> = protection.iter().map(|row| [of(row, "level"), of(row, "reason")]).collect();
+    assert_eq!(names, [["", "bot"], ["low", ""]], "{protection:?}");
+    assert!(protection.iter().all(|row| number(row, "count").abs_diff(600) <= 3 * NOISE_MAX), "{protection:?}");
 }

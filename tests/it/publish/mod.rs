@@ -139,8 +139,9 @@ impl World {
         }
         self.apart(&parameters).await;
         let tallies =
-            "INSERT INTO tallies SELECT 4, {site:String}, {day:Date}, toDateTime({end:UInt32}, 'UTC'), reason, 200
-            FROM (SELECT arrayJoin(['bot:search', 'outcome:accepted', 'outcome:duplicate']) AS reason)";
+            "INSERT INTO tallies SELECT 4, {site:String}, {day:Date}, toDateTime({end:UInt32}, 'UTC'), tally.1, tally.2
+            FROM (SELECT arrayJoin([('bot:search', 200), ('outcome:accepted', 200), ('outcome:duplicate', 200), ('verdict:low', 600),
+                ('verdict:high', 20), ('verdict_reason:bot', 600), ('verdict_reason:rate', 20)]) AS tally)";
         self.vault.execute(tallies, &parameters).await.unwrap();
         let until = self.clock.now_ms() as f64 / 1000.0;
         let lease =

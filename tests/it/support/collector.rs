@@ -13,6 +13,7 @@ use tamga::enrich::{GeoIp, Lookups};
 use tamga::metrics::{Metrics, RowCounts};
 use tamga::privacy::keys::KeyRing;
 use tamga::privacy::seal::CookieSeal;
+use tamga::protect::{self, Keys};
 use tamga::record::SCHEMA_VERSION;
 use tamga::secret::Secret;
 use tamga::spool::{self, DeliveryLimits, Options, Reader, Writer};
@@ -49,6 +50,9 @@ paths = ["/", "/tariffs", "/pay/:order", "/docs/*"]
 ignored_referrers = ["bank.kz"]
 events = ["pay.started", "pay.done"]
 variants = ["b"]
+[site.protect]
+audience = "https://jetpay.kz"
+ports = true
 
 [[site]]
 domain = "aitu.kz"
@@ -139,7 +143,12 @@ impl Edge {
         let collector = Collector::new(&config, parts);
         let refused = DeadLetters::new(&folder.path().join("dead-letters"), reader.keys());
         let own_rows = OwnRows::new(writer.clone(), tokio::sync::watch::channel(None).1, refused);
-        let edge = collect::Edge::new(collector.clone()).beside(tamga::rights::router(&config, collector, own_rows));
+        let verdict_keys = folder.path().join("verdict-keys");
+        let verdict_keys = Arc::new(Keys::open(&verdict_keys, folder.path(), clock.now()).unwrap());
+        let verdicts = protect::router(&config, collector.clone(), metrics.clone(), verdict_keys);
+        let edge = collect::Edge::new(collector.clone())
+            .beside(tamga::rights::router(&config, collector, own_rows))
+            .beside_without_credentials(verdicts);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -210,7 +219,12 @@ impl Edge {
 
     /// How many events were dropped or rejected for a reason.
     pub(crate) fn reason(&self, what: &str, reason: &str) -> u64 {
-        let start = format!("tamga_events_{what}_total{{reason=\"{reason}\"}} ");
+        self.labelled(&format!("tamga_events_{what}_total"), "reason", reason)
+    }
+
+    /// One figure of the metrics.
+    pub(crate) fn labelled(&self, name: &str, label: &str, value: &str) -> u64 {
+        let start = format!("{name}{{{label}=\"{value}\"}} ");
         let text = self.metrics.encode(&RowCounts::default());
         let line = text.lines().find_map(|line| line.strip_prefix(&start));
         line.unwrap_or_else(|| panic!("no {start}")).parse().unwrap()

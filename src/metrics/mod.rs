@@ -10,6 +10,8 @@
 //! replayed. A number that only rises within a process is a counter, `_total`. `found` is a gauge, since it is a state
 //! at the start.
 
+mod counted;
+
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,7 +21,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
-use crate::outcome::{DropReason, Rejection, SUSPICIONS};
+pub use counted::Counted;
+
+use crate::outcome::{DropReason, LEVELS, REASONS, Refusal, Rejection, SUSPICIONS};
 use crate::requests::State;
 
 /// Upper bounds of the histogram of durations, in seconds.
@@ -85,6 +89,9 @@ pub struct Metrics {
     suspect: Family<Label, Counter>,
     /// Fields of device parts that were discarded: unknown, or outside their limits.
     pub unknown_fields: Counter,
+    verdicts: Family<Label, Counter>,
+    verdict_reasons: Family<Label, Counter>,
+    verdicts_refused: Family<Label, Counter>,
     rows_found: Gauge,
     rows_accepted: Counter,
     rows_spooled: Gauge,
@@ -165,6 +172,9 @@ impl Metrics {
         show(&self.dropped, "reason", DropReason::ALL.iter().map(|reason| reason.name()));
         show(&self.rejected, "reason", Rejection::ALL.iter().map(|reason| reason.name()));
         show(&self.suspect, "reason", SUSPICIONS);
+        show(&self.verdicts, "level", LEVELS);
+        show(&self.verdict_reasons, "reason", REASONS);
+        show(&self.verdicts_refused, "reason", Refusal::ALL.map(Refusal::name));
         show(&self.requests, "state", State::ALL.map(|(_, state)| state));
         show(&self.nodes, "state", ["heard", "silent", "left_behind"]);
         show(&self.peers, "state", ["reachable", "away"]);
@@ -181,6 +191,12 @@ impl Metrics {
         all.add("events_suspect", None, reason, help, self.suspect.clone());
         let help = "Fields of device parts that were discarded: unknown, or outside their limits";
         all.add("fields_unknown", None, None, help, self.unknown_fields.clone());
+        let help = "Verdicts of account protection, by level";
+        all.add("verdicts", None, Some("level"), help, self.verdicts.clone());
+        let help = "Reasons of verdicts, by reason; a verdict has up to eight";
+        all.add("verdict_reasons", None, reason, help, self.verdict_reasons.clone());
+        let help = "Calls that got no verdict, by reason";
+        all.add("verdicts_refused", None, reason, help, self.verdicts_refused.clone());
         let help = "Time from the arrival of a beacon's headers to its answer";
         all.add("http_request_duration", Some(Unit::Seconds), None, help, self.request_duration.0.clone());
     }
@@ -314,12 +330,25 @@ impl Metrics {
     /// Counts events as received. The caller names their outcomes through the guard.
     pub fn receive(self: &Arc<Self>, events: u32) -> Counted {
         self.received.inc_by(events.into());
-        Counted { metrics: self.clone(), open: events }
+        Counted::new(self.clone(), events)
     }
 
     /// Counts events of a suspect. Their outcomes are counted separately.
     pub fn suspect(&self, reason: &'static str, events: u32) {
         self.suspect.get_or_create(&[("reason", reason)]).inc_by(events.into());
+    }
+
+    /// Counts a verdict.
+    pub fn verdict(&self, level: &'static str, reasons: &[&'static str]) {
+        self.verdicts.get_or_create(&[("level", level)]).inc();
+        for reason in reasons {
+            self.verdict_reasons.get_or_create(&[("reason", *reason)]).inc();
+        }
+    }
+
+    /// Counts a call that got no verdict.
+    pub fn verdict_refused(&self, reason: &'static str) {
+        self.verdicts_refused.get_or_create(&[("reason", reason)]).inc();
     }
 
     fn count_rejected(&self, reason: Rejection, events: u32) {
@@ -350,47 +379,6 @@ impl Registered {
         match unit {
             Some(unit) => self.registry.register_with_unit(name, help, unit, metric),
             None => self.registry.register(name, help, metric),
-        }
-    }
-}
-
-/// Events that were received and have no outcome yet.
-pub struct Counted {
-    metrics: Arc<Metrics>,
-    open: u32,
-}
-
-impl Counted {
-    /// Counts `events` as kept.
-    pub fn accepted(&mut self, events: u32) {
-        let events = self.take(events);
-        self.metrics.accepted.inc_by(events.into());
-    }
-
-    /// Counts `events` as not kept.
-    pub fn dropped(&mut self, reason: DropReason, events: u32) {
-        let events = self.take(events);
-        self.metrics.dropped.get_or_create(&[("reason", reason.name())]).inc_by(events.into());
-    }
-
-    /// Counts all remaining events as refused. Returns the reason.
-    pub fn rejected(&mut self, reason: Rejection) -> Rejection {
-        let events = self.take(u32::MAX);
-        self.metrics.count_rejected(reason, events);
-        reason
-    }
-
-    fn take(&mut self, events: u32) -> u32 {
-        let taken = events.min(self.open);
-        self.open -= taken;
-        taken
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if self.open > 0 {
-            self.metrics.count_rejected(Rejection::Abandoned, self.open);
         }
     }
 }
