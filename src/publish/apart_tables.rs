@@ -176,11 +176,9 @@ impl ApartTable {
         queries::complete(&candidates.fill_in(self.sql.replace("{attribute}", &self.attribute)))
     }
 
-    /// The query for the number of its rows in the vault.
-    pub(super) fn count_query(&self) -> String {
-        let of = &self.attribute;
-        let sql = format!("SELECT count() AS count FROM attributes WHERE {{within}} AND attribute = '{of}'");
-        sql.replace("{within}", queries::WITHIN.trim())
+    /// The rows of the vault that it is counted from, as SQL.
+    pub(super) fn rows(&self) -> String {
+        format!("attributes WHERE {} AND attribute = '{}'", queries::WITHIN.trim(), self.attribute)
     }
 
     /// Its cells, as the rules read them.

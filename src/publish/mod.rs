@@ -21,6 +21,7 @@ pub mod files;
 pub mod gaussian;
 mod hourly;
 mod hours;
+mod inserts;
 mod leases;
 mod model;
 pub mod noise;

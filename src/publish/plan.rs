@@ -215,8 +215,13 @@ impl<'a> Writer<'a> {
                 self.add(target.into, rollup.steps(self.noise_source, &self.site.row(self.window), &cells));
             }
         }
-        for apart in ApartTable::all(self.site) {
-            let cells = reader.cells_of(&apart.count_query(), &apart.cells_query(&candidates)).await?;
+        let apart = ApartTable::all(self.site);
+        let listed: Vec<_> = SEPARATE_TABLES.iter().filter(|table| (table.listed)(&self.site.items)).collect();
+        let of_apart = apart.iter().map(ApartTable::rows);
+        let rows: Vec<_> = of_apart.chain(listed.iter().map(|table| table.rows())).collect();
+        let mut counts = reader.counts(&rows).await?.into_iter();
+        for (apart, rows) in apart.iter().zip(&mut counts) {
+            let cells = reader.cells_of(rows, &apart.cells_query(&candidates)).await?;
             let mut cells = apart.cells(cells, |hour| tallies.of(&format!("views:{hour}")));
             if apart.target.into == hours::TABLE {
                 cells.retain(|cell| !self.hours.has(&cell.dimensions[0]));
@@ -224,8 +229,8 @@ impl<'a> Writer<'a> {
             self.publish(&apart.target, &cells);
         }
         let mut separate: Vec<Separate> = Vec::new();
-        for table in SEPARATE_TABLES.iter().filter(|table| (table.listed)(&self.site.items)) {
-            let cells = reader.cells_of(&table.count_query(), &table.cells_query(&candidates)).await?;
+        for (table, rows) in listed.iter().zip(counts) {
+            let cells = reader.cells_of(rows, &table.cells_query(&candidates)).await?;
             for of in table.tables(cells) {
                 // Suspects and detectors are one table with one `(other)`.
                 match separate.iter_mut().find(|known| known.target.table.name == of.target.table.name) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::clock::Clock;
 use crate::secret::Secret;
@@ -17,7 +17,7 @@ use super::counted::{Counted, VAULT_DAYS};
 use super::error::PublishError;
 use super::files::{FOLDER, Files};
 use super::leases::{NodeStates, Nodes, Readiness};
-use super::model::{PublishedSite, Row};
+use super::model::PublishedSite;
 use super::plan::{self, Plan, PlanInput};
 use super::queries::EARLIEST;
 use super::snapshot::Fingerprint;
@@ -30,8 +30,6 @@ const POLL: Duration = Duration::from_secs(5);
 const POLL_SIMULATED: Duration = Duration::from_millis(200);
 /// The smallest slices of a vault that fails: 64 times smaller than usual.
 const SPLIT_SHIFT_MAX: u32 = 6;
-/// How often an insert is repeated at once if the store confirmed it but has no row.
-const INSERT_ATTEMPTS: u32 = 3;
 /// How often a window is counted if rows of it arrive meanwhile, before it waits for the next pass.
 const COUNT_ATTEMPTS: u32 = 3;
 /// So long before the vault drops the first rows of a window, it is published with what is there, even if nodes still have rows.
@@ -39,15 +37,6 @@ const LAST_CALL_S: i64 = 3_600;
 
 pub(super) const LEDGER_END: &str = "SELECT toUnixTimestamp(max(window_end)) AS end, count() AS count \
      FROM publications WHERE site = {site:String}";
-/// Whether the rows of an insert are there. They share the columns of [`OF_INSERT`].
-pub(super) const THERE: &str = "SELECT count() AS count FROM {table:Identifier} WHERE ";
-/// What says of which insert a row is: its site, its window or longer period, and, where rows come one by one, its hour.
-const OF_INSERT: [(&str, &str); 4] = [
-    ("site", "site = {site:String}"),
-    ("window_start", "window_start = toDateTime({window_start:UInt32}, 'UTC')"),
-    ("window_end", "window_end = toDateTime({window_end:UInt32}, 'UTC')"),
-    ("hour", "hour = {hour:String}"),
-];
 pub(super) const SEED: &str = "SELECT toString(seed) AS seed FROM seeds WHERE site = {site:String} \
      AND window_start = toDateTime({start:UInt32}, 'UTC') ORDER BY created_at, seed LIMIT 1";
 pub(super) const SEEDS_UNTIL: &str = "SELECT count() AS count FROM seeds WHERE site = {site:String} \
@@ -357,9 +346,8 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
 
     /// Writes the tables of the plan that are not written yet; the ledger's row is the last.
     async fn write(&self, site: &PublishedSite, plan: &Plan) -> Result<(), PublishError> {
-        for (table, rows) in &plan.tables {
-            self.insert_once(table, rows).await?;
-        }
+        let inserts: Vec<_> = plan.tables.iter().map(|(table, rows)| (&table[..], &rows[..])).collect();
+        self.insert_once(&inserts).await?;
         match &plan.carried {
             Some(carried) => self.files.write(&self.files.carried(&site.domain), carried)?,
             None => self.files.remove(&self.files.carried(&site.domain))?,
@@ -367,42 +355,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         self.files.write(&self.files.counted(&site.domain), &plan.counted)?;
         let mut ledger = plan.ledger.clone();
         ledger.insert("published_at".to_owned(), self.clock.now().as_second().into());
-        self.insert_once("publications", &[ledger]).await
-    }
-
-    /// Inserts rows of a table, all of one insert, unless its rows are there. One insert is stored completely or not at all. After a
-    /// crash the engine may remember a deduplication token although the rows are lost, so each try has its own token.
-    pub(super) async fn insert_once(&self, table: &str, rows: &[Row]) -> Result<(), PublishError> {
-        let Some(first) = rows.first() else { return Ok(()) };
-        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let (mut parameters, mut conditions) = (vec![("table", table.to_owned())], Vec::new());
-        for (column, condition) in OF_INSERT {
-            if let Some(value) = first.get(column) {
-                parameters.push((column, text(value)));
-                conditions.push(condition);
-            }
-        }
-        let sql = format!("{THERE}{}", conditions.join(" AND "));
-        let of_insert: Vec<&str> = parameters.iter().map(|(_, value)| value.as_str()).collect();
-        let columns: Vec<&str> = first.keys().map(String::as_str).collect();
-        for attempt in 0..=INSERT_ATTEMPTS {
-            let there: Vec<Count> = self
-                .stats
-                .rows(&sql, &parameters)
-                .await
-                .map_err(|source| PublishError::store("looking for published rows", source))?;
-            if there.first().is_some_and(|row| row.count > 0) {
-                return Ok(());
-            }
-            if attempt < INSERT_ATTEMPTS {
-                let token = format!("{}-{attempt}", of_insert.join("-"));
-                self.stats
-                    .insert_json(table, &columns, rows, Some(&token))
-                    .await
-                    .map_err(|source| PublishError::store("writing published rows", source))?;
-            }
-        }
-        Err(PublishError::NotKept { table: table.to_owned() })
+        self.insert_once(&[("publications", &[ledger])]).await
     }
 
     /// Deletes the seeds of a site's windows up to one.

@@ -112,10 +112,10 @@ impl SeparateTable {
         queries::complete(&candidates.fill_in(sql))
     }
 
-    /// The query for the number of its rows in the vault.
-    pub(super) fn count_query(&self) -> String {
-        let sql = format!("SELECT count() AS count FROM {} WHERE {{within}} AND {}", self.from, self.only);
-        sql.replace("{of_devices}", OF_DEVICES).replace("{within}", queries::WITHIN.trim())
+    /// The rows of the vault that it is counted from, as SQL.
+    pub(super) fn rows(&self) -> String {
+        let only = self.only.replace("{of_devices}", OF_DEVICES);
+        format!("{} WHERE {} AND {only}", self.from, queries::WITHIN.trim())
     }
 
     /// What its cells are published as. Each attribute is a table by itself.

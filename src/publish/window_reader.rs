@@ -30,8 +30,12 @@ struct SourceCell {
     cell: Cell,
 }
 
+/// Begins the statement that counts rows.
+pub(super) const COUNTS: &str = "-- How many rows?\n";
+
 #[derive(Deserialize)]
 struct Count {
+    number: usize,
     count: u64,
 }
 
@@ -96,12 +100,26 @@ impl<V: Tables> WindowReader<'_, V> {
         Ok(sources)
     }
 
-    /// The cells of a query that is run per slice, of so many rows as another query counts.
-    pub(super) async fn cells_of(&self, count: &str, cells: &str) -> Result<CellsByPlace, PublishError> {
-        let count: Vec<Count> = self.query(count, &[]).await?;
+    /// How many of these rows the window has, each given as SQL. All are counted by one statement.
+    pub(super) async fn counts(&self, rows: &[String]) -> Result<Vec<u64>, PublishError> {
+        let count = |(number, rows): (usize, &String)| {
+            format!("SELECT toUInt32({number}) AS number, count() AS count FROM {rows}")
+        };
+        let sql: Vec<_> = rows.iter().enumerate().map(count).collect();
+        let mut counts = vec![0; rows.len()];
+        for Count { number, count } in self.query(&format!("{COUNTS}{}", sql.join(" UNION ALL ")), &[]).await? {
+            if let Some(of) = counts.get_mut(number) {
+                *of = count;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// The cells of a query that is run per slice, of so many rows.
+    pub(super) async fn cells_of(&self, rows: u64, sql: &str) -> Result<CellsByPlace, PublishError> {
         let mut found = CellsByPlace::default();
-        if let Some(count) = count.first().map(|row| row.count).filter(|count| *count > 0) {
-            self.query_slices(cells, count, |cell| found.add(cell)).await?;
+        if rows > 0 {
+            self.query_slices(sql, rows, |cell| found.add(cell)).await?;
         }
         Ok(found)
     }

@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 
 use super::super::apart_tables::ApartTable;
 use super::super::hours::{REPORTED, WRITTEN};
+use super::super::inserts::THERE;
 use super::super::leases::LEASES;
-use super::super::publisher::{DELETE_SEEDS, LEDGER_END, SEED, SEEDS_UNTIL, THERE};
+use super::super::publisher::{DELETE_SEEDS, LEDGER_END, SEED, SEEDS_UNTIL};
 use super::super::queries::Candidates;
 use super::super::retention::{AGED, PARTITIONS, PUBLISHED, SITES_OF_DAY};
-use super::super::separate_tables::SEPARATE_TABLES;
+use super::super::window_reader::COUNTS;
 use super::super::{Tables, queries, snapshot};
 
 /// Both stores; clones share their state.
@@ -120,26 +121,36 @@ impl State {
             | queries::EARLIEST
             | queries::EVENTS_BY_WINDOW
             | queries::TALLIES => self.canned(sql),
-            _ if sql.starts_with(THERE) => {
-                let (table, of_insert) = params.split_first().expect("the table");
-                let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                let is_equal = |row: &Value, (name, value): &(&str, String)| text(&row[*name]) == *value;
-                let is_of_insert = |row: &&Value| of_insert.iter().all(|column| is_equal(row, column));
-                let rows = self.tables.get(&table.1).into_iter().flatten();
-                vec![json!({ "count": rows.filter(is_of_insert).count() })]
-            }
+            _ if sql.starts_with(THERE) => (0..).map_while(|number| self.there(number, params)).collect(),
             _ if *sql == *queries::TOTAL => self.of_rows("site", params),
             _ if sql.starts_with("-- The cells of every table") => self.of_rows("cells", params),
             _ if sql == snapshot::query() => vec![self.fingerprint(params)],
             _ if queries::CANDIDATES.iter().any(|query| sql == query) => Vec::new(),
-            _ if apart().any(|table| *sql == table.count_query()) => vec![json!({ "count": 1 })],
+            _ if sql.starts_with(COUNTS) => {
+                let has_rows = |rows: &str| u8::from(apart().any(|table| rows.ends_with(&table.rows())));
+                let counts = sql.split(" UNION ALL ").enumerate();
+                counts.map(|(number, rows)| json!({ "number": number, "count": has_rows(rows) })).collect()
+            }
             _ if apart().any(|table| *sql == table.cells_query(&Candidates::default())) => {
                 let table = apart().find(|table| *sql == table.cells_query(&Candidates::default()));
                 self.of_rows(table.map_or("", |table| table.target.into), params)
             }
-            _ if SEPARATE_TABLES.iter().any(|table| *sql == table.count_query()) => Vec::new(),
             _ => panic!("not a query of the publisher: {sql}"),
         }
+    }
+
+    /// How many rows there are of an insert that is asked for; `None` behind the last one.
+    fn there(&self, number: usize, params: &[(&str, String)]) -> Option<Value> {
+        let of_insert = |(name, value): &(&str, String)| {
+            let column = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
+            (name[column.len()..] == number.to_string()).then(|| (column.to_owned(), value.clone()))
+        };
+        let mut key: BTreeMap<_, _> = params.iter().filter_map(of_insert).collect();
+        let table = key.remove("table")?;
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let is_of_insert = |row: &&Value| key.iter().all(|(column, value)| text(&row[column]) == *value);
+        let count = self.tables.get(&table).into_iter().flatten().filter(is_of_insert).count();
+        Some(json!({ "number": number, "count": count }))
     }
 
     fn of_rows(&self, name: &str, params: &[(&str, String)]) -> Vec<Value> {

@@ -276,9 +276,9 @@ async fn a_thousand_sites_publish_their_midnight() {
     merged(&world.vault).await;
     world.end(&day).await;
     let mut publisher = world.publisher(names.iter().map(|name| site(name, 24 * 60)).collect());
-    let (began, cpu) = (Instant::now(), processor(&world));
+    let (began, cpu, asked) = (Instant::now(), processor(&world), statements(&world).await);
     publisher.pass().await;
-    let took = began.elapsed();
+    let (took, asked) = (began.elapsed(), statements(&world).await - asked);
     #[derive(Deserialize)]
     struct Count {
         count: usize,
@@ -286,13 +286,25 @@ async fn a_thousand_sites_publish_their_midnight() {
     let published: Vec<Count> = world.stats.rows("SELECT count() AS count FROM publications", &[]).await.unwrap();
     assert_eq!(published[0].count, names.len(), "each site has published its day");
     println!(
-        "FIGURES {} sites of 2,000 visits published their day in {:.1} s, {:.1} s of processor; engine {:?} MiB; load {}",
+        "FIGURES {} sites of 2,000 visits published their day in {:.1} s, {:.1} s of processor, {} statements each; engine \
+         {:?} MiB; load {}",
         names.len(),
         took.as_secs_f64(),
         processor(&world) - cpu,
+        asked / names.len() as u64,
         world.engine.resident_mib(),
         load(),
     );
+}
+
+/// How many statements the engine has carried out since its start.
+async fn statements(world: &World) -> u64 {
+    #[derive(Deserialize)]
+    struct Value {
+        value: u64,
+    }
+    let sql = "SELECT value FROM system.events WHERE event = 'Query'";
+    world.stats.rows::<Value>(sql, &[]).await.unwrap()[0].value
 }
 
 /// The processes that wanted a processor in the last minute: what else went on on this machine.
