@@ -113,12 +113,11 @@ impl Keeper {
     /// Asks until the keys of today are there, or others were given enough time to be reached.
     pub async fn first(&mut self) {
         let began = Instant::now();
-        loop {
+        // After a restart they are mostly there.
+        while self.wanted().is_some_and(|wanted| !self.lacking(&wanted.needed).is_empty())
+            && began.elapsed() <= 2 * PATIENCE
+        {
             self.round().await;
-            let missing = self.wanted().map_or(0, |wanted| self.lacking(&wanted.needed).len());
-            if missing == 0 || began.elapsed() > 2 * PATIENCE {
-                return;
-            }
             tokio::time::sleep(EVERY_AT_FIRST).await;
         }
     }

@@ -217,6 +217,9 @@ pub fn destroy(config: &Config, clock: Clock, only: Option<(&str, Date)>) -> Res
         said.push_str("Removed the hashes by which retries are known after a restart.\n");
     }
     said.push_str("It is in the audit log. A running collector forgets its copies within half a second.\n");
+    if config.peers.is_some() {
+        said.push_str("While it runs, it has the other nodes destroy the same keys. Those that it cannot reach do so once it can.\n");
+    }
     Ok(said)
 }
 

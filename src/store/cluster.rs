@@ -95,6 +95,7 @@ pub(super) fn query(cluster: &str, database: &str, sql: &str) -> String {
     sql
 }
 
+/// Paths in Keeper have the names of tables and no `{uuid}`, so that a node that joins later comes to the same place.
 fn create_table(cluster: &str, database: &str, name: &str, rest: &str) -> Vec<String> {
     let sharded = rest.contains(SHARDED);
     let (columns, options) = rest.split_once("\nENGINE = ").unwrap_or((rest, "MergeTree"));
