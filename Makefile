@@ -28,7 +28,7 @@ faults: ## Run the fault laboratory for long: kills, power cuts, full disks, out
 	@scripts/prepare compiler snippet engine
 	@scripts/faults
 
-fuzz: ## Fuzz the readers of hostile bytes, ten minutes for each of eight targets (TAMGA_FUZZ_SECONDS)
+fuzz: ## Fuzz the readers of hostile bytes, ten minutes for each of nine targets (TAMGA_FUZZ_SECONDS)
 	@scripts/prepare compiler cxx snippet
 	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@scripts/fuzz

@@ -37,7 +37,8 @@ impl TrustedProxies {
         *name == self.header || *name == FORWARDED || name.as_str().starts_with("x-forwarded")
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether a canonical address is a trusted proxy's.
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
 

@@ -23,6 +23,7 @@ mod limits;
 mod outcome_counts;
 mod passed_on;
 mod pixel;
+mod proxy_header;
 mod rejection;
 mod running_visits;
 mod script;

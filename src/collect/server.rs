@@ -2,13 +2,14 @@
 //!
 //! `axum::serve` sets no deadline for the header fields of a request. This loop sets one, for the first request of a
 //! connection and for later ones. A connection beyond the cap waits in the kernel's queue. If file descriptors run out, the
-//! loop pauses and does not end. A TLS handshake has the same deadline and runs in the connection's own task, so a slow
-//! handshake delays nobody else. The fewer connections are free, the less time a new one gets, so that idle connections
+//! loop pauses and does not end. A header of the PROXY protocol and a TLS handshake have the same deadline and run in the
+//! connection's own task, so a slow handshake delays nobody else. The fewer connections are free, the less time a new one gets, so that idle connections
 //! cannot hold all of them for long. A client that has ended its side of the connection still gets its answer. A head
 //! that another reader may understand differently is answered 400: see [`strict_head`](super::strict_head) and
 //! [`has_one_host`]. A head that is too large reaches the service as far as it may go, with [`HeadTooLarge`].
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +23,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either as Stream;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
+use super::client_address::TrustedProxies;
+use super::proxy_header;
 use super::strict_head::{HeadLimit, StrictHead, TOO_LARGE};
 
 /// The most bytes of request line and header fields, without line ends. A browser may have dozens of cookies of 4 KiB.
@@ -52,11 +57,21 @@ pub struct Endpoint {
     /// The socket that accepts connections.
     pub listener: TcpListener,
     pub tls: Option<TlsAcceptor>,
+    /// The proxies whose connections begin with a header of the PROXY protocol; `None` if none does.
+    pub proxies: Option<Arc<TrustedProxies>>,
+}
+
+impl Endpoint {
+    /// The public listener, as the configuration has it.
+    pub fn public(listener: TcpListener, tls: Option<TlsAcceptor>, server: &crate::config::Server) -> Self {
+        let proxies = || TrustedProxies::new(&server.trusted_proxies, &server.client_address_header);
+        Self { listener, tls, proxies: server.proxy_protocol.then(|| Arc::new(proxies())) }
+    }
 }
 
 impl From<TcpListener> for Endpoint {
     fn from(listener: TcpListener) -> Self {
-        Self { listener, tls: None }
+        Self { listener, tls: None, proxies: None }
     }
 }
 
@@ -99,7 +114,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Endpoint { listener, tls } = endpoint.into();
+    let Endpoint { listener, tls, proxies } = endpoint.into();
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     // This timer always expires before those of connections. So setting a connection's timer needs no system call.
@@ -114,21 +129,21 @@ where
         let limits = Limits { head_deadline: limits.patience(slots.available_permits()), ..limits };
         forbid_stalling(&stream, limits.head_deadline);
         let (service, watcher) = (service.clone(), graceful.watcher());
-        // TLS and plain connections are different tasks: a common task would have the size of the larger one. Errors of
-        // a connection are ignored: the client went away, was too slow or did not speak HTTP.
-        let Some(tls) = tls.clone() else {
+        // A plain connection is a task of its own: a common one would have the size of the larger. Errors of a connection are
+        // ignored: the client went away, was too slow or did not speak HTTP.
+        if tls.is_none() && proxies.is_none() {
             tokio::spawn(watcher.watch(conversation(stream, service, peer, limits, slot)));
             continue;
-        };
-        let shutdown = shutdown.clone();
+        }
+        let (shutdown, tls, proxies) = (shutdown.clone(), tls.clone(), proxies.clone());
         tokio::spawn(async move {
-            let shaking = tokio::time::timeout(limits.head_deadline, tls.accept(stream));
-            let shaken = tokio::select! {
+            let beginning = begin(stream, peer, proxies.as_deref(), tls);
+            let begun = tokio::select! {
                 () = shutdown.cancelled() => return,
-                shaken = shaking => shaken,
+                begun = tokio::time::timeout(limits.head_deadline, beginning) => begun,
             };
-            if let Ok(Ok(stream)) = shaken {
-                let _ = watcher.watch(conversation(stream, service, peer, limits, slot)).await;
+            if let Ok(Ok((stream, client))) = begun {
+                let _ = watcher.watch(conversation(stream, service, client, limits, slot)).await;
             }
         });
     }
@@ -136,6 +151,25 @@ where
     if tokio::time::timeout(limits.stop_grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests under way were cut off when the grace of [server] stop_grace_s was over");
     }
+}
+
+/// What comes before HTTP: the name of the client, and the handshake of TLS.
+async fn begin(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    proxies: Option<&TrustedProxies>,
+    tls: Option<TlsAcceptor>,
+) -> io::Result<(Stream<TlsStream<TcpStream>, TcpStream>, SocketAddr)> {
+    let client = match proxies {
+        Some(proxies) if proxies.trusts(peer.ip().to_canonical()) => proxy_header::read(&mut stream, peer).await?,
+        Some(_) => return Err(io::ErrorKind::PermissionDenied.into()),
+        None => peer,
+    };
+    let stream = match tls {
+        Some(tls) => Stream::Left(tls.accept(stream).await?),
+        None => Stream::Right(stream),
+    };
+    Ok((stream, client))
 }
 
 /// An answer of the service, or a refusal.
@@ -211,13 +245,13 @@ fn refusal<B: Body>() -> Answer<B> {
 
 /// Lets the kernel end a connection whose client receives nothing. Otherwise a client that requests much and reads
 /// nothing would hold its connection for ever.
-fn forbid_stalling(stream: &tokio::net::TcpStream, deadline: Duration) {
+fn forbid_stalling(stream: &TcpStream, deadline: Duration) {
     let deadline_ms = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
     // Only a kernel without this option returns an error.
     let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, deadline_ms);
 }
 
-type Accepted = (OwnedSemaphorePermit, tokio::net::TcpStream, SocketAddr);
+type Accepted = (OwnedSemaphorePermit, TcpStream, SocketAddr);
 
 async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<Accepted> {
     let slot = slots.clone().acquire_owned().await.ok()?;

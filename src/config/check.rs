@@ -66,6 +66,11 @@ fn check_server(config: &Config, errors: &mut Errors<'_>) {
         errors.require(false, "server.trusted_proxies", &message);
     }
     errors.require(
+        !server.proxy_protocol || !server.trusted_proxies.is_empty(),
+        "server.proxy_protocol",
+        "a PROXY header is read of trusted proxies alone; name them in trusted_proxies",
+    );
+    errors.require(
         server.certificate_file.is_some() == server.key_file.is_some(),
         "server.certificate_file",
         "TLS needs both certificate_file and key_file; without TLS give neither",
@@ -322,6 +327,7 @@ mod tests {
             ("[server]", "[server]\nbody_deadline_s = 0", "server.body_deadline_s"),
             ("[server]", "[server]\nclient_address_header = \"X Real\"", "server.client_address_header"),
             ("[server]", "[server]\nkey_file = \"key.pem\"", "server.certificate_file"),
+            ("trusted_proxies = [\"127.0.0.0/8\"]", "proxy_protocol = true", "server.proxy_protocol"),
             ("[data]", "[data]\nspool_quota_mib = 0", "data.spool_quota_mib"),
             ("[data]", "[engine]\nvault_listen = \"127.0.0.1:8124\"\n[data]", "engine.stats_listen"),
             (

@@ -129,6 +129,8 @@ pub struct Server {
     /// The one header in which trusted proxies name the client: `X-Forwarded-For`, `Forwarded` (RFC 7239), or one with a single
     /// address, such as `CF-Connecting-IP`. Proxies must not pass on a client's. Default `X-Forwarded-For`: most write it.
     pub client_address_header: String,
+    /// Whether each connection begins with a PROXY header, version 2, of a trusted proxy; others end. Default no: most send none.
+    pub proxy_protocol: bool,
     /// The maximum of open connections, lowered to what the limit of open files allows; others wait. Default 4096: 50 MiB.
     pub max_connections: u32,
     /// Seconds within which a request's head must arrive, also on an idle connection. Default 10: slow phones need less.
@@ -153,6 +155,7 @@ impl Default for Server {
             key_file: None,
             trusted_proxies: Vec::new(),
             client_address_header: "X-Forwarded-For".to_owned(),
+            proxy_protocol: false,
             max_connections: 4096,
             head_deadline_s: 10,
             body_deadline_s: 10,

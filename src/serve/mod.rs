@@ -144,7 +144,7 @@ where
     audit::note_start(&audit, &config);
     let (limits, admin_limits) = descriptors::limits(&config.server, descriptors::raise());
     let admin = admin::router(state.clone(), stats_page::router(&config), &config.server.admin_hosts);
-    let endpoint = Endpoint { listener, tls: tls.as_ref().map(Tls::acceptor).transpose()? };
+    let endpoint = Endpoint::public(listener, tls.as_ref().map(Tls::acceptor).transpose()?, &config.server);
     let mut edge = vec![
         tokio::spawn(server::serve(endpoint, wrap(edge, address), limits, shutdown.clone())),
         tokio::spawn(server::serve(admin_listener, admin, admin_limits, shutdown.clone())),

@@ -12,6 +12,8 @@ mod beacon;
 mod cookie;
 #[path = "../../fuzz/targets/head.rs"]
 mod head;
+#[path = "../../fuzz/targets/proxy.rs"]
+mod proxy;
 #[path = "../../fuzz/targets/scrub.rs"]
 mod scrub;
 #[path = "../../fuzz/targets/settings.rs"]
@@ -46,6 +48,11 @@ fn no_body_breaks_the_journey() {
 #[test]
 fn no_head_passes_its_limit_however_it_arrives() {
     replay("fuzz/corpus/head", head::run);
+}
+
+#[test]
+fn no_proxy_header_is_read_beyond_its_end() {
+    replay("fuzz/corpus/proxy", proxy::run);
 }
 
 #[test]

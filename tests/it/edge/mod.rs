@@ -11,6 +11,7 @@ mod limits;
 mod operations;
 mod opt_out;
 mod pixel;
+mod proxy_header;
 mod real_inputs;
 mod refusals;
 mod smuggling;

@@ -125,6 +125,11 @@ impl Browser {
         let _ = timeout(GLANCE, stream.read_to_end(&mut Vec::new())).await;
     }
 
+    /// Whether there is no TLS at this port.
+    pub(super) async fn cannot_shake(&self, port: u16) -> bool {
+        self.tls.connect(HOST.try_into().unwrap(), connect(port).await).await.is_err()
+    }
+
     /// Handshakes that fail: another name, a certificate that the client does not trust, half a greeting.
     pub(super) async fn shake_wrongly(&self) {
         let port = self.proxy.https.port();

@@ -175,6 +175,33 @@ async fn would_be_found(kind: Kind) {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_balancer_that_passes_bytes_on_keeps_nothing_and_is_the_only_way_in() {
+    let Some(kind) = Kind::Balancer.installed() else { return };
+    let collector = Collector::new();
+    let browser = Browser::of(Proxy::start(kind, collector.address, false));
+    let [chain, key] = ["chain.pem", "key.pem"].map(|name| browser.proxy.folder().join(name).display().to_string());
+    let product = Program::serve(
+        &collector.ground,
+        &[
+            ("TAMGA__SERVER__LISTEN", &collector.address.to_string()),
+            ("TAMGA__SERVER__CERTIFICATE_FILE", &chain),
+            ("TAMGA__SERVER__KEY_FILE", &key),
+            ("TAMGA__SERVER__PROXY_PROTOCOL", "true"),
+        ],
+    );
+    let beacon = browser.post("--http1.1", "/v1/beacon", &view_of(1, 0, "/"), &[]);
+    assert_eq!(beacon.outcome(), "accepted");
+    assert!(
+        browser.cannot_shake(collector.address.port()).await,
+        "a connection without a PROXY header gets no handshake"
+    );
+    send_canaries(&browser, &product, 0).await;
+    product.terminate();
+    browser.shake_wrongly().await;
+    assert_silent(&browser.stop());
+}
+
 async fn wait_for(mut is_true: impl FnMut() -> bool, what: &str) {
     let look = async || is_true().then_some(());
     crate::support::wait::until(Duration::from_secs(60), look, || what.to_owned()).await;

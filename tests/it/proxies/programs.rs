@@ -22,6 +22,8 @@ pub(super) enum Kind {
     Nginx,
     Caddy,
     HaProxy,
+    /// HAProxy that passes bytes on.
+    Balancer,
     Apache,
 }
 
@@ -30,7 +32,7 @@ impl Kind {
         match self {
             Self::Nginx => "/usr/sbin/nginx",
             Self::Caddy => "/usr/bin/caddy",
-            Self::HaProxy => "/usr/sbin/haproxy",
+            Self::HaProxy | Self::Balancer => "/usr/sbin/haproxy",
             Self::Apache => "/usr/sbin/apache2",
         }
     }
@@ -74,6 +76,7 @@ impl Proxy {
             Kind::Nginx => site.nginx(),
             Kind::Caddy => site.caddy(),
             Kind::HaProxy => site.haproxy(),
+            Kind::Balancer => site.balancer(),
             Kind::Apache => site.apache(),
         };
         let made = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
@@ -252,9 +255,19 @@ impl Site<'_> {
             changes.push(("\nglobal\n", "\nglobal\n\tlog stdout format raw local0\n".to_owned()));
             changes.push(("\tmode http\n", "\tmode http\n\tlog global\n\toption httplog\n".to_owned()));
         }
+        self.haproxy_with("haproxy.cfg", &changes)
+    }
+
+    fn balancer(&self) -> Command {
+        let ports = [(":::443 v4v6", self.https), (":::80 v4v6", self.http)];
+        let changes = ports.map(|(shipped, port)| (shipped, format!("127.0.0.1:{port}")));
+        self.haproxy_with("haproxy-bytes.cfg", &changes)
+    }
+
+    fn haproxy_with(&self, name: &str, changes: &[(&str, String)]) -> Command {
         let rights = ["\tchroot ", "\tuser ", "\tgroup "];
         let dropped: &[&str] = if is_root() { &[] } else { &rights };
-        let file = self.write("haproxy.cfg", &self.adapted("haproxy.cfg", &changes, dropped, &[]));
+        let file = self.write(name, &self.adapted(name, changes, dropped, &[]));
         let mut command = Command::new(Kind::HaProxy.program());
         command.arg("-db").arg("-f").arg(file);
         command

@@ -67,6 +67,8 @@ pub(crate) struct Setup {
     pub(crate) limits: server::Limits,
     pub(crate) spool_quota_bytes: u64,
     pub(crate) trusts_proxies: bool,
+    /// Whether connections begin with a PROXY header.
+    pub(crate) proxy_protocol: bool,
     /// More sites, appended to the configuration.
     pub(crate) sites: &'static str,
     pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
@@ -79,7 +81,7 @@ impl Default for Setup {
             head_deadline: Duration::from_secs(1),
             stop_grace: Duration::from_secs(5),
         };
-        Self { limits, spool_quota_bytes: 256 << 20, trusts_proxies: true, sites: "", tls: None }
+        Self { limits, spool_quota_bytes: 256 << 20, trusts_proxies: true, proxy_protocol: false, sites: "", tls: None }
     }
 }
 
@@ -120,7 +122,8 @@ impl Edge {
     pub(crate) async fn start_with(setup: Setup) -> Self {
         let text = if setup.trusts_proxies { CONFIG.to_owned() } else { CONFIG.replace("\"127.0.0.0/8\"", "") };
         let text = text + setup.sites;
-        let config = Config::parse(&text, Path::new("tamga.toml"), std::iter::empty()).unwrap();
+        let mut config = Config::parse(&text, Path::new("tamga.toml"), std::iter::empty()).unwrap();
+        config.server.proxy_protocol = setup.proxy_protocol;
         let (folder, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
         let disk = ControlledDisk::default();
         let spool_keys = spool::Keys::new(Secret::new([7; 32]), []);
@@ -152,7 +155,7 @@ impl Edge {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let endpoint = server::Endpoint { listener, tls: setup.tls };
+        let endpoint = server::Endpoint::public(listener, setup.tls, &config.server);
         let serving = tokio::spawn(server::serve(endpoint, edge, setup.limits, shutdown.clone()));
         Self {
             address,
