@@ -29,7 +29,7 @@ fn commands(beginning: &str) -> String {
 /// Runs commands of the guide in the folders of a test; the service is stopped and started by the test.
 fn run(ground: &Ground, block: &str) {
     let lines: Vec<_> = block.lines().filter(|line| !line.starts_with("systemctl ")).collect();
-    let script = lines.join("\n").replace("/var/lib/tamga", &ground.folder().join("data").display().to_string());
+    let script = lines.join("\n").replace("/var/lib/tamga/data", &ground.folder().join("data").display().to_string());
     let script = script.replace("/srv/backup", &ground.folder().join("backup").display().to_string());
     let output = Command::new("bash").args(["-euo", "pipefail", "-c", &script]).output().unwrap();
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
