@@ -9,7 +9,7 @@ PAGE := stats-page/dist/page.js
 PAGE_SOURCES := $(wildcard stats-page/src/* stats-page/*.json stats-page/build.mjs schema/noise.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test dist faults scale linkage fuzz statements bench systemd lint engine snippet playground clean
+.PHONY: help run test dist faults scale linkage fuzz statements protect bench systemd lint engine snippet playground clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,12 @@ systemd: ## Run the steps of the operator's guide under a real systemd (two minu
 	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@cargo build --bins
 	@scripts/systemd
+
+protect: ## Record programs and people for account protection, and judge them anew (an hour)
+	@scripts/prepare compiler snippet browser
+	@$(MAKE) -s $(SNIPPET) $(PAGE)
+	@tests/protect/run
+	@UPDATE_EXPECT=1 cargo test --test it account_protection::recorded
 
 lint: ## Check formats, lints, types, licences, known faults of dependencies, the image and the files for Kubernetes
 	@scripts/prepare compiler snippet linters

@@ -61,7 +61,7 @@ watch.addEventListener(
       consent: () => tamga.consent("granted"),
       refuse: () => tamga.consent("denied"),
       object: () => tamga.object(),
-      // Whatever comes is shown as the question that was sent.
+      // Whatever comes is shown as the call that was sent.
       protect: () =>
         void tamga.protect?.(`a-nonce-of-the-page-${++moves}`, { consent: true }).catch(() => {}),
       reload: () => location.reload(),

@@ -9,6 +9,7 @@
  * reaches the page.
  */
 import { type Options, optionsFromScript, type Tamga } from "./config.js";
+import { permission } from "./consent.js";
 import { guard } from "./lib/guard.js";
 import { parse } from "./lib/parse.js";
 import { readEvidence } from "./protect/evidence.js";
@@ -41,13 +42,15 @@ guard(() => {
       readEvidence(input),
       consent && options.ports ? lookAtPorts() : undefined,
     ]);
-    const question = {
+    const call = {
       __proto__: null,
       v: 1,
       site,
       nonce,
       evidence,
       consent: consent ? "given" : undefined,
+      // Of a visitor who objects to being counted the verdict is not counted either.
+      objection: /^o/.test(permission(false)) || undefined,
       ports,
     };
     const request = {
@@ -55,7 +58,7 @@ guard(() => {
       __proto__: null,
       method: "POST",
       // A string body is sent as `text/plain`, which needs no preflight.
-      body: JSON.stringify(question),
+      body: JSON.stringify(call),
       credentials: "omit",
       cache: "no-store",
       referrerPolicy: "no-referrer",

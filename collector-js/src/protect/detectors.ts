@@ -5,14 +5,13 @@
 import { guard } from "../lib/guard.js";
 import type { Input } from "./input.js";
 
-const { getOwnPropertyDescriptor, getPrototypeOf, setPrototypeOf, create } = Object;
+const { getPrototypeOf, setPrototypeOf, create } = Object;
 
 /**
  * Is a proxy in the place of this function? A function cannot become its own ancestor, which the engine refuses; but it
  * does not look behind a proxy. What a proxy accepts is taken back at once.
  */
-function isProxy(what: unknown): boolean {
-  if (typeof what !== "function") return false;
+function isProxy(what: object): boolean {
   const before = getPrototypeOf(what);
   try {
     setPrototypeOf(what, create(what));
@@ -22,20 +21,6 @@ function isProxy(what: unknown): boolean {
   setPrototypeOf(what, before);
   return true;
 }
-
-const getter = (of: object, name: string) => getOwnPropertyDescriptor(of, name)?.get;
-
-/** What stealth tools replace. */
-const REPLACED: (() => unknown)[] = [
-  () => Function.prototype.toString,
-  () => Permissions.prototype.query,
-  () => HTMLMediaElement.prototype.canPlayType,
-  () => WebGLRenderingContext.prototype.getParameter,
-  () => getter(HTMLIFrameElement.prototype, "contentWindow"),
-  ...["hardwareConcurrency", "languages", "plugins", "userAgent", "vendor", "webdriver"].map(
-    (name) => () => getter(Navigator.prototype, name),
-  ),
-];
 
 /**
  * Does a program listen to the console by the debugging protocol? Then Chromium writes out the stack of an error that is
@@ -64,7 +49,8 @@ function isConsoleRead(): boolean {
 }
 
 const DETECTORS: [string, (input: Input) => unknown][] = [
-  ["proxied_functions", () => REPLACED.some((read) => guard(() => isProxy(read()))())],
+  // Who replaces other functions and does not hide it, as extensions for privacy do, leaves this one alone.
+  ["proxied_functions", () => isProxy(Function.prototype.toString)],
   ["driver_console", isConsoleRead],
   ["centred_press", ({ isCentred }) => isCentred],
 ];

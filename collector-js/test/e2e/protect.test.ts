@@ -1,11 +1,12 @@
 /** Does `tamga.protect` give the page the collector's token, and the collector what the contract allows, and no more? */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { after, afterEach, before, test } from "node:test";
 import type { BrowserContext, Page } from "playwright-core";
 import { SERVICES } from "../../src/protect/remote.js";
 import { Firefox } from "../lib/firefox.js";
-import { type Question, Site } from "./site.js";
+import { type Call, Site } from "./site.js";
 import { SITE, World } from "./world.js";
 
 const NONCE = "a-nonce-of-the-application_1";
@@ -42,13 +43,13 @@ test("the page gets the token as the collector gave it, and the collector gets t
   const page = await open();
   await page.evaluate(`document.cookie = "session=secret"`);
   assert.deepEqual(await page.evaluate(protect, { nonce: NONCE }), { token: "a.signed.token", error: "" });
-  const [question] = world.questions;
-  assert.equal(world.questions.length, 1);
-  const { evidence, ...rest } = { ...question?.body } as { evidence: Record<string, unknown> };
+  const [call] = world.calls;
+  assert.equal(world.calls.length, 1);
+  const { evidence, ...rest } = { ...call?.body } as { evidence: Record<string, unknown> };
   assert.deepEqual(rest, { v: 1, site: SITE, nonce: NONCE });
-  assert.equal(question?.headers.cookie, undefined);
-  assert.equal(question?.headers.referer, undefined);
-  assert.equal(question?.headers["content-type"], "text/plain;charset=UTF-8");
+  assert.equal(call?.headers.cookie, undefined);
+  assert.equal(call?.headers.referer, undefined);
+  assert.equal(call?.headers["content-type"], "text/plain;charset=UTF-8");
   const { automation, input, screen, window: sizes, ...facts } = evidence;
   assert.deepEqual(facts, {
     engine: "blink",
@@ -74,8 +75,17 @@ test("hands are counted in buckets from the load on, and what scripts of the pag
   await page.click("#in");
   await page.keyboard.type("abc");
   await page.evaluate(protect, { nonce: NONCE });
-  const evidence = world.questions[0]?.body.evidence as { input: object };
+  const evidence = world.calls[0]?.body.evidence as { input: object };
   assert.deepEqual(evidence.input, { moves: "some", presses: "few", keys: "few", touches: "none" });
+});
+
+test("of a visitor who objects to being counted, the call says so", async () => {
+  for (const mirror of ["0", "1"]) {
+    const page = await open();
+    await page.evaluate(`document.cookie = "tamga-off=${mirror}"`);
+    await page.evaluate(protect, { nonce: NONCE });
+    assert.equal(world.calls[0]?.body.objection, true);
+  }
 });
 
 test("beside the snippet, in either order, both work", async () => {
@@ -134,7 +144,7 @@ test("a page that has broken what it can still gets its verdict, and hears nothi
     });
   });
   assert.deepEqual(await page.evaluate(protect, { nonce: NONCE }), { token: "a.signed.token", error: "" });
-  const evidence = world.questions[0]?.body.evidence as Record<string, unknown>;
+  const evidence = world.calls[0]?.body.evidence as Record<string, unknown>;
   assert.deepEqual(
     Object.keys(evidence).sort(),
     ["automation", "engine", "input", "zone"].filter((name) => name in evidence),
@@ -142,23 +152,27 @@ test("a page that has broken what it can still gets its verdict, and hears nothi
   assert.deepEqual(errors, []);
 });
 
-test("proxies in the place of the browser's functions are found, and stay as they were", async () => {
-  const page = await open("", (context) =>
-    context.addInitScript(() => {
-      Permissions.prototype.query = new Proxy(Permissions.prototype.query, {});
-    }),
-  );
-  const before = await page.evaluate(
-    () => Object.getPrototypeOf(Permissions.prototype.query) === Function.prototype,
-  );
-  await page.evaluate(protect, { nonce: NONCE });
-  const after = await page.evaluate(
-    () => Object.getPrototypeOf(Permissions.prototype.query) === Function.prototype,
-  );
-  assert.deepEqual([before, after], [true, true]);
-  const evidence = world.questions[0]?.body.evidence as { automation: string[] };
-  assert.ok(evidence.automation.includes("proxied_functions"), `${evidence.automation}`);
-  assert.equal(await page.evaluate(() => document.querySelectorAll("iframe").length), 0);
+test("a proxy that hides what was replaced is found, and stays as it was; one that hides nothing is none", async () => {
+  const look = async (prepare: () => void) => {
+    const page = await open("", (context) => context.addInitScript(prepare));
+    await page.evaluate(protect, { nonce: NONCE });
+    const isWhole = await page.evaluate(() =>
+      [Function.prototype.toString, Permissions.prototype.query].every(
+        (one) => Object.getPrototypeOf(one) === Function.prototype && `${one}`.includes("[native code]"),
+      ),
+    );
+    assert.ok(isWhole);
+    assert.equal(await page.evaluate(() => document.querySelectorAll("iframe").length), 0);
+    const evidence = world.calls[0]?.body.evidence as { automation: string[] };
+    return evidence.automation.includes("proxied_functions");
+  };
+  const hidden = await look(() => {
+    Object.assign(Function.prototype, { toString: new Proxy(Function.prototype.toString, {}) });
+  });
+  const plain = await look(() => {
+    Permissions.prototype.query = new Proxy(Permissions.prototype.query, {});
+  });
+  assert.deepEqual([hidden, plain], [true, false]);
 });
 
 test("a program that listens to the console is found, and one that presses on the exact middle", async () => {
@@ -174,7 +188,7 @@ test("a program that listens to the console is found, and one that presses on th
   await page.goto(`${world.origin}/b`);
   await page.click("button", { position: { x: 70, y: 20 } });
   await page.evaluate(protect, { nonce: NONCE });
-  const [before, middle, aside] = world.questions.map(({ body }) => {
+  const [before, middle, aside] = world.calls.map(({ body }) => {
     const { automation } = body.evidence as { automation: string[] };
     return ["driver_console", "centred_press"].filter((name) => automation.includes(name));
   });
@@ -204,7 +218,7 @@ const truth = async (all: Record<string, number[]>) => {
   return Object.fromEntries(await Promise.all(states));
 };
 const BLOCKED = Object.fromEntries(Object.keys(SERVICES).map((name) => [name, "blocked"]));
-const seen = (site: Site) => site.questions[0]?.body.ports as Record<string, string> | undefined;
+const seen = (site: Site) => site.calls[0]?.body.ports as Record<string, string> | undefined;
 
 test("ports are looked at only with the tag's leave and the visitor's consent, and never by a prompt", async () => {
   for (const [attributes, consent, expected] of [
@@ -217,7 +231,7 @@ test("ports are looked at only with the tag's leave and the visitor's consent, a
     const page = await open(attributes);
     await page.evaluate(protect, { nonce: NONCE, consent });
     assert.deepEqual(seen(world), expected, `${attributes} ${consent}`);
-    assert.equal(world.questions[0]?.body.consent, consent ? "given" : undefined);
+    assert.equal(world.calls[0]?.body.consent, consent ? "given" : undefined);
   }
 });
 
@@ -243,6 +257,25 @@ test("where the page's policy forbids it, ports are blocked", async () => {
   assert.deepEqual(seen(world), BLOCKED);
 });
 
+test("the page of docs/account-protection.md sends its form with the token", async () => {
+  const text = readFileSync(new URL("../../../docs/account-protection.md", import.meta.url), "utf8");
+  const [, html = ""] = /^```html\n([\s\S]*?)^```$/m.exec(text) ?? [];
+  const page = await world.visitor();
+  const collector = new URL(world.scriptUrl).origin;
+  world.pages["/"] = {
+    tag: "",
+    body: html.replaceAll("https://t.jetpay.kz", collector).replaceAll("jetpay.kz", SITE),
+  };
+  await page.goto(`${world.origin}/`);
+  const sent = page.waitForRequest((request) => request.method() === "POST" && request.isNavigationRequest());
+  await page.click("button");
+  const fields = new URLSearchParams((await sent).postData() ?? "");
+  assert.deepEqual(
+    [fields.get("verdict"), fields.get("nonce")],
+    ["a.signed.token", world.calls[0]?.body.nonce],
+  );
+});
+
 test("Firefox gives its verdict too, without a cookie, and is known by its engine", async () => {
   const site = await new Site().open();
   const firefox = await Firefox.launch({ "intl.accept_languages": "kk-KZ, ru" });
@@ -258,7 +291,7 @@ test("Firefox gives its verdict too, without a cookie, and is known by its engin
       token: "a.signed.token",
       error: "",
     });
-    const [{ body, headers }] = site.questions as [Question];
+    const [{ body, headers }] = site.calls as [Call];
     const { engine, languages, automation } = body.evidence as Record<string, unknown>;
     assert.deepEqual([engine, languages, automation], ["gecko", ["kk-KZ", "ru"], ["webdriver"]]);
     assert.equal(headers.cookie, undefined);

@@ -14,7 +14,7 @@ import {
 import { type AddressInfo, connect } from "node:net";
 import { extname, join } from "node:path";
 import type { Beacon, BeaconEvent, Device } from "../../src/beacon.js";
-import { validate, validateQuestion } from "../lib/schema.js";
+import { validate, validateCall } from "../lib/schema.js";
 import { shopFile } from "../lib/shop.js";
 
 export const SITE = "shop.localhost";
@@ -40,8 +40,8 @@ export interface Received {
   status: number;
   ms: number;
 }
-/** A question for a verdict, as it came. */
-export interface Question {
+/** A call for a verdict, as it came. */
+export interface Call {
   body: Record<string, unknown>;
   headers: IncomingHttpHeaders;
 }
@@ -72,8 +72,8 @@ export class Site {
   received: Received[] = [];
   /** Taken one by one; afterwards every beacon is accepted. */
   answers: Answer[] = [];
-  questions: Question[] = [];
-  /** Likewise for questions; afterwards each gets a token. */
+  calls: Call[] = [];
+  /** Likewise for calls; afterwards each gets a token. */
   verdicts: Answer[] = [];
   pages: Record<string, PageSource> = {};
   /** Items to ask for, with the first beacon that is accepted. */
@@ -167,7 +167,7 @@ export class Site {
     request.on("data", (chunk) => chunks.push(chunk));
     request.on("end", () => {
       if (pathname === "/v1/verdict") {
-        this.questions.push({ body: JSON.parse(Buffer.concat(chunks).toString()), headers: request.headers });
+        this.calls.push({ body: JSON.parse(Buffer.concat(chunks).toString()), headers: request.headers });
         const { status = 200, body = "a.signed.token" } = this.verdicts.shift() ?? {};
         response.writeHead(status, { "Access-Control-Allow-Origin": this.origin }).end(body);
         return;
@@ -286,7 +286,7 @@ export class Site {
     for (const { beacon } of this.received) if (beacon) this.gone.add(beacon.view);
     this.received = [];
     this.answers = [];
-    this.questions = [];
+    this.calls = [];
     this.verdicts = [];
     this.pages = {};
     this.folder = "";
@@ -352,7 +352,7 @@ export class Site {
   /** Every beacon that came during a test keeps the wire contract. */
   contractErrors = (): string[] => [
     ...this.received.flatMap(({ beacon }) => validate(beacon)),
-    ...this.questions.flatMap(({ body }) => validateQuestion(body)),
+    ...this.calls.flatMap(({ body }) => validateCall(body)),
   ];
 
   async close() {

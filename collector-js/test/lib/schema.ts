@@ -33,5 +33,5 @@ function validator(contract: object): (value: unknown) => string[] {
 }
 
 export const validate = validator(schema);
-/** The same for a question for a verdict. */
-export const validateQuestion = validator(read("verdict.v1"));
+/** The same for a call for a verdict. */
+export const validateCall = validator(read("verdict.v1"));

@@ -1,10 +1,11 @@
 /** Is a port judged by how its connection ended beside those of ports that nobody uses, and is input kept in amounts only? */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { DETECTOR_NAMES } from "../../src/protect/detectors.js";
 import { engine } from "../../src/protect/engine.js";
 import { amount } from "../../src/protect/input.js";
-import { type End, judge } from "../../src/protect/remote.js";
+import { type End, judge, SERVICES } from "../../src/protect/remote.js";
 import { DETECTOR_NAMES as SHARED } from "../../src/signals/automation.js";
 
 const REFUSED: End[] = [2, 3];
@@ -40,9 +41,19 @@ test("a count is one of four words", () => {
 
 test("this engine is known by its words", () => assert.equal(engine(), "blink"));
 
-test("each detector has a name of its own, and all fit a question", () => {
+test("the collector's rules know each detector and each service, and the names fit a call", () => {
+  const rules = readFileSync(new URL("../../../schema/lists/verdict.toml", import.meta.url), "utf8");
+  const known = (section: string) => {
+    const [, text = ""] =
+      new RegExp(`^\\[${section}\\]\\n([\\s\\S]*?)(?:^\\[|$(?![\\s\\S]))`, "m").exec(rules) ?? [];
+    return [...text.matchAll(/^(\w+) = /gm)].map(([, name]) => name);
+  };
   const names = [...SHARED, ...DETECTOR_NAMES];
-  assert.equal(new Set(names).size, names.length);
-  assert.ok(names.length <= 40);
-  for (const name of names) assert.match(name, /^[a-z0-9_]{1,32}$/);
+  assert.deepEqual([...names].sort(), known("detector").sort());
+  assert.deepEqual(
+    Object.keys(SERVICES).filter((name) => !known("port").includes(name)),
+    [],
+  );
+  assert.ok(names.length <= 40 && Object.keys(SERVICES).length <= 16);
+  for (const name of [...names, ...Object.keys(SERVICES)]) assert.match(name, /^[a-z0-9_]{1,32}$/);
 });
