@@ -47,7 +47,7 @@ async fn no_script_of_the_page_learns_the_identifier() {
 }
 
 /// How many files under a folder hold one of the texts.
-fn occurrences(dir: &Path, needles: &[&str]) -> usize {
+pub(crate) fn occurrences(dir: &Path, needles: &[&str]) -> usize {
     let mut found = 0;
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

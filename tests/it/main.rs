@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and a measurement prints")]
 
 mod access;
+mod account_protection;
 mod analyst;
 mod architecture;
 mod arrival;

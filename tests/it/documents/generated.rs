@@ -14,7 +14,7 @@ use super::settings;
 use crate::support::repository::tracked;
 
 /// Compares the lists of a document, in the order of their names, with those of the code.
-fn assert_written(file: &str, lists: &[(&str, String)]) {
+pub(crate) fn assert_written(file: &str, lists: &[(&str, String)]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let mut text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
     for (name, list) in lists {

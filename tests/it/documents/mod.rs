@@ -9,6 +9,8 @@ mod generated;
 mod names;
 mod settings;
 
+pub(crate) use generated::assert_written;
+
 use crate::support::repository::tracked_texts;
 
 /// A document, cut into what is prose and what is code.
