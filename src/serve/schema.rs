@@ -32,8 +32,9 @@ impl Access {
     }
 }
 
-/// A store's migrations, and the configured time to live of published numbers. Returns the number of statements.
+/// A store's version, its migrations, and the configured time to live of published numbers. Returns the number of statements.
 pub(super) async fn bring_up_to_date(store: &Store, config: &Config, clock: &Clock) -> Result<u32, MigrateError> {
+    store::check_version(store).await?;
     let mut statements = store::apply(store, store::migrations_of(store), clock).await?;
     if store.database() == STATS {
         statements += store::retain(store, config.retention).await?;

@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore};
 use tower::Service;
 
 /// The server must have a certificate of these authorities, for the name in the URL. TLS 1.2 or 1.3.
@@ -49,6 +49,74 @@ pub(super) fn trust(authorities: Option<&Path>) -> Result<TlsConnector, String> 
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// Why there is no connection, in words that hold no data.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoConnection {
+    #[error("no address is known for its host name; check the name in `url` and this machine's DNS")]
+    Name,
+    #[error("cannot be reached: nothing listens there (connection refused)")]
+    Refused,
+    #[error("cannot be reached: there is no way to that machine")]
+    NoWay,
+    #[error("cannot be reached: it did not answer in time, which a firewall can cause")]
+    Slow,
+    #[error("cannot be reached: {0}")]
+    Other(io::ErrorKind),
+    #[error("its certificate is of an authority that is not trusted; name that authority's file in `ca_file`")]
+    Untrusted,
+    #[error("its certificate has expired, or is not valid yet")]
+    Expired,
+    #[error("its certificate is of another name than the host in `url`")]
+    OtherName,
+    #[error("its certificate cannot be accepted")]
+    Certificate,
+    #[error("does not speak TLS there; is it a port for http?")]
+    NoTls,
+    #[error("the TLS handshake failed")]
+    Handshake,
+}
+
+impl NoConnection {
+    fn of_tcp(error: &(dyn std::error::Error + 'static)) -> Self {
+        // What the client library says of a name that does not resolve; it has no other mark.
+        if error.to_string().starts_with("dns error") {
+            return Self::Name;
+        }
+        let kinds = std::iter::successors(Some(error), |error| error.source());
+        let kind = kinds.filter_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind).last();
+        match kind {
+            Some(io::ErrorKind::ConnectionRefused) => Self::Refused,
+            Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => Self::NoWay,
+            Some(io::ErrorKind::TimedOut) => Self::Slow,
+            Some(kind) => Self::Other(kind),
+            None => Self::Other(io::ErrorKind::Other),
+        }
+    }
+
+    fn of_tls(error: &io::Error) -> Self {
+        let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match tls {
+            Some(rustls::Error::InvalidCertificate(why)) => match why {
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::Untrusted,
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. } => Self::Expired,
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Self::OtherName,
+                _ => Self::Certificate,
+            },
+            Some(rustls::Error::InvalidMessage(_)) => Self::NoTls,
+            _ => Self::Handshake,
+        }
+    }
+
+    /// The reason in an error of the client library, if this file made it.
+    pub(super) fn in_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
+        let chain = std::iter::successors(Some(error), |error| error.source());
+        chain.filter_map(|error| error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()).next()
+    }
 }
 
 /// Makes connections with limits.
@@ -86,16 +154,20 @@ impl Service<Uri> for Connector {
         let (connecting, connect, silence) = (self.inner.call(uri), self.connect, self.silence);
         let tls = self.tls.clone();
         let connecting = async move {
-            let tcp = connecting.await.map_err(io::Error::other)?.into_inner();
+            let tcp = connecting.await.map_err(|error| io::Error::other(NoConnection::of_tcp(&error)))?.into_inner();
             let stream: Box<dyn Stream> = match tls {
-                Some(tls) => Box::new(tls.connect(ServerName::try_from(name).map_err(io::Error::other)?, tcp).await?),
+                Some(tls) => {
+                    let shaking = tls.connect(ServerName::try_from(name).map_err(io::Error::other)?, tcp);
+                    Box::new(shaking.await.map_err(|error| io::Error::other(NoConnection::of_tls(&error)))?)
+                }
                 None => Box::new(tcp),
             };
             let inner = TokioIo::new(stream);
             Ok(Watched { inner, silence, timer: Box::pin(tokio::time::sleep(silence)) })
         };
         Box::pin(async move {
-            tokio::time::timeout(connect, connecting).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            let connected = tokio::time::timeout(connect, connecting).await;
+            connected.unwrap_or_else(|_| Err(io::Error::other(NoConnection::Slow)))
         })
     }
 }

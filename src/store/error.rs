@@ -4,6 +4,7 @@
 //! text.
 
 use super::codes::{self, Class};
+use super::connector::NoConnection;
 
 /// A request to a store that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,8 +39,9 @@ impl StoreError {
         use clickhouse::error::Error;
         match error {
             Error::BadResponse(text) => Self::from_answer(place, doing, text),
-            Error::TimedOut => Self { name: "timeout", ..Self::network(place, doing) },
-            Error::Network(_) | Error::Other(_) | Error::Custom(_) => Self::network(place, doing),
+            Error::TimedOut => Self { name: "timeout", ..Self::network(place, doing, None) },
+            Error::Network(source) | Error::Other(source) => Self::network(place, doing, Some(&**source)),
+            Error::Custom(_) => Self::network(place, doing, None),
             _ => Self::answer(place, doing, "the answer cannot be read; is this ClickHouse's HTTP interface?"),
         }
     }
@@ -66,10 +68,23 @@ impl StoreError {
         Self { class, code: Some(code), name, message }
     }
 
-    fn network(place: &str, doing: &str) -> Self {
-        let message = format!("{place}, {doing}: cannot be reached, or the connection broke");
+    fn network(place: &str, doing: &str, source: Option<&(dyn std::error::Error + 'static)>) -> Self {
+        let why = match source.and_then(NoConnection::in_error) {
+            Some(why) => why.to_string(),
+            None if source.is_some_and(is_no_http) => {
+                "does not speak HTTP there; is it a port for https, or another program's?".to_owned()
+            }
+            None => "the connection broke".to_owned(),
+        };
+        let message = format!("{place}, {doing}: {why}");
         Self { class: Class::Transient, code: None, name: "network", message }
     }
+}
+
+/// Whether what was answered is no HTTP.
+fn is_no_http(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut chain = std::iter::successors(Some(error), |error| error.source());
+    chain.any(|error| error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse))
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ mod pseudonyms;
 mod relocate;
 mod ship;
 mod statements;
+mod version;
 mod wall;
 
 pub use access::{Account, statements as access_statements};
@@ -53,4 +54,5 @@ pub use ship::{
     Command, DeadLetterAdmin, DeadLetterError, DeadLetters, OnReplay, ShipCounts, ShipStatus, Shipper, Trouble,
 };
 pub use statements::without_values;
+pub use version::check_version;
 pub use wall::{WALL_SENTENCE, wall_statements};

@@ -182,7 +182,7 @@ async fn a_server_that_cannot_be_used_keeps_no_beacon_from_being_taken_and_deliv
     broken.says(&["vault cannot be used", "no certificate authority to trust"]).await;
     let trust = |name: &str| fs::copy(folder.join(name), folder.join("ca.pem")).unwrap();
     trust("other.test.pem");
-    broken.says(&["vault cannot be used", "cannot be reached, or the connection broke"]).await;
+    broken.says(&["vault cannot be used", "an authority that is not trusted"]).await;
     trust("localhost.pem");
     broken.says(&["vault cannot be used", "AUTHENTICATION_FAILED", "Check the user and the password file"]).await;
     ground.write("vault.password", PASSWORD);

@@ -6,6 +6,7 @@ use tamga::clock::Clock;
 use tamga::store::{self, Limits, STATS, STATS_MIGRATIONS, Store};
 
 use crate::support::engine::{Engine, PASSWORD, USER};
+use crate::support::ports;
 use crate::support::tls_proxy::certified;
 use crate::support::vault::number;
 
@@ -39,4 +40,31 @@ async fn rows_travel_both_ways_when_the_certificate_is_right_and_not_at_all_when
     }
     let missing = store(right, Some("missing.pem")).err().unwrap();
     assert!(missing.to_string().contains("missing.pem"), "{missing}");
+}
+
+/// A name of a host that no resolver has to ask for: it is too long.
+fn no_name() -> String {
+    format!("{}.test", "a".repeat(64))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_cause_of_a_missing_connection_has_a_sentence_of_its_own() {
+    let (engine, folder) = (Engine::start(), tempfile::tempdir().unwrap());
+    let right = certified(&engine, folder.path(), "localhost").await;
+    let other = certified(&engine, folder.path(), "other.test").await;
+    let plain = engine.address.port();
+    let closed = ports::pair();
+    for (url, authorities, sentence) in [
+        (format!("http://{}:8123", no_name()), None, "no address is known"),
+        (format!("http://127.0.0.1:{closed}"), None, "nothing listens there"),
+        (format!("https://localhost:{right}"), Some("other.test.pem"), "an authority that is not trusted"),
+        (format!("https://localhost:{other}"), Some("other.test.pem"), "of another name"),
+        (format!("https://localhost:{plain}"), Some("localhost.pem"), "does not speak TLS"),
+    ] {
+        let file = authorities.map(|name| folder.path().join(name));
+        let limits = Limits { connect: Duration::from_secs(60), ..Limits::default() };
+        let store = Store::trusting(&url, USER, PASSWORD, STATS, limits, file.as_deref()).unwrap();
+        let error = store.ping().await.unwrap_err().to_string();
+        assert!(error.contains(sentence), "{url}: {error}");
+    }
 }
