@@ -27,6 +27,8 @@ pub trait Windows: Send + Sync {
 /// Frames that became durable together, more or less.
 #[derive(Clone, Copy)]
 struct Group {
+    /// When its oldest frame became durable, or was found.
+    since: Instant,
     begun: Instant,
     last: u64,
     bytes: u64,
@@ -41,8 +43,17 @@ pub(super) struct Hold {
     bytes_max: u64,
     groups: VecDeque<Group>,
     released: u64,
-    /// What may leave and is not known to have left: the last sequence, and since when.
-    leaving: VecDeque<(u64, Instant)>,
+    /// What may leave and is not known to have left.
+    leaving: VecDeque<Leaving>,
+}
+
+/// A release that is not known to have left.
+struct Leaving {
+    last: u64,
+    /// When it was released.
+    released: Instant,
+    /// When its oldest frame became durable.
+    since: Instant,
 }
 
 /// So many releases are distinguished. Beyond that a later one counts as of an earlier one.
@@ -62,7 +73,8 @@ impl Hold {
         now: Instant,
     ) -> Self {
         let groups = found.filter(|(last, ..)| *last > finished);
-        let groups = groups.map(|(last, bytes, leaves_ms)| Group { begun: now, last, bytes, leaves_ms }).collect();
+        let groups =
+            groups.map(|(last, bytes, leaves_ms)| Group { since: now, begun: now, last, bytes, leaves_ms }).collect();
         Self { linger, bytes_max, groups, released: finished, leaving: VecDeque::new() }
     }
 
@@ -83,7 +95,7 @@ impl Hold {
             Some(group) if now.saturating_duration_since(group.begun) < period && group.leaves_ms == leaves_ms => {
                 (group.last, group.bytes) = (last, group.bytes + bytes);
             }
-            _ => self.groups.push_back(Group { begun: now, last, bytes, leaves_ms }),
+            _ => self.groups.push_back(Group { since: now, begun: now, last, bytes, leaves_ms }),
         }
     }
 
@@ -94,6 +106,7 @@ impl Hold {
         while at < groups.len() && groups[at].begun + waits <= now {
             if groups[at - 1].leaves_ms == groups[at].leaves_ms {
                 groups[at].bytes += groups[at - 1].bytes;
+                groups[at].since = groups[at - 1].since;
                 groups.remove(at - 1);
             } else {
                 at += 1;
@@ -120,10 +133,12 @@ impl Hold {
             }
         };
         let leaving = leaving.map_or(0, |last| last + 1);
+        let since = self.groups.front().map_or(now, |group| group.since);
         if let Some(group) = self.groups.drain(..leaving).next_back() {
             self.released = group.last;
-            let begun = (self.leaving.len() >= LEAVING_MAX).then(|| self.leaving.pop_back()).flatten();
-            self.leaving.push_back((group.last, begun.map_or(now, |(_, since)| since)));
+            let before = (self.leaving.len() >= LEAVING_MAX).then(|| self.leaving.pop_back()).flatten();
+            let (released, since) = before.map_or((now, since), |before| (before.released, before.since));
+            self.leaving.push_back(Leaving { last: group.last, released, since });
         }
         let due = |group: &Group| if windows.is_some() { now + LOOK_EVERY } else { group.begun + waits };
         (self.released, self.groups.front().map(due))
@@ -131,8 +146,15 @@ impl Hold {
 
     /// How long frames have been waiting that may leave, when all up to `finished` have left.
     pub(super) fn late(&mut self, finished: u64, now: Instant) -> Duration {
-        while self.leaving.pop_front_if(|(last, _)| *last <= finished).is_some() {}
-        self.leaving.front().map_or(Duration::ZERO, |(_, since)| now.saturating_duration_since(*since))
+        while self.leaving.pop_front_if(|leaving| leaving.last <= finished).is_some() {}
+        self.leaving.front().map_or(Duration::ZERO, |leaving| now.saturating_duration_since(leaving.released))
+    }
+
+    /// How long the oldest frame has been here that is not known to have left. What was found counts from then.
+    pub(super) fn oldest(&self, now: Instant) -> Duration {
+        let leaving = self.leaving.front().map(|leaving| leaving.since);
+        let since = leaving.or_else(|| self.groups.front().map(|group| group.since));
+        since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// Nothing waits for its age any longer: the program stops.
@@ -190,6 +212,26 @@ mod tests {
         );
         assert_eq!(hold.release(at(69), None), (3, Some(at(70))));
         assert_eq!(hold.release(at(70), None), (5, None));
+    }
+
+    #[test]
+    fn the_oldest_frame_is_known_through_groups_and_releases_until_it_has_left() {
+        let begin = Instant::now();
+        let at = |seconds: u64| begin + Duration::from_secs(seconds);
+        let (mut hold, windows) = (new(2, begin), Hundreds::at(50_000));
+        assert_eq!(hold.oldest(at(9)), Duration::ZERO);
+        for second in 10..90 {
+            hold.durable(second, 1, 100_000, at(second));
+        }
+        hold.release(at(95), Some(&windows));
+        assert_eq!(hold.oldest(at(95)), Duration::from_secs(85), "it waits for the end of its window");
+        windows.0.store(101_000, Ordering::Relaxed);
+        hold.release(at(101), Some(&windows));
+        hold.durable(90, 1, 200_000, at(101));
+        assert_eq!(hold.late(88, at(103)), Duration::from_secs(2));
+        assert_eq!(hold.oldest(at(103)), Duration::from_secs(93));
+        assert_eq!(hold.late(89, at(104)), Duration::ZERO);
+        assert_eq!(hold.oldest(at(104)), Duration::from_secs(3));
     }
 
     #[test]

@@ -210,6 +210,8 @@ pub struct Usage {
     pub pending_frames: u64,
     /// How long frames have been waiting that may leave: since they were old enough, or their window ended.
     pub late: Duration,
+    /// How long the oldest frame has been here that is not delivered; at most since the opening.
+    pub oldest: Duration,
     /// Rows by what became of them.
     pub accounting: RowAccounting,
     /// The last durable sequence.

@@ -250,13 +250,13 @@ impl Shared {
             let queue = lock(&self.queue);
             (queue.used, queue.unanswered as u64)
         };
-        let late = {
+        let (late, oldest) = {
             let (now, windows, finished) =
                 (Instant::now(), self.options.windows.as_deref(), lock(&self.inventory).finished);
             let mut hold = lock(&self.hold);
             // Nobody asks while there is no vault.
             hold.release(now, windows);
-            hold.late(finished, now)
+            (hold.late(finished, now), hold.oldest(now))
         };
         let inventory = lock(&self.inventory);
         let pending = |segment: &Segment| segment.last.saturating_sub(inventory.finished.max(segment.header.first - 1));
@@ -267,6 +267,7 @@ impl Shared {
             segments: inventory.segments.len() as u64,
             pending_frames: inventory.segments.iter().map(pending).sum(),
             late,
+            oldest,
             accounting: inventory.accounting,
             last_sequence: inventory.last,
             finished_sequence: inventory.finished,
