@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::{CommandFactory, Parser};
 use clap_complete::Shell;
 use tamga::clock::Clock;
-use tamga::config::{Config, Site};
+use tamga::config::{Config, LogFormat, Site};
 use tamga::serve::break_glass::BreakGlassRequest;
 use tamga::serve::verify::Form;
 use tamga::serve::wall::IdentifiedZone;
@@ -23,9 +23,7 @@ use verbs::{
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    serve::log_to_stderr("info");
-    match run(cli.verb) {
+    match run(Cli::parse().verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             for line in format!("{error:#}").lines() {
@@ -37,39 +35,34 @@ fn main() -> ExitCode {
 }
 
 fn run(verb: Verb) -> Result<()> {
+    // `serve` logs in the form that its configuration gives.
+    if !matches!(verb, Verb::Serve(_)) {
+        serve::log_to_stderr("info", LogFormat::Text)?;
+    }
     match verb {
-        Verb::Serve(file) => {
-            let config = Config::load(&file.config)?;
-            runtime()?.block_on(async {
-                let clock = Clock::kept_in(&config.data.dir);
-                let running = serve::start(config, clock).await?;
-                running.stop_on_signals()?;
-                running.wait().await
-            })
-        }
+        Verb::Serve(file) => serve(&file),
         Verb::Migrate { config, access } => {
-            let config = Config::load(&config.config)?;
+            let config = load(&config.config)?;
             print(&runtime()?.block_on(serve::migrate(&config, &access))?)
         }
-        Verb::MoveStats(file) => print(&runtime()?.block_on(serve::move_stats(&Config::load(&file.config)?))?),
-        Verb::Publish(PublishVerb::Preview(options)) => print(&runtime()?.block_on(serve::preview(&options))?),
-        Verb::Report(options) => print(&runtime()?.block_on(serve::report(&options))?),
+        Verb::MoveStats(file) => {
+            let config = load(&file.config)?;
+            print(&runtime()?.block_on(serve::move_stats(&config))?)
+        }
+        Verb::Publish(PublishVerb::Preview(options)) => {
+            let config = load(&options.config)?;
+            print(&runtime()?.block_on(serve::preview(&config, &options))?)
+        }
+        Verb::Report(options) => {
+            let config = load(&options.config)?;
+            print(&runtime()?.block_on(serve::report(&config, &options))?)
+        }
         Verb::Config(ConfigVerb::Check(file)) => {
-            let config = Config::load(&file.config)?;
+            let config = load(&file.config)?;
             print(&serve::check::check(&config, &file.config)?)
         }
         Verb::Config(ConfigVerb::Example) => print(Config::example()),
-        Verb::Keys(KeysVerb::Status(file)) => {
-            let config = Config::load(&file.config)?;
-            print(&serve::keys_status(&config, &Clock::kept_in(&config.data.dir))?)
-        }
-        Verb::Keys(KeysVerb::Destroy { config, site, day, all: _, yes }) => {
-            if !yes {
-                bail!("a destroyed key cannot be restored, and its day's visitors split in two; add --yes to do it");
-            }
-            let config = Config::load(&config.config)?;
-            print(&serve::destroy_keys(&config, Clock::kept_in(&config.data.dir), site.as_deref().zip(day))?)
-        }
+        Verb::Keys(verb) => print(&keys(verb)?),
         Verb::Node(verb) => print(&node(verb)?),
         Verb::Clock(verb) => print(&clock(verb)?),
         Verb::Audit(verb) => print(&audit(verb)?),
@@ -78,8 +71,8 @@ fn run(verb: Verb) -> Result<()> {
                 std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
             let plain = if html { Form::Html } else { Form::Text { colours } };
             let form = if json { Form::Json } else { plain };
-            let (report, is_whole) =
-                runtime()?.block_on(serve::verify::verify(&Config::load(&config.config)?, form))?;
+            let config = load(&config.config)?;
+            let (report, is_whole) = runtime()?.block_on(serve::verify::verify(&config, form))?;
             print(&report)?;
             if !is_whole {
                 bail!("a rule of the wall is broken or could not be checked; the report names the rules");
@@ -88,7 +81,8 @@ fn run(verb: Verb) -> Result<()> {
         }
         Verb::Wall(WallVerb::Init { config, databases, roles, apply }) => {
             let zone = IdentifiedZone { databases, roles, apply };
-            print(&runtime()?.block_on(serve::wall::init(&Config::load(&config.config)?, &zone))?)
+            let config = load(&config.config)?;
+            print(&runtime()?.block_on(serve::wall::init(&config, &zone))?)
         }
         Verb::Vault(VaultVerb::Query { config, access, sql }) => print(&vault_query(&config, access.request(&sql))?),
         Verb::DeadLetters(verb) => print(&dead_letters(verb)?),
@@ -97,7 +91,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Receipt { config, site, receipt } => print(&check_receipt(&config, &site, &receipt)?),
         Verb::Manual { folder } => manual(&folder),
         Verb::Snippet { config, site } => {
-            let config = Config::load(&config.config)?;
+            let config = load(&config.config)?;
             print(&collect::installation(site_of(&config, &site)?))
         }
     }
@@ -116,6 +110,30 @@ fn manual(folder: &Path) -> Result<()> {
     Ok(clap_mangen::generate_to(command, &pages)?)
 }
 
+/// Runs the collector, until it is to stop or to begin anew.
+fn serve(file: &ConfigFile) -> Result<()> {
+    let config = Config::load(&file.config)?;
+    serve::log_to_stderr("info", config.log.format)?;
+    serve::log_start(&config, &file.config);
+    serve::act_as_owner(&config)?;
+    let next = runtime()?.block_on(async {
+        let hangup = serve::Hangup::listen()?;
+        let clock = Clock::kept_in(&config.data.dir);
+        let running = serve::start(config, clock).await?;
+        running.stop_on_signals()?;
+        running.serve_from(&file.config, hangup);
+        running.wait().await
+    })?;
+    next.map_or(Ok(()), |next| Err(next.begin()))
+}
+
+/// The configuration of a verb, which works as the owner of what it names from now on.
+fn load(file: &Path) -> Result<Config> {
+    let config = Config::load(file)?;
+    serve::act_as_owner(&config)?;
+    Ok(config)
+}
+
 fn site_of<'a>(config: &'a Config, domain: &str) -> Result<&'a Site> {
     let Some(site) = config.site(domain) else {
         let domains: Vec<_> = config.sites.iter().map(|site| site.domain.as_str()).collect();
@@ -125,12 +143,12 @@ fn site_of<'a>(config: &'a Config, domain: &str) -> Result<&'a Site> {
 }
 
 fn vault_query(file: &ConfigFile, request: BreakGlassRequest<'_>) -> Result<String> {
-    let config = Config::load(&file.config)?;
+    let config = load(&file.config)?;
     runtime()?.block_on(serve::vault::query(&config, &Clock::kept_in(&config.data.dir), request))
 }
 
 fn check_receipt(file: &ConfigFile, site: &str, receipt: &str) -> Result<String> {
-    let config = Config::load(&file.config)?;
+    let config = load(&file.config)?;
     let site = &site_of(&config, site)?.domain;
     match serve::receipt_day(&config, site, receipt)? {
         Some(day) => Ok(format!("genuine: an erasure was ordered on {site} on {day}\n")),
@@ -138,9 +156,25 @@ fn check_receipt(file: &ConfigFile, site: &str, receipt: &str) -> Result<String>
     }
 }
 
+fn keys(verb: KeysVerb) -> Result<String> {
+    match verb {
+        KeysVerb::Status(file) => {
+            let config = load(&file.config)?;
+            serve::keys_status(&config, &Clock::kept_in(&config.data.dir))
+        }
+        KeysVerb::Destroy { yes: false, .. } => {
+            bail!("a destroyed key cannot be restored, and its day's visitors split in two; add --yes to do it")
+        }
+        KeysVerb::Destroy { config, site, day, .. } => {
+            let config = load(&config.config)?;
+            serve::destroy_keys(&config, Clock::kept_in(&config.data.dir), site.as_deref().zip(day))
+        }
+    }
+}
+
 fn node(verb: NodeVerb) -> Result<String> {
     let (NodeVerb::List(file) | NodeVerb::Retire { config: file, .. }) = &verb;
-    let config = Config::load(&file.config)?;
+    let config = load(&file.config)?;
     let clock = Clock::kept_in(&config.data.dir);
     runtime()?.block_on(async {
         match &verb {
@@ -152,10 +186,11 @@ fn node(verb: NodeVerb) -> Result<String> {
 
 fn clock(verb: ClockVerb) -> Result<String> {
     match verb {
-        ClockVerb::Status(file) => Ok(serve::clock::status(&Config::load(&file.config)?.data.dir)),
-        ClockVerb::Accept { config, .. } => serve::clock::accept(&Config::load(&config.config)?),
+        ClockVerb::Status(file) => Ok(serve::clock::status(&load(&file.config)?.data.dir)),
+        ClockVerb::Accept { config, .. } => serve::clock::accept(&load(&config.config)?),
         ClockVerb::Repair { config, yes } => {
-            runtime()?.block_on(serve::repair::repair(&Config::load(&config.config)?, yes))
+            let config = load(&config.config)?;
+            runtime()?.block_on(serve::repair::repair(&config, yes))
         }
     }
 }
@@ -163,12 +198,12 @@ fn clock(verb: ClockVerb) -> Result<String> {
 fn audit(verb: AuditVerb) -> Result<String> {
     match verb {
         AuditVerb::Verify { config, moved, heads } => {
-            serve::audit::verify(&Config::load(&config.config)?, moved.as_deref(), &heads)
+            serve::audit::verify(&load(&config.config)?, moved.as_deref(), &heads)
         }
         AuditVerb::Show { config, action, since, json } => {
-            serve::audit::show(&Config::load(&config.config)?, action.as_deref(), since, json)
+            serve::audit::show(&load(&config.config)?, action.as_deref(), since, json)
         }
-        AuditVerb::Heads { config, all } => serve::audit::heads(&Config::load(&config.config)?, all),
+        AuditVerb::Heads { config, all } => serve::audit::heads(&load(&config.config)?, all),
     }
 }
 
@@ -176,12 +211,12 @@ fn analyst(verb: AnalystVerb) -> Result<String> {
     let clock = |config: &Config| Clock::kept_in(&config.data.dir);
     match verb {
         AnalystVerb::Add { config, name, sites } => {
-            let config = Config::load(&config.config)?;
+            let config = load(&config.config)?;
             serve::analysts::add(&config, clock(&config), &name, &sites)
         }
-        AnalystVerb::List(file) => serve::analysts::list(&Config::load(&file.config)?),
+        AnalystVerb::List(file) => serve::analysts::list(&load(&file.config)?),
         AnalystVerb::Remove { config, name } => {
-            let config = Config::load(&config.config)?;
+            let config = load(&config.config)?;
             serve::analysts::remove(&config, clock(&config), &name)
         }
     }
@@ -192,7 +227,7 @@ fn requests(verb: RequestsVerb) -> Result<String> {
     | RequestsVerb::List { config, .. }
     | RequestsVerb::Close { config, .. }
     | RequestsVerb::Refusal { config, .. }) = &verb;
-    let config = Config::load(&config.config)?;
+    let config = load(&config.config)?;
     let clock = Clock::kept_in(&config.data.dir);
     match verb {
         RequestsVerb::Add { kind, site, received, .. } => {
@@ -206,15 +241,15 @@ fn requests(verb: RequestsVerb) -> Result<String> {
 
 fn dead_letters(verb: DeadLetterVerb) -> Result<String> {
     let (file, command) = match verb {
-        DeadLetterVerb::List(file) => return serve::dead_letters::list(&Config::load(&file.config)?),
+        DeadLetterVerb::List(file) => return serve::dead_letters::list(&load(&file.config)?),
         DeadLetterVerb::Show { file, access } => {
-            let (config, subject) = (Config::load(&file.config.config)?, serve::dead_letters::name_of(&file.file));
+            let (config, subject) = (load(&file.config.config)?, serve::dead_letters::name_of(&file.file));
             return serve::dead_letters::show(&config, &Clock::kept_in(&config.data.dir), access.request(&subject));
         }
         DeadLetterVerb::Replay(file) => (file, Command::Replay),
         DeadLetterVerb::Drop { file, .. } => (file, Command::Drop),
     };
-    let (config, name) = (Config::load(&file.config.config)?, serve::dead_letters::name_of(&file.file));
+    let (config, name) = (load(&file.config.config)?, serve::dead_letters::name_of(&file.file));
     runtime()?.block_on(serve::dead_letters::execute(&config, command, &name))
 }
 

@@ -127,7 +127,11 @@ impl Collector {
 
     /// The address of a request's client, unless its network sends too much.
     pub(super) fn client(&self, head: &HeaderMap, peer: Option<IpAddr>) -> Result<Personal<IpAddr>, Rejection> {
-        let client = self.proxies.client(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), head);
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let client = self.proxies.client(peer, head);
+        if let Some(has_header) = self.proxies.is_unheeded(peer, head) {
+            self.forwarding.note(peer, has_header, &self.metrics);
+        }
         let is_admitted = self.limits.admit_network(*client.expose(), self.clock.now_ms());
         if is_admitted { Ok(client) } else { Err(Rejection::NetworkLimit) }
     }

@@ -37,6 +37,11 @@ impl TrustedProxies {
         *name == self.header || *name == FORWARDED || name.as_str().starts_with("x-forwarded")
     }
 
+    /// Whether a peer that is not trusted names a client; `None` for one that is trusted.
+    pub(super) fn is_unheeded(&self, peer: IpAddr, headers: &HeaderMap) -> Option<bool> {
+        (!self.trusts(peer.to_canonical())).then(|| headers.contains_key(&self.header))
+    }
+
     /// Whether a canonical address is a trusted proxy's.
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))

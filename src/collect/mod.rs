@@ -16,6 +16,7 @@ mod detach_on_drop;
 mod duplicates;
 mod erased;
 mod first_identities;
+mod forwarding;
 mod headers;
 mod hours;
 mod ingest;
@@ -85,6 +86,7 @@ pub struct Collector {
     origins: Vec<HeaderValue>,
     cookies_off: Vec<String>,
     proxies: TrustedProxies,
+    forwarding: forwarding::Forwarding,
     limits: limits::Limits,
     body_deadline: Duration,
     duplicates: Arc<Duplicates>,
@@ -248,6 +250,7 @@ impl Collector {
             origins,
             cookies_off,
             proxies: TrustedProxies::new(&config.server.trusted_proxies, &config.server.client_address_header),
+            forwarding: forwarding::Forwarding::default(),
             limits: limits::Limits::new(&config.limits),
             body_deadline: Duration::from_secs(config.server.body_deadline_s.into()),
             duplicates: Arc::new(Duplicates::new(retry_key, spool.take_remembered(), clock.now_ms())),

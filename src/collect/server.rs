@@ -22,6 +22,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -44,6 +45,9 @@ const HEAD_READ_MAX: usize = HEAD_MAX + 4096;
 /// Shorter than any deadline of a connection; see [`serve`].
 const TICK: Duration = Duration::from_millis(500);
 
+/// How long requests of connections that are open may still arrive when the server stops.
+const LAST_HEADS: Duration = Duration::from_millis(200);
+
 /// The peer of a connection, in a request's extensions.
 #[derive(Clone, Copy)]
 pub struct Peer(pub SocketAddr);
@@ -59,19 +63,21 @@ pub struct Endpoint {
     pub tls: Option<TlsAcceptor>,
     /// The proxies whose connections begin with a header of the PROXY protocol; `None` if none does.
     pub proxies: Option<Arc<TrustedProxies>>,
+    /// How many connections are open, brought up to date twice a second.
+    pub open: Gauge,
 }
 
 impl Endpoint {
     /// The public listener, as the configuration has it.
     pub fn public(listener: TcpListener, tls: Option<TlsAcceptor>, server: &crate::config::Server) -> Self {
         let proxies = || TrustedProxies::new(&server.trusted_proxies, &server.client_address_header);
-        Self { listener, tls, proxies: server.proxy_protocol.then(|| Arc::new(proxies())) }
+        Self { listener, tls, proxies: server.proxy_protocol.then(|| Arc::new(proxies())), open: Gauge::default() }
     }
 }
 
 impl From<TcpListener> for Endpoint {
     fn from(listener: TcpListener) -> Self {
-        Self { listener, tls: None, proxies: None }
+        Self { listener, tls: None, proxies: None, open: Gauge::default() }
     }
 }
 
@@ -114,7 +120,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Endpoint { listener, tls, proxies } = endpoint.into();
+    let Endpoint { listener, tls, proxies, open } = endpoint.into();
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     // This timer always expires before those of connections. So setting a connection's timer needs no system call.
@@ -122,7 +128,10 @@ where
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
-            _ = ticks.tick() => continue,
+            _ = ticks.tick() => {
+                open.set((limits.connections - slots.available_permits().min(limits.connections)) as i64);
+                continue;
+            }
             accepted = accept(&listener, &slots) => accepted,
         };
         let Some((slot, stream, peer)) = accepted else { continue };
@@ -148,6 +157,8 @@ where
         });
     }
     drop(listener);
+    // Otherwise a connection that was accepted just now would be closed before its request has been read.
+    tokio::time::sleep(LAST_HEADS).await;
     if tokio::time::timeout(limits.stop_grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests under way were cut off when the grace of [server] stop_grace_s was over");
     }

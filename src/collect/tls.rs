@@ -18,6 +18,9 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{Error as RustlsError, ServerConfig};
 use tokio_util::sync::CancellationToken;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use crate::metrics::Metrics;
 
 /// How often the files are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -64,11 +67,19 @@ impl Tls {
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
-    /// Reloads changed files until `shutdown`.
-    pub async fn watch(self: Arc<Self>, shutdown: CancellationToken) {
+    /// Until when the current certificate is valid, in seconds since 1970; `None` if it does not say.
+    fn not_after_s(&self) -> Option<i64> {
+        let current = self.current.load();
+        let (_, certificate) = X509Certificate::from_der(current.cert.first()?).ok()?;
+        Some(certificate.validity().not_after.timestamp())
+    }
+
+    /// Reloads changed files until `shutdown`, and shows until when the certificate is valid.
+    pub async fn watch(self: Arc<Self>, metrics: Arc<Metrics>, shutdown: CancellationToken) {
         let mut known = self.stamp();
         let mut refused = None;
         loop {
+            metrics.operations.certificate_not_after.set(self.not_after_s().unwrap_or(0));
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => (),

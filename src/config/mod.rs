@@ -9,6 +9,7 @@ pub mod declared;
 mod domains;
 mod error;
 mod load;
+mod log;
 mod names;
 mod peers;
 mod protect;
@@ -25,6 +26,7 @@ use serde::Deserialize;
 
 pub use declared::Campaigns;
 pub use error::ConfigError;
+pub use log::{AuditLog, Log, LogFormat};
 pub use names::{is_event_name, is_loopback_name, is_sql_name};
 pub use peers::{Peers, host_and_port};
 pub use protect::{Protect, VerdictKeys};
@@ -71,6 +73,9 @@ pub struct Config {
     /// The audit log.
     #[serde(default)]
     pub audit: AuditLog,
+    /// The log.
+    #[serde(default)]
+    pub log: Log,
     /// Rate limits.
     #[serde(default)]
     pub limits: Limits,
@@ -314,15 +319,6 @@ pub struct Keys {
 pub struct CookieKey {
     /// 32 bytes, made at the first start; nodes share it. `spool.key` lies beside it. Default: `cookie.key` beside this file.
     pub key_file: Option<PathBuf>,
-}
-
-/// The audit log, `audit.jsonl` in `[data] dir`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AuditLog {
-    /// The file of chain heads, which shows that a log was cut off or rewritten; better on another volume than the log.
-    /// Default: `audit.heads` in `[data] dir`.
-    pub heads_file: Option<PathBuf>,
 }
 
 /// The identified data that telemetry is kept apart from, and how that is checked.

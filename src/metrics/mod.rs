@@ -11,6 +11,9 @@
 //! at the start.
 
 mod counted;
+mod operations;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +28,8 @@ pub use counted::Counted;
 
 use crate::outcome::{DropReason, LEVELS, REASONS, Refusal, Rejection, SUSPICIONS};
 use crate::requests::State;
+
+pub use operations::{LISTENERS, Operations, PARTS};
 
 /// Upper bounds of the histogram of durations, in seconds.
 const DURATION_BUCKETS_S: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
@@ -82,6 +87,8 @@ fn show<M: Default>(of: &Family<Label, M>, label: &'static str, values: impl Int
 pub struct Metrics {
     /// Held while rows are set and written, so that concurrent scrapes do not mix their rows.
     scrape: Mutex<()>,
+    /// The process, and what its operator must know.
+    pub operations: Operations,
     received: Counter,
     accepted: Counter,
     dropped: Family<Label, Counter>,
@@ -165,10 +172,11 @@ impl Metrics {
     /// Registers every metric. Every reason is shown from the start, so that an alert can distinguish "none" from "not
     /// measured".
     fn register(&self) -> Registered {
-        let mut all = Registered { registry: Registry::with_prefix("tamga"), descriptions: Vec::new() };
+        let mut all = Registered { registry: Registry::default(), descriptions: Vec::new() };
         self.register_events(&mut all);
         self.register_rows(&mut all);
         self.register_operations(&mut all);
+        self.operations.register(&mut all);
         show(&self.dropped, "reason", DropReason::ALL.iter().map(|reason| reason.name()));
         show(&self.rejected, "reason", Rejection::ALL.iter().map(|reason| reason.name()));
         show(&self.suspect, "reason", SUSPICIONS);
@@ -373,62 +381,14 @@ impl Registered {
     ) {
         let kind = metric.metric_type().as_str().to_owned();
         let unit_name = unit.as_ref().map_or(String::new(), |unit| unit.as_str().to_owned());
-        let parts = ["tamga", name, &unit_name, if kind == "counter" { "total" } else { "" }];
+        // What every process has is called the same everywhere.
+        let name = if name.starts_with("process_") { name.to_owned() } else { format!("tamga_{name}") };
+        let parts = [name.as_str(), &unit_name, if kind == "counter" { "total" } else { "" }];
         let name_exposed = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_");
         self.descriptions.push(Description { name: name_exposed, kind, unit: unit_name, label, help });
         match unit {
             Some(unit) => self.registry.register_with_unit(name, help, unit, metric),
             None => self.registry.register(name, help, metric),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn value(text: &str, name: &str) -> u64 {
-        let line = text.lines().find(|line| line.starts_with(name)).expect(name);
-        line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number")
-    }
-
-    #[test]
-    fn every_received_event_has_one_outcome_even_if_nobody_names_it() {
-        let metrics = Arc::new(Metrics::default());
-        let mut counted = metrics.receive(5);
-        counted.accepted(2);
-        counted.dropped(DropReason::Duplicate, 1);
-        drop(counted);
-        metrics.receive(3).rejected(Rejection::SpoolFull);
-        metrics.reject(Rejection::Malformed);
-        let rows = RowCounts { found: 6, accepted: 2, spooled: 3, stored: 4, erased: 1, ..RowCounts::default() };
-        let text = metrics.encode(&rows);
-        assert_eq!(value(&text, "tamga_rows_accepted_total"), 2);
-        assert_eq!(value(&text, "tamga_rows_stored"), 4);
-        assert_eq!(value(&text, "tamga_rows_erased_total"), 1);
-        assert_eq!(value(&text, "tamga_events_received_total"), 9);
-        assert_eq!(value(&text, "tamga_events_accepted_total"), 2);
-        assert_eq!(value(&text, "tamga_events_dropped_total{reason=\"duplicate\"}"), 1);
-        assert_eq!(value(&text, "tamga_events_rejected_total{reason=\"abandoned\"}"), 2);
-        assert_eq!(value(&text, "tamga_events_rejected_total{reason=\"spool_full\"}"), 3);
-        assert!(text.ends_with("# EOF\n"));
-    }
-
-    #[test]
-    fn every_metric_is_described_as_it_is_exposed() {
-        let metrics = Metrics::default();
-        metrics.set_engine_restarts("vault", 2);
-        metrics.set_wall(1_795_327_200, [("a-rule", false, true)]);
-        let text = metrics.encode(&RowCounts::default());
-        assert_eq!(text.matches("# TYPE ").count(), metrics.describe().len());
-        for Description { name, kind, unit, label, help } in metrics.describe() {
-            let family = if kind == "counter" { name.trim_end_matches("_total") } else { &name };
-            assert!(text.contains(&format!("# HELP {family} {help}.\n# TYPE {family} {kind}\n")), "{name}");
-            assert_eq!(text.contains(&format!("# UNIT {family} {unit}\n")), !unit.is_empty(), "{name}");
-            let sample = if kind == "histogram" { format!("{name}_bucket") } else { name.clone() };
-            let after = label
-                .map_or(if kind == "histogram" { "{le=" } else { " " }.to_owned(), |label| format!("{{{label}=\""));
-            assert!(text.contains(&format!("\n{sample}{after}")), "{name}");
         }
     }
 }

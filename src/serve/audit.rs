@@ -38,7 +38,7 @@ struct Line {
     detail: Value,
 }
 
-/// Records a start.
+/// Records a start, and what is new about its configuration.
 pub(super) fn note_start(audit: &Audit, config: &Config) {
     audit.note("start", &json!({ "version": crate::VERSION, "sites": config.sites.len() }));
     note_configuration(audit, config);

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
+use super::keys::gone_cookie_key;
 use super::{keys_dir, node};
 use crate::collect::tls::Tls;
 use crate::config::{Config, Site};
@@ -64,6 +65,7 @@ fn check_files(config: &Config, wrong: &mut Vec<String>) {
         add("geo.provider", GeoIp::open(&[], std::slice::from_ref(file)).err().map(|error| error.to_string()));
     }
     add("keys.dir", KeyRing::check(&keys_dir(config)).err().map(|error| error.to_string()));
+    add("cookie.key_file", gone_cookie_key(config));
     add("server.annotations_file", crate::stats_page::wrong_with_annotations(config));
     for (key, path) in [("data.dir", data.dir.as_path()), ("cookie.key_file", cookie.path())] {
         add(key, no_folder_above(path));

@@ -1,5 +1,7 @@
 //! Keys in a running collector, and what operations may do with them: look at their days, and destroy them.
 
+use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +9,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::{Config, CookieKey};
+use crate::files::replace;
 use crate::metrics::Metrics;
 use crate::privacy::keys::{KeyRing, lasting_key, lasting_keys};
 use crate::privacy::seal::CookieSeal;
@@ -21,6 +25,25 @@ use crate::spool;
 
 /// How often dead keys are looked for, in real time.
 const EVERY: Duration = Duration::from_millis(500);
+
+/// The keys of the days that are running.
+pub(super) struct DayKeys {
+    ring: Arc<KeyRing>,
+    zones: HashMap<Arc<str>, TimeZone>,
+}
+
+impl DayKeys {
+    /// Those of the configured sites.
+    pub(super) fn new(config: &Config, ring: &Arc<KeyRing>) -> Self {
+        Self { ring: ring.clone(), zones: config.time_zones() }
+    }
+
+    /// Why beacons of a site get no key now, if so.
+    pub(super) fn trouble(&self, now: Timestamp) -> Option<String> {
+        let days = self.zones.iter().map(|(site, zone)| (site.clone(), zone.to_datetime(now).date()));
+        self.ring.trouble(days).map(|error| error.to_string())
+    }
+}
 
 /// Destroys keys when their day is over.
 pub(super) fn sweep(
@@ -58,16 +81,78 @@ pub(super) fn sweep(
     }
 }
 
-pub(super) fn cookie_key(config: &Config) -> Result<Secret> {
-    let path = config.cookie.path();
-    lasting_key(path).with_context(|| {
+/// The cookie key at a start, and what has become of it since the last one.
+pub(super) struct CookieKeyFound {
+    pub(super) key: Secret,
+    /// A hash by which the key is known again.
+    id: String,
+    /// The same of the last start.
+    known: Option<String>,
+}
+
+/// Where the hash of the last start's cookie key lies.
+fn id_file(config: &Config) -> PathBuf {
+    config.data.dir.join("cookie-key.id")
+}
+
+/// The cookie key for a start. It is made at the first one, and never again by itself: with another key every visitor is new. A
+/// name with a typing error, or a volume that is not mounted, must not do that.
+pub(super) fn cookie_key(config: &Config) -> Result<CookieKeyFound> {
+    let (path, id_file) = (config.cookie.path(), id_file(config));
+    let known = match std::fs::read_to_string(&id_file) {
+        Ok(known) => Some(known),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", id_file.display())),
+    };
+    if let Some(sentence) = gone_cookie_key(config) {
+        bail!(sentence);
+    }
+    let key = lasting_key(path).with_context(|| {
         format!("cannot read or make the cookie key {}; name another in [cookie] key_file", path.display())
+    })?;
+    let id = blake3::derive_key("tamga serve 1: by which a cookie key is known again", key.expose());
+    let id = blake3::Hash::from_bytes(id).to_hex()[..16].to_owned();
+    Ok(CookieKeyFound { key, id, known })
+}
+
+/// Why there is no cookie key although there was one, if so.
+pub(super) fn gone_cookie_key(config: &Config) -> Option<String> {
+    let (path, id_file) = (config.cookie.path(), id_file(config));
+    (id_file.exists() && !path.exists()).then(|| {
+        let (path, id_file) = (path.display(), id_file.display());
+        format!(
+            "the cookie key {path} is not there, and with a new one every visitor would be new. Put it back, or correct [cookie] \
+             key_file. If it is lost, remove {id_file}: then a new one is made"
+        )
     })
+}
+
+impl CookieKeyFound {
+    /// Says so if the key is new or another one than at the last start, and remembers it. Whether it is another one.
+    pub(super) fn remember(&self, config: &Config, audit: &Audit) -> bool {
+        if self.known.as_ref() == Some(&self.id) {
+            return false;
+        }
+        let is_other = self.known.is_some();
+        if is_other {
+            tracing::warn!("the cookie key is another one than at the last start: every visitor is new");
+        }
+        audit.note("cookie key", &json!({ "id": self.id, "replaced": is_other }));
+        if let Err(error) = replace(&id_file(config), self.id.as_bytes(), 0o600) {
+            tracing::warn!(%error, "which cookie key is in use cannot be kept in [data] dir: one that is gone would be made anew");
+        }
+        is_other
+    }
 }
 
 /// The day of a receipt for an erasure; `None` if this collector did not give it.
 pub fn receipt_day(config: &Config, site: &str, receipt: &str) -> Result<Option<Date>> {
-    Ok(CookieSeal::new(&cookie_key(config)?).receipt_day(site, receipt))
+    let path = config.cookie.path();
+    if !path.exists() {
+        bail!("the cookie key {} is not there: only with it a receipt can be checked", path.display());
+    }
+    let key = lasting_key(path).with_context(|| format!("cannot read the cookie key {}", path.display()))?;
+    Ok(CookieSeal::new(&key).receipt_day(site, receipt))
 }
 
 /// The keys of the spool, in `spool.key` beside the cookies' key: the first of them encrypts, the others are former ones.

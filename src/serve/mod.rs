@@ -13,15 +13,20 @@ pub mod check;
 pub mod clock;
 pub mod dead_letters;
 mod descriptors;
+mod figures;
 mod geo;
 mod hours;
 mod keys;
+mod late;
 mod listen;
 mod log;
 pub mod node;
+mod notify;
+mod owner;
 mod peers;
 mod preview;
 mod reach;
+mod reload;
 pub mod repair;
 mod report;
 pub mod requests;
@@ -39,7 +44,7 @@ mod window_ends;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +54,7 @@ use hyper::body::{Body, Incoming};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
@@ -60,7 +66,7 @@ use crate::collect::{self, Collector, Parts};
 use crate::config::Config;
 use crate::enrich::Lookups;
 use crate::files::private_folder;
-use crate::metrics::Metrics;
+use crate::metrics::{LISTENERS, Metrics};
 use crate::privacy::keys::KeyRing;
 use crate::privacy::seal::CookieSeal;
 use crate::publish::PublishedSite;
@@ -69,11 +75,14 @@ use crate::{admin, record, rights, spool, stats_page};
 
 pub use keys::{destroy as destroy_keys, keys_dir, receipt_day, status as keys_status};
 pub use log::log_to_stderr;
+pub use owner::act_as_owner;
 pub use preview::{PreviewOptions, preview};
 pub use reach::Stores;
+pub use reload::{Hangup, NextStart};
 pub use report::{ReportOptions, report};
 pub use schema::{Access, migrate, move_stats};
 
+use reload::{Anew, Reloader, Wanted};
 use state::State;
 use stores::Inner;
 
@@ -90,6 +99,13 @@ pub struct Running {
     edge_closed: CancellationToken,
     edge: Vec<JoinHandle<()>>,
     inner: JoinHandle<()>,
+    anew: Anew,
+}
+
+/// The first line of the log: what starts, as which node, with which configuration.
+pub fn log_start(config: &Config, file: &Path) {
+    let (version, node, sites) = (crate::VERSION, node::name(config), config.sites.len());
+    tracing::info!(version, node, sites, config = %file.display(), "starting");
 }
 
 /// Starts everything. Returns once beacons are accepted.
@@ -108,8 +124,7 @@ where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
-    keys::stay_in_memory()?;
-    node::warn_of_passing_name(&config);
+    let program = prepare_process(&config)?;
     let (data, metrics) = (config.data.dir.clone(), Arc::new(Metrics::default()));
     make_data_folder(&data)?;
     let keys = KeyRing::open(&keys_dir(&config))?;
@@ -118,16 +133,16 @@ where
     let (writer, reader) = open_spool(&config, &clock, retries.files, &metrics).await?;
     let audit = Arc::new(audit::open(&config, clock.clone())?);
     let tls = open_tls(&config)?;
-    let (listener, admin_listener) = bind(&config).await?;
+    let (listener, admin_listener, anew) = bind(&config, program).await?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
 
     let (sites, geo_files) = (PublishedSite::all(&config)?, geo::Files::open(&config.geo)?);
     let keys = Arc::new(keys.remembering(&data.join("keys-seen.json"))?);
     let (shutdown, edge_closed) = (CancellationToken::new(), CancellationToken::new());
-    let keeper = peers::open(&config, keys.clone(), clock.clone(), &cookie_key, &shutdown).await?;
+    let keeper = peers::open(&config, keys.clone(), clock.clone(), &cookie_key.key, &shutdown).await?;
     let parts = Parts {
         lookups: Lookups::new(geo_files.in_use()),
-        seal: CookieSeal::new(&cookie_key),
+        seal: CookieSeal::new(&cookie_key.key),
         keys: keys.clone(),
         retry_key: retries.key,
         spool: writer.clone(),
@@ -137,23 +152,24 @@ where
     };
     let collector = Collector::new(&config, parts);
     let reporter = hours::Reporter::new(&collector, &writer, &sites, node::name(&config), &clock);
-    let state = State::new(metrics, writer.clone(), clock.clone(), geo_files.in_use(), requests::Watched::new(&config));
+    let watched = (requests::Watched::new(&config), keys::DayKeys::new(&config, &keys));
+    let state = State::new(metrics, writer.clone(), clock.clone(), geo_files.in_use(), watched);
     let own_rows = OwnRows::new(writer, state.vault.subscribe(), dead_letters::refused(&config, reader.keys()));
     let edge = collect::Edge::new(collector.clone()).beside(rights::router(&config, collector.clone(), own_rows));
     let (edge, verdict_keys) = verdicts::offer(edge, &config, collector.clone(), &state.metrics, &clock)?;
-    audit::note_start(&audit, &config);
-    let (limits, admin_limits) = descriptors::limits(&config.server, descriptors::raise());
+    note_start(&audit, &config, &cookie_key, &state.metrics);
     let admin = admin::router(state.clone(), stats_page::router(&config), &config.server.admin_hosts);
-    let endpoint = Endpoint::public(listener, tls.as_ref().map(Tls::acceptor).transpose()?, &config.server);
+    let listeners = [(listener, tls.as_ref().map(Tls::acceptor).transpose()?), (admin_listener, None)];
+    let [(public, limits), (operations, admin_limits)] = endpoints(listeners, &config, &state.metrics);
     let mut edge = vec![
-        tokio::spawn(server::serve(endpoint, wrap(edge, address), limits, shutdown.clone())),
-        tokio::spawn(server::serve(admin_listener, admin, admin_limits, shutdown.clone())),
+        tokio::spawn(server::serve(public, wrap(edge, address), limits, shutdown.clone())),
+        tokio::spawn(server::serve(operations, admin, admin_limits, shutdown.clone())),
         tokio::spawn(clock::keep(clock.clone(), audit.clone(), shutdown.clone())),
         tokio::spawn(keys::sweep(keys, &config, clock.clone(), state.metrics.clone(), audit.clone(), shutdown.clone())),
     ];
     edge.push(tokio::spawn(reporter.run(state.vault.subscribe(), shutdown.clone())));
     edge.push(tokio::spawn(watch_geo(geo_files, state.clone(), shutdown.clone())));
-    edge.extend(tls.map(|tls| tokio::spawn(tls.watch(shutdown.clone()))));
+    edge.extend(tls.map(|tls| tokio::spawn(tls.watch(state.metrics.clone(), shutdown.clone()))));
     edge.extend(keeper.map(|keeper| tokio::spawn(peers::watch(keeper, collector, state.clone(), shutdown.clone()))));
     edge.extend(verdict_keys.map(|keys| tokio::spawn(verdicts::rotate(keys, clock.clone(), shutdown.clone()))));
     let inner = Inner {
@@ -167,14 +183,45 @@ where
     };
     let inner = tokio::spawn(inner.run(reader));
     tracing::info!(%address, %admin_address, "taking beacons");
-    Ok(Running { address, admin_address, state, audit, shutdown, edge_closed, edge, inner })
+    Ok(Running { address, admin_address, state, audit, shutdown, edge_closed, edge, inner, anew })
 }
 
-/// The public listener and that of operations.
-async fn bind(config: &Config) -> Result<(TcpListener, TcpListener)> {
+/// Forbids what would put memory on a disk. Returns where the program lies, before a new version can lie in its place.
+fn prepare_process(config: &Config) -> Result<PathBuf> {
+    let program = std::env::current_exe().context("the program does not know where it lies")?;
+    keys::stay_in_memory()?;
+    node::warn_of_passing_name(config);
+    Ok(program)
+}
+
+/// The public listener and that of operations, and what a start anew needs of them.
+async fn bind(config: &Config, program: PathBuf) -> Result<(TcpListener, TcpListener, Anew)> {
     let mut inherited = listen::Inherited::take();
-    let public = inherited.or_bind(0, config.server.listen, "[server] listen").await?;
-    Ok((public, inherited.or_bind(1, config.server.admin_listen, "[server] admin_listen").await?))
+    let (public, kept) = inherited.or_bind(0, config.server.listen, "[server] listen").await?;
+    let (admin, kept_admin) = inherited.or_bind(1, config.server.admin_listen, "[server] admin_listen").await?;
+    Ok((public, admin, Anew { program, kept: vec![kept, kept_admin], wanted: Wanted::default() }))
+}
+
+/// Records a start, with what is new about configuration and cookie key.
+fn note_start(audit: &Audit, config: &Config, cookie_key: &keys::CookieKeyFound, metrics: &Metrics) {
+    audit::note_start(audit, config);
+    metrics.operations.cookie_key_replaced.set(cookie_key.remember(config, audit).into());
+}
+
+/// The listeners with their limits, and with the metrics of their connections.
+fn endpoints(
+    listeners: [(TcpListener, Option<TlsAcceptor>); 2],
+    config: &Config,
+    metrics: &Metrics,
+) -> [(Endpoint, server::Limits); 2] {
+    let (public, admin) = descriptors::limits(&config.server, descriptors::raise());
+    for (name, limits) in LISTENERS.into_iter().zip([public, admin]) {
+        metrics.operations.set_connections_max(name, limits.connections);
+    }
+    let [open, open_admin] = LISTENERS.map(|name| metrics.operations.connections(name));
+    let [(listener, tls), (admin_listener, _)] = listeners;
+    let endpoint = Endpoint { open, ..Endpoint::public(listener, tls, &config.server) };
+    [(endpoint, public), (Endpoint { open: open_admin, ..admin_listener.into() }, admin)]
 }
 
 fn open_tls(config: &Config) -> Result<Option<Arc<Tls>>> {
@@ -186,10 +233,9 @@ fn open_tls(config: &Config) -> Result<Option<Arc<Tls>>> {
 
 /// Takes new GeoIP files, and lets `/readyz` say why some are not taken.
 async fn watch_geo(files: geo::Files, state: Arc<State>, shutdown: CancellationToken) {
-    const PART: &str = "the new GeoIP files";
     let report = |trouble: Option<String>| match trouble {
-        Some(reason) => drop(state.is_missing(PART, reason)),
-        None => state.is_there(PART),
+        Some(reason) => drop(state.is_missing(state::GEO, reason)),
+        None => state.is_there(state::GEO),
     };
     files.watch(geo::LOOK_EVERY, report, shutdown).await;
 }
@@ -285,7 +331,22 @@ impl Running {
 
     /// Lets signals stop it.
     pub fn stop_on_signals(&self) -> Result<()> {
-        Ok(signals::cancel_on_signals(self.shutdown.clone())?)
+        Ok(signals::cancel_on_signals(self.shutdown.clone(), self.anew.wanted.clone())?)
+    }
+
+    /// Is a service from now on: the service manager hears that it is ready, and SIGHUP begins it anew with what `file` says
+    /// then.
+    pub fn serve_from(&self, file: &Path, hangup: Hangup) {
+        let reloader = Reloader {
+            file: file.to_owned(),
+            state: self.state.clone(),
+            audit: self.audit.clone(),
+            shutdown: self.shutdown.clone(),
+            wanted: self.anew.wanted.clone(),
+            addresses: self.anew.kept.iter().map(|kept| kept.address).collect(),
+        };
+        tokio::spawn(reloader.run(hangup));
+        notify::ready();
     }
 
     /// Resolves when it is asked to stop.
@@ -293,8 +354,8 @@ impl Running {
         self.shutdown.cancelled().await;
     }
 
-    /// Runs until it is stopped, then stops the rest.
-    pub async fn wait(mut self) -> Result<()> {
+    /// Runs until it is stopped, then stops the rest. Returns what a start anew needs, if there is to be one.
+    pub async fn wait(mut self) -> Result<Option<NextStart>> {
         let mut ended = None;
         tokio::select! {
             // Only a fault of this program ends it before.
@@ -302,6 +363,10 @@ impl Running {
             () = self.shutdown.cancelled() => {}
         }
         self.shutdown.cancel();
+        if self.anew.wanted.get().is_none() {
+            // Nobody will answer: a connection that comes now is refused.
+            self.anew.kept.clear();
+        }
         for task in self.edge {
             task.await?;
         }
@@ -321,12 +386,13 @@ impl Running {
         }
         ending.join_all().await;
         self.audit.note("stop", &json!({}));
-        Ok(ended?)
+        ended?;
+        Ok(self.anew.next_start())
     }
 
     /// Stops in order.
     pub async fn stop(self) -> Result<()> {
         self.shutdown.cancel();
-        self.wait().await
+        self.wait().await.map(drop)
     }
 }

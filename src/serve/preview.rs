@@ -14,19 +14,18 @@ use crate::publish::{self, PublishedSite};
 pub struct PreviewOptions {
     /// The configuration; `tamga config example` prints the smallest useful one
     #[arg(long, value_name = "FILE", default_value = "tamga.toml", env = "TAMGA_CONFIG")]
-    config: PathBuf,
+    pub config: PathBuf,
     /// One site only, by its domain as configured
     #[arg(long, value_name = "DOMAIN")]
     site: Option<String>,
 }
 
 /// The share of yesterday's numbers that each choice of `publish_every` would show, as text.
-pub async fn preview(options: &PreviewOptions) -> Result<String> {
-    let config = Config::load(&options.config)?;
-    let reached = reach(&config).await?;
+pub async fn preview(config: &Config, options: &PreviewOptions) -> Result<String> {
+    let reached = reach(config).await?;
     let now = Clock::kept_in(&config.data.dir).now();
     let mut said = String::new();
-    let sites = PublishedSite::all(&config)?;
+    let sites = PublishedSite::all(config)?;
     let wanted = |known: &&PublishedSite| options.site.as_ref().is_none_or(|wanted| *wanted == known.domain);
     for site in sites.iter().filter(wanted) {
         let previews = publish::preview::of_yesterday(&reached.stores.vault, site, now).await?;

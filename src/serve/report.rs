@@ -18,7 +18,7 @@ use crate::rights::LANGUAGES;
 pub struct ReportOptions {
     /// The configuration; `tamga config example` prints the smallest useful one
     #[arg(long, value_name = "FILE", default_value = "tamga.toml", env = "TAMGA_CONFIG")]
-    config: PathBuf,
+    pub config: PathBuf,
     /// The site's domain as configured
     #[arg(long, value_name = "DOMAIN")]
     site: String,
@@ -43,8 +43,7 @@ pub struct ReportOptions {
 }
 
 /// The report, as text or HTML; empty if it was sent, or need not be.
-pub async fn report(options: &ReportOptions) -> Result<String> {
-    let config = Config::load(&options.config)?;
+pub async fn report(config: &Config, options: &ReportOptions) -> Result<String> {
     let Some(site) = config.site(&options.site) else {
         bail!("the configuration has no [[site]] of the domain {:?}", options.site);
     };
@@ -55,7 +54,7 @@ pub async fn report(options: &ReportOptions) -> Result<String> {
         None if options.day => Period::yesterday(today),
         None => Period::last_week(today),
     };
-    let reached = reach(&config).await?;
+    let reached = reach(config).await?;
     let read = report::read(&reached.stores.stats, &site.domain, period).await;
     reached.release().await;
     let report = read?;

@@ -5,8 +5,11 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Cancels the token when the process receives a signal. Must be called within a runtime.
-pub(super) fn cancel_on_signals(shutdown: CancellationToken) -> std::io::Result<()> {
+use super::notify;
+use super::reload::Wanted;
+
+/// Cancels the token when the process receives a signal, and a reload that is under way. Must be called within a runtime.
+pub(super) fn cancel_on_signals(shutdown: CancellationToken, reload: Wanted) -> std::io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {
         for already in [false, true] {
@@ -15,6 +18,8 @@ pub(super) fn cancel_on_signals(shutdown: CancellationToken) -> std::io::Result<
                 std::process::exit(130);
             }
             tracing::info!("stopping; a second signal ends the process at once");
+            notify::stopping();
+            reload.set(None);
             shutdown.cancel();
         }
     });

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::keys::DayKeys;
 use super::reach::Stores;
 use super::requests::Watched;
-use super::{geo, node};
+use super::{figures, geo, node};
 use crate::clock::{Clock, ClockStatus};
 use crate::enrich::GeoIp;
-use crate::metrics::{Metrics, RowCounts};
+use crate::metrics::{Metrics, PARTS, RowCounts};
 use crate::publish::NodeStates;
 use crate::store::{Class, ShipStatus, Store, Supervisor};
 use crate::{admin, collect, spool};
@@ -23,6 +26,7 @@ pub(super) struct State {
     clock: Clock,
     geo: Arc<GeoIp>,
     requests: Watched,
+    day_keys: DayKeys,
     pub(super) stores: watch::Sender<Option<Stores>>,
     /// The vault, once it is there; it does not wait for the stats store.
     pub(super) vault: watch::Sender<Option<Store>>,
@@ -32,7 +36,15 @@ pub(super) struct State {
     pub(super) missing: watch::Sender<BTreeMap<&'static str, String>>,
     /// What the publisher of this process hears of the nodes.
     nodes: watch::Sender<NodeStates>,
+    /// Why the last reload was refused.
+    refused_reload: Mutex<Option<String>>,
+    /// When the first window ends that is not published.
+    pub(super) unpublished: watch::Sender<Option<Timestamp>>,
+    began: Instant,
 }
+
+/// The name of the GeoIP files among the parts that can be missing.
+pub(super) const GEO: &str = "the new GeoIP files";
 
 impl State {
     /// Before the stores are there.
@@ -41,12 +53,26 @@ impl State {
         spool: spool::Writer,
         clock: Clock,
         geo: Arc<GeoIp>,
-        requests: Watched,
+        (requests, day_keys): (Watched, DayKeys),
     ) -> Arc<Self> {
-        let (stores, vault) = (watch::Sender::new(None), watch::Sender::new(None));
-        let (shipped, engines, missing) = (Mutex::default(), Mutex::default(), watch::Sender::default());
-        let nodes = watch::Sender::default();
-        Arc::new(Self { metrics, spool, clock, geo, requests, stores, vault, shipped, engines, missing, nodes })
+        metrics.operations.process_start.set(clock.now().as_second());
+        Arc::new(Self {
+            metrics,
+            spool,
+            clock,
+            geo,
+            requests,
+            day_keys,
+            stores: watch::Sender::new(None),
+            vault: watch::Sender::new(None),
+            shipped: Mutex::default(),
+            engines: Mutex::default(),
+            missing: watch::Sender::default(),
+            refused_reload: Mutex::default(),
+            unpublished: watch::Sender::new(None),
+            nodes: watch::Sender::default(),
+            began: Instant::now(),
+        })
     }
 
     /// The publisher has heard the nodes.
@@ -58,6 +84,12 @@ impl State {
             self.metrics.nodes.get_or_create(&[("state", state)]).set(count);
         }
         self.nodes.send_replace(nodes);
+    }
+
+    /// The configuration of a reload is not taken, for this reason.
+    pub(super) fn set_refused_reload(&self, reason: String) {
+        *self.refused_reload.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+        self.metrics.operations.reload_refused.set(1);
     }
 
     /// A part behind the spool cannot be used. Whether that is news.
@@ -114,7 +146,8 @@ impl admin::Watch for State {
         let spool = spool_trouble(usage.health, used > usage.quota_bytes, has_space);
         // Nobody knows the day.
         let clock = self.clock.is_unknown().then(|| self.clock.status().sentence()).flatten();
-        spool.into_iter().chain(clock).collect()
+        let keys = self.day_keys.trouble(self.clock.now());
+        spool.into_iter().chain(clock).chain(keys).collect()
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -127,6 +160,15 @@ impl admin::Watch for State {
         }
         if let status @ ClockStatus::Disputed { .. } = self.clock.status() {
             warnings.extend(status.sentence());
+        }
+        if let Some(reason) = &*self.refused_reload.lock().unwrap_or_else(PoisonError::into_inner) {
+            warnings.push(format!("the configuration of the last reload is not in use: {reason}"));
+        }
+        if self.metrics.operations.proxy_untrusted.get() > 0 {
+            warnings.push(
+                "a proxy names its clients and is not in [server] trusted_proxies: all visitors seem to be one network"
+                    .to_owned(),
+            );
         }
         warnings.extend(spool_damage(&self.spool.usage()));
         warnings.extend(self.nodes.borrow().left_behind.iter().map(|node| node::left_behind(node)));
@@ -154,6 +196,7 @@ impl admin::Watch for State {
         let usage = self.spool.usage();
         self.metrics.spool_bytes.set(usage.bytes as i64);
         self.metrics.spool_late.set(usage.late.as_secs() as i64);
+        self.metrics.operations.spool_oldest.set(usage.oldest.as_secs() as i64);
         self.metrics.spool_frames_lost.inner().store(usage.lost_frames, Ordering::Relaxed);
         self.metrics.spool_quarantined_files.set(usage.quarantined_files as i64);
         self.metrics.spool_quarantined_bytes.set(usage.quarantined_bytes as i64);
@@ -167,7 +210,29 @@ impl admin::Watch for State {
         for (name, engine) in self.engines() {
             self.metrics.set_engine_restarts(name, engine.restarts());
         }
+        self.set_operations();
         self.metrics.encode(&row_counts(&usage.accounting))
+    }
+}
+
+impl State {
+    /// Sets the metrics of what an operator must know.
+    fn set_operations(&self) {
+        let operations = &self.metrics.operations;
+        figures::set_process(operations);
+        operations.ready.set(admin::Watch::not_ready(self).is_empty().into());
+        let missing = self.missing.borrow().clone();
+        for part in PARTS {
+            let name = if part == "geoip" { GEO } else { part };
+            operations.set_unusable(part, missing.contains_key(name));
+        }
+        let away_since = match self.shipped() {
+            Some(shipped) => shipped.trouble().map(|trouble| trouble.since),
+            None => Some(self.began),
+        };
+        operations.vault_away.set(away_since.map_or(0, |since| since.elapsed().as_secs() as i64));
+        let late = self.unpublished.borrow().map_or(0, |end| self.clock.now().as_second() - end.as_second());
+        operations.windows_late.set(late.max(0));
     }
 }
 

@@ -13,12 +13,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::dead_letters::{self, note};
-use super::node;
 use super::reach::Stores;
 use super::schema::bring_up_to_date;
 use super::state::State;
 use super::store_clock;
 use super::verify::{Examiner, keep_examining};
+use super::{late, node};
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -44,6 +44,7 @@ type Opened = (Store, watch::Receiver<u64>);
 impl Inner {
     /// Until it is time to stop.
     pub(super) async fn run(self, reader: spool::Reader) {
+        self.state.metrics.operations.publishes.set(self.config.publish.enabled.into());
         let mut known = self.state.vault.subscribe();
         let delivering = async {
             if let Some((vault, generation)) = self.until_stopped(self.opened("vault", VAULT)).await {
@@ -161,9 +162,10 @@ impl Inner {
             std::future::ready(made.map_err(Into::into))
         };
         let Some(publisher) = self.until_stopped(self.until_it_works("publisher", new)).await else { return };
-        let (state, audit) = (self.state.clone(), self.audit.clone());
+        let (state, audit, clock) = (self.state.clone(), self.audit.clone(), self.clock.clone());
         let publisher = publisher.on_publication(move |site, window, declared| {
             state.metrics.windows_published.inc();
+            state.metrics.operations.window_published.set(clock.now().as_second());
             let (start, end) = (window.start.to_string(), window.end.to_string());
             audit.note("publish", &json!({ "site": site, "start": start, "end": end, "declared": declared }));
         });
@@ -171,8 +173,10 @@ impl Inner {
         let publisher = publisher.on_nodes(move |nodes| state.hear(nodes));
         let (clock, retention) = (self.clock.clone(), self.config.retention);
         let retention_worker = RetentionWorker::new(vault.clone(), stats.clone(), clock, self.sites.clone(), retention);
+        let watching = self.until_stopped(late::watch(stats, &self.sites, &self.state.unpublished));
         // In parallel: retention works on time, also while a large window is counted.
-        tokio::join!(publisher.run(self.shutdown.cancelled()), retention_worker.run(self.shutdown.cancelled()));
+        let retaining = retention_worker.run(self.shutdown.cancelled());
+        tokio::join!(publisher.run(self.shutdown.cancelled()), retaining, watching);
     }
 
     /// A store on its configured server, or on an embedded engine that runs or is started for it.

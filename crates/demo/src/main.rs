@@ -26,12 +26,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tamga::config::LogFormat;
 
 fn main() -> ExitCode {
     let options = run::Options::parse();
     // The demo itself says how far it is. Its log is needed only when something is wrong.
-    tamga::serve::log_to_stderr("warn");
-    match run::run(options) {
+    let logs = tamga::serve::log_to_stderr("warn", LogFormat::Text);
+    match logs.and_then(|()| run::run(options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "tamga-demo: {error:#}");

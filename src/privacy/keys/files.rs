@@ -144,6 +144,14 @@ impl KeyFiles {
         self.dir.join(format!("{site}.{day}{REFUSED}"))
     }
 
+    /// Whether a key could be made now: makes a draft and takes it away.
+    pub(super) fn try_to_make(&self) -> io::Result<()> {
+        let draft = self.unique("draft")?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        let written = file.write_all(&[0; 32]);
+        fs::remove_file(&draft).and(written)
+    }
+
     /// Destroys a key. `false` if it was not there, or another node was faster.
     pub(super) fn destroy(&self, site: &str, day: Date) -> io::Result<bool> {
         let dying = self.unique("dead")?;

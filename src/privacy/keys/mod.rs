@@ -213,6 +213,15 @@ impl KeyRing {
         self.losses.store(true, Ordering::Release);
     }
 
+    /// Why the key of one of these site-days cannot be had: it is not there yet, and none can be made.
+    pub fn trouble(&self, days: impl IntoIterator<Item = SiteDay>) -> Option<KeyError> {
+        let cause = self.files.try_to_make().err()?;
+        let is_there =
+            |of: &SiteDay| self.state().held.contains_key(of) || matches!(self.files.stamp(&of.0, of.1), Ok(Some(_)));
+        let is_needed = days.into_iter().any(|of| !is_there(&of));
+        is_needed.then(|| KeyError::Io { dir: self.files.dir().to_owned(), cause })
+    }
+
     /// The reason of a tally that must become durable with the next rows of a site-day, because its key replaced another
     /// one: `key_lost:` and a tag by which two nodes' tallies of one loss are known to be of one.
     pub fn unreported_loss(&self, site: &Arc<str>, day: Date) -> Option<String> {

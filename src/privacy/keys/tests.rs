@@ -29,6 +29,21 @@ fn two_nodes_that_share_a_folder_have_one_key() {
 }
 
 #[test]
+fn a_key_that_cannot_be_made_is_trouble_only_where_it_is_needed() {
+    let dir = folder();
+    let inner = dir.path().join("keys");
+    let ring = KeyRing::open(&inner).expect("opens");
+    let of = |day: i8| (Arc::from("a.kz"), date(2026, 11, day));
+    assert!(ring.trouble([of(22)]).is_none());
+    assert_eq!(fs::read_dir(&inner).expect("reads").count(), 0, "nothing stays of the trial");
+    ring.day_key(&of(22).0, of(22).1).expect("a key");
+    fs::remove_dir_all(&inner).expect("removed");
+    assert!(ring.trouble([of(22)]).is_none(), "it is in memory");
+    let said = ring.trouble([of(22), of(23)]).expect("trouble").to_string();
+    assert!(said.contains("cannot be used: No such file"), "{said}");
+}
+
+#[test]
 fn a_key_dies_thirty_minutes_after_its_day() {
     let dir = folder();
     let ring = KeyRing::open(dir.path()).expect("opens");

@@ -67,8 +67,13 @@ impl Call {
         bytes
     }
 
+    /// Sends it, and returns all bytes of the answer.
+    pub(crate) async fn sent(&self) -> Vec<u8> {
+        raw(self.address, &self.bytes()).await
+    }
+
     pub(crate) async fn send(&self) -> Answer {
-        Answer::parse(&raw(self.address, &self.bytes()).await)
+        Answer::parse(&self.sent().await)
     }
 }
 

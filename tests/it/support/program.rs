@@ -223,6 +223,11 @@ impl Program {
         (status.code(), begun.elapsed(), self.log())
     }
 
+    /// Sends a signal that does not end it.
+    pub(crate) fn send_signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(self.pid, signal).unwrap();
+    }
+
     /// Sends a signal and waits for the end.
     pub(crate) fn signal(&self, signal: rustix::process::Signal) -> std::process::ExitStatus {
         rustix::process::kill_process(self.pid, signal).unwrap();
