@@ -9,7 +9,7 @@ PAGE := stats-page/dist/page.js
 PAGE_SOURCES := $(wildcard stats-page/src/* stats-page/*.json stats-page/build.mjs schema/noise.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test dist faults scale linkage fuzz statements protect bench systemd lint engine snippet playground clean
+.PHONY: help run test dist faults drills scale linkage fuzz statements protect bench systemd lint engine snippet playground clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ test: ## Run every test, and print how long each step took
 faults: ## Run the fault laboratory for long: kills, power cuts, full disks, outages (about an hour)
 	@scripts/prepare compiler snippet engine
 	@scripts/faults
+
+drills: ## Run the drills of docs/operations.md (about twenty minutes)
+	@scripts/prepare compiler snippet engine
+	@scripts/drills
 
 fuzz: ## Fuzz the readers of hostile bytes, ten minutes for each of nine targets (TAMGA_FUZZ_SECONDS)
 	@scripts/prepare compiler cxx snippet
@@ -67,8 +71,8 @@ protect: ## Record programs and people for account protection, and judge them an
 	@tests/protect/run
 	@UPDATE_EXPECT=1 cargo test --test it account_protection::recorded
 
-lint: ## Check formats, lints, types, licences, known faults of dependencies, the image and the files for Kubernetes
-	@scripts/prepare compiler snippet linters
+lint: ## Check formats, lints, types, licences, known faults of dependencies, the image and the files for Kubernetes, and alerts
+	@scripts/prepare compiler snippet linters alerts
 	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@scripts/check lint
 

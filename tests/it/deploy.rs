@@ -7,7 +7,7 @@ use tamga::config::Config;
 use tamga::metrics::{Metrics, RowCounts};
 
 use crate::support::program::{Ground, Program};
-use crate::support::repository::tracked;
+use crate::support::repository::{code_spans, section, table_rows, tracked};
 
 fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
@@ -92,6 +92,8 @@ fn the_service_may_write_and_bind_what_its_configuration_names() {
     let cookie_key = config.cookie.key_file.expect("named");
     assert!(state.iter().any(|dir| cookie_key.starts_with(dir)) && !cookie_key.starts_with(&config.data.dir));
     assert!(unit.contains("RuntimeDirectory=tamga\n"));
+    // The collector says when it is ready, and SIGHUP is a reload: tests/it/service.rs.
+    assert!(unit.contains("\nType=notify\n") && unit.contains("\nExecReload=/bin/kill -HUP $MAINPID\n"));
     assert!(config.keys.dir.expect("named").starts_with("/run/tamga"));
     for address in
         [config.server.listen, config.server.admin_listen, config.engine.vault_listen, config.engine.stats_listen]
@@ -130,12 +132,22 @@ pub(crate) fn known_metrics() -> BTreeSet<String> {
     lines.filter_map(|line| line.split(['{', ' ']).next()).map(str::to_owned).collect()
 }
 
+/// `promtool test rules` tries the alerts: each fires for its fault alone.
+#[test]
+fn every_alert_is_tried() {
+    let (rules, tests) = (read("prometheus/tamga.rules.yaml"), read("prometheus/tamga.tests.yaml"));
+    for alert in rules.lines().filter_map(|line| line.strip_prefix("      - alert: ")) {
+        let fires = format!("{{alertname=\"{alert}\"}}");
+        assert!(tests.contains(&fires), "{alert} is in no test of deploy/prometheus/tamga.tests.yaml");
+    }
+}
+
 /// The rules are read by their indentation, which the file keeps.
 #[test]
 fn every_alert_asks_for_metrics_that_there_are_and_the_wall_s_are_among_them() {
     let known = known_metrics();
     let rules = read("prometheus/tamga.rules.yaml");
-    let names = regex::Regex::new(r"tamga_[a-z_]+").expect("a pattern");
+    let names = regex::Regex::new(r"\b(tamga|process)_[a-z_]+").expect("a pattern");
     let (mut alerts, mut asked) = (0, BTreeSet::new());
     let mut lines = rules.lines().peekable();
     while let Some(line) = lines.next() {
@@ -177,7 +189,44 @@ fn every_alert_asks_for_metrics_that_there_are_and_the_wall_s_are_among_them() {
         "tamga_spool_quarantined_files",
         "tamga_requests",
         "tamga_requests_unreadable",
+        "tamga_ready",
+        "tamga_unusable",
+        "tamga_vault_away_seconds",
+        "tamga_windows_late_seconds",
+        "tamga_publishes",
+        "tamga_certificate_not_after_timestamp_seconds",
+        "tamga_reload_refused",
+        "tamga_proxy_untrusted",
+        "tamga_cookie_key_replaced",
+        "tamga_connections",
     ] {
         assert!(asked.contains(name), "{name}");
     }
+}
+
+/// Whether there is a test of this name, as `cargo test` has it.
+fn has_test(folder: &str, name: &str) -> bool {
+    let (modules, function) = name.rsplit_once("::").expect("a module and a function");
+    let inner = modules.strip_suffix("::tests").unwrap_or(modules);
+    let files = [modules, inner].map(|modules| format!("{folder}/{}", modules.replace("::", "/")));
+    let files = files.iter().flat_map(|file| [format!("{file}.rs"), format!("{file}/mod.rs")]);
+    files.filter_map(|file| std::fs::read_to_string(file).ok()).any(|text| text.contains(&format!("fn {function}(")))
+}
+
+#[test]
+fn every_drill_has_its_test_and_its_alert() {
+    let (drills, rules) = (section("docs/operations.md", "Operations"), read("prometheus/tamga.rules.yaml"));
+    let rows = table_rows(&drills);
+    assert!(rows.len() >= 30, "{}", rows.len());
+    for (number, row) in (1..).zip(&rows) {
+        assert_eq!((row[0].as_str(), row[4].as_str()), (number.to_string().as_str(), "0"), "{row:?}");
+        let test = &code_spans(&row[5])[0];
+        let (target, name) = test.split_once(' ').expect("a target and a name");
+        let folder = if target == "it" { "tests/it" } else { "src" };
+        assert!(has_test(folder, name), "there is no test {test}");
+        for alert in code_spans(&row[3]) {
+            assert!(rules.contains(&format!("- alert: {alert}\n")), "there is no alert {alert}");
+        }
+    }
+    assert!(!has_test("tests/it", "deploy::no_such_test"));
 }
