@@ -23,6 +23,7 @@ import { findFirefox, launchChromium, NO_FIREFOX } from "./lib/chromium.mjs";
 const [collector = "", site = ""] = process.argv.slice(2);
 const SITE = "shop.localhost";
 const ANYDESK = 7070;
+const LONGEST_MS = 600_000;
 const at = `http://t.${SITE}:${site}`;
 const origin = `http://${SITE}:${site}`;
 
@@ -95,6 +96,11 @@ async function ask(browser, consent, open) {
   process.stdout.write(`${JSON.stringify({ browser, ...(await answered) })}\n`);
 }
 
+// A browser that never comes must not hold a test up.
+setTimeout(() => {
+  process.stderr.write("a page did not get its verdict within ten minutes\n");
+  process.exit(1);
+}, LONGEST_MS).unref();
 server.listen(Number(site), "127.0.0.1");
 // If the machine has it, that is as good.
 const anydesk = listen()
