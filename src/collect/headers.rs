@@ -25,7 +25,7 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub(super) const GPC: HeaderName = HeaderName::from_static("sec-gpc");
 
 /// The sender of a request, as its header fields describe it.
-pub(super) fn sender(headers: &HeaderMap, address: Personal<IpAddr>, arrived_at: Timestamp) -> Sender {
+pub fn sender(headers: &HeaderMap, address: Personal<IpAddr>, arrived_at: Timestamp) -> Sender {
     let personal = |name: &HeaderName| Personal::new(text(headers, name).into_owned());
     Sender {
         arrived_at,

@@ -52,6 +52,7 @@ use tower::{Service, ServiceExt};
 
 pub use crate::decode::beacon::BODY_MAX;
 pub use calls::Caller;
+pub use headers::sender;
 pub use hours::{Counts, Hours};
 pub use ingest::OFF_MAX_AGE_S;
 pub use passed_on::Erasure;

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
-import { SHOP, shopFile } from "../lib/shop.js";
+import { SHOP, shopFile, shopPolicy } from "../lib/shop.js";
 import { World } from "./world.js";
 
 const BROWSE = new URL("../../test/browse.mjs", import.meta.url).pathname;
@@ -12,8 +12,7 @@ const BROWSE = new URL("../../test/browse.mjs", import.meta.url).pathname;
 let world: World;
 before(async () => {
   world = await World.create();
-  const collector = new URL(world.scriptUrl).origin;
-  world.shop = `default-src 'none'; script-src 'self' ${collector}; connect-src 'self' ${collector}; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'`;
+  world.shop = shopPolicy(new URL(world.scriptUrl).origin);
 });
 after(() => world?.close());
 
@@ -114,7 +113,7 @@ test("test/browse.mjs walks through the shop, prints what was sent, and the coll
   );
   assert.deepEqual(
     world.of("event").map(({ name }) => name),
-    ["cart-add", "checkout-done"],
+    ["cart-add", "cart-note", "checkout-done"],
   );
   const engaged = world.of("engage").reduce((sum, { engaged_ms }) => sum + engaged_ms, 0);
   assert.ok(

@@ -14,6 +14,10 @@ const TYPES: Record<string, string> = {
   ".svg": "image/svg+xml",
 };
 
+/** The `Content-Security-Policy` of every page. */
+export const shopPolicy = (collector: string) =>
+  readFileSync(`${SHOP}policy.txt`, "utf8").trim().replaceAll("{{collector}}", collector);
+
 export function shopFile(path: string, fill: { snippet: string }) {
   const page = path === "/" ? "/index" : path.replace(/^\/pay\/[^/]+$/, "/pay");
   const name = `${page.slice(1)}${extname(page) ? "" : ".html"}`;

@@ -8,9 +8,9 @@
 (() => {
   const LANGUAGES = ["kk", "ru", "en"];
   const all = (selector) => [...document.querySelectorAll(selector)];
-  const count = (event) => {
+  const count = (event, details) => {
     window.tamga = window.tamga || { q: [] };
-    window.tamga.q.push(["event", event]);
+    window.tamga.q.push(["event", event, details]);
   };
 
   // Storage is refused in some private windows; the shop then forgets from page to page, and works.
@@ -84,6 +84,7 @@
       addEventListener("popstate", drawFilter);
     }
     for (const place of all("[data-live]")) drawLive(place);
+    if (Object.keys(cart).length) for (const place of all("[data-note]")) drawNote(place);
     for (const place of all("[data-order]")) place.textContent = location.pathname.split("/")[2] || "";
     if (location.pathname === "/thanks" && Object.keys(cart).length) {
       count("order-paid");
@@ -92,6 +93,14 @@
       drawCart();
     }
   });
+
+  /** The shop's experiment: half of the browsers see a note in the cart. Which half, each keeps for itself. */
+  const drawNote = (place) => {
+    const variant = recall("aral-note") || (Math.random() < 0.5 ? "plain" : "noted");
+    remember("aral-note", variant);
+    place.hidden = variant === "plain";
+    count("cart-note", { variant });
+  };
 
   /** The live count of the demo. */
   const drawLive = async (place) => {

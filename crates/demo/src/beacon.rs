@@ -47,6 +47,8 @@ pub(crate) enum Event {
     Named {
         at: u32,
         name: &'static str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        variant: &'static str,
     },
     Object {
         at: u32,

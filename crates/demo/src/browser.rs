@@ -35,6 +35,8 @@ pub(crate) struct Browser {
     pub(crate) addresses: [IpAddr; 2],
     /// Whether cookies are kept.
     pub(crate) keeps_cookies: bool,
+    /// Whether it has a cookie of an earlier day at first.
+    pub(crate) was_here: bool,
     /// The headers that tell of it, by lower-case name.
     pub(crate) headers: Vec<(&'static str, String)>,
     /// What its device says of itself.
@@ -192,14 +194,15 @@ impl Browser {
             headers.push(("sec-gpc", "1".to_owned()));
         }
         let machine = device::device_part(false, &headers, kazakh, random);
-        Self { kind, device: model.device, addresses, keeps_cookies: true, headers, machine }
+        Self { kind, device: model.device, addresses, keeps_cookies: true, was_here: false, headers, machine }
     }
 
     /// A program that names itself.
     pub(crate) fn of_declared_bot(user_agent: &str, address: IpAddr) -> Self {
         let headers = vec![("user-agent", user_agent.to_owned())];
         let machine = serde_json::Value::Null;
-        Self { kind: Kind::DeclaredBot, device: "", addresses: [address; 2], keeps_cookies: false, headers, machine }
+        let (kind, addresses) = (Kind::DeclaredBot, [address; 2]);
+        Self { kind, device: "", addresses, keeps_cookies: false, was_here: false, headers, machine }
     }
 
     /// A browser that a program drives: it has what its engine sends, and no language.
@@ -213,7 +216,8 @@ impl Browser {
         headers.extend(FETCH_METADATA.map(|(name, value)| (name, value.to_owned())));
         let keeps_cookies = random.chance(0.7);
         let machine = device::device_part(true, &headers, false, random);
-        Self { kind: Kind::Suspect, device: "", addresses: [address; 2], keeps_cookies, headers, machine }
+        let (kind, addresses) = (Kind::Suspect, [address; 2]);
+        Self { kind, device: "", addresses, keeps_cookies, was_here: false, headers, machine }
     }
 
     /// Whether it answers when the collector asks for the device part. Browsers that are only counted are not asked,

@@ -16,6 +16,8 @@ struct Machine {
     cpu: (&'static str, u32),
     fonts: &'static [&'static str],
     media: [u8; 3],
+    /// Client hints of Chromium browsers, each with its weight: the version of the system, and the model.
+    hints: &'static [(&'static str, &'static str, u32)],
 }
 
 /// The first whose part the user agent contains.
@@ -31,6 +33,7 @@ const MACHINES: &[Machine] = &[
         cpu: ("x86", 64),
         fonts: &["Arial", "Calibri", "Cambria", "Consolas", "Segoe UI", "Tahoma", "Times New Roman", "Verdana"],
         media: [1, 2, 1],
+        hints: &[("15.0.0", "", 70), ("10.0.0", "", 30)],
     },
     Machine {
         agent: "Macintosh",
@@ -39,6 +42,7 @@ const MACHINES: &[Machine] = &[
         cpu: ("arm", 64),
         fonts: &["Arial", "Helvetica Neue", "Menlo", "Monaco", "PT Sans", "Times New Roman", "Verdana"],
         media: [1, 1, 1],
+        hints: &[],
     },
     Machine {
         agent: "iP",
@@ -47,6 +51,7 @@ const MACHINES: &[Machine] = &[
         cpu: ("arm", 64),
         fonts: &["Arial", "Georgia", "Helvetica Neue", "Menlo"],
         media: [1, 0, 2],
+        hints: &[],
     },
     Machine {
         agent: "Tizen",
@@ -55,6 +60,7 @@ const MACHINES: &[Machine] = &[
         cpu: ("arm", 32),
         fonts: &["Roboto"],
         media: [0, 1, 0],
+        hints: &[],
     },
     Machine {
         agent: "Android",
@@ -69,6 +75,14 @@ const MACHINES: &[Machine] = &[
         cpu: ("arm", 64),
         fonts: &["Noto Color Emoji", "Roboto"],
         media: [1, 1, 2],
+        hints: &[
+            ("15.0.0", "SM-A556E", 30),
+            ("14.0.0", "SM-A145F", 20),
+            ("15.0.0", "SM-S921B", 10),
+            ("14.0.0", "2312DRA50G", 20),
+            ("13.0.0", "RMX3834", 10),
+            ("14.0.0", "TECNO KJ5", 10),
+        ],
     },
     // What is left are servers, on which programs drive browsers.
     Machine {
@@ -78,6 +92,7 @@ const MACHINES: &[Machine] = &[
         cpu: ("x86", 64),
         fonts: &["DejaVu Sans", "Liberation Sans"],
         media: [0, 0, 0],
+        hints: &[],
     },
 ];
 
@@ -116,6 +131,13 @@ pub(crate) fn device_part(
         json!({ "vendor": "", "renderer": gpu, "digest": digest(gpu.len() as u64 * 37 + 1) })
     };
     let automation: &[&str] = if automated { &["webdriver", "headless_agent"] } else { &[] };
+    let (version, model) = match machine.hints {
+        hints if !hints.is_empty() && !header("sec-ch-ua").is_empty() => {
+            let (version, model, _) = random.weighted(hints, |(.., weight)| *weight);
+            (json!(version), if model.is_empty() { json!({ "absent": "unsupported" }) } else { json!(model) })
+        }
+        _ => (json!({ "absent": "unsupported" }), json!({ "absent": "unsupported" })),
+    };
     let plugins: &[&str] = if is_phone { &[] } else { &["PDF Viewer", "Chrome PDF Viewer"] };
     json!({
         "time_zone": zone,
@@ -129,6 +151,8 @@ pub(crate) fn device_part(
         "fonts": machine.fonts,
         "canvas": canvas,
         "webgl": webgl,
+        "os_version": version,
+        "model": model,
     })
 }
 

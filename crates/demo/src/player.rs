@@ -114,6 +114,11 @@ impl Player {
         Self { stage: Arc::new(stage), clock, progress, jars: HashMap::new(), next: 0, report: PlayReport::default() }
     }
 
+    /// Gives a browser a cookie of an earlier day.
+    pub(crate) fn bring(&mut self, browser: usize, name: String, value: String) {
+        self.jars.entry(browser).or_default().insert(name, value);
+    }
+
     /// Plays to the world's end, and lets the clock go on with the machine's time.
     pub(crate) async fn play(&mut self) -> Result<PlayReport, PlayError> {
         let end = self.stage.world.end;
@@ -352,6 +357,7 @@ mod tests {
             device: "phone",
             addresses: [address; 2],
             keeps_cookies,
+            was_here: false,
             machine: serde_json::Value::Null,
             headers: vec![("user-agent", "Test/1".to_owned()), ("sec-fetch-site", "same-site".to_owned())],
         };

@@ -1,14 +1,13 @@
 //! Runs the product with simulated visitors, on loopback and on a simulated clock.
 //!
-//! The clock begins yesterday at the shop's midnight. The player moves it until it reaches real time. By then
-//! yesterday's window is closed and published. The demo owns its folder. On another day it empties the folder and plays
-//! again. On the same day it only starts the product.
+//! The days before yesterday are published first ([`crate::past`]). The product's clock begins yesterday at the shop's
+//! midnight. The player moves it until it reaches real time. By then yesterday's window is closed and published. The demo
+//! owns its folder. On another day it empties the folder and plays again. On the same day it only starts the product.
 
 use std::convert::Infallible;
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,75 +17,39 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tamga::clock::Clock;
 use tamga::config::Config;
+use tamga::privacy::seal::CookieSeal;
+use tamga::secret::Secret;
 use tamga::serve::{self, Running, Stores};
-use tamga::spool;
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::browser::Browser;
+use crate::folder::{Played, clear, cookie_key, hold, is_played, prepare, write_file};
 use crate::geo;
 use crate::live::{self, Live, Whose};
+use crate::options::Options;
+use crate::past::Past;
 use crate::places;
 use crate::player::{Patience, Player};
 use crate::progress::Progress;
+use crate::random::Random;
 use crate::report::PlayReport;
+use crate::returning::Returning;
 use crate::shop::{Answer, Shop};
-use crate::site::{SITE, VISITORS_PER_DAY, beginning, shop_host, site_toml, time_zone};
+use crate::site::{SITE, beginning, identity_cookie, shop_host, time_zone};
 use crate::world::{Settings, World};
 
 /// Another seed, another world.
 pub(crate) const SEED: u64 = 0x0074_616d_6761;
 /// The address of a visitor on this machine, from one of the networks of Almaty, so that it has a place.
 const OWN_ADDRESS: HeaderValue = HeaderValue::from_static("198.18.0.77");
+/// The pattern of earlier days has so many times fewer visitors than a day, and so many at least.
+const PATTERN_OF: u32 = 2;
+const PATTERN_LEAST: u32 = 100;
 /// The time that publishing may take after everything was played.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(120);
-
-/// Runs a small shop, two days of its visitors and the collector that counts them, on loopback.
-///
-/// Starts a collector, its engines and the shop on a simulated clock that begins yesterday at midnight. Sends the
-/// visitors' beacons over HTTP until the clock has caught up with real time, and stays. A second start on the same day
-/// plays nothing.
-#[derive(clap::Parser)]
-#[command(
-    name = "tamga-demo",
-    version,
-    max_term_width = 100,
-    after_long_help = "ENVIRONMENT\n\x20 TAMGA_LOG    what is logged: error, warn (the default), info, debug\n\n\
-        EXIT STATUS\n\x20 0 done, 1 it could not be done and the last line says why, 2 the command line is wrong"
-)]
-pub(crate) struct Options {
-    /// The folder for the demo's data; deleted and filled anew when it is of another day
-    #[arg(long, value_name = "DIR", default_value = "data/demo")]
-    pub(crate) data: PathBuf,
-    /// The port of shop and collector; the admin listener has the next one
-    #[arg(long, value_name = "PORT", default_value_t = 8080)]
-    pub(crate) port: u16,
-    /// Ports of the embedded engines: the vault's, and the next one for the stats store
-    #[arg(long, value_name = "PORT", default_value_t = 8123)]
-    pub(crate) engine_port: u16,
-    /// Visitors of a day
-    #[arg(long, value_name = "COUNT", default_value_t = VISITORS_PER_DAY)]
-    pub(crate) visitors: u32,
-    /// `libchdb.so`; the default is where `make engine` puts it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) library: Option<PathBuf>,
-    /// End when the visitors have been played and the numbers are published
-    #[arg(long)]
-    pub(crate) once: bool,
-    /// Print yesterday's beacons, one JSON object per line, and end
-    #[arg(long)]
-    pub(crate) list_beacons: bool,
-}
-
-/// The settings of the demo that was played into a folder.
-#[derive(Serialize, Deserialize, PartialEq)]
-struct Played {
-    day: String,
-    visitors: u32,
-    port: u16,
-}
 
 /// Does what the options say.
 pub(crate) fn run(options: Options) -> Result<()> {
@@ -100,27 +63,23 @@ pub(crate) fn run(options: Options) -> Result<()> {
 fn list_beacons(options: &Options) -> Result<()> {
     let start = beginning(Clock::machine().now());
     let end = start.to_zoned(time_zone()).tomorrow()?.timestamp();
-    let world = world(options, start, end)?;
+    let world = world(options, options.visitors, start, end)?;
     for step in &world.steps {
-        let Browser { kind, device, keeps_cookies, .. } = &world.browsers[step.browser];
+        let Browser { kind, device, keeps_cookies, was_here, .. } = &world.browsers[step.browser];
         let body: serde_json::Value = serde_json::from_str(&step.body)?;
         let line = serde_json::json!({
-            "at": step.at.to_string(), "browser": step.browser, "kind": kind, "device": device, "keeps_cookies": keeps_cookies, "beacon": body,
+            "at": step.at.to_string(), "browser": step.browser, "kind": kind, "device": device, "keeps_cookies": keeps_cookies, "was_here": was_here,
+            "beacon": body,
         });
         say(&line.to_string())?;
     }
     Ok(())
 }
 
-fn world(options: &Options, start: Timestamp, end: Timestamp) -> Result<World> {
-    let settings = Settings {
-        seed: SEED,
-        start,
-        end,
-        time_zone: time_zone(),
-        visitors_per_day: options.visitors,
-        port: options.port,
-    };
+fn world(options: &Options, visitors_per_day: u32, start: Timestamp, end: Timestamp) -> Result<World> {
+    let has_past = start > opened(options, start)?;
+    let (time_zone, port) = (time_zone(), options.port);
+    let settings = Settings { seed: SEED, start, end, time_zone, visitors_per_day, has_past, port };
     Ok(World::new(&settings, &places::parse(geo::NETWORKS)?))
 }
 
@@ -129,12 +88,16 @@ async fn serve(options: Options) -> Result<()> {
     let now = Clock::machine().now();
     let start = beginning(now);
     let day = start.to_zoned(time_zone()).date();
-    let today = Played { day: day.to_string(), visitors: options.visitors, port: options.port };
+    let Options { days, visitors, port, .. } = options;
+    let today = Played { day: day.to_string(), days, visitors, port };
     let fresh = !is_played(&options.data, &today);
     if fresh {
         clear(&options)?;
     }
     let config = prepare(&options)?;
+    if fresh {
+        past(&options, config.clone(), start).await?;
+    }
     say("Starting the collector and two embedded ClickHouse engines.")?;
     let began = Instant::now();
     let clock = if fresh { Clock::simulated(start) } else { Clock::machine() };
@@ -189,7 +152,7 @@ async fn show(
             report.rejected,
         ))?;
         say("Waiting until yesterday is published.")?;
-        published(stores).await?;
+        published(stores, &played.day).await?;
         write_file(&options.data.join("played.json"), &serde_json::to_vec(played)?)?;
     } else {
         say("Yesterday's visitors were played before; nothing to do.")?;
@@ -205,21 +168,60 @@ async fn play(
     clock: Clock,
 ) -> Result<PlayReport> {
     say(&format!("Playing the shop's visitors since yesterday's midnight, {} a day.", options.visitors))?;
-    let world = world(options, start, end)?;
+    let world = world(options, options.visitors, start, end)?;
+    let cookies = earlier_cookies(options, &world, start)?;
     let progress = Progress::new(start, end, time_zone());
-    Ok(Player::new(world, address, clock, Patience::default(), Some(progress)).play().await?)
+    let mut player = Player::new(world, address, clock, Patience::default(), Some(progress));
+    cookies.into_iter().for_each(|(browser, value)| player.bring(browser, identity_cookie(), value));
+    Ok(player.play().await?)
 }
 
-/// Waits for the first row of the ledger.
-async fn published(stores: &Stores) -> Result<()> {
+/// The cookies of those who were here before yesterday, sealed with the key of the collector that runs.
+fn earlier_cookies(options: &Options, world: &World, start: Timestamp) -> Result<Vec<(usize, String)>> {
+    let key: [u8; 32] = fs::read(cookie_key(options))?.try_into().ok().context("a key has 32 bytes")?;
+    let (seal, mut random) = (CookieSeal::new(&Secret::new(key)), Random::new(SEED));
+    let date = |time: Timestamp| time.to_zoned(time_zone()).date();
+    let returning = Returning::since(date(opened(options, start)?));
+    let known = world.browsers.iter().enumerate().filter(|(_, browser)| browser.was_here);
+    let cookie = |at| Some((at, seal.seal(SITE, &returning.cookie(date(start), &mut random)?)));
+    Ok(known.map(|(at, _)| at).filter_map(cookie).collect())
+}
+
+/// The midnight at which the shop opened; `start` is yesterday's.
+fn opened(options: &Options, start: Timestamp) -> Result<Timestamp> {
+    let before = jiff::Span::new().days(options.days.saturating_sub(2));
+    Ok(start.to_zoned(time_zone()).checked_sub(before)?.timestamp())
+}
+
+/// Publishes the days before yesterday, whose midnight is `end`.
+async fn past(options: &Options, config: Config, end: Timestamp) -> Result<()> {
+    let opened = opened(options, end)?;
+    if opened == end {
+        return Ok(());
+    }
+    say("Publishing the days before yesterday.")?;
+    let began = Instant::now();
+    // Nobody else begins in this folder meanwhile.
+    let _held = hold(&options.data)?;
+    let visitors = (options.visitors / PATTERN_OF).max(PATTERN_LEAST);
+    let first_night = opened.to_zoned(time_zone()).tomorrow()?.timestamp();
+    let pattern = world(options, visitors, opened, first_night)?;
+    let times = f64::from(options.visitors) / f64::from(visitors);
+    let days = Past { config, opened, end, times, seed: SEED }.publish(pattern).await?;
+    say(&format!("Published {days} days ({:.1} s).", began.elapsed().as_secs_f64()))
+}
+
+/// Waits for yesterday's row of the ledger.
+async fn published(stores: &Stores, day: &str) -> Result<()> {
     #[derive(Deserialize)]
     struct Count {
         count: u64,
     }
     let began = Instant::now();
     while began.elapsed() < PUBLISHED_WITHIN {
-        let sql = "SELECT count() AS count FROM publications WHERE site = {site:String}";
-        let rows: Vec<Count> = stores.stats.rows(sql, &[("site", SITE.to_owned())]).await?;
+        let sql = "SELECT count() AS count FROM publications WHERE site = {site:String} AND day = {day:Date}";
+        let parameters = [("site", SITE.to_owned()), ("day", day.to_owned())];
+        let rows: Vec<Count> = stores.stats.rows(sql, &parameters).await?;
         if rows.first().is_some_and(|row| row.count > 0) {
             return Ok(());
         }
@@ -249,8 +251,10 @@ fn table(pages: &[Page]) -> String {
 
 /// Some published numbers, and the addresses to look at.
 async fn summary(options: &Options, stores: &Stores, day: &str) -> Result<String> {
-    let sql = "SELECT path, views, visitors FROM pages WHERE site = {site:String} ORDER BY views DESC LIMIT 8";
-    let pages: Vec<Page> = stores.stats.rows(sql, &[("site", SITE.to_owned())]).await?;
+    let sql = "SELECT path, views, visitors FROM pages WHERE site = {site:String} AND day = {day:Date} AND carried_to = day \
+               ORDER BY views DESC LIMIT 8";
+    let parameters = [("site", SITE.to_owned()), ("day", day.to_owned())];
+    let pages: Vec<Page> = stores.stats.rows(sql, &parameters).await?;
     if pages.is_empty() {
         bail!("nothing was published of {day}: too few visitors were played for any number to be shown");
     }
@@ -273,84 +277,6 @@ async fn summary(options: &Options, stores: &Stores, day: &str) -> Result<String
         password = password.display(),
     ));
     Ok(out)
-}
-
-/// Whether a demo with these settings was played into the folder.
-fn is_played(data: &Path, wanted: &Played) -> bool {
-    let played = fs::read(data.join("played.json")).ok().and_then(|text| serde_json::from_slice::<Played>(&text).ok());
-    played.as_ref() == Some(wanted)
-}
-
-/// Empties the demo's folder. Refuses a folder that is not a demo's.
-fn clear(options: &Options) -> Result<()> {
-    let data = &options.data;
-    if let Ok(mut entries) = fs::read_dir(data) {
-        if !data.join("demo.toml").exists() && entries.next().is_some() {
-            bail!("{} is not empty and not a demo's; give an empty folder with --data", data.display());
-        }
-        let _held = hold(data)?;
-        fs::remove_dir_all(data).with_context(|| format!("cannot empty {}", data.display()))?;
-    }
-    let keys = keys_dir(options);
-    if keys.exists() {
-        fs::remove_dir_all(&keys).with_context(|| format!("cannot empty {}", keys.display()))?;
-    }
-    Ok(())
-}
-
-/// Makes sure that no demo runs in the folder: a running one locks its spool, and its files must not be deleted. The
-/// lock is held as long as the returned value lives.
-fn hold(data: &Path) -> Result<spool::Idle> {
-    spool::hold(&data.join("spool"), &spool::Disk)?.with_context(|| {
-        "the folder is in use by another tamga, so the demo cannot begin anew; stop the one that runs, or give another \
-         folder with --data"
-    })
-}
-
-/// Writes the folder's configuration and GeoIP files.
-fn prepare(options: &Options) -> Result<Config> {
-    let data = &options.data;
-    let geo = data.join("geo");
-    fs::create_dir_all(&geo).with_context(|| format!("cannot make {}", geo.display()))?;
-    for (name, bytes) in geo::FILES {
-        fs::write(geo.join(name), bytes).with_context(|| format!("cannot write into {}", geo.display()))?;
-    }
-    // A copy of the data folder shows nothing of the spool, so its key lies beside it.
-    let mut lasting = data.as_os_str().to_owned();
-    lasting.push("-keys");
-    let lasting = PathBuf::from(lasting);
-    fs::create_dir_all(&lasting).with_context(|| format!("cannot make {}", lasting.display()))?;
-    let text = |path: &Path| toml::Value::String(path.display().to_string()).to_string();
-    let library = options.library.as_deref().map(|path| format!("library = {}\n", text(path)));
-    let config = format!(
-        "# Made by `tamga-demo`.\n\n[server]\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin}\"\n\
-         trusted_proxies = [\"127.0.0.0/8\"]\n\n[data]\ndir = {dir}\n\n[geo]\nplace = [{v4}, {v6}]\nprovider = [{asn}]\n\n\
-         [vault]\nlinger_s = 1\nuntil_window_end = false\n\n[engine]\nvault_listen = \"127.0.0.1:{vault}\"\nstats_listen = \"127.0.0.1:{stats}\"\n{library}\n\
-         [keys]\ndir = {keys}\n\n[cookie]\nkey_file = {cookie}\n\n{site}",
-        port = options.port,
-        admin = options.port + 1,
-        dir = text(data),
-        v4 = text(&geo.join("city-ipv4.mmdb")),
-        v6 = text(&geo.join("city-ipv6.mmdb")),
-        asn = text(&geo.join("asn.mmdb")),
-        vault = options.engine_port,
-        stats = options.engine_port + 1,
-        library = library.unwrap_or_default(),
-        keys = text(&keys_dir(options)),
-        cookie = text(&lasting.join("cookie.key")),
-        site = site_toml(options.port),
-    );
-    let path = data.join("demo.toml");
-    write_file(&path, config.as_bytes())?;
-    Ok(Config::load(&path)?)
-}
-
-fn keys_dir(options: &Options) -> PathBuf {
-    PathBuf::from(format!("/dev/shm/tamga-demo-{}-{}", rustix::process::getuid().as_raw(), options.port))
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The shop beside the collector: the host name decides which of them answers. Visitors on this machine get an address.

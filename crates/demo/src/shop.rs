@@ -32,6 +32,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/border.svg", "image/svg+xml", include_str!("../shop/border.svg")),
 ];
 const PAYMENT: &str = include_str!("../shop/pay.html");
+const POLICY: &str = include_str!("../shop/policy.txt");
 
 /// The shop on a port.
 pub(crate) struct Shop {
@@ -58,10 +59,7 @@ impl Shop {
             snippet: format!(
                 r#"<script defer src="{collector}/tamga.js" data-site="{SITE}" data-search="q"></script>"#
             ),
-            policy: format!(
-                "default-src 'none'; script-src 'self' {collector}; connect-src 'self' {collector}; style-src 'self'; \
-                 img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-            ),
+            policy: POLICY.trim().replace("{{collector}}", &collector),
             collector,
         }
     }

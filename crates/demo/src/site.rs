@@ -8,9 +8,22 @@ use tamga::items::Items;
 pub(crate) const SITE: &str = "demo.localhost";
 /// The zone whose midnight begins the shop's day.
 pub(crate) const TIME_ZONE: &str = "Asia/Almaty";
-/// Visitors of a whole day: enough that rare pages are published too, few enough that a laptop plays two days in a
-/// minute.
-pub(crate) const VISITORS_PER_DAY: u32 = 5_000;
+/// Visitors of a whole day: enough that rare pages are published too, few enough that a laptop plays two days in less than
+/// a minute.
+pub(crate) const VISITORS_PER_DAY: u32 = 3_000;
+
+/// Days since the shop opened, today included: a whole month and a week before it.
+pub(crate) const DAYS: u32 = 35;
+/// The experiment of the shop: the event that the cart sends, and its variants, without a note and with it.
+pub(crate) const NOTE: &str = "cart-note";
+pub(crate) const VARIANTS: [&str; 2] = ["plain", "noted"];
+/// The collector's name among nodes.
+pub(crate) const NODE: &str = "demo";
+
+/// The collector's cookie on plain http.
+pub(crate) fn identity_cookie() -> String {
+    format!("tamga-{SITE}")
+}
 
 /// The host, with its port, under which browsers reach the shop.
 pub(crate) fn shop_host(port: u16) -> String {
@@ -43,9 +56,11 @@ origins = ["http://{shop}"]
 time_zone = "{TIME_ZONE}"
 items = [{items}]
 paths = ["/", "/catalog", "/catalog/*", "/product/*", "/cart", "/checkout", "/pay/:order", "/thanks", "/about", "/delivery", "/counted"]
-events = ["cart-add", "checkout-done", "order-paid"]
+events = ["cart-add", "{NOTE}", "checkout-done", "order-paid"]
+variants = ["{plain}", "{noted}"]
 publish_every = "24h"
 goals = {{ cart = "cart-add", order = "order-paid" }}
+experiments = ["{NOTE}"]
 funnels = {{ buy = ["/cart", "/checkout", "/pay/:order", "order-paid"] }}
 pairs = [["device", "channel"], ["country", "browser"]]
 
@@ -57,6 +72,8 @@ names = ["winter-felt", "new-tea"]
         collector = collector_host(port),
         shop = shop_host(port),
         items = items(),
+        plain = VARIANTS[0],
+        noted = VARIANTS[1],
     )
 }
 

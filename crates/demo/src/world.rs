@@ -1,6 +1,7 @@
 //! The demo's world: who visits the shop when, as a list of timed beacons. Pure: the same settings give the same list.
 //!
-//! A day has a rhythm, and browsers come back on the same day and on the next. Beacons are as the snippet sends them:
+//! A day has a rhythm, and browsers come back on the same day and on the next. Some of the first day's visitors were here before
+//! the world begins, if it says so. Beacons are as the snippet sends them:
 //! the view at once, engaged time at the snippet's intervals and when the page is left. The wire version is one. The
 //! world has no visits in several tabs at once, no single-page applications, and no browsers that lose their cookies.
 
@@ -15,7 +16,8 @@ use crate::beacon::{Beacon, Event};
 use crate::browser::{Browser, DECLARED_BOTS, Kind};
 use crate::places::Network;
 use crate::random::Random;
-use crate::site::{SITE, shop_host};
+use crate::returning::RETURNING;
+use crate::site::{NOTE, SITE, VARIANTS, shop_host};
 use crate::walk::{self, Stay};
 
 /// What the world depends on.
@@ -30,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) time_zone: TimeZone,
     /// Visitors in a whole day.
     pub(crate) visitors_per_day: u32,
+    /// There were days before the first one.
+    pub(crate) has_past: bool,
     /// The port of shop and collector, which stands in the pages' addresses.
     pub(crate) port: u16,
 }
@@ -68,8 +72,6 @@ const RHYTHM: [(u32, u32); 24] = {
     hours
 };
 
-/// Of a day's visitors, those who have been here on a day before.
-const RETURNING: f64 = 0.22;
 /// Engaged seconds at which the snippet reports before the page is left; the last value repeats.
 const BEATS_S: [f64; 5] = [10.0, 30.0, 60.0, 120.0, 300.0];
 /// The share of visits whose device answers: fewer than in life, where a day is longer than a minute. Each answer is
@@ -122,20 +124,22 @@ impl Builder<'_> {
     fn day(&mut self, midnight_ms: i64) {
         let mut seen = Vec::new();
         for _ in 0..self.settings.visitors_per_day {
-            let returns = !self.known.is_empty() && self.random.chance(RETURNING);
-            let (browser, last_ms) = if returns {
+            let returns = self.random.chance(RETURNING);
+            let (browser, last_ms) = if returns && !self.known.is_empty() {
                 let index = self.random.below(self.known.len() as u64) as usize;
                 self.known.swap_remove(index)
             } else {
-                (self.person(), i64::MIN)
+                (self.person(returns && self.settings.has_past), i64::MIN)
             };
+            let returns = last_ms > i64::MIN || self.browsers[browser].was_here;
             seen.push((browser, self.visits(browser, returns, last_ms, midnight_ms)));
         }
         self.known.extend(seen);
         self.programs(midnight_ms);
     }
 
-    fn person(&mut self) -> usize {
+    /// `was_here`: before the first day. Who objects then is not seen again.
+    fn person(&mut self, was_here: bool) -> usize {
         let kind = match self.random.below(1000) {
             0..6 => Kind::Objector,
             6..26 => Kind::CountOnly,
@@ -144,7 +148,8 @@ impl Builder<'_> {
         let home = self.random.weighted(self.networks, |network| network.weight);
         let away = self.random.weighted(self.networks, |network| network.weight);
         let addresses = [home.address(&mut self.random), away.address(&mut self.random)];
-        self.browsers.push(Browser::of_person(kind, addresses, home.country == "KZ", &mut self.random));
+        let browser = Browser::of_person(kind, addresses, home.country == "KZ", &mut self.random);
+        self.browsers.push(Browser { was_here: was_here && kind == Kind::Person, ..browser });
         self.browsers.len() - 1
     }
 
@@ -174,6 +179,9 @@ impl Builder<'_> {
     fn visit(&mut self, browser: usize, returning: bool, start_ms: i64) -> i64 {
         let source = walk::source(returning, &mut self.random);
         let mut stays = walk::walk(source, &mut self.random);
+        // The note in the cart helps a little.
+        let buys = stays.iter().any(|stay| stay.event == "order-paid");
+        let variant = VARIANTS[usize::from(self.random.chance(if buys { 0.6 } else { 0.48 }))];
         let objector = self.browsers[browser].kind == Kind::Objector;
         if objector && returning {
             // The snippet stops at the first answer, which reports the objection.
@@ -197,7 +205,7 @@ impl Builder<'_> {
                 if index == 0 {
                     self.device(&mut view, (stay.seconds * 1000.0) as u32);
                 }
-                self.stay(&mut view, stay, objects);
+                self.stay(&mut view, stay, variant, objects);
             }
             at_ms += (stay.seconds * 1000.0) as i64 + 300 + self.random.below(1_200) as i64;
             referrer = page;
@@ -216,12 +224,15 @@ impl Builder<'_> {
         }
     }
 
-    /// What a page sends after its view: engaged time at the beats, and what happened at its end.
-    fn stay(&mut self, view: &mut View, stay: &Stay, objects: bool) {
+    /// What a page sends after its view: engaged time at the beats, and what happened at its end. `variant` is that of the cart.
+    fn stay(&mut self, view: &mut View, stay: &Stay, variant: &'static str, objects: bool) {
         // A tab is not always in front: phones are looked at nearly all the time, others less.
         let attention = 0.55 + 0.45 * self.random.unit();
         let longest_ms = (stay.seconds * 1000.0) as u32;
         let mut beat = 0;
+        if stay.path == "/cart" {
+            self.send(view, 1, &[Event::Named { at: 1, name: NOTE, variant }]);
+        }
         if stay.path.starts_with("/catalog") && longest_ms > 3_000 && self.random.chance(0.12) {
             let query = self.random.weighted(walk::SEARCHES, |(_, weight)| *weight).0;
             self.send(view, 2_500, &[Event::Search { at: 2_500, query }]);
@@ -242,7 +253,7 @@ impl Builder<'_> {
         }
         let mut events = Vec::new();
         if !stay.event.is_empty() {
-            events.push(Event::Named { at: longest_ms, name: stay.event });
+            events.push(Event::Named { at: longest_ms, name: stay.event, variant: "" });
         }
         if !stay.leaves_to.is_empty() {
             events.push(Event::Exit { at: longest_ms, url: stay.leaves_to });

@@ -19,6 +19,7 @@ fn world(seed: u64) -> World {
         end: "2026-11-22T07:00:00Z".parse().expect("a time"),
         time_zone: TimeZone::get("Asia/Almaty").expect("known"),
         visitors_per_day: 1_000,
+        has_past: false,
         port: 8080,
     };
     World::new(&settings, &places::parse(NETWORKS).expect("sound"))

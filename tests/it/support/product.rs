@@ -53,8 +53,8 @@ impl Ports {
 }
 
 impl Product {
-    /// `tamga-demo` with this number of visitors a day.
-    pub(crate) fn demo(folder: &TempDir, visitors: u32) -> Self {
+    /// `tamga-demo` with this number of visitors a day, and of days.
+    pub(crate) fn demo(folder: &TempDir, visitors: u32, days: u32) -> Self {
         let ports = Ports::free();
         let data = folder.path().join("demo");
         let keys =
@@ -64,6 +64,7 @@ impl Product {
             format!("--port={}", ports.collector),
             format!("--engine-port={}", ports.engine),
             format!("--visitors={visitors}"),
+            format!("--days={days}"),
             format!("--library={}", library().display()),
         ];
         Self::spawn(programs::demo(), folder.path(), arguments.into(), ports, data, keys)
