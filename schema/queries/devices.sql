@@ -1,6 +1,9 @@
 -- Which devices and operating systems do visitors use?
-SELECT device, os, sum(visitors) AS visitors, round(100 * visitors / sum(visitors) OVER (), 1) AS percent
-FROM devices
+-- `error` is the 95 % error by noise of `visitors`.
+WITH (SELECT avg(sigma * sigma) FROM publications WHERE site = {site:String} AND day >= {from:Date} AND day < {to:Date}) AS noise
+SELECT device, os, sum(d.visitors) AS visitors, if(os = '(other)', NULL, round(1.96 * sqrt(noise * sum(1 + carried_to - day)))) AS error,
+       round(100 * visitors / sum(visitors) OVER (), 1) AS percent
+FROM devices AS d
 WHERE site = {site:String}
   AND day >= {from:Date} AND carried_to < {to:Date}
 GROUP BY device, os

@@ -9,6 +9,7 @@ mod experiment;
 mod longer;
 mod outage;
 mod questions;
+mod questions_of_tables;
 mod today;
 
 use std::collections::BTreeMap;
@@ -140,7 +141,7 @@ impl World {
         self.apart(&parameters).await;
         let tallies =
             "INSERT INTO tallies SELECT 4, {site:String}, {day:Date}, toDateTime({end:UInt32}, 'UTC'), tally.1, tally.2
-            FROM (SELECT arrayJoin([('bot:search', 200), ('outcome:accepted', 200), ('outcome:duplicate', 200), ('verdict:low', 600),
+            FROM (SELECT arrayJoin([('bot:search', 200), ('outcome:accepted', 200), ('outcome:duplicate', 200), ('count_only', 200), ('verdict:low', 600),
                 ('verdict:high', 20), ('verdict_reason:bot', 600), ('verdict_reason:rate', 20)]) AS tally)";
         self.vault.execute(tallies, &parameters).await.unwrap();
         let until = self.clock.now_ms() as f64 / 1000.0;
@@ -292,6 +293,7 @@ async fn published_numbers_are_those_of_the_vault_and_count_many_visitors() {
         }
     }
     questions::are_answered_within_their_errors(&world).await;
+    questions_of_tables::are_answered_within_their_errors(&world).await;
     declared::declared_items_are_published(&world).await;
     declared::attributes_and_automation_are_published_separately(&world).await;
     let ledger = &world.published("publications").await[0];

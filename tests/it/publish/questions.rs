@@ -8,13 +8,13 @@ use super::*;
 const ERRORS_MAX: f64 = 7.0 / 1.96;
 
 /// A number of a question, with the column of its error, and its truth by the columns that name a row.
-struct Number<'a> {
-    question: &'static str,
-    names: &'a [&'static str],
-    column: &'static str,
-    error: &'static str,
+pub(super) struct Number<'a> {
+    pub(super) question: &'static str,
+    pub(super) names: &'a [&'static str],
+    pub(super) column: &'static str,
+    pub(super) error: &'static str,
     /// The vault's truth, as SQL: `name`, the columns of the row joined by a space, and `number`.
-    truth: String,
+    pub(super) truth: String,
 }
 
 /// The rows of a question.
@@ -184,7 +184,7 @@ async fn of_pages_and_visitors(world: &World) {
     }
 }
 
-async fn check(world: &World, number: &Number<'_>) {
+pub(super) async fn check(world: &World, number: &Number<'_>) {
     let Number { question, names, column, error, truth } = number;
     let truths = truths(world, truth).await;
     let (mut compared, mut outside, mut worst) = (0, 0, 0f64);
