@@ -15,7 +15,15 @@ const column = (table: Table, name: string) => {
 const numbers = (table: Table, name: string) =>
   column(table, name).map((cell) => (typeof cell === "number" ? cell : null));
 
-const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** A colour of the style sheet in the theme that is shown. A canvas knows no variables. */
+function colour(name: string): string {
+  const probe = element("i", {});
+  document.body.append(probe);
+  probe.style.color = `var(${name})`;
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
 
 const plots = new Set<() => void>();
 

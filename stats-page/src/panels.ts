@@ -16,6 +16,8 @@ export interface Tab {
   by?: string;
   /** Shares and means, each in the place of a number that it divides. */
   ratios?: Ratio[];
+  /** A row's part of all rows says nothing, or the table is wide without it. */
+  isShareless?: boolean;
   /** Each row is the sum of what lies beneath it, of a channel or a country. */
   isSum?: boolean;
   /** The numbers are of another kind: they are not compared, and have no noise. */
@@ -55,6 +57,7 @@ const attribute = (item: string): Tab => ({
   title: item,
   item,
   ratios: [DEVICES],
+  isShareless: true,
 });
 
 export const PANELS: Panel[] = [
@@ -68,6 +71,7 @@ export const PANELS: Panel[] = [
       item: "$goal",
       ratios: [BOUNCE_RATE, CONVERSION],
       isSum: panel === "channels",
+      isShareless: panel === "campaigns",
     })),
   },
   {
@@ -77,7 +81,13 @@ export const PANELS: Panel[] = [
       { panel: "sections", table: "pages", isSum: true },
       { panel: "pages", table: "pages", title: "entries", by: "entries", ratios: [READ] },
       { panel: "pages", table: "pages", title: "last_pages", by: "last_pages", ratios: [READ] },
-      { panel: "landings", table: "landings", item: "$goal", ratios: [BOUNCE_RATE, CONVERSION] },
+      {
+        panel: "landings",
+        table: "landings",
+        item: "$goal",
+        ratios: [BOUNCE_RATE, CONVERSION],
+        isShareless: true,
+      },
     ],
   },
   {
@@ -104,9 +114,9 @@ export const PANELS: Panel[] = [
   {
     id: "goals",
     tabs: [
-      { panel: "goals", table: "site", ratios: [CONVERSION] },
+      { panel: "goals", table: "site", ratios: [CONVERSION], isShareless: true },
       { panel: "funnels", table: "funnels", as: "steps" },
-      { panel: "experiments", table: "experiments", ratios: [CONVERSION] },
+      { panel: "experiments", table: "experiments", ratios: [CONVERSION], isShareless: true },
       { panel: "declared", table: "events" },
     ],
   },
@@ -141,7 +151,7 @@ export const PANELS: Panel[] = [
     tabs: [
       { panel: "searches", table: "searches" },
       { panel: "outbound", table: "exits" },
-      { panel: "errors", table: "errors" },
+      { panel: "errors", table: "errors", isShareless: true },
     ],
   },
   {

@@ -85,7 +85,7 @@ function nameCell(column: string, cell: Cell, beside: Beside): HTMLElement {
   );
 }
 
-/** A share or a mean. Grey where its noise is larger than itself. */
+/** A share or a mean. Grey where its noise is larger than itself, and none where the whole is lost in noise. */
 function ratioCell(
   ratio: Ratio,
   part: Cell,
@@ -95,6 +95,8 @@ function ratioCell(
 ): HTMLElement {
   if (typeof part !== "number" || typeof whole !== "number" || whole <= 0)
     return element("td", { class: "number hidden" }, part === null ? say("hidden") : "");
+  if (whole <= 2 * wider[1] * noise)
+    return element("td", { class: "number noise", title: say("noise_whole") }, "–");
   const value = part / whole;
   const times = ratio.isPercent ? 100 : 1;
   const sure = 2 * ratioNoise(value, whole, ...wider, noise);
@@ -163,7 +165,8 @@ export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
     return element("th", properties, sayOf(said));
   });
   if (!tab.isPlain) {
-    heads.push(element("th", { scope: "col", class: "number", title: say("h_share") }, say("share")));
+    if (!tab.isShareless)
+      heads.push(element("th", { scope: "col", class: "number", title: say("h_share") }, say("share")));
     if (beside.before) heads.push(element("th", { scope: "col", class: "number" }, say("change")));
   }
   const cellOf = (row: Cell[], { at, ratio }: Shown) => {
@@ -180,7 +183,7 @@ export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
     const cells = columns.map((column) => cellOf(row, column));
     const value = Number(row[by] ?? 0);
     if (!tab.isPlain) {
-      cells.push(shareCell(value, most, all));
+      if (!tab.isShareless) cells.push(shareCell(value, most, all));
       if (beside.before) {
         const then = before.get(JSON.stringify(names(table, row)))?.[by];
         const times = names(table, row).includes(OTHER) ? Math.sqrt(rows.length) : 1;
@@ -197,7 +200,7 @@ export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
 
 function shareCell(value: number, most: number, all: number): HTMLElement {
   const bar = element("meter", { min: 0, max: most, value: Math.max(0, value), "aria-hidden": "true" });
-  return element("td", { class: "number share" }, bar, element("span", {}, percent(value, all)));
+  return element("td", { class: "number share" }, bar, element("span", {}, percent(Math.max(0, value), all)));
 }
 
 /** The first rows, and a button for the others. */

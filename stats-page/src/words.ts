@@ -67,6 +67,11 @@ const WORDS = {
     "С шумом: ±{n} в 19 случаях из 20.",
     "Шуы бар: 20 жағдайдың 19-ында ±{n}.",
   ],
+  noise_whole: [
+    "Too few to divide by: the noise is as large.",
+    "Слишком мало, чтобы делить: шум не меньше.",
+    "Бөлуге тым аз: шу да сондай үлкен.",
+  ],
   seconds: ["{n} s", "{n} с", "{n} с"],
   hidden: ["hidden (few)", "скрыто (мало)", "жасырын (аз)"],
   other: ["other", "прочее", "басқа"],
@@ -407,7 +412,8 @@ export function number(value: number, digits = 0): string {
   const key = `${language}${digits}`;
   const known = formats.get(key) ?? new Intl.NumberFormat(locale(), { maximumFractionDigits: digits });
   formats.set(key, known);
-  return known.format(value);
+  // Rounding gives no −0.
+  return known.format(value).replace(/^[-−]0$/, "0");
 }
 
 // Some browsers take Kazakh and know none of its words.

@@ -268,17 +268,30 @@ fn number_of(cell: &Value) -> f64 {
 async fn the_page_works_in_chromium_and_firefox() {
     let site = Site::start(DAYS, 2).await;
     for program in ["test/look.mjs", "test/firefox.mjs"] {
-        let arguments = [program.to_owned(), site.origin(), site.aigerim.clone()];
-        let run = move || {
-            Command::new("node")
-                .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("stats-page"))
-                .args(arguments)
-                .output()
-                .unwrap_or_else(|error| panic!("cannot run node ({error}): scripts/prepare snippet browser"))
-        };
-        let output = tokio::task::spawn_blocking(run).await.unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{program}: {said}{}", String::from_utf8_lossy(&output.stderr));
-        println!("{said}");
+        println!("{}", look(&site, program, "").await);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: forty loads of the page with three years of ten sites"]
+async fn how_soon_the_page_is_painted() {
+    const YEARS: u32 = 3 * 365;
+    let site = Site::start(YEARS, 10).await;
+    println!("{}", look(&site, "test/paint.mjs", &YEARS.to_string()).await);
+}
+
+/// Runs a program that looks at the page with a browser. Returns what it prints.
+async fn look(site: &Site, program: &'static str, more: &str) -> String {
+    let arguments = [program.to_owned(), site.origin(), site.aigerim.clone(), more.to_owned()];
+    let run = move || {
+        Command::new("node")
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("stats-page"))
+            .args(arguments)
+            .output()
+            .unwrap_or_else(|error| panic!("cannot run node ({error}): scripts/prepare snippet browser"))
+    };
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{program}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    said.into_owned()
 }
