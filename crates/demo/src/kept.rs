@@ -48,7 +48,8 @@ impl Tables for Kept {
         let parameter = |name| parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
         let table = parameter("table").unwrap_or(LEDGER);
         let is_of = |row: &&Value| {
-            let is = |name, column: &str| parameter(name).is_none_or(|value| row[column].to_string() == value);
+            let is =
+                |name, column: &str| parameter(name).is_none_or(|value| value.parse().ok() == row[column].as_i64());
             is("start", "window_start") && is("end", "window_end")
         };
         let answer = self.tables(|tables| {
