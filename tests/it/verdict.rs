@@ -336,3 +336,46 @@ async fn a_network_that_asks_for_many_verdicts_is_named_for_it() {
     }
     assert_eq!((&seen[0], &seen[69]), (&json!([]), &json!(["rate"])));
 }
+
+#[tokio::test]
+async fn the_request_itself_is_looked_at() {
+    const DESKTOP: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36";
+    const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0";
+    let edge = Edge::start().await;
+    let plain = || call(&edge, &body(SITE, NONCE, &evidence()));
+    let with = |agent: &str, shown: Value| {
+        call(&edge, &body(SITE, NONCE, &shown)).header("User-Agent", agent).without("Sec-CH-UA-Platform")
+    };
+    let on_a_desktop = |field: &str, value: Value| {
+        let mut shown = evidence();
+        (shown["screen"], shown["window"]) = (json!([1920, 1080, 1920, 1040]), json!([1280, 800, 1280, 720]));
+        shown[field] = value;
+        shown
+    };
+    let fields = |names: [&str; 3]| {
+        let bare = plain().without("Accept-Language").without("Origin");
+        names.into_iter().fold(bare, |call, name| call.header(name, if name == "Origin" { ORIGIN } else { "kk" }))
+    };
+    for (call, level, reasons) in [
+        (plain(), "low", json!([])),
+        (plain().without("Sec-CH-UA"), "low", json!(["headers"])),
+        (plain().header("Sec-CH-UA", r#""Chromium";v="149""#), "elevated", json!(["agent"])),
+        (plain().without("Accept-Language"), "elevated", json!(["headers"])),
+        (plain().header("User-Agent", &AGENT.replace("Chrome", "HeadlessChrome")), "high", json!(["headless"])),
+        (plain().header("User-Agent", "Googlebot/2.1"), "critical", json!(["agent", "bot"])),
+        (with(FIREFOX, on_a_desktop("engine", json!("gecko"))), "elevated", json!(["agent"])),
+        (with(FIREFOX, on_a_desktop("engine", json!("gecko"))).without("Sec-CH-UA"), "low", json!([])),
+        (with(DESKTOP, on_a_desktop("touch", json!(0))), "low", json!([])),
+        (with(DESKTOP, on_a_desktop("window", json!([1280, 720, 1280, 720]))), "low", json!(["headless"])),
+        (with(DESKTOP, on_a_desktop("window", json!([1920, 1080, 1920, 1080]))), "low", json!([])),
+        (with(DESKTOP, on_a_desktop("engine", json!("webkit"))), "elevated", json!(["agent"])),
+        // A browser names its languages and encodings last; a proxy that sorts all fields hides that.
+        (fields(["Origin", "Accept-Encoding", "Accept-Language"]), "low", json!([])),
+        (fields(["Accept-Language", "Accept-Encoding", "Origin"]), "low", json!(["headers"])),
+        (fields(["Accept-Encoding", "Accept-Language", "Origin"]), "low", json!([])),
+    ] {
+        let answer = call.send().await;
+        let said = said(&String::from_utf8(answer.body).unwrap());
+        assert_eq!((said["level"].as_str(), &said["reasons"]), (Some(level), &reasons), "{}", call.head());
+    }
+}
