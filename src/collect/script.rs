@@ -321,7 +321,7 @@ mod tests {
             scripts.0.contains_key(&format!("/js/{}/tamga.js", hash(format!("/* {number} */").as_bytes())))
         };
         assert_eq!((0..12).filter(|number| served(*number)).collect::<Vec<_>>(), (4..12).collect::<Vec<_>>());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 8 + 3, "three files of this version");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 8 + 4, "four files of this version");
     }
 
     #[test]
