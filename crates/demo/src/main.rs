@@ -11,7 +11,6 @@ mod browser;
 mod device;
 mod folder;
 mod geo;
-mod kept;
 mod live;
 mod options;
 mod past;

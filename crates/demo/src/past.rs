@@ -2,9 +2,8 @@
 //!
 //! Nobody waits for five weeks of beacons. One day of a part of the shop goes through the collector's pure part
 //! ([`crate::pattern`]). An engine with a vault of its own copies its rows for each earlier day: with other pseudonyms, for
-//! as many visitors as the day had, and for each whether it came back. Then the product's own publisher publishes the day.
-//! What it writes is kept, and stored in the product's stats store at the end, since an insert a table is quicker than one a
-//! day. The rows of earlier days never are in the product's vault, which would have deleted them by now.
+//! as many visitors as the day had, and for each whether it came back. Then the product's own publisher publishes the day in
+//! the product's stats store. The rows of earlier days never are in the product's vault, which would have deleted them by now.
 //!
 //! The clock is that of the day. The vault's time to live follows the machine's clock, by which these rows are too old. So
 //! it is stopped in this engine, which ends with its folder.
@@ -21,7 +20,6 @@ use tamga::publish::{Progress, PublishedSite, Publisher, Window};
 use tamga::record::{SCHEMA_VERSION, Table, columns};
 use tamga::store::{self, EngineOptions, Lease, Limits, STATS, Store, Supervisor, VAULT};
 
-use crate::kept::Kept;
 use crate::pattern;
 use crate::random::Random;
 use crate::returning::Returning;
@@ -64,9 +62,7 @@ impl Past {
             tokio::try_join!(opened(&vault_engine, VAULT, &clock), opened(&stats_engine, STATS, &clock))?;
         vault.execute("SYSTEM STOP TTL MERGES", &[]).await?;
         self.keep_pattern(&vault_engine, &vault, rows.await??).await?;
-        let kept = Kept::default();
-        let days = self.days(&vault, kept.clone(), &clock).await?;
-        kept.store(&stats).await?;
+        let days = self.days(&vault, stats, &clock).await?;
         tokio::join!(vault_engine.stop(), stats_engine.stop());
         fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         Ok(days)
@@ -87,11 +83,11 @@ impl Past {
     }
 
     /// While a day is published, the rows of the next are made.
-    async fn days(&self, vault: &Store, kept: Kept, clock: &Clock) -> Result<usize> {
+    async fn days(&self, vault: &Store, stats: Store, clock: &Clock) -> Result<usize> {
         let sites = PublishedSite::all(&self.config)?;
         let schedule = sites.first().context("the demo has a site")?.schedule.clone();
         let (data, timeout) = (&self.config.data.dir, Duration::from_secs(900));
-        let mut publisher = Publisher::new(vault.clone(), kept, clock.clone(), sites, data, NODE, timeout)?;
+        let mut publisher = Publisher::new(vault.clone(), stats, clock.clone(), sites, data, NODE, timeout)?;
         let mut lease = Lease::new(vault.clone(), NODE, clock.clone());
         let mut windows: Vec<Window> = vec![schedule.containing(self.opened)];
         while let Some(last) = windows.last().filter(|last| last.end < self.end) {
