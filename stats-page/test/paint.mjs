@@ -23,7 +23,7 @@ await door.goto(`${origin}/stats`);
 await door.fill("#name", "aigerim");
 await door.fill("#password", password);
 await door.click("button[type=submit]");
-await door.waitForSelector(".tile");
+await door.waitForSelector(".controls");
 const storageState = await first.storageState();
 const day = (/** @type {number} */ ago) => new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10);
 
