@@ -386,8 +386,8 @@ impl Tables for Cut {
 async fn after_a_cut_at_many_calls_each_window_is_published_once() {
     let world = World::new(120).await;
     world.visits(6_000).await;
-    // A window takes about ninety calls; the tests with stores in memory cut at each of them.
-    for (window, calls) in (0..12).zip((0..).step_by(7)) {
+    // A window takes about fifty calls; the tests with stores in memory cut at each of them.
+    for (window, calls) in (0..12).zip((0..).step_by(4)) {
         let left = Arc::new(AtomicI64::new(calls));
         let cut = |store: &Store| Cut { store: store.clone(), left: left.clone(), takes_effect: window % 2 == 0 };
         let died = world.publisher(cut(&world.vault), cut(&world.stats)).advance(0).await.is_err();
