@@ -1,8 +1,8 @@
 //! Outcomes of events, and verdicts of account protection, counted by site and stored as tallies once a minute.
 //!
 //! The counts are stored together with the rows of the next beacon. Memory and writes are bounded: a site has at most
-//! one row per outcome and minute, and as many verdicts as there are levels and reasons. The counts of the last minute are lost when the process dies. They show analysts how
-//! good the other numbers are, so they need not be exact.
+//! one row per outcome and minute, and one per level and reason of verdicts. The counts of the last minute are lost when
+//! the process dies. They show analysts how good the other numbers are, so they need not be exact.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

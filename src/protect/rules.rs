@@ -49,6 +49,7 @@ pub(super) struct Sign {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Networks {
+    /// Words of names. They have the form of [`words`] once the file is read.
     hosting: Vec<String>,
 }
 
@@ -79,7 +80,7 @@ impl Rules {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let rules: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        let mut rules: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         let Thresholds { elevated, high, critical } = rules.level;
         if !(0 < elevated && elevated < high && high < critical) {
             return Err("the levels do not rise".to_owned());
@@ -98,13 +99,14 @@ impl Rules {
         if !rules.server.keys().eq(known.iter()) {
             return Err(format!("[server] does not list the signs {}", known.join(", ")));
         }
+        rules.networks.hosting.iter_mut().for_each(|listed| *listed = words(listed));
         Ok(rules)
     }
 
     /// Whether an organisation rents machines out, by the words of its name.
     pub(super) fn is_hosting(&self, organisation: &str) -> bool {
         let organisation = words(organisation);
-        self.networks.hosting.iter().any(|listed| organisation.contains(&words(listed)))
+        self.networks.hosting.iter().any(|listed| organisation.contains(listed))
     }
 
     /// The verdict on these signs: names of detectors and services that the rules may not know, and signs of the collector.

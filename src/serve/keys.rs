@@ -84,8 +84,8 @@ pub(super) fn sweep(
 /// The cookie key at a start, and what has become of it since the last one.
 pub(super) struct CookieKeyFound {
     pub(super) key: Secret,
-    /// A hash by which the key is known again.
-    id: String,
+    /// A hash by which the key is known again, here and by other nodes. It says nothing of the key.
+    pub(super) tag: [u8; 8],
     /// The same of the last start.
     known: Option<String>,
 }
@@ -110,9 +110,9 @@ pub(super) fn cookie_key(config: &Config) -> Result<CookieKeyFound> {
     let key = lasting_key(path).with_context(|| {
         format!("cannot read or make the cookie key {}; name another in [cookie] key_file", path.display())
     })?;
-    let id = blake3::derive_key("tamga serve 1: by which a cookie key is known again", key.expose());
-    let id = blake3::Hash::from_bytes(id).to_hex()[..16].to_owned();
-    Ok(CookieKeyFound { key, id, known })
+    let hash = blake3::derive_key("tamga serve 1: by which a cookie key is known again", key.expose());
+    let tag = *hash.first_chunk().expect("a hash has 32 bytes");
+    Ok(CookieKeyFound { key, tag, known })
 }
 
 /// Why there is no cookie key although there was one, if so.
@@ -130,15 +130,16 @@ pub(super) fn gone_cookie_key(config: &Config) -> Option<String> {
 impl CookieKeyFound {
     /// Says so if the key is new or another one than at the last start, and remembers it. Whether it is another one.
     pub(super) fn remember(&self, config: &Config, audit: &Audit) -> bool {
-        if self.known.as_ref() == Some(&self.id) {
+        let id = format!("{:016x}", u64::from_be_bytes(self.tag));
+        if self.known.as_ref() == Some(&id) {
             return false;
         }
         let is_other = self.known.is_some();
         if is_other {
             tracing::warn!("the cookie key is another one than at the last start: every visitor is new");
         }
-        audit.note("cookie key", &json!({ "id": self.id, "replaced": is_other }));
-        if let Err(error) = replace(&id_file(config), self.id.as_bytes(), 0o600) {
+        audit.note("cookie key", &json!({ "id": id, "replaced": is_other }));
+        if let Err(error) = replace(&id_file(config), id.as_bytes(), 0o600) {
             tracing::warn!(%error, "which cookie key is in use cannot be kept in [data] dir: one that is gone would be made anew");
         }
         is_other

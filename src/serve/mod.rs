@@ -139,7 +139,7 @@ where
     let (sites, geo_files) = (PublishedSite::all(&config)?, geo::Files::open(&config.geo)?);
     let keys = Arc::new(keys.remembering(&data.join("keys-seen.json"))?);
     let (shutdown, edge_closed) = (CancellationToken::new(), CancellationToken::new());
-    let keeper = peers::open(&config, keys.clone(), clock.clone(), &cookie_key.key, &shutdown).await?;
+    let keeper = peers::open(&config, keys.clone(), clock.clone(), cookie_key.tag, &shutdown).await?;
     let parts = Parts {
         lookups: Lookups::new(geo_files.in_use()),
         seal: CookieSeal::new(&cookie_key.key),

@@ -12,7 +12,6 @@ use crate::collect::{Collector, Erasure};
 use crate::config::Config;
 use crate::peers::{Keeper, NodeTrouble, Order};
 use crate::privacy::keys::KeyRing;
-use crate::secret::Secret;
 
 /// What `/readyz` calls it.
 const PART: &str = "the handing of day keys";
@@ -22,11 +21,11 @@ pub(super) async fn open(
     config: &Config,
     keys: Arc<KeyRing>,
     clock: Clock,
-    cookie_key: &Secret,
+    cookie_tag: [u8; 8],
     shutdown: &CancellationToken,
 ) -> Result<Option<Keeper>> {
     let Some(settings) = &config.peers else { return Ok(None) };
-    let mut keeper = Keeper::new(config, settings, keys, clock, cookie_tag(cookie_key)).context("[peers]")?;
+    let mut keeper = Keeper::new(config, settings, keys, clock, cookie_tag).context("[peers]")?;
     let listen = settings.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen} of [peers]"))?;
     tokio::spawn(keeper.answer(listener, shutdown.clone()));
@@ -55,10 +54,4 @@ pub(super) async fn watch(keeper: Keeper, collector: Arc<Collector>, state: Arc<
         }
     };
     keeper.run(report, shutdown).await;
-}
-
-/// What distinguishes a cookie key from others, and says nothing of it.
-fn cookie_tag(key: &Secret) -> [u8; 8] {
-    let tag = blake3::derive_key("tamga 2026-11-29 tag of a cookie key v1", key.expose());
-    *tag.first_chunk().expect("a hash has 32 bytes")
 }

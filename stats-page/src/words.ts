@@ -333,7 +333,7 @@ const WORDS = {
     "Бұл қанша келуші туралы белгілі.",
   ],
   h_of_devices: [
-    "The share among the visitors of whom this is known. A visitor may have several values of a list.",
+    "The share among those visitors for whom this is known. One visitor may have several values, such as languages.",
     "Доля тех, у кого это известно. В списке значений может быть несколько.",
     "Бұл белгілі болғандардың үлесі. Тізімде бірнеше мән болуы мүмкін.",
   ],

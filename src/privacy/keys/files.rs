@@ -79,9 +79,8 @@ impl KeyFiles {
         if let Some(found) = read(&path)? {
             return Ok(found);
         }
-        let draft = self.unique("draft")?;
+        let (draft, mut file) = self.draft()?;
         let key = Secret::random();
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         file.write_all(key.expose())?;
         let stamp = Stamp::of(&file.metadata()?);
         drop(file);
@@ -106,8 +105,7 @@ impl KeyFiles {
         let since = u64::try_from(s).ok().zip(u32::try_from(ns).ok()).map(|(s, ns)| Duration::new(s, ns));
         let made = since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
         let made = made.ok_or_else(|| io::Error::other("another node's key has no time"))?;
-        let draft = self.unique("draft")?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        let (draft, mut file) = self.draft()?;
         file.write_all(key)?;
         file.set_modified(made)?;
         let stamp = Stamp::of(&file.metadata()?);
@@ -146,8 +144,7 @@ impl KeyFiles {
 
     /// Whether a key could be made now: makes a draft and takes it away.
     pub(super) fn try_to_make(&self) -> io::Result<()> {
-        let draft = self.unique("draft")?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        let (draft, mut file) = self.draft()?;
         let written = file.write_all(&[0; 32]);
         fs::remove_file(&draft).and(written)
     }
@@ -203,6 +200,13 @@ impl KeyFiles {
         }
         *drafts = lying;
         Ok(())
+    }
+
+    /// A new file, in which a key is written before it has its name.
+    fn draft(&self) -> io::Result<(PathBuf, File)> {
+        let draft = self.unique("draft")?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        Ok((draft, file))
     }
 
     fn unique(&self, extension: &str) -> io::Result<PathBuf> {
