@@ -1,8 +1,11 @@
-/** Drawings of a table: the ways through a page, and the regions of Kazakhstan. The table itself is in a tab beside. */
-import { element, svg } from "./dom";
+/**
+ * Drawings of a table: the ways through a page, and the regions of Kazakhstan. The table itself is in a tab beside. Each is made twice,
+ * for a broad and for a narrow screen, and the style sheet shows one of them.
+ */
+import { breakable, element, svg } from "./dom";
 import { reader } from "./figures";
 import { wideOf } from "./noise";
-import { tileOf, tiles } from "./regions";
+import { short, tileOf, tiles } from "./regions";
 import type { Table } from "./server";
 import { aboutNumber, type Beside, cut, OTHER, shown } from "./table";
 import { number, say } from "./words";
@@ -86,8 +89,51 @@ export function drawWays(table: Table, beside: Beside): HTMLElement {
     "div",
     {},
     element("h3", {}, page),
-    element("div", { class: "figure" }, drawing),
+    element("div", { class: "figure broad" }, drawing),
+    element("div", { class: "narrow" }, ...sides.map((ways, at) => listed(ways, at === 0, most, beside))),
     element("p", { class: "note" }, say("ways_note")),
+  );
+}
+
+/** What a way is called, what is said of it, and whether it leads to another page. */
+function described(way: Way, beside: Beside) {
+  const isEnd = way.path === "(entry)" || way.path === "(end)";
+  const wide = isEnd
+    ? wideOf("pages", way.path === "(entry)" ? "entries" : "last_pages")
+    : wideOf("transitions", "visits");
+  const name = isEnd
+    ? say(way.path === "(entry)" ? "way_entry" : "way_end")
+    : way.path === OTHER
+      ? say("other")
+      : way.path;
+  const about = `${name}: ${say("visits")} ${number(way.visits)}. ${aboutNumber("", wide * beside.noise)}`;
+  return { name, about, isPage: !isEnd && way.path !== OTHER };
+}
+
+/** The ways of a side as lines with bars. */
+function listed(ways: Way[], isIn: boolean, most: number, beside: Beside): HTMLElement {
+  const lines = ways.map((way) => {
+    const { name, about, isPage } = described(way, beside);
+    const said = isPage
+      ? element(
+          "button",
+          { class: "link", type: "button", onclick: () => beside.onPage(way.path) },
+          ...breakable(name),
+        )
+      : name;
+    return element(
+      "li",
+      { title: about },
+      element("span", { class: "name" }, said),
+      element("meter", { min: 0, max: most, value: way.visits, "aria-hidden": "true" }),
+      element("span", { class: "number" }, number(way.visits)),
+    );
+  });
+  return element(
+    "section",
+    {},
+    element("h4", {}, say(isIn ? "ways_in" : "ways_out")),
+    element("ol", { class: "steps" }, ...lines),
   );
 }
 
@@ -102,27 +148,22 @@ function drawWay(
   const [from, to] = isIn ? [150, 314] : [490, 326];
   const half = (from + to) / 2;
   const line = `M${from},${outer} C${half},${outer} ${half},${inner} ${to},${inner} V${inner + thick} C${half},${inner + thick} ${half},${outer + thick} ${from},${outer + thick} Z`;
-  const isEnd = way.path === "(entry)" || way.path === "(end)";
-  const wide = isEnd
-    ? wideOf("pages", way.path === "(entry)" ? "entries" : "last_pages")
-    : wideOf("transitions", "visits");
-  const name = isEnd ? say(way.path === "(entry)" ? "way_entry" : "way_end") : way.path;
-  const about = `${name}: ${say("visits")} ${number(way.visits)}. ${aboutNumber("", wide * beside.noise)}`;
+  const { name, about, isPage } = described(way, beside);
   const said = text(
     isIn ? 144 : 496,
     outer + thick / 2 + 4,
-    `${cut(name, 17)} ${number(way.visits)}`,
+    `${cut(name, 15)} ${number(way.visits)}`,
     isIn ? "end" : "start",
-    isEnd ? "label" : "label way",
+    isPage ? "label way" : "label",
   );
   const made = svg(
     "g",
-    { class: isEnd ? "flow end" : "flow" },
+    { class: isPage ? "flow" : "flow end" },
     titled(about),
     svg("path", { d: line }),
     said,
   );
-  if (!isEnd) {
+  if (isPage) {
     made.setAttribute("role", "button");
     made.setAttribute("tabindex", "0");
     made.setAttribute("aria-label", `${said.textContent}. ${about}`);
@@ -153,31 +194,7 @@ export function drawMap(table: Table, beside: Beside): HTMLElement {
     into.set(name, (into.get(name) ?? 0) + visitors);
   }
   const most = Math.max(1, ...known.values());
-  const boxes = tiles().map(({ column, row, name }) => {
-    const visitors = known.get(name);
-    const said = visitors === undefined ? say("hidden") : number(visitors);
-    const about = `${name}: ${say("visitors")} ${said}. ${visitors === undefined ? "" : aboutNumber("visitors", wideOf("places", "visitors") * beside.noise)}`;
-    const [x, y] = [column * 80, row * 46];
-    const share = Math.max(0, visitors ?? 0) / most;
-    const box = svg("rect", {
-      x,
-      y,
-      width: 77,
-      height: 43,
-      rx: 4,
-      class: visitors === undefined ? "tile-box none" : "tile-box",
-      "fill-opacity": visitors === undefined ? 1 : 0.12 + 0.4 * share,
-    });
-    const number_ = text(
-      x + 38.5,
-      y + 34,
-      visitors === undefined ? say("few") : said,
-      "middle",
-      visitors === undefined ? "label" : "label strong",
-    );
-    return svg("g", {}, titled(about), box, text(x + 38.5, y + 17, name, "middle", "label dark"), number_);
-  });
-  const drawing = svg("svg", { viewBox: "0 0 640 228", role: "group", "aria-label": say("t_map") }, ...boxes);
+  const noise = wideOf("places", "visitors") * beside.noise;
   // Countries, and what the regions of one leave.
   const elsewhereWide = wideOf("places", "visitors", "parent");
   const isRest = ([name]: [string, number]) => Number(name === OTHER || name === "");
@@ -197,8 +214,54 @@ export function drawMap(table: Table, beside: Beside): HTMLElement {
   return element(
     "div",
     {},
-    element("div", { class: "figure" }, drawing),
+    ...[false, true].map((isNarrow) => tiled(known, most, noise, isNarrow)),
     element("ul", { class: "elsewhere" }, ...lines),
     element("p", { class: "note" }, say("map_note")),
   );
+}
+
+/** Keeps a text of small letters within a width. */
+function squeeze(made: SVGElement, width: number): void {
+  if ((made.textContent ?? "").length * 5.2 <= width) return;
+  made.setAttribute("textLength", String(width));
+  made.setAttribute("lengthAdjust", "spacingAndGlyphs");
+}
+
+/** A tile for each region, as dark as it has visitors. */
+function tiled(known: Map<string, number>, most: number, noise: number, isNarrow: boolean): HTMLElement {
+  const [wide, tall] = isNarrow ? [44, 40] : [80, 46];
+  const boxes = tiles().map(({ column, row, name }) => {
+    const visitors = known.get(name);
+    const said = visitors === undefined ? say("hidden") : number(visitors);
+    const about = `${name}: ${say("visitors")} ${said}. ${visitors === undefined ? "" : aboutNumber("visitors", noise)}`;
+    const [x, y] = [column * wide, row * tall];
+    const share = Math.max(0, visitors ?? 0) / most;
+    const middle = x + (wide - 3) / 2;
+    const box = svg("rect", {
+      x,
+      y,
+      width: wide - 3,
+      height: tall - 3,
+      rx: 4,
+      class: visitors === undefined ? "tile-box none" : "tile-box",
+      "fill-opacity": visitors === undefined ? 1 : 0.12 + 0.33 * share,
+    });
+    const shownName = text(middle, y + tall * 0.37, isNarrow ? short(name) : name, "middle", "label dark");
+    const few = visitors === undefined ? say("few") : said;
+    const number_ = text(
+      middle,
+      y + tall * 0.74,
+      few,
+      "middle",
+      visitors === undefined ? "label dark" : "label strong",
+    );
+    if (isNarrow) for (const made of [shownName, number_]) squeeze(made, wide - 6);
+    return svg("g", {}, titled(about), box, shownName, number_);
+  });
+  const drawing = svg(
+    "svg",
+    { viewBox: `0 0 ${8 * wide} ${5 * tall - 2}`, role: "group", "aria-label": say("t_map") },
+    ...boxes,
+  );
+  return element("div", { class: isNarrow ? "figure narrow" : "figure broad" }, drawing);
 }

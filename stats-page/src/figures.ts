@@ -82,52 +82,50 @@ const tile = (name: string, value: string, title: string, change: HTMLElement | 
     element("dd", { class: value === say("hidden") ? "hidden" : undefined }, value, " ", change),
   );
 
-/** Views by hour and weekday. */
+/** Views by hour and weekday: hours from left to right, and on a narrow screen from top to bottom. */
 export function drawHours(table: Table, beside: Beside): HTMLElement {
   const of = reader(table);
   const cells = new Map(
     table.rows.map((row) => [`${of(row, "weekday")} ${of(row, "hour")}`, of(row, "views")]),
   );
+  return element("div", {}, ...[false, true].map((isNarrow) => heat(cells, beside, isNarrow)));
+}
+
+function heat(cells: Map<string, Cell>, beside: Beside, isNarrow: boolean): HTMLElement {
   const most = Math.max(1, ...[...cells.values()].map(Number));
+  const noise = wideOf("hours", "views") * beside.noise;
   const hours = [...Array(24).keys()].map((hour) => String(hour).padStart(2, "0"));
+  const [wide, tall] = isNarrow ? [44, 16] : [18, 18];
+  const label = (x: number, y: number, said: string, anchor: string) => {
+    const made = svg("text", { x, y, class: "label", "text-anchor": anchor });
+    made.textContent = said;
+    return made;
+  };
   const drawn = [...Array(7).keys()].flatMap((day) => {
     const name = dated(new Date(Date.UTC(2024, 0, 1 + day)), true, false);
-    const label = svg("text", { x: 0, y: 32 + day * 18, class: "label" });
-    label.textContent = name;
     const boxes = hours.map((hour, at) => {
       const value = Number(cells.get(`${day + 1} ${hour}`) ?? 0);
       const about = svg("title", {});
       const said = cells.has(`${day + 1} ${hour}`) ? number(value) : say("hidden");
-      about.textContent = `${name} ${hour}:00 · ${say("views")} ${said}. ${aboutNumber("views", wideOf("hours", "views") * beside.noise)}`;
+      about.textContent = `${name} ${hour}:00 · ${say("views")} ${said}. ${aboutNumber("views", noise)}`;
       const opacity = Math.max(0.04, Math.max(0, value) / most);
-      return svg(
-        "rect",
-        {
-          x: 34 + at * 18,
-          y: 19 + day * 18,
-          width: 16,
-          height: 16,
-          rx: 3,
-          "fill-opacity": opacity,
-          class: "heat",
-        },
-        about,
-      );
+      const [x, y] = isNarrow ? [day, at] : [at, day];
+      const place = { x: 34 + x * wide, y: 19 + y * tall, width: wide - 2, height: tall - 2, rx: 3 };
+      return svg("rect", { ...place, "fill-opacity": opacity, class: "heat" }, about);
     });
-    return [label, ...boxes];
+    return [
+      isNarrow ? label(55 + day * wide, 12, name, "middle") : label(0, 32 + day * tall, name, "start"),
+      ...boxes,
+    ];
   });
-  const heads = hours.map((hour, at) => {
-    const text = svg("text", { x: 42 + at * 18, y: 12, class: "label", "text-anchor": "middle" });
-    text.textContent = at % 3 === 0 ? hour : "";
-    return text;
+  const heads = hours.flatMap((hour, at) => {
+    if (at % 3 !== 0) return [];
+    return isNarrow ? label(0, 31 + at * tall, hour, "start") : label(42 + at * wide, 12, hour, "middle");
   });
-  const drawing = svg(
-    "svg",
-    { viewBox: "0 0 470 150", role: "img", "aria-label": say("p_hours") },
-    ...heads,
-    ...drawn,
-  );
-  return element("div", { class: "figure" }, drawing);
+  const [across, down] = isNarrow ? [7, 24] : [24, 7];
+  const viewBox = `0 0 ${36 + across * wide} ${20 + down * tall}`;
+  const drawing = svg("svg", { viewBox, role: "img", "aria-label": say("p_hours") }, ...heads, ...drawn);
+  return element("div", { class: isNarrow ? "figure narrow" : "figure broad" }, drawing);
 }
 
 /** The hours of today that have ended: a bar each. Hours with too few visitors are missing. */

@@ -173,7 +173,7 @@ function show() {
     : [element("p", { class: "note" }, say("no_site"))];
   const scrolled = window.scrollY;
   document.body.replaceChildren(
-    element("a", { href: "#content", class: "skip" }, say("to_content")),
+    element("a", { href: "#numbers", class: "skip" }, say("to_content")),
     element(
       "header",
       { class: "top" },
@@ -188,7 +188,7 @@ function show() {
     ),
     element(
       "main",
-      { id: "content", class: "grid" },
+      { id: "numbers", class: "grid" },
       isLonely && element("p", { class: "note wide" }, say("no_before")),
       !account.notes_are_read && element("p", { class: "note wide" }, say("no_notes")),
       ...cards,

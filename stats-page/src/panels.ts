@@ -75,7 +75,16 @@ export const PANELS: Panel[] = [
     })),
   },
   {
+    id: "places",
+    tabs: [
+      { panel: "regions", table: "places", title: "map", as: "map" },
+      { panel: "regions", table: "places" },
+      { panel: "countries", table: "places", isSum: true },
+    ],
+  },
+  {
     id: "pages",
+    isWide: true,
     tabs: [
       { panel: "pages", table: "pages", ratios: [READ] },
       { panel: "sections", table: "pages", isSum: true },
@@ -88,14 +97,6 @@ export const PANELS: Panel[] = [
         ratios: [BOUNCE_RATE, CONVERSION],
         isShareless: true,
       },
-    ],
-  },
-  {
-    id: "places",
-    tabs: [
-      { panel: "regions", table: "places", title: "map", as: "map" },
-      { panel: "regions", table: "places" },
-      { panel: "countries", table: "places", isSum: true },
     ],
   },
   {
@@ -148,6 +149,7 @@ export const PANELS: Panel[] = [
   },
   {
     id: "content",
+    isWide: true,
     tabs: [
       { panel: "searches", table: "searches" },
       { panel: "outbound", table: "exits" },

@@ -45,6 +45,13 @@ const named = ([, column, row, en, ru, kk]: (typeof REGIONS)[number]): Tile => {
 
 export const tiles = (): Tile[] => REGIONS.map(named);
 
+/** A region's name in nine letters or fewer. */
+export const short = (name: string): string => {
+  const [first = "", second] = name.split(" ");
+  if (second) return `${first.slice(0, 3)}. ${second.slice(0, 4)}`;
+  return first.length > 9 ? `${first.slice(0, 7)}.` : first;
+};
+
 /** The tile of a region by its name in a database of addresses. */
 export function tileOf(region: string): Tile | undefined {
   const plain = region

@@ -1,5 +1,5 @@
 /** A panel's rows as a table with bars, shares and changes. */
-import { element } from "./dom";
+import { breakable, element } from "./dom";
 import { wideOf } from "./noise";
 import type { Ratio, Tab } from "./panels";
 import type { Cell, Table } from "./server";
@@ -64,6 +64,8 @@ export const shown = (column: string, cell: Cell): string => {
   // These columns have words of a closed list; in others the same word could be a name.
   if (/^(channel|absence|device)$/.test(column)) return cell === "" ? say("none") : wordOf(String(cell));
   if (cell === "") return say("none");
+  // Of a time, no seconds.
+  if (/^(window_start|window_end|published_at)$/.test(column)) return String(cell).slice(0, 16);
   if (cell === true || cell === false) return say(cell ? "yes" : "no");
   return String(cell);
 };
@@ -75,14 +77,22 @@ function nameCell(column: string, cell: Cell, beside: Beside): HTMLElement {
     ? element(
         "button",
         { class: "link", type: "button", onclick: () => beside.onPage(String(cell)) },
-        cut(text, 44),
+        ...breakable(cut(text, 44)),
       )
-    : text;
+    : element("span", {}, ...breakable(text));
   return element(
     "td",
     { class: cell === OTHER ? "other" : "name", title: cell === OTHER ? say("other_is") : text },
     inside,
   );
+}
+
+/** A number, grey where it may be noise alone. */
+function numberCell(column: string, cell: Cell, noise: number): HTMLElement {
+  if (cell === null) return element("td", { class: "number hidden" }, say("hidden"));
+  if (typeof cell !== "number") return element("td", { class: "number" }, shown(column, cell));
+  const kind = noise > 0 && cell <= 2 * noise ? "number noise" : "number";
+  return element("td", { class: kind, title: aboutNumber(column, noise) }, number(cell));
 }
 
 /** A share or a mean. Grey where its noise is larger than itself, and none where the whole is lost in noise. */
@@ -102,22 +112,18 @@ function ratioCell(
   const sure = 2 * ratioNoise(value, whole, ...wider, noise);
   const unit = ratio.isPercent ? " %" : "";
   const title = [explain(ratio.name), say("noise_about", { n: number(times * sure, 1) + unit })].join(" ");
-  const kind = sure > Math.abs(value) ? "number noise" : "number";
+  const kind = sure > value ? "number noise" : "number";
   return element("td", { class: kind, title }, number(times * Math.max(0, value), 1) + unit);
 }
 
-function numberCell(column: string, cell: Cell, noise: number): HTMLElement {
-  if (cell === null) return element("td", { class: "number hidden" }, say("hidden"));
-  if (typeof cell !== "number") return element("td", { class: "number" }, shown(column, cell));
-  return element("td", { class: "number", title: aboutNumber(column, noise) }, number(cell));
-}
+/** Rows that have an order of their own, such as days. */
+const isSeries = ({ panel }: Tab) => /length|depth|recency|trust|experiments/.test(panel);
 
 /** The rows by their first number, `(other)` last. */
 function ordered(table: Table, tab: Tab, by: number): Cell[][] {
-  const isSeries = /length|depth|recency|trust|experiments/.test(tab.panel);
   const isOther = (row: Cell[]) => Number(names(table, row).includes(OTHER));
   return [...table.rows].sort(
-    (a, b) => isOther(a) - isOther(b) || (isSeries ? 0 : Number(b[by] ?? 0) - Number(a[by] ?? 0)),
+    (a, b) => isOther(a) - isOther(b) || (isSeries(tab) ? 0 : Number(b[by] ?? 0) - Number(a[by] ?? 0)),
   );
 }
 
@@ -133,14 +139,18 @@ interface Shown {
   ratio?: Ratio;
 }
 
+/** The names, the number that orders the rows, and the other numbers. */
 function columnsOf(table: Table, tab: Tab, beside: Beside): Shown[] {
-  return table.columns.flatMap(({ name }, at): Shown[] => {
+  const rank = ({ at }: Shown) =>
+    table.columns[at]?.isText ? 0 : table.columns[at]?.name === tab.by ? 1 : 2;
+  const columns = table.columns.flatMap(({ name }, at): Shown[] => {
     // Without a goal nothing is reached.
     if (name === "converted" && tab.item === "$goal" && !beside.goal) return [];
     const ratio = tab.ratios?.find(({ part }) => part === name);
     if (!ratio) return tab.ratios?.some(({ of }) => of === name && name === "devices") ? [] : [{ at }];
     return ratio.isBeside ? [{ at }, { at, ratio }] : [{ at, ratio }];
   });
+  return columns.sort((a, b) => rank(a) - rank(b));
 }
 
 export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
@@ -161,8 +171,9 @@ export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
   const heads = columns.map(({ at, ratio }) => {
     const { name = "", isText = false } = table.columns[at] ?? {};
     const said = ratio?.name ?? name;
-    const properties = { scope: "col", class: isText ? "" : "number", title: explain(said) };
-    return element("th", properties, sayOf(said));
+    const order = at === by && !isSeries(tab) ? say("order_is") : "";
+    const title = [explain(said), order].filter(Boolean).join(" ");
+    return element("th", { scope: "col", class: isText ? "name" : "number", title }, sayOf(said));
   });
   if (!tab.isPlain) {
     if (!tab.isShareless)
@@ -180,7 +191,7 @@ export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
     return ratioCell(ratio, cell, whole, [widerOf(tab, name, beside), widerOf(tab, ratio.of, beside)], noise);
   };
   const lines = rows.map((row) => {
-    const cells = columns.map((column) => cellOf(row, column));
+    const cells = stacked(columns.map((column) => cellOf(row, column)));
     const value = Number(row[by] ?? 0);
     if (!tab.isPlain) {
       if (!tab.isShareless) cells.push(shareCell(value, most, all));
@@ -194,8 +205,18 @@ export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
     return element("tr", { class: names(table, row).includes(OTHER) ? "other" : undefined }, ...cells);
   });
   const body = element("tbody", {}, ...lines);
-  const made = element("table", {}, element("thead", {}, element("tr", {}, ...heads)), body);
+  const made = element("table", {}, element("thead", {}, element("tr", {}, ...stacked(heads))), body);
   return lines.length > FEW ? folded(made, lines) : made;
+}
+
+/** On a narrow screen the other names of a row stand below its first one. */
+function stacked(cells: HTMLElement[]): HTMLElement[] {
+  const isName = ({ classList }: HTMLElement) => classList.contains("name") || classList.contains("other");
+  const [first, ...others] = cells.filter(isName);
+  const below = others.map((cell) => cell.textContent ?? "").filter((name) => name !== first?.textContent);
+  if (first && below.length > 0)
+    first.append(element("small", { class: "narrow" }, ...breakable(below.join(" · "))));
+  return cells;
 }
 
 function shareCell(value: number, most: number, all: number): HTMLElement {

@@ -80,6 +80,11 @@ const WORDS = {
     "Всё остальное вместе: по отдельности слишком мало.",
     "Қалғандары бірге: әрқайсысы көрсетуге тым аз.",
   ],
+  order_is: [
+    "The rows are in the order of this number. Of many alike, noise chooses the first: their numbers are too high more often than too low.",
+    "Строки идут по этому числу. Из многих похожих первые выбирает шум: их числа чаще завышены, чем занижены.",
+    "Жолдар осы сан бойынша реттелген. Ұқсастардың көбінен алғашқыларын шу таңдайды: олардың саны көбіне артық.",
+  ],
   no_before: [
     "Not compared: the numbers do not reach back so far.",
     "Без сравнения: числа не доходят так далеко назад.",
@@ -337,11 +342,7 @@ const WORDS = {
     "Доля тех, у кого это известно. В списке значений может быть несколько.",
     "Бұл белгілі болғандардың үлесі. Тізімде бірнеше мән болуы мүмкін.",
   ],
-  h_views_per_visit: [
-    "Views divided by visits.",
-    "Просмотры, делённые на визиты.",
-    "Қаралымды сапарға бөлгені.",
-  ],
+  h_views_per_visit: ["Views divided by visits.", "Просмотры на один визит.", "Бір сапарға қаралым."],
   h_converted: [
     "Visits that reached the chosen goal. Choose it above.",
     "Визиты, достигшие выбранной цели. Выберите её выше.",

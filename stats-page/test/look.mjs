@@ -5,7 +5,8 @@
  *
  * ORIGIN is a collector with the numbers of `tests/fixtures/stats/made_up.sql`; PASSWORD is that of the account `aigerim`. It
  * signs in, waits for every panel, and changes site, period, language and theme. Nothing may fail, go to another host, break
- * the page's policy, or be found by axe-core. With FOLDER it saves screenshots of the page in all widths, languages and themes.
+ * the page's policy, or be found by axe-core, in no language, theme and size of a site. On a narrow screen drawings fit and names break
+ * at their signs. With FOLDER it saves screenshots of the page in all widths, languages and themes.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -111,24 +112,58 @@ async function look() {
   await page.goBack();
   await page.waitForFunction(() => document.title.includes("s1.kz"));
 
+  await narrow(page);
   if (folder) await screenshots(page);
-  for (const [language, word] of [
-    ["ru", "Посетители"],
-    ["kk", "Келуші"],
-  ]) {
-    await page
-      .locator(".tastes select")
-      .first()
-      .selectOption(language ?? "");
-    await page.waitForSelector(`text=${word}`);
-  }
-  await page.locator(".tastes select").nth(1).selectOption("dark");
-  await settled(page);
-  assert.deepEqual(await audited(page), [], "dark");
+  for (const site of ["empty.kz", "small.kz", "s1.kz"]) await inAllTastes(page, site);
   await page.locator(".tastes button").click();
   await page.waitForSelector("#password");
   assert.deepEqual(wrong, []);
   await browser.close();
+}
+
+/** What axe-core finds of a site, in each language and theme. */
+async function inAllTastes(/** @type {import("playwright-core").Page} */ page, /** @type {string} */ site) {
+  await page.selectOption(".controls select", site);
+  for (const [language, word] of /** @type {const} */ ([
+    ["en", "At a glance"],
+    ["ru", "Коротко"],
+    ["kk", "Қысқаша"],
+  ])) {
+    await page.locator(".tastes select").first().selectOption(language);
+    await page.waitForSelector(`text=${word}`);
+    for (const theme of ["light", "dark"]) {
+      await page.locator(".tastes select").nth(1).selectOption(theme);
+      await settled(page);
+      assert.deepEqual(await audited(page), [], `${site} ${language} ${theme}`);
+    }
+  }
+}
+
+/** What scrolls sideways, and names that break within a word, on a telephone. */
+async function narrow(/** @type {import("playwright-core").Page} */ page) {
+  await page.setViewportSize({ width: 360, height: 900 });
+  for (const panel of ["places", "hours"]) await page.locator(`#${panel} .tab`).first().click();
+  await settled(page);
+  const wide = await page.evaluate(() => {
+    const isWide = (/** @type {Element} */ { scrollWidth, clientWidth }) => scrollWidth > clientWidth + 1;
+    const drawn = ["totals", "days", "places", "flow", "hours"].map((id) => `#${id} .content`);
+    return ["html", ...drawn].filter((of) => isWide(/** @type {Element} */ (document.querySelector(of))));
+  });
+  assert.deepEqual(wide, [], "scrolls sideways");
+  const broken = await page.evaluate(() => {
+    const names = [...document.querySelectorAll("td.name :is(span, button)")];
+    const parts = names
+      .flatMap((name) => [...name.childNodes])
+      .filter((part) => part.nodeType === Node.TEXT_NODE);
+    const lines = (/** @type {Node} */ part) => {
+      const range = document.createRange();
+      range.selectNodeContents(part);
+      return new Set([...range.getClientRects()].map(({ top }) => top)).size;
+    };
+    return parts.filter((part) => lines(part) > 1).map((part) => part.textContent);
+  });
+  assert.deepEqual(broken, [], "breaks within a word");
+  await page.setViewportSize({ width: 1440, height: 900 });
 }
 
 /** @param {import("playwright-core").Page} page */

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { pieces } from "../src/dom";
 import { wideOf } from "../src/noise";
 import { PANELS } from "../src/panels";
 import { addressOf, compared, dayOf, daysBetween, plusDays, type View, viewOf } from "../src/period";
-import { tileOf } from "../src/regions";
+import { short, tileOf } from "../src/regions";
 import { asCsv, cut, ratioNoise } from "../src/table";
 
 const SITES = [
@@ -62,6 +63,22 @@ test("no text becomes a formula of a spreadsheet", () => {
   ];
   const csv = asCsv({ columns, rows });
   assert.equal(csv, 'term,count\r\n"\'=HYPERLINK(""http://evil"",""x"")",-5\r\n"a,b\nc",\r\n\'@x,1');
+});
+
+test("a name breaks at its signs, and within a word that is longer than a line", () => {
+  assert.deepEqual(pieces("/catalog/smart-phones/:id"), ["/catalog", "/smart-", "phones", "/:id"]);
+  assert.deepEqual(pieces("Error: Samsung Internet"), ["Error: ", "Samsung ", "Internet"]);
+  assert.deepEqual(pieces("x".repeat(30)), ["x".repeat(24), "x".repeat(6)]);
+  for (const name of ["", "/", "a_b.kz?c=d&e", "осенняя-распродажа"])
+    assert.equal(pieces(name).join(""), name);
+});
+
+test("a region has a short name for a narrow screen", () => {
+  assert.deepEqual(["Astana", "Almaty Region", "Алматинская"].map(short), [
+    "Astana",
+    "Alm. Regi",
+    "Алматин.",
+  ]);
 });
 
 test("a region has one tile, whatever a database of addresses calls it", () => {
