@@ -12,4 +12,3 @@ WHERE site = {site:String}
   AND day >= {from:Date} AND day < {to:Date}
 GROUP BY reason
 ORDER BY events DESC
-LIMIT 50

@@ -12,4 +12,3 @@ WHERE site = {site:String}
   AND day >= {from:Date} AND carried_to < {to:Date}
 GROUP BY source, medium, campaign, goal
 ORDER BY goal, visits DESC
-LIMIT 100

@@ -13,4 +13,3 @@ WHERE site = {site:String}
   AND day >= {from:Date} AND carried_to < {to:Date}
 GROUP BY channel, source, goal
 ORDER BY goal, converted DESC
-LIMIT 100

@@ -9,4 +9,3 @@ WHERE site = {site:String}
   AND day >= {from:Date} AND day < {to:Date}
 GROUP BY attribute, value
 ORDER BY attribute, visitors DESC
-LIMIT 20 BY attribute

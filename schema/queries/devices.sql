@@ -8,4 +8,3 @@ WHERE site = {site:String}
   AND day >= {from:Date} AND carried_to < {to:Date}
 GROUP BY device, os
 ORDER BY visitors DESC
-LIMIT 50

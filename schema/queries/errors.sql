@@ -8,4 +8,3 @@ WHERE site = {site:String}
   AND day >= {from:Date} AND carried_to < {to:Date}
 GROUP BY template, browser, major, os
 ORDER BY times DESC
-LIMIT 50

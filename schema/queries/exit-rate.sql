@@ -9,4 +9,3 @@ WHERE site = {site:String}
 GROUP BY section, path
 HAVING views > 0
 ORDER BY views DESC
-LIMIT 50

@@ -10,4 +10,3 @@ WHERE site = {site:String}
   AND day >= {from:Date} AND carried_to < {to:Date}
 GROUP BY channel, source, path
 ORDER BY visits DESC
-LIMIT 100

@@ -8,4 +8,3 @@ WHERE site = {site:String}
   AND day >= {from:Date} AND day < {to:Date} AND attribute = 'languages'
 GROUP BY value
 ORDER BY visitors DESC
-LIMIT 50

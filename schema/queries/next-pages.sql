@@ -8,4 +8,3 @@ WHERE site = {site:String}
   AND day >= {from:Date} AND carried_to < {to:Date}
 GROUP BY from_path, to_path
 ORDER BY visits DESC
-LIMIT 100

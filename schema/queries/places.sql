@@ -7,4 +7,3 @@ WHERE site = {site:String}
   AND day >= {from:Date} AND carried_to < {to:Date}
 GROUP BY country, region
 ORDER BY visitors DESC
-LIMIT 50

@@ -8,4 +8,3 @@ WHERE site = {site:String}
   AND day >= {from:Date} AND carried_to < {to:Date}
 GROUP BY section, path
 ORDER BY views DESC
-LIMIT 50

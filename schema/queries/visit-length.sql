@@ -8,4 +8,3 @@ WHERE site = {site:String}
   AND day >= {from:Date} AND day < {to:Date}
 GROUP BY pages, duration
 ORDER BY visits DESC
-LIMIT 50

@@ -8,4 +8,3 @@ WHERE site = {site:String}
   AND day >= {from:Date} AND carried_to < {to:Date} AND from_path != '(other)'
 GROUP BY to_path, from_path
 ORDER BY moves DESC
-LIMIT 100

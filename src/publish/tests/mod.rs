@@ -5,6 +5,7 @@ mod carry;
 mod clocks;
 mod failover;
 mod kept;
+mod lists;
 mod looks;
 mod mechanism;
 mod memory_store;

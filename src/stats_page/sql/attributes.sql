@@ -7,4 +7,4 @@ WHERE site = {site:String}
   AND attribute = {item:String}
 GROUP BY value
 ORDER BY visitors DESC
-LIMIT 100
+LIMIT 1000

@@ -7,4 +7,4 @@ WHERE site = {site:String}
   AND carried_to < {to:Date}
 GROUP BY device, os
 ORDER BY visitors DESC
-LIMIT 100
+LIMIT 1000

@@ -7,4 +7,4 @@ WHERE site = {site:String}
   AND carried_to < {to:Date}
 GROUP BY term
 ORDER BY count DESC
-LIMIT 100
+LIMIT 1000

@@ -7,4 +7,4 @@ WHERE site = {site:String}
   AND carried_to < {to:Date}
 GROUP BY section
 ORDER BY views DESC
-LIMIT 50
+LIMIT 1000

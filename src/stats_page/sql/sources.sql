@@ -7,4 +7,4 @@ WHERE site = {site:String}
   AND carried_to < {to:Date}
 GROUP BY channel, source
 ORDER BY visits DESC
-LIMIT 100
+LIMIT 1000

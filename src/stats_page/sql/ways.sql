@@ -18,7 +18,7 @@ WHERE site = {site:String}
   AND (from_path = chosen OR to_path = chosen)
 GROUP BY way, path
 ORDER BY visits DESC
-LIMIT 100
+LIMIT 1000
 UNION ALL
 SELECT chosen AS page, ends.1 AS way, ends.2 AS path, sum(ends.3) AS visits
 FROM pages
