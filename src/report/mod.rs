@@ -93,17 +93,27 @@ impl Compared {
         (self.before_days > 0 && before > 0.0).then(|| now / before - 1.0)
     }
 
-    /// How many standard deviations the number is from what it usually would be, by the noise of both numbers and the chance of
-    /// what is counted.
+    /// How many standard deviations the number is from what it usually would be.
     fn deviations(&self) -> f64 {
+        self.deviations_from(self.usual)
+    }
+
+    /// Whether the change may be none.
+    fn is_lost_in_noise(&self) -> bool {
+        self.deviations_from(1.0).abs() < 2.0
+    }
+
+    /// How many standard deviations the mean of a day is from so many times that before, by the noise of both numbers and the chance
+    /// of what is counted.
+    fn deviations_from(&self, usual: f64) -> f64 {
         let (now, before) = self.means();
         let variance = |noise: f64, mean: f64, days: u64| {
             let days = days.max(1) as f64;
             (noise / days).powi(2) + mean.max(0.0) / days
         };
         let variance = variance(self.now_noise, now, self.now_days)
-            + self.usual.powi(2) * variance(self.before_noise, before, self.before_days);
-        if variance > 0.0 { (now - self.usual * before) / variance.sqrt() } else { 0.0 }
+            + usual.powi(2) * variance(self.before_noise, before, self.before_days);
+        if variance > 0.0 { (now - usual * before) / variance.sqrt() } else { 0.0 }
     }
 
     fn stands_out(&self, period: &Period) -> bool {

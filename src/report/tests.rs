@@ -78,6 +78,26 @@ fn a_name_that_changes_as_all_visits_do_does_not_stand_out() {
 }
 
 #[test]
+fn thousands_stand_apart_and_of_days_without_numbers_nothing_is_said() {
+    let period = Period::week("2026-W48").unwrap_or_else(|| panic!("a week"));
+    let rows = vec![row("total", "visits", [1_234_567, 900_000], [7, 7]), row("page", "/few", [-1_020, 900], [7, 7])];
+    let report = Report::of("shop.kz", period.clone(), rows);
+    let (english, kazakh) = (text(&report, Words::of("en")), html(&report, Words::of("kk")));
+    assert!(english.contains("  1,234,567 ") && english.contains(" −1,020 "), "{english}");
+    assert!(english.contains("* 176,367 visits a day, 128,571 before (+37 %)"), "{english}");
+    assert!(kazakh.contains("<td>1\u{a0}234\u{a0}567</td>"), "{kazakh}");
+    assert!(kazakh.contains("<tr class=\"out\"><td>сапар</td>"), "{kazakh}");
+    let small =
+        html(&Report::of("shop.kz", period.clone(), vec![row("goal", "paid", [60, 40], [7, 7])]), Words::of("en"));
+    assert!(small.contains("<tr class=\"noise\"><td>paid</td><td>60</td><td>+50 %</td>"), "{small}");
+    let long =
+        html(&Report::of("shop.kz", period.clone(), vec![row("page", "/a/b_c", [60, 40], [7, 7])]), Words::of("en"));
+    assert!(long.contains("<td>/a/<wbr>b_<wbr>c</td>"), "{long}");
+    let nothing = text(&Report::of("shop.kz", period, vec![]), Words::of("en"));
+    assert!(nothing.contains("Only 0 of 7 days") && !nothing.contains("Nothing stands out"), "{nothing}");
+}
+
+#[test]
 fn a_report_speaks_one_language() {
     let period = Period::week("2026-W48").unwrap_or_else(|| panic!("a week"));
     let rows = || vec![row("total", "visits", [6_000, 7_000], [6, 7]), row("page", "/{now}", [500, 200], [7, 7])];

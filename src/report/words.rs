@@ -16,10 +16,14 @@ const fn kind(key: &'static str, heading: &'static str, one: &'static str, count
 pub struct Words {
     /// The language's code, as `lang` in HTML has it.
     pub(super) code: &'static str,
+    /// What stands between thousands.
+    pub(super) thousands: char,
     pub(super) days: &'static str,
     pub(super) beside_day: &'static str,
     pub(super) beside_week: &'static str,
     pub(super) how: &'static str,
+    /// What grey means, in HTML.
+    pub(super) grey: &'static str,
     pub(super) missing: &'static str,
     pub(super) nothing: &'static str,
     pub(super) out: &'static str,
@@ -52,10 +56,12 @@ impl Words {
 static LANGUAGES: [Words; 3] = [
     Words {
         code: "en",
+        thousands: ',',
         days: "{first} to {last}",
         beside_day: "Beside the same day of the four weeks before, as the mean of a day.",
         beside_week: "Beside the week before, as the mean of a day.",
         how: "All numbers have noise. A name stands out if it changes otherwise than all visits.",
+        grey: "A change in grey may be noise alone.",
         missing: "Only {published} of {days} days are published.",
         nothing: "Nothing stands out.",
         out: "What stands out",
@@ -77,10 +83,12 @@ static LANGUAGES: [Words; 3] = [
     },
     Words {
         code: "ru",
+        thousands: '\u{a0}',
         days: "с {first} по {last}",
         beside_day: "Рядом — тот же день четырёх прошлых недель, в среднем за день.",
         beside_week: "Рядом — прошлая неделя, в среднем за день.",
         how: "Во всех числах есть шум. Название выделяется, если меняется иначе, чем все визиты.",
+        grey: "Серое изменение может быть одним шумом.",
         missing: "Опубликовано дней: {published} из {days}.",
         nothing: "Ничего не выделяется.",
         out: "Что выделяется",
@@ -102,10 +110,12 @@ static LANGUAGES: [Words; 3] = [
     },
     Words {
         code: "kk",
+        thousands: '\u{a0}',
         days: "{first} – {last}",
         beside_day: "Қасында — алдыңғы төрт аптаның сол күні, бір күнге орташа.",
         beside_week: "Қасында — алдыңғы апта, бір күнге орташа.",
         how: "Барлық санда шу бар. Атау барлық сапардан өзгеше өзгерсе ғана ерекшеленеді.",
+        grey: "Сұр өзгеріс шудың өзі ғана болуы мүмкін.",
         missing: "Жарияланған күндер: {published} / {days}.",
         nothing: "Ештеңе ерекшеленбейді.",
         out: "Не ерекшеленеді",
