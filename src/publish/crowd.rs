@@ -51,6 +51,17 @@ impl Crowd {
         self.by_class().filter(|alike| alike.iter().any(|of| of.0 & bit != 0)).count() as u64
     }
 
+    /// Decides anew for each visitor whether the day is the first of its week, and of its month.
+    pub(super) fn with_first_days(&mut self, mut is_first: impl FnMut() -> [bool; 2]) {
+        let visitors =
+            self.0.iter().flat_map(|(class, visitors)| std::iter::repeat_n(class.rotate_right(2), (*visitors).into()));
+        let decided = visitors.map(|visitor| {
+            let [week, month] = is_first().map(u16::from);
+            (visitor & !(FIRST_OF_WEEK | FIRST_OF_MONTH)) | (FIRST_OF_WEEK * week) | (FIRST_OF_MONTH * month)
+        });
+        *self = decided.collect::<Vec<_>>().into();
+    }
+
     fn by_class(&self) -> impl Iterator<Item = &[(u16, u8)]> {
         self.0.chunk_by(|one, other| one.0 >> 2 == other.0 >> 2)
     }

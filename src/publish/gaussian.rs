@@ -21,7 +21,7 @@ impl Bits {
     }
 
     /// A number below `bound`, each equally likely. `bound` is not 0.
-    fn below(&mut self, bound: u128) -> u128 {
+    pub(super) fn below(&mut self, bound: u128) -> u128 {
         // Of the largest multiple of `bound` on, a remainder would favour low numbers.
         let fair = u128::MAX - u128::MAX % bound;
         loop {

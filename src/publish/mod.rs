@@ -34,6 +34,7 @@ mod retention;
 mod rollup_list;
 mod rollups;
 pub mod rules;
+mod seen;
 mod separate_tables;
 mod snapshot;
 mod tables;

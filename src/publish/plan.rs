@@ -10,23 +10,20 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::apart_tables::ApartTable;
 use super::carry::{CARRIED, Carried};
 use super::cells::{Cell, PublishedRow, Rest};
-use super::counted::{Counted, count_events};
+use super::counted::Counted;
 use super::crowd::{NETWORK_CAP, NETWORK_CAP_WEEK};
 use super::error::PublishError;
 use super::hours::{self, Hours};
 use super::model::{PublishedSite, Row};
 use super::noise::NoiseSource;
-use super::queries;
-use super::rollups::Rollups;
 use super::rules::{self, Totals};
-use super::separate_tables::{SEPARATE_TABLES, Separate, known_of};
+use super::seen::Seen;
+use super::separate_tables::{ATTRIBUTES, known_of};
 use super::tables::Tables;
-use super::tallies::Tallies;
-use super::target::Target;
-use super::total::{self, FIRST_VISIT_FLAGS, FlagPattern, Periods, Total};
+use super::target::{Filled, Target};
+use super::total::{self, FIRST_VISIT_FLAGS, Periods, Total};
 use super::window_reader::WindowReader;
 use crate::config::Identification;
 use crate::window::Window;
@@ -51,16 +48,23 @@ pub struct Plan {
     /// What is published of each number, by table and column, for the preview.
     #[serde(skip)]
     pub shown: BTreeMap<(&'static str, String), Shown>,
+    /// The names that have a row, by table.
+    #[serde(skip)]
+    pub names: Names,
     /// Declarations that no window before had.
     pub first_declared: Vec<String>,
 }
 
+/// By table, the names that have a row: what is fixed in it, and its dimensions.
+pub type Names = BTreeMap<&'static str, BTreeSet<Vec<String>>>;
+
 /// What is published of one number of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
-    /// The sum of all rows with a name, and how many they are.
+    /// The sum of all rows with a name, how many they are, and of how many windows they are together.
     pub named: i64,
     pub rows: u64,
+    pub windows: u64,
     /// The sum of all rows, if `(other)` has the number too.
     pub all: Option<i64>,
     /// How many times wider than usual its noise is.
@@ -68,11 +72,17 @@ pub struct Shown {
 }
 
 impl Shown {
+    /// A number of the whole site.
+    fn total(number: Option<i64>, wide: u32) -> Self {
+        Self { named: number.unwrap_or(0), rows: 1, windows: 1, all: number, wide }
+    }
+
     /// Adds another.
     pub fn add(&mut self, other: &Self) {
         *self = Self {
             named: self.named + other.named,
             rows: self.rows + other.rows,
+            windows: self.windows + other.windows,
             all: self.all.into_iter().chain(other.all).reduce(|one, other| one + other),
             wide: self.wide.max(other.wide),
         };
@@ -103,32 +113,41 @@ pub async fn compute<V: Tables>(
     input: &PlanInput<'_>,
 ) -> Result<Plan, PublishError> {
     let reader = WindowReader { vault, site, window, split_shift: input.split_shift };
-    let tallies = Tallies::read(&reader).await?;
+    let mut seen = Seen::of_total(&reader, input.counted).await?;
+    let noise_source = noise_source(site, &seen, input.seed);
+    if site.identity != Identification::None && total_of(&noise_source, site, window, &seen).is_some() {
+        seen.read_tables(&reader, &noise_source).await?;
+    }
+    Ok(of_seen(&seen, site, window, input))
+}
+
+/// The noise of a window's numbers.
+pub(super) fn noise_source(site: &PublishedSite, seen: &Seen, seed: &[u8]) -> NoiseSource {
     let cap = if site.schedule.is_weekly() { NETWORK_CAP_WEEK } else { NETWORK_CAP };
-    let noise_source = NoiseSource::new(input.seed, site.protection, cap).keys_lost(tallies.keys_lost());
+    NoiseSource::new(seed, site.protection, cap).keys_lost(seen.tallies.keys_lost())
+}
 
-    let events = count_events(vault, site, window, input.counted).await?;
-    let mut patterns: Vec<FlagPattern> = Vec::new();
-    reader.query_slices(&queries::TOTAL, events.scanned, |pattern| patterns.push(pattern)).await?;
-    let of_all = |at: usize| total::sum(&patterns, |pattern| pattern.amounts[at]);
-
-    let mut counted = events.counted;
+/// Makes the plan of a window of what the vault has of it.
+pub(super) fn of_seen(seen: &Seen, site: &PublishedSite, window: &Window, input: &PlanInput<'_>) -> Plan {
+    let noise_source = noise_source(site, seen, input.seed);
+    let of_all = |at: usize| total::sum(&seen.patterns, |pattern| pattern.amounts[at]);
+    let mut counted = seen.events.counted.clone();
     let declarations: BTreeSet<String> = site.declarations().collect();
     let first_declared: Vec<String> = declarations.difference(&counted.declarations).cloned().collect();
     counted.declarations.extend(declarations);
 
-    let total = total_of(&noise_source, site, window, &patterns, tallies.of("count_only"));
+    let total = total_of(&noise_source, site, window, seen);
     let mut writer = Writer::new(&noise_source, site, window, input);
     if let Some(total) = &total {
         let mut row = total_row(site.row(window), total);
         if site.identity != Identification::None {
             for (at, name) in ["views", "visits"].into_iter().enumerate() {
-                writer.note_cut(name, total::sum(&patterns, |pattern| pattern.cuts[at]), of_all(at));
+                writer.note_cut(name, total::sum(&seen.patterns, |pattern| pattern.cuts[at]), of_all(at));
             }
-            writer.tables(&reader, total, &mut row, &tallies, events.scanned).await?;
+            writer.tables(&seen.tables, total, &mut row);
         }
         writer.tables.insert(0, ("site".to_owned(), vec![row]));
-        for (table, rows) in tallies.rows(&noise_source, site, window) {
+        for (table, rows) in seen.tallies.rows(&noise_source, site, window) {
             writer.add(table, rows);
         }
     }
@@ -139,21 +158,38 @@ pub async fn compute<V: Tables>(
     });
 
     let here = noise_source.noisy(of_all(2), "ledger", &[], "events", total::EVENTS_WIDE);
-    let is_shared = total.is_some();
-    let mut ledger = site.row(window);
-    ledger.extend([
-        ("complete".to_owned(), input.complete.into()),
-        ("events".to_owned(), if is_shared { here } else { 0 }.into()),
-        (
-            "folded_share".to_owned(),
-            writer.folded_share.unwrap_or(if events.here > 0 && site.items.pages { 1.0 } else { 0.0 }).into(),
-        ),
-        ("late".to_owned(), noise_source.events("late", events.late).unwrap_or(0).into()),
-        ("sigma".to_owned(), noise_source.sigma().into()),
-        ("cut_share".to_owned(), json!(writer.cut_shares())),
-        ("first_declared".to_owned(), json!(first_declared)),
-    ]);
-    Ok(Plan { tables: writer.tables, ledger, counted, carried, shown: writer.shown, first_declared })
+    let is_without_pages = seen.events.here == 0 || !site.items.pages;
+    let ledger = Ledger {
+        complete: input.complete,
+        events: if total.is_some() { here } else { 0 },
+        folded_share: writer.folded_share.unwrap_or(if is_without_pages { 0.0 } else { 1.0 }),
+        late: noise_source.events("late", seen.events.late).unwrap_or(0),
+        sigma: noise_source.sigma(),
+        cut_share: writer.cut_shares(),
+        first_declared: first_declared.clone(),
+    };
+    let ledger = ledger.row(site, window);
+    Plan { tables: writer.tables, ledger, counted, carried, shown: writer.shown, names: writer.names, first_declared }
+}
+
+/// What the ledger says of a window, beside what every row begins with.
+#[derive(Default, Serialize)]
+struct Ledger {
+    complete: bool,
+    events: i64,
+    folded_share: f64,
+    late: i64,
+    sigma: u32,
+    cut_share: BTreeMap<&'static str, f64>,
+    first_declared: Vec<String>,
+}
+
+impl Ledger {
+    fn row(&self, site: &PublishedSite, window: &Window) -> Row {
+        let mut row = site.row(window);
+        row.extend(json!(self).as_object().cloned().unwrap_or_default());
+        row
+    }
 }
 
 /// Collects the rows of a window.
@@ -171,85 +207,52 @@ struct Writer<'a> {
     cuts: BTreeMap<&'static str, (u64, u64)>,
     folded_share: Option<f64>,
     shown: BTreeMap<(&'static str, String), Shown>,
+    names: Names,
 }
 
 impl<'a> Writer<'a> {
     fn new(noise_source: &'a NoiseSource, site: &'a PublishedSite, window: &'a Window, input: &PlanInput<'a>) -> Self {
         let (carried, hours) = (input.carried.before(site, window), input.hours);
-        let (tables, longer, totals, cuts, shown) = Default::default();
-        Self { noise_source, site, window, carried, hours, tables, longer, totals, cuts, folded_share: None, shown }
+        let (tables, longer, totals, cuts, folded_share, shown, names) = Default::default();
+        Self { noise_source, site, window, carried, hours, tables, longer, totals, cuts, folded_share, shown, names }
     }
 
-    /// Adds the rows of all tables of a site that distinguishes its visitors, and completes that of its total. `scanned` is the number of rows of events.
-    async fn tables<V: Tables>(
-        &mut self,
-        reader: &WindowReader<'_, V>,
-        total: &Total,
-        of_site: &mut Row,
-        tallies: &Tallies,
-        scanned: u64,
-    ) -> Result<(), PublishError> {
+    /// Adds the rows of all tables of a site that distinguishes its visitors, and completes that of its total.
+    fn tables(&mut self, tables: &[Filled], total: &Total, of_site: &mut Row) {
         for (name, noisy) in [("views", total.views), ("visits", total.visits), ("visitors", Some(total.visitors))] {
             let Some(noisy) = noisy else { continue };
             self.totals.insert(name, noisy);
-            self.note_shown("site", name, Shown { named: noisy, rows: 1, all: Some(noisy), wide: total::WIDE });
+            self.note_shown("site", name, Shown::total(Some(noisy), total::WIDE));
         }
         if let Some(carried) = &mut self.carried {
             carried.begin(self.window, self.noise_source);
         }
-        let candidates = reader.candidates(self.noise_source).await?;
-        let rollups = Rollups::of(self.site);
-        let sources = reader.cells(&rollups, &candidates, scanned).await?;
-        for rollup in &rollups.tables {
-            let (target, cells) = (&rollup.target, rollup.cells(sources.get(&rollup.source)));
+        let (attributes, others): (Vec<_>, Vec<_>) = tables.iter().partition(|of| of.target.into == ATTRIBUTES);
+        for filled in others {
+            let Filled { target, cells, steps } = filled;
             if target.table.dimensions.is_empty() {
-                let numbers = rules::totals_of(&target.table, self.noise_source, &mut self.totals, &cells);
+                let numbers = rules::totals_of(&target.table, self.noise_source, &mut self.totals, cells);
                 for (measure, number) in target.table.measures.iter().zip(&numbers.measures) {
-                    let (named, wide) = (number.unwrap_or(0), measure.wide);
-                    self.note_shown("site", &measure.name, Shown { named, rows: 1, all: *number, wide });
+                    self.note_shown("site", &measure.name, Shown::total(*number, measure.wide));
                 }
                 *of_site = target.row(std::mem::take(of_site), numbers);
-            } else if rollup.steps.is_empty() {
-                self.publish(target, &cells);
+            } else if !steps.is_empty() {
+                self.add(target.into, filled.rows_of_steps(self.noise_source, &self.site.row(self.window)));
+            } else if target.into == hours::TABLE {
+                let is_left = |cell: &&Cell| !self.hours.has(&cell.dimensions[0]);
+                let left: Vec<Cell> = cells.iter().filter(is_left).cloned().collect();
+                self.publish(target, &left);
             } else {
-                self.add(target.into, rollup.steps(self.noise_source, &self.site.row(self.window), &cells));
+                self.publish(target, cells);
             }
         }
-        let apart = ApartTable::all(self.site);
-        let listed: Vec<_> = SEPARATE_TABLES.iter().filter(|table| (table.listed)(&self.site.items)).collect();
-        let of_apart = apart.iter().map(ApartTable::rows);
-        let rows: Vec<_> = of_apart.chain(listed.iter().map(|table| table.rows())).collect();
-        let mut counts = reader.counts(&rows).await?.into_iter();
-        for (apart, rows) in apart.iter().zip(&mut counts) {
-            let cells = reader.cells_of(rows, &apart.cells_query(&candidates)).await?;
-            let mut cells = apart.cells(cells, |hour| tallies.of(&format!("views:{hour}")));
-            if apart.target.into == hours::TABLE {
-                cells.retain(|cell| !self.hours.has(&cell.dimensions[0]));
-            }
-            self.publish(&apart.target, &cells);
-        }
-        let mut separate: Vec<Separate> = Vec::new();
-        for (table, rows) in listed.iter().zip(counts) {
-            let cells = reader.cells_of(rows, &table.cells_query(&candidates)).await?;
-            for of in table.tables(cells) {
-                // Suspects and detectors are one table with one `(other)`.
-                match separate.iter_mut().find(|known| known.target.table.name == of.target.table.name) {
-                    Some(known) => known.cells.extend(of.cells),
-                    None => separate.push(of),
-                }
-            }
-        }
-        let (attributes, separate): (Vec<_>, Vec<_>) =
-            separate.into_iter().partition(|of| of.target.into == "attributes");
-        separate.iter().for_each(|Separate { target, cells }| self.publish(target, cells));
         self.attributes(&attributes);
-        Ok(())
     }
 
     /// Adds the rows of the attributes. Each row says of how many visitors the attribute is known.
-    fn attributes(&mut self, attributes: &[Separate]) {
+    fn attributes(&mut self, attributes: &[&Filled]) {
         let (mut all, mut sums) = (Vec::new(), Vec::new());
-        for Separate { target, cells } in attributes {
+        for Filled { target, cells, .. } in attributes {
             let rows = self.publishable(target, cells);
             sums.push((target, rows.iter().filter_map(|row| row.measures.first().copied().flatten()).sum()));
             all.push(rows);
@@ -258,7 +261,7 @@ impl<'a> Writer<'a> {
         for ((target, _), rows) in sums.iter().zip(all) {
             let mut opening = self.site.row(self.window);
             opening.insert("devices".to_owned(), known.get(target.table.name.as_str()).copied().flatten().into());
-            self.add("attributes", target.rows(&opening, rows));
+            self.add(ATTRIBUTES, target.rows(&opening, rows));
         }
     }
 
@@ -277,6 +280,8 @@ impl<'a> Writer<'a> {
         if let Some(carried) = self.carried.as_mut().filter(|_| is_carried) {
             carried.add(&target.table, self.noise_source, &rows, cells);
             for (longer, rows) in carried.close(site, window, self.noise_source, &target.table) {
+                let days = longer.first_day.until(longer.last_day).map_or(0, |span| span.get_days()) + 1;
+                self.note_rows(target, &rows, days.unsigned_abs());
                 let rows = target.rows(&opening(&longer, longer.last_day), rows);
                 self.longer.extend((!rows.is_empty()).then(|| (target.into.to_owned(), rows)));
             }
@@ -284,7 +289,8 @@ impl<'a> Writer<'a> {
         self.add(target.into, target.rows(&opening(window, window.first_day), rows));
     }
 
-    fn publishable(&mut self, Target { into, table, .. }: &Target, cells: &[Cell]) -> Vec<PublishedRow> {
+    fn publishable(&mut self, target: &Target, cells: &[Cell]) -> Vec<PublishedRow> {
+        let Target { into, table, .. } = target;
         let cut = cells.iter().map(|cell| cell.cut).sum();
         self.note_cut(into, cut, cells.iter().filter_map(|cell| cell.amounts.first()).sum());
         let mut rows = rules::publishable(table, self.noise_source, &mut self.totals, cells);
@@ -294,16 +300,26 @@ impl<'a> Writer<'a> {
         if *into == "pages" {
             self.folded_share = Some(share_of_other(&rows));
         }
-        for (at, measure) in table.measures.iter().enumerate() {
-            let sum = |of: &dyn Fn(&PublishedRow) -> bool| {
-                rows.iter().filter(|row| of(row)).filter_map(|row| row.measures[at]).sum()
-            };
-            let is_named = |row: &PublishedRow| !row.is_other();
-            let rows = rows.iter().filter(|row| is_named(row)).count() as u64;
-            let all = (measure.rest != Rest::Unpublished).then(|| sum(&|_| true));
-            self.note_shown(into, &measure.name, Shown { named: sum(&is_named), rows, all, wide: measure.wide });
-        }
+        self.note_rows(target, &rows, 1);
         rows
+    }
+
+    /// Notes for the preview what rows of so many windows show. Rows of several windows add nothing to all rows together.
+    fn note_rows(&mut self, Target { into, table, fixed, .. }: &Target, rows: &[PublishedRow], windows: u32) {
+        let named: Vec<_> = rows.iter().filter(|row| !row.is_other()).collect();
+        let fixed: Vec<String> = fixed.iter().map(|(_, value)| value.to_string()).collect();
+        let name = |row: &&PublishedRow| [&fixed[..], &row.dimensions[..]].concat();
+        self.names.entry(into).or_default().extend(named.iter().map(name));
+        for (at, measure) in table.measures.iter().enumerate() {
+            let shown = Shown {
+                named: named.iter().filter_map(|row| row.measures[at]).sum(),
+                rows: named.len() as u64,
+                windows: named.len() as u64 * u64::from(windows),
+                all: (measure.rest != Rest::Unpublished).then(|| rows.iter().filter_map(|row| row.measures[at]).sum()),
+                wide: measure.wide,
+            };
+            self.note_shown(into, &measure.name, shown);
+        }
     }
 
     fn note_shown(&mut self, table: &'static str, column: &str, shown: Shown) {
@@ -339,13 +355,8 @@ impl<'a> Writer<'a> {
 }
 
 /// What is published of the site's total; `None` if nothing of the window is published.
-fn total_of(
-    noise_source: &NoiseSource,
-    site: &PublishedSite,
-    window: &Window,
-    patterns: &[FlagPattern],
-    count_only: u64,
-) -> Option<Total> {
+fn total_of(noise_source: &NoiseSource, site: &PublishedSite, window: &Window, seen: &Seen) -> Option<Total> {
+    let (patterns, count_only) = (&seen.patterns, seen.tallies.of("count_only"));
     if site.identity == Identification::None {
         return total::views_alone(noise_source, patterns, count_only);
     }
@@ -369,18 +380,7 @@ fn total_row(mut row: Row, total: &Total) -> Row {
 
 /// The plan of a window whose rows the vault has dropped: the ledger says that it is over and incomplete.
 pub fn too_old(site: &PublishedSite, window: &Window, counted: &Counted) -> Plan {
-    let mut ledger = site.row(window);
-    for (name, value) in [
-        ("events", 0.into()),
-        ("folded_share", 0.0.into()),
-        ("late", 0.into()),
-        ("sigma", site.protection.sigma().into()),
-        ("cut_share", json!({})),
-        ("first_declared", json!([])),
-    ] {
-        ledger.insert(name.to_owned(), value);
-    }
-    ledger.insert("complete".into(), false.into());
+    let ledger = Ledger { sigma: site.protection.sigma(), ..Ledger::default() }.row(site, window);
     Plan { ledger, counted: counted.clone(), ..Plan::default() }
 }
 

@@ -1,5 +1,8 @@
-//! The preview: what each choice of `publish_every` and of the level would publish, and with which error. It computes plans of days that
-//! the vault still has, and discards them.
+//! The preview: what each choice of `publish_every` and of the level would publish, and with which error; and what a month of days would
+//! name. It computes plans of days that the vault still has, and discards them.
+//!
+//! The month is played: each of its days has the cells of yesterday, and of their visitors as many come for the first time in their week
+//! and month as is usual by how long they had been away. Not promised: that the month comes so. Days differ, and other names come.
 //!
 //! Nothing is written to a store or to a file. Each plan has a new random seed, so the answer reveals nothing about real
 //! windows. The preview is for the operator: its shares reveal how small a site is.
@@ -8,31 +11,28 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use super::carry::Carried;
 use super::counted::Counted;
 use super::error::PublishError;
+use super::gaussian::Bits;
 use super::hours::Hours;
 use super::model::PublishedSite;
-use super::plan::{self, Plan, PlanInput, Shown};
+use super::plan::{self, Names, Plan, PlanInput, Shown};
+use super::seen::Seen;
 use super::tables::Tables;
+use super::total;
+use super::window_reader::WindowReader;
 use crate::config::{Identification, Protection};
 use crate::secret::Secret;
-use crate::window::Schedule;
+use crate::window::{Schedule, Window};
 
-/// The choices, with their minutes.
-pub const CHOICES: [(&str, u32); 9] = [
-    ("1h", 60),
-    ("2h", 120),
-    ("3h", 180),
-    ("4h", 240),
-    ("6h", 360),
-    ("8h", 480),
-    ("12h", 720),
-    ("24h", 1_440),
-    ("7d", 10_080),
-];
+/// The choices, in hours.
+const CHOICES: [u32; 9] = [1, 2, 3, 4, 6, 8, 12, 24, 7 * 24];
 const MONTH_MINUTES: u32 = 30 * 1_440;
+/// A cell on so many networks has a name every day, at each level. So nothing of it is left for a week.
+const SURELY_NAMED: u64 = 100;
 
 /// What one choice would publish.
 #[derive(Debug, Default, PartialEq)]
@@ -41,13 +41,26 @@ pub struct Preview {
     pub windows: (u32, u32),
     /// By table and column, of all windows together.
     pub shown: BTreeMap<(&'static str, String), Shown>,
+    /// The names of all windows together, by table.
+    pub names: Names,
 }
 
 /// A choice of `publish_every`, with what it would publish at each of [`Protection::ALL`].
 pub struct Choice {
     /// As in the configuration.
-    pub name: &'static str,
+    pub name: String,
     minutes: u32,
+    /// In the order of the levels.
+    pub levels: [Preview; 3],
+    /// A month of such days, if its weeks and itself name what a day does not.
+    pub month: Option<Month>,
+}
+
+/// A month, each of whose days is like yesterday.
+pub struct Month {
+    days: u32,
+    /// How many of a day's visitors come for the first time in their week, and in their month.
+    first: [f64; 2],
     /// In the order of the levels.
     pub levels: [Preview; 3],
 }
@@ -59,6 +72,9 @@ impl Preview {
         self.windows.1 += 1;
         for (number, shown) in &plan.shown {
             self.shown.entry(number.clone()).or_default().add(shown);
+        }
+        for (table, names) in &plan.names {
+            self.names.entry(table).or_default().extend(names.iter().cloned());
         }
     }
 
@@ -76,6 +92,12 @@ impl Preview {
         let usual = shown.named as f64 / shown.rows.max(1) as f64;
         let percent = f64::from(level.sigma() * shown.wide) / usual.max(0.01) * 100.0;
         [percent, percent / f64::from(MONTH_MINUTES.div_ceil(minutes)).sqrt()]
+    }
+
+    /// The same of all rows of a usual name together, of days, weeks and the month. The noise of a row is that of its windows.
+    fn error_of_names(&self, shown: &Shown, level: Protection, names: usize) -> f64 {
+        let noise = f64::from(level.sigma() * shown.wide) * (shown.windows as f64 * names as f64).sqrt();
+        noise / (shown.named as f64).max(0.01) * 100.0
     }
 }
 
@@ -96,7 +118,8 @@ pub async fn of_yesterday<V: Tables>(
         days.containing(Timestamp::from_second(today.start.as_second() - 1).unwrap_or(today.start))
     };
     let mut choices = Vec::new();
-    for (name, minutes) in CHOICES {
+    for hours in CHOICES {
+        let minutes = 60 * hours;
         let schedule = cut(minutes)?;
         if schedule.is_weekly() && site.identity != Identification::Cookie {
             continue;
@@ -105,31 +128,97 @@ pub async fn of_yesterday<V: Tables>(
         if !minutes.is_multiple_of(site.schedule.minutes()) {
             continue;
         }
-        let mut levels: [Preview; 3] = Default::default();
-        for (protection, preview) in Protection::ALL.into_iter().zip(&mut levels) {
-            let site = PublishedSite { schedule: schedule.clone(), protection, ..site.clone() };
-            let mut window = schedule.containing(day.start);
-            loop {
-                let seed = Secret::random();
-                let (counted, carried) = (Counted::default(), Carried::default());
-                let input = PlanInput {
-                    seed: seed.expose(),
-                    complete: true,
-                    counted: &counted,
-                    carried: &carried,
-                    hours: &Hours::default(),
-                    split_shift: 0,
-                };
-                preview.add(&plan::compute(vault, &site, &window, &input).await?);
-                if window.end >= day.end {
-                    break;
-                }
-                window = schedule.after(window.end);
+        let site = PublishedSite { schedule, ..site.clone() };
+        let name = if hours > 24 { format!("{}d", hours / 24) } else { format!("{hours}h") };
+        let mut choice = Choice { name, minutes, levels: Default::default(), month: None };
+        let mut window = site.schedule.containing(day.start);
+        loop {
+            let seen = look(vault, &site, &window).await?;
+            for (level, preview) in Protection::ALL.into_iter().zip(&mut choice.levels) {
+                preview.add(&plan_of(&seen, &site, level, &window, &Carried::default()));
             }
+            if Carried::default().before(&site, &window).is_some() {
+                choice.month = Some(Month::play(seen, &site, window.first_day));
+            }
+            if window.end >= day.end {
+                break;
+            }
+            window = site.schedule.after(window.end);
         }
-        choices.push(Choice { name, minutes, levels });
+        choices.push(choice);
     }
     Ok(choices)
+}
+
+/// What the vault has of a window, whatever is published of it.
+async fn look<V: Tables>(vault: &V, site: &PublishedSite, window: &Window) -> Result<Seen, PublishError> {
+    let reader = WindowReader { vault, site, window, split_shift: 0 };
+    let mut seen = Seen::of_total(&reader, &Counted::default()).await?;
+    if site.identity != Identification::None {
+        let noise_source = plan::noise_source(site, &seen, Secret::random().expose());
+        seen.read_tables(&reader, &noise_source).await?;
+    }
+    Ok(seen)
+}
+
+fn plan_of(seen: &Seen, site: &PublishedSite, protection: Protection, window: &Window, carried: &Carried) -> Plan {
+    let site = PublishedSite { protection, ..site.clone() };
+    let (seed, counted, hours) = (Secret::random(), Counted::default(), Hours::default());
+    let seed = seed.expose();
+    let input = PlanInput { seed, complete: true, counted: &counted, carried, hours: &hours, split_shift: 0 };
+    plan::of_seen(seen, &site, window, &input)
+}
+
+impl Month {
+    /// Plays the month of a day.
+    fn play(mut seen: Seen, site: &PublishedSite, day: Date) -> Self {
+        let first = first_days(&seen);
+        let days = day.days_in_month().unsigned_abs().into();
+        let mut month = Self { days, first, levels: Default::default() };
+        let mut carried: [Carried; 3] = Default::default();
+        let mut dice = Bits::new(Secret::random().expose(), ["first days"]);
+        let mut is_first = || {
+            let chance = dice.below(1_000_000) as f64 / 1e6;
+            first.map(|share| chance < share)
+        };
+        let mut day = day.first_of_month();
+        for _ in 0..days {
+            for cell in seen.tables.iter_mut().flat_map(|filled| &mut filled.cells) {
+                if cell.crowd.classes() < SURELY_NAMED {
+                    cell.crowd.with_first_days(&mut is_first);
+                }
+            }
+            let window = site.schedule.containing(site.schedule.day_start(day));
+            for ((level, preview), carried) in Protection::ALL.into_iter().zip(&mut month.levels).zip(&mut carried) {
+                let plan = plan_of(&seen, site, level, &window, carried);
+                preview.add(&plan);
+                *carried = plan.carried.unwrap_or_default();
+            }
+            day = day.tomorrow().unwrap_or(day);
+        }
+        month
+    }
+}
+
+/// Which share of a day's visitors come for the first time in their week and month, on average over its days: who was last there `n` days ago does on
+/// `n` days of seven and of thirty. Where nobody knows how long they had been away: which share did yesterday.
+fn first_days(seen: &Seen) -> [f64; 2] {
+    let away = seen.tables.iter().filter(|filled| filled.target.into == "recency").flat_map(|filled| &filled.cells);
+    let away = away.filter_map(|cell| Some((cell.dimensions.first()?.as_str(), *cell.amounts.first()?)));
+    let (mut all, mut first) = (0.0, [0.0; 2]);
+    for (absence, visitors) in away {
+        let digits = absence.split(|of: char| !of.is_ascii_digit()).next().unwrap_or_default();
+        all += visitors as f64;
+        for (first, days) in first.iter_mut().zip([7f64, 30.0]) {
+            *first += visitors as f64 * (digits.parse().unwrap_or(days) / days).min(1.0);
+        }
+    }
+    if all == 0.0 {
+        all = total::sum(&seen.patterns, |pattern| pattern.visitors) as f64;
+        let with = |bit: u8| total::sum(&seen.patterns, |of| of.visitors * u64::from(of.flags >> bit & 1)) as f64;
+        first = [with(1), with(2)];
+    }
+    first.map(|first| if all > 0.0 { first / all } else { 0.0 })
 }
 
 /// The answer as a text: a block for each choice, with a line for each number and a column for each level.
@@ -138,38 +227,66 @@ pub fn describe(site: &str, choices: &[Choice]) -> String {
         "{site}, yesterday. For each level: percent in rows with a name; rows with a name in a window; the error (the standard\n\
          deviation of the noise) of a usual one, in percent of its number, in one window and in the windows of a month together.\n"
     );
-    for Choice { name, minutes, levels } in choices {
-        write!(text, "\npublish_every = \"{name}\"\n  {:<26}", "").expect("a text grows");
-        for (level, preview) in Protection::ALL.iter().zip(levels) {
-            let name = format!("{level:?}").to_lowercase();
-            let head = format!("{name}, {} of {} windows", preview.windows.0, preview.windows.1);
-            write!(text, "{head:>30}").expect("a text grows");
-        }
-        let numbers: std::collections::BTreeSet<_> = levels.iter().flat_map(|preview| preview.shown.keys()).collect();
-        for (table, column) in numbers {
-            write!(text, "\n  {:<26}", format!("{table}.{column}")).expect("a text grows");
-            for (level, preview) in Protection::ALL.into_iter().zip(levels) {
-                text += &cell(preview, table, column, level, *minutes);
-            }
-        }
-        text.push('\n');
+    for Choice { name, minutes, levels, month } in choices {
+        block(&mut text, &format!("publish_every = \"{name}\""), levels, |preview, number, shown, level| {
+            let rows = shown.rows.div_ceil(preview.windows.0.max(1).into());
+            let [window, month] = preview.errors(shown, level, *minutes).map(in_percent);
+            format!("{:>6}{rows:>6}{window:>9}{month:>9}", share(preview, number))
+        });
+        let Some(Month { days, first: [week, in_month], levels }) = month else { continue };
+        let head = format!(
+            "publish_every = \"{name}\", a month of {days} such days, with the names of its weeks and its own. {:.0} % of a day's visitors come for\n\
+             the first time in their week, {:.0} % in their month. Percent in rows with a name; names; the error of a usual one in the month.",
+            week * 100.0,
+            in_month * 100.0
+        );
+        block(&mut text, &head, levels, |preview, number, shown, level| {
+            let names = preview.names.get(number.0).map_or(0, |names| names.len()).max(1);
+            let error = in_percent(preview.error_of_names(shown, level, names));
+            format!("{:>6}{names:>6}{error:>18}", share(preview, number))
+        });
     }
     text
 }
 
-/// A number at one level.
-fn cell(preview: &Preview, table: &'static str, column: &str, level: Protection, minutes: u32) -> String {
-    let Some(shown) = preview.shown.get(&(table, column.to_owned())).filter(|shown| shown.rows > 0) else {
-        return format!("{:>30}", "(other) alone");
-    };
-    let share = preview.percent(table, column).map_or(String::new(), |share| format!("{share} %"));
-    let rows = shown.rows.div_ceil(preview.windows.0.max(1).into());
-    let [window, month] = preview.errors(shown, level, minutes).map(|percent| match percent {
+/// A table and a column of it.
+type Number = (&'static str, String);
+
+/// A line for each number, with a cell for each level.
+fn block(
+    text: &mut String,
+    head: &str,
+    levels: &[Preview; 3],
+    cell: impl Fn(&Preview, &Number, &Shown, Protection) -> String,
+) {
+    write!(text, "\n{head}\n  {:<26}", "").expect("a text grows");
+    for (level, preview) in Protection::ALL.iter().zip(levels) {
+        let name = format!("{level:?}").to_lowercase();
+        let head = format!("{name}, {} of {} windows", preview.windows.0, preview.windows.1);
+        write!(text, "{head:>30}").expect("a text grows");
+    }
+    let numbers: std::collections::BTreeSet<_> = levels.iter().flat_map(|preview| preview.shown.keys()).collect();
+    for number in numbers {
+        write!(text, "\n  {:<26}", format!("{}.{}", number.0, number.1)).expect("a text grows");
+        for (level, preview) in Protection::ALL.into_iter().zip(levels) {
+            let shown = preview.shown.get(number).filter(|shown| shown.rows > 0);
+            let cell = shown.map_or("(other) alone".to_owned(), |shown| cell(preview, number, shown, level));
+            write!(text, "{cell:>30}").expect("a text grows");
+        }
+    }
+    text.push('\n');
+}
+
+fn share(preview: &Preview, number: &Number) -> String {
+    preview.percent(number.0, &number.1).map_or(String::new(), |share| format!("{share} %"))
+}
+
+fn in_percent(percent: f64) -> String {
+    match percent {
         percent if percent > 999.0 => "> 999 %".to_owned(),
         percent if percent < 10.0 => format!("{percent:.1} %"),
         percent => format!("{percent:.0} %"),
-    });
-    format!("{share:>6}{rows:>6}{window:>9}{month:>9}")
+    }
 }
 
 #[cfg(test)]
@@ -177,7 +294,7 @@ mod tests {
     use super::*;
 
     fn shown(named: i64, rows: u64, all: Option<i64>) -> Shown {
-        Shown { named, rows, all, wide: 1 }
+        Shown { named, rows, windows: rows, all, wide: 1 }
     }
 
     #[test]
@@ -206,7 +323,12 @@ mod tests {
         assert_eq!(of(Protection::Standard, 1_440)[0], 10.0);
         assert!((of(Protection::Standard, 1_440)[1] - 10.0 / 30f64.sqrt()).abs() < 1e-9);
         assert!(of(Protection::Strict, 1_440) > of(Protection::Internal, 1_440));
-        let day = Choice { name: "24h", minutes: 1_440, levels: [preview, Preview::default(), Preview::default()] };
+        let day = Choice {
+            name: "24h".to_owned(),
+            minutes: 1_440,
+            levels: [preview, Preview::default(), Preview::default()],
+            month: None,
+        };
         let text = describe("a.kz", &[day]);
         let line = text.lines().find(|line| line.contains("entries.bounces")).expect("a line");
         assert_eq!(

@@ -103,11 +103,6 @@ pub(super) fn goals_of_visits_wide(goals: usize) -> u32 {
     goals_wide(9 * goals)
 }
 
-/// The same of a step of a funnel, by its number from 1. It is the same in every funnel, so that what begins alike shows one number.
-pub(super) const fn step_wide(step: usize) -> u32 {
-    if step <= 4 { 2 } else { 4 }
-}
-
 /// A table of the list.
 pub(super) struct Entry {
     pub(super) into: &'static str,

@@ -2,11 +2,10 @@
 //! [`super::queries`] makes one query of all.
 
 use super::cells::{Cell, CellsByPlace, Measure, Rest, Table};
-use super::model::{PublishedSite, Row};
-use super::noise::NoiseSource;
+use super::model::PublishedSite;
 use super::rollup_list::{
     BEGUN, By, Contribution, DIMENSIONS, FIRST, GOALS, ListedMeasure, OF_VISITS, PARENT_WIDE, SECONDS, TABLES,
-    VISITORS, VISITS_MAX, contribution, goals_of_visits_wide, goals_wide, step_wide,
+    VISITORS, VISITS_MAX, contribution, goals_of_visits_wide, goals_wide,
 };
 use super::target::Target;
 
@@ -20,7 +19,7 @@ pub(super) struct Rollup {
     pub(super) target: Target,
     /// The query's measures that it has, in its order.
     pub(super) takes: Vec<usize>,
-    /// The steps of a funnel, whose cells say how many steps visits took. Empty for all other tables.
+    /// The steps of a funnel. Empty for all other tables.
     pub(super) steps: Vec<String>,
 }
 
@@ -40,27 +39,6 @@ impl Rollup {
     pub(super) fn cells(&self, source: Option<&CellsByPlace>) -> Vec<Cell> {
         let cells = source.into_iter().flat_map(CellsByPlace::iter);
         cells.map(|cell| cell.with(&self.takes).at(self.target.table.dimensions.len())).collect()
-    }
-
-    /// A row for each step of a funnel. Its steps are declared, so their names say nothing of visitors, and every step is published. A
-    /// step has the noise of the steps up to it, so that two funnels that begin alike show one number.
-    pub(super) fn steps(&self, noise_source: &NoiseSource, opening: &Row, cells: &[Cell]) -> Vec<Row> {
-        let row = |(at, name): (usize, &String)| {
-            let number = format!("{:02}", at + 1);
-            // A visit took the steps up to that of its cell; three visits of a visitor are in all cells together.
-            let visits = cells.iter().filter(|cell| cell.dimensions[0] >= number).map(|cell| cell.amounts[0]).sum();
-            let taken: Vec<_> = self.steps[..=at].iter().enumerate().map(|(at, step)| (at.to_string(), step)).collect();
-            let place: Vec<_> = taken.iter().map(|(at, step)| (at.as_str(), step.as_str())).collect();
-            let mut row = self.target.open(opening.clone());
-            row.insert("step".to_owned(), (at + 1).into());
-            row.insert("name".to_owned(), name.clone().into());
-            row.insert(
-                "visits".to_owned(),
-                noise_source.noisy(visits, &self.target.table.name, &place, "visits", step_wide(at + 1)).into(),
-            );
-            row
-        };
-        self.steps.iter().enumerate().map(row).collect()
     }
 }
 

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use super::cells::{Cell, CellsByPlace, Measure, Rest, Table};
 use super::queries::{self, Candidates};
 use super::rollup_list::{PARENT_WIDE, REPEATED_WIDE, TIMES_MAX};
-use super::target::Target;
+use super::target::{Filled, Target};
 use crate::items::Items;
 
+/// The stats table of all attributes.
+pub(super) const ATTRIBUTES: &str = "attributes";
 /// Attributes of which a visitor may have several values. Each value is a row with a pseudonym of its own.
 const LISTS: [&str; 4] = ["languages", "fonts", "plugins", "media_devices"];
 /// Attributes of the device part of which a visitor has one value: their totals say how many devices answered.
@@ -45,7 +47,7 @@ pub(super) struct SeparateTable {
 
 pub(super) const SEPARATE_TABLES: [SeparateTable; 5] = [
     SeparateTable {
-        into: "attributes",
+        into: ATTRIBUTES,
         from: "attributes",
         place: "attribute AS first, max(if(toUInt32(cityHash64(toString(value))) IN [{hashes of devices}], toString(value), \
                 '(other)')) AS second",
@@ -56,7 +58,7 @@ pub(super) const SEPARATE_TABLES: [SeparateTable; 5] = [
         listed: |_| true,
     },
     SeparateTable {
-        into: "attributes",
+        into: ATTRIBUTES,
         from: "signals",
         // Whether a digest is that of many devices is decided as for a name.
         place: "'canvas' AS first, max(if(state = 'normal' AND toUInt32(cityHash64(digest)) IN [{hashes of digests}], 'reused', \
@@ -119,10 +121,10 @@ impl SeparateTable {
     }
 
     /// What its cells are published as. Each attribute is a table by itself.
-    pub(super) fn tables(&self, cells: CellsByPlace) -> Vec<Separate> {
+    pub(super) fn tables(&self, cells: CellsByPlace) -> Vec<Filled> {
         let cells = cells.into_cells();
         match self.into {
-            "attributes" => {
+            ATTRIBUTES => {
                 let mut by_name: BTreeMap<String, Vec<Cell>> = BTreeMap::new();
                 for cell in cells {
                     let mut dimensions = cell.dimensions.clone().into_iter();
@@ -130,27 +132,20 @@ impl SeparateTable {
                     let name = if name == "screen" { screen_property(&value).to_owned() } else { name };
                     by_name.entry(name).or_default().push(Cell { dimensions: vec![value], ..cell.with(&[0]) });
                 }
-                by_name.into_iter().map(|(name, cells)| Separate { target: attribute(&name), cells }).collect()
+                by_name.into_iter().map(|(name, cells)| Filled::new(attribute(&name), cells)).collect()
             }
             "errors" => {
                 let with_networks = |cell: Cell| {
                     let networks = cell.crowd.classes();
                     cell.with(&[1, 0]).and(networks)
                 };
-                vec![Separate { target: errors(), cells: cells.map(with_networks).collect() }]
+                vec![Filled::new(errors(), cells.map(with_networks).collect())]
             }
             _ => {
-                let cells = cells.map(|cell| cell.with(&[1, 0]).at(1)).collect();
-                vec![Separate { target: automation(), cells }]
+                vec![Filled::new(automation(), cells.map(|cell| cell.with(&[1, 0]).at(1)).collect())]
             }
         }
     }
-}
-
-/// Cells, and what they are published as.
-pub(super) struct Separate {
-    pub(super) target: Target,
-    pub(super) cells: Vec<Cell>,
 }
 
 /// The property of a screen that a value is of. Why there is none stands with the sizes.
@@ -180,7 +175,7 @@ pub(super) fn attribute(name: &str) -> Target {
     let rest = if is_list { Rest::Unpublished } else { Rest::Own(1) };
     let measures = vec![Measure::new("visitors", rest, 1).wide(ATTRIBUTES_WIDE)];
     let table = table(&name_of(name), &["value"], measures, 1);
-    Target { fixed: vec![("attribute", name.into())], ..Target::new("attributes", table, &[&["value"]]) }
+    Target { fixed: vec![("attribute", name.into())], ..Target::new(ATTRIBUTES, table, &[&["value"]]) }
 }
 
 pub(super) fn errors() -> Target {

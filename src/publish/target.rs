@@ -2,11 +2,17 @@
 
 use serde_json::Value;
 
-use super::cells::{OTHER, PublishedRow, SEPARATOR, Table};
+use super::cells::{Cell, OTHER, PublishedRow, SEPARATOR, Table};
 use super::model::Row;
+use super::noise::NoiseSource;
 
 /// The columns that each dimension fills.
 pub(super) type Columns = &'static [&'static [&'static str]];
+
+/// How many times wider the noise of a step of a funnel is, by its number from 1. It is the same in every funnel, so that what begins alike shows one number.
+pub(super) const fn step_wide(step: usize) -> u32 {
+    if step <= 4 { 2 } else { 4 }
+}
 
 /// What cells are published as. Several may be of one stats table.
 pub(super) struct Target {
@@ -60,5 +66,38 @@ impl Target {
             row.insert("goals".to_owned(), Value::Object(goals));
         }
         row
+    }
+}
+
+/// Cells, and what they are published as.
+pub(super) struct Filled {
+    pub(super) target: Target,
+    pub(super) cells: Vec<Cell>,
+    /// The steps of a funnel, whose cells say how many steps visits took. Empty for all other tables.
+    pub(super) steps: Vec<String>,
+}
+
+impl Filled {
+    pub(super) fn new(target: Target, cells: Vec<Cell>) -> Self {
+        Self { target, cells, steps: Vec::new() }
+    }
+
+    /// A row for each step of a funnel. Its steps are declared, so their names say nothing of visitors, and every step is published. A
+    /// step has the noise of the steps up to it, so that two funnels that begin alike show one number.
+    pub(super) fn rows_of_steps(&self, noise_source: &NoiseSource, opening: &Row) -> Vec<Row> {
+        let row = |(at, name): (usize, &String)| {
+            let number = format!("{:02}", at + 1);
+            // A visit took the steps up to that of its cell; three visits of a visitor are in all cells together.
+            let visits =
+                self.cells.iter().filter(|cell| cell.dimensions[0] >= number).map(|cell| cell.amounts[0]).sum();
+            let taken: Vec<_> = self.steps[..=at].iter().enumerate().map(|(at, step)| (at.to_string(), step)).collect();
+            let place: Vec<_> = taken.iter().map(|(at, step)| (at.as_str(), step.as_str())).collect();
+            let noisy = noise_source.noisy(visits, &self.target.table.name, &place, "visits", step_wide(at + 1));
+            let mut row = self.target.open(opening.clone());
+            row.extend([("step".into(), (at + 1).into()), ("name".into(), name.clone().into())]);
+            row.insert("visits".to_owned(), noisy.into());
+            row
+        };
+        self.steps.iter().enumerate().map(row).collect()
     }
 }

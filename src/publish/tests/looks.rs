@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use super::super::carry::{CARRIED, WINDOWS_LEAST};
 use super::super::cells::{Measure, Rest, Table};
 use super::super::noise::K_MIN;
-use super::super::rollup_list::{SECONDS_COLUMNS, step_wide};
+use super::super::rollup_list::SECONDS_COLUMNS;
+use super::super::target::step_wide;
 use super::super::total;
 use super::*;
 

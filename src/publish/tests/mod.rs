@@ -11,6 +11,7 @@ mod mechanism;
 mod memory_store;
 mod month;
 mod outages;
+mod preview;
 mod restored;
 mod today;
 mod widths;

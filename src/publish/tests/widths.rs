@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::cells::{Measure, Rest};
 use super::super::noise::EVENTS_WIDE;
-use super::super::rollup_list::step_wide;
+use super::super::target::step_wide;
 use super::super::total;
 use super::*;
 

@@ -258,7 +258,7 @@ async fn the_preview_says_what_would_be_published_at_each_level_and_writes_nothi
     world.visits(10_000).await;
     let now = world.clock.now();
     let choices = tamga::publish::preview::of_yesterday(&world.vault, &world.site(), now).await.unwrap();
-    let names: Vec<_> = choices.iter().map(|choice| choice.name).collect();
+    let names: Vec<_> = choices.iter().map(|choice| choice.name.as_str()).collect();
     assert_eq!(names, ["24h", "7d"]);
     for table in ["publications", "site", "pages"] {
         assert!(world.published(table).await.is_empty(), "{table}");
@@ -268,7 +268,18 @@ async fn the_preview_says_what_would_be_published_at_each_level_and_writes_nothi
     for number in
         ["site.bounces", "site.goal order", "entries.bounces", "landings.goal order", "pages.engaged_s", "errors.count"]
     {
-        assert!(text.lines().any(|line| line.trim_start().starts_with(number)), "{number}: {text}");
+        // Of a day, of a week, and of a month of days.
+        let lines = text.lines().filter(|line| line.trim_start().starts_with(number));
+        assert_eq!(lines.count(), 3, "{number}: {text}");
+    }
+    let of_month = &choices[0].month.as_ref().unwrap().levels[1];
+    // A day names all places already.
+    for (table, column, grows) in [("pages", "views", true), ("entries", "visits", true), ("places", "visitors", false)]
+    {
+        let (day, month) = (&choices[0].levels[1], of_month);
+        let names = [day, month].map(|of| of.names.get(table).map_or(0, |names| names.len()));
+        assert!(names[0] <= names[1] && grows == (names[0] < names[1]), "{table}: {names:?}");
+        assert!(day.percent(table, column) <= month.percent(table, column), "{table}");
     }
 
     // What is published then has the names that the preview foresaw, give or take those near the threshold.
