@@ -27,6 +27,11 @@ pub struct Window {
     pub last_day: Date,
 }
 
+/// The first day of a day's ISO week.
+pub fn monday(day: Date) -> Date {
+    day.checked_sub(jiff::Span::new().days(day.weekday().since(Weekday::Monday))).unwrap_or(day)
+}
+
 const DAY_MINUTES: u32 = 24 * 60;
 const WEEK_MINUTES: u32 = 7 * DAY_MINUTES;
 
@@ -81,8 +86,7 @@ impl Schedule {
     pub fn containing(&self, moment: Timestamp) -> Window {
         let day = self.local_day(moment);
         let (first, next) = if self.is_weekly() {
-            let monday = day.checked_sub(jiff::Span::new().days(day.weekday().since(Weekday::Monday)));
-            let monday = monday.unwrap_or(day);
+            let monday = monday(day);
             (monday, monday.checked_add(jiff::Span::new().days(7)).unwrap_or(Date::MAX))
         } else {
             (day, day.tomorrow().unwrap_or(Date::MAX))

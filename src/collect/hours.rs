@@ -204,7 +204,7 @@ impl State {
 
     fn tally(&mut self, site: &str, day: Date, reason: &str, count: u32) {
         let hour = reason.strip_prefix("views:").and_then(|hour| hour.parse().ok());
-        if hour.is_none() && !reason.starts_with("key_lost:") {
+        if hour.is_none() && !reason.starts_with(record::KEY_LOST) {
             return;
         }
         let Some(days) = self.sites.get_mut(site) else { return };

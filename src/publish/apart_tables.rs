@@ -1,12 +1,12 @@
 //! The tables that are counted from one attribute of visits, each under a key domain of its own: places, clients, devices, hours,
 //! searches, and the declared pairs whose dimensions lie in different key domains.
 
-use super::cells::{Cell, CellsByPlace, Measure, Rest, Table};
+use super::cells::{Cell, CellsByPlace, Measure, Rest};
 use super::hours;
 use super::model::PublishedSite;
 use super::noise::EVENTS_WIDE;
 use super::queries::{self, Candidates};
-use super::rollup_list::{OF_VISITS, PARENT_WIDE, REPEATED_WIDE, TIMES_MAX};
+use super::rollup_list::{OF_VISITS, REPEATED_WIDE, TIMES_MAX};
 use super::rollups::pair;
 use super::target::{Columns, Target};
 use crate::items::Items;
@@ -130,16 +130,10 @@ impl ApartTable {
 
     fn listed(entry: &Entry) -> Self {
         let (measures, takes): (Vec<_>, Vec<_>) = (entry.measures)().into_iter().unzip();
-        let table = Table {
-            name: entry.into.to_owned(),
-            dimensions: entry.columns.concat().into_iter().map(str::to_owned).collect(),
-            measures,
-            overlapping: entry.overlapping,
-            cells: entry.cells,
-            parent_wide: PARENT_WIDE,
-        };
+        let mut target = Target::new(entry.into, entry.columns, measures, entry.cells);
+        target.table.overlapping = entry.overlapping;
         Self {
-            target: Target::new(entry.into, table, entry.columns),
+            target,
             attribute: entry.attribute.to_owned(),
             sql: include_str!("sql/apart.sql").replace("{places}", entry.places),
             takes,

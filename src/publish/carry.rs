@@ -24,7 +24,7 @@ use super::crowd::{FIRST_OF_MONTH, FIRST_OF_WEEK};
 use super::model::PublishedSite;
 use super::noise::NoiseSource;
 use crate::config::Identification;
-use crate::window::Window;
+use crate::window::{Window, monday};
 
 /// The tables whose names are carried. Their rows have the column `carried_to`.
 pub(super) const CARRIED: [&str; 12] = [
@@ -86,12 +86,10 @@ struct Small {
     amounts: [Vec<u64>; 2],
 }
 
-/// The two longer periods.
-#[derive(Clone, Copy)]
-enum Longer {
-    Week,
-    Month,
-}
+/// The two longer periods, in the order of [`Small::crowds`].
+const LONGER: [&str; 2] = ["week", "month"];
+const WEEK: usize = 0;
+const MONTH: usize = 1;
 
 /// Whether a week and a month end with a window.
 fn ends(window: &Window) -> (bool, bool) {
@@ -102,8 +100,7 @@ fn ends(window: &Window) -> (bool, bool) {
 
 /// The days that are one period: the Monday of a day's week, and the first of its month.
 fn periods(day: Date) -> (Date, Date) {
-    let monday = day.checked_sub(jiff::Span::new().days(day.weekday().since(Weekday::Monday))).unwrap_or(day);
-    (monday, day.first_of_month())
+    (monday(day), day.first_of_month())
 }
 
 impl Carried {
@@ -184,14 +181,14 @@ impl Carried {
             Window { start, first_day: site.schedule.containing(start).first_day, ..*window }
         };
         let mut left = self.week.tables.remove(&table.name).unwrap_or_default();
-        if self.week.windows >= WINDOWS_LEAST[0] {
-            all.push((since(self.week.start), left.named(table, noise_source, self.week.variance, Longer::Week)));
+        if self.week.windows >= WINDOWS_LEAST[WEEK] {
+            all.push((since(self.week.start), left.named(table, noise_source, self.week.variance, WEEK)));
         }
         self.month.left(table).join(left);
-        if month_ends && self.month.windows + self.week.windows >= WINDOWS_LEAST[1] {
+        if month_ends && self.month.windows + self.week.windows >= WINDOWS_LEAST[MONTH] {
             let variance = self.month.variance + self.week.variance;
             let mut left = self.month.tables.remove(&table.name).unwrap_or_default();
-            all.push((since(self.month.start), left.named(table, noise_source, variance, Longer::Month)));
+            all.push((since(self.month.start), left.named(table, noise_source, variance, MONTH)));
         }
         all
     }
@@ -250,11 +247,8 @@ impl Left {
 
     /// The rows of the names whose crowd is large enough, and the rows of `(other)` that take their numbers away. These names are
     /// no longer left.
-    fn named(&mut self, table: &Table, noise_source: &NoiseSource, all: u64, longer: Longer) -> Vec<PublishedRow> {
-        let (at, name) = match longer {
-            Longer::Week => (0, "week"),
-            Longer::Month => (1, "month"),
-        };
+    fn named(&mut self, table: &Table, noise_source: &NoiseSource, all: u64, at: usize) -> Vec<PublishedRow> {
+        let name = LONGER[at];
         let judge = noise_source.longer(name, all);
         let mut rows: BTreeMap<Vec<String>, Vec<Option<i64>>> = BTreeMap::new();
         let Self { parents, cells, .. } = self;
@@ -297,7 +291,7 @@ impl Left {
         if self.cells.len() <= NAMES_MAX {
             return;
         }
-        let crowds = (0..).zip(self.cells.values().map(|small| small.crowds[1].max(small.crowds[0])));
+        let crowds = (0..).zip(self.cells.values().map(|small| small.crowds[MONTH].max(small.crowds[WEEK])));
         let kept: BTreeSet<u32> =
             noise_source.candidates(&format!("carried {table}"), crowds, NAMES_MAX).into_iter().collect();
         let mut number = 0..;

@@ -13,6 +13,9 @@ pub const OTHER: &str = "(other)";
 /// The separator between the values of a dimension that fills several columns. No value contains it.
 pub(super) const SEPARATOR: char = '\x1f';
 
+/// How many times wider the noise of a value of the first dimension is than that of its cells: who is in a cell is in both.
+pub(super) const PARENT_WIDE: u32 = 3;
+
 /// What `(other)` of a whole table has of a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
@@ -68,6 +71,14 @@ pub struct Table {
     pub cells: u32,
     /// How many times wider the noise of a value of the first dimension is, if a visitor-day may enter several of its cells.
     pub parent_wide: u32,
+}
+
+impl Table {
+    /// One whose cells share visitors, and whose parents have the usual noise.
+    pub(super) fn new<S: ToString>(name: &str, dimensions: &[S], measures: Vec<Measure>, cells: u32) -> Self {
+        let dimensions = dimensions.iter().map(S::to_string).collect();
+        Self { name: name.to_owned(), dimensions, measures, overlapping: true, cells, parent_wide: PARENT_WIDE }
+    }
 }
 
 /// The bounded counts of one cell. They never leave the publisher's memory.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::error::PublishError;
 use super::model::PublishedSite;
 use super::queries;
-use super::tables::Tables;
+use super::tables::{Tables, ask};
 use crate::window::Window;
 
 /// How many events the published windows had, so that events that arrive later are noticed. Exact, in a file.
@@ -51,10 +51,9 @@ pub(super) async fn count_events<V: Tables>(
     let mut windows: Vec<_> = counted.windows.iter().copied().filter(keeps).collect();
     let day_start = site.schedule.day_start(window.first_day).as_second();
     let since = windows.iter().map(|window| window.0).min().unwrap_or(start).min(day_start);
-    let windows_of_rows: Vec<WindowCount> = vault
-        .rows(queries::EVENTS_BY_WINDOW, &[("site", site.domain.clone()), ("start", since.to_string())])
-        .await
-        .map_err(|source| PublishError::store("counting events in the vault", source))?;
+    let of_site = [("site", site.domain.clone()), ("start", since.to_string())];
+    let windows_of_rows: Vec<WindowCount> =
+        ask(vault, "counting events in the vault", queries::EVENTS_BY_WINDOW, &of_site).await?;
     let between = |start: i64, end: i64| -> u64 {
         windows_of_rows.iter().filter(|row| start < row.end && row.end <= end).map(|row| row.count).sum()
     };

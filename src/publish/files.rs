@@ -12,7 +12,7 @@ use crate::files;
 /// The publisher's folder in the data folder.
 pub const FOLDER: &str = "publish";
 pub(super) const PLAN: &str = ".json";
-const COUNTED: &str = ".counted.json";
+pub(super) const COUNTED: &str = ".counted.json";
 pub(super) const CARRIED: &str = ".carried.json";
 pub(super) const HOURS: &str = ".hours.json";
 
@@ -37,19 +37,9 @@ impl Files {
         self.0.join(format!("{site}-{start}{PLAN}"))
     }
 
-    /// The file of a site's event counts.
-    pub fn counted(&self, site: &str) -> PathBuf {
-        self.0.join(format!("{site}{COUNTED}"))
-    }
-
-    /// The file of what a site carries to longer periods.
-    pub fn carried(&self, site: &str) -> PathBuf {
-        self.0.join(format!("{site}{CARRIED}"))
-    }
-
-    /// The file of the hours of a site's running window.
-    pub fn hours(&self, site: &str) -> PathBuf {
-        self.0.join(format!("{site}{HOURS}"))
+    /// A file of a site: its event counts, what it carries to longer periods, or the hours of its running window.
+    pub(super) fn of(&self, site: &str, kind: &str) -> PathBuf {
+        self.0.join(format!("{site}{kind}"))
     }
 
     /// The content of a file; `None` if there is no file. A damaged file is logged and counts as missing.

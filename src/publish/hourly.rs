@@ -5,12 +5,12 @@ use std::path::Path;
 use super::apart_tables::ApartTable;
 use super::crowd::NETWORK_CAP;
 use super::error::PublishError;
-use super::hours::{self, Hour, Hours, Outcome, REPORTED, Reported, WRITTEN, Written};
-use super::leases::Readiness;
+use super::files::HOURS;
+use super::hours::{self, Hour, Hours, REPORTED, Reported, WRITTEN, Written};
 use super::model::PublishedSite;
 use super::noise::NoiseSource;
 use super::publisher::Publisher;
-use super::tables::Tables;
+use super::tables::{Tables, ask};
 use crate::window::Window;
 
 impl<V: Tables, S: Tables> Publisher<V, S> {
@@ -21,25 +21,23 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         if ended.is_empty() {
             return Ok(());
         }
-        let (path, target) = (self.files.hours(&site.domain), ApartTable::hours());
+        let (path, target) = (self.files.of(&site.domain, HOURS), ApartTable::hours());
         let mut known = self.write_last_hour(site, window).await?;
         let until = known.until;
         for hour in ended.iter().filter(|hour| hour.window.end.as_second() > until) {
             let Some(reported) = self.reported(site, hour).await? else { break };
-            let outcome: Outcome = match self.written(site, window, hour).await? {
-                Some(written) => written.into(),
-                None if hours::is_complete(&reported) => {
-                    let seed = self.seed(site, window).await?;
-                    let noise_source = NoiseSource::new(seed.as_bytes(), site.protection, NETWORK_CAP);
-                    let noise_source = noise_source.keys_lost(hours::keys_lost(&reported));
-                    let row = hours::judge(&target.table, &noise_source, &hour.name, &reported);
-                    let outcome = row.as_ref().into();
-                    known.unwritten = row.map(|row| target.row(site.row(window), row));
-                    outcome
-                }
-                None => Outcome::NotJudged,
-            };
-            known.settle(hour, outcome);
+            known.until = hour.window.end.as_second();
+            if let Some(Written { views, visits }) = self.written(site, window, hour).await? {
+                known.judged.insert(hour.name.clone(), Some(vec![views, visits]));
+            } else if hours::is_complete(&reported) {
+                let seed = self.seed(site, window).await?;
+                let noise_source = NoiseSource::new(seed.as_bytes(), site.protection, NETWORK_CAP);
+                let noise_source = noise_source.keys_lost(hours::keys_lost(&reported));
+                let row = hours::judge(&target.table, &noise_source, &hour.name, &reported);
+                let numbers = row.as_ref().map(|row| row.measures.iter().map(|number| number.unwrap_or(0)).collect());
+                known.judged.insert(hour.name.clone(), numbers);
+                known.unwritten = row.map(|row| target.row(site.row(window), row));
+            }
             if self.clock.now_to_publish().is_none() {
                 break;
             }
@@ -50,7 +48,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
 
     /// Writes the row that was judged before and may not be written; returns what is known of the window's hours.
     pub(super) async fn write_last_hour(&self, site: &PublishedSite, window: &Window) -> Result<Hours, PublishError> {
-        let path = self.files.hours(&site.domain);
+        let path = self.files.of(&site.domain, HOURS);
         let mut known = self.files.read::<Hours>(&path)?.unwrap_or_default().of(window);
         if known.unwritten.is_some() {
             self.write_hour(&path, &mut known).await?;
@@ -77,28 +75,20 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     ) -> Result<Option<Written>, PublishError> {
         let [start, end] = [window.start, window.end].map(|at| at.as_second().to_string());
         let parameters = [("site", site.domain.clone()), ("start", start), ("end", end), ("hour", hour.name.clone())];
-        let rows: Vec<Written> = self
-            .stats
-            .rows(WRITTEN, &parameters)
-            .await
-            .map_err(|source| PublishError::store("looking for a published hour", source))?;
-        Ok(rows.into_iter().next())
+        Ok(ask(&self.stats, "looking for a published hour", WRITTEN, &parameters).await?.into_iter().next())
     }
 
     /// What the nodes have reported of an hour; `None` while one that is not silent has not.
     async fn reported(&mut self, site: &PublishedSite, hour: &Hour) -> Result<Option<Vec<Reported>>, PublishError> {
         let end = hour.window.end.as_second().to_string();
-        let reported: Vec<Reported> = self
-            .vault
-            .rows(REPORTED, &[("site", site.domain.clone()), ("end", end)])
-            .await
-            .map_err(|source| PublishError::store("reading the counts of an hour", source))?;
+        let of_hour = [("site", site.domain.clone()), ("end", end)];
+        let reported: Vec<Reported> = ask(&self.vault, "reading the counts of an hour", REPORTED, &of_hour).await?;
         if reported.is_empty() {
             return Ok(None);
         }
         let leases = self.leases().await?;
         let has_reported = |node: &str| reported.iter().any(|of| of.node == node);
-        let readiness = self.nodes.readiness_of_hour(has_reported, &leases, (self.monotonic)());
-        Ok((readiness != Readiness::Waiting).then_some(reported))
+        let waits = self.nodes.hour_waits(has_reported, &leases, (self.monotonic)());
+        Ok((!waits).then_some(reported))
     }
 }

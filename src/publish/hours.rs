@@ -55,31 +55,8 @@ pub(super) struct Reported {
 /// A row of [`WRITTEN`].
 #[derive(Deserialize)]
 pub(super) struct Written {
-    views: i64,
-    visits: i64,
-}
-
-/// What became of an hour.
-pub(super) enum Outcome {
-    /// It has a row with these numbers.
-    Shown(Vec<i64>),
-    /// Its crowd was too small.
-    TooSmall,
-    /// A node could not count it, so it is published with its window.
-    NotJudged,
-}
-
-impl From<Option<&PublishedRow>> for Outcome {
-    fn from(row: Option<&PublishedRow>) -> Self {
-        let numbers = |row: &PublishedRow| row.measures.iter().map(|number| number.unwrap_or(0)).collect();
-        row.map_or(Self::TooSmall, |row| Self::Shown(numbers(row)))
-    }
-}
-
-impl From<Written> for Outcome {
-    fn from(row: Written) -> Self {
-        Self::Shown(vec![row.views, row.visits])
-    }
+    pub(super) views: i64,
+    pub(super) visits: i64,
 }
 
 /// The hours of a window that were judged before it ended.
@@ -89,8 +66,9 @@ pub struct Hours {
     window: i64,
     /// Hours up to this end are settled.
     pub(super) until: i64,
-    /// By hour, the published numbers in the order of the table's measures; `None` where it was too small.
-    judged: BTreeMap<String, Option<Vec<i64>>>,
+    /// By hour, the published numbers in the order of the table's measures; `None` where it was too small. An hour that a node could not
+    /// count is not here, and is published with its window.
+    pub(super) judged: BTreeMap<String, Option<Vec<i64>>>,
     /// The row that may not be written yet.
     pub(super) unwritten: Option<Row>,
 }
@@ -121,16 +99,6 @@ impl Hours {
     pub(super) fn of(self, window: &Window) -> Self {
         let start = window.start.as_second();
         if self.window == start { self } else { Self { window: start, until: start, ..Self::default() } }
-    }
-
-    /// Notes what became of an hour.
-    pub(super) fn settle(&mut self, hour: &Hour, outcome: Outcome) {
-        self.until = hour.window.end.as_second();
-        match outcome {
-            Outcome::Shown(numbers) => _ = self.judged.insert(hour.name.clone(), Some(numbers)),
-            Outcome::TooSmall => _ = self.judged.insert(hour.name.clone(), None),
-            Outcome::NotJudged => {}
-        }
     }
 
     /// Whether this hour was judged.

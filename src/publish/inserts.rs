@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::error::PublishError;
 use super::model::Row;
 use super::publisher::Publisher;
-use super::tables::Tables;
+use super::tables::{Tables, ask};
 
 /// How often inserts are repeated at once if the store confirmed them but has no row.
 const ATTEMPTS: u32 = 3;
@@ -83,11 +83,8 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             return Ok(Vec::new());
         }
         let parameters: Vec<_> = parameters.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-        let there: Vec<There> = self
-            .stats
-            .rows(&format!("{THERE}{}", asked.join(" UNION ALL ")), &parameters)
-            .await
-            .map_err(|source| PublishError::store("looking for published rows", source))?;
+        let sql = format!("{THERE}{}", asked.join(" UNION ALL "));
+        let there: Vec<There> = ask(&self.stats, "looking for published rows", &sql, &parameters).await?;
         let is_there = |number: usize| there.iter().any(|of| of.number == number && of.count > 0);
         Ok(inserts.into_iter().enumerate().filter(|(number, _)| !is_there(*number)).map(|(_, insert)| insert).collect())
     }

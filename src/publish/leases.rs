@@ -127,18 +127,9 @@ impl Nodes {
         if behind.is_empty() { Readiness::Complete } else { Readiness::Incomplete }
     }
 
-    /// Whether an hour may be published, given which nodes have reported what they counted in it.
-    pub(super) fn readiness_of_hour(
-        &mut self,
-        has_reported: impl Fn(&str) -> bool,
-        leases: &[Lease],
-        now: Instant,
-    ) -> Readiness {
-        match self.behind(|lease| has_reported(&lease.node), leases, now) {
-            None => Readiness::Waiting,
-            Some(behind) if behind.is_empty() => Readiness::Complete,
-            Some(_) => Readiness::Incomplete,
-        }
+    /// Whether an hour waits for a node, given which have reported what they counted in it.
+    pub(super) fn hour_waits(&mut self, reported: impl Fn(&str) -> bool, leases: &[Lease], now: Instant) -> bool {
+        self.behind(|lease| reported(&lease.node), leases, now).is_none()
     }
 
     /// The nodes that are not done, all of them silent; `None` while one of them is waited for.

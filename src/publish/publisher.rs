@@ -15,13 +15,13 @@ use crate::secret::Secret;
 use super::carry::Carried;
 use super::counted::{Counted, VAULT_DAYS};
 use super::error::PublishError;
-use super::files::{FOLDER, Files};
+use super::files::{CARRIED, COUNTED, FOLDER, Files, HOURS};
 use super::leases::{NodeStates, Nodes, Readiness};
 use super::model::PublishedSite;
 use super::plan::{self, Plan, PlanInput};
 use super::queries::EARLIEST;
 use super::snapshot::Fingerprint;
-use super::tables::Tables;
+use super::tables::{Count, Tables, ask};
 use super::window_reader::WindowReader;
 use crate::window::Window;
 
@@ -89,11 +89,6 @@ struct LedgerEnd {
 #[derive(Deserialize)]
 struct Earliest {
     end: i64,
-}
-
-#[derive(Deserialize)]
-struct Count {
-    count: u64,
 }
 
 #[derive(Deserialize)]
@@ -214,7 +209,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         }
         self.write(&site, &plan).await?;
         self.forget(&site, window.start.as_second()).await?;
-        self.files.remove(&self.files.hours(&site.domain))?;
+        self.files.remove(&self.files.of(&site.domain, HOURS))?;
         (self.on_publication)(&site.domain, &window, &plan.first_declared);
         self.files.remove(&path)?;
         Ok(Progress::Published(window))
@@ -223,11 +218,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     /// The first window that is not in the ledger; `None` while the site has no rows.
     async fn next(&mut self, site: &PublishedSite) -> Result<Option<Window>, PublishError> {
         let parameters = [("site", site.domain.clone())];
-        let ledger: Vec<LedgerEnd> = self
-            .stats
-            .rows(LEDGER_END, &parameters)
-            .await
-            .map_err(|source| PublishError::store("reading the ledger", source))?;
+        let ledger: Vec<LedgerEnd> = ask(&self.stats, "reading the ledger", LEDGER_END, &parameters).await?;
         let in_ledger = ledger.first().filter(|row| row.count > 0).map(|row| row.end);
         let counted = self.last_counted(site)?;
         if let Some(end) = in_ledger.max(counted) {
@@ -244,11 +235,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             }
             return Ok(Some(site.schedule.after(moment(end))));
         }
-        let earliest: Vec<Earliest> = self
-            .vault
-            .rows(EARLIEST, &parameters)
-            .await
-            .map_err(|source| PublishError::store("looking for a site's first row", source))?;
+        let earliest: Vec<Earliest> = ask(&self.vault, "looking for a site's first row", EARLIEST, &parameters).await?;
         let end = earliest.first().map_or(0, |row| row.end);
         Ok((end > 0).then(|| site.schedule.containing(moment(end - 1))))
     }
@@ -256,7 +243,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     /// The end of the last window that this node's file of counts knows as published, whatever the stats store says. A window with
     /// a plan is just being written; one that has not begun was published by a wrong clock.
     fn last_counted(&self, site: &PublishedSite) -> Result<Option<i64>, PublishError> {
-        let counted: Counted = self.files.read(&self.files.counted(&site.domain))?.unwrap_or_default();
+        let counted: Counted = self.files.read(&self.files.of(&site.domain, COUNTED))?.unwrap_or_default();
         let (planned, now) = (self.files.plans(&site.domain)?, self.clock.now().as_second());
         let is_published = |&&(start, ..): &&(i64, i64, u64)| !planned.contains(&start) && start < now;
         Ok(counted.windows.iter().filter(is_published).map(|(_, end, _)| *end).max())
@@ -264,7 +251,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
 
     /// Computes the plan of a window that is over; `None` while a node still has rows of it.
     async fn plan(&mut self, site: &PublishedSite, window: &Window) -> Result<Option<Plan>, PublishError> {
-        let counted: Counted = self.files.read(&self.files.counted(&site.domain))?.unwrap_or_default();
+        let counted: Counted = self.files.read(&self.files.of(&site.domain, COUNTED))?.unwrap_or_default();
         let first_rows_die_s = site.schedule.day_start(window.first_day).as_second() + VAULT_DAYS * 86_400;
         if self.clock.now().as_second() >= first_rows_die_s {
             tracing::warn!(
@@ -301,7 +288,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     ) -> Result<Option<Plan>, PublishError> {
         let seed = self.seed(site, window).await?;
         let split_shift = self.split_shift.get(&site.domain).copied().unwrap_or(0);
-        let carried: Carried = self.files.read(&self.files.carried(&site.domain))?.unwrap_or_default();
+        let carried: Carried = self.files.read(&self.files.of(&site.domain, CARRIED))?.unwrap_or_default();
         let hours = self.write_last_hour(site, window).await?;
         let input =
             PlanInput { seed: seed.as_bytes(), complete, counted, carried: &carried, hours: &hours, split_shift };
@@ -320,12 +307,14 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
 
     /// The window's random seed; it is created if there is none. If two processes create one at the same time, both use the older.
     pub(super) async fn seed(&self, site: &PublishedSite, window: &Window) -> Result<String, PublishError> {
-        let failed = |source| PublishError::store("reading the window's seed", source);
         let start = window.start.as_second();
         let parameters = [("site", site.domain.clone()), ("start", start.to_string())];
-        let seeds: Vec<Seed> = self.vault.rows(SEED, &parameters).await.map_err(failed)?;
-        if let Some(row) = seeds.into_iter().next() {
-            return Ok(row.seed);
+        let read = async || -> Result<Option<String>, PublishError> {
+            let seeds: Vec<Seed> = ask(&self.vault, "reading the window's seed", SEED, &parameters).await?;
+            Ok(seeds.into_iter().next().map(|row| row.seed))
+        };
+        if let Some(seed) = read().await? {
+            return Ok(seed);
         }
         // 24 random bytes are 32 characters of text, which fill the column and can be sent as JSON.
         let random = Secret::random();
@@ -339,9 +328,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             .insert_json("seeds", &["site", "window_start", "seed", "created_at"], &[row], None)
             .await
             .map_err(|source| PublishError::store("writing the window's seed", source))?;
-        let seeds: Vec<Seed> = self.vault.rows(SEED, &parameters).await.map_err(failed)?;
-        let row = seeds.into_iter().next();
-        row.map(|row| row.seed).ok_or_else(|| PublishError::NotKept { table: "seeds".to_owned() })
+        read().await?.ok_or_else(|| PublishError::NotKept { table: "seeds".to_owned() })
     }
 
     /// Writes the tables of the plan that are not written yet; the ledger's row is the last.
@@ -349,10 +336,10 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         let inserts: Vec<_> = plan.tables.iter().map(|(table, rows)| (&table[..], &rows[..])).collect();
         self.insert_once(&inserts).await?;
         match &plan.carried {
-            Some(carried) => self.files.write(&self.files.carried(&site.domain), carried)?,
-            None => self.files.remove(&self.files.carried(&site.domain))?,
+            Some(carried) => self.files.write(&self.files.of(&site.domain, CARRIED), carried)?,
+            None => self.files.remove(&self.files.of(&site.domain, CARRIED))?,
         }
-        self.files.write(&self.files.counted(&site.domain), &plan.counted)?;
+        self.files.write(&self.files.of(&site.domain, COUNTED), &plan.counted)?;
         let mut ledger = plan.ledger.clone();
         ledger.insert("published_at".to_owned(), self.clock.now().as_second().into());
         self.insert_once(&[("publications", &[ledger])]).await
@@ -360,13 +347,13 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
 
     /// Deletes the seeds of a site's windows up to one.
     async fn forget(&self, site: &PublishedSite, start: i64) -> Result<(), PublishError> {
-        let failed = |source| PublishError::store("deleting the window's seed", source);
+        let doing = "deleting the window's seed";
         let parameters = [("site", site.domain.clone()), ("start", start.to_string())];
-        let seeds: Vec<Count> = self.vault.rows(SEEDS_UNTIL, &parameters).await.map_err(failed)?;
-        if seeds.first().is_some_and(|row| row.count > 0) {
-            self.vault.execute(DELETE_SEEDS, &parameters).await.map_err(failed)?;
+        let seeds: Vec<Count> = ask(&self.vault, doing, SEEDS_UNTIL, &parameters).await?;
+        if seeds.iter().all(|row| row.count == 0) {
+            return Ok(());
         }
-        Ok(())
+        self.vault.execute(DELETE_SEEDS, &parameters).await.map_err(|source| PublishError::store(doing, source))
     }
 
     /// Removes the files and seeds that a killed publisher left for windows that are in the ledger.

@@ -18,7 +18,7 @@ use crate::record::Table;
 use super::counted::VAULT_DAYS;
 use super::error::PublishError;
 use super::model::PublishedSite;
-use super::tables::Tables;
+use super::tables::{Count, Tables, ask};
 
 /// How often the worker checks: expired rows must be gone within a minute. A simulated clock runs through days in seconds.
 const POLL: Duration = Duration::from_secs(30);
@@ -64,11 +64,6 @@ struct SiteOfDay {
     site: String,
     until: String,
     end: i64,
-}
-
-#[derive(Deserialize)]
-struct Count {
-    count: u64,
 }
 
 /// The partitions of a day in a table, by the dates on which their windows end.
@@ -139,11 +134,8 @@ impl<V: Tables, S: Tables> RetentionWorker<V, S> {
     /// The partitions of the tables of rows, by day and table, and one whose form is not known.
     async fn partitions(&self) -> Result<(Held, Option<(String, String)>), PublishError> {
         let tables = Table::ALL.map(Table::name);
-        let partitions: Vec<Partition> = self
-            .vault
-            .rows(PARTITIONS, &[("tables", tables.join(","))])
-            .await
-            .map_err(|source| PublishError::store("listing the vault's days", source))?;
+        let partitions: Vec<Partition> =
+            ask(&self.vault, "listing the vault's days", PARTITIONS, &[("tables", tables.join(","))]).await?;
         let (mut held, mut unknown) = (Held::new(), None);
         for Partition { table, partition } in partitions {
             match (tables.into_iter().find(|name| *name == table), parse(&partition)) {
@@ -156,11 +148,8 @@ impl<V: Tables, S: Tables> RetentionWorker<V, S> {
 
     async fn ledger(&self, now: i64) -> Result<Ledger, PublishError> {
         let since = (now - 3 * VAULT_DAYS * 86_400).max(0);
-        let published: Vec<Published> = self
-            .stats
-            .rows(PUBLISHED, &[("since", since.to_string())])
-            .await
-            .map_err(|source| PublishError::store("reading the ledger", source))?;
+        let published: Vec<Published> =
+            ask(&self.stats, "reading the ledger", PUBLISHED, &[("since", since.to_string())]).await?;
         let mut ledger = Ledger::new();
         for Published { site, end, at } in published {
             ledger.entry(site).or_default().push((end, at));
@@ -201,11 +190,7 @@ impl<V: Tables, S: Tables> RetentionWorker<V, S> {
         now: i64,
     ) -> Result<u32, PublishError> {
         let params = [("table", table.to_owned()), ("day", day.to_string())];
-        let rows: Vec<SiteOfDay> = self
-            .vault
-            .rows(SITES_OF_DAY, &params)
-            .await
-            .map_err(|source| PublishError::store("looking for the sites of a day", source))?;
+        let rows: Vec<SiteOfDay> = ask(&self.vault, "looking for the sites of a day", SITES_OF_DAY, &params).await?;
         let mut last: BTreeMap<&str, i64> = BTreeMap::new();
         for row in &rows {
             last.entry(&row.site).and_modify(|end| *end = row.end.max(*end)).or_insert(row.end);
@@ -245,16 +230,16 @@ impl<V: Tables, S: Tables> RetentionWorker<V, S> {
 
     /// Published numbers of all sites, also of sites that are no longer configured.
     async fn numbers(&self, now: i64) -> Result<u32, PublishError> {
-        let failed = |source| PublishError::store("deleting published numbers that are too old", source);
+        let doing = "deleting published numbers that are too old";
         let params = [("months", self.retention.stats_months().to_string()), ("now", now.to_string())];
         let mut deleted = 0;
-        for Aged { table } in self.stats.rows(AGED, &params).await.map_err(failed)? {
+        for Aged { table } in ask(&self.stats, doing, AGED, &params).await? {
             let sql = format!("SELECT count() AS count FROM `{table}` WHERE {EXPIRED}");
-            let expired: Vec<Count> = self.stats.rows(&sql, &params).await.map_err(failed)?;
+            let expired: Vec<Count> = ask(&self.stats, doing, &sql, &params).await?;
             if expired.first().is_some_and(|row| row.count > 0) {
                 // A mutation removes the rows instead of masking them; a part without rows is removed as a whole.
                 let sql = format!("ALTER TABLE `{table}` DELETE WHERE {EXPIRED} SETTINGS mutations_sync = 2");
-                self.stats.execute(&sql, &params).await.map_err(failed)?;
+                self.stats.execute(&sql, &params).await.map_err(|source| PublishError::store(doing, source))?;
                 tracing::info!(table, "deleted published numbers that were too old");
                 deleted += 1;
             }

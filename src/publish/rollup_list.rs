@@ -1,7 +1,7 @@
 //! The list of tables that are counted from events: what each visit and each visitor contributes to which cell. A new table is a
 //! new entry. [`super::rollups`] adds what a site declares.
 
-use super::cells::Rest;
+use super::cells::{Measure, PARENT_WIDE, Rest};
 use super::target::Columns;
 use crate::items::Items;
 
@@ -41,9 +41,7 @@ pub(super) const GOALS: usize = 5;
 
 /// No number of a cell grows by more for one visitor-day; `sql/cells.sql` has the same number.
 pub(super) const TIMES_MAX: u32 = 3;
-/// How many times wider the noise of a value of the first dimension is than that of its cells: who is in a cell is in both.
-pub(super) const PARENT_WIDE: u32 = 3;
-/// The same of a number that a page raises in many cells, by three in each, as often as it likes. So a repeated mark says no more than a visitor.
+/// How many times wider the noise is of a number that a page raises in many cells, by three in each, as often as it likes. So a repeated mark says no more than a visitor.
 pub(super) const REPEATED_WIDE: u32 = 2;
 /// So many visits of a visitor-day are counted; `sql/cells.sql` has the same number.
 pub(super) const VISITS_MAX: u32 = 3;
@@ -60,29 +58,21 @@ pub(super) const fn contribution(
     Contribution { by, each, place, adds }
 }
 
-/// A measure of a table of the list.
-pub(super) struct ListedMeasure {
-    pub(super) name: &'static str,
-    pub(super) rest: Rest,
-    pub(super) bound: u32,
-    /// How many times wider its noise is, if that is its own.
-    pub(super) wide: Option<u32>,
-    /// Its place among the query's measures.
-    pub(super) take: usize,
-}
+/// A measure, and its place among those of the query.
+pub(super) type Taken = (Measure, usize);
 
-const fn measure(name: &'static str, rest: Rest, bound: u32, take: usize) -> ListedMeasure {
-    ListedMeasure { name, rest, bound, wide: None, take }
+fn measure(name: &str, rest: Rest, bound: u32, take: usize) -> Taken {
+    (Measure::new(name, rest, bound), take)
 }
 
 /// A number that is published beside a more useful one, with noise so many times wider.
-const fn beside(name: &'static str, rest: Rest, bound: u32, take: usize, wide: u32) -> ListedMeasure {
-    ListedMeasure { name, rest, bound, wide: Some(wide), take }
+fn beside(name: &str, rest: Rest, bound: u32, take: usize, wide: u32) -> Taken {
+    (Measure::new(name, rest, bound).wide(wide), take)
 }
 
 /// Seconds, of which a visitor-day adds so many to a number at most. Its noise has three times that for its standard deviation, in units of σ,
 /// so that somebody who stays for long is no better seen than somebody who comes.
-const fn seconds(name: &'static str, rest: Rest, bound: u32) -> ListedMeasure {
+fn seconds(name: &str, rest: Rest, bound: u32) -> Taken {
     beside(name, rest, bound, SECONDS, 3 * bound)
 }
 
@@ -107,41 +97,67 @@ pub(super) fn goals_of_visits_wide(goals: usize) -> u32 {
 pub(super) struct Entry {
     pub(super) into: &'static str,
     pub(super) columns: Columns,
-    pub(super) dimensions: &'static [&'static str],
     pub(super) overlapping: bool,
     /// How many cells a visitor-day enters at most.
     pub(super) cells: u32,
     /// As [`super::cells::Table::parent_wide`].
     pub(super) parent_wide: u32,
-    pub(super) measures: &'static [ListedMeasure],
+    pub(super) measures: fn() -> Vec<Taken>,
     pub(super) contributions: &'static [Contribution],
     pub(super) listed: fn(&Items) -> bool,
 }
 
 pub(super) const OF_VISITS: Rest = Rest::Of("visits");
+
+/// What most have in common.
+const ENTRY: Entry = Entry {
+    into: "",
+    columns: &[],
+    overlapping: true,
+    cells: 30,
+    parent_wide: PARENT_WIDE,
+    measures: Vec::new,
+    contributions: &[],
+    listed: |_| true,
+};
 /// Visits by how they began.
-const CONVERSION: &[ListedMeasure] = &[
-    measure("visits", OF_VISITS, VISITS_MAX, FIRST),
-    beside("visitors", Rest::OwnOfVisits, 1, SECOND, 7),
-    beside("bounces", Rest::OwnOfVisits, VISITS_MAX, THIRD, BOUNCES_WIDE),
-];
-const VISITORS_ONLY: &[ListedMeasure] = &[measure("visitors", Rest::Own(2), 1, VISITORS)];
+const BEGINNINGS: Entry = Entry {
+    cells: VISITS_MAX + 1,
+    measures: || {
+        vec![
+            measure("visits", OF_VISITS, VISITS_MAX, FIRST),
+            beside("visitors", Rest::OwnOfVisits, 1, SECOND, 7),
+            beside("bounces", Rest::OwnOfVisits, VISITS_MAX, THIRD, BOUNCES_WIDE),
+        ]
+    },
+    listed: |items| items.entry,
+    ..ENTRY
+};
+/// How many visitors have each value. A visitor has one.
+const OF_VISITORS: Entry = Entry {
+    overlapping: false,
+    cells: 1,
+    measures: || vec![measure("visitors", Rest::Own(2), 1, VISITORS)],
+    listed: |items| items.identifier,
+    ..ENTRY
+};
+/// A total of the site.
+const OF_SITE: Entry = Entry { into: "site", cells: 1, listed: |items| items.pages, ..ENTRY };
 
 pub(super) const TABLES: &[Entry] = &[
     Entry {
         into: "pages",
         columns: &[&["section"], &["path"]],
-        dimensions: &["section", "path"],
-        overlapping: true,
-        cells: 30,
         parent_wide: 2,
-        measures: &[
-            beside("views", Rest::Of("views"), TIMES_MAX, FIRST, REPEATED_WIDE),
-            measure("visitors", Rest::Unpublished, 1, VISITORS),
-            beside("entries", OF_VISITS, TIMES_MAX, SECOND, 2),
-            beside("last_pages", OF_VISITS, TIMES_MAX, THIRD, 2),
-            seconds("engaged_s", Rest::Unpublished, 120),
-        ],
+        measures: || {
+            vec![
+                beside("views", Rest::Of("views"), TIMES_MAX, FIRST, REPEATED_WIDE),
+                measure("visitors", Rest::Unpublished, 1, VISITORS),
+                beside("entries", OF_VISITS, TIMES_MAX, SECOND, 2),
+                beside("last_pages", OF_VISITS, TIMES_MAX, THIRD, 2),
+                seconds("engaged_s", Rest::Unpublished, 120),
+            ]
+        },
         contributions: &[contribution(
             By::Views,
             "arrayMap((view, at) -> {}, views, arrayEnumerate(views))",
@@ -152,16 +168,13 @@ pub(super) const TABLES: &[Entry] = &[
             ["1", "at = 1 AND began", "began AND at = viewed", "engaged[at]"],
         )],
         listed: |items| items.pages,
+        ..ENTRY
     },
     Entry {
         into: "transitions",
         columns: &[&["from_path", "to_path"]],
-        dimensions: &["move"],
-        overlapping: true,
-        cells: 30,
-        parent_wide: 1,
         // A visitor-day has up to thirty moves, so their total needs wide noise.
-        measures: &[beside("visits", Rest::Own(5), TIMES_MAX, FIRST, REPEATED_WIDE)],
+        measures: || vec![beside("visits", Rest::Own(5), TIMES_MAX, FIRST, REPEATED_WIDE)],
         contributions: &[contribution(
             By::Views,
             "arrayMap(move -> {}, arrayDistinct(arrayMap(view -> concat(view.3, '\\x1f', view.2), \
@@ -170,60 +183,45 @@ pub(super) const TABLES: &[Entry] = &[
             ["1", "", "", ""],
         )],
         listed: |items| items.movement,
+        ..ENTRY
     },
     Entry {
         into: "entries",
         columns: &[&["channel"], &["source"]],
-        dimensions: &["channel", "source"],
-        overlapping: true,
-        cells: VISITS_MAX + 1,
-        parent_wide: PARENT_WIDE,
-        measures: CONVERSION,
         contributions: &[
             contribution(By::Goals, BEGUN, ["channel", "source"], ["1", "", "bounced", ""]),
             contribution(By::Visitor, HOME, ["home.2", "home.3"], ["", "counts", "", ""]),
         ],
-        listed: |items| items.entry,
+        ..BEGINNINGS
     },
     Entry {
         into: "landings",
         columns: &[&["channel", "source"], &["path"]],
-        dimensions: &["channel and source", "path"],
-        overlapping: true,
-        cells: VISITS_MAX + 1,
-        parent_wide: PARENT_WIDE,
-        measures: CONVERSION,
         contributions: &[
             contribution(By::Goals, BEGUN, ["origin", "landing"], ["1", "", "bounced", ""]),
             contribution(By::Visitor, HOME, ["home.4", "home.5"], ["", "counts", "", ""]),
         ],
         listed: |items| items.entry && items.pages,
+        ..BEGINNINGS
     },
     Entry {
         into: "campaigns",
         columns: &[&["source", "medium"], &["campaign"]],
-        dimensions: &["source and medium", "campaign"],
-        overlapping: true,
-        cells: VISITS_MAX + 1,
-        parent_wide: PARENT_WIDE,
-        measures: CONVERSION,
         contributions: &[
             contribution(By::Goals, BEGUN, ["campaign.1", "campaign.2"], ["1", "", "bounced", ""]),
             contribution(By::Visitor, HOME, ["home.6", "home.7"], ["", "counts", "", ""]),
         ],
-        listed: |items| items.entry,
+        ..BEGINNINGS
     },
     Entry {
         into: "exits",
         columns: &[&["domain"]],
-        dimensions: &["domain"],
-        overlapping: true,
-        cells: 30,
-        parent_wide: 1,
-        measures: &[
-            beside("clicks", Rest::Own(5), TIMES_MAX, FIRST, REPEATED_WIDE),
-            beside("visitors", Rest::Unpublished, 1, VISITORS, 1),
-        ],
+        measures: || {
+            vec![
+                beside("clicks", Rest::Own(5), TIMES_MAX, FIRST, REPEATED_WIDE),
+                beside("visitors", Rest::Unpublished, 1, VISITORS, 1),
+            ]
+        },
         contributions: &[contribution(
             By::Views,
             "arrayMap(domain -> {}, exits)",
@@ -231,84 +229,63 @@ pub(super) const TABLES: &[Entry] = &[
             ["1", "", "", ""],
         )],
         listed: |items| items.exit,
+        ..ENTRY
     },
     Entry {
         into: "visits",
         columns: &[&["pages"], &["duration"]],
-        dimensions: &["pages", "duration"],
-        overlapping: true,
         cells: VISITS_MAX,
-        parent_wide: PARENT_WIDE,
-        measures: &[measure("visits", OF_VISITS, VISITS_MAX, FIRST)],
+        measures: || vec![measure("visits", OF_VISITS, VISITS_MAX, FIRST)],
         contributions: &[contribution(By::Visit, BEGUN, ["pages", "duration"], ["1", "", "", ""])],
         listed: |items| items.pages && items.duration,
+        ..ENTRY
     },
     Entry {
         into: "recency",
         columns: &[&["absence"]],
-        dimensions: &["absence"],
-        overlapping: false,
-        cells: 1,
-        parent_wide: 1,
-        measures: VISITORS_ONLY,
         contributions: &[contribution(By::Visitor, "if(longest != '', [{}], [])", ["longest", ""], ["", "", "", ""])],
-        listed: |items| items.identifier,
+        ..OF_VISITORS
     },
     Entry {
         into: "retention",
         columns: &[&["cohort"]],
-        dimensions: &["cohort"],
-        overlapping: false,
-        cells: 1,
-        parent_wide: 1,
-        measures: VISITORS_ONLY,
         contributions: &[contribution(
             By::Visitor,
             "if(since_week != '' AND longest != '' AND begins_week, [{}], [])",
             ["since_week", ""],
             ["", "", "", ""],
         )],
-        listed: |items| items.identifier,
+        ..OF_VISITORS
     },
     Entry {
         into: "events",
         columns: &[&["name"]],
-        dimensions: &["name"],
-        overlapping: true,
-        cells: 30,
-        parent_wide: 1,
-        measures: &[
-            beside("count", Rest::Own(5), TIMES_MAX, FIRST, REPEATED_WIDE),
-            beside("visitors", Rest::Unpublished, 1, VISITORS, 1),
-        ],
+        measures: || {
+            vec![
+                beside("count", Rest::Own(5), TIMES_MAX, FIRST, REPEATED_WIDE),
+                beside("visitors", Rest::Unpublished, 1, VISITORS, 1),
+            ]
+        },
         contributions: &[contribution(By::Views, "arrayMap(name -> {}, names)", ["name", ""], ["1", "", "", ""])],
         listed: |items| items.events,
+        ..ENTRY
     },
     // Totals of visits. Those of `entries`, `landings` and `campaigns` are the same numbers.
     Entry {
-        into: "site",
-        columns: &[],
-        dimensions: &[],
-        overlapping: true,
-        cells: 1,
-        parent_wide: 1,
-        measures: &[
-            beside("bounces", Rest::OwnOfVisits, VISITS_MAX, FIRST, BOUNCES_WIDE),
-            seconds("engaged_s", Rest::OwnOfVisits, 300),
-        ],
+        measures: || {
+            vec![
+                beside("bounces", Rest::OwnOfVisits, VISITS_MAX, FIRST, BOUNCES_WIDE),
+                seconds("engaged_s", Rest::OwnOfVisits, 300),
+            ]
+        },
         contributions: &[contribution(By::Goals, BEGUN, ["", ""], ["bounced", "", "", "arraySum(engaged)"])],
-        listed: |items| items.pages,
+        ..OF_SITE
     },
     Entry {
-        into: "site",
-        columns: &[],
-        dimensions: &[],
-        overlapping: true,
-        cells: 1,
-        parent_wide: 1,
-        measures: &[seconds("duration_s", Rest::OwnOfVisits, 600)],
+        measures: || vec![seconds("duration_s", Rest::OwnOfVisits, 600)],
         contributions: &[contribution(By::Visit, BEGUN, ["", ""], ["", "", "", "{middle of lasted}"])],
         listed: |items| items.pages && items.duration,
+        ..OF_SITE
     },
 ];
 

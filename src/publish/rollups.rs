@@ -4,8 +4,8 @@
 use super::cells::{Cell, CellsByPlace, Measure, Rest, Table};
 use super::model::PublishedSite;
 use super::rollup_list::{
-    BEGUN, By, Contribution, DIMENSIONS, FIRST, GOALS, ListedMeasure, OF_VISITS, PARENT_WIDE, SECONDS, TABLES,
-    VISITORS, VISITS_MAX, contribution, goals_of_visits_wide, goals_wide,
+    BEGUN, By, Contribution, DIMENSIONS, FIRST, GOALS, OF_VISITS, SECONDS, TABLES, VISITORS, VISITS_MAX, contribution,
+    goals_of_visits_wide, goals_wide,
 };
 use super::target::Target;
 
@@ -52,27 +52,15 @@ impl Rollups {
         }
         for entry in TABLES.iter().filter(|entry| (entry.listed)(&site.items)) {
             let source = all.source(entry.contributions.iter().map(|known| (*known, known.place.map(str::to_owned))));
-            let measure = |of: &ListedMeasure| {
-                let usual = Measure::new(of.name, of.rest, of.bound);
-                of.wide.map_or(usual.clone(), |wide| usual.wide(wide))
-            };
-            let mut measures: Vec<Measure> = entry.measures.iter().map(measure).collect();
-            let mut takes: Vec<usize> = entry.measures.iter().map(|of| of.take).collect();
+            let (mut measures, mut takes): (Vec<_>, Vec<_>) = (entry.measures)().into_iter().unzip();
             let has_goals = entry.contributions.iter().any(|known| known.by == By::Goals);
             if has_goals {
                 let wide = goals_of_visits_wide(site.goals.len());
                 measures.extend(site.goals.iter().map(|(name, what)| goal(&format!("goal {name}"), what, wide)));
                 takes.extend((0..all.goals.len()).map(|goal| GOALS + goal));
             }
-            let table = Table {
-                name: entry.into.to_owned(),
-                dimensions: entry.dimensions.iter().map(|name| (*name).to_owned()).collect(),
-                measures,
-                overlapping: entry.overlapping,
-                cells: entry.cells,
-                parent_wide: entry.parent_wide,
-            };
-            let target = Target { has_goals, ..Target::new(entry.into, table, entry.columns) };
+            let mut target = Target { has_goals, ..Target::new(entry.into, entry.columns, measures, entry.cells) };
+            (target.table.overlapping, target.table.parent_wide) = (entry.overlapping, entry.parent_wide);
             all.tables.push(Rollup { source, target, takes, steps: Vec::new() });
         }
         all.experiments(site);
@@ -107,19 +95,11 @@ impl Rollups {
                 .push(format!("argMinIf(toString(variant), step, name = {of} AND variant != '') AS variant_{at}"));
             let source = self.source_of_visits(By::Goals, [format!("variant_{at}"), String::new()]);
             for (at, (goal_name, what)) in site.goals.iter().enumerate() {
-                let table = Table {
-                    name: "experiments".to_owned(),
-                    dimensions: vec![name.clone()],
-                    measures: vec![
-                        Measure::new("visits", OF_VISITS, VISITS_MAX).wide(2),
-                        goal("converted", what, wide),
-                    ],
-                    overlapping: true,
-                    cells: VISITS_MAX,
-                    parent_wide: 1,
-                };
+                let measures =
+                    vec![Measure::new("visits", OF_VISITS, VISITS_MAX).wide(2), goal("converted", what, wide)];
+                let table = Table::new("experiments", &[name], measures, VISITS_MAX);
                 let fixed = vec![("experiment", name.clone().into()), ("goal", goal_name.clone().into())];
-                let target = Target { fixed, ..Target::new("experiments", table, &[&["variant"]]) };
+                let target = Target { table, fixed, ..Target::new("experiments", &[&["variant"]], Vec::new(), 0) };
                 self.tables.push(Rollup { source, target, takes: vec![FIRST, GOALS + at], steps: Vec::new() });
             }
         }
@@ -142,15 +122,10 @@ impl Rollups {
             ));
             let place = [format!("leftPad(toString(taken_{at}), 2, '0')"), String::new()];
             let source = self.source_of_visits(By::Visit, place);
-            let table = Table {
-                name: "funnels".to_owned(),
-                dimensions: vec!["step".to_owned()],
-                measures: vec![Measure::new("visits", Rest::Unpublished, VISITS_MAX)],
-                overlapping: true,
-                cells: 12,
-                parent_wide: 1,
-            };
-            let target = Target { fixed: vec![("funnel", name.clone().into())], ..Target::new("funnels", table, &[]) };
+            let measures = vec![Measure::new("visits", Rest::Unpublished, VISITS_MAX)];
+            let table = Table::new("funnels", &["step"], measures, 12);
+            let fixed = vec![("funnel", name.clone().into())];
+            let target = Target { table, fixed, ..Target::new("funnels", &[], Vec::new(), 0) };
             self.tables.push(Rollup { source, target, takes: vec![FIRST], steps: steps.clone() });
         }
     }
@@ -176,11 +151,9 @@ fn goal(name: &str, what: &str, wide: u32) -> Measure {
 /// What a declared pair is published as.
 pub(super) fn pair(first: &str, second: &str) -> Target {
     let measures = vec![Measure::new("visits", OF_VISITS, VISITS_MAX), Measure::new("visitors", Rest::Unpublished, 1)];
-    let dimensions = vec![first.to_owned(), second.to_owned()];
-    let (name, cells) = ("pairs".to_owned(), VISITS_MAX);
-    let table = Table { name, dimensions, measures, overlapping: true, cells, parent_wide: PARENT_WIDE };
+    let table = Table::new("pairs", &[first, second], measures, VISITS_MAX);
     let fixed = vec![("first_dimension", first.into()), ("second_dimension", second.into())];
-    Target { fixed, ..Target::new("pairs", table, &[&["first"], &["second"]]) }
+    Target { table, fixed, ..Target::new("pairs", &[&["first"], &["second"]], Vec::new(), 0) }
 }
 
 /// A text as an SQL literal.

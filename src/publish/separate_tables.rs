@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::cells::{Cell, CellsByPlace, Measure, Rest, Table};
 use super::queries::{self, Candidates};
-use super::rollup_list::{PARENT_WIDE, REPEATED_WIDE, TIMES_MAX};
+use super::rollup_list::{REPEATED_WIDE, TIMES_MAX};
 use super::target::{Filled, Target};
 use crate::items::Items;
 
@@ -45,6 +45,18 @@ pub(super) struct SeparateTable {
     pub(super) listed: fn(&Items) -> bool,
 }
 
+/// Signs of automation.
+const AUTOMATION: SeparateTable = SeparateTable {
+    into: "automation",
+    from: "events",
+    place: "toString(suspect) AS first, '' AS second",
+    by: "first",
+    only: "suspect != ''",
+    cells: SIGNS_MAX,
+    most: AUTOMATED_MAX,
+    listed: |items| items.automation,
+};
+
 pub(super) const SEPARATE_TABLES: [SeparateTable; 5] = [
     SeparateTable {
         into: ATTRIBUTES,
@@ -80,25 +92,12 @@ pub(super) const SEPARATE_TABLES: [SeparateTable; 5] = [
         most: TIMES_MAX,
         listed: |items| items.errors,
     },
+    AUTOMATION,
     SeparateTable {
-        into: "automation",
-        from: "events",
-        place: "toString(suspect) AS first, '' AS second",
-        by: "first",
-        only: "suspect != ''",
-        cells: SIGNS_MAX,
-        most: AUTOMATED_MAX,
-        listed: |items| items.automation,
-    },
-    SeparateTable {
-        into: "automation",
         from: "signals",
         place: "concat('detector:', state) AS first, '' AS second",
-        by: "first",
         only: "signal = 'automation' AND state NOT IN ('', 'none', 'unsupported', 'blocked', 'timeout', 'error')",
-        cells: SIGNS_MAX,
-        most: AUTOMATED_MAX,
-        listed: |items| items.automation,
+        ..AUTOMATION
     },
 ];
 
@@ -174,8 +173,9 @@ pub(super) fn attribute(name: &str) -> Target {
     let is_list = LISTS.contains(&name) || name.starts_with("screen");
     let rest = if is_list { Rest::Unpublished } else { Rest::Own(1) };
     let measures = vec![Measure::new("visitors", rest, 1).wide(ATTRIBUTES_WIDE)];
-    let table = table(&name_of(name), &["value"], measures, 1);
-    Target { fixed: vec![("attribute", name.into())], ..Target::new(ATTRIBUTES, table, &[&["value"]]) }
+    let mut target = Target::new(ATTRIBUTES, &[&["value"]], measures, 1);
+    target.table.name = name_of(name);
+    Target { fixed: vec![("attribute", name.into())], ..target }
 }
 
 pub(super) fn errors() -> Target {
@@ -184,8 +184,7 @@ pub(super) fn errors() -> Target {
         Measure::new("visitors", Rest::Unpublished, 1),
         Measure::new("networks", Rest::Unpublished, 1),
     ];
-    let table = table("errors", &["template", "client"], measures, ERRORS_MAX);
-    Target::new("errors", table, &[&["template"], &["browser", "major", "os"]])
+    Target::new("errors", &[&["template"], &["browser", "major", "os"]], measures, ERRORS_MAX)
 }
 
 pub(super) fn automation() -> Target {
@@ -193,12 +192,7 @@ pub(super) fn automation() -> Target {
         Measure::new("count", Rest::Own(SIGNS_MAX), AUTOMATED_MAX).wide(AUTOMATED_WIDE),
         Measure::new("visitors", Rest::Unpublished, 1),
     ];
-    Target::new("automation", table("automation", &["reason"], measures, SIGNS_MAX), &[&["reason"]])
-}
-
-fn table(name: &str, dimensions: &[&str], measures: Vec<Measure>, cells: u32) -> Table {
-    let dimensions = dimensions.iter().map(|name| (*name).to_owned()).collect();
-    Table { name: name.to_owned(), dimensions, measures, overlapping: true, cells, parent_wide: PARENT_WIDE }
+    Target::new("automation", &[&["reason"]], measures, SIGNS_MAX)
 }
 
 #[cfg(test)]

@@ -1,7 +1,15 @@
 //! The requests that the publisher makes to a store: queries, statements, inserts. The transport is not part of it.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::error::PublishError;
+
+/// A row of a query that counts.
+#[derive(Deserialize)]
+pub(super) struct Count {
+    pub(super) count: u64,
+}
 
 /// A store with tables. `{name:Type}` in the SQL stands for a parameter.
 pub trait Tables: Send + Sync {
@@ -26,6 +34,16 @@ pub trait Tables: Send + Sync {
         rows: &[T],
         token: Option<&str>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// The rows of a query; `doing` says what failed.
+pub(super) async fn ask<T: DeserializeOwned + Send>(
+    store: &impl Tables,
+    doing: &'static str,
+    sql: &str,
+    params: &[(&str, String)],
+) -> Result<Vec<T>, PublishError> {
+    store.rows(sql, params).await.map_err(|source| PublishError::store(doing, source))
 }
 
 impl Tables for crate::store::Store {

@@ -13,6 +13,7 @@ use super::queries;
 use super::tables::Tables;
 use super::window_reader::WindowReader;
 use crate::items::Items;
+use crate::record::KEY_LOST;
 use crate::window::Window;
 
 /// The tallies of a window, by reason.
@@ -28,14 +29,12 @@ struct Tally {
 struct TallyTable {
     into: &'static str,
     prefix: &'static str,
-    /// The column for the rest of the reason.
+    /// The column for the rest of the reason, and what is put before it.
     column: &'static str,
-    /// A column that is empty.
-    blank: Option<&'static str>,
-    /// What is put before the rest of the reason.
     keep: &'static str,
-    /// Whether the table has a column `visitors`, which is NULL here.
-    has_visitors: bool,
+    /// A column that is empty, and one that is NULL, since nobody is counted.
+    blank: Option<&'static str>,
+    null: Option<&'static str>,
     /// By how much one sender changes a count at most, where that is bounded on arrival. Its names are a fixed list, so what is too
     /// small is left out, and not added to `(other)`.
     bound: Option<u32>,
@@ -49,48 +48,39 @@ pub(super) const VERDICTS_MAX: u32 = 3;
 #[cfg(test)]
 pub(super) const VERDICT_CELLS: u32 = 9;
 
+const OUTCOMES: TallyTable = TallyTable {
+    into: "quality",
+    prefix: "outcome:",
+    column: "outcome",
+    keep: "",
+    blank: None,
+    null: None,
+    bound: None,
+    listed: |_| true,
+};
+const VERDICTS: TallyTable = TallyTable {
+    into: "protection",
+    prefix: "verdict:",
+    column: "level",
+    blank: Some("reason"),
+    bound: Some(VERDICTS_MAX),
+    listed: |items| items.protection,
+    ..OUTCOMES
+};
 const TABLES: [TallyTable; 4] = [
-    TallyTable {
-        into: "quality",
-        prefix: "outcome:",
-        column: "outcome",
-        blank: None,
-        keep: "",
-        has_visitors: false,
-        bound: None,
-        listed: |_| true,
-    },
+    OUTCOMES,
     TallyTable {
         into: "automation",
         prefix: "bot:",
         column: "reason",
-        blank: None,
         keep: "bot:",
-        has_visitors: true,
-        bound: None,
+        null: Some("visitors"),
         listed: |items| items.automation,
+        ..OUTCOMES
     },
     // Nothing ties the reasons of a verdict to its level.
-    TallyTable {
-        into: "protection",
-        prefix: "verdict:",
-        column: "level",
-        blank: Some("reason"),
-        keep: "",
-        has_visitors: false,
-        bound: Some(VERDICTS_MAX),
-        listed: |items| items.protection,
-    },
-    TallyTable {
-        into: "protection",
-        prefix: "verdict_reason:",
-        column: "reason",
-        blank: Some("level"),
-        keep: "",
-        has_visitors: false,
-        bound: Some(VERDICTS_MAX),
-        listed: |items| items.protection,
-    },
+    VERDICTS,
+    TallyTable { prefix: "verdict_reason:", column: "reason", blank: Some("level"), ..VERDICTS },
 ];
 
 impl Tallies {
@@ -105,7 +95,7 @@ impl Tallies {
 
     /// How many keys were lost. Each gives a visitor of that day one more pseudonym.
     pub(super) fn keys_lost(&self) -> u64 {
-        self.0.keys().filter(|reason| reason.starts_with("key_lost:")).count() as u64
+        self.0.keys().filter(|reason| reason.starts_with(KEY_LOST)).count() as u64
     }
 
     /// The rows that are made of tallies: outcomes of events, declared bots, and verdicts.
@@ -125,11 +115,9 @@ impl Tallies {
         let row = |name: &str, count: i64| {
             let mut row = opening.clone();
             row.insert(table.column.to_owned(), format!("{}{name}", table.keep).into());
-            row.extend(table.blank.map(|column| (column.to_owned(), "".into())));
             row.insert("count".to_owned(), count.into());
-            if table.has_visitors {
-                row.insert("visitors".to_owned(), Value::Null);
-            }
+            row.extend(table.blank.map(|column| (column.to_owned(), "".into())));
+            row.extend(table.null.map(|column| (column.to_owned(), Value::Null)));
             row
         };
         let (mut rows, mut rest) = (Vec::new(), 0);

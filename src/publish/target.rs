@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::cells::{Cell, OTHER, PublishedRow, SEPARATOR, Table};
+use super::cells::{Cell, Measure, OTHER, PublishedRow, SEPARATOR, Table};
 use super::model::Row;
 use super::noise::NoiseSource;
 
@@ -28,8 +28,10 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Without fixed columns and goals.
-    pub(super) fn new(into: &'static str, table: Table, columns: Columns) -> Self {
+    /// Without fixed columns and goals. The dimensions are named for their columns.
+    pub(super) fn new(into: &'static str, columns: Columns, measures: Vec<Measure>, cells: u32) -> Self {
+        let dimensions: Vec<_> = columns.iter().map(|columns| columns.join(" and ")).collect();
+        let table = Table::new(into, &dimensions, measures, cells);
         Self { into, table, columns, fixed: Vec::new(), has_goals: false }
     }
 

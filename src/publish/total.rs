@@ -1,11 +1,11 @@
 //! The site's total and its first-visit flags.
 
-use jiff::civil::{Date, Weekday};
+use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::crowd::Crowd;
 use super::noise::NoiseSource;
-use crate::window::{Schedule, Window};
+use crate::window::{Schedule, Window, monday};
 
 /// The first-visit flags, in the order of their bits.
 pub const FIRST_VISIT_FLAGS: [&str; 4] = ["new_day", "new_week", "new_month", "new_ever"];
@@ -67,8 +67,7 @@ impl Periods {
     /// The periods that a window lies in.
     pub fn of(schedule: &Schedule, window: &Window) -> Self {
         let day = window.first_day;
-        let monday = day.checked_sub(jiff::Span::new().days(day.weekday().since(Weekday::Monday))).unwrap_or(day);
-        Self([Some(day), Some(if schedule.is_weekly() { day } else { monday }), Some(day.first_of_month()), None])
+        Self([Some(day), Some(if schedule.is_weekly() { day } else { monday(day) }), Some(day.first_of_month()), None])
     }
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::error::PublishError;
 use super::leases::{LEASES, Lease, NODES_DIFFER_MS, NodeStates, Readiness};
 use super::publisher::Publisher;
-use super::tables::Tables;
+use super::tables::{Tables, ask};
 use crate::window::Window;
 
 impl<V: Tables, S: Tables> Publisher<V, S> {
@@ -32,10 +32,8 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     }
 
     pub(super) async fn leases(&mut self) -> Result<Vec<Lease>, PublishError> {
-        self.vault.rows(LEASES, &leases_until(self.clock.now())).await.map_err(|source| {
-            self.nodes.vault_was_away();
-            PublishError::store("reading the nodes' leases", source)
-        })
+        let leases = ask(&self.vault, "reading the nodes' leases", LEASES, &leases_until(self.clock.now())).await;
+        leases.inspect_err(|_| self.nodes.vault_was_away())
     }
 }
 

@@ -11,7 +11,7 @@ use super::model::PublishedSite;
 use super::noise::NoiseSource;
 use super::queries::{self, Candidates, NamesOf};
 use super::rollups::Rollups;
-use super::tables::Tables;
+use super::tables::{Tables, ask};
 use crate::window::Window;
 
 /// A window of a site, and the vault that has its rows.
@@ -49,7 +49,7 @@ impl<V: Tables> WindowReader<'_, V> {
         let site = self.site;
         let mut parameters = queries::parameters(&site.domain, self.window, site.schedule.is_weekly());
         parameters.extend_from_slice(more);
-        self.vault.rows(sql, &parameters).await.map_err(|source| PublishError::store("reading the vault", source))
+        ask(self.vault, "reading the vault", sql, &parameters).await
     }
 
     /// Runs a query for every slice of a table with so many rows. The engine uses one thread per slice, so two run at a time.

@@ -13,6 +13,7 @@ use jiff::civil::Date;
 
 pub(crate) use crate::event::day::epoch_date;
 use crate::event::{Entry, Tally};
+pub(crate) use crate::privacy::keys::LOST as KEY_LOST;
 use crate::privacy::pseudonymous::{
     Attribute, EventKind, Failure, PseudonymousBeacon, PseudonymousEvent, RowSubject, Signal,
 };
