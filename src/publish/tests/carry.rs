@@ -3,7 +3,7 @@
 
 use jiff::civil::{Date, date};
 
-use super::super::carry::Carried;
+use super::super::carry::{CARRIED, Carried};
 use super::super::cells::{Cell, Measure, OTHER, PublishedRow, Rest, Table};
 use super::super::crowd::{FIRST_OF_MONTH, FIRST_OF_WEEK, NETWORK_CAP};
 use super::super::noise::NoiseSource;
@@ -211,6 +211,31 @@ fn an_older_copy_a_gap_and_other_measures_count_nothing_twice() {
     of.publish(all[5], 100, &[(changed, small())]);
     let text = serde_json::to_string(&of.state).expect("JSON");
     assert!(text.contains("\"amounts\":[[],[10,9]]"), "one day of ten visits: {text}");
+}
+
+/// A page that invents a name for each visit fills no memory, and the names of more visitors stay.
+#[test]
+fn of_too_many_carried_names_those_of_more_visitors_stay() {
+    let mut of = Days::new(Protection::Standard, 1);
+    let names = (0..20_100).map(|at| format!("s{at}")).collect::<Vec<_>>();
+    let alone = names.iter().map(|name| cell(["search", name], 1, 1, 1));
+    let cells = alone.chain([cell(["search", "real.kz"], 24, 24, 24)]).collect();
+    of.publish(MONTH, 100_000, &[(table(), cells)]);
+    let text = serde_json::to_string(&of.state).expect("JSON");
+    assert_eq!(text.matches("search\\u001e").count(), 20_000);
+    assert!(text.contains("real.kz"));
+}
+
+#[test]
+fn the_tables_with_rows_of_longer_periods_are_those_that_are_carried() {
+    let sql = [
+        include_str!("../../../schema/migrations/stats/0001_begin.sql"),
+        include_str!("../../../schema/migrations/stats/0002_rollups.sql"),
+    ]
+    .concat();
+    let tables = sql.split("CREATE TABLE IF NOT EXISTS ").filter(|table| table.contains("\n    carried_to Date"));
+    let tables: BTreeSet<_> = tables.filter_map(|table| table.split_whitespace().next()).collect();
+    assert_eq!(tables, CARRIED.into());
 }
 
 /// A day on which nothing is published adds nothing, and one day alone is shown by itself.

@@ -11,6 +11,20 @@ fn names(folder: &Path) -> BTreeSet<String> {
 }
 
 #[tokio::test]
+async fn only_the_collectors_account_reads_what_the_publisher_keeps() {
+    use std::os::unix::fs::PermissionsExt;
+    let (store, clock, data) = ready(100);
+    publisher(&store, &clock, data.path()).pass().await;
+    let folder = data.path().join(FOLDER);
+    let kept = names(&folder);
+    assert!(kept.iter().any(|name| name.ends_with("carried.json")), "{kept:?}");
+    for name in kept {
+        let mode = std::fs::metadata(folder.join(&name)).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn sums_and_plans_go_with_their_site_and_sums_when_no_window_can_follow() {
     let (store, clock, data) =
         (MemoryStore::default(), Clock::simulated(moment(START)), tempfile::tempdir().expect("a folder"));

@@ -4,7 +4,9 @@
 use super::super::cells::{Cell, Measure, OTHER, PublishedRow, Rest, Table};
 use super::super::crowd::{Crowd, NETWORK_CAP};
 use super::super::noise::{K_MIN, NoiseSource};
+use super::super::rollups::Rollup;
 use super::super::rules::{Totals, publishable};
+use super::super::target::Filled;
 use super::*;
 
 fn source(seed: u64, level: Protection) -> NoiseSource {
@@ -100,6 +102,61 @@ fn every_number_of_every_table_is_right_on_average() {
     }
 }
 
+/// The account and the errors of all questions are made of these widths.
+#[test]
+fn every_number_has_noise_as_wide_as_its_table_says() {
+    const SEEDS: u64 = 300;
+    for Target { table, .. } in targets(2).into_iter().filter(|target| !target.table.dimensions.is_empty()) {
+        let (name, parent): (Vec<_>, _) =
+            (table.dimensions.iter().map(|_| "a.kz").collect(), table.dimensions.len() == 2);
+        let cells = [cell(&name, 200, &vec![100; table.measures.len()])];
+        let mut squares = vec![[0.0; 2]; table.measures.len()];
+        for seed in 0..SEEDS {
+            let rows = rows(seed, Protection::Standard, &table, 1_000, &cells);
+            let shown = find(&rows, &name).expect("200 visitors always show");
+            let rest = find(&rows, &["a.kz", OTHER]);
+            for (at, [own, whole]) in squares.iter_mut().enumerate() {
+                let number = shown.measures[at].expect("each is published");
+                *own += ((number - 100) as f64).powi(2);
+                let of_rest = rest.and_then(|rest| rest.measures[at]).unwrap_or(0);
+                *whole += ((number + of_rest - 100) as f64).powi(2);
+            }
+        }
+        for (measure, [own, whole]) in table.measures.iter().zip(squares) {
+            let is_as_wide = |squares: f64, wide: u32| {
+                let found = (squares / SEEDS as f64).sqrt() / f64::from(Protection::Standard.sigma() * wide);
+                assert!((0.8..1.2).contains(&found), "{}.{}: {found} times as wide", table.name, measure.name);
+            };
+            is_as_wide(own, measure.wide);
+            if parent && measure.rest != Rest::Unpublished {
+                is_as_wide(whole, measure.wide * table.parent_wide);
+            }
+        }
+    }
+}
+
+/// Two funnels that begin alike show one number for each step that they have in common, and different ones from there on.
+#[test]
+fn funnels_that_begin_alike_show_one_number() {
+    let mut site = site();
+    for (name, last) in [("buy", "/paid"), ("ask", "/asked")] {
+        site.funnels.insert(name.to_owned(), ["/a", "/b", last].map(str::to_owned).to_vec());
+    }
+    let numbers: Vec<Vec<i64>> = Rollups::of(&site)
+        .tables
+        .into_iter()
+        .filter(|rollup| !rollup.steps.is_empty())
+        .map(|Rollup { target, steps, .. }| {
+            let cells = vec![cell(&["03"], 200, &[100])];
+            let rows =
+                Filled { target, cells, steps }.rows_of_steps(&source(7, Protection::Strict), &Default::default());
+            rows.iter().map(|row| row["visits"].as_i64().expect("a number")).collect()
+        })
+        .collect();
+    let [one, other] = &numbers[..] else { panic!("two funnels: {numbers:?}") };
+    assert!(one[..2] == other[..2] && one[2] != other[2] && one[0] != one[1], "{numbers:?}");
+}
+
 #[test]
 fn rows_add_up_to_the_total_that_is_published() {
     let table = table("entries", &["channel", "source"]);
@@ -163,6 +220,13 @@ fn invented_names_are_no_oracle_for_a_crowd() {
         let (one, other) = (share(crowd, 0), share(crowd + 1, 1 << 32));
         assert!((one - other).abs() < 0.07, "{crowd}: {one} and {other}");
     }
+    // Without noise the one more visitor would decide.
+    let by_crowd = |victim: u64| {
+        let mut names: Vec<_> = crowds(victim).map(|(name, crowd)| (std::cmp::Reverse(crowd), name)).collect();
+        names.sort_unstable();
+        names[..MOST].iter().any(|(_, name)| *name == u32::MAX)
+    };
+    assert!(!by_crowd(20) && by_crowd(21));
     // Fewer names are all candidates, so nothing is decided by their crowds.
     let few = source(1, Protection::Standard).candidates("searches", (0..200).map(|name| (name, 5)), MOST);
     assert_eq!(few.len(), 200);
@@ -192,6 +256,10 @@ fn one_network_makes_no_name_however_many_visitors_it_has() {
             None
         );
     }
+    // As many visitors of many networks make one.
+    cell.crowd = (0..200).map(|network| (network, 3)).collect::<Vec<_>>().into();
+    let rows = rows(0, Protection::Internal, &table("pages", &["path"]), 0, &[cell]);
+    assert!(find(&rows, &["/a"]).is_some());
 }
 
 #[test]

@@ -283,7 +283,9 @@ async fn a_lost_key_doubles_the_threshold_of_its_window() {
             (0..lost).map(|key| json!({ "reason": format!("key_lost:{key}"), "count": 1 })).collect(),
         );
         publisher(&store, &clock, folder.path()).advance(0).await.expect("publishes");
-        assert_eq!(store.state().tables.contains_key("site"), is_published, "{lost} lost, {people} visitors");
+        let state = store.state();
+        assert_eq!(state.tables.contains_key("site"), is_published, "{lost} lost, {people} visitors");
+        assert_eq!(column(&state.tables["publications"][0], "sigma"), 9 * (lost + 1), "the ledger says so");
     }
 }
 

@@ -75,6 +75,20 @@ async fn a_copy_of_one_store_or_folder_that_is_put_back_publishes_nothing_anew()
     }
 }
 
+/// The attack works where all is put back: stores and files know nothing of the window, and it has second numbers. So the documents say.
+#[tokio::test]
+async fn only_a_copy_of_everything_that_is_put_back_gives_second_numbers() {
+    let (store, clock, folder) = ready(100);
+    publisher(&store, &clock, folder.path()).pass().await;
+    let first = store.state().tables.clone();
+    store.state().tables.clear();
+    std::fs::remove_dir_all(folder.path().join(FILES)).expect("removes");
+    publisher(&store, &clock, folder.path()).pass().await;
+    let second = store.state().tables.clone();
+    assert_eq!(second["publications"].len(), 1);
+    assert_ne!(first["pages"], second["pages"], "the second look has noise of its own");
+}
+
 /// Somebody erases their rows before a window is published or after it, and everybody else is known: the number is of those who were
 /// there then, and it never changes.
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Is what the documents say true of this repository? Each name that they use exists (`names`), each figure has a source
-//! (`figures`), each command runs or says why not (`commands`), and lists come from the code (`generated`, `settings`).
+//! (`figures`), each command runs or says why not (`commands`), lists come from the code (`generated`, `settings`),
+//! and each promise of the publisher has its tests (`promises`).
 //!
 //! Conventions for authors are in docs/development.md. Documents are all tracked Markdown and HTML.
 
@@ -7,6 +8,7 @@ mod commands;
 mod figures;
 mod generated;
 mod names;
+mod promises;
 mod settings;
 
 pub(crate) use generated::assert_written;

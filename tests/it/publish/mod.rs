@@ -3,6 +3,7 @@
 
 mod apart;
 mod backup;
+mod bounds;
 mod changes;
 mod declared;
 mod experiment;
