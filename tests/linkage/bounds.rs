@@ -5,9 +5,9 @@
 //! landing page; three tables and the total are different sums of them.
 
 use serde_json::Value;
-use tamga::config::Protection;
 
 use crate::collector::Collector;
+use crate::widths::noise_max;
 use crate::world::World;
 
 /// The linear programs themselves are those of the publisher's own tests.
@@ -15,8 +15,6 @@ use crate::world::World;
 #[path = "../it/disclosure/attack.rs"]
 mod programs;
 
-/// Noise has no bound. A bound that is wrong once in a hundred thousand million numbers is one for the attacker.
-const NOISE_MAX: u64 = 7 * Protection::Standard.sigma() as u64;
 /// Small cells that are attacked in a world.
 const CELLS: usize = 40;
 
@@ -35,10 +33,10 @@ pub(crate) async fn attack(collector: &Collector, world: &World) -> anyhow::Resu
     let total = table("site").await?;
     let Some(total) = total.first() else { return Ok((0, 0)) };
     let mut bounds = programs::Bounds::of(cells);
-    bounds.add_table(&table("landings").await?, &["channel", "source", "path"], &[0, 1, 2], "visits", NOISE_MAX);
-    bounds.add_table(&table("entries").await?, &["channel", "source"], &[0, 1], "visits", NOISE_MAX);
-    bounds.add_table(&table("pages").await?, &["path"], &[2], "entries", 2 * NOISE_MAX);
-    bounds.total(&total["visits"], 2 * NOISE_MAX);
+    for (name, columns, at, measure) in programs::OF_VISITS {
+        bounds.add_table(&table(name).await?, columns, at, measure, noise_max(name, measure));
+    }
+    bounds.total(&total["visits"], noise_max("site", "visits")[0]);
     bounds.check();
     Ok(bounds.attack(CELLS))
 }

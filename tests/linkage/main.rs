@@ -30,11 +30,13 @@ mod programs;
 mod repeated;
 mod report;
 mod support {
-    pub(crate) use crate::engine;
+    pub(crate) use crate::{engine, widths};
 }
 #[path = "../it/support/wait.rs"]
 #[allow(dead_code, reason = "the integration tests wait in more ways")]
 mod wait;
+#[path = "../it/support/widths.rs"]
+mod widths;
 mod world;
 
 use std::collections::{BTreeMap, HashMap};
@@ -124,6 +126,11 @@ fn main() -> anyhow::Result<()> {
     if let Some(control) = figures.repeated.advantages.get("control") {
         anyhow::ensure!(control.share() > 0.97, "the run is void: numbers without noise give no visitor away");
     }
+    let [_, marks] = figures.repeated.bits;
+    anyhow::ensure!(
+        figures.repeated.exact_bits == marks,
+        "the run is void: without bounds and noise not every mark is read"
+    );
     let over = figures.over_the_bars(what);
     anyhow::ensure!(over.is_empty(), "over the bars: {}", over.join("; "));
     Ok(())

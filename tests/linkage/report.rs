@@ -163,10 +163,13 @@ impl Figures {
             }
         }
         let (bits, clones) = (self.repeated.bits_of_a_visitor(), self.repeated.clones_named);
-        if bits > 1.0 || clones + self.repeated.unequal > 0 {
+        // Of a large crowd one in a thousand may be left out beside more names than may have a row.
+        let blanked = self.repeated.blanked as f64
+            > self.repeated.advantages.values().map(repeated::Advantage::tries).sum::<f64>() / 1e3;
+        if bits > 1.0 || clones + self.repeated.unequal > 0 || blanked {
             over.push(format!(
-                "{bits:.2} bits of marks, {clones} clones with a name, {} unequal goals",
-                self.repeated.unequal
+                "{bits:.2} bits of marks, {clones} clones with a name, {} unequal goals, {} large crowds without a name",
+                self.repeated.unequal, self.repeated.blanked
             ));
         }
         for trap in &self.traps {

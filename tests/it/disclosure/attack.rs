@@ -13,6 +13,13 @@ use tamga::store::Store;
 /// Nobody may find a group of fewer visitors than this.
 pub(crate) const FEW: u64 = 10;
 
+/// Tables that are sums of visits by channel, source and page: their columns, which of these they have, and their number.
+pub(crate) const OF_VISITS: [(&str, &[&str], &[usize], &str); 3] = [
+    ("landings", &["channel", "source", "path"], &[0, 1, 2], "visits"),
+    ("entries", &["channel", "source"], &[0, 1], "visits"),
+    ("pages", &["path"], &[2], "entries"),
+];
+
 /// An exact cell: its dimensions, its count, and its confirmed visitors.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Cell {
@@ -55,8 +62,16 @@ impl Bounds {
     }
 
     /// Adds a published table: each row is the sum of its cells, and so are all rows of a parent together. What `(other)` says
-    /// by itself follows from these. `at` has the index of each table column in the dimensions of a cell.
-    pub(crate) fn add_table(&mut self, rows: &[Value], columns: &[&str], at: &[usize], measure: &str, max_error: u64) {
+    /// by itself follows from these. `at` has the index of each table column in the dimensions of a cell. The largest errors are those of a row
+    /// and of a parent.
+    pub(crate) fn add_table(
+        &mut self,
+        rows: &[Value],
+        columns: &[&str],
+        at: &[usize],
+        measure: &str,
+        [of_row, of_parent]: [u64; 2],
+    ) {
         let place = |row: &Value| -> Vec<String> {
             let values = columns.iter().map(|column| row[*column].as_str().unwrap_or_default().to_owned());
             values.take_while(|value| value != "(other)").collect()
@@ -73,8 +88,7 @@ impl Bounds {
             }
         }
         for (place, published) in sums {
-            // The noise of a parent is twice as wide.
-            let max_error = if place.len() < columns.len() { 2 * max_error } else { max_error } as f64;
+            let max_error = if place.len() < columns.len() { of_parent } else { of_row } as f64;
             let fits = |cell: &usize| place.iter().zip(at).all(|(value, &at)| self.cells[*cell].place[at] == *value);
             let cells = (0..self.cells.len()).filter(fits).collect();
             let published = published as f64;

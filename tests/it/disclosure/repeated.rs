@@ -20,6 +20,7 @@ use tamga::publish::{Progress, PublishedSite, Publisher, Schedule, Window, noise
 use tamga::store::{self, Limits, STATS, Store, VAULT};
 
 use crate::support::engine::{Engine, PASSWORD, USER};
+use crate::support::widths::widths;
 
 /// Places of a site; 3,000 names of a dimension may have a row.
 const PLACES: usize = 2_800;
@@ -86,8 +87,11 @@ impl Advantage {
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) advantages: BTreeMap<&'static str, Advantage>,
-    /// Bits of marks that were read rightly, and all.
+    /// Bits of marks that were read rightly, and all; and those that are read rightly where nothing is bounded or has noise.
     pub(crate) bits: [f64; 2],
+    pub(crate) exact_bits: f64,
+    /// Places of large crowds that have no row, beside thousands of invented names too.
+    pub(crate) blanked: usize,
     /// Rows of places whose visitors all have one network.
     pub(crate) clones_named: usize,
     /// Goals that are declared twice and show two numbers.
@@ -265,30 +269,20 @@ impl World {
     }
 }
 
-/// A table as the attacker reads it: the columns of its first dimension and of its second, and its numbers with the width of their
-/// noise and whether parents have them.
+/// A table as the attacker reads it: the columns of its first dimension and of its second, and its numbers.
 struct Read {
     table: &'static str,
-    parent: &'static [&'static str],
+    parent: &'static str,
     child: &'static str,
-    /// How many times wider the noise of a parent is.
-    wider: f64,
-    numbers: &'static [(&'static str, f64, bool)],
+    numbers: [&'static str; 4],
 }
 
-/// Two goals are declared, which are one.
-const OF_VISITS: &[(&str, f64, bool)] =
-    &[("visits", 1.0, true), ("visitors", 7.0, true), ("bounces", 3.0, true), ("goals", 5.0, true)];
+const OF_VISITS: [&str; 4] = ["visits", "visitors", "bounces", "goals"];
+const OF_PAGES: [&str; 4] = ["views", "visitors", "entries", "last_pages"];
 const TABLES: [Read; 3] = [
-    Read { table: "entries", parent: &["channel"], child: "source", wider: 3.0, numbers: OF_VISITS },
-    Read { table: "landings", parent: &["channel", "source"], child: "path", wider: 3.0, numbers: OF_VISITS },
-    Read {
-        table: "pages",
-        parent: &["section"],
-        child: "path",
-        wider: 2.0,
-        numbers: &[("views", 2.0, true), ("visitors", 2.0, false), ("entries", 2.0, true), ("last_pages", 2.0, true)],
-    },
+    Read { table: "entries", parent: "channel", child: "source", numbers: OF_VISITS },
+    Read { table: "landings", parent: "channel", child: "path", numbers: OF_VISITS },
+    Read { table: "pages", parent: "section", child: "path", numbers: OF_PAGES },
 ];
 
 impl Read {
@@ -299,21 +293,23 @@ impl Read {
     /// By place: what is published of its row, and of its parent.
     fn places(&self, rows: &[Value]) -> HashMap<usize, [Option<Numbers>; 2]> {
         let mut places: HashMap<usize, [Option<Numbers>; 2]> = HashMap::new();
+        // Two goals are declared, which are one.
+        let widths = self.numbers.map(|column| (column, widths(self.table, column, 2)));
         for row in rows {
-            let name = row[self.parent[0]].as_str().unwrap_or_default();
+            let name = row[self.parent].as_str().unwrap_or_default();
             let digits: String = name.chars().filter(char::is_ascii_digit).collect();
             let Ok(place) = digits.parse() else { continue };
             let is_rest = row[self.child] == "(other)";
             let of = places.entry(place).or_default();
-            let numbers = |wider: f64, of_parent: bool| -> Numbers {
-                let of = self.numbers.iter().filter(|(.., has)| !of_parent || *has);
-                of.filter_map(|(column, wide, _)| Some((Self::number(row, column)?, wide * wider))).collect()
+            let numbers = |level: usize| -> Numbers {
+                let of = widths.iter().filter_map(|(column, wide)| Some((column, wide[level]?)));
+                of.filter_map(|(column, wide)| Some((Self::number(row, column)?, wide.into()))).collect()
             };
             if !is_rest {
-                of[0] = Some(numbers(1.0, false));
+                of[0] = Some(numbers(0));
             }
             // The parent is the sum of its rows: the rest and the one that may have a name.
-            let part = numbers(self.wider, true);
+            let part = numbers(1);
             of[1] = Some(match of[1].take() {
                 None => part,
                 Some(sum) => sum.iter().zip(&part).map(|(one, other)| (one.0 + other.0, one.1)).collect(),
@@ -361,6 +357,7 @@ pub(crate) async fn attack(sites: usize) -> Found {
                     found.clones_named += usize::from(row.is_some() || parent.is_some());
                     continue;
                 }
+                found.blanked += usize::from(crowd >= u64::from(noise::K_MIN + 2 * THRESHOLD.1) && row.is_none());
                 let score = weigh_row(row.as_ref(), parent.as_ref(), crowd);
                 found.advantages.entry(read.table).or_default().add(is_there(place), score);
                 if let Some(beside) = BESIDE.get(number) {
@@ -392,12 +389,13 @@ pub(crate) async fn attack(sites: usize) -> Found {
 
 /// A page may send a mark as often as it likes: it counts three times. The sender knows how many others sent it once.
 async fn read_marks(world: &World, site: &str, found: &mut Found) {
-    let sql = "SELECT name, max(visitor = unhex(hex(sipHash128(concat('marked ', extract(name, '[0-9]+')))))) AS set FROM events
+    let sql = "SELECT name, max(visitor = unhex(hex(sipHash128(concat('marked ', extract(name, '[0-9]+')))))) AS set, count() AS sent FROM events
         WHERE site = {site:String} AND name LIKE 'm%' GROUP BY name";
     #[derive(Deserialize)]
     struct Mark {
         name: String,
         set: u8,
+        sent: u64,
     }
     let marks: Vec<Mark> = world.vault.rows(sql, &[("site", site.to_owned())]).await.unwrap();
     assert_eq!(marks.len(), MARKED * BITS);
@@ -406,15 +404,17 @@ async fn read_marks(world: &World, site: &str, found: &mut Found) {
         .iter()
         .filter_map(|row| Some((row["name"].as_str()?, [row["count"].as_f64()?, row["visitors"].as_f64()?])))
         .collect();
-    for Mark { name, set } in marks {
+    let wide = ["count", "visitors"].map(|column| widths("events", column, 1)[0].map_or(1.0, f64::from));
+    for Mark { name, set, sent } in marks {
         let guess = counts.get(name.as_str()).is_some_and(|[count, visitors]| {
             let log = |number: f64, truth: f64, wide: f64| density(number - truth, wide).max(1e-300).ln();
             let senders = SENDERS as f64;
-            let with = log(*count, senders + 3.0, 2.0) + log(*visitors, senders + 1.0, 1.0);
-            with > log(*count, senders, 2.0) + log(*visitors, senders, 1.0)
+            let with = log(*count, senders + 3.0, wide[0]) + log(*visitors, senders + 1.0, wide[1]);
+            with > log(*count, senders, wide[0]) + log(*visitors, senders, wide[1])
         });
         found.bits[0] += f64::from(u8::from(guess == (set == 1)));
         found.bits[1] += 1.0;
+        found.exact_bits += f64::from(u8::from((sent > SENDERS) == (set == 1)));
     }
 }
 

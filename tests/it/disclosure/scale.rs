@@ -92,7 +92,10 @@ async fn thirty_days_of_four_sites() {
             let [row] = &rows[..] else { panic!("{name} of {} is published once: {rows:?}", day.first_day) };
             for (column, exact) in [("views", exact.views), ("visits", exact.visits), ("visitors", exact.visitors)] {
                 let noisy = row[column].as_i64().unwrap();
-                assert!(noisy.abs_diff(exact as i64) <= 2 * NOISE_MAX, "{name} {column}: {row} but {exact}");
+                assert!(
+                    noisy.abs_diff(exact as i64) <= noise_max("site", column)[0],
+                    "{name} {column}: {row} but {exact}"
+                );
             }
             let sums = sums.entry(name).or_default();
             for (at, flag) in FLAGS.iter().enumerate() {
@@ -123,7 +126,7 @@ async fn thirty_days_of_four_sites() {
         println!("FIGURES {name}: sums of {FLAGS:?} are {published:?}, {exact:?} in exact");
         for at in 0..4 {
             assert!(
-                published[at].abs_diff(exact[at]) <= NOISE_MAX * days,
+                published[at].abs_diff(exact[at]) <= noise_max("site", FLAGS[at])[0] * (days.isqrt() + 1),
                 "{name}: {} {published:?} but {exact:?}",
                 FLAGS[at]
             );

@@ -17,3 +17,4 @@ pub(crate) mod tls_proxy;
 pub(crate) mod traffic;
 pub(crate) mod vault;
 pub(crate) mod wait;
+pub(crate) mod widths;
