@@ -4,6 +4,8 @@
 //! example, by property and by fuzzing. After [`privacy::pseudonymise`] nothing in this program can identify the
 //! sender.
 
+use std::borrow::Cow;
+
 use crate::decode::{self, beacon::Addressed};
 use crate::enrich::{self, Enriched, Lookups, SiteEnrich};
 use crate::event::{
@@ -75,12 +77,12 @@ pub fn process(
     sender: &Sender,
     presented: Presented,
     site: &SiteStages,
+    time: SiteTime,
     key: &DayKey,
     lookups: &Lookups,
 ) -> Processed {
     let WithoutObjection(mut addressed) = beacon;
     let mut out = Processed::default();
-    let time = site.rules.time(sender.arrived_at);
     if out.consent(&mut addressed.beacon, &site.rules, time) == Some(false) {
         out.takes_cookie_back = true;
         out.drop(DropReason::NoConsent, decode::events(&addressed));
@@ -138,7 +140,7 @@ pub fn consent(granted: bool, site: &SiteRules, time: SiteTime) -> Processed {
 pub fn count_only(beacon: &WithoutObjection, site: &SiteRules, time: SiteTime) -> Processed {
     let mut out = Processed::all_dropped(beacon, DropReason::CountOnly);
     if site.items.count_only {
-        out.tally(site, time, "count_only".to_owned(), views(&beacon.0.beacon));
+        out.tally(site, time, "count_only", views(&beacon.0.beacon));
     }
     out
 }
@@ -160,6 +162,7 @@ pub fn duplicate(
     sender: &Sender,
     presented: Presented,
     site: &SiteStages,
+    time: SiteTime,
     lookups: &Lookups,
 ) -> Processed {
     let mut out = duplicate_dropped(beacon);
@@ -167,13 +170,11 @@ pub fn duplicate(
     if site.bot(lookups.clients.classify(sender).1).is_some() {
         return out;
     }
-    let site = &site.rules;
     if addressed.beacon.events.iter().any(|event| matches!(event, ReceivedEvent::Consent { granted: false })) {
         out.takes_cookie_back = true;
         return out;
     }
     let Presented::Cookie(browser) = presented else { return out };
-    let time = site.time(sender.arrived_at);
     // With a cookie the first answer got through; without one it may not have.
     let sent = views(&addressed.beacon).min(u8::MAX.into()) as u8;
     let is_known = browser.is_known();
@@ -288,10 +289,10 @@ impl Processed {
         }
     }
 
-    fn tally(&mut self, rules: &SiteRules, time: SiteTime, reason: String, count: u32) {
+    fn tally(&mut self, rules: &SiteRules, time: SiteTime, reason: impl Into<Cow<'static, str>>, count: u32) {
         if count > 0 {
             let (site, day, window_end) = (rules.site.clone(), time.local.day, time.window_end);
-            self.kept.tallies.push(Tally { site, day, window_end, reason, count });
+            self.kept.tallies.push(Tally { site, day, window_end, reason: reason.into(), count });
         }
     }
 }

@@ -80,15 +80,16 @@ fn main() {
     report::write(&measured, rounds, seconds).expect("docs/ can be written");
 }
 
-/// `… load HOST:PORT RATE SECONDS`: what a good client sees of any server, say while it is attacked.
+/// `… load HOST:PORT RATE SECONDS`: what a good client sees of any server, say while it is attacked. With the rate `most` it
+/// sends the next request when it has the answer to the one before, on as many connections as `make bench`.
 fn load(address: &str, rate: &str, seconds: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let load = Load {
         address: address.parse().expect("an address"),
         path: "/v1/beacon",
         events: 1,
-        connections: 16,
-        rate: Some(rate.parse().expect("a number")),
+        connections: if rate == "most" { CONNECTIONS } else { 16 },
+        rate: (rate != "most").then(|| rate.parse().expect("a number, or most")),
         lasts: Duration::from_secs(seconds.parse().expect("a number")),
         first: u64::from(std::process::id()) << 32,
     };

@@ -117,7 +117,15 @@ impl World {
         let sender = self.sender(number);
         let browser = cookie.map_or(Browser::new([1; 16]), |cookie| Browser::known(cookie, &self.key, today));
         let presented = Presented::Cookie(browser);
-        Some(pipeline::process(beacon, &sender, presented, &self.site, &self.key, &self.lookups))
+        Some(pipeline::process(
+            beacon,
+            &sender,
+            presented,
+            &self.site,
+            self.site.rules.time(self.now),
+            &self.key,
+            &self.lookups,
+        ))
     }
 
     /// Bytes to rows, as they go to the spool.

@@ -50,7 +50,10 @@ pub(crate) fn run(data: &[u8]) {
     };
     let World { site, lookups, key } = &*WORLD;
     let processed = match pipeline::objection(addressed) {
-        Ok(beacon) => pipeline::process(beacon, &sender, Presented::View(Browser::new([1; 16])), site, key, lookups),
+        Ok(beacon) => {
+            let (presented, time) = (Presented::View(Browser::new([1; 16])), site.rules.time(sender.arrived_at));
+            pipeline::process(beacon, &sender, presented, site, time, key, lookups)
+        }
         Err(objection) => *objection,
     };
     let dropped: u32 = processed.dropped.iter().map(|(_, events)| events).sum();

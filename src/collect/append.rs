@@ -63,7 +63,8 @@ impl Append {
     fn add_tallies(&mut self, site: Arc<str>, now_ms: i64) -> Extra {
         let SiteTime { local, window_end, .. } = self.time;
         let loss = self.collector.keys.unreported_loss(&site, local.day);
-        let tally = |reason| Tally { site: site.clone(), day: local.day, window_end, reason, count: 1 };
+        let tally =
+            |reason: String| Tally { site: site.clone(), day: local.day, window_end, reason: reason.into(), count: 1 };
         let tallies = &mut self.processed.kept.tallies;
         tallies.extend(loss.clone().map(tally));
         let pending = self.collector.outcome_counts.take_pending(&site, now_ms);

@@ -164,9 +164,9 @@ impl<'a> Arrival<'a> {
     ) -> Processed {
         let (stages, lookups) = (&self.site.stages, &self.collector.lookups);
         if self.is_duplicate {
-            pipeline::duplicate(&beacon, sender, presented, stages, lookups)
+            pipeline::duplicate(&beacon, sender, presented, stages, self.time, lookups)
         } else {
-            pipeline::process(beacon, sender, presented, stages, key, lookups)
+            pipeline::process(beacon, sender, presented, stages, self.time, key, lookups)
         }
     }
 

@@ -274,7 +274,13 @@ mod tests {
             step,
             visit_tag: 0,
         };
-        let tally = |reason: String| Tally { site: SITE.into(), day: DAY, window_end: 1_795_375_200, reason, count: 2 };
+        let tally = |reason: String| Tally {
+            site: SITE.into(),
+            day: DAY,
+            window_end: 1_795_375_200,
+            reason: reason.into(),
+            count: 2,
+        };
         PseudonymousBeacon {
             attributes: vec![Pseudonymous::made_up(row)],
             views: (!value.is_empty()).then(|| tally(format!("views:{value}"))),

@@ -35,7 +35,7 @@ pub mod tls;
 mod trial;
 mod visitor;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ use crate::window::Schedule;
 /// The state that all handlers share.
 pub struct Collector {
     sites: HashMap<String, Site>,
-    origins: Vec<HeaderValue>,
+    origins: HashSet<HeaderValue>,
     cookies_off: Vec<String>,
     proxies: TrustedProxies,
     forwarding: forwarding::Forwarding,
@@ -236,8 +236,7 @@ impl Collector {
     /// Builds a collector from a checked configuration.
     pub fn new(config: &Config, parts: Parts) -> Arc<Self> {
         let sites: HashMap<_, _> = config.sites.iter().map(|site| (site.domain.clone(), Site::new(site))).collect();
-        let mut origins: Vec<_> = sites.values().flat_map(|site| site.origins.iter().cloned()).collect();
-        origins.dedup();
+        let origins = sites.values().flat_map(|site| site.origins.iter().cloned()).collect();
         let mut cookies_off: Vec<_> = sites.values().map(|site| site.cookies.off.clone()).collect();
         cookies_off.sort();
         cookies_off.dedup();

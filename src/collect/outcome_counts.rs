@@ -120,7 +120,7 @@ impl PendingCounts {
             site: self.site.clone(),
             day: *day,
             window_end: *window_end,
-            reason: format!("{kind}:{word}"),
+            reason: format!("{kind}:{word}").into(),
             count: *count,
         })
     }
@@ -147,7 +147,8 @@ mod tests {
         outcomes.note(&site, at(3_600), 3_000, "objection", 0);
         assert!(outcomes.take_pending(&site, 60_999).is_none());
         let pending = outcomes.take_pending(&site, 61_000).expect("a minute is over");
-        let tallies: Vec<_> = pending.tallies().map(|tally| (tally.window_end, tally.reason, tally.count)).collect();
+        let tallies: Vec<_> =
+            pending.tallies().map(|tally| (tally.window_end, tally.reason.into_owned(), tally.count)).collect();
         assert_eq!(tallies, [(0, "outcome:accepted".to_owned(), 3), (3_600, "outcome:duplicate".to_owned(), 4)]);
         assert!(outcomes.take_pending(&site, 200_000).is_none(), "the counts were taken");
         outcomes.restore(pending, 70_000);
@@ -164,7 +165,7 @@ mod tests {
             .take_pending(&site, 61_000)
             .iter()
             .flat_map(PendingCounts::tallies)
-            .map(|tally| (tally.reason, tally.count))
+            .map(|tally| (tally.reason.into_owned(), tally.count))
             .collect();
         let expected = [("verdict:high", 2), ("verdict_reason:bot", 1), ("verdict_reason:rate", 2)];
         assert_eq!(tallies, expected.map(|(reason, count)| (reason.to_owned(), count)));

@@ -241,9 +241,22 @@ fn has_one_host<B>(request: &Request<B>) -> bool {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) => request.version() < Version::HTTP_11,
-        (Some(host), None) => Authority::try_from(host.as_bytes()).is_ok_and(|host| !host.as_str().contains('@')),
+        (Some(host), None) => {
+            is_plain(host.as_bytes())
+                || Authority::try_from(host.as_bytes()).is_ok_and(|host| !host.as_str().contains('@'))
+        }
         (Some(_), Some(_)) => false,
     }
+}
+
+/// Whether a host is a name or an IPv4 address, with a port or without, as nearly all are. Looking costs less than the parser, which
+/// copies it.
+fn is_plain(host: &[u8]) -> bool {
+    let end = host.iter().position(|byte| *byte == b':').unwrap_or(host.len());
+    let (name, port) = host.split_at(end);
+    let is_name =
+        !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    is_name && port.len() != 1 && port.len() <= 6 && port.iter().skip(1).all(u8::is_ascii_digit)
 }
 
 /// The answer to a head that is not a request of HTTP, after which the connection ends.
@@ -282,6 +295,18 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<Accept
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plain_host_is_one_that_the_parser_takes() {
+        for host in ["a.kz", "a.kz:8443", "127.0.0.1:80", "A-b.kz", "a.kz:65535"] {
+            assert!(is_plain(host.as_bytes()) && Authority::try_from(host).is_ok(), "{host}");
+        }
+        for host in
+            ["", ":80", "a@b.kz", "a.kz:x", "a.kz:1:2", "[::1]", "a_b.kz", "a.kz/", "a.kz:1234567", "a.kz:", "a b"]
+        {
+            assert!(!is_plain(host.as_bytes()), "{host}");
+        }
+    }
 
     #[test]
     fn a_new_connection_gets_less_time_if_few_are_free() {

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use foldhash::fast::RandomState;
 use jiff::civil::Date;
 
 use crate::privacy::pseudonymous::PseudonymousBeacon;
@@ -13,7 +14,7 @@ use crate::spool::{Frame, StreamKey};
 
 /// The stream keys of one day of a site. Their number is bounded by the attributes that policies can list.
 #[derive(Default)]
-pub(super) struct StreamKeys(Mutex<(Date, HashMap<StreamRef, StreamKey>)>);
+pub(super) struct StreamKeys(Mutex<(Date, HashMap<StreamRef, StreamKey, RandomState>)>);
 
 impl StreamKeys {
     /// The rows of a beacon of this site: one frame per stream.
@@ -26,7 +27,7 @@ impl StreamKeys {
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (day, known) = &mut *keys;
         if *day != of.day {
-            (*day, *known) = (of.day, HashMap::new());
+            (*day, *known) = (of.day, HashMap::default());
         }
         let made = || StreamKey::new(&of.stream().label()).expect("names of tables and attributes are short");
         known.entry(of).or_insert_with(made).clone()

@@ -14,6 +14,8 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use maxminddb::{LookupResult, MaxMindDbError, PathElement, Reader, path};
 
+use smol_str::SmolStr;
+
 use crate::event::Place;
 
 /// The longest name that is kept, in characters.
@@ -126,7 +128,7 @@ impl Shape for PlaceShape {
     const EXPECTED: &'static str = "country.iso_code (MaxMind), country_code with state1 (DB-IP, ip-location-db) or country_code with country (IPinfo)";
 
     /// Country and region.
-    type Said = (Arc<str>, Arc<str>);
+    type Said = (SmolStr, SmolStr);
 
     fn read(self, record: &Record<'_>) -> Option<Self::Said> {
         let code = |path: &[PathElement<'_>]| text(record, path).as_deref().and_then(country_code);
@@ -157,14 +159,14 @@ impl Shape for ProviderShape {
     const WANTED: &'static str = "provider";
     const EXPECTED: &'static str = "autonomous_system_organization (MaxMind, DB-IP) or as_name (IPinfo)";
 
-    type Said = Arc<str>;
+    type Said = SmolStr;
 
     fn read(self, record: &Record<'_>) -> Option<Self::Said> {
         let provider = match self {
             Self::MaxMind => text(record, &path!["autonomous_system_organization"]),
             Self::IpInfo => text(record, &path!["as_name"]),
         };
-        provider.map(Arc::from)
+        provider.map(SmolStr::from)
     }
 
     fn fill(said: Self::Said, place: &mut Place) {

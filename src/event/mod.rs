@@ -6,11 +6,13 @@
 pub(crate) mod day;
 mod device;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use smol_str::SmolStr;
 
 use crate::secret::Personal;
 
@@ -131,11 +133,11 @@ pub struct CampaignParameters {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// ISO 3166-1 alpha-2, upper case, or empty.
-    pub country: Arc<str>,
+    pub country: SmolStr,
     /// The region's English name, or its ISO 3166-2 part where the data has no name, or empty.
-    pub region: Arc<str>,
+    pub region: SmolStr,
     /// The organisation that announces the address, or empty.
-    pub provider: Arc<str>,
+    pub provider: SmolStr,
 }
 
 /// The browser class, the operating system and the kind of device. Versions are majors only.
@@ -262,7 +264,7 @@ pub struct Tally {
     /// The end of the publishing window, in seconds since 1970.
     pub window_end: i64,
     /// What is counted: `count_only`, or the class of a declared bot as `bot:search` …
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// How many events.
     pub count: u32,
 }

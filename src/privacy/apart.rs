@@ -6,7 +6,7 @@
 //! same window has a pseudonym of its own, and views are counted by hour in a tally: a number of visits or of views would be a
 //! mark by which the rows of two key domains could be matched.
 
-use std::sync::Arc;
+use smol_str::{SmolStr, ToSmolStr as _};
 
 use super::Rows;
 use super::pseudonym::Purpose;
@@ -19,6 +19,14 @@ pub(super) const BEGINS: u8 = 1;
 pub(super) const GOES_ON: u8 = 2;
 
 const HOUR_MINUTES: u16 = 60;
+/// The reasons of the tallies of views, by hour.
+const VIEWS: [&str; 24] = [
+    "views:00", "views:01", "views:02", "views:03", "views:04", "views:05", "views:06", "views:07", "views:08",
+    "views:09", "views:10", "views:11", "views:12", "views:13", "views:14", "views:15", "views:16", "views:17",
+    "views:18", "views:19", "views:20", "views:21", "views:22", "views:23",
+];
+/// What they begin with.
+const VIEWS_OF: &str = "views:";
 /// Rows that most visits begin with.
 const ROWS: usize = 5;
 
@@ -66,27 +74,26 @@ pub(super) fn keep(
     kept: &mut PseudonymousBeacon,
 ) {
     let (items, news) = (rows.rules.items, News::of(rows, views));
-    let none = Arc::<str>::default;
     if news.begins || news.of_visitor {
         kept.attributes.reserve_exact(ROWS);
     }
     if items.country || items.region {
-        let known = |listed: bool, name: Arc<str>| if listed { name } else { none() };
+        let known = |listed: bool, name: SmolStr| if listed { name } else { SmolStr::default() };
         let place = [known(items.country, place.country), known(items.region, place.region)];
         rows.keep_visit(PLACE, place, &news, kept);
     }
     if items.browser {
-        let major = if client.browser_major == 0 { none() } else { client.browser_major.to_string().into() };
-        rows.keep_visit(CLIENT, [client.browser.into(), major], &news, kept);
+        let major = if client.browser_major == 0 { SmolStr::default() } else { client.browser_major.to_smolstr() };
+        rows.keep_visit(CLIENT, [SmolStr::new_static(client.browser), major], &news, kept);
     }
     if items.browser || items.os {
-        let known = |listed: bool, name: &str| if listed { name.into() } else { none() };
+        let known = |listed: bool, name: &'static str| SmolStr::new_static(if listed { name } else { "" });
         let os = if items.os_version { client.os_version } else { client.os };
         let device = [known(items.browser, client.device), known(items.os, os)];
         rows.keep_visit(DEVICE, device, &news, kept);
     }
     if items.provider && news.of_visitor && !place.provider.is_empty() {
-        rows.keep_row(PROVIDER, [place.provider, none()], NOTHING, Of::Visitor, kept);
+        rows.keep_row(PROVIDER, [place.provider, SmolStr::default()], NOTHING, Of::Visitor, kept);
     }
     if items.pages {
         rows.keep_hour(&news, views, kept);
@@ -103,7 +110,7 @@ impl Rows<'_> {
         self.who.earlier.is_some_and(|visit| period(visit.last_minute) == period(self.time.local.minute))
     }
 
-    fn keep_visit(&self, domain: Domain, of_visit: [Arc<str>; 2], news: &News, kept: &mut PseudonymousBeacon) {
+    fn keep_visit(&self, domain: Domain, of_visit: [SmolStr; 2], news: &News, kept: &mut PseudonymousBeacon) {
         let &News { begins, is_later, of_visitor } = news;
         if is_later {
             self.keep_row(domain, of_visit.clone(), BEGINS, Of::LaterVisit, kept);
@@ -117,8 +124,8 @@ impl Rows<'_> {
     /// The hour of the visit's first view; whether it has a second one there; and any hour after that has one.
     fn keep_hour(&self, news: &News, views: usize, kept: &mut PseudonymousBeacon) {
         let (who, is_heard) = (self.who, self.is_heard_in(HOUR_MINUTES));
-        let hour: Arc<str> = format!("{:02}", self.time.clock.shown_at(self.time.local.minute) / HOUR_MINUTES).into();
-        let of_hour = || [hour.clone(), Arc::default()];
+        let reason = VIEWS[usize::from(self.time.clock.shown_at(self.time.local.minute) / HOUR_MINUTES) % VIEWS.len()];
+        let of_hour = || [SmolStr::new_static(&reason[VIEWS_OF.len()..]), SmolStr::default()];
         if news.begins {
             let of = if is_heard { Of::LaterVisit } else { Of::Visitor };
             self.keep_row(HOUR, of_hour(), BEGINS, of, kept);
@@ -133,8 +140,7 @@ impl Rows<'_> {
         if views > 0 {
             let (site, day) = (self.rules.site.clone(), self.time.local.day);
             let count = u32::try_from(views).unwrap_or(u32::MAX);
-            kept.views =
-                Some(Tally { site, day, window_end: self.time.window_end, reason: format!("views:{hour}"), count });
+            kept.views = Some(Tally { site, day, window_end: self.time.window_end, reason: reason.into(), count });
         }
     }
 
@@ -143,14 +149,14 @@ impl Rows<'_> {
             self.keep_row(SEARCH, Default::default(), NOTHING, Of::Visitor, kept);
         }
         for term in searches {
-            self.keep_row(SEARCH, [term.into(), Arc::default()], NOTHING, Of::Visitor, kept);
+            self.keep_row(SEARCH, [term.into(), SmolStr::default()], NOTHING, Of::Visitor, kept);
         }
     }
 
     fn keep_row(
         &self,
         (attribute, domain): Domain,
-        [value, detail]: [Arc<str>; 2],
+        [value, detail]: [SmolStr; 2],
         step: u8,
         of: Of,
         kept: &mut PseudonymousBeacon,
@@ -344,7 +350,7 @@ mod tests {
                 let views = kept.events.iter().filter(|event| matches!(event.kind, EventKind::View { .. })).count();
                 by_hour.entry(format!("views:{:02}", minute / 60)).or_default().0 += views as u32;
                 if let Some(tally) = &kept.views {
-                    by_hour.entry(tally.reason.clone()).or_default().1 += tally.count;
+                    by_hour.entry(tally.reason.to_string()).or_default().1 += tally.count;
                 }
             }
             prop_assert!(by_hour.values().all(|(of_events, of_tallies)| of_events == of_tallies), "{:?}", by_hour);

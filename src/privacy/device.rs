@@ -3,6 +3,8 @@
 //! A trait or signal has a key domain for itself; of a list each entry has its own pseudonym and network byte, so that
 //! nothing in two rows says that they are of one device. The browser's digests are hashed again, under the same domain.
 
+use smol_str::SmolStr;
+
 use super::pseudonym::{DayKey, Purpose};
 use super::pseudonymous::{Attribute, Pseudonymous, PseudonymousBeacon, RowSubject, Signal};
 use crate::event::EnrichedDevice;
@@ -30,8 +32,8 @@ pub(super) fn keep(
                     subject,
                     attribute: item,
                     entry: one.entry,
-                    value: one.value.into(),
-                    detail: Default::default(),
+                    value: SmolStr::new_static(one.value),
+                    detail: SmolStr::default(),
                     step: 0,
                     visit_tag: 0,
                 })

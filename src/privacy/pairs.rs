@@ -6,7 +6,9 @@
 //! belong to what was done needs no rows: `events` has both.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
+
+use smol_str::{SmolStr, ToSmolStr as _};
 
 use super::Rows;
 use super::apart::{BEGINS, GOES_ON, NOTHING};
@@ -108,7 +110,7 @@ pub(super) fn keep(rows: &Rows<'_>, views: usize, place: &Place, client: Client,
                 () if rows.who.newly_confirmed => NOTHING,
                 () => return None,
             };
-            let value = |dimension| if step == NOTHING { Arc::default() } else { facts.value(dimension) };
+            let value = |dimension| if step == NOTHING { SmolStr::default() } else { facts.value(dimension) };
             Some(rows.pair_row(pair, pair.dimensions.map(value), step))
         };
         rows.rules.pairs.iter().filter_map(row).collect::<Vec<_>>()
@@ -117,7 +119,7 @@ pub(super) fn keep(rows: &Rows<'_>, views: usize, place: &Place, client: Client,
 }
 
 impl Facts<'_> {
-    fn value(&self, dimension: Dimension) -> Arc<str> {
+    fn value(&self, dimension: Dimension) -> SmolStr {
         let of_entry = |get: fn(&Entry) -> &str| self.first.and_then(|(_, entry)| entry).map_or("", get);
         match dimension {
             Channel => of_entry(|entry| entry.channel).into(),
@@ -128,14 +130,14 @@ impl Facts<'_> {
             })
             .into(),
             Landing => self.first.map_or("", |(path, _)| path).into(),
-            VisitNumber => self.rows.who.visit_number.into(),
-            Pages => pages_bucket(self.views).into(),
-            Duration => self.duration_s(self.rows.time.local.minute).to_string().into(),
+            VisitNumber => SmolStr::new_static(self.rows.who.visit_number),
+            Pages => SmolStr::new_static(pages_bucket(self.views)),
+            Duration => self.duration_s(self.rows.time.local.minute).to_smolstr(),
             Country => self.place.country.clone(),
             Region => self.place.region.clone(),
-            Browser => self.client.browser.into(),
-            Os => self.client.os.into(),
-            Device => self.client.device.into(),
+            Browser => SmolStr::new_static(self.client.browser),
+            Os => SmolStr::new_static(self.client.os),
+            Device => SmolStr::new_static(self.client.device),
         }
     }
 
@@ -170,7 +172,7 @@ fn pages_bucket(views: u8) -> &'static str {
 }
 
 impl Rows<'_> {
-    fn pair_row(&self, pair: &Pair, [value, detail]: [Arc<str>; 2], step: u8) -> Pseudonymous<Attribute> {
+    fn pair_row(&self, pair: &Pair, [value, detail]: [SmolStr; 2], step: u8) -> Pseudonymous<Attribute> {
         let (subject, visit_tag) = self.key.purpose(pair.domain, |purpose| {
             let (id, start) = (self.who.id.expose(), self.who.visit.start_minute);
             let [one, two, ..] = *purpose.visit(id, start).bytes();

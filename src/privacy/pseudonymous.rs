@@ -7,6 +7,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use jiff::civil::Date;
+use smol_str::SmolStr;
 
 use crate::event::{Entry, Tally};
 
@@ -224,9 +225,9 @@ pub struct Attribute {
     /// Of a list, the number of the entry, which has its own stream.
     pub entry: Option<u16>,
     /// Its value, or the reason of its absence.
-    pub value: Arc<str>,
+    pub value: SmolStr,
     /// What belongs to the value: the region of a place; empty elsewhere.
-    pub detail: Arc<str>,
+    pub detail: SmolStr,
     /// 1 with the first view of a visit, 2 where it goes on, 0 elsewhere.
     pub step: u8,
     /// Of a pair: distinguishes the visits of a visitor; 0 elsewhere.

@@ -306,7 +306,7 @@ pub(crate) mod tests {
                 site: "a.kz".into(),
                 day: date(1970, 1, 3),
                 window_end: 3600,
-                reason: "x".repeat(200),
+                reason: "x".repeat(200).into(),
                 count: 7,
             }],
             ..Default::default()

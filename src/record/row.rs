@@ -9,20 +9,25 @@ use crate::privacy::pseudonymous::{Pseudonym, RowSubject};
 const ROW: usize = 256;
 
 /// One row under construction. Its buffer is reused for the next row.
-pub(super) struct Row(Vec<u8>);
+pub(super) struct Row {
+    bytes: Vec<u8>,
+    /// The day of the row before, which most rows of a beacon share, and its number.
+    day: (Date, u16),
+}
 
 impl Default for Row {
     fn default() -> Self {
-        Self(Vec::with_capacity(ROW))
+        let day = Date::default();
+        Self { bytes: Vec::with_capacity(ROW), day: (day, epoch_days(day)) }
     }
 }
 
 impl Row {
     /// The row that is written.
     pub(super) fn begun(&mut self, write: impl FnOnce(&mut Self)) -> &[u8] {
-        self.0.clear();
+        self.bytes.clear();
         write(self);
-        &self.0
+        &self.bytes
     }
 
     /// Where and when.
@@ -36,7 +41,7 @@ impl Row {
     }
 
     pub(super) fn bytes(&mut self, value: &[u8]) -> &mut Self {
-        self.0.extend_from_slice(value);
+        self.bytes.extend_from_slice(value);
         self
     }
 
@@ -46,7 +51,7 @@ impl Row {
     }
 
     pub(super) fn byte(&mut self, value: u8) -> &mut Self {
-        self.0.push(value);
+        self.bytes.push(value);
         self
     }
 
@@ -73,7 +78,10 @@ impl Row {
 
     /// Days outside ClickHouse's `Date` (1970 to 2149) are cut to its ends.
     pub(super) fn day(&mut self, value: Date) -> &mut Self {
-        self.u16(epoch_days(value))
+        if self.day.0 != value {
+            self.day = (value, epoch_days(value));
+        }
+        self.u16(self.day.1)
     }
 
     /// Times outside ClickHouse's `DateTime` (1970 to 2106) are cut to its ends.

@@ -149,7 +149,7 @@ impl Committer {
         };
         lock(&self.shared.queue).unanswered -= bytes;
         ReplyFanout::new(requests.into_iter().map(|request| request.reply).zip(answers)).wake_one();
-        if self.buffer.capacity() > COMMIT_BYTES + MAX_APPEND_BYTES + ZEROED as usize {
+        if self.buffer.capacity() > COMMIT_BYTES + MAX_APPEND_BYTES {
             self.buffer = Vec::new();
         }
     }
@@ -170,11 +170,12 @@ impl Committer {
         let end = active.bytes + bytes;
         let zeroed =
             if end <= active.written { end } else { end.max(active.reserved.min(end.next_multiple_of(ZEROED))) };
-        self.buffer.resize((zeroed - active.bytes) as usize, 0);
         if let Some(retries) = &mut self.retries {
             retries.note(first_sequence, sequence - 1, requests.iter().filter_map(|request| request.hash));
         }
-        let result = active.file.write_all_at(&self.buffer, active.bytes).and_then(|()| active.file.sync_data());
+        let result = active.file.write_all_at(&self.buffer, active.bytes);
+        let result =
+            result.and_then(|()| write_zeros(active.file.as_ref(), end, zeroed)).and_then(|()| active.file.sync_data());
         // Whether it worked or not: what may have reached the disk keeps its sequences for itself.
         self.next_sequence = sequence;
         if let Err(error) = result {
@@ -302,6 +303,15 @@ impl Committer {
         self.active = Some(Active { file, encoder, bytes, rows: 0, written, reserved, since, window_ms });
         Ok(())
     }
+}
+
+/// Writes zeros between two places, from a piece that stays in the processor's cache.
+fn write_zeros(file: &dyn File, from: u64, to: u64) -> io::Result<()> {
+    const ZEROS: &[u8] = &[0; 64 << 10];
+    (from..to).step_by(ZEROS.len()).try_for_each(|at| {
+        let piece = (to - at).min(ZEROS.len() as u64);
+        file.write_all_at(&ZEROS[..piece as usize], at)
+    })
 }
 
 fn no_random_bytes(error: getrandom::Error) -> AppendError {

@@ -179,7 +179,7 @@ impl Ticket {
 struct FlushSignal(Arc<Shared>);
 
 /// This many requests are worth a sync. Waiting for more would leave the disk idle.
-const GROUP_SIZE_MAX: usize = 32;
+const GROUP_SIZE_MAX: usize = 64;
 /// The longest wait for further requests.
 const GROUP_WAIT_MAX: Duration = Duration::from_millis(1);
 

@@ -73,14 +73,15 @@ impl Making<'_> {
                 pipeline::count_only(&beacon, &self.site.rules, self.site.rules.time(step.at))
             }
             Ok(beacon) => {
-                let today = self.site.rules.time(step.at).local.day;
+                let time = self.site.rules.time(step.at);
+                let today = time.local.day;
                 let cookie = self.cookies.remove(&step.browser);
                 // Without cookies each view is another visitor, as at the edge.
                 let shown = cookie
                     .map_or_else(|| Browser::new(*beacon.view()), |cookie| Browser::known(cookie, &self.key, today));
                 let sender = sender(&headers(&browser.headers), Personal::new(step.address), step.at);
                 let presented = Presented::Cookie(shown);
-                pipeline::process(beacon, &sender, presented, &self.site, &self.key, &self.lookups)
+                pipeline::process(beacon, &sender, presented, &self.site, time, &self.key, &self.lookups)
             }
         };
         self.keep(step.browser, processed);
@@ -110,7 +111,7 @@ impl Making<'_> {
             site: site.clone(),
             day,
             window_end,
-            reason: format!("outcome:{outcome}"),
+            reason: format!("outcome:{outcome}").into(),
             count,
         };
         let kept = tamga::privacy::pseudonymous::PseudonymousBeacon {

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
+use foldhash::fast::RandomState;
 use psl::{List, Psl, Type};
 
 use super::site::{OTHER, SiteEnrich, allowed};
@@ -22,7 +23,7 @@ struct Known {
 }
 
 /// By host; `google.*` by `google.`, which no host is.
-static HOSTS: LazyLock<HashMap<&'static str, Known>> = LazyLock::new(|| {
+static HOSTS: LazyLock<HashMap<&'static str, Known, RandomState>> = LazyLock::new(|| {
     lines().map(|(host, channel, domain)| (host.trim_end_matches('*'), Known { channel, domain })).collect()
 });
 

@@ -57,7 +57,13 @@ pub(crate) fn open(folder: &Path) -> (Writer, Reader) {
 /// Appends one tally per number, in the day's stream.
 pub(crate) async fn append(writer: &Writer, day: Date, reason: &str, numbers: Range<u32>) {
     let tallies = numbers
-        .map(|count| Tally { site: "a.kz".into(), day, window_end: 1_763_800_000, reason: reason.to_owned(), count })
+        .map(|count| Tally {
+            site: "a.kz".into(),
+            day,
+            window_end: 1_763_800_000,
+            reason: reason.to_owned().into(),
+            count,
+        })
         .collect();
     let beacon = PseudonymousBeacon { tallies, ..Default::default() };
     let frames = record::encode(&beacon)
