@@ -156,7 +156,7 @@ fn line(connection: &mut Connection, databases: &HashSet<String>, asked: &Asked)
         let dump = dump.map(|answer| String::from_utf8_lossy(answer.bytes()).into_owned()).unwrap_or_default();
         Named::in_parse(&dump, asked.database.as_deref().unwrap_or("default"), databases)
     };
-    let text = [("text".to_owned(), text)];
+    let text = [("text".to_owned(), escaped(&text))];
     let query = connection.query(b"SELECT normalizeQuery({text:String})", "TabSeparatedRaw", &text);
     let query = query.map(|answer| String::from_utf8_lossy(answer.bytes()).trim().to_owned()).unwrap_or_default();
     let is_denied = asked.code == 497;
@@ -176,6 +176,11 @@ fn line(connection: &mut Connection, databases: &HashSet<String>, asked: &Asked)
         "Settings": { "tamga_query_bytes": asked.sql.len().to_string() },
     });
     format!("{line}\n")
+}
+
+/// A text as the engine reads the value of a parameter.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t")
 }
 
 /// The names in a parsed statement.

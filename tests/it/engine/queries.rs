@@ -1,10 +1,13 @@
 //! Are queries answered as a ClickHouse server answers them?
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::Full;
 
 use crate::support::engine::Engine;
+use crate::support::wait;
 
 #[tokio::test]
 async fn a_query_is_taken_from_the_url_the_body_or_both() {
@@ -171,4 +174,18 @@ async fn an_error_after_the_answer_has_begun_breaks_it_visibly() {
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{}", &answer[..200.min(answer.len())]);
     assert!(answer.contains("__exception__\r\n") && answer.contains("Code: 395. DB::Exception: "));
     assert!(!answer.ends_with("0\r\n\r\n"), "a broken answer must not end like a whole one");
+}
+
+#[tokio::test]
+async fn the_query_log_has_each_statement_without_its_literals_however_it_is_written() {
+    let engine = Engine::shared();
+    for sql in ["SELECT\n\t'a secret' AS of_lines, 77", "SELECT 'a\\\\b\\n\\'' AS of_signs", "SELECT 1 AS of_one"] {
+        engine.sql(sql).await;
+    }
+    let sql = "SELECT query FROM tamga_engine.query_log WHERE match(query, ' of_(lines|signs|one)$|of_lines, ') ORDER BY query";
+    let logged = async || Some(engine.sql(sql).await).filter(|logged| logged.lines().count() == 3);
+    let logged = wait::until(Duration::from_secs(30), logged, || "a statement is not in the log".to_owned()).await;
+    let mut logged: Vec<String> = logged.lines().map(|line| line.replace("\\n", " ").replace("\\t", "")).collect();
+    logged.sort();
+    assert_eq!(logged, ["SELECT ? AS of_lines, ?", "SELECT ? AS of_one", "SELECT ? AS of_signs"]);
 }
