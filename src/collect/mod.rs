@@ -14,6 +14,7 @@ pub mod contributions;
 pub mod cookies;
 mod detach_on_drop;
 mod duplicates;
+mod elsewhere;
 mod erased;
 mod first_identities;
 mod forwarding;
@@ -52,6 +53,7 @@ use tower::{Service, ServiceExt};
 
 pub use crate::decode::beacon::BODY_MAX;
 pub use calls::Caller;
+pub use elsewhere::TakenElsewhere;
 pub use headers::sender;
 pub use hours::{Counts, Hours};
 pub use ingest::OFF_MAX_AGE_S;

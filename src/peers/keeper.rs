@@ -17,13 +17,13 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::sync::CancellationToken;
 
+use super::hearing::{BEAT, Heard, Speaker, hear};
 use super::order::{Order, Orders};
 use super::peer::{Compared, Peer, SiteDay};
 use super::tls::{Identity, IdentityError, host};
-use super::{Shared, answering};
+use super::{Marks, Shared, answering};
 use crate::clock::Clock;
 use crate::config::{Config, Peers};
 use crate::privacy::keys::{GRACE_MINUTES, KeyRing};
@@ -80,12 +80,12 @@ impl Keeper {
         keys: Arc<KeyRing>,
         clock: Clock,
         cookie_tag: [u8; 8],
+        marks: Arc<Marks>,
     ) -> Result<Self, IdentityError> {
         let own = config.server.node.clone().unwrap_or_default();
         let identity = ArcSwap::from_pointee(Identity::open(settings, &own)?);
-        let process = getrandom::u64().unwrap_or_default();
         let zones = config.time_zones();
-        let shared = Shared { keys, clock, zones, cookie_tag, identity, eraser: OnceLock::new(), process };
+        let shared = Shared { keys, clock, zones, cookie_tag, identity, marks, eraser: OnceLock::new() };
         let (sender, orders) = mpsc::channel(ORDERS_WAITING);
         let others = settings.nodes.iter().filter(|(name, _)| **name != own);
         let peers = others.filter_map(|(name, address)| Some(Peer::new(name, address, host(address)?))).collect();
@@ -97,8 +97,28 @@ impl Keeper {
     /// Answers the others until `shutdown`.
     pub fn answer(&self, listener: TcpListener, shutdown: CancellationToken) -> impl Future<Output = ()> + use<> {
         let others = self.settings.nodes.iter().filter(|(name, _)| **name != self.own);
-        let hosts: Arc<[ServerName<'static>]> = others.filter_map(|(_, address)| host(address)).collect();
-        answering::answer(listener, self.shared.clone(), hosts, shutdown)
+        let others: Arc<[_]> = others.filter_map(|(name, address)| Some((name.clone(), host(address)?))).collect();
+        answering::answer(listener, self.shared.clone(), others, shutdown)
+    }
+
+    /// Hears which beacons the others take until `shutdown`, and lets them hear that this node lives. Returns when those that
+    /// can be reached have said all. `ear` gets what is heard, with the number of the node.
+    pub async fn hear(&self, ear: impl Fn(usize, Heard<'_>) + Send + Sync + 'static, shutdown: &CancellationToken) {
+        let (ear, (tried, mut all_tried)): (Arc<_>, _) = (Arc::new(ear), mpsc::channel(1));
+        for (number, peer) in self.peers.iter().enumerate() {
+            let (own, (address, host)) = (self.own.clone(), peer.place());
+            let hearing = hear(Speaker { own, number, address, host }, self.shared.clone(), ear.clone(), tried.clone());
+            tokio::spawn(shutdown.clone().run_until_cancelled_owned(hearing));
+        }
+        let shared = self.shared.clone();
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move {
+            loop {
+                tokio::time::sleep(BEAT).await;
+                shared.marks.beat();
+            }
+        }));
+        drop(tried);
+        let _ = tokio::time::timeout(PATIENCE, all_tried.recv()).await;
     }
 
     /// Where erasures that were taken here go. What the others order is carried out by `eraser` from now on.

@@ -21,7 +21,7 @@ use crate::config::host_and_port;
 use crate::privacy::keys::KeyRing;
 
 /// How long a connection may take to be there. A machine that is gone answers nothing.
-const CONNECT: Duration = Duration::from_secs(2);
+pub(super) const CONNECT: Duration = Duration::from_secs(2);
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(5);
 /// Questions that are sent before their answers are read.
@@ -61,6 +61,11 @@ impl Peer {
             orders: VecDeque::new(),
             compared: None,
         }
+    }
+
+    /// Where it is reached.
+    pub(super) fn place(&self) -> (String, ServerName<'static>) {
+        (self.address.clone(), self.host.clone())
     }
 
     /// Lets an order wait for the next round. The oldest goes if too many wait.
@@ -109,7 +114,11 @@ impl Peer {
     }
 }
 
-async fn connect(address: &str, host: &ServerName<'static>, shared: &Shared) -> io::Result<TlsStream<TcpStream>> {
+pub(super) async fn connect(
+    address: &str,
+    host: &ServerName<'static>,
+    shared: &Shared,
+) -> io::Result<TlsStream<TcpStream>> {
     let place = host_and_port(address).ok_or(io::ErrorKind::InvalidInput)?;
     let stream = TcpStream::connect(place).await?;
     stream.set_nodelay(true)?;

@@ -1,10 +1,14 @@
-//! The messages between nodes. Each is a length, two bytes, and so many bytes; none is longer than [`MESSAGE_MAX`].
+//! The messages between nodes. Each is a length, two bytes, and so many bytes; none is longer than [`MESSAGE_MAX`], or
+//! [`NEWS_MAX`] where marks are heard.
 //!
 //! ```text
 //! question  1 version cookie tag            who are you?        answer  1 version process generation cookie tag
 //! question  2 day known tag public key site your key of a day?  answer  0 none, 2 the same, 4 tag (destroyed on purpose),
 //!                                                                       3 made tag public key sealed key
 //! order     3 day identity site         erase their rows        answer  5 it is durable, 0 not yet
+//! question  4 process number node       your marks, of this process those from this number on?
+//!                                       news, without end       6 process next marks (kept), 7 in step, 8 marks (being
+//!                                                               written), 9 durable or not, 10 nothing
 //! ```
 //!
 //! Numbers are big-endian. What does not fit ends the connection. A newer version may add questions: nodes of two versions say
@@ -21,6 +25,10 @@ use crate::privacy::keys::KeyMark;
 pub(super) const VERSION: u8 = 1;
 /// A site's domain has 200 bytes at most.
 const MESSAGE_MAX: usize = 320;
+/// Marks of one message.
+pub(super) const MARKS_TOGETHER: usize = 4_000;
+const MARK: usize = 8;
+const NEWS_MAX: usize = 17 + MARKS_TOGETHER * MARK;
 
 /// What a node is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +39,8 @@ pub(super) enum Question {
     Key { site: String, day: Date, known: [u8; 16], public: [u8; 32] },
     /// To erase the rows of who has this identity on a day.
     Erase { site: String, day: Date, id: [u8; 16] },
+    /// To say to the node of this name which beacons it takes, from now on.
+    Marks { process: u64, from: u64, node: String },
 }
 
 /// What it answers.
@@ -42,6 +52,24 @@ pub(super) enum Answer {
     Key { mark: KeyMark, public: [u8; 32], sealed: [u8; 32] },
     Destroyed { tag: [u8; 16] },
     Erased,
+}
+
+/// What a node says of the beacons that it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// These are durable. The next one has that number.
+    Kept {
+        process: u64,
+        next: u64,
+        marks: Vec<u64>,
+    },
+    /// All that is durable was said, and nothing is being written.
+    InStep,
+    /// These are being written, beside those that were said.
+    Writing(Vec<u64>),
+    /// What was being written is durable, or is not there.
+    Written(bool),
+    Nothing,
 }
 
 /// Takes bytes from the beginning of a message.
@@ -68,6 +96,12 @@ impl Rest<'_> {
         String::from_utf8(self.0.to_vec()).ok()
     }
 
+    /// All that is left, as marks.
+    fn marks(self) -> Option<Vec<u64>> {
+        let (marks, rest) = self.0.as_chunks::<MARK>();
+        rest.is_empty().then(|| marks.iter().map(|mark| u64::from_be_bytes(*mark)).collect())
+    }
+
     /// What was taken, if nothing is left.
     fn end<T>(self, taken: T) -> Option<T> {
         self.0.is_empty().then_some(taken)
@@ -87,6 +121,9 @@ impl Question {
                 [&[2][..], &bytes_of(*day), known, public, site.as_bytes()].concat()
             }
             Self::Erase { site, day, id } => [&[3][..], &bytes_of(*day), id, site.as_bytes()].concat(),
+            Self::Marks { process, from, node } => {
+                [&[4][..], &process.to_be_bytes(), &from.to_be_bytes(), node.as_bytes()].concat()
+            }
         }
     }
 
@@ -104,6 +141,10 @@ impl Question {
             3 => {
                 let (day, id) = (rest.day()?, rest.take()?);
                 Some(Self::Erase { site: rest.text()?, day, id })
+            }
+            4 => {
+                let (process, from) = (u64::from_be_bytes(rest.take()?), u64::from_be_bytes(rest.take()?));
+                Some(Self::Marks { process, from, node: rest.text()? })
             }
             _ => None,
         }
@@ -149,21 +190,71 @@ impl Answer {
     }
 }
 
+impl News {
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let marked = |head: &[u8], marks: &[u64]| {
+            let marks = marks.iter().flat_map(|mark| mark.to_be_bytes());
+            head.iter().copied().chain(marks).collect()
+        };
+        match self {
+            Self::Kept { process, next, marks } => {
+                marked(&[&[6][..], &process.to_be_bytes(), &next.to_be_bytes()].concat(), marks)
+            }
+            Self::InStep => vec![7],
+            Self::Writing(marks) => marked(&[8], marks),
+            Self::Written(is_durable) => vec![9, u8::from(*is_durable)],
+            Self::Nothing => vec![10],
+        }
+    }
+
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut rest = Rest(bytes);
+        match rest.byte()? {
+            6 => {
+                let (process, next) = (u64::from_be_bytes(rest.take()?), u64::from_be_bytes(rest.take()?));
+                Some(Self::Kept { process, next, marks: rest.marks()? })
+            }
+            7 => rest.end(Self::InStep),
+            8 => rest.marks().map(Self::Writing),
+            9 => {
+                let is_durable = rest.byte().filter(|byte| *byte <= 1)? == 1;
+                rest.end(Self::Written(is_durable))
+            }
+            10 => rest.end(Self::Nothing),
+            _ => None,
+        }
+    }
+}
+
+/// A message with its length before it.
+pub(super) fn framed(message: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(message.len()).expect("no message is longer than NEWS_MAX");
+    [&length.to_be_bytes()[..], message].concat()
+}
+
 /// Writes a message. The caller flushes.
 pub(super) async fn write(stream: &mut (impl AsyncWrite + Unpin), message: &[u8]) -> io::Result<()> {
-    let length = u16::try_from(message.len()).map_err(io::Error::other)?;
-    stream.write_all(&[&length.to_be_bytes()[..], message].concat()).await
+    stream.write_all(&framed(message)).await
 }
 
 /// Reads a message; `None` when the other side has ended the connection between two.
 pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
+    read_of(MESSAGE_MAX, stream).await
+}
+
+/// Reads a message on a connection on which marks are heard.
+pub(super) async fn read_news(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
+    read_of(NEWS_MAX, stream).await
+}
+
+async fn read_of(most: usize, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; 2];
     if stream.read(&mut length[..1]).await? == 0 {
         return Ok(None);
     }
     stream.read_exact(&mut length[1..]).await?;
     let length = usize::from(u16::from_be_bytes(length));
-    if length > MESSAGE_MAX {
+    if length > most {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a message is too long"));
     }
     let mut message = vec![0; length];
@@ -191,6 +282,7 @@ mod tests {
             Question::Who { cookie_tag },
             Question::Key { site: site.clone(), day, known: [2; 16], public: [3; 32] },
             Question::Erase { site, day, id: [8; 16] },
+            Question::Marks { process: 9, from: u64::MAX, node: "n".repeat(64) },
         ] {
             assert_eq!(Question::parse(&question.bytes()).as_ref(), Some(&question));
             assert!(question.bytes().len() <= MESSAGE_MAX);
@@ -209,6 +301,20 @@ mod tests {
             assert!(bytes.len() <= MESSAGE_MAX);
             assert_eq!(Answer::parse(&[&bytes[..], &[0]].concat()), None, "more than was expected");
         }
+        let marks: Vec<u64> = (0..MARKS_TOGETHER as u64).collect();
+        for news in [
+            News::Kept { process: 1, next: u64::MAX, marks: marks.clone() },
+            News::InStep,
+            News::Writing(marks),
+            News::Written(true),
+            News::Written(false),
+            News::Nothing,
+        ] {
+            let bytes = news.bytes();
+            assert_eq!(News::parse(&bytes), Some(news));
+            assert!(bytes.len() <= NEWS_MAX);
+            assert_eq!(News::parse(&[&bytes[..], &[0]].concat()), None, "more than was expected");
+        }
     }
 
     #[tokio::test]
@@ -225,7 +331,10 @@ mod tests {
                 prop_assert_eq!(question.bytes(), bytes.clone());
             }
             if let Some(answer) = Answer::parse(&bytes) {
-                prop_assert_eq!(answer.bytes(), bytes);
+                prop_assert_eq!(answer.bytes(), bytes.clone());
+            }
+            if let Some(news) = News::parse(&bytes) {
+                prop_assert_eq!(news.bytes(), bytes);
             }
         }
     }

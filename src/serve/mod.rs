@@ -67,6 +67,7 @@ use crate::config::Config;
 use crate::enrich::Lookups;
 use crate::files::private_folder;
 use crate::metrics::{LISTENERS, Metrics};
+use crate::peers::Marks;
 use crate::privacy::keys::KeyRing;
 use crate::privacy::seal::CookieSeal;
 use crate::publish::PublishedSite;
@@ -127,10 +128,10 @@ where
     let program = prepare_process(&config)?;
     let (data, metrics) = (config.data.dir.clone(), Arc::new(Metrics::default()));
     make_data_folder(&data)?;
-    let keys = KeyRing::open(&keys_dir(&config))?;
-    let (cookie_key, retries) = (keys::cookie_key(&config)?, retries::open(&config));
+    let (keys, cookie_key) = (KeyRing::open(&keys_dir(&config))?, keys::cookie_key(&config)?);
+    let (retries, marks) = (retries::open(&config, &cookie_key.key), peers::marks(&config));
     // Before all that is in the data folder: the holder of the spool's lock is the one that runs here.
-    let (writer, reader) = open_spool(&config, &clock, retries.files, &metrics).await?;
+    let (writer, reader) = open_spool(&config, &clock, (retries.files, marks.clone()), &metrics).await?;
     let audit = Arc::new(audit::open(&config, clock.clone())?);
     let tls = open_tls(&config)?;
     let (listener, admin_listener, anew) = bind(&config, program).await?;
@@ -139,7 +140,7 @@ where
     let (sites, geo_files) = (PublishedSite::all(&config)?, geo::Files::open(&config.geo)?);
     let keys = Arc::new(keys.remembering(&data.join("keys-seen.json"))?);
     let (shutdown, edge_closed) = (CancellationToken::new(), CancellationToken::new());
-    let keeper = peers::open(&config, keys.clone(), clock.clone(), cookie_key.tag, &shutdown).await?;
+    let keeper = peers::open(&config, keys.clone(), clock.clone(), cookie_key.tag, marks, &shutdown).await?;
     let parts = Parts {
         lookups: Lookups::new(geo_files.in_use()),
         seal: CookieSeal::new(&cookie_key.key),
@@ -150,7 +151,7 @@ where
         scripts: scripts(&data.join("scripts")),
         clock: clock.clone(),
     };
-    let collector = Collector::new(&config, parts);
+    let collector = peers::hearing(Collector::new(&config, parts), keeper.as_ref(), &shutdown).await;
     let reporter = hours::Reporter::new(&collector, &writer, &sites, node::name(&config), &clock);
     let watched = (requests::Watched::new(&config), keys::DayKeys::new(&config, &keys));
     let state = State::new(metrics, writer.clone(), clock.clone(), geo_files.in_use(), watched);
@@ -243,7 +244,7 @@ async fn watch_geo(files: geo::Files, state: Arc<State>, shutdown: CancellationT
 async fn open_spool(
     config: &Config,
     clock: &Clock,
-    retries: Option<spool::RetryFiles>,
+    (retries, marks): (Option<spool::RetryFiles>, Option<Arc<Marks>>),
     metrics: &Metrics,
 ) -> Result<(spool::Writer, spool::Reader)> {
     let quota = config.data.spool_quota_mib << 20;
@@ -254,7 +255,8 @@ async fn open_spool(
         true => Some(Arc::new(window_ends::WindowEnds::new(config, clock.clone())?) as Arc<dyn spool::Windows>),
         false => None,
     };
-    let options = spool::Options { retries, linger, windows, ..options };
+    let announce = marks.map(|marks| Arc::new(peers::Announced(marks)) as Arc<dyn spool::Announce>);
+    let options = spool::Options { retries, announce, linger, windows, ..options };
     let opened = tokio::task::spawn_blocking(move || spool::open(&folder, options, Arc::new(spool::Disk)));
     let (writer, reader, recovery) = opened.await??;
     metrics.spool_quota_bytes.set(quota as i64);

@@ -1,4 +1,4 @@
-//! Starts the handing of day keys between nodes, and lets `/readyz`, the metrics and the log say which node is out of reach.
+//! Starts the handing of day keys and marks between nodes, and lets `/readyz`, the metrics and the log say which node is out of reach.
 
 use std::sync::Arc;
 
@@ -8,13 +8,60 @@ use tokio_util::sync::CancellationToken;
 
 use super::state::State;
 use crate::clock::Clock;
-use crate::collect::{Collector, Erasure};
+use crate::collect::{Collector, Erasure, TakenElsewhere};
 use crate::config::Config;
-use crate::peers::{Keeper, NodeTrouble, Order};
+use crate::peers::{Heard, Keeper, Marks, NodeTrouble, Order};
 use crate::privacy::keys::KeyRing;
+use crate::spool::Announce;
 
 /// What `/readyz` calls it.
 const PART: &str = "the handing of day keys";
+
+/// What this node says of the beacons that it takes; `None` without `[peers]`.
+pub(super) fn marks(config: &Config) -> Option<Arc<Marks>> {
+    config.peers.as_ref().map(|peers| Arc::new(Marks::new(peers.nodes.len().saturating_sub(1))))
+}
+
+/// Lets the spool say it.
+pub(super) struct Announced(pub(super) Arc<Marks>);
+
+impl Announce for Announced {
+    fn found(&self, hashes: &[u64]) {
+        self.0.found(hashes);
+    }
+
+    fn writing(&self, hashes: &[u64]) {
+        self.0.writing(hashes);
+    }
+
+    fn written(&self, is_durable: bool) {
+        self.0.written(is_durable);
+    }
+}
+
+/// Lets the collector hear which beacons the others take. Returns it when those that can be reached have said all.
+pub(super) async fn hearing(
+    collector: Arc<Collector>,
+    keeper: Option<&Keeper>,
+    shutdown: &CancellationToken,
+) -> Arc<Collector> {
+    let Some(keeper) = keeper else { return collector };
+    let hearing = collector.clone();
+    let ear = move |node: usize, heard: Heard<'_>| {
+        hearing.hear(
+            node,
+            match heard {
+                Heard::Kept(marks) => TakenElsewhere::Kept(marks),
+                Heard::Writing(marks) => TakenElsewhere::Writing(marks),
+                Heard::Written(is_durable) => TakenElsewhere::Written(is_durable),
+                Heard::InStep => TakenElsewhere::InStep,
+                Heard::Lost => TakenElsewhere::Lost,
+            },
+        );
+    };
+    keeper.hear(ear, shutdown).await;
+    collector
+}
 
 /// Answers the other nodes from now on, and returns when the keys of today are there; `None` without `[peers]`.
 pub(super) async fn open(
@@ -22,10 +69,11 @@ pub(super) async fn open(
     keys: Arc<KeyRing>,
     clock: Clock,
     cookie_tag: [u8; 8],
+    marks: Option<Arc<Marks>>,
     shutdown: &CancellationToken,
 ) -> Result<Option<Keeper>> {
-    let Some(settings) = &config.peers else { return Ok(None) };
-    let mut keeper = Keeper::new(config, settings, keys, clock, cookie_tag).context("[peers]")?;
+    let Some((settings, marks)) = config.peers.as_ref().zip(marks) else { return Ok(None) };
+    let mut keeper = Keeper::new(config, settings, keys, clock, cookie_tag, marks).context("[peers]")?;
     let listen = settings.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen} of [peers]"))?;
     tokio::spawn(keeper.answer(listener, shutdown.clone()));

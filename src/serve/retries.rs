@@ -22,10 +22,15 @@ pub(super) struct Retries {
     pub(super) files: Option<RetryFiles>,
 }
 
-/// Reads the key or makes it, in the folder of the day keys, which is there.
-pub(super) fn open(config: &Config) -> Retries {
+/// Reads the key or makes it, in the folder of the day keys, which is there. Nodes of `[peers]` must have one key, and have the
+/// cookie key in common: it is made of that one.
+pub(super) fn open(config: &Config, cookie_key: &Secret) -> Retries {
     let folder = super::keys_dir(config);
-    match lasting_key(&folder.join("retries.key")).and_then(|key| Ok((key, files(&folder, &config.data.dir)?))) {
+    let key = match config.peers {
+        Some(_) => Ok(Secret::new(blake3::derive_key("tamga 2026-11-30 retries that nodes know", cookie_key.expose()))),
+        None => lasting_key(&folder.join("retries.key")),
+    };
+    match key.and_then(|key| Ok((key, files(&folder, &config.data.dir)?))) {
         Ok((key, files)) => Retries { key, files: Some(files) },
         Err(error) => {
             let folder = folder.display();

@@ -138,7 +138,14 @@ impl Committer {
 
     fn commit(&mut self, requests: Vec<Request>) {
         let bytes = requests.iter().map(|request| request.bytes).sum::<usize>();
-        let answers: Vec<_> = match self.write(&requests, bytes as u64) {
+        let announce = self.shared.options.announce.clone();
+        if let Some(announce) = &announce {
+            let hashes: Vec<u64> = requests.iter().filter_map(|request| request.hash).collect();
+            announce.writing(&hashes);
+        }
+        let written = self.write(&requests, bytes as u64);
+        announce.iter().for_each(|announce| announce.written(written.is_ok()));
+        let answers: Vec<_> = match written {
             Ok(appended) => vec![Ok(appended); requests.len()],
             Err(error) => {
                 lock(&self.shared.inventory).failed_commits += 1;

@@ -38,7 +38,7 @@
 //! # Retries
 //!
 //! An append may carry a hash by which a retry of it is known ([`Ticket::append_as`]). The hashes of durable appends
-//! survive the end of the process, on memory-backed storage and not here ([`RetryFiles`]). An append whose hash is there
+//! survive the end of the process, on memory-backed storage and not here ([`RetryFiles`]). [`Announce`] gets them as well. An append whose hash is there
 //! after a restart is there as well, as a whole, and one that got an error leaves no hash.
 //!
 //! # Order and time
@@ -84,6 +84,7 @@
 //! can erase at once ([`Reader::take_early_tombstones`]).
 
 mod accounting;
+mod announce;
 mod block;
 mod cipher;
 mod commit;
@@ -116,6 +117,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 pub use accounting::{Outcomes, RowAccounting};
+pub use announce::Announce;
 pub use block::Encoder;
 pub use cipher::{Keys, Unopened};
 pub use delivery::{DeliveryBatch, DeliveryLimits, StreamBatch, Tombstone};
@@ -169,6 +171,8 @@ pub struct Options {
     pub lock_patience: Duration,
     /// Where retries are remembered over restarts; nowhere by default.
     pub retries: Option<RetryFiles>,
+    /// Who else is to know of retries; nobody by default.
+    pub announce: Option<Arc<dyn Announce>>,
 }
 
 impl Options {
@@ -191,6 +195,7 @@ impl Options {
             keys,
             lock_patience: Duration::from_secs(30),
             retries: None,
+            announce: None,
         }
     }
 }
@@ -334,9 +339,9 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
     let recovered = recovery::recover(dir, io.as_ref(), &options.keys, retries.as_ref().and_then(Loaded::newest))?;
     let retries = retries.map(|loaded| loaded.up_to(recovered.synced));
     let (retries, remembered) = retries.map_or((None, Vec::new()), |(retries, hashes)| (Some(retries), hashes));
+    options.announce.iter().for_each(|announce| announce.found(&remembered));
     let quarantined = io.list(&dir.join(QUARANTINE)).map_err(attempt("list the quarantine of"))?;
-    let finished = recovered.state.cursor;
-    let pending_rows = recovered.state.rows_behind(recovered.rows_end);
+    let (finished, pending_rows) = (recovered.state.cursor, recovered.state.rows_behind(recovered.rows_end));
     let inventory = Inventory {
         leftovers: Vec::new(),
         finished,

@@ -1,6 +1,7 @@
 //! What the spool promises, tried on a disk that breaks.
 
 mod accounting;
+mod announce;
 mod behaviour;
 mod blocks;
 mod damage;

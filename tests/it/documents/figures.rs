@@ -88,6 +88,7 @@ fn facts() -> BTreeMap<&'static str, u64> {
         ("scrubbed bytes", constant("src/privacy/scrub/", "SCRUBBED_MAX") >> 10),
         ("events in a beacon", constant("src/decode/", "EVENTS_MAX")),
         ("duplicate window", constant("src/collect/", "REMEMBERED_MS") / 60_000),
+        ("undecided", constant("src/collect/", "UNDECIDED")),
         ("first identity", constant("src/collect/", "KEPT_MS") / 60_000),
         ("block", constant("src/spool/", "BLOCK_BYTES") >> 10),
         ("largest crowd", constant("src/spool/", "LARGEST_CROWD_BYTES") >> 30),

@@ -22,13 +22,13 @@ use crate::support::wait;
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A node's folders and configuration, with stores that never answer.
-struct Ground {
+pub(super) struct Ground {
     folder: TempDir,
     _keys: TempDir,
     text: String,
 }
 
-fn ground(authority: &Authority, addresses: &[String], number: usize, cookie_key: &Path) -> Ground {
+pub(super) fn ground(authority: &Authority, addresses: &[String], number: usize, cookie_key: &Path) -> Ground {
     let (folder, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
     std::fs::set_permissions(keys.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     authority.certify(addresses[number].split(':').next().unwrap(), folder.path());
@@ -49,7 +49,7 @@ fn ground(authority: &Authority, addresses: &[String], number: usize, cookie_key
 }
 
 impl Ground {
-    async fn serve(&self, clock: &Clock) -> Running {
+    pub(super) async fn serve(&self, clock: &Clock) -> Running {
         let config = Config::parse(&self.text, &self.folder.path().join("tamga.toml"), std::iter::empty()).unwrap();
         serve::start(config, clock.clone()).await.unwrap()
     }
@@ -73,7 +73,7 @@ impl Ground {
     }
 }
 
-async fn view(running: &Running, number: u8, cookie: Option<&str>) -> Answer {
+pub(super) async fn view(running: &Running, number: u8, cookie: Option<&str>) -> Answer {
     beacon_to(running.address, view_of(number, 0, "/tariffs")).cookies(cookie).send().await
 }
 

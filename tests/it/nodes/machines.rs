@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tamga::clock::Clock;
 use tamga::config::Config;
-use tamga::peers::{Keeper, NodeTrouble};
+use tamga::peers::{Keeper, Marks, NodeTrouble};
 use tamga::privacy::keys::{KeyMark, KeyRing};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -69,7 +69,9 @@ pub(super) struct Machine {
     pub(super) clock: Clock,
     _folder: TempDir,
     pub(super) dir: TempDir,
-    keeper: Keeper,
+    pub(super) keeper: Keeper,
+    /// What it says of the beacons that it takes.
+    pub(super) marks: Arc<Marks>,
     listen: String,
     connected: Option<CancellationToken>,
 }
@@ -86,8 +88,9 @@ impl Machine {
         let ring = KeyRing::open(dir.path()).unwrap().remembering(&folder.path().join("keys-seen.json")).unwrap();
         let (keys, clock) = (Arc::new(ring), Clock::simulated(NOON.parse().unwrap()));
         let settings = config.peers.clone().unwrap();
-        let keeper = Keeper::new(&config, &settings, keys.clone(), clock.clone(), [cookie; 8]).unwrap();
-        Self { keys, clock, _folder: folder, dir, keeper, listen, connected: None }
+        let marks = Arc::new(Marks::new(addresses.len() - 1));
+        let keeper = Keeper::new(&config, &settings, keys.clone(), clock.clone(), [cookie; 8], marks.clone()).unwrap();
+        Self { keys, clock, _folder: folder, dir, keeper, marks, listen, connected: None }
     }
 
     /// From now on others reach it.

@@ -4,4 +4,5 @@ mod drill;
 mod erasure;
 mod handing;
 pub(crate) mod machines;
+mod marks;
 mod retire;
