@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use tamga::verify;
 
-use super::world::World;
+use super::world::{SYSTEM_TABLES, World};
+use crate::support::engine::Engine;
+use crate::support::repository::{code_spans, section};
 
 /// How a cluster changes a server's system tables.
 const CLUSTER: [&str; 6] = [
@@ -85,4 +87,17 @@ async fn the_tables_behind_those_of_a_cluster_are_examined() {
     }
     let after = verify::examine(&world.subject()).await;
     assert!(after.is_whole(), "{}", verify::text(&after, false));
+}
+
+#[tokio::test]
+async fn the_document_lists_the_system_tables_that_are_asked_and_shows_a_cluster_s_settings() {
+    let document = section("docs/clickhouse.md", "One server");
+    let (_, list) = document.split_once("system tables: ").unwrap();
+    let listed: BTreeSet<_> = code_spans(list.split_once('.').unwrap().0).into_iter().collect();
+    let asked: BTreeSet<_> = SYSTEM_TABLES.iter().chain(&["query_log"]).map(|&name| name.to_owned()).collect();
+    assert_eq!(listed, asked);
+    let spans = code_spans(&section("docs/clickhouse.md", "A cluster"));
+    let shown: Vec<_> = spans.iter().filter(|span| span.starts_with("SELECT ")).collect();
+    assert_eq!(shown.len(), 1, "{spans:?}");
+    Engine::shared().sql(shown[0]).await;
 }
