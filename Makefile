@@ -32,7 +32,7 @@ drills: ## Run the drills of docs/operations.md (about twenty minutes)
 	@scripts/prepare compiler snippet engine
 	@scripts/drills
 
-fuzz: ## Fuzz the readers of hostile bytes, ten minutes for each of nine targets (TAMGA_FUZZ_SECONDS)
+fuzz: ## Fuzz the readers of hostile bytes, ten minutes for each of ten targets (TAMGA_FUZZ_SECONDS)
 	@scripts/prepare compiler cxx snippet
 	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@scripts/fuzz

@@ -30,8 +30,9 @@ use crate::metrics::Metrics;
 use crate::outcome::{Refusal, Rejection};
 
 pub use keys::{KeyError, Keys};
-use rules::Rules;
+use rules::{Rules, Verdict};
 use token::Parties;
+use wire::Call;
 
 /// For how many seconds caches keep the public keys: less than a new one is shown before its use.
 const KEYS_MAX_AGE_S: u32 = 600;
@@ -104,13 +105,25 @@ async fn answer(protection: &Protection, request: Request<Body>) -> Result<Strin
 
     let rules = Rules::of_this_version();
     let signs = contradictions::signs(&caller, &call.evidence, |organisation| rules.is_hosting(organisation));
-    let detectors = call.evidence.detectors.iter().flatten().map(String::as_str);
-    let ports = call.open_ports.iter().filter(|_| offer.ports).map(String::as_str);
-    let verdict = rules.judge(detectors, &signs, ports);
+    let verdict = judged(&call, &signs, offer.ports);
     if !call.objects {
         protection.collector.count_verdict(&call.site, &caller, verdict.level, &verdict.reasons);
     }
     Ok(token::token(&offer.parties, &verdict, call.nonce.expose(), &key, caller.now_ms()))
+}
+
+/// The verdict on what the page has found and on these signs of the collector.
+fn judged(call: &Call, signs: &[&'static str], with_ports: bool) -> Verdict {
+    let detectors = call.evidence.detectors.iter().flatten().map(String::as_str);
+    let ports = call.open_ports.iter().filter(|_| with_ports).map(String::as_str);
+    Rules::of_this_version().judge(detectors, signs, ports)
+}
+
+/// What a body says by itself: the level of the verdict on it, and how many of its fields were discarded. It is for hostile bytes
+/// (`fuzz/targets/verdict.rs`); a call is judged together with its request.
+pub fn level_of_body(body: &[u8]) -> Result<(&'static str, u32), Refusal> {
+    let call = wire::parse(body)?;
+    Ok((judged(&call, &[], true).level, call.discarded))
 }
 
 fn with(body: Body, kind: &'static str, cache: &str) -> Response {

@@ -20,6 +20,8 @@ mod scrub;
 mod settings;
 #[path = "../../fuzz/targets/spool.rs"]
 mod spool;
+#[path = "../../fuzz/targets/verdict.rs"]
+mod verdict;
 
 fn replay(corpus: &str, target: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(corpus);
@@ -73,4 +75,10 @@ fn no_kept_text_can_hold_an_identifier() {
 #[test]
 fn no_damage_keeps_the_spool_from_opening() {
     replay("fuzz/corpus/spool", spool::run);
+}
+
+#[test]
+fn no_body_of_a_call_counts_what_is_unknown_or_was_not_agreed_to() {
+    replay("fuzz/corpus/verdict", verdict::run);
+    replay("schema/wire/verdict-examples", verdict::run);
 }
