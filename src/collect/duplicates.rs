@@ -23,7 +23,7 @@ const GENERATION_MAX: usize = (1 << 20) / 8 * 7;
 const UNDECIDED: Duration = Duration::from_secs(30);
 
 /// The beacons that were accepted, or are being written.
-pub(super) struct Duplicates {
+pub struct Duplicates {
     key: Secret,
     hashes: Mutex<Hashes>,
 }
@@ -75,18 +75,18 @@ impl Duplicates {
     }
 
     /// Another node has these. A beacon that is being written here as well counts twice.
-    pub(super) fn kept_elsewhere(&self, hashes: &[u64]) {
+    pub fn kept_elsewhere(&self, hashes: &[u64]) {
         let mut own = self.lock();
         hashes.iter().for_each(|hash| own.durable.insert(*hash, ()));
     }
 
     /// A node is writing these.
-    pub(super) fn writing_elsewhere(&self, node: usize, hashes: &[u64]) {
+    pub fn writing_elsewhere(&self, node: usize, hashes: &[u64]) {
         self.lock().elsewhere(node).writing.extend(hashes);
     }
 
     /// What a node was writing is durable there, or not.
-    pub(super) fn written_elsewhere(&self, node: usize, is_durable: bool) {
+    pub fn written_elsewhere(&self, node: usize, is_durable: bool) {
         let mut own = self.lock();
         let hashes = std::mem::take(&mut own.elsewhere(node).writing);
         if is_durable {
@@ -95,12 +95,12 @@ impl Duplicates {
     }
 
     /// A node has said all that it has, and is writing nothing.
-    pub(super) fn in_step(&self, node: usize) {
+    pub fn in_step(&self, node: usize) {
         *self.lock().elsewhere(node) = Elsewhere::default();
     }
 
     /// A node is out of reach.
-    pub(super) fn lost(&self, node: usize) {
+    pub fn lost(&self, node: usize) {
         self.lock().elsewhere(node).lost.get_or_insert_with(Instant::now);
     }
 

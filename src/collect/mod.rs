@@ -14,7 +14,6 @@ pub mod contributions;
 pub mod cookies;
 mod detach_on_drop;
 mod duplicates;
-mod elsewhere;
 mod erased;
 mod first_identities;
 mod forwarding;
@@ -53,7 +52,7 @@ use tower::{Service, ServiceExt};
 
 pub use crate::decode::beacon::BODY_MAX;
 pub use calls::Caller;
-pub use elsewhere::TakenElsewhere;
+pub use duplicates::Duplicates;
 pub use headers::sender;
 pub use hours::{Counts, Hours};
 pub use ingest::OFF_MAX_AGE_S;
@@ -63,7 +62,6 @@ pub use script::{Scripts, installation, pinned};
 pub use visitor::{Decided, Decision, Shown};
 
 use client_address::TrustedProxies;
-use duplicates::Duplicates;
 use server::HeadTooLarge;
 
 use crate::clock::Clock;
@@ -277,6 +275,11 @@ impl Collector {
 }
 
 impl Collector {
+    /// The beacons that were taken, here and by other nodes.
+    pub fn duplicates(&self) -> &Duplicates {
+        &self.duplicates
+    }
+
     /// What is counted by the hour.
     pub fn hours(&self) -> Arc<Hours> {
         self.hours.clone()

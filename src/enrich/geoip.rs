@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use maxminddb::{LookupResult, MaxMindDbError, PathElement, Reader, path};
-
 use smol_str::SmolStr;
 
 use crate::event::Place;

@@ -150,7 +150,7 @@ pub async fn of_yesterday<V: Tables>(
     Ok(choices)
 }
 
-/// What the vault has of a window, whatever is published of it.
+/// Reads all that the vault has of a window, also what would not be published.
 async fn look<V: Tables>(vault: &V, site: &PublishedSite, window: &Window) -> Result<Seen, PublishError> {
     let reader = WindowReader { vault, site, window, split_shift: 0 };
     let mut seen = Seen::of_total(&reader, &Counted::default()).await?;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::state::State;
 use crate::clock::Clock;
-use crate::collect::{Collector, Erasure, TakenElsewhere};
+use crate::collect::{Collector, Erasure};
 use crate::config::Config;
 use crate::peers::{Heard, Keeper, Marks, NodeTrouble, Order};
 use crate::privacy::keys::KeyRing;
@@ -47,17 +47,12 @@ pub(super) async fn hearing(
 ) -> Arc<Collector> {
     let Some(keeper) = keeper else { return collector };
     let hearing = collector.clone();
-    let ear = move |node: usize, heard: Heard<'_>| {
-        hearing.hear(
-            node,
-            match heard {
-                Heard::Kept(marks) => TakenElsewhere::Kept(marks),
-                Heard::Writing(marks) => TakenElsewhere::Writing(marks),
-                Heard::Written(is_durable) => TakenElsewhere::Written(is_durable),
-                Heard::InStep => TakenElsewhere::InStep,
-                Heard::Lost => TakenElsewhere::Lost,
-            },
-        );
+    let ear = move |node: usize, heard: Heard<'_>| match heard {
+        Heard::Kept(marks) => hearing.duplicates().kept_elsewhere(marks),
+        Heard::Writing(marks) => hearing.duplicates().writing_elsewhere(node, marks),
+        Heard::Written(is_durable) => hearing.duplicates().written_elsewhere(node, is_durable),
+        Heard::InStep => hearing.duplicates().in_step(node),
+        Heard::Lost => hearing.duplicates().lost(node),
     };
     keeper.hear(ear, shutdown).await;
     collector

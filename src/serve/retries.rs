@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use zeroize::Zeroize;
+
 use crate::clock;
 use crate::config::Config;
 use crate::privacy::keys::lasting_key;
@@ -27,7 +29,13 @@ pub(super) struct Retries {
 pub(super) fn open(config: &Config, cookie_key: &Secret) -> Retries {
     let folder = super::keys_dir(config);
     let key = match config.peers {
-        Some(_) => Ok(Secret::new(blake3::derive_key("tamga 2026-11-30 retries that nodes know", cookie_key.expose()))),
+        Some(_) => Ok(Secret::filled(|key| {
+            let mut hasher = blake3::Hasher::new_derive_key("tamga 2026-11-30 retries that nodes know");
+            let mut output = hasher.update(cookie_key.expose()).finalize_xof();
+            output.fill(key);
+            output.zeroize();
+            hasher.zeroize();
+        })),
         None => lasting_key(&folder.join("retries.key")),
     };
     match key.and_then(|key| Ok((key, files(&folder, &config.data.dir)?))) {

@@ -28,7 +28,13 @@ pub(super) struct Ground {
     text: String,
 }
 
-pub(super) fn ground(authority: &Authority, addresses: &[String], number: usize, cookie_key: &Path) -> Ground {
+/// Two nodes whose cookie key lies in a folder that they share.
+pub(super) fn two_grounds(shared: &TempDir) -> [Ground; 2] {
+    let (authority, addresses, cookie_key) = (Authority::new(), addresses(2), shared.path().join("cookie.key"));
+    [0, 1].map(|number| ground(&authority, &addresses, number, &cookie_key))
+}
+
+fn ground(authority: &Authority, addresses: &[String], number: usize, cookie_key: &Path) -> Ground {
     let (folder, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
     std::fs::set_permissions(keys.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     authority.certify(addresses[number].split(':').next().unwrap(), folder.path());
@@ -93,10 +99,8 @@ async fn erase(running: &Running, cookie: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erasure_reaches_the_rows_that_wait_in_the_spool_of_another_node() {
-    let (authority, addresses, shared) = (Authority::new(), addresses(2), tempfile::tempdir().unwrap());
-    let cookie_key = shared.path().join("cookie.key");
-    let grounds = [0, 1].map(|number| ground(&authority, &addresses, number, &cookie_key));
-    let clock = Clock::machine();
+    let shared = tempfile::tempdir().unwrap();
+    let (grounds, clock) = (two_grounds(&shared), Clock::machine());
     let one = grounds[0].serve(&clock).await;
     let two = grounds[1].serve(&clock).await;
     let cookies = [view(&one, 1, None).await, view(&one, 2, None).await];

@@ -8,7 +8,7 @@ use tamga::clock::Clock;
 use tamga::peers::Heard;
 use tokio_util::sync::CancellationToken;
 
-use super::erasure::{ground, view};
+use super::erasure::{two_grounds, view};
 use super::machines::{Authority, Machine, addresses};
 use crate::support::wait;
 
@@ -108,10 +108,8 @@ async fn nobody_but_a_node_hears_what_is_taken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_beacon_that_comes_again_is_a_duplicate_at_all_nodes_also_after_they_began_anew() {
-    let (authority, addresses, shared) = (Authority::new(), addresses(2), tempfile::tempdir().unwrap());
-    let cookie_key = shared.path().join("cookie.key");
-    let grounds = [0, 1].map(|number| ground(&authority, &addresses, number, &cookie_key));
-    let clock = Clock::machine();
+    let shared = tempfile::tempdir().unwrap();
+    let (grounds, clock) = (two_grounds(&shared), Clock::machine());
     let one = grounds[0].serve(&clock).await;
     let two = grounds[1].serve(&clock).await;
     // The first node may hear the second one a moment later.
