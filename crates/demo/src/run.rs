@@ -269,7 +269,7 @@ async fn summary(options: &Options, stores: &Stores, day: &str) -> Result<String
          {metrics:<40}the collector's figures\n\n\
          Ask the stats store, as an analyst may (docs/analysts.md); the password is in the file that the line reads:\n\n  \
          curl -su \"analyst:$(cat '{password}')\" http://127.0.0.1:{stats} --data-binary \\\n    \
-         \"SELECT country, region, visitors, visits FROM places ORDER BY visitors DESC LIMIT 10 FORMAT PrettyCompact\"\n\n\
+         \"SELECT country, region, sum(visits) AS visits FROM places GROUP BY ALL ORDER BY visits DESC LIMIT 10 FORMAT PrettyCompact\"\n\n\
          Look at the published numbers (account analyst, password {shown}):\n\n  {numbers}\n\nCtrl-C ends it.\n",
         counted = format!("{shop}counted"),
         stats = options.engine_port + 1,
