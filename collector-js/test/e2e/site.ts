@@ -328,8 +328,10 @@ export class Site {
     });
   }
 
+  /** What a collector counts: a beacon that comes again, since its answer did not reach the page, counts once. */
   get events(): BeaconEvent[] {
-    return this.received.flatMap(({ beacon }) => beacon.events);
+    const beacons = new Map(this.received.map(({ beacon }) => [`${beacon.view} ${beacon.seq}`, beacon]));
+    return [...beacons.values()].flatMap(({ events }) => events);
   }
 
   of<Type extends BeaconEvent["type"]>(type: Type) {
