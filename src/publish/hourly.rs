@@ -15,7 +15,7 @@ use crate::window::Window;
 
 impl<V: Tables, S: Tables> Publisher<V, S> {
     /// Publishes the hours of a running window that all nodes have reported. It stops at one that a node still has to report.
-    pub(super) async fn publish_hours(&mut self, site: &PublishedSite, window: &Window) -> Result<(), PublishError> {
+    pub(super) async fn publish_hours(&self, site: &PublishedSite, window: &Window) -> Result<(), PublishError> {
         let Some(now) = self.clock.now_to_publish() else { return Ok(()) };
         let ended = site.hours_of(window, now);
         if ended.is_empty() {
@@ -79,16 +79,15 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     }
 
     /// What the nodes have reported of an hour; `None` while one that is not silent has not.
-    async fn reported(&mut self, site: &PublishedSite, hour: &Hour) -> Result<Option<Vec<Reported>>, PublishError> {
+    async fn reported(&self, site: &PublishedSite, hour: &Hour) -> Result<Option<Vec<Reported>>, PublishError> {
         let end = hour.window.end.as_second().to_string();
         let of_hour = [("site", site.domain.clone()), ("end", end)];
         let reported: Vec<Reported> = ask(&self.vault, "reading the counts of an hour", REPORTED, &of_hour).await?;
         if reported.is_empty() {
             return Ok(None);
         }
-        let leases = self.leases().await?;
         let has_reported = |node: &str| reported.iter().any(|of| of.node == node);
-        let waits = self.nodes.hour_waits(has_reported, &leases, (self.monotonic)());
+        let waits = self.hear(|nodes, leases, now| nodes.hour_waits(has_reported, leases, now)).await?;
         Ok((!waits).then_some(reported))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -65,19 +67,25 @@ pub struct Publisher<V, S> {
     pub(super) clock: Clock,
     pub(super) sites: Vec<PublishedSite>,
     pub(super) files: Files,
-    pub(super) nodes: Nodes,
+    pub(super) nodes: tokio::sync::Mutex<Nodes>,
     /// A clock that never jumps.
     pub(super) monotonic: Box<dyn Fn() -> Instant + Send + Sync>,
-    /// Sites of which the files of an earlier run were deleted.
-    tidied: BTreeSet<String>,
     /// When files were removed of which nothing will be published.
     pub(super) cleared_s: Option<i64>,
+    of_sites: Mutex<OfSites>,
+    on_publication: Listener,
+    pub(super) on_nodes: Box<dyn Fn(NodeStates) + Send + Sync>,
+}
+
+/// What a publisher knows of its sites from one pass to the next.
+#[derive(Default)]
+struct OfSites {
+    /// Sites of which the files of an earlier run were deleted.
+    tidied: BTreeSet<String>,
     /// By site: the last logged failure.
     failing: BTreeMap<String, String>,
     /// By site: how much smaller the slices of the next plan are, if the last plan failed.
     split_shift: BTreeMap<String, u32>,
-    on_publication: Listener,
-    pub(super) on_nodes: Box<dyn Fn(NodeStates) + Send + Sync>,
 }
 
 #[derive(Deserialize)]
@@ -111,15 +119,13 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         Ok(Self {
             vault,
             stats,
-            nodes: Nodes::new(node, node_timeout),
+            nodes: Nodes::new(node, node_timeout).into(),
             monotonic: Box::new(Instant::now),
             clock,
             sites,
             files: Files::open(data_dir.join(FOLDER))?,
-            tidied: BTreeSet::new(),
             cleared_s: None,
-            failing: BTreeMap::new(),
-            split_shift: BTreeMap::new(),
+            of_sites: Mutex::default(),
             on_publication: Box::new(|_, _, _| ()),
             on_nodes: Box::new(|_| ()),
         })
@@ -156,36 +162,51 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         }
     }
 
-    /// Publishes all windows that can be published now. Failures are logged.
+    /// Publishes all windows that can be published now, of two sites at a time: much of what a small site asks takes an engine one thread.
+    /// Failures are logged.
     pub async fn pass(&mut self) {
         if let Err(error) = self.clear() {
             tracing::warn!(%error, "files of which nothing will be published are still there");
         }
-        for index in 0..self.sites.len() {
-            loop {
-                match self.advance(index).await {
-                    Ok(Progress::Published(window)) => {
-                        let site = &self.sites[index].domain;
-                        self.failing.remove(site);
-                        tracing::info!(site, start = %window.start, end = %window.end, "published a window");
+        let (publisher, next) = (&*self, AtomicUsize::new(0));
+        let worker = async || {
+            while let index = next.fetch_add(1, Ordering::Relaxed)
+                && let Some(site) = publisher.sites.get(index)
+            {
+                publisher.publish(index, &site.domain).await;
+            }
+        };
+        tokio::join!(worker(), worker());
+    }
+
+    /// Publishes the windows of a site that can be published now.
+    async fn publish(&self, index: usize, site: &str) {
+        loop {
+            match self.advance(index).await {
+                Ok(Progress::Published(window)) => {
+                    self.of_sites().failing.remove(site);
+                    tracing::info!(site, start = %window.start, end = %window.end, "published a window");
+                }
+                Ok(Progress::Waiting(_) | Progress::UpToDate) => return,
+                Err(error) => {
+                    let mut of_sites = self.of_sites();
+                    of_sites.tidied.remove(site);
+                    // An outage is logged once, not at every try.
+                    if of_sites.failing.insert(site.to_owned(), error.to_string()) != Some(error.to_string()) {
+                        tracing::warn!(site, %error, "a window could not be published");
                     }
-                    Ok(Progress::Waiting(_) | Progress::UpToDate) => break,
-                    Err(error) => {
-                        let site = &self.sites[index].domain;
-                        self.tidied.remove(site);
-                        // An outage is logged once, not at every try.
-                        if self.failing.insert(site.clone(), error.to_string()) != Some(error.to_string()) {
-                            tracing::warn!(site, %error, "a window could not be published");
-                        }
-                        break;
-                    }
+                    return;
                 }
             }
         }
     }
 
+    fn of_sites(&self) -> MutexGuard<'_, OfSites> {
+        self.of_sites.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Publishes the next window of a site, by its index in the list, if it is over and complete.
-    pub async fn advance(&mut self, index: usize) -> Result<Progress, PublishError> {
+    pub async fn advance(&self, index: usize) -> Result<Progress, PublishError> {
         let site = self.sites[index].clone();
         // Before a site's first window ends, all of its rows wait in spools.
         let window = self.next(&site).await?.unwrap_or_else(|| site.schedule.containing(self.clock.now()));
@@ -216,13 +237,13 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     }
 
     /// The first window that is not in the ledger; `None` while the site has no rows.
-    async fn next(&mut self, site: &PublishedSite) -> Result<Option<Window>, PublishError> {
+    async fn next(&self, site: &PublishedSite) -> Result<Option<Window>, PublishError> {
         let parameters = [("site", site.domain.clone())];
         let ledger: Vec<LedgerEnd> = ask(&self.stats, "reading the ledger", LEDGER_END, &parameters).await?;
         let in_ledger = ledger.first().filter(|row| row.count > 0).map(|row| row.end);
         let counted = self.last_counted(site)?;
         if let Some(end) = in_ledger.max(counted) {
-            if !self.tidied.contains(&site.domain) {
+            if !self.of_sites().tidied.contains(&site.domain) {
                 if counted > in_ledger {
                     tracing::warn!(
                         site = site.domain,
@@ -231,7 +252,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                     );
                 }
                 self.tidy(site, end).await?;
-                self.tidied.insert(site.domain.clone());
+                self.of_sites().tidied.insert(site.domain.clone());
             }
             return Ok(Some(site.schedule.after(moment(end))));
         }
@@ -250,7 +271,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     }
 
     /// Computes the plan of a window that is over; `None` while a node still has rows of it.
-    async fn plan(&mut self, site: &PublishedSite, window: &Window) -> Result<Option<Plan>, PublishError> {
+    async fn plan(&self, site: &PublishedSite, window: &Window) -> Result<Option<Plan>, PublishError> {
         let counted: Counted = self.files.read(&self.files.of(&site.domain, COUNTED))?.unwrap_or_default();
         let first_rows_die_s = site.schedule.day_start(window.first_day).as_second() + VAULT_DAYS * 86_400;
         if self.clock.now().as_second() >= first_rows_die_s {
@@ -280,14 +301,14 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
 
     /// Computes the plan of a window from one state of the vault; `None` if its rows changed meanwhile.
     async fn count(
-        &mut self,
+        &self,
         site: &PublishedSite,
         window: &Window,
         complete: bool,
         counted: &Counted,
     ) -> Result<Option<Plan>, PublishError> {
         let seed = self.seed(site, window).await?;
-        let split_shift = self.split_shift.get(&site.domain).copied().unwrap_or(0);
+        let split_shift = self.of_sites().split_shift.get(&site.domain).copied().unwrap_or(0);
         let carried: Carried = self.files.read(&self.files.of(&site.domain, CARRIED))?.unwrap_or_default();
         let hours = self.write_last_hour(site, window).await?;
         let input =
@@ -297,11 +318,11 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         let plan = plan::compute(&self.vault, site, window, &input).await;
         if plan.is_err() {
             // The engine may have run out of memory. The memory for one pseudonym is bounded, so smaller slices need less.
-            self.split_shift.insert(site.domain.clone(), (split_shift + 1).min(SPLIT_SHIFT_MAX));
+            self.of_sites().split_shift.insert(site.domain.clone(), (split_shift + 1).min(SPLIT_SHIFT_MAX));
         }
         let plan = plan?;
         let is_unchanged = Fingerprint::read(&reader).await? == before;
-        self.split_shift.remove(&site.domain);
+        self.of_sites().split_shift.remove(&site.domain);
         Ok(is_unchanged.then_some(plan))
     }
 

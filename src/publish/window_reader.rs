@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 
 use super::cells::{Cell, CellsByPlace};
 use super::error::PublishError;
@@ -13,6 +14,9 @@ use super::queries::{self, Candidates, NamesOf};
 use super::rollups::Rollups;
 use super::tables::{Tables, ask};
 use crate::window::Window;
+
+/// The engine uses one thread for a slice, and bounded memory. So two run at a time, of all sites together.
+static SLICES: Semaphore = Semaphore::const_new(2);
 
 /// A window of a site, and the vault that has its rows.
 pub(super) struct WindowReader<'a, V> {
@@ -52,7 +56,7 @@ impl<V: Tables> WindowReader<'_, V> {
         ask(self.vault, "reading the vault", sql, &parameters).await
     }
 
-    /// Runs a query for every slice of a table with so many rows. The engine uses one thread per slice, so two run at a time.
+    /// Runs a query for every slice of a table with so many rows, two at a time.
     pub(super) async fn query_slices<T: DeserializeOwned + Send>(
         &self,
         sql: &str,
@@ -61,7 +65,10 @@ impl<V: Tables> WindowReader<'_, V> {
     ) -> Result<(), PublishError> {
         for slices in queries::slices(rows, self.split_shift).chunks(2) {
             let run = async |at: usize| match slices.get(at) {
-                Some(slice) => self.query(sql, slice).await,
+                Some(slice) => {
+                    let _turn = SLICES.acquire().await;
+                    self.query(sql, slice).await
+                }
                 None => Ok(Vec::new()),
             };
             let (first, second) = tokio::try_join!(run(0), run(1))?;

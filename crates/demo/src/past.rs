@@ -87,7 +87,7 @@ impl Past {
         let sites = PublishedSite::all(&self.config)?;
         let schedule = sites.first().context("the demo has a site")?.schedule.clone();
         let (data, timeout) = (&self.config.data.dir, Duration::from_secs(900));
-        let mut publisher = Publisher::new(vault.clone(), stats, clock.clone(), sites, data, NODE, timeout)?;
+        let publisher = Publisher::new(vault.clone(), stats, clock.clone(), sites, data, NODE, timeout)?;
         let mut lease = Lease::new(vault.clone(), NODE, clock.clone());
         let mut windows: Vec<Window> = vec![schedule.containing(self.opened)];
         while let Some(last) = windows.last().filter(|last| last.end < self.end) {

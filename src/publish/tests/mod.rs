@@ -1,6 +1,7 @@
 //! The publisher with stores in memory: it waits, publishes once, survives a kill at any call, and cleans up.
 
 mod accounting;
+mod at_once;
 mod carry;
 mod clocks;
 mod failover;
@@ -142,7 +143,7 @@ fn ready(people: u64) -> (MemoryStore, Clock, tempfile::TempDir) {
 async fn a_window_waits_for_its_end_and_for_the_nodes() {
     let (store, _, folder) = ready(100);
     let clock = Clock::simulated(moment(START + DAY_S - 1));
-    let mut publisher = publisher(&store, &clock, folder.path());
+    let publisher = publisher(&store, &clock, folder.path());
     assert_eq!(publisher.advance(0).await.expect("ok"), Progress::UpToDate);
     clock.advance_to(moment(START + DAY_S));
     lease(&store, START + DAY_S - 1);

@@ -153,7 +153,7 @@ async fn a_node_that_is_gone_is_left_behind_after_the_node_timeout_and_the_ledge
     let spool = |watermark: i64| Spool { waiting: 0, watermark: watermark * 1_000, written_at: watermark * 1_000 };
     let nodes = vec![(NODE, spool(START + DAY_S)), ("b", spool(START + DAY_S / 2))];
     let mut delivery = Delivery { delivered: 500, nodes };
-    let mut publisher = world.publisher();
+    let publisher = world.publisher();
     let mut waited_s = 0;
     loop {
         delivery.deliver(&mut world.store.state(), 0, 0, world.clock.now_ms());
@@ -173,7 +173,7 @@ async fn what_a_node_still_has_is_given_up_before_the_vault_drops_what_is_there(
     let spool = Spool { waiting: 5_000, watermark: START * 1_000, written_at: START * 1_000 };
     let delivery = Delivery { delivered: 500, nodes: vec![(NODE, spool)] };
     delivery.show(&mut world.store.state());
-    let mut publisher = world.publisher();
+    let publisher = world.publisher();
     assert!(matches!(publisher.advance(0).await.expect("ok"), Progress::Waiting(_)));
     world.wait(100);
     assert!(matches!(publisher.advance(0).await.expect("ok"), Progress::Published(_)));
@@ -214,7 +214,7 @@ async fn a_window_whose_rows_never_stop_arriving_waits_and_reads_the_leases_agai
         people += 1;
         arrived(state, people, "");
     }));
-    let mut publisher = publisher(&store, &clock, folder.path());
+    let publisher = publisher(&store, &clock, folder.path());
     for _ in 0..3 {
         assert!(matches!(publisher.advance(0).await.expect("ok"), Progress::Waiting(_)));
     }

@@ -245,7 +245,7 @@ impl World {
             Reading { wall: wall_s * 1_000_000, boot: (24 * HOUR_S + passed_s) * 1_000_000 }
         };
         let clock = Clock::with_readings(read, "a", None);
-        let mut publisher =
+        let publisher =
             Publisher::new(vault, stats, clock.clone(), vec![site(number)], self.folder.path(), "a", timeout).unwrap();
         let is_agreed = || clock.status() == tamga::clock::ClockStatus::Agreed;
         assert!(is_agreed(), "a clock is believed at the start");

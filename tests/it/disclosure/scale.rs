@@ -240,7 +240,7 @@ async fn a_day_of_ten_million_events_is_published_while_more_come() {
             }
         }
     });
-    let mut publisher = world.publisher(vec![site("big.kz", 24 * 60)]);
+    let publisher = world.publisher(vec![site("big.kz", 24 * 60)]);
     let (began, cpu) = (Instant::now(), processor(&world));
     // A slice that needs too much memory is tried again with smaller ones.
     let mut tries = 1;
