@@ -21,6 +21,7 @@ mod headers;
 mod hours;
 mod ingest;
 mod limits;
+pub mod listener;
 mod outcome_counts;
 mod passed_on;
 mod pixel;

@@ -1,4 +1,4 @@
-//! The accept loop: HTTP/1.1 on a listener, with deadlines that fire, a cap on connections, and an orderly stop.
+//! The accept loop: HTTP/1.1 on a listener of TCP or a unix socket, with deadlines that fire, a cap on connections, and an orderly stop.
 //!
 //! `axum::serve` sets no deadline for the header fields of a request. This loop sets one, for the first request of a
 //! connection and for later ones. A connection beyond the cap waits in the kernel's queue. If file descriptors run out, the
@@ -24,7 +24,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
 use super::client_address::TrustedProxies;
+use super::listener::{Connection, Listener, forbid_stalling};
 use super::proxy_header;
 use super::strict_head::{HeadLimit, StrictHead, TOO_LARGE};
 
@@ -59,7 +60,7 @@ pub struct HeadTooLarge;
 /// A listener, with TLS or without.
 pub struct Endpoint {
     /// The socket that accepts connections.
-    pub listener: TcpListener,
+    pub listener: Listener,
     pub tls: Option<TlsAcceptor>,
     /// The proxies whose connections begin with a header of the PROXY protocol; `None` if none does.
     pub proxies: Option<Arc<TrustedProxies>>,
@@ -69,7 +70,8 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// The public listener, as the configuration has it.
-    pub fn public(listener: TcpListener, tls: Option<TlsAcceptor>, server: &crate::config::Server) -> Self {
+    pub fn public(listener: impl Into<Listener>, tls: Option<TlsAcceptor>, server: &crate::config::Server) -> Self {
+        let listener = listener.into();
         let proxies = || TrustedProxies::new(&server.trusted_proxies, &server.client_address_header);
         Self { listener, tls, proxies: server.proxy_protocol.then(|| Arc::new(proxies())), open: Gauge::default() }
     }
@@ -77,7 +79,7 @@ impl Endpoint {
 
 impl From<TcpListener> for Endpoint {
     fn from(listener: TcpListener) -> Self {
-        Self { listener, tls: None, proxies: None, open: Gauge::default() }
+        Self { listener: listener.into(), tls: None, proxies: None, open: Gauge::default() }
     }
 }
 
@@ -166,11 +168,11 @@ where
 
 /// What comes before HTTP: the name of the client, and the handshake of TLS.
 async fn begin(
-    mut stream: TcpStream,
+    mut stream: Connection,
     peer: SocketAddr,
     proxies: Option<&TrustedProxies>,
     tls: Option<TlsAcceptor>,
-) -> io::Result<(Stream<TlsStream<TcpStream>, TcpStream>, SocketAddr)> {
+) -> io::Result<(Stream<TlsStream<Connection>, Connection>, SocketAddr)> {
     let client = match proxies {
         Some(proxies) if proxies.trusts(peer.ip().to_canonical()) => proxy_header::read(&mut stream, peer).await?,
         Some(_) => return Err(io::ErrorKind::PermissionDenied.into()),
@@ -267,23 +269,12 @@ fn refusal<B: Body>() -> Answer<B> {
     answer
 }
 
-/// Lets the kernel end a connection whose client receives nothing. Otherwise a client that requests much and reads
-/// nothing would hold its connection for ever.
-fn forbid_stalling(stream: &TcpStream, deadline: Duration) {
-    let deadline_ms = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
-    // Only a kernel without this option returns an error.
-    let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, deadline_ms);
-}
+type Accepted = (OwnedSemaphorePermit, Connection, SocketAddr);
 
-type Accepted = (OwnedSemaphorePermit, TcpStream, SocketAddr);
-
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<Accepted> {
+async fn accept(listener: &Listener, slots: &Arc<Semaphore>) -> Option<Accepted> {
     let slot = slots.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, peer)) => {
-            let _ = stream.set_nodelay(true);
-            Some((slot, stream, peer))
-        }
+        Ok((stream, peer)) => Some((slot, stream, peer)),
         Err(error) => {
             tracing::warn!(%error, "cannot accept a connection; trying again in 100 ms");
             tokio::time::sleep(Duration::from_millis(100)).await;

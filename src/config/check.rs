@@ -66,7 +66,7 @@ fn check_server(config: &Config, errors: &mut Errors<'_>) {
         errors.require(false, "server.trusted_proxies", &message);
     }
     errors.require(
-        !server.proxy_protocol || !server.trusted_proxies.is_empty(),
+        !server.proxy_protocol || !server.trusted_proxies.is_empty() || server.listen.tcp().is_none(),
         "server.proxy_protocol",
         "a PROXY header is read of trusted proxies alone; name them in trusted_proxies",
     );
@@ -76,7 +76,7 @@ fn check_server(config: &Config, errors: &mut Errors<'_>) {
         "TLS needs both certificate_file and key_file; without TLS give neither",
     );
     errors.require(
-        server.listen != server.admin_listen || server.listen.port() == 0,
+        server.listen.tcp() != Some(server.admin_listen) || server.admin_listen.port() == 0,
         "server.admin_listen",
         "it is also [server] listen; give the operations' listener another port",
     );

@@ -8,6 +8,7 @@ mod check;
 pub mod declared;
 mod domains;
 mod error;
+mod listen;
 mod load;
 mod log;
 mod names;
@@ -26,6 +27,7 @@ use serde::Deserialize;
 
 pub use declared::Campaigns;
 pub use error::ConfigError;
+pub use listen::Listen;
 pub use log::{AuditLog, Log, LogFormat};
 pub use names::{is_event_name, is_loopback_name, is_sql_name};
 pub use peers::{Peers, host_and_port};
@@ -115,8 +117,9 @@ impl Default for Limits {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
-    /// Address for browsers, or for the proxy before the collector. Default 127.0.0.1:8080: a proxy on this machine.
-    pub listen: SocketAddr,
+    /// Address for browsers, or for the proxy before the collector. A proxy on this machine may connect to a unix socket
+    /// instead, `unix:` and its file; it is trusted. Default 127.0.0.1:8080: a proxy on this machine.
+    pub listen: Listen,
     /// Address for operations; not for the internet. Default 127.0.0.1:9090: this machine only.
     pub admin_listen: SocketAddr,
     /// Further names of `admin_listen`, beside addresses and `localhost`. Default none: others can make a name point there.

@@ -43,7 +43,7 @@ pub mod wall;
 mod window_ends;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,10 +60,11 @@ use tower::Service;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
+use crate::collect::listener::{self, Listener};
 use crate::collect::server::{self, Endpoint};
 use crate::collect::tls::Tls;
 use crate::collect::{self, Collector, Parts};
-use crate::config::Config;
+use crate::config::{Config, Listen};
 use crate::enrich::Lookups;
 use crate::files::private_folder;
 use crate::metrics::{LISTENERS, Metrics};
@@ -89,8 +90,8 @@ use stores::Inner;
 
 /// A collector that runs.
 pub struct Running {
-    /// Where browsers reach it.
-    pub address: SocketAddr,
+    /// Where browsers reach it; `None` if that is a unix socket.
+    pub address: Option<SocketAddr>,
     /// Where operations reach it.
     pub admin_address: SocketAddr,
     state: Arc<State>,
@@ -114,12 +115,12 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
     start_wrapped(config, clock, |edge, _| edge).await
 }
 
-/// As [`start`], for a program that embeds the collector: `wrap` gets the edge and the address where browsers reach it, and
-/// returns the service that answers there.
+/// As [`start`], for a program that embeds the collector: `wrap` gets the edge and the address where browsers reach it, if it has
+/// one, and returns the service that answers there.
 pub async fn start_wrapped<S, B>(
-    config: Config,
+    mut config: Config,
     clock: Clock,
-    wrap: impl FnOnce(collect::Edge, SocketAddr) -> S,
+    wrap: impl FnOnce(collect::Edge, Option<SocketAddr>) -> S,
 ) -> Result<Running>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
@@ -134,8 +135,8 @@ where
     let (writer, reader) = open_spool(&config, &clock, (retries.files, marks.clone()), &metrics).await?;
     let audit = Arc::new(audit::open(&config, clock.clone())?);
     let tls = open_tls(&config)?;
-    let (listener, admin_listener, anew) = bind(&config, program).await?;
-    let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
+    let (listener, admin_listener, anew) = bind(&mut config, program).await?;
+    let (place, admin_address) = (listener.place()?, admin_listener.local_addr()?);
 
     let (sites, geo_files) = (PublishedSite::all(&config)?, geo::Files::open(&config.geo)?);
     let keys = Arc::new(keys.remembering(&data.join("keys-seen.json"))?);
@@ -160,10 +161,10 @@ where
     let (edge, verdict_keys) = verdicts::offer(edge, &config, collector.clone(), &state.metrics, &clock)?;
     note_start(&audit, &config, &cookie_key, &state.metrics);
     let admin = admin::router(state.clone(), stats_page::router(&config), &config.server.admin_hosts);
-    let listeners = [(listener, tls.as_ref().map(Tls::acceptor).transpose()?), (admin_listener, None)];
-    let [(public, limits), (operations, admin_limits)] = endpoints(listeners, &config, &state.metrics);
+    let listener = (listener, tls.as_ref().map(Tls::acceptor).transpose()?);
+    let [(public, limits), (operations, admin_limits)] = endpoints(listener, admin_listener, &config, &state.metrics);
     let mut edge = vec![
-        tokio::spawn(server::serve(public, wrap(edge, address), limits, shutdown.clone())),
+        tokio::spawn(server::serve(public, wrap(edge, place.tcp()), limits, shutdown.clone())),
         tokio::spawn(server::serve(operations, admin, admin_limits, shutdown.clone())),
         tokio::spawn(clock::keep(clock.clone(), audit.clone(), shutdown.clone())),
         tokio::spawn(keys::sweep(keys, &config, clock.clone(), state.metrics.clone(), audit.clone(), shutdown.clone())),
@@ -183,8 +184,8 @@ where
         edge_closed: edge_closed.clone(),
     };
     let inner = tokio::spawn(inner.run(reader));
-    tracing::info!(%address, %admin_address, "taking beacons");
-    Ok(Running { address, admin_address, state, audit, shutdown, edge_closed, edge, inner, anew })
+    tracing::info!(address = %place, %admin_address, "taking beacons");
+    Ok(Running { address: place.tcp(), admin_address, state, audit, shutdown, edge_closed, edge, inner, anew })
 }
 
 /// Forbids what would put memory on a disk. Returns where the program lies, before a new version can lie in its place.
@@ -195,11 +196,18 @@ fn prepare_process(config: &Config) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// The public listener and that of operations, and what a start anew needs of them.
-async fn bind(config: &Config, program: PathBuf) -> Result<(TcpListener, TcpListener, Anew)> {
-    let mut inherited = listen::Inherited::take();
-    let (public, kept) = inherited.or_bind(0, config.server.listen, "[server] listen").await?;
-    let (admin, kept_admin) = inherited.or_bind(1, config.server.admin_listen, "[server] admin_listen").await?;
+/// The public listener and that of operations, and what a start anew needs of them. The program that opens a unix
+/// socket is trusted.
+async fn bind(config: &mut Config, program: PathBuf) -> Result<(Listener, TcpListener, Anew)> {
+    let (mut inherited, server) = (listen::Inherited::take(), &mut config.server);
+    let (public, kept) = inherited.or_bind(0, &server.listen, "[server] listen").await?;
+    let admin = Listen::Tcp(server.admin_listen);
+    let (Listener::Tcp(admin), kept_admin) = inherited.or_bind(1, &admin, "[server] admin_listen").await? else {
+        bail!("socket 1 of LISTEN_FDS is not a TCP listener");
+    };
+    if let Listener::Unix(_) = &public {
+        server.trusted_proxies.push(IpAddr::from(listener::LOCAL).into());
+    }
     Ok((public, admin, Anew { program, kept: vec![kept, kept_admin], wanted: Wanted::default() }))
 }
 
@@ -211,7 +219,8 @@ fn note_start(audit: &Audit, config: &Config, cookie_key: &keys::CookieKeyFound,
 
 /// The listeners with their limits, and with the metrics of their connections.
 fn endpoints(
-    listeners: [(TcpListener, Option<TlsAcceptor>); 2],
+    (listener, tls): (Listener, Option<TlsAcceptor>),
+    admin_listener: TcpListener,
     config: &Config,
     metrics: &Metrics,
 ) -> [(Endpoint, server::Limits); 2] {
@@ -220,7 +229,6 @@ fn endpoints(
         metrics.operations.set_connections_max(name, limits.connections);
     }
     let [open, open_admin] = LISTENERS.map(|name| metrics.operations.connections(name));
-    let [(listener, tls), (admin_listener, _)] = listeners;
     let endpoint = Endpoint { open, ..Endpoint::public(listener, tls, &config.server) };
     [(endpoint, public), (Endpoint { open: open_admin, ..admin_listener.into() }, admin)]
 }
@@ -345,7 +353,7 @@ impl Running {
             audit: self.audit.clone(),
             shutdown: self.shutdown.clone(),
             wanted: self.anew.wanted.clone(),
-            addresses: self.anew.kept.iter().map(|kept| kept.address).collect(),
+            addresses: self.anew.kept.iter().map(|kept| kept.address.clone()).collect(),
         };
         tokio::spawn(reloader.run(hangup));
         notify::ready();

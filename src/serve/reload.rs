@@ -5,7 +5,6 @@
 //! and `/readyz` say what it is. Then the program stops in order and starts anew with the same sockets: connections wait in
 //! them meanwhile, and none is refused. A socket whose address has changed cannot be kept; then both are opened anew.
 
-use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,11 +16,11 @@ use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::listen::{Kept, OWN};
+use super::listen::{self, Kept, OWN, SocketFile};
 use super::state::State;
 use super::{check, notify};
 use crate::audit::Audit;
-use crate::config::Config;
+use crate::config::{Config, Listen};
 
 /// The first descriptor of sockets that are handed over.
 const FIRST: i32 = 3;
@@ -38,15 +37,15 @@ impl Hangup {
 
 /// The addresses of both listeners in the configuration with which the program begins anew; `None` if it ends instead.
 #[derive(Clone, Default)]
-pub(super) struct Wanted(Arc<Mutex<Option<[SocketAddr; 2]>>>);
+pub(super) struct Wanted(Arc<Mutex<Option<[Listen; 2]>>>);
 
 impl Wanted {
-    pub(super) fn set(&self, addresses: Option<[SocketAddr; 2]>) {
+    pub(super) fn set(&self, addresses: Option<[Listen; 2]>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
     }
 
-    pub(super) fn get(&self) -> Option<[SocketAddr; 2]> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn get(&self) -> Option<[Listen; 2]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -58,7 +57,7 @@ pub(super) struct Reloader {
     pub(super) shutdown: CancellationToken,
     pub(super) wanted: Wanted,
     /// The addresses of the sockets that can be kept, and of a socket of the service manager none.
-    pub(super) addresses: Vec<Option<SocketAddr>>,
+    pub(super) addresses: Vec<Option<Listen>>,
 }
 
 impl Reloader {
@@ -70,7 +69,7 @@ impl Reloader {
                     tracing::info!("beginning anew with the configuration of now; connections wait meanwhile");
                     self.audit.note("reload", &json!({}));
                     notify::reloading();
-                    self.wanted.set(Some([config.server.listen, config.server.admin_listen]));
+                    self.wanted.set(Some(places(&config)));
                     self.shutdown.cancel();
                     return;
                 }
@@ -89,14 +88,20 @@ impl Reloader {
         let work = move || {
             let config = Config::load(&file)?;
             check::check(&config, &file)?;
-            let wanted = [config.server.listen, config.server.admin_listen].into_iter().zip(addresses);
-            for (address, _) in wanted.filter(|(wanted, current)| current.is_some_and(|current| current != *wanted)) {
-                drop(TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?);
+            let wanted = places(&config).into_iter().zip(addresses);
+            for (place, _) in
+                wanted.filter(|(wanted, current)| current.as_ref().is_some_and(|current| current != wanted))
+            {
+                listen::try_out(&place)?;
             }
             Ok(config)
         };
         tokio::task::spawn_blocking(work).await?
     }
+}
+
+fn places(config: &Config) -> [Listen; 2] {
+    [config.server.listen.clone(), Listen::Tcp(config.server.admin_listen)]
 }
 
 /// What a start anew would need, and whether there will be one.
@@ -117,8 +122,10 @@ impl Anew {
     pub(super) fn next_start(self) -> Option<NextStart> {
         let Self { program, kept, wanted } = self;
         let wanted = wanted.get()?;
-        let can_stay =
-            kept.iter().zip(wanted).all(|(kept, wanted)| kept.address.is_none_or(|address| address == wanted));
+        let can_stay = kept
+            .iter()
+            .zip(wanted)
+            .all(|(kept, wanted)| kept.address.as_ref().is_none_or(|address| *address == wanted));
         Some(NextStart { program, sockets: if can_stay { kept } else { Vec::new() } })
     }
 }
@@ -130,7 +137,7 @@ impl NextStart {
     }
 
     fn try_to_begin(self) -> Result<()> {
-        let name = |kept: &Kept| kept.address.map_or("managed", |_| OWN);
+        let name = |kept: &Kept| if kept.address.is_some() { OWN } else { "managed" };
         let names: Vec<_> = self.sockets.iter().map(name).collect();
         let mut command = Command::new(&self.program);
         command
@@ -139,7 +146,11 @@ impl NextStart {
             .env("LISTEN_FDS", self.sockets.len().to_string())
             .env("LISTEN_FDNAMES", names.join(":"));
         let sockets = (FIRST..).zip(self.sockets);
-        let mappings = sockets.map(|(child_fd, kept)| FdMapping { parent_fd: kept.socket, child_fd }).collect();
+        let mapping = |(child_fd, kept): (i32, Kept)| {
+            kept.file.into_iter().for_each(SocketFile::leave);
+            FdMapping { parent_fd: kept.socket, child_fd }
+        };
+        let mappings = sockets.map(mapping).collect();
         command.fd_mappings(mappings).context("two sockets would have one number")?;
         Err(command.exec()).with_context(|| format!("cannot start {} anew", self.program.display()))
     }

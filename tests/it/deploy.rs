@@ -42,7 +42,9 @@ fn the_pods_have_the_folders_ports_and_secrets_that_the_configuration_names() {
     }
     assert!(pods.contains("emptyDir:\n            medium: Memory\n"), "keys are in memory");
     let network = read("kubernetes/network.yaml");
-    for (name, address) in [("beacons", config.server.listen), ("operations", config.server.admin_listen)] {
+    for (name, address) in
+        [("beacons", config.server.listen.tcp().expect("a port")), ("operations", config.server.admin_listen)]
+    {
         assert!(pods.contains(&format!("- name: {name}\n              containerPort: {}\n", address.port())));
         assert!(network.contains(&format!("port: {name} }}\n")));
     }
@@ -95,9 +97,9 @@ fn the_service_may_write_and_bind_what_its_configuration_names() {
     // The collector says when it is ready, and SIGHUP is a reload: tests/it/service.rs.
     assert!(unit.contains("\nType=notify\n") && unit.contains("\nExecReload=/bin/kill -HUP $MAINPID\n"));
     assert!(config.keys.dir.expect("named").starts_with("/run/tamga"));
-    for address in
-        [config.server.listen, config.server.admin_listen, config.engine.vault_listen, config.engine.stats_listen]
-    {
+    let (server, engine) = (&config.server, &config.engine);
+    let public = server.listen.tcp().expect("a port");
+    for address in [public, server.admin_listen, engine.vault_listen, engine.stats_listen] {
         assert!(address.ip().is_loopback() && unit.contains(&format!("SocketBindAllow=ipv4:tcp:{}\n", address.port())));
     }
 }

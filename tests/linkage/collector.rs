@@ -155,7 +155,8 @@ impl Collector {
                 if sending.len() >= AT_ONCE {
                     accepted += take(&mut sending, jars).await;
                 }
-                let (client, address, jar) = (self.client.clone(), self.running.address, jars.remove(&browser));
+                let (client, address, jar) =
+                    (self.client.clone(), self.running.address.expect("a port"), jars.remove(&browser));
                 sending.spawn(async move { send_all(client, address, browser, beacons, jar).await });
             }
             while !sending.is_empty() {

@@ -139,7 +139,7 @@ async fn show(
 ) -> Result<()> {
     if let Some((start, clock)) = world {
         let end = Clock::machine().now();
-        let report = play(options, running.address, start, end, clock).await?;
+        let report = play(options, running.address.context("the demo listens at a port")?, start, end, clock).await?;
         say(&format!(
             "Played {} beacons with {} events in {:.0} s: {} accepted, {} dropped (programs that say so, browsers that \
              ask not to be measured), {} of visitors who object, {} refused.",
@@ -282,7 +282,7 @@ async fn summary(options: &Options, stores: &Stores, day: &str) -> Result<String
 /// The shop beside the collector: the host name decides which of them answers. Visitors on this machine get an address.
 fn with_shop<S, B>(
     collector: S,
-    address: SocketAddr,
+    address: Option<SocketAddr>,
 ) -> impl Service<Request<Incoming>, Response = Response<Either<Full<Bytes>, B>>, Error = Infallible, Future: Send>
 + Clone
 + Send
@@ -291,7 +291,8 @@ where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
     B: 'static,
 {
-    let (shop, live) = (Arc::new(Shop::new(address.port())), Arc::new(Live::default()));
+    let port = address.expect("the demo listens at a port").port();
+    let (shop, live) = (Arc::new(Shop::new(port)), Arc::new(Live::default()));
     service_fn(move |mut request: Request<Incoming>| {
         let (collector, shop, live) = (collector.clone(), shop.clone(), live.clone());
         async move {
@@ -304,7 +305,7 @@ where
                 return Ok(from_shop(&shop, answer).map(Either::Left));
             }
             if request.uri().path() == "/" {
-                return Ok(redirect(&format!("http://{}/", shop_host(address.port()))).map(Either::Left));
+                return Ok(redirect(&format!("http://{}/", shop_host(port))).map(Either::Left));
             }
             let whose = Whose::of(&request);
             if !request.headers().contains_key("x-forwarded-for") {

@@ -211,6 +211,7 @@ fn kind(ty: &Type) -> &'static str {
         "PathBuf" => "file or folder",
         "IpNet" => "network",
         "SocketAddr" => "address and port",
+        "Listen" => "address and port, or unix socket",
         "bool" => "yes or no",
         "u16" | "u32" | "u64" => "whole number",
         _ => "one of a list",

@@ -10,11 +10,11 @@ use crate::support::program::{Ground, Program};
 use crate::support::programs;
 
 /// Starts the program as systemd does: the socket is descriptor 3, the environment says so.
-fn activate(ground: &Ground, socket: &TcpListener) -> Program {
+pub(super) fn activate(ground: &Ground, socket: OwnedFd) -> Program {
     let hand_over = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" serve --config tamga.toml";
     let mut command = Command::new("sh");
     command.args(["-c", hand_over]).arg(programs::tamga()).current_dir(ground.folder.path());
-    command.stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap()))).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.stdin(Stdio::from(socket)).stdout(Stdio::null()).stderr(Stdio::piped());
     Program::watch(command.spawn().unwrap())
 }
 
@@ -23,7 +23,8 @@ async fn a_beacon_that_is_sent_while_the_program_restarts_waits_in_the_socket() 
     let ground = Ground::new();
     ground.send_stores_away();
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    let first = activate(&ground, &socket);
+    let hand_over = || OwnedFd::from(socket.try_clone().unwrap());
+    let first = activate(&ground, hand_over());
     assert_eq!(first.address, socket.local_addr().unwrap(), "not the one of the configuration");
     assert_eq!(first.beacon(view_of(1, 0, "/")).send().await.outcome(), "accepted");
     let between: Call = first.beacon(view_of(2, 0, "/"));
@@ -32,6 +33,6 @@ async fn a_beacon_that_is_sent_while_the_program_restarts_waits_in_the_socket() 
     let waiting = tokio::spawn(async move { between.send().await });
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     assert!(!waiting.is_finished(), "nobody is there to answer");
-    let _second = activate(&ground, &socket);
+    let _second = activate(&ground, hand_over());
     assert_eq!(waiting.await.unwrap().outcome(), "accepted");
 }

@@ -17,3 +17,4 @@ mod refusals;
 mod smuggling;
 mod tls;
 mod trial;
+mod unix;

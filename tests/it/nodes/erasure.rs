@@ -80,12 +80,12 @@ impl Ground {
 }
 
 pub(super) async fn view(running: &Running, number: u8, cookie: Option<&str>) -> Answer {
-    beacon_to(running.address, view_of(number, 0, "/tariffs")).cookies(cookie).send().await
+    beacon_to(running.address.unwrap(), view_of(number, 0, "/tariffs")).cookies(cookie).send().await
 }
 
 /// Erases as the visitor's page does.
 async fn erase(running: &Running, cookie: &str) {
-    let answer = Call::new(running.address, "POST", "/v1/privacy/erase")
+    let answer = Call::new(running.address.unwrap(), "POST", "/v1/privacy/erase")
         .header("Host", &format!("t.{SITE}"))
         .header("Accept", "application/json")
         .header("Sec-Fetch-Site", "same-origin")

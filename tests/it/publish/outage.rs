@@ -84,7 +84,7 @@ pub(super) async fn send(running: &Running, first: u64, beacons: u64) {
         let id = format!("{view:021}A");
         let seen = format!("{{\"type\":\"view\",\"at\":0,\"url\":\"{ORIGIN}/\"}}");
         let body = format!(r#"{{"v":1,"site":"{SITE}","view":"{id}","seq":0,"events":[{seen}{engage}]}}"#);
-        let answer = beacon_to(running.address, body).send().await;
+        let answer = beacon_to(running.address.unwrap(), body).send().await;
         assert_eq!(answer.status, 202, "{view}");
     }
 }

@@ -22,7 +22,7 @@ async fn view(running: &Running, visitor: u64, view: u64, cookie: Option<&str>) 
     let id = format!("{:021}A", visitor * 10 + view);
     let seen = format!(r#"{{"type":"view","at":0,"url":"{ORIGIN}/"}}"#);
     let body = format!(r#"{{"v":1,"site":"{SITE}","view":"{id}","seq":0,"events":[{seen}]}}"#);
-    let call = beacon_to(running.address, body).header("X-Forwarded-For", &format!("198.18.{visitor}.9"));
+    let call = beacon_to(running.address.unwrap(), body).header("X-Forwarded-For", &format!("198.18.{visitor}.9"));
     let answer = call.cookies(cookie).send().await;
     assert_eq!(answer.outcome(), "accepted", "{visitor}");
     answer

@@ -165,9 +165,10 @@ impl Program {
         let pid = rustix::process::Pid::from_child(&child);
         let mut program = Self { child: child.into(), pid, log, address: any, admin: any };
         let line = program.logged("taking beacons");
+        // The public listener may be a unix socket, which has no address.
         let field = |name: &str| {
             let (_, rest) = line.split_once(&format!("{name}=")).unwrap();
-            rest.split(' ').next().unwrap().parse().unwrap()
+            rest.split(' ').next().unwrap().parse().unwrap_or(any)
         };
         (program.address, program.admin) = (field(" address"), field("admin_address"));
         program
