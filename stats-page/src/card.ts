@@ -14,6 +14,8 @@ export interface Around {
   view: View;
   /** The first day that is published. */
   firstDay: string;
+  /** The time zone of the site's days. */
+  zone: string;
   /** What happened in the period. */
   notes: Note[];
   /** The page whose ways are shown. */
@@ -23,6 +25,15 @@ export interface Around {
 }
 
 const chosen = new Map<string, number>();
+
+/** The event at which a card asks, also out of view. */
+const ASK = "ask";
+
+/** All cards ask, for a sheet of paper shows all. Ends when they are answered. */
+export async function askAll(): Promise<void> {
+  for (const made of document.querySelectorAll(".card")) made.dispatchEvent(new Event(ASK));
+  while (document.querySelector(".content[aria-busy]")) await new Promise((soon) => setTimeout(soon, 50));
+}
 
 const titleOf = (tab: Tab) => say(`t_${tab.title ?? tab.panel}` as Word);
 
@@ -70,15 +81,15 @@ export function card(panel: Panel, around: Around): HTMLElement {
     head,
     content,
   );
-  const watcher = new IntersectionObserver(
-    ([entry]) => {
-      if (!entry?.isIntersecting) return;
-      watcher.disconnect();
-      show();
-    },
-    { rootMargin: "200px" },
-  );
+  const watcher = new IntersectionObserver(([entry]) => entry?.isIntersecting && ask(), {
+    rootMargin: "200px",
+  });
+  const ask = () => {
+    watcher.disconnect();
+    if (!content.dataset.asked) show();
+  };
   watcher.observe(made);
+  made.addEventListener(ASK, ask);
   return made;
 }
 
@@ -96,7 +107,7 @@ async function fill(tab: Tab, content: HTMLElement, tools: HTMLElement, around: 
     const [table, beside] = await Promise.all([rows(asked), besides(tab, asked, around)]);
     if (content.dataset.asked !== stamp) return;
     content.replaceChildren(draw(tab, table, beside, around.notes));
-    tools.replaceChildren(...toolsOf(tab, asked, table));
+    tools.replaceChildren(...toolsOf(tab, asked, table, around.zone));
   } catch (error) {
     if (content.dataset.asked !== stamp) return;
     const word = error instanceof Refused ? error.word : "request";
@@ -167,7 +178,7 @@ function draw(tab: Tab, table: Table, beside: Beside, notes: Note[]): HTMLElemen
   }
 }
 
-function toolsOf(tab: Tab, asked: Question, table: Table): HTMLElement[] {
+function toolsOf(tab: Tab, asked: Question, table: Table, zone: string): HTMLElement[] {
   const name = `${asked.site} ${tab.title ?? tab.panel} ${asked.from}.csv`;
   const save = () => {
     const href = URL.createObjectURL(new Blob(["\ufeff", asCsv(table)], { type: "text/csv" }));
@@ -175,16 +186,20 @@ function toolsOf(tab: Tab, asked: Question, table: Table): HTMLElement[] {
     setTimeout(() => URL.revokeObjectURL(href), 10_000);
   };
   return [
-    element("button", { type: "button", class: "tool", onclick: () => void showStatement(asked) }, "SQL"),
-    element("button", { type: "button", class: "tool", onclick: save }, "CSV"),
+    element(
+      "button",
+      { type: "button", class: "tool", title: say("sql_is"), onclick: () => void showStatement(asked, zone) },
+      "SQL",
+    ),
+    element("button", { type: "button", class: "tool", title: say("csv_is"), onclick: save }, "CSV"),
   ];
 }
 
 /** The statement behind a panel, with its parameters filled in as SQL texts. */
-async function showStatement(asked: Question): Promise<void> {
+async function showStatement(asked: Question, zone: string): Promise<void> {
   const dialog = element("dialog", { "aria-label": "SQL" }) as HTMLDialogElement;
   const sql = await statement(asked.panel).catch((error) => sayOf(`e_${(error as Refused).word}`));
-  const parameters = Object.entries(asked).filter(([key]) => sql.includes(`{${key}:`));
+  const parameters = Object.entries({ ...asked, zone }).filter(([key]) => sql.includes(`{${key}:`));
   const text = `${parameters.map(([key, value]) => `-- ${key} = '${value.replaceAll("\n", " ")}'`).join("\n")}\n${sql}`;
   const copy = () => void navigator.clipboard?.writeText(text);
   const shut = () => dialog.close();

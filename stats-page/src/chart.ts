@@ -1,9 +1,10 @@
 /** The graph by day: uPlot, with a band of noise, the period before dotted, and incomplete days marked. */
 import uPlot from "uplot";
 import { element } from "./dom";
+import { dated, number } from "./format";
 import { wideOf } from "./noise";
 import type { Note, Table } from "./server";
-import { dated, number, say } from "./words";
+import { say } from "./words";
 
 const HEIGHT = 260;
 const DAY_S = 86_400;
@@ -110,8 +111,13 @@ function described(views: (number | null)[], visitors: (number | null)[]): strin
 function options(width: number, hasBefore: boolean, isOneDay: boolean): uPlot.Options {
   // A line needs two days.
   const points = { show: isOneDay, size: 8 };
-  const value = (_: uPlot, value: number | null, __: number, at: number | null) =>
-    at === null ? "" : value === null ? say("hidden") : number(value);
+  // Of no chosen day, the legend has the numbers of the last one.
+  const of = (plot: uPlot, value: number | null, series: number, at: number | null) =>
+    at === null ? (plot.data?.[series]?.at(-1) ?? null) : value;
+  const value: uPlot.Series.Value = (plot, value, series, at) => {
+    const shown = of(plot, value, series, at);
+    return shown === null ? say("hidden") : number(shown);
+  };
   const earlier = {
     label: say("series_before", { name: say("visitors") }),
     stroke: colour("--quiet"),
@@ -152,7 +158,10 @@ function options(width: number, hasBefore: boolean, isOneDay: boolean): uPlot.Op
     ],
     series: [
       {
-        value: (_, day) => (day === null ? "" : date(day, true)),
+        value: (plot, day, series, at) => {
+          const shown = of(plot, day, series, at);
+          return shown === null ? "" : date(shown, true);
+        },
         label: say("day"),
       },
       { label: say("views"), stroke: colour("--views"), width: 2, value, points },

@@ -17,11 +17,15 @@ export function element(name: string, properties: Properties = {}, ...children: 
 
 /** The pieces of a name that stay together in a line: up to a sign, or 24 letters. */
 export const pieces = (text: string): string[] =>
-  (text.match(/[/:]*[^/\s_.:?&=@-]{0,24}(?:[\s_.?&=@-]|:(?=\s))*/g) ?? []).filter(Boolean);
+  (text.match(/[/:]*(?:[^/\s_.:?&=@-]|:(?=\d)){0,24}(?:[\s_.?&=@-]|:(?=\s))*/g) ?? []).filter(Boolean);
 
 /** A name that a line breaks between its pieces. */
 export const breakable = (text: string): (Node | string)[] =>
   pieces(text).flatMap((piece, at) => (at ? [document.createElement("wbr"), piece] : [piece]));
+
+/** A text whose parts between backticks are code. */
+export const coded = (text: string): (Node | string)[] =>
+  text.split("`").map((part, at) => (at % 2 ? element("code", {}, part) : part));
 
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -4,11 +4,12 @@
  */
 import { breakable, element, svg } from "./dom";
 import { reader } from "./figures";
+import { number } from "./format";
 import { wideOf } from "./noise";
 import { short, tileOf, tiles } from "./regions";
 import type { Table } from "./server";
-import { aboutNumber, type Beside, cut, OTHER, shown } from "./table";
-import { number, say } from "./words";
+import { aboutNumber, type Beside, cut, numberKind, OTHER, shown } from "./table";
+import { say } from "./words";
 
 const text = (x: number, y: number, said: string, anchor = "start", kind = "label") => {
   const made = svg("text", { x, y, class: kind, "text-anchor": anchor });
@@ -204,11 +205,11 @@ export function drawMap(table: Table, beside: Beside): HTMLElement {
       element(
         "li",
         {
-          title: aboutNumber("visitors", elsewhereWide * beside.noise),
+          title: aboutNumber("visitors", elsewhereWide * beside.noise, visitors),
           class: isRest([name, 0]) ? "other" : undefined,
         },
         element("span", {}, name.length === 2 ? shown("country", name) : shown("", name)),
-        element("span", { class: "number" }, number(visitors)),
+        element("span", { class: numberKind(visitors, elsewhereWide * beside.noise) }, number(visitors)),
       ),
     );
   return element(
@@ -233,7 +234,7 @@ function tiled(known: Map<string, number>, most: number, noise: number, isNarrow
   const boxes = tiles().map(({ column, row, name }) => {
     const visitors = known.get(name);
     const said = visitors === undefined ? say("hidden") : number(visitors);
-    const about = `${name}: ${say("visitors")} ${said}. ${visitors === undefined ? "" : aboutNumber("visitors", noise)}`;
+    const about = `${name}: ${say("visitors")} ${said}. ${visitors === undefined ? "" : aboutNumber("visitors", noise, visitors)}`;
     const [x, y] = [column * wide, row * tall];
     const share = Math.max(0, visitors ?? 0) / most;
     const middle = x + (wide - 3) / 2;
@@ -253,7 +254,8 @@ function tiled(known: Map<string, number>, most: number, noise: number, isNarrow
       y + tall * 0.74,
       few,
       "middle",
-      visitors === undefined ? "label dark" : "label strong",
+      // What may be noise alone is not bold.
+      visitors === undefined || visitors <= 2 * noise ? "label dark" : "label strong",
     );
     if (isNarrow) for (const made of [shownName, number_]) squeeze(made, wide - 6);
     return svg("g", {}, titled(about), box, shownName, number_);

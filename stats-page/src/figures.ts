@@ -1,9 +1,10 @@
 /** What is no plain table: tiles, hours by weekday, steps of funnels, cohorts. */
 import { element, svg } from "./dom";
+import { dated, number } from "./format";
 import { wideOf } from "./noise";
 import type { Cell, Table } from "./server";
-import { aboutNumber, type Beside, changeOf, OTHER, ratioNoise } from "./table";
-import { dated, explain, number, say, sayOf, type Word } from "./words";
+import { aboutNumber, type Beside, changeOf, numberKind, OTHER, ratioNoise } from "./table";
+import { explain, say, sayOf, type Word } from "./words";
 
 /** Reads a row's cell by the name of its column. */
 export const reader = (table: Table) => {
@@ -36,7 +37,7 @@ export function drawTiles(totals: Table, beside: Beside): HTMLElement {
     const wider = widerOf(name);
     const change =
       typeof value === "number" && typeof before === "number" && changeOf(value, before, wider * noise);
-    return tile(sayOf(name), text, aboutNumber(name, wider * beside.noise), change);
+    return tile(sayOf(name), text, aboutNumber(name, wider * beside.noise, value), change);
   });
   for (const [name, part, times, unit] of RATES) {
     const wider = widerOf(part);
@@ -88,7 +89,8 @@ export function drawHours(table: Table, beside: Beside): HTMLElement {
   const cells = new Map(
     table.rows.map((row) => [`${of(row, "weekday")} ${of(row, "hour")}`, of(row, "views")]),
   );
-  return element("div", {}, ...[false, true].map((isNarrow) => heat(cells, beside, isNarrow)));
+  const drawn = [false, true].map((isNarrow) => heat(cells, beside, isNarrow));
+  return element("div", {}, ...drawn, element("p", { class: "note" }, say("hours_note")));
 }
 
 function heat(cells: Map<string, Cell>, beside: Beside, isNarrow: boolean): HTMLElement {
@@ -147,7 +149,11 @@ export function drawToday(table: Table): HTMLElement {
       { title: about.join("\n") },
       element("span", { class: "name" }, `${of(row, "hour")}:00`),
       element("meter", { min: 0, max: most, value: value("views"), "aria-hidden": "true" }),
-      element("span", { class: "number" }, shown.join(" · ")),
+      element(
+        "span",
+        { class: numberKind(value("visits"), wideOf("hours", "visits") * sigma) },
+        shown.join(" · "),
+      ),
     );
   });
   return element("ol", { class: "steps" }, ...lines);
@@ -164,12 +170,17 @@ export function drawSteps(table: Table, beside: Beside): HTMLElement {
     const first = Math.max(1, Number(of(steps[0] ?? [], "reached")));
     const lines = steps.map((row) => {
       const value = Math.max(0, Number(of(row, "reached")));
+      const noise = stepWide(Number(of(row, "step"))) * beside.noise;
       return element(
         "li",
-        { title: aboutNumber("reached", stepWide(Number(of(row, "step"))) * beside.noise) },
+        { title: aboutNumber("reached", noise) },
         element("span", { class: "name" }, `${of(row, "step")}. ${of(row, "name")}`),
         element("meter", { min: 0, max: first, value, "aria-hidden": "true" }),
-        element("span", { class: "number" }, `${number(value)} · ${number((100 * value) / first, 1)} %`),
+        element(
+          "span",
+          { class: numberKind(value, noise) },
+          `${number(value)} · ${number((100 * value) / first, 1)} %`,
+        ),
       );
     });
     return element("section", {}, element("h3", {}, funnel), element("ol", { class: "steps" }, ...lines));
@@ -185,21 +196,26 @@ export function drawCohorts(table: Table): HTMLElement {
     (a, b) => rank(a) - rank(b),
   );
   const weeks = [...new Set(table.rows.map((row) => String(of(row, "week"))))].sort().reverse();
-  const value = new Map(
-    table.rows.map((row) => [`${of(row, "week")} ${of(row, "cohort")}`, Number(of(row, "visitors"))]),
-  );
+  const cells = new Map(table.rows.map((row) => [`${of(row, "week")} ${of(row, "cohort")}`, row]));
+  const wide = wideOf("retention", "visitors");
   const lines = weeks.map((week) => {
-    const all = cohorts.reduce((sum, cohort) => sum + Math.max(0, value.get(`${week} ${cohort}`) ?? 0), 0);
-    const cells = cohorts.map((cohort) => {
-      const visitors = value.get(`${week} ${cohort}`);
-      if (visitors === undefined) return element("td", { class: "number hidden" }, say("hidden"));
+    const rows = cohorts.map((cohort) => cells.get(`${week} ${cohort}`));
+    const all = rows.reduce((sum, row) => sum + Math.max(0, Number(row ? of(row, "visitors") : 0)), 0);
+    const shares = rows.map((row) => {
+      if (row === undefined) return element("td", { class: "number hidden" }, say("hidden"));
+      const [visitors, noise] = [Number(of(row, "visitors")), wide * Number(of(row, "noise"))];
       const share = all > 0 ? (100 * Math.max(0, visitors)) / all : 0;
-      return element("td", { class: "number", title: number(visitors) }, `${number(share, 0)} %`);
+      const title = `${say("visitors")} ${number(visitors)}. ${aboutNumber("", noise, visitors)}`;
+      return element("td", { class: numberKind(visitors, noise), title }, `${number(share)} %`);
     });
-    return element("tr", {}, element("th", { scope: "row" }, week), ...cells);
+    return element("tr", {}, element("th", { scope: "row" }, week), ...shares);
   });
   const heads = cohorts.map((cohort) =>
-    element("th", { scope: "col", class: "number" }, cohort === OTHER ? "…" : cohort),
+    element(
+      "th",
+      { scope: "col", class: "number", title: cohort === OTHER ? say("other_is") : undefined },
+      cohort === OTHER ? say("other") : cohort,
+    ),
   );
   const head = element(
     "tr",
@@ -207,5 +223,6 @@ export function drawCohorts(table: Table): HTMLElement {
     element("th", { scope: "col", title: say("cohort") }, say("week")),
     ...heads,
   );
-  return element("table", {}, element("thead", {}, head), element("tbody", {}, ...lines));
+  const made = element("table", {}, element("thead", {}, head), element("tbody", {}, ...lines));
+  return element("div", {}, made, element("p", { class: "note" }, say("cohort_note")));
 }

@@ -1,11 +1,11 @@
 /** The page: signing in, what is looked at, and the cards of the panels. */
-import { type Around, card, openTab } from "./card";
+import { type Around, askAll, card, openTab } from "./card";
 import { redrawGraphs } from "./chart";
-import { element } from "./dom";
+import { coded, element } from "./dom";
 import { PANELS } from "./panels";
 import { addressOf, compared, dayOf, plusDays, type View, viewOf } from "./period";
 import { type Account, account, forget, Refused, rows, signIn, signOut } from "./server";
-import { LANGUAGES, type Language, preferred, say, sayOf, speak, type Word } from "./words";
+import { explain, LANGUAGES, type Language, preferred, say, sayOf, speak, type Word } from "./words";
 
 const THEMES = ["auto", "light", "dark"] as const;
 
@@ -125,7 +125,7 @@ function showSignIn(word: string) {
     element("label", { for: "password" }, say("password")),
     password,
     button,
-    element("p", { class: "note" }, say("who")),
+    element("p", { class: "note" }, ...coded(say("who"))),
   );
   // A password is typed only where nobody can read it on its way.
   const inside = window.isSecureContext ? form : element("p", { class: "trouble" }, say("not_secure"));
@@ -158,6 +158,7 @@ function show() {
   const around: Around = {
     view,
     firstDay,
+    zone: seen?.zone ?? "",
     notes: (seen?.notes ?? []).filter(({ day }) => view.from <= day && day < view.to),
     path,
     choosePath: (chosen) => {
@@ -183,14 +184,16 @@ function show() {
         "div",
         { class: "tastes" },
         ...tastes(show),
-        element("button", { type: "button", onclick: () => void leave() }, say("sign_out")),
+        element("button", { type: "button", onclick: () => void askAll().then(() => print()) }, say("print")),
+        element("button", { type: "button", class: "leave", onclick: () => void leave() }, say("sign_out")),
       ),
     ),
     element(
       "main",
       { id: "numbers", class: "grid" },
       isLonely && element("p", { class: "note wide" }, say("no_before")),
-      !account.notes_are_read && element("p", { class: "note wide" }, say("no_notes")),
+      !account.notes_are_read && element("p", { class: "note wide" }, ...coded(say("no_notes"))),
+      account.sites.length > 0 && guide(),
       ...cards,
     ),
     element("footer", {}, element("p", { class: "note" }, say("about"))),
@@ -198,6 +201,25 @@ function show() {
   window.scrollTo(0, scrolled);
   void offerGoals(view, go);
 }
+
+const GUIDE =
+  "visitors visits views new_visitors count_only_views bounces duration engaged entries last_pages reached rate".split(
+    " ",
+  );
+
+/** What the page says of its numbers when they are pointed at, for those who have nothing to point with. */
+const guide = () =>
+  element(
+    "details",
+    { class: "guide wide" },
+    element("summary", {}, say("guide")),
+    element("p", {}, say("guide_noise")),
+    element(
+      "dl",
+      {},
+      ...GUIDE.flatMap((name) => [element("dt", {}, sayOf(name)), element("dd", {}, explain(name))]),
+    ),
+  );
 
 async function leave() {
   await signOut().catch(() => undefined);
@@ -253,12 +275,13 @@ function controls(account: Account, view: View, go: (change: Partial<View>) => v
 
 /** A choice of goals, where the site has declared some. */
 async function offerGoals(view: View, go: (change: Partial<View>) => void) {
+  // Of the page as it is now: when the answer comes, another period may be shown.
+  const place = document.querySelector(".controls");
   const asked = { panel: "goals", site: view.site, from: view.from, to: view.to, item: "" };
   const { rows: goals } = await rows(asked).catch(() => ({ rows: [] }));
   const names = goals.map(([goal]) => String(goal));
   if (!names.length) return;
-  const place = document.querySelector(".controls");
-  if (!place || place.querySelector(".goal")) return;
+  if (!place?.isConnected || place.querySelector(".goal")) return;
   const choice = select(
     say("goal"),
     view.goal,
@@ -273,4 +296,13 @@ speak(preferred(kept.read("language")));
 setTheme(kept.read("theme") ?? "auto");
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawGraphs);
 addEventListener("popstate", show);
+
+// Paper is light, and canvases have the colours that they were made with.
+let themeOnScreen = "auto";
+addEventListener("beforeprint", () => {
+  themeOnScreen = document.documentElement.dataset.theme ?? "auto";
+  setTheme("light");
+  void askAll();
+});
+addEventListener("afterprint", () => setTheme(themeOnScreen));
 void start();

@@ -1,9 +1,10 @@
 /** A panel's rows as a table with bars, shares and changes. */
 import { breakable, element } from "./dom";
+import { country, number } from "./format";
 import { wideOf } from "./noise";
 import type { Ratio, Tab } from "./panels";
 import type { Cell, Table } from "./server";
-import { country, explain, number, say, sayOf, wordOf } from "./words";
+import { explain, say, sayOf, wordOf } from "./words";
 
 export const OTHER = "(other)";
 const FEW = 10;
@@ -26,7 +27,11 @@ export interface Beside {
 export const ratioNoise = (value: number, whole: number, wider: number, wholeWider: number, noise: number) =>
   (noise * Math.hypot(wider, wholeWider * value)) / whole;
 
-const names = (table: Table, row: Cell[]) => row.filter((_, at) => table.columns[at]?.isText);
+/** A verdict is a word about the numbers of its row, and no part of the row's name. */
+const isVerdict = (name?: string) => name === "verdict";
+
+const names = (table: Table, row: Cell[]) =>
+  row.filter((_, at) => table.columns[at]?.isText && !isVerdict(table.columns[at]?.name));
 
 /** A path of so many characters at most: its begin and its end. */
 export function cut(path: string, most: number): string {
@@ -38,10 +43,11 @@ export function cut(path: string, most: number): string {
 /** A share of the whole, or nothing where the whole is lost in noise. */
 const percent = (part: number, whole: number) => (whole > 0 ? `${number((100 * part) / whole, 1)} %` : "");
 
-/** The title of a number: what it means, and how sure it is. */
-export function aboutNumber(name: string, noise: number): string {
+/** The title of a number: what it means, how sure it is, and why it can be below 0. */
+export function aboutNumber(name: string, noise: number, value: Cell = null): string {
   const sure = noise > 0 ? say("noise_is", { n: number(Math.ceil(2 * noise)) }) : "";
-  return [explain(name), sure].filter(Boolean).join(" ");
+  const below = typeof value === "number" && value < 0 ? say("below_zero") : "";
+  return [explain(name), sure, below].filter(Boolean).join(" ");
 }
 
 /** A change against the period before; grey within the noise of both. */
@@ -50,8 +56,9 @@ export function changeOf(now: number, before: number, noise: number): HTMLElemen
   const was = say("was", { n: number(before) });
   if (before <= 0) return element("span", { class: "change noise", title: was }, "–");
   const change = (100 * (now - before)) / before;
-  const amount = number(Math.abs(change), Math.abs(change) < 10 ? 1 : 0);
-  const text = `${amount === "0" ? "" : change > 0 ? "+" : "−"}${amount} %`;
+  const digits = Math.abs(change) < 10 ? 1 : 0;
+  const isNone = Number(change.toFixed(digits)) === 0;
+  const text = `${isNone ? "" : change > 0 ? "+" : "−"}${number(Math.abs(change), digits)} %`;
   const title = isNoise ? `${was}. ${say("within_noise")}` : was;
   const kind = isNoise ? "noise" : change > 0 ? "up" : "down";
   return element("span", { class: `change ${kind}`, title }, text);
@@ -62,7 +69,8 @@ export const shown = (column: string, cell: Cell): string => {
   if (column === "country" && /^[A-Z]{2}$/.test(String(cell))) return country(String(cell));
   if (cell === OTHER) return say("other");
   // These columns have words of a closed list; in others the same word could be a name.
-  if (/^(channel|absence|device)$/.test(column)) return cell === "" ? say("none") : wordOf(String(cell));
+  if (/^(channel|absence|device|verdict)$/.test(column))
+    return cell === "" ? say("none") : wordOf(String(cell));
   if (cell === "") return say("none");
   // Of a time, no seconds.
   if (/^(window_start|window_end|published_at)$/.test(column)) return String(cell).slice(0, 16);
@@ -87,12 +95,18 @@ function nameCell(column: string, cell: Cell, beside: Beside): HTMLElement {
   );
 }
 
-/** A number, grey where it may be noise alone. */
+/** A number is grey where it may be noise alone. */
+export const numberKind = (value: number, noise: number) =>
+  noise > 0 && value <= 2 * noise ? "number noise" : "number";
+
 function numberCell(column: string, cell: Cell, noise: number): HTMLElement {
   if (cell === null) return element("td", { class: "number hidden" }, say("hidden"));
   if (typeof cell !== "number") return element("td", { class: "number" }, shown(column, cell));
-  const kind = noise > 0 && cell <= 2 * noise ? "number noise" : "number";
-  return element("td", { class: kind, title: aboutNumber(column, noise) }, number(cell));
+  return element(
+    "td",
+    { class: numberKind(cell, noise), title: aboutNumber(column, noise, cell) },
+    number(cell),
+  );
 }
 
 /** A share or a mean. Grey where its noise is larger than itself, and none where the whole is lost in noise. */
@@ -141,8 +155,10 @@ interface Shown {
 
 /** The names, the number that orders the rows, and the other numbers. */
 function columnsOf(table: Table, tab: Tab, beside: Beside): Shown[] {
-  const rank = ({ at }: Shown) =>
-    table.columns[at]?.isText ? 0 : table.columns[at]?.name === tab.by ? 1 : 2;
+  const rank = ({ at }: Shown) => {
+    const { name, isText } = table.columns[at] ?? {};
+    return isVerdict(name) ? 3 : isText ? 0 : name === tab.by ? 1 : 2;
+  };
   const columns = table.columns.flatMap(({ name }, at): Shown[] => {
     // Without a goal nothing is reached.
     if (name === "converted" && tab.item === "$goal" && !beside.goal) return [];
@@ -173,7 +189,8 @@ export function drawTable(table: Table, tab: Tab, beside: Beside): HTMLElement {
     const said = ratio?.name ?? name;
     const order = at === by && !isSeries(tab) ? say("order_is") : "";
     const title = [explain(said), order].filter(Boolean).join(" ");
-    return element("th", { scope: "col", class: isText ? "name" : "number", title }, sayOf(said));
+    const head = name === "value" ? sayOf(`t_${tab.title}`) : sayOf(said);
+    return element("th", { scope: "col", class: isText ? "name" : "number", title }, head);
   });
   if (!tab.isPlain) {
     if (!tab.isShareless)

@@ -1,4 +1,5 @@
 /** The texts of the page in English, Russian and Kazakh. */
+import { HINTS } from "./hints";
 
 export type Language = "en" | "ru" | "kk";
 export const LANGUAGES: [Language, string][] = [
@@ -99,6 +100,38 @@ const WORDS = {
   none: ["(none)", "(нет)", "(жоқ)"],
   yes: ["yes", "да", "иә"],
   no: ["no", "нет", "жоқ"],
+  below_zero: [
+    "Noise alone takes it below 0: the true number is 0 or a little more.",
+    "Ниже нуля — только из-за шума: на деле ноль или немного больше.",
+    "Нөлден төмен — тек шудан: шын мәнінде нөл не сәл көп.",
+  ],
+  guide: ["How to read these numbers", "Как читать эти числа", "Бұл сандарды қалай оқу керек"],
+  guide_noise: [
+    "Each number has a little noise, so that nobody can be found in it. What is grey may be noise alone, and so it may be below 0. “Hidden (few)” is not 0: what fewer than ten visitors did is not shown. Point at a number, and it says how wide its noise is.",
+    "В каждом числе есть немного шума, чтобы по нему нельзя было найти человека. Серое может быть одним шумом, поэтому бывает и ниже нуля. «Скрыто (мало)» — это не ноль: что сделали менее десяти посетителей, не показано. Наведите на число, и оно скажет, насколько широк его шум.",
+    "Әр санда аздап шу бар, сондықтан одан ешкімді табуға болмайды. Сұр сан шудың өзі болуы мүмкін, сондықтан нөлден төмен де болады. «Жасырын (аз)» нөл емес: оннан аз келуші жасағаны көрсетілмейді. Санды меңзесеңіз, шуы қаншалықты екенін айтады.",
+  ],
+  print: ["Print", "Печать", "Басып шығару"],
+  sql_is: [
+    "The statement behind this panel.",
+    "Запрос, по которому построена панель.",
+    "Осы панельдің сұрауы.",
+  ],
+  csv_is: [
+    "All rows of this panel as a file for a spreadsheet.",
+    "Все строки панели файлом для таблиц.",
+    "Панельдің барлық жолы кестеге арналған файл ретінде.",
+  ],
+  cohort_note: [
+    "The columns are weeks since the first visit. A row has the shares of its week's visitors; what is grey may be noise alone.",
+    "Столбцы — недели с первого визита. В строке доли посетителей этой недели; серое может быть одним шумом.",
+    "Бағандар — алғашқы сапардан бергі апталар. Жолда сол аптадағы келушілердің үлестері; сұр сан шудың өзі болуы мүмкін.",
+  ],
+  hours_note: [
+    "Views on such weekdays of the period together. The stronger the colour, the more.",
+    "Просмотры за такие дни недели всего периода. Чем гуще цвет, тем больше.",
+    "Кезеңдегі осындай апта күндерінің қаралымы бірге. Неғұрлым қанық болса, соғұрлым көп.",
+  ],
   within_noise: [
     "The change is within the noise: it may be none.",
     "Изменение в пределах шума: возможно, его нет.",
@@ -111,7 +144,7 @@ const WORDS = {
   ],
   was: ["was {n}", "было {n}", "бұрын {n}"],
   series_before: ["{name}, before", "{name}, раньше", "{name}, бұрын"],
-  incomplete: ["incomplete days: {n}", "неполные дни: {n}", "толық емес күндер: {n}"],
+  incomplete: ["Incomplete days: {n}", "Неполные дни: {n}", "Толық емес күндер: {n}"],
   not_secure: [
     "This connection is not encrypted, so a password could be read on its way. Use ssh -L, or a proxy with TLS.",
     "Соединение не зашифровано, пароль могли бы прочитать по пути. Используйте ssh -L или прокси с TLS.",
@@ -164,6 +197,10 @@ const WORDS = {
   v_tablet: ["tablet", "планшет", "планшет"],
   v_tv: ["TV", "телевизор", "теледидар"],
   v_console: ["console", "приставка", "консоль"],
+  v_first: ["the base", "основа сравнения", "салыстыру негізі"],
+  v_few: ["too few visits", "слишком мало визитов", "сапар тым аз"],
+  v_differs: ["differs", "отличается", "өзгеше"],
+  v_alike: ["no difference seen", "разницы не видно", "айырмашылық көрінбейді"],
   v_other: ["other", "другое", "басқа"],
 
   p_totals: ["At a glance", "Коротко", "Қысқаша"],
@@ -196,7 +233,7 @@ const WORDS = {
   t_flow: ["Table", "Таблица", "Кесте"],
   t_landings: ["Landings", "Посадочные", "Түсу беттері"],
   t_countries: ["Countries", "Страны", "Елдер"],
-  t_regions: ["Regions", "Регионы", "Аймақтар"],
+  t_regions: ["Regions", "Регионы", "Өңірлер"],
   t_browsers: ["Browsers", "Браузеры", "Браузерлер"],
   t_devices: ["Devices", "Устройства", "Құрылғылар"],
   t_screen: ["Screens", "Экраны", "Экрандар"],
@@ -204,7 +241,7 @@ const WORDS = {
   t_provider: ["Providers", "Провайдеры", "Провайдерлер"],
   t_time_zone: ["Time zones", "Часовые пояса", "Уақыт белдеулері"],
   t_goals: ["Goals", "Цели", "Мақсаттар"],
-  t_funnels: ["Funnels", "Воронки", "Шұңқырлар"],
+  t_funnels: ["Funnels", "Воронки", "Воронкалар"],
   t_experiments: ["Experiments", "Эксперименты", "Тәжірибелер"],
   t_declared: ["Events", "События", "Оқиғалар"],
   t_length: ["Duration", "Длительность", "Ұзақтық"],
@@ -251,17 +288,18 @@ const WORDS = {
   to_path: ["To", "Куда", "Қайда"],
   way: ["Way", "Путь", "Жол"],
   country: ["Country", "Страна", "Ел"],
-  region: ["Region", "Регион", "Аймақ"],
+  region: ["Region", "Регион", "Өңір"],
   browser: ["Browser", "Браузер", "Браузер"],
   major: ["Version", "Версия", "Нұсқа"],
   device: ["Device", "Устройство", "Құрылғы"],
   os: ["System", "Система", "Жүйе"],
   value: ["Value", "Значение", "Мән"],
   name: ["Name", "Название", "Атауы"],
-  funnel: ["Funnel", "Воронка", "Шұңқыр"],
+  funnel: ["Funnel", "Воронка", "Воронка"],
   step: ["Step", "Шаг", "Қадам"],
   experiment: ["Experiment", "Эксперимент", "Тәжірибе"],
   variant: ["Variant", "Вариант", "Нұсқа"],
+  verdict: ["Verdict", "Вывод", "Қорытынды"],
   seconds_at_least: ["Seconds, from", "Секунд, от", "Секунд, бастап"],
   pages_of_visit: ["Pages", "Страниц", "Бет саны"],
   absence: ["Days since", "Дней назад", "Күн бұрын"],
@@ -281,94 +319,7 @@ const WORDS = {
   sigma: ["Noise σ", "Шум σ", "Шу σ"],
   folded_percent: ["In “other”, %", "В «прочем», %", "«Басқада», %"],
 
-  h_views: ["Showings of pages.", "Показы страниц.", "Беттердің көрсетілуі."],
-  h_visits: [
-    "Views of one visitor without a pause of 30 minutes, within one day.",
-    "Просмотры одного посетителя без паузы в 30 минут, в пределах дня.",
-    "Бір келушінің 30 минуттық үзіліссіз, бір күн ішіндегі қаралымдары.",
-  ],
-  h_visitors: [
-    "Browsers whose cookie came back, each once a day. One that comes on two days counts twice.",
-    "Браузеры, вернувшие cookie, каждый раз в день. Пришедший в два дня считается дважды.",
-    "Cookie қайтарған браузерлер, әрқайсысы күніне бір рет. Екі күн келген екі рет саналады.",
-  ],
-  h_new_visitors: [
-    "Visitors with their first visit ever, as far as cookies remember.",
-    "Посетители с первым визитом, насколько помнят cookie.",
-    "Cookie есінде қалғанша, алғаш рет келгендер.",
-  ],
-  h_bounces: [
-    "Visits of one view with less than ten seconds of engaged time.",
-    "Визиты из одного просмотра, где внимание длилось менее десяти секунд.",
-    "Он секундтан аз назар аударылған бір қаралымдық сапарлар.",
-  ],
-  h_bounce_rate: [
-    "Bounces divided by visits.",
-    "Отказы, делённые на визиты.",
-    "Бас тартуларды сапарларға бөлгені.",
-  ],
-  h_duration: [
-    "Minutes and seconds from the first beacon of a visit to its last. Of one visitor and day ten minutes count.",
-    "Минуты и секунды от первого сигнала визита до последнего. На посетителя в день учитывается десять минут.",
-    "Сапардың алғашқы белгісінен соңғысына дейінгі минут пен секунд. Бір келушіге күніне он минут есептеледі.",
-  ],
-  h_engaged: [
-    "Minutes and seconds of a visit in which the page was in front and used. Of one visitor and day five minutes count.",
-    "Минуты и секунды визита, когда страница была на виду и ею пользовались. На посетителя в день учитывается пять минут.",
-    "Сапарда бет алда тұрып, қолданылған минут пен секунд. Бір келушіге күніне бес минут есептеледі.",
-  ],
-  h_seconds_a_view: [
-    "Seconds that the page was in front and used, by views. Grey where the noise is larger than that.",
-    "Секунды, когда страница была на виду и ею пользовались, на просмотр. Серым — где шум больше.",
-    "Бет алда тұрып қолданылған секунд, бір қаралымға. Шу одан үлкен болса — сұр.",
-  ],
-  h_unnamed_percent: [
-    "The share of the section's views on pages that are too small to be named.",
-    "Доля просмотров раздела на страницах, слишком малых, чтобы их назвать.",
-    "Бөлім қаралымының атауға тым кіші беттердегі үлесі.",
-  ],
-  h_rate: [
-    "Visits that reached the goal, divided by visits.",
-    "Визиты, достигшие цели, делённые на визиты.",
-    "Мақсатқа жеткен сапарларды сапарларға бөлгені.",
-  ],
-  h_devices: [
-    "Of how many visitors this is known.",
-    "У скольких посетителей это известно.",
-    "Бұл қанша келуші туралы белгілі.",
-  ],
-  h_of_devices: [
-    "The share among those visitors for whom this is known. One visitor may have several values, such as languages.",
-    "Доля тех, у кого это известно. В списке значений может быть несколько.",
-    "Бұл белгілі болғандардың үлесі. Тізімде бірнеше мән болуы мүмкін.",
-  ],
-  h_views_per_visit: ["Views divided by visits.", "Просмотры на один визит.", "Бір сапарға қаралым."],
-  h_converted: [
-    "Visits that reached the chosen goal. Choose it above.",
-    "Визиты, достигшие выбранной цели. Выберите её выше.",
-    "Таңдалған мақсатқа жеткен сапарлар. Оны жоғарыдан таңдаңыз.",
-  ],
-  h_count_only_views: [
-    "Views of browsers that asked not to be measured. They are counted and nothing else is known.",
-    "Просмотры браузеров, попросивших их не измерять. Их только сосчитали.",
-    "Өлшемеуді сұраған браузерлердің қаралымы. Олар тек саналады.",
-  ],
-  h_entries: [
-    "Visits that began on this page.",
-    "Визиты, начавшиеся на этой странице.",
-    "Осы беттен басталған сапарлар.",
-  ],
-  h_last_pages: [
-    "Visits whose last view was this page.",
-    "Визиты, закончившиеся на этой странице.",
-    "Соңғы қаралымы осы бет болған сапарлар.",
-  ],
-  h_reached: [
-    "Visits that took this step and all steps before it.",
-    "Визиты, прошедшие этот шаг и все шаги до него.",
-    "Осы қадамды және оған дейінгілерді өткен сапарлар.",
-  ],
-  h_share: ["Of what is shown here.", "От показанного здесь.", "Осында көрсетілгеннен."],
+  ...HINTS,
 } satisfies Record<string, Text>;
 
 export type Word = keyof typeof WORDS;
@@ -406,45 +357,3 @@ export const sayOf = (name: string): string =>
 export const wordOf = (value: string): string => (`v_${value}` in WORDS ? say(`v_${value}` as Word) : value);
 
 export const explain = (name: string): string => (`h_${name}` in WORDS ? say(`h_${name}` as Word) : "");
-
-const formats = new Map<string, Intl.NumberFormat>();
-
-export function number(value: number, digits = 0): string {
-  const key = `${language}${digits}`;
-  const known = formats.get(key) ?? new Intl.NumberFormat(locale(), { maximumFractionDigits: digits });
-  formats.set(key, known);
-  // Rounding gives no −0.
-  return known.format(value).replace(/^[-−]0$/, "0");
-}
-
-// Some browsers take Kazakh and know none of its words.
-const KNOWS_KAZAKH = /[а-я]/i.test(new Intl.DateTimeFormat("kk", { month: "long" }).format(0));
-
-/** The language of numbers and names. Where Kazakh is not known, numbers and countries are as in Russian. */
-const locale = () => (language === "kk" && !KNOWS_KAZAKH ? "ru" : language);
-
-const KAZAKH_MONTHS = "қаң. ақп. нау. сәу. мам. мау. шіл. там. қыр. қаз. қар. жел.".split(" ");
-const KAZAKH_WEEKDAYS = "жс дс сс ср бс жм сб".split(" ");
-
-/** A date of UTC, by its weekday, its day and month, or both. */
-export function dated(date: Date, weekday: boolean, day: boolean): string {
-  if (locale() !== language) {
-    const [name, month] = [KAZAKH_WEEKDAYS[date.getUTCDay()], KAZAKH_MONTHS[date.getUTCMonth()]];
-    return [weekday && name, day && `${date.getUTCDate()} ${month}`].filter(Boolean).join(", ");
-  }
-  return new Intl.DateTimeFormat(language, {
-    timeZone: "UTC",
-    ...(weekday && { weekday: "short" }),
-    ...(day && { day: "numeric", month: "short" }),
-  }).format(date);
-}
-
-/** A country by its code. */
-export function country(code: string): string {
-  if (locale() !== language && code === "KZ") return "Қазақстан";
-  try {
-    return new Intl.DisplayNames(locale(), { type: "region" }).of(code) ?? code;
-  } catch {
-    return code;
-  }
-}

@@ -6,7 +6,7 @@
  * ORIGIN is a collector with the numbers of `tests/fixtures/stats/made_up.sql`; PASSWORD is that of the account `aigerim`. It
  * signs in, waits for every panel, and changes site, period, language and theme. Nothing may fail, go to another host, break
  * the page's policy, or be found by axe-core, in no language, theme and size of a site. On a narrow screen drawings fit and names break
- * at their signs. With FOLDER it saves screenshots of the page in all widths, languages and themes.
+ * at their signs. With FOLDER it saves screenshots of the page and its tabs in all widths, languages and themes.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -20,10 +20,11 @@ const CHROMIUM = process.env.CHROMIUM || "/usr/bin/chromium";
 /** @param {import("playwright-core").Page} page */
 async function settled(page) {
   // Panels ask when they come into view.
-  for (let at = 0; at < 12; at++) {
-    await page.evaluate((at) => window.scrollTo(0, at * 600), at);
-    await page.waitForTimeout(30);
-  }
+  const isBelow = (/** @type {number} */ at) => {
+    window.scrollTo(0, at * 600);
+    return at * 600 < document.documentElement.scrollHeight;
+  };
+  for (let at = 0; await page.evaluate(isBelow, at); at++) await page.waitForTimeout(30);
   await page.waitForFunction(() => !document.querySelector(".content[aria-busy]"));
   await page.evaluate(() => window.scrollTo(0, 0));
 }
@@ -51,6 +52,7 @@ async function look() {
     if (message.type() === "error" && !/401/.test(message.text())) wrong.push(message.text());
   });
   await page.goto(`${origin}/stats`);
+  assert.match(await page.innerText("main"), /that tamga analyst add made/);
   await page.fill("#name", "aigerim");
   await page.fill("#password", "wrong");
   await page.click("button[type=submit]");
@@ -61,9 +63,11 @@ async function look() {
   await page.waitForSelector(".controls");
   assert.equal(await page.evaluate(() => document.cookie), "", "no script reads the session");
 
+  await hastyChoice(page);
   await page.selectOption(".controls select", "s1.kz");
   await page.waitForSelector(".graph canvas");
   await page.waitForSelector(".tile");
+  await wholeSheet(page);
   await settled(page);
   assert.match(page.url(), /site=s1\.kz/);
   assert.match(await page.innerText(".notes"), /New <b>checkout<\/b>/);
@@ -97,7 +101,7 @@ async function look() {
   await page.keyboard.press("Enter");
   await page.waitForFunction(() => document.querySelector("#flow h3")?.textContent === "/pay/:order");
   await page.locator("#flow .tool").first().click();
-  assert.match(await page.innerText("dialog pre"), /FROM transitions/);
+  assert.match(await page.innerText("dialog pre"), /-- zone = 'Asia\/Almaty'[\s\S]*FROM transitions/);
   await page.keyboard.press("Escape");
   const [download] = await Promise.all([
     page.waitForEvent("download"),
@@ -115,10 +119,41 @@ async function look() {
   await narrow(page);
   if (folder) await screenshots(page);
   for (const site of ["empty.kz", "small.kz", "s1.kz"]) await inAllTastes(page, site);
-  await page.locator(".tastes button").click();
+  await page.locator(".leave").click();
   await page.waitForSelector("#password");
   assert.deepEqual(wrong, []);
   await browser.close();
+}
+
+/** Goals that arrive late do not bring an earlier period back. */
+async function hastyChoice(/** @type {import("playwright-core").Page} */ page) {
+  await page.route(/panel=goals/, async (route) => {
+    await new Promise((soon) => setTimeout(soon, 500));
+    await route.continue();
+  });
+  const period = page.locator(".controls select").nth(1);
+  await page.selectOption(".controls select", "s0.kz");
+  await period.selectOption("7");
+  await page.waitForSelector(".goal");
+  await page.waitForTimeout(600);
+  await page.selectOption(".goal select", "order");
+  assert.equal(await period.inputValue(), "7");
+  await page.unroute(/panel=goals/);
+}
+
+/** Printing waits for what is out of view. The graph says the numbers of its last day, and the page how to read all of them. */
+async function wholeSheet(/** @type {import("playwright-core").Page} */ page) {
+  assert.match(await page.innerText("main"), /Loading…/);
+  await page.evaluate(() => {
+    window.print = () => document.body.classList.add("printed");
+  });
+  await page.click("text=Print");
+  await page.waitForSelector(".printed");
+  assert.doesNotMatch(await page.innerText("main"), /Loading…/);
+  assert.match(await page.innerText(".u-legend"), /Views\s*\d/);
+  await page.click("summary");
+  assert.match(await page.innerText(".guide"), /not 0[\s\S]*Visits of one view/);
+  await page.click("summary");
 }
 
 /** What axe-core finds of a site, in each language and theme. */
@@ -166,26 +201,42 @@ async function narrow(/** @type {import("playwright-core").Page} */ page) {
   await page.setViewportSize({ width: 1440, height: 900 });
 }
 
-/** @param {import("playwright-core").Page} page */
-async function screenshots(page) {
+/** The whole page in each language, theme and width of each site, and each tab once in each width. */
+async function screenshots(/** @type {import("playwright-core").Page} */ page) {
   for (const site of ["s1.kz", "small.kz", "empty.kz"]) {
     await page.selectOption(".controls select", site);
-    for (const [language, theme, width] of [
-      ["en", "light", 1440],
-      ["ru", "dark", 1440],
-      ["kk", "light", 768],
-      ["ru", "light", 360],
-      ["kk", "dark", 360],
-    ]) {
-      await page.setViewportSize({ width: Number(width), height: 900 });
-      await page.locator(".tastes select").first().selectOption(String(language));
-      await page.locator(".tastes select").nth(1).selectOption(String(theme));
-      await settled(page);
-      await page.screenshot({ path: `${folder}/${site}-${language}-${theme}-${width}.png`, fullPage: true });
+    for (const [width, ownLanguage] of /** @type {const} */ ([
+      [1440, "en"],
+      [768, "ru"],
+      [360, "kk"],
+    ])) {
+      await page.setViewportSize({ width, height: 900 });
+      for (const language of ["en", "ru", "kk"]) {
+        await page.locator(".tastes select").first().selectOption(language);
+        for (const theme of ["light", "dark"]) {
+          await page.locator(".tastes select").nth(1).selectOption(theme);
+          await settled(page);
+          const path = `${folder}/${site}-${width}-${language}-${theme}.png`;
+          await page.screenshot({ path, fullPage: true });
+        }
+        if (language === ownLanguage) await eachTab(page, `${folder}/${site}-${width}-${language}`);
+      }
     }
   }
   await page.selectOption(".controls select", "s1.kz");
   await page.setViewportSize({ width: 1440, height: 900 });
+}
+
+async function eachTab(/** @type {import("playwright-core").Page} */ page, /** @type {string} */ path) {
+  for (const card of await page.locator(".card").all()) {
+    const tabs = await card.locator(".tab").all();
+    for (const [at, tab] of tabs.entries()) {
+      await tab.click();
+      await page.waitForFunction(() => !document.querySelector(".content[aria-busy]"));
+      await card.screenshot({ path: `${path}-${await card.getAttribute("id")}-${at}.png` });
+    }
+    if (tabs[0]) await tabs[0].click();
+  }
 }
 
 await look();

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { pieces } from "../src/dom";
+import { number } from "../src/format";
 import { wideOf } from "../src/noise";
 import { PANELS } from "../src/panels";
 import { addressOf, compared, dayOf, daysBetween, plusDays, type View, viewOf } from "../src/period";
 import { short, tileOf } from "../src/regions";
-import { asCsv, cut, ratioNoise } from "../src/table";
+import { aboutNumber, asCsv, cut, ratioNoise } from "../src/table";
 
 const SITES = [
   { site: "a.kz", zone: "Asia/Almaty", first: 0, end: Date.UTC(2026, 10, 28, 19) / 1000, notes: [] },
@@ -68,6 +69,7 @@ test("no text becomes a formula of a spreadsheet", () => {
 test("a name breaks at its signs, and within a word that is longer than a line", () => {
   assert.deepEqual(pieces("/catalog/smart-phones/:id"), ["/catalog", "/smart-", "phones", "/:id"]);
   assert.deepEqual(pieces("Error: Samsung Internet"), ["Error: ", "Samsung ", "Internet"]);
+  assert.deepEqual(pieces("2026-11-28 19:00"), ["2026-", "11-", "28 ", "19:00"]);
   assert.deepEqual(pieces("x".repeat(30)), ["x".repeat(24), "x".repeat(6)]);
   for (const name of ["", "/", "a_b.kz?c=d&e", "осенняя-распродажа"])
     assert.equal(pieces(name).join(""), name);
@@ -146,4 +148,20 @@ test("the noise of goals grows with their number, and that of steps with theirs"
     "without goals nothing is shown",
   );
   assert.equal(wideOf("pages", "unnamed_percent", "parent"), 0);
+});
+
+test("numbers of a column stand below each other, and none is −0", () => {
+  assert.deepEqual(
+    [3, 20.94, -0.04, 9.96].map((value) => number(value, 1)),
+    ["3.0", "20.9", "0.0", "10.0"],
+  );
+  assert.deepEqual(
+    [-0.4, -120, 1234].map((value) => number(value)),
+    ["0", "−120", "1,234"],
+  );
+});
+
+test("a number below 0 says why it is", () => {
+  assert.match(aboutNumber("views", 9, -7), /±18 .* the true number is 0/);
+  assert.doesNotMatch(aboutNumber("views", 9, 7), /the true number is 0/);
 });

@@ -220,6 +220,7 @@ async fn published_numbers_are_shown_to_whom_they_are_for() {
     let number = |value: &Value| value.as_str().map_or_else(|| value.as_i64().unwrap(), |text| text.parse().unwrap());
     assert_eq!(number(&totals["data"][0][0]), number(&truth["views"]));
     assert_eq!(number(&totals["data"][0][2]), number(&truth["visitors"]));
+    assert_verdicts(&site, &cookie).await;
     for bad in ["panel=sites", "panel=../x", "panel=days&from=x", "panel=days&to=2020-01-01"] {
         let path = format!("{}&{bad}", asked("nothing", "s1.kz"));
         assert_eq!(site.get(&path, &cookie).await.status, StatusCode::BAD_REQUEST, "{bad}");
@@ -260,6 +261,21 @@ async fn published_numbers_are_shown_to_whom_they_are_for() {
     assert!(!log.contains("aigerim") && !log.contains(&site.aigerim) && !log.contains("tamga-stats"), "{log}");
 }
 
+/// The verdicts of experiments are those of the named question.
+async fn assert_verdicts(site: &Site, cookie: &str) {
+    let named = include_str!("../../schema/queries/experiment.sql").replace("{site:String}", "'s1.kz'");
+    let [from, to] = [day(-35), day(1)].map(|day| format!("toDate('{day}')"));
+    let named = named.replace("{from:Date}", &from).replace("{to:Date}", &to);
+    let named = site.product.stats::<Value>(&named).await.unwrap();
+    let panel = site.get(&asked("experiments", "s1.kz"), cookie).await.json();
+    let words =
+        [("the first", "first"), ("too few visits", "few"), ("differs", "differs"), ("no difference seen", "alike")];
+    let shown = panel["data"].as_array().unwrap().iter().map(|row| row[5].as_str().unwrap());
+    let expected = named.iter().map(|row| words.iter().find(|(word, _)| row["verdict"] == *word).unwrap().1);
+    assert_eq!(shown.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    assert_eq!(panel["data"][1][5], "differs");
+}
+
 fn number_of(cell: &Value) -> f64 {
     cell.as_f64().or_else(|| cell.as_str().map(|text| text.parse().unwrap_or(1.0))).unwrap_or(1.0)
 }
@@ -267,8 +283,10 @@ fn number_of(cell: &Value) -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_works_in_chromium_and_firefox() {
     let site = Site::start(DAYS, 2).await;
+    // A folder for screenshots, for a person who looks at them.
+    let folder = std::env::var("TAMGA_SCREENSHOTS").unwrap_or_default();
     for program in ["test/look.mjs", "test/firefox.mjs"] {
-        println!("{}", look(&site, program, "").await);
+        println!("{}", look(&site, program, &folder).await);
     }
 }
 

@@ -1,5 +1,5 @@
 -- How reliable are the windows: incomplete, late, folded, and how wide is their noise?
-SELECT window_start, window_end, published_at, complete, late, sigma, round(100 * folded_share) AS folded_percent
+SELECT day, window_start, window_end, published_at, complete, late, sigma, round(100 * folded_share) AS folded_percent
 FROM publications
 WHERE site = {site:String}
   AND window_start >= toDateTime({from:Date}, {zone:String})
