@@ -1,9 +1,10 @@
 //! Is what the documents say true of this repository? Each name that they use exists (`names`), each figure has a source
 //! (`figures`), each command runs or says why not (`commands`), lists come from the code (`generated`, `settings`),
-//! and each promise of the publisher has its tests (`promises`).
+//! each promise of the publisher has its tests (`promises`), and what analysts read is so (`analysts`).
 //!
 //! Conventions for authors are in docs/development.md. Documents are all tracked Markdown and HTML.
 
+mod analysts;
 mod commands;
 mod figures;
 mod generated;

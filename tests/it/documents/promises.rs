@@ -8,7 +8,7 @@ use crate::support::repository::{code_spans, section, table_rows, tracked_texts}
 const DOCUMENT: &str = "docs/publishing.md";
 
 /// The names of all tests that `make test` runs.
-fn tests() -> BTreeSet<String> {
+pub(super) fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (_, text) in tracked_texts(&[]).into_iter().filter(|(path, _)| path.ends_with(".rs")) {
         let lines: Vec<_> = text.lines().map(str::trim).collect();
