@@ -177,6 +177,20 @@ TTL day + toIntervalDay(9)
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600, non_replicated_deduplication_window = 1000, default_compression_codec = 'ZSTD(1)', fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'Security signals of devices, separate from their attributes: states and hashed digests, one row each';
 
+CREATE TABLE tamga_vault.spools
+(
+    `spool` UInt64 COMMENT 'Random number of the spool',
+    `begun` UInt64 COMMENT 'How many of its rows are stored, or may be',
+    `settled` UInt64 COMMENT 'How many of its rows have an end that is known',
+    `last` UInt64 COMMENT 'Sequence of the last of the rows that may be stored',
+    `written_at` DateTime64(3, 'UTC') COMMENT 'When the node wrote it'
+)
+ENGINE = ReplacingMergeTree(begun)
+ORDER BY spool
+TTL toDateTime(written_at) + toIntervalDay(9)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'How far each spool has been emptied. A copy of it sends nothing a second time';
+
 CREATE TABLE tamga_vault.tallies
 (
     `batch` UInt64 COMMENT 'Random number of the insert of this row. If the outcome of an insert is unknown, its rows are counted by this number',

@@ -93,6 +93,7 @@ mod cursor;
 mod delivery;
 mod frame;
 mod hold;
+mod identity;
 mod idle;
 mod io;
 mod look;
@@ -123,11 +124,12 @@ pub use cipher::{Keys, Unopened};
 pub use delivery::{DeliveryBatch, DeliveryLimits, StreamBatch, Tombstone};
 pub use frame::{Frame, MAX_APPEND_BYTES, Rows, StreamKey};
 pub use hold::Windows;
+pub use identity::Progress;
 pub use idle::{Idle, hold};
 pub use io::{Disk, Entry, File, Io, Lock};
 pub use look::Found;
 pub use mix::shuffle;
-pub use reader::{Quarantine, ReadError, Reader};
+pub use reader::{Quarantine, ReadError, Reader, Skipped};
 pub use recovery::Recovery;
 pub use reply::{AppendError, Appended};
 pub use retries::{RetryFiles, forget_retries};
@@ -360,12 +362,11 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
         state_lost: recovered.report.state_lost,
         segments: recovered.segments.into(),
     };
-    let used = inventory.segments.iter().map(|segment| segment.bytes).sum();
     let (hold, watermark) = (hold_of_found(&options, &inventory), recovered.state.watermark);
     let shared = Arc::new(Shared {
         dir: dir.to_owned(),
         options,
-        queue: Mutex::new(Queue { used, ..Queue::default() }),
+        queue: Mutex::new(Queue::beside(&inventory)),
         work: Condvar::new(),
         arrivals: Mutex::new(Arrivals::new(watermark, finished, arrivals_of_found(&inventory))),
         inventory: Mutex::new(inventory),
@@ -373,6 +374,7 @@ pub fn open(dir: &Path, mut options: Options, io: Arc<dyn Io>) -> Result<(Writer
         early: Mutex::default(),
         remembered: Mutex::new(remembered),
         durable: tokio::sync::watch::Sender::new(Durable { last: recovered.last, closed: false }),
+        identity: identity::load(dir, io.as_ref(), recovered.report.state_lost).into(),
         io,
         _lock: held,
     });

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -51,6 +52,11 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// Nothing waits, and the segments take what they take.
+    pub(super) fn beside(inventory: &Inventory) -> Self {
+        Self { used: inventory.segments.iter().map(|segment| segment.bytes).sum(), ..Self::default() }
+    }
+
     /// Backpressure: refuses an append of this size when the quota or the queue has no space for it.
     pub(super) fn admit(&self, options: &Options, bytes: usize) -> Result<(), AppendError> {
         let unanswered = self.unanswered + bytes;
@@ -139,6 +145,8 @@ pub(super) struct Shared {
     /// Tombstones that were appended and wait behind rows that wait for the end of a window.
     pub(super) early: Mutex<Vec<Tombstone>>,
     pub(super) durable: watch::Sender<Durable>,
+    /// The number of this spool.
+    pub(super) identity: AtomicU64,
     pub(super) io: Arc<dyn Io>,
     /// Declared last, so that it is released after everything else.
     pub(super) _lock: Lock,

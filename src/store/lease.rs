@@ -61,7 +61,7 @@ fn needs_renewal(last: i64, now: i64, since: Duration) -> bool {
 }
 
 /// Milliseconds as ClickHouse reads them into a `DateTime64(3)`: seconds with three decimals.
-fn decimal(ms: i64) -> String {
+pub(super) fn decimal(ms: i64) -> String {
     let ms = ms.max(0);
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }

@@ -17,8 +17,10 @@ pub struct Migration {
 }
 
 /// The vault's migrations, in order.
-pub const VAULT_MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "begin", sql: include_str!("../../schema/migrations/vault/0001_begin.sql") }];
+pub const VAULT_MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "begin", sql: include_str!("../../schema/migrations/vault/0001_begin.sql") },
+    Migration { version: 2, name: "spools", sql: include_str!("../../schema/migrations/vault/0002_spools.sql") },
+];
 
 /// The stats store's migrations, in order.
 pub const STATS_MIGRATIONS: &[Migration] = &[

@@ -36,6 +36,7 @@ mod navigation;
 mod nodes;
 mod noise;
 mod notice;
+mod older_copy;
 mod peer_weaknesses;
 mod proxies;
 mod publish;

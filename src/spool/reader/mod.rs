@@ -5,6 +5,7 @@
 //! is finished, the same delivery batch comes again.
 
 mod of_crowd;
+mod skip;
 
 use std::collections::VecDeque;
 use std::io;
@@ -24,6 +25,7 @@ use super::segment::{Scanned, Wanted};
 use super::shared::{Durable, Shared, lock};
 use super::state::{Slots, State};
 use of_crowd::Part;
+pub use skip::Skipped;
 
 /// Why a delivery batch could not be handed out or finished. Nothing is lost: call again, after a while.
 #[derive(Debug, thiserror::Error)]

@@ -213,7 +213,7 @@ fn what_is_sent_again_is_stored_once_over_kills_and_never_lost_over_power_cuts()
 #[tokio::test]
 async fn a_kill_at_any_operation_forgets_a_request_with_its_rows_or_neither() {
     let (mut taken, mut forgotten) = (0, 0);
-    for operations in 0..60 {
+    for operations in 0..70 {
         let (sim, clock) = (Sim::default(), BootClock::default());
         sim.die_after(operations);
         if let Ok((writer, ..)) = open(Path::new(DIR), remembering(1 << 20, &clock), Arc::new(sim.clone())) {

@@ -6,6 +6,7 @@
 //! waits, reports the reason ([`ShipStatus`]), and the spool fills meanwhile. A backlog is delivered at a [`pace`] that leaves
 //! time for the beacons of the moment. Memory: one delivery batch and the inserts under way.
 
+mod claims;
 mod command;
 mod dead_letter_admin;
 mod dead_letters;
@@ -32,6 +33,7 @@ pub use dead_letters::DeadLetters;
 pub use replay::OnReplay;
 pub use status::{ShipCounts, ShipStatus, Trouble};
 
+use claims::Claims;
 use insert_batch::{InsertBatch, PrepareError, group_by_insert};
 use inserter::{Delivered, Inserter, Stopped};
 use orders::Orders;
@@ -41,7 +43,7 @@ use super::Store;
 use super::backoff::Backoff;
 use super::lease::Lease;
 use crate::clock::Clock;
-use crate::spool::{DeliveryBatch, DeliveryLimits, Outcomes, ReadError, Reader, StreamBatch};
+use crate::spool::{DeliveryBatch, DeliveryLimits, Outcomes, Progress, ReadError, Reader, Skipped, StreamBatch};
 
 /// Inserts under way at once.
 const IN_FLIGHT: usize = 4;
@@ -60,6 +62,7 @@ type OnErasures = dyn Fn(u64, u64) + Send + Sync;
 pub struct Shipper {
     inserter: Inserter,
     lease: Lease,
+    claims: Claims,
     limits: DeliveryLimits,
     on_replay: Option<Box<OnReplay>>,
     on_erasures: Option<Box<OnErasures>>,
@@ -79,8 +82,9 @@ impl Shipper {
         stop: CancellationToken,
     ) -> Self {
         let lease = Lease::new(vault.clone(), node, clock.clone());
+        let claims = Claims::new(vault.clone(), clock.clone());
         let inserter = Inserter { store: vault, clock, dead_letters, status: Arc::default(), stop, wake };
-        Self { inserter, lease, limits: DeliveryLimits::default(), on_replay: None, on_erasures: None }
+        Self { inserter, lease, claims, limits: DeliveryLimits::default(), on_replay: None, on_erasures: None }
     }
 
     /// The same with other limits for a delivery batch. `max_rows` is at most what one insert may hold.
@@ -147,7 +151,12 @@ impl Shipper {
                 return;
             }
         }
-        let now = self.inserter.clock.now_ms();
+        let (now, last) = (self.inserter.clock.now_ms(), self.claims.write(reader.progress()).await);
+        if last.is_err() {
+            tracing::info!(
+                "could not say to the vault that all has left: an older copy would count some of it as lost"
+            );
+        }
         if let Err(error) = self.lease.write(reader.watermark(now)).await {
             tracing::info!(error = error.name, "could not write the last lease: windows wait for this node a while");
         }
@@ -159,6 +168,7 @@ impl Shipper {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut backoff = Backoff::for_requests();
+        self.catch_up(reader).await?;
         loop {
             let (begun, before) = (Instant::now(), reader.accounting());
             let delivery = tokio::select! {
@@ -193,8 +203,64 @@ impl Shipper {
         }
     }
 
+    /// Says to the vault what is about to be sent.
+    async fn claim(&mut self, progress: Progress) -> Result<(), Stopped> {
+        let mut backoff = Backoff::for_requests();
+        while let Err(error) = self.claims.write(progress).await {
+            self.inserter.status.report(Topic::Claim, error.into());
+            self.inserter.wait(&mut backoff).await?;
+        }
+        self.inserter.status.clear(Topic::Claim);
+        Ok(())
+    }
+
+    /// Skips what the vault had of this spool, if it had more than the spool knows. Erasures among it are carried out again.
+    async fn catch_up(&mut self, reader: &mut Reader) -> Result<(), Stopped> {
+        let mut backoff = Backoff::for_requests();
+        let (own, known) = loop {
+            let own = reader.progress();
+            match self.claims.known(own.spool).await {
+                Ok(known) => break (own, known),
+                Err(error) => self.inserter.status.report(Topic::Claim, error.into()),
+            }
+            self.inserter.wait(&mut backoff).await?;
+        };
+        self.inserter.status.clear(Topic::Claim);
+        if known.begun <= own.begun {
+            return Ok(());
+        }
+        let orders = loop {
+            match reader.tombstones_until(known.last).await {
+                Ok(orders) => break orders,
+                Err(error) => self.spool_failed(&error, &mut backoff).await?,
+            }
+        };
+        for tombstone in orders::merged(&orders) {
+            self.inserter.erase(&tombstone).await?;
+        }
+        // The rest of what was found leaves from another spool. This one, put back once more, must not send it either.
+        let found = reader.progress_of_found();
+        let all = Progress { begun: known.begun.max(found.begun), last: known.last.max(found.last), ..known };
+        self.claim(all).await?;
+        let skipped = loop {
+            match reader.skip(known).await {
+                Ok(skipped) => break skipped,
+                Err(error) => self.spool_failed(&error, &mut backoff).await?,
+            }
+        };
+        self.inserter.status.clear(Topic::Spool);
+        let Skipped { stored, lost } = skipped;
+        tracing::error!(
+            stored,
+            lost,
+            "this spool is an older copy: the vault had more of it, which was skipped. Rows that were on their way count as lost"
+        );
+        Ok(())
+    }
+
     /// Settles a delivery batch and finishes it.
-    async fn ship(&self, reader: &mut Reader, delivery: DeliveryBatch) -> Result<(), Stopped> {
+    async fn ship(&mut self, reader: &mut Reader, delivery: DeliveryBatch) -> Result<(), Stopped> {
+        self.claim(reader.progress()).await?;
         let counts = &self.inserter.status.counts;
         let mut under_way: JoinSet<Result<Delivered, Stopped>> = JoinSet::new();
         let (mut outcomes, mut stored_in_pieces) = (Outcomes::default(), Vec::new());
@@ -272,6 +338,10 @@ impl Shipper {
     /// The work between two delivery batches.
     async fn look_after(&mut self, reader: &Reader) {
         self.renew_lease(reader).await;
+        match self.claims.write(reader.progress()).await {
+            Ok(()) => self.inserter.status.clear(Topic::Claim),
+            Err(error) => self.inserter.status.report(Topic::Claim, error.into()),
+        }
         if self.erase_early(reader).await.is_err() {
             return;
         }

@@ -83,6 +83,8 @@ pub(in crate::store) enum Topic {
     Erasure(u64),
     /// The lease.
     Lease,
+    /// What the vault knows of the spool.
+    Claim,
 }
 
 /// The shipper's state, shared with metrics and readiness.

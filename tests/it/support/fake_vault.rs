@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 /// What happens to the next insert.
@@ -61,6 +62,24 @@ struct Inner {
     poison: Option<String>,
     inserts: u64,
     last_lease: String,
+    /// How far each spool has come.
+    spools: BTreeMap<u64, Progress>,
+}
+
+/// A line of the table `spools`.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+struct Progress {
+    spool: u64,
+    begun: u64,
+    settled: u64,
+    last: u64,
+}
+
+impl Progress {
+    fn max(self, other: Self) -> Self {
+        let [begun, settled] = [self.begun.max(other.begun), self.settled.max(other.settled)];
+        Self { spool: other.spool, begun, settled, last: self.last.max(other.last) }
+    }
 }
 
 /// A vault with faults.
@@ -137,7 +156,19 @@ impl FakeVault {
             self.inner.lock().unwrap().last_lease = String::from_utf8_lossy(&body).into_owned();
             return ok("");
         }
+        if sql.starts_with("INSERT INTO `spools`") {
+            let line: Progress = serde_json::from_slice(&body).unwrap();
+            let mut inner = self.inner.lock().unwrap();
+            let known = inner.spools.entry(line.spool).or_default();
+            *known = known.max(line);
+            return ok("");
+        }
         let text = String::from_utf8_lossy(&body);
+        if text.contains("FROM spools") {
+            let spool = field(&text, "param_spool").parse::<u64>().unwrap();
+            let known = self.inner.lock().unwrap().spools.get(&spool).copied().unwrap_or_default();
+            return ok(&format!("{}\n", serde_json::to_string(&known).unwrap()));
+        }
         let inner = self.inner.lock().unwrap();
         let found = if text.contains("system.processes") {
             let token = field(&text, "param_token");

@@ -12,7 +12,7 @@ use tamga::event::Tally;
 use tamga::privacy::pseudonymous::PseudonymousBeacon;
 use tamga::record::{self, SCHEMA_VERSION};
 use tamga::secret::Secret;
-use tamga::spool::{self, DeliveryLimits, Frame, Options, Reader, StreamKey, Writer};
+use tamga::spool::{self, DeliveryLimits, Frame, Options, Reader, StreamKey, Windows, Writer};
 use tamga::store::{DeadLetters, Limits, ShipStatus, Shipper, Store, VAULT};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
@@ -40,7 +40,12 @@ pub(crate) fn keys() -> spool::Keys {
 }
 
 pub(crate) fn open(folder: &Path) -> (Writer, Reader) {
-    let options = Options { segment_bytes: 64 << 10, ..Options::new(64 << 20, SCHEMA_VERSION, keys()) };
+    open_with(folder, None)
+}
+
+/// The same, where frames also wait for windows.
+pub(crate) fn open_with(folder: &Path, windows: Option<Arc<dyn Windows>>) -> (Writer, Reader) {
+    let options = Options { segment_bytes: 64 << 10, windows, ..Options::new(64 << 20, SCHEMA_VERSION, keys()) };
     let begun = Instant::now();
     loop {
         // A thread of a killed spool may hold the lock for a moment.
