@@ -2,6 +2,7 @@
 import { breakable, element } from "./dom";
 import { country, number } from "./format";
 import { wideOf } from "./noise";
+import { outcomeOf } from "./outcomes";
 import type { Ratio, Tab } from "./panels";
 import type { Cell, Table } from "./server";
 import { explain, say, sayOf, wordOf } from "./words";
@@ -72,6 +73,7 @@ export const shown = (column: string, cell: Cell): string => {
   if (/^(channel|absence|device|verdict)$/.test(column))
     return cell === "" ? say("none") : wordOf(String(cell));
   if (cell === "") return say("none");
+  if (/^(outcome|reason)$/.test(column)) return outcomeOf(String(cell));
   // Of a time, no seconds.
   if (/^(window_start|window_end|published_at)$/.test(column)) return String(cell).slice(0, 16);
   if (cell === true || cell === false) return say(cell ? "yes" : "no");
@@ -90,7 +92,10 @@ function nameCell(column: string, cell: Cell, beside: Beside): HTMLElement {
     : element("span", {}, ...breakable(text));
   return element(
     "td",
-    { class: cell === OTHER ? "other" : "name", title: cell === OTHER ? say("other_is") : text },
+    {
+      class: cell === OTHER ? "other" : "name",
+      title: cell === OTHER ? say("other_is") : String(cell) || text,
+    },
     inside,
   );
 }

@@ -85,6 +85,10 @@ async function look() {
   assert.match(await page.innerText("#pages thead"), /Read, s/);
   assert.deepEqual(await audited(page), [], "the page");
 
+  await page.locator("#trust .tab").nth(1).click();
+  await page.waitForSelector("#trust td[title='bot:search']:has-text('bots: search')");
+  await page.locator("#trust .tab").first().click();
+
   // Every tab of every panel shows something and fails nowhere.
   const tabs = await page.locator(".tab:visible").all();
   for (const tab of tabs) {

@@ -1,8 +1,10 @@
 //! What the documents say to analysts is so: docs/clients.md names for each client the test that runs it, and docs/analysts.md for each
-//! question the file, the column of the error and the panel that answer it. Not examined: whether an answer is a good one.
+//! question the file, the column of the error and the panel that answer it. The page has words for what the store names. Not examined: whether an answer is a good one.
 
 use std::collections::BTreeSet;
 use std::fs;
+
+use tamga::outcome::{DropReason, Rejection, SUSPICIONS};
 
 use super::promises;
 use crate::support::repository::{code_spans, section, table_rows, tracked};
@@ -142,6 +144,25 @@ fn each_question_of_a_first_month_names_its_file_its_panel_and_its_error_or_why_
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!((refused, rows.len() - refused), (3, 25));
+}
+
+#[test]
+fn each_outcome_and_sign_that_the_store_names_has_words_on_the_page() {
+    let words = fs::read_to_string("stats-page/src/outcomes.ts").unwrap();
+    let bots = fs::read_to_string("src/enrich/bots/patterns.txt").unwrap();
+    let bots: BTreeSet<_> =
+        bots.lines().filter_map(|line| Some(format!("\"bot:{}\"", line.split_once('\t')?.0))).collect();
+    let drops = DropReason::ALL.iter().map(|reason| reason.name());
+    let rejections = Rejection::ALL.iter().map(|rejection| rejection.name());
+    let names = drops.chain(rejections).chain(SUSPICIONS).chain(["accepted"]).map(str::to_owned).chain(bots);
+    let (mut count, mut missing) = (0, Vec::new());
+    for name in names {
+        count += 1;
+        if !words.contains(&format!("  {name}: [")) {
+            missing.push(name);
+        }
+    }
+    assert!(missing.is_empty() && count > 40, "{count} names, without words: {missing:?}");
 }
 
 /// Whether a line of the page's words names a panel so in English.
