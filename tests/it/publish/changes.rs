@@ -50,7 +50,7 @@ async fn rows_of_a_week_that_becomes_days_are_published_at_its_end_and_kept_unti
 async fn rows_of_short_windows_that_become_a_day_are_published_once() {
     let mut world = World::new(120).await;
     world.visits(6_000).await;
-    let mut publisher = world.publisher(world.vault.clone(), world.stats.clone());
+    let publisher = world.publisher(world.vault.clone(), world.stats.clone());
     for _ in 0..3 {
         assert!(matches!(publisher.advance(0).await.unwrap(), Progress::Published(_)));
     }

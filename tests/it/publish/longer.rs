@@ -34,8 +34,7 @@ async fn a_name_that_is_small_every_day_is_published_for_its_week_or_its_month()
         pairs: Vec::new(),
         ..world.site()
     };
-    let mut publisher =
-        Publisher::new(stores.0, stores.1, clock.clone(), vec![site], folder, "a", node_timeout).unwrap();
+    let publisher = Publisher::new(stores.0, stores.1, clock.clone(), vec![site], folder, "a", node_timeout).unwrap();
     while day <= last {
         let end = schedule.day_end(day);
         let parameters = [("site", SITE.to_owned()), ("day", day.to_string()), ("end", end.as_second().to_string())];

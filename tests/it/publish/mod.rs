@@ -211,7 +211,7 @@ async fn published_numbers_are_those_of_the_vault_and_count_many_visitors() {
     let start = ("start", world.day().start.as_second().to_string());
     let seed = "INSERT INTO seeds SELECT {site:String}, toDateTime({start:UInt32}, 'UTC'), repeat('s', 32), now64(3)";
     world.vault.execute(seed, &[("site", SITE.to_owned()), start]).await.unwrap();
-    let mut publisher = world.publisher(world.vault.clone(), world.stats.clone());
+    let publisher = world.publisher(world.vault.clone(), world.stats.clone());
     assert_eq!(publisher.advance(0).await.unwrap(), Progress::Published(world.day()));
     assert_eq!(publisher.advance(0).await.unwrap(), Progress::UpToDate);
 
@@ -316,7 +316,7 @@ async fn a_week_counts_each_visitor_on_its_first_day() {
     let until = week.end.as_second().to_string();
     let lease = serde_json::json!({ "node": "a", "complete_until": until, "written_at": until });
     world.vault.insert_json("leases", &["node", "complete_until", "written_at"], &[lease], None).await.unwrap();
-    let mut publisher = world.publisher(world.vault.clone(), world.stats.clone());
+    let publisher = world.publisher(world.vault.clone(), world.stats.clone());
     assert_eq!(publisher.advance(0).await.unwrap(), Progress::Published(week));
     let exact = world
         .exact(
@@ -393,7 +393,7 @@ async fn after_a_cut_at_many_calls_each_window_is_published_once() {
         let cut = |store: &Store| Cut { store: store.clone(), left: left.clone(), takes_effect: window % 2 == 0 };
         let died = world.publisher(cut(&world.vault), cut(&world.stats)).advance(0).await.is_err();
         assert!(died, "a window takes more than {calls} calls");
-        let mut publisher = world.publisher(world.vault.clone(), world.stats.clone());
+        let publisher = world.publisher(world.vault.clone(), world.stats.clone());
         if world.published("publications").await.len() == window {
             assert!(matches!(publisher.advance(0).await.unwrap(), Progress::Published(_)), "after {calls} calls");
         }
