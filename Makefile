@@ -9,7 +9,7 @@ PAGE := stats-page/dist/page.js
 PAGE_SOURCES := $(wildcard stats-page/src/* stats-page/*.json stats-page/build.mjs schema/noise.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test dist faults drills scale linkage fuzz statements protect bench systemd lint engine snippet playground clean
+.PHONY: help run test dist faults drills watch scale linkage fuzz statements protect bench systemd lint engine snippet playground clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ faults: ## Run the fault laboratory for long: kills, power cuts, full disks, out
 drills: ## Run the drills of docs/operations.md (about twenty minutes)
 	@scripts/prepare compiler snippet engine
 	@scripts/drills
+
+watch: ## An hour under a real Prometheus, then its alert for a vault that is away (TAMGA_WATCH_SECONDS, and twenty minutes)
+	@scripts/prepare compiler snippet engine alerts
+	@$(MAKE) -s $(SNIPPET) $(PAGE)
+	@cargo test --test it under_prometheus -- --ignored --nocapture
 
 fuzz: ## Fuzz the readers of hostile bytes, ten minutes for each of ten targets (TAMGA_FUZZ_SECONDS)
 	@scripts/prepare compiler cxx snippet

@@ -58,6 +58,7 @@ mod stats_page;
 mod store;
 mod stores_by_tls;
 mod support;
+mod under_prometheus;
 mod verdict;
 mod wall;
 mod words;
