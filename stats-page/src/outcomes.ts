@@ -27,7 +27,7 @@ const OUTCOMES: Record<string, [string, string, string]> = {
   too_large: ["too large", "слишком большое", "тым үлкен"],
   head_too_large: ["head too large", "слишком большой заголовок", "тақырыбы тым үлкен"],
   media_type: ["wrong type", "неверный тип", "түрі қате"],
-  spool_full: ["no room in the queue", "очередь полна", "кезек толы"],
+  spool_full: ["the queue is full", "очередь полна", "кезек толы"],
   disk_full: ["disk full", "диск полон", "диск толы"],
   spool_broken: ["queue broken", "очередь сломана", "кезек бұзылған"],
   too_slow: ["too slow", "слишком медленно", "тым баяу"],
