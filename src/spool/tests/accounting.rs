@@ -85,10 +85,9 @@ async fn live(steps: Vec<Step>, crowds: bool) {
                 let durable = writer.enter(0).append(frames(&counts)).await.is_ok();
                 let expected = if durable { rows } else { 0 };
                 let accounting = writer.usage().accounting;
-                assert_eq!(
-                    (accounting.accepted, accounting.spooled),
-                    (before.accepted + expected, before.spooled + expected)
-                );
+                assert_eq!(accounting.accepted, before.accepted + expected);
+                // A reading of before that nobody waits for any more may find damage meanwhile.
+                assert!(damaged || accounting.spooled == before.spooled + expected, "{before:?} {accounting:?}");
             }
             Step::FailedAppend => {
                 sim.fail(Op::Sync, 0, rustix::io::Errno::IO, false);
