@@ -111,15 +111,11 @@ async fn views(program: &Program, views: std::ops::Range<u8>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_data_folder_that_is_put_back_beside_its_server_stores_no_row_twice() {
-    let (engine, ground) = (Engine::start(), Ground::new());
-    ground.write("password", PASSWORD);
-    let password = ground.folder.path().join("password");
-    let stores = ["", "[stats]\n"].map(|section| {
-        let (url, password) = (engine.url(), password.display());
-        format!("{section}url = \"{url}\"\nuser = \"{USER}\"\npassword_file = \"{password}\"\n")
-    });
-    let config = (ground.config() + &stores.concat()).replace("linger_s = 1", "linger_s = 5");
-    ground.write("tamga.toml", &config);
+    let engine = Engine::start();
+    let ground = Ground::with_servers(&engine, &engine);
+    let config = std::fs::read_to_string(ground.folder.path().join("tamga.toml")).unwrap();
+    // So that rows wait while the folder is copied.
+    ground.write("tamga.toml", &config.replace("linger_s = 1", "linger_s = 5"));
     let vault = Store::new(&engine.url(), USER, PASSWORD, VAULT, Limits::default()).unwrap();
     let stored = async |views: u64, program: &Program| {
         let all = async || (number(&vault, "SELECT count() AS number FROM events").await == views).then_some(());

@@ -22,15 +22,8 @@ async fn view(program: &Program, view: u8) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_of_before_goes_on_beside_a_newer_schema_and_holds_its_rows_after_a_restart() {
-    let (engine, ground) = (Engine::start(), Ground::new());
-    ground.write("password", PASSWORD);
-    let password = ground.folder.path().join("password");
-    // The configuration ends with the section of the vault.
-    let stores = ["", "[stats]\n"].map(|section| {
-        let (url, password) = (engine.url(), password.display());
-        format!("{section}url = \"{url}\"\nuser = \"{USER}\"\npassword_file = \"{password}\"\n")
-    });
-    ground.write("tamga.toml", &(ground.config() + &stores.concat()));
+    let engine = Engine::start();
+    let ground = Ground::with_servers(&engine, &engine);
     let vault = Store::new(&engine.url(), USER, PASSWORD, VAULT, Limits::default()).unwrap();
     let program = Program::serve(&ground, &[]);
     program.logged("the stores are ready");

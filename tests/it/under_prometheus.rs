@@ -135,20 +135,6 @@ fn view_name(view: u8) -> String {
     beacon["view"].as_str().unwrap().to_owned()
 }
 
-/// Both stores on engines of their own, as servers.
-fn ground(vault: &Engine, stats: &Engine) -> Ground {
-    let ground = Ground::new();
-    ground.write("password", PASSWORD);
-    let password = ground.folder.path().join("password");
-    // The configuration ends with the section of the vault.
-    let stores = [("", vault), ("[stats]\n", stats)].map(|(section, engine)| {
-        let (url, password) = (engine.url(), password.display());
-        format!("{section}url = \"{url}\"\nuser = \"{USER}\"\npassword_file = \"{password}\"\n")
-    });
-    ground.write("tamga.toml", &(ground.config() + &stores.concat()));
-    ground
-}
-
 /// What an hour without a fault must show.
 async fn quiet(prometheus: &Prometheus, seconds: u64) {
     assert_eq!(prometheus.fired(seconds).await, Vec::<String>::new(), "alerts without a fault");
@@ -185,7 +171,7 @@ async fn quiet(prometheus: &Prometheus, seconds: u64) {
 async fn an_hour_without_a_fault_is_quiet_and_a_vault_that_is_away_raises_its_alert_alone() {
     let seconds = std::env::var("TAMGA_WATCH_SECONDS").map_or(3600, |seconds| seconds.parse().unwrap());
     let (vault, stats) = (Engine::start(), Engine::start());
-    let ground = ground(&vault, &stats);
+    let ground = Ground::with_servers(&vault, &stats);
     // A bare engine as a server has no accounts, so the wall's check would name it, and rightly.
     let program = Program::serve(&ground, &[("TAMGA__WALL__VERIFY_EVERY_H", "0")]);
     program.logged("the stores are ready");

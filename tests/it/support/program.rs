@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::collector::beacon_to;
-use super::engine::library;
+use super::engine::{Engine, PASSWORD, USER, library};
 use super::http::{Answer, Call};
 use super::{programs, wait};
 
@@ -30,6 +30,20 @@ impl Ground {
         let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         std::fs::set_permissions(ground.keys.path(), closed).unwrap();
         ground.write("tamga.toml", &ground.config());
+        ground
+    }
+
+    /// The same with servers in place of the embedded engines.
+    pub(crate) fn with_servers(vault: &Engine, stats: &Engine) -> Self {
+        let ground = Self::new();
+        ground.write("password", PASSWORD);
+        let password = ground.folder.path().join("password");
+        // The configuration ends with the section of the vault.
+        let stores = [("", vault), ("[stats]\n", stats)].map(|(section, engine)| {
+            let (url, password) = (engine.url(), password.display());
+            format!("{section}url = \"{url}\"\nuser = \"{USER}\"\npassword_file = \"{password}\"\n")
+        });
+        ground.write("tamga.toml", &(ground.config() + &stores.concat()));
         ground
     }
 
