@@ -1,27 +1,33 @@
 //! What stands behind a proxy in place of the collector: it keeps what arrives. It answers the first request of a connection, and
 //! ends the connection in the middle of the second, as a process does that dies.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 
+use tamga::config::Listen;
+
 pub(super) struct Backend {
-    pub(super) address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
 impl Backend {
-    pub(super) fn start() -> Self {
-        let address = SocketAddr::from(([127, 0, 0, 1], crate::support::ports::pair()));
-        let (listener, seen) = (TcpListener::bind(address).unwrap(), Arc::new(Mutex::new(Vec::new())));
+    pub(super) fn start(place: &Listen) -> Self {
+        let seen = Arc::new(Mutex::new(Vec::new()));
         let kept = seen.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let kept = kept.clone();
-                std::thread::spawn(move || converse(stream, &kept));
+        match place {
+            Listen::Tcp(address) => {
+                let listener = TcpListener::bind(address).unwrap();
+                std::thread::spawn(move || serve(|| listener.accept().map(|(stream, _)| stream), &kept));
             }
-        });
-        Self { address, seen }
+            Listen::Unix(path) => {
+                let listener = UnixListener::bind(path).unwrap();
+                super::programs::set_mode(path, 0o660);
+                std::thread::spawn(move || serve(|| listener.accept().map(|(stream, _)| stream), &kept));
+            }
+        }
+        Self { seen }
     }
 
     /// The requests so far, as text.
@@ -30,7 +36,14 @@ impl Backend {
     }
 }
 
-fn converse(mut stream: TcpStream, seen: &Mutex<Vec<String>>) {
+fn serve<S: Read + Write + Send + 'static>(accept: impl Fn() -> std::io::Result<S>, seen: &Arc<Mutex<Vec<String>>>) {
+    while let Ok(stream) = accept() {
+        let seen = seen.clone();
+        std::thread::spawn(move || converse(stream, &seen));
+    }
+}
+
+fn converse(mut stream: impl Read + Write, seen: &Mutex<Vec<String>>) {
     let mut is_first = true;
     while let Some(request) = read(&mut stream) {
         seen.lock().unwrap().push(request);
@@ -42,7 +55,7 @@ fn converse(mut stream: TcpStream, seen: &Mutex<Vec<String>>) {
 }
 
 /// A request with a body of a stated length.
-fn read(stream: &mut TcpStream) -> Option<String> {
+fn read(stream: &mut impl Read) -> Option<String> {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();

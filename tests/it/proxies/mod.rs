@@ -17,16 +17,16 @@ use crate::support::collector::{beacon_of, view_of};
 use crate::support::program::{Ground, Program};
 use backend::Backend;
 use browser::{ADDRESS, Browser};
-use programs::{Kind, Proxy};
+use programs::{Kind, Place, Proxy};
 
-/// A product on a port that stays the same, without stores.
+/// A product at a place that stays the same, without stores.
 struct Collector {
     ground: Ground,
-    address: std::net::SocketAddr,
+    place: Place,
 }
 
 impl Collector {
-    fn new() -> Self {
+    fn new(kind: Kind) -> Self {
         let ground = Ground::new();
         ground.send_stores_away();
         // The proxies keep idle connections for five seconds, and the collector must keep them longer: on a crowded machine too.
@@ -34,11 +34,11 @@ impl Collector {
         let patient = std::fs::read_to_string(&path).unwrap().replace("_deadline_s = 1\n", "_deadline_s = 60\n");
         assert_eq!(patient.matches("_deadline_s = 60\n").count(), 2);
         std::fs::write(&path, patient).unwrap();
-        Self { ground, address: ([127, 0, 0, 1], crate::support::ports::pair()).into() }
+        Self { ground, place: Place::of(kind) }
     }
 
     fn start(&self) -> Program {
-        Program::serve(&self.ground, &[("TAMGA__SERVER__LISTEN", &self.address.to_string())])
+        Program::serve(&self.ground, &[("TAMGA__SERVER__LISTEN", &self.place.listen.to_string())])
     }
 }
 
@@ -110,8 +110,8 @@ async fn send_canaries(browser: &Browser, product: &Program, round: u8) {
 
 async fn keeps_nothing(kind: Kind) {
     let Some(kind) = kind.installed() else { return };
-    let collector = Collector::new();
-    let browser = Browser::of(Proxy::start(kind, collector.address, false));
+    let collector = Collector::new(kind);
+    let browser = Browser::of(Proxy::start(kind, &collector.place, false));
     let product = collector.start();
     passes_everything_on(&browser, &product).await;
     send_canaries(&browser, &product, 0).await;
@@ -136,8 +136,9 @@ async fn keeps_nothing(kind: Kind) {
 
 async fn names_the_visitor_and_sends_nothing_twice(kind: Kind) {
     let Some(kind) = kind.installed() else { return };
-    let backend = Backend::start();
-    let browser = Browser::of(Proxy::start(kind, backend.address, false));
+    let place = Place::of(kind);
+    let backend = Backend::start(&place.listen);
+    let browser = Browser::of(Proxy::start(kind, &place, false));
     // It answers the first request of each connection and ends in the middle of the second.
     let body = view_of(1, 0, "/");
     let statuses: Vec<u16> =
@@ -163,8 +164,8 @@ async fn names_the_visitor_and_sends_nothing_twice(kind: Kind) {
 /// Without the lines that keep it silent, the same proxy writes what the first test looks for.
 async fn would_be_found(kind: Kind) {
     let Some(kind) = kind.installed() else { return };
-    let nobody = ([127, 0, 0, 1], crate::support::ports::pair()).into();
-    let browser = Browser::of(Proxy::start(kind, nobody, true));
+    // Nobody is there.
+    let browser = Browser::of(Proxy::start(kind, &Place::of(kind), true));
     let filled = view_of(1, 0, "/") + &" ".repeat(60_000);
     browser.post("--http1.1", "/v1/beacon?kanarischer-parameter", &filled, &[]);
     let proxy = browser.stop();
@@ -172,7 +173,7 @@ async fn would_be_found(kind: Kind) {
         let searched = search(&Needles::new(&[canary]), proxy.folder());
         assert!(searched.found.is_some(), "{canary} rests in no file, so this test finds nothing");
     }
-    let is_nginx = kind == Kind::Nginx;
+    let is_nginx = matches!(kind, Kind::Nginx | Kind::NginxByUnix);
     assert_eq!(
         !proxy.written_bodies().is_empty(),
         is_nginx,
@@ -183,13 +184,14 @@ async fn would_be_found(kind: Kind) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_balancer_that_passes_bytes_on_keeps_nothing_and_is_the_only_way_in() {
     let Some(kind) = Kind::Balancer.installed() else { return };
-    let collector = Collector::new();
-    let browser = Browser::of(Proxy::start(kind, collector.address, false));
+    let collector = Collector::new(kind);
+    let address = collector.place.listen.tcp().unwrap();
+    let browser = Browser::of(Proxy::start(kind, &collector.place, false));
     let [chain, key] = ["chain.pem", "key.pem"].map(|name| browser.proxy.folder().join(name).display().to_string());
     let product = Program::serve(
         &collector.ground,
         &[
-            ("TAMGA__SERVER__LISTEN", &collector.address.to_string()),
+            ("TAMGA__SERVER__LISTEN", &address.to_string()),
             ("TAMGA__SERVER__CERTIFICATE_FILE", &chain),
             ("TAMGA__SERVER__KEY_FILE", &key),
             ("TAMGA__SERVER__PROXY_PROTOCOL", "true"),
@@ -197,10 +199,7 @@ async fn a_balancer_that_passes_bytes_on_keeps_nothing_and_is_the_only_way_in() 
     );
     let beacon = browser.post("--http1.1", "/v1/beacon", &view_of(1, 0, "/"), &[]);
     assert_eq!(beacon.outcome(), "accepted");
-    assert!(
-        browser.cannot_shake(collector.address.port()).await,
-        "a connection without a PROXY header gets no handshake"
-    );
+    assert!(browser.cannot_shake(address.port()).await, "a connection without a PROXY header gets no handshake");
     send_canaries(&browser, &product, 0).await;
     product.terminate();
     browser.shake_wrongly().await;
@@ -235,6 +234,7 @@ macro_rules! of_each_proxy {
 
 of_each_proxy! {
     nginx: Nginx;
+    nginx_by_unix: NginxByUnix;
     caddy: Caddy;
     haproxy: HaProxy;
     apache: Apache;

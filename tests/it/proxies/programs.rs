@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::fs::inotify;
+use tamga::config::Listen;
 use tempfile::TempDir;
 
 use crate::support::{ports, wait};
@@ -20,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Kind {
     Nginx,
+    /// nginx that reaches the collector through a unix socket.
+    NginxByUnix,
     Caddy,
     HaProxy,
     /// HAProxy that passes bytes on.
@@ -30,7 +33,7 @@ pub(super) enum Kind {
 impl Kind {
     fn program(self) -> &'static str {
         match self {
-            Self::Nginx => "/usr/sbin/nginx",
+            Self::Nginx | Self::NginxByUnix => "/usr/sbin/nginx",
             Self::Caddy => "/usr/bin/caddy",
             Self::HaProxy | Self::Balancer => "/usr/sbin/haproxy",
             Self::Apache => "/usr/sbin/apache2",
@@ -49,6 +52,34 @@ impl Kind {
     }
 }
 
+/// Where the proxy finds the collector.
+pub(super) struct Place {
+    pub(super) listen: Listen,
+    /// The folder of a unix socket.
+    _folder: Option<TempDir>,
+}
+
+impl Place {
+    pub(super) fn of(kind: Kind) -> Self {
+        if kind != Kind::NginxByUnix {
+            return Self { listen: ([127, 0, 0, 1], ports::pair()).into(), _folder: None };
+        }
+        let folder = tempfile::tempdir().unwrap();
+        // The socket gets the group of the folder.
+        if is_root() {
+            std::os::unix::fs::chown(folder.path(), None, Some(group_of_nginx())).unwrap();
+        }
+        set_mode(folder.path(), 0o2750);
+        Self { listen: Listen::Unix(folder.path().join("edge.sock")), _folder: Some(folder) }
+    }
+}
+
+fn group_of_nginx() -> u32 {
+    let groups = std::fs::read_to_string("/etc/group").unwrap();
+    let number = groups.lines().find_map(|line| line.strip_prefix("www-data:x:")?.split(':').next());
+    number.expect("Debian has the group").parse().unwrap()
+}
+
 /// A running proxy, with everything that it writes in one folder.
 pub(super) struct Proxy {
     child: Child,
@@ -61,19 +92,25 @@ pub(super) struct Proxy {
 
 impl Proxy {
     /// `is_loud` takes out what keeps it silent.
-    pub(super) fn start(kind: Kind, collector: SocketAddr, is_loud: bool) -> Self {
+    pub(super) fn start(kind: Kind, collector: &Place, is_loud: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // The proxy may run as another user.
-        open_to_all(folder.path());
+        set_mode(folder.path(), 0o755);
         let port = ports::pair();
         let [https, http] = [port, port + 1].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         for name in ["logs", "tmp", "tmp/body", "tmp/answer"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
         certify(folder.path());
-        let site = Site { folder: folder.path(), https: https.port(), http: http.port(), collector, is_loud };
+        let site = Site {
+            folder: folder.path(),
+            https: https.port(),
+            http: http.port(),
+            collector: &collector.listen,
+            is_loud,
+        };
         let mut command = match kind {
-            Kind::Nginx => site.nginx(),
+            Kind::Nginx | Kind::NginxByUnix => site.nginx(),
             Kind::Caddy => site.caddy(),
             Kind::HaProxy => site.haproxy(),
             Kind::Balancer => site.balancer(),
@@ -141,9 +178,8 @@ impl Drop for Proxy {
     }
 }
 
-fn open_to_all(path: &Path) {
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(path, mode).unwrap();
+pub(super) fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
 }
 
 fn certify(folder: &Path) {
@@ -159,7 +195,7 @@ struct Site<'a> {
     folder: &'a Path,
     https: u16,
     http: u16,
-    collector: SocketAddr,
+    collector: &'a Listen,
     is_loud: bool,
 }
 
@@ -178,7 +214,14 @@ impl Site<'_> {
             .filter(|line| !dropped.iter().any(|part| line.contains(part)))
             .map(|line| format!("{line}\n"))
             .collect();
-        for (from, to) in [("127.0.0.1:8080", self.collector.to_string())].iter().chain(changes) {
+        let shipped = match self.collector {
+            Listen::Tcp(_) => "127.0.0.1:8080",
+            // The line is there, as a choice.
+            Listen::Unix(_) => {
+                "127.0.0.1:8080;\n    # Through a unix socket instead (deploy/tamga.socket.d/unix.conf):\n    # server unix:/run/tamga-edge.sock"
+            }
+        };
+        for (from, to) in [(shipped, self.collector.to_string())].iter().chain(changes) {
             assert!(text.contains(from), "{name} has no {from:?}");
             text = text.replace(from, to);
         }
