@@ -28,7 +28,7 @@ faults: ## Run the fault laboratory for long: kills, power cuts, full disks, out
 	@scripts/prepare compiler snippet engine
 	@scripts/faults
 
-drills: ## Run the drills of docs/operations.md (about twenty minutes)
+drills: ## Run the drills of docs/operations.md (five minutes to twenty)
 	@scripts/prepare compiler snippet engine
 	@scripts/drills
 
@@ -64,8 +64,8 @@ statements: ## Ask an hour of made-up statements as analysts (TAMGA_STATEMENTS_S
 	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@cargo test --test it made_up -- --ignored --nocapture
 
-systemd: ## Run the steps of the operator's guide under a real systemd (two minutes, as root)
-	@scripts/prepare compiler snippet engine
+systemd: ## Run the steps of the operator's guide under a real systemd (a minute, as root)
+	@scripts/prepare compiler snippet engine nginx
 	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@cargo build --bins
 	@scripts/systemd
