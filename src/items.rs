@@ -130,7 +130,7 @@ impl Items {
                 format!("no such profile; there are {}. Or give `items` instead.", known.join(", "))
             })?,
             (None, Some(own)) => own,
-            _ => return Err("give one of `profile` and `items`".to_owned()),
+            _ => return Err("give one of `profile` and `items`; schema/data-map.toml has their names".to_owned()),
         };
         let mut items = Self::default();
         let unknown: Vec<_> = keys.iter().filter(|key| !items.set(key)).map(|key| format!("{key:?}")).collect();
