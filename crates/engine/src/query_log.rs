@@ -6,8 +6,9 @@
 //! visitor's browser sent. When statements arrive faster than they are written, some are left out, and the process's
 //! log has their number. An engine whose user may not create a database has no query log, and its log says so.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -18,12 +19,16 @@ use serde_json::json;
 use crate::analyst::acts_while_explained;
 use crate::ffi::{Connection, Library};
 use crate::reader::reader;
-use crate::statement::format_clause;
+use crate::statement::{format_clause, has_word};
 
 /// Statements that may wait to be written.
 const WAITING_MAX: usize = 256;
 /// The longest text that is parsed. Of a longer one only the length is written.
 const TEXT_MAX: usize = 64 << 10;
+/// Longer runs of digits and commas are lists.
+const LIST_MAX: usize = 100;
+/// Statements of which is kept what was found in them.
+const FOUND_MAX: usize = 512;
 /// The time for which lines are collected before they are written.
 const GATHER: Duration = Duration::from_secs(2);
 
@@ -101,6 +106,7 @@ impl QueryLog {
 }
 
 fn write_all(receiver: &Receiver<Asked>, library: Library, arguments: &[CString]) {
+    let mut reading = Reading::default();
     while let Ok(first) = receiver.recv() {
         let (mut batch, mut is_over) = (vec![first], false);
         let until = Instant::now() + GATHER;
@@ -115,8 +121,8 @@ fn write_all(receiver: &Receiver<Asked>, library: Library, arguments: &[CString]
             }
         }
         let Some(mut connection) = library.connect(arguments) else { continue };
-        let databases = names(&mut connection);
-        let lines: String = batch.iter().map(|asked| line(&mut connection, &databases, asked)).collect();
+        reading.begin(&mut connection);
+        let lines: String = batch.iter().map(|asked| reading.line(&mut connection, asked)).collect();
         let columns = "type, user, query, databases, tables, used_functions, used_table_functions, missing_privileges, \
                        exception_code, Settings";
         let sql = format!("INSERT INTO tamga_engine.query_log ({columns})");
@@ -140,12 +146,57 @@ fn names(connection: &mut Connection) -> HashSet<String> {
         .unwrap_or_default()
 }
 
-/// A line of the log, as JSON.
-fn line(connection: &mut Connection, databases: &HashSet<String>, asked: &Asked) -> String {
-    let is_long = asked.sql.len() > TEXT_MAX;
-    // A FORMAT clause would also change the format of the explanation.
-    let end = format_clause(&asked.sql).map_or(asked.sql.len(), |clause| clause.start);
-    let sql = if is_long { &[][..] } else { &asked.sql[..end] };
+/// Reads statements. Most are asked again and again, so what was found in one is kept, by a hash of its text.
+#[derive(Default)]
+struct Reading {
+    databases: HashSet<String>,
+    found: HashMap<u64, (String, Named)>,
+    hashes: RandomState,
+}
+
+impl Reading {
+    /// What is kept depends on which databases there are.
+    fn begin(&mut self, connection: &mut Connection) {
+        let databases = names(connection);
+        if databases != self.databases || self.found.len() > FOUND_MAX {
+            self.found.clear();
+        }
+        self.databases = databases;
+    }
+
+    /// A line of the log, as JSON.
+    fn line(&mut self, connection: &mut Connection, asked: &Asked) -> String {
+        let sql = without_lists(&asked.sql);
+        // A FORMAT clause would also change the format of the explanation.
+        let end = format_clause(&sql).map_or(sql.len(), |clause| clause.start);
+        let sql = if sql.len() > TEXT_MAX { &[][..] } else { &sql[..end] };
+        // A parameter may be a name.
+        let parameters = if has_word(sql, "Identifier") { &asked.parameters[..] } else { &[] };
+        let key = self.hashes.hash_one((sql, &asked.database, asked.code != 0, parameters));
+        let (query, found) =
+            self.found.entry(key).or_insert_with(|| read(connection, &self.databases, sql, asked)).clone();
+        let is_denied = asked.code == 497;
+        let own = [reader().database, "system", "default"];
+        let foreign = |table: &&String| !own.contains(&table.split('.').next().unwrap_or_default());
+        let missing: Vec<_> = found.tables.iter().filter(|table| is_denied && foreign(table)).collect();
+        let line = json!({
+            "type": if asked.code == 0 { "QueryFinish" } else { "ExceptionWhileProcessing" },
+            "user": asked.user,
+            "query": query,
+            "databases": found.databases,
+            "tables": found.tables,
+            "used_functions": found.functions,
+            "used_table_functions": found.table_functions,
+            "missing_privileges": missing.iter().map(|table| format!("SELECT ON {table}")).collect::<Vec<_>>(),
+            "exception_code": asked.code,
+            "Settings": { "tamga_query_bytes": asked.sql.len().to_string() },
+        });
+        format!("{line}\n")
+    }
+}
+
+/// A statement without its literals, and what it names.
+fn read(connection: &mut Connection, databases: &HashSet<String>, sql: &[u8], asked: &Asked) -> (String, Named) {
     let text = String::from_utf8_lossy(sql).into_owned();
     // EXPLAIN executes some clauses. So a refused statement is not given to the engine again.
     let found = if asked.code != 0 || acts_while_explained(&asked.sql) {
@@ -158,24 +209,17 @@ fn line(connection: &mut Connection, databases: &HashSet<String>, asked: &Asked)
     };
     let text = [("text".to_owned(), escaped(&text))];
     let query = connection.query(b"SELECT normalizeQuery({text:String})", "TabSeparatedRaw", &text);
-    let query = query.map(|answer| String::from_utf8_lossy(answer.bytes()).trim().to_owned()).unwrap_or_default();
-    let is_denied = asked.code == 497;
-    let own = [reader().database, "system", "default"];
-    let foreign = |table: &&String| !own.contains(&table.split('.').next().unwrap_or_default());
-    let missing: Vec<_> = found.tables.iter().filter(|table| is_denied && foreign(table)).collect();
-    let line = json!({
-        "type": if asked.code == 0 { "QueryFinish" } else { "ExceptionWhileProcessing" },
-        "user": asked.user,
-        "query": query,
-        "databases": found.databases,
-        "tables": found.tables,
-        "used_functions": found.functions,
-        "used_table_functions": found.table_functions,
-        "missing_privileges": missing.iter().map(|table| format!("SELECT ON {table}")).collect::<Vec<_>>(),
-        "exception_code": asked.code,
-        "Settings": { "tamga_query_bytes": asked.sql.len().to_string() },
-    });
-    format!("{line}\n")
+    (query.map(|answer| String::from_utf8_lossy(answer.bytes()).trim().to_owned()).unwrap_or_default(), found)
+}
+
+/// A statement whose long lists of numbers are one number each. They name nothing, and are most of a long statement.
+fn without_lists(sql: &[u8]) -> Vec<u8> {
+    let is_of_list = |byte: &u8| byte.is_ascii_digit() || *byte == b',';
+    let pieces = sql.chunk_by(|one, other| is_of_list(one) == is_of_list(other));
+    pieces
+        .flat_map(|piece| if is_of_list(&piece[0]) && piece.len() > LIST_MAX { &b"0"[..] } else { piece })
+        .copied()
+        .collect()
 }
 
 /// A text as the engine reads the value of a parameter.
@@ -184,7 +228,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// The names in a parsed statement.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Named {
     databases: Vec<String>,
     tables: Vec<String>,
@@ -258,6 +302,13 @@ fn push(list: &mut Vec<String>, name: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lists_of_numbers_are_left_out() {
+        let list = "12,".repeat(60);
+        let sql = format!("SELECT 1,2 FROM a.b WHERE x IN [{list}3] AND y = 4294967295");
+        assert_eq!(without_lists(sql.as_bytes()), b"SELECT 1,2 FROM a.b WHERE x IN [0] AND y = 4294967295");
+    }
 
     #[test]
     fn what_a_parse_names_is_found_wherever_it_stands() {
