@@ -8,16 +8,18 @@ use super::noise::EVENTS_WIDE;
 use super::queries::{self, Candidates};
 use super::rollup_list::{OF_VISITS, REPEATED_WIDE, TIMES_MAX};
 use super::rollups::pair;
+use super::snapshot::Fingerprint;
 use super::target::{Columns, Target};
 use crate::items::Items;
+use crate::record;
 
 /// A table that is counted from one attribute.
 pub(super) struct ApartTable {
     pub(super) target: Target,
     /// The attribute that its cells are counted from.
-    attribute: String,
-    /// The query for its cells, without conditions.
-    sql: String,
+    pub(super) attribute: String,
+    /// A pair has a query of its own, without candidates.
+    pub(super) own: Option<String>,
     /// Its measures' places among those of the query.
     takes: Vec<usize>,
 }
@@ -26,8 +28,6 @@ pub(super) struct ApartTable {
 struct Entry {
     into: &'static str,
     attribute: &'static str,
-    /// The cells of a pseudonym, as SQL: an array of first dimension, second dimension, step.
-    places: &'static str,
     /// The column of each dimension.
     columns: Columns,
     overlapping: bool,
@@ -54,7 +54,6 @@ const fn of_visitor(
     Entry {
         into,
         attribute,
-        places: "[((argMax((toString(value), toString(detail)), (value != '', step)) AS best).1, best.2, max(step))]",
         columns,
         overlapping: false,
         cells: 1,
@@ -71,7 +70,6 @@ const fn of_visitor(
 const HOURS: Entry = Entry {
     into: hours::TABLE,
     attribute: "hour",
-    places: "groupArrayIf(200)((toString(value), '', step), step > 0)",
     columns: &[&["hour"]],
     overlapping: true,
     cells: 24,
@@ -93,8 +91,6 @@ const TABLES: [Entry; 5] = [
     Entry {
         into: "searches",
         attribute: "search",
-        places: "groupArrayIf(200)((if(toUInt32(cityHash64(toString(value))) IN [{hashes of search}], toString(value), '(other)'), \
-                 '', step), value != '')",
         columns: &[&["term"]],
         overlapping: true,
         cells: 10,
@@ -115,6 +111,14 @@ const INVENTED: [&str; 3] = ["source", "campaign", "landing"];
 /// The dimensions whose values grow with a visit. Each value begins with its least number.
 const GROWING: [&str; 2] = ["pages", "duration"];
 
+/// The query for the cells of all tables without one of their own; their attribute is the source. It is run per slice.
+pub(super) fn shared_query(tables: &[ApartTable], candidates: &Candidates) -> String {
+    let shared = tables.iter().filter(|table| table.own.is_none());
+    let attributes: Vec<_> = shared.map(|table| format!("'{}'", table.attribute)).collect();
+    let sql = include_str!("sql/apart.sql").replace("{attributes}", &attributes.join(", "));
+    queries::complete(&candidates.fill_in(sql))
+}
+
 impl ApartTable {
     /// The tables that a site's policy lists, and those that its configuration declares.
     pub(super) fn all(site: &PublishedSite) -> Vec<Self> {
@@ -132,12 +136,7 @@ impl ApartTable {
         let (measures, takes): (Vec<_>, Vec<_>) = (entry.measures)().into_iter().unzip();
         let mut target = Target::new(entry.into, entry.columns, measures, entry.cells);
         target.table.overlapping = entry.overlapping;
-        Self {
-            target,
-            attribute: entry.attribute.to_owned(),
-            sql: include_str!("sql/apart.sql").replace("{places}", entry.places),
-            takes,
-        }
+        Self { target, attribute: entry.attribute.to_owned(), own: None, takes }
     }
 
     fn pair([first, second]: &[String; 2]) -> Self {
@@ -152,27 +151,24 @@ impl ApartTable {
         let grows =
             [(first, "value"), (second, "detail")].into_iter().find(|(name, _)| GROWING.contains(&name.as_str()));
         let rank = grows.map_or("0".to_owned(), |(_, column)| format!("toUInt16OrZero(extract({column}, '^[0-9]+'))"));
-        Self {
-            target: pair(first, second),
-            sql: include_str!("sql/pairs.sql")
-                .replace("{whole_cells}", include_str!("sql/whole_cells.sql").trim())
-                .replace("{first}", &value(first, "value", 1))
-                .replace("{second}", &value(second, "detail", 2))
-                .replace("{rank}", &rank)
-                .replace("{most}", &TIMES_MAX.to_string()),
-            attribute,
-            takes: vec![TIMES, VISITORS],
-        }
+        let sql = include_str!("sql/pairs.sql")
+            .replace("{whole_cells}", include_str!("sql/whole_cells.sql").trim())
+            .replace("{first}", &value(first, "value", 1))
+            .replace("{second}", &value(second, "detail", 2))
+            .replace("{rank}", &rank)
+            .replace("{most}", &TIMES_MAX.to_string())
+            .replace("{attribute}", &attribute);
+        Self { target: pair(first, second), own: Some(sql), attribute, takes: vec![TIMES, VISITORS] }
     }
 
-    /// The query for its cells, which is run per slice.
-    pub(super) fn cells_query(&self, candidates: &Candidates) -> String {
-        queries::complete(&candidates.fill_in(self.sql.replace("{attribute}", &self.attribute)))
+    /// The query for its cells; `None` if they are among those of [`shared_query`].
+    pub(super) fn own_query(&self, candidates: &Candidates) -> Option<String> {
+        self.own.as_ref().map(|sql| queries::complete(&candidates.fill_in(sql.clone())))
     }
 
-    /// The rows of the vault that it is counted from, as SQL.
-    pub(super) fn rows(&self) -> String {
-        format!("attributes WHERE {} AND attribute = '{}'", queries::WITHIN.trim(), self.attribute)
+    /// How many rows of a window it is counted from.
+    pub(super) fn rows(&self, fingerprint: &Fingerprint) -> u64 {
+        fingerprint.rows(record::Table::Attributes, |kind| kind == self.attribute)
     }
 
     /// Its cells, as the rules read them.

@@ -33,8 +33,6 @@ struct WindowCount {
 pub(super) struct Events {
     /// Events of the window.
     pub(super) here: u64,
-    /// Rows that the queries read: those of the window and those of its first day before the window.
-    pub(super) scanned: u64,
     /// Events of published windows that arrived after they were counted.
     pub(super) late: u64,
     pub(super) counted: Counted,
@@ -49,8 +47,7 @@ pub(super) async fn count_events<V: Tables>(
     let (start, end) = (window.start.as_second(), window.end.as_second());
     let keeps = |&(_, past_end, _): &(i64, i64, u64)| past_end > end - VAULT_DAYS * 86_400 && past_end <= start;
     let mut windows: Vec<_> = counted.windows.iter().copied().filter(keeps).collect();
-    let day_start = site.schedule.day_start(window.first_day).as_second();
-    let since = windows.iter().map(|window| window.0).min().unwrap_or(start).min(day_start);
+    let since = windows.iter().map(|window| window.0).min().unwrap_or(start);
     let of_site = [("site", site.domain.clone()), ("start", since.to_string())];
     let windows_of_rows: Vec<WindowCount> =
         ask(vault, "counting events in the vault", queries::EVENTS_BY_WINDOW, &of_site).await?;
@@ -67,5 +64,5 @@ pub(super) async fn count_events<V: Tables>(
     let here = between(start, end);
     windows.push((start, end, here));
     let declarations = counted.declarations.clone();
-    Ok(Events { here, scanned: between(day_start, end), late, counted: Counted { windows, declarations } })
+    Ok(Events { here, late, counted: Counted { windows, declarations } })
 }

@@ -60,7 +60,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     async fn write_hour(&self, path: &Path, known: &mut Hours) -> Result<(), PublishError> {
         self.files.write(path, known)?;
         if let Some(row) = known.unwritten.take() {
-            self.insert_once(&[(hours::TABLE, &[row])]).await?;
+            self.insert_once(&[], (hours::TABLE, &[row]), || Ok(())).await?;
             self.files.write(path, known)?;
         }
         Ok(())

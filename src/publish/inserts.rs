@@ -1,7 +1,7 @@
 //! What is written to the stats store: each insert is made once, whatever was killed before.
 //!
 //! One insert is stored completely or not at all, so it is there if the store has a row of it. One statement asks this of all inserts of a
-//! window, before and after they are made: a statement costs an engine more than what it reads here.
+//! window, before and after they are made, and one of the last: a statement costs an engine more than what it reads here.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use super::publisher::Publisher;
 use super::tables::{Tables, ask};
 
 /// How often inserts are repeated at once if the store confirmed them but has no row.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: u32 = 4;
 
 /// Begins the statement that asks which inserts are there.
 pub(super) const THERE: &str = "-- Which inserts are there?\n";
@@ -31,7 +31,6 @@ type Insert<'a> = (&'a str, &'a [Row]);
 #[derive(Deserialize)]
 struct There {
     number: usize,
-    count: u64,
 }
 
 /// The values by which the rows of an insert are known, by column.
@@ -41,11 +40,24 @@ fn key<'a>(rows: &'a [Row]) -> impl Iterator<Item = (&'static str, &'static str,
 }
 
 impl<V: Tables, S: Tables> Publisher<V, S> {
-    /// Makes the inserts that are not there yet, in their order. After a crash the engine may remember a deduplication token although the
-    /// rows are lost, so each try has its own token.
-    pub(super) async fn insert_once(&self, inserts: &[Insert<'_>]) -> Result<(), PublishError> {
+    /// Makes the inserts that are not there yet, in their order. When all are there, `ready` is done, and then the last insert is made. After
+    /// a crash the engine may remember a deduplication token although the rows are lost, so each try has its own token.
+    pub(super) async fn insert_once(
+        &self,
+        inserts: &[Insert<'_>],
+        last: Insert<'_>,
+        ready: impl FnOnce() -> Result<(), PublishError>,
+    ) -> Result<(), PublishError> {
+        let (mut ready, mut asked) = (Some(ready), [inserts, &[last]].concat());
         for attempt in 0..=ATTEMPTS {
-            let missing = self.missing(inserts).await?;
+            let mut missing = self.missing(&asked).await?;
+            let is_last = |of: &Insert<'_>| of.0 == last.0;
+            if !missing.iter().all(is_last) {
+                missing.retain(|of| !is_last(of));
+            } else if let Some(ready) = ready.take() {
+                ready()?;
+                asked = vec![last];
+            }
             let Some((first, _)) = missing.first() else { return Ok(()) };
             if attempt == ATTEMPTS {
                 return Err(PublishError::NotKept { table: (*first).to_owned() });
@@ -76,7 +88,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             }
             let conditions = conditions.join(" AND ");
             asked.push(format!(
-                "SELECT toUInt32({number}) AS number, count() AS count FROM {{table{number}:Identifier}} WHERE {conditions}"
+                "SELECT toUInt32({number}) AS number FROM {{table{number}:Identifier}} WHERE {conditions} LIMIT 1"
             ));
         }
         if asked.is_empty() {
@@ -85,7 +97,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         let parameters: Vec<_> = parameters.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         let sql = format!("{THERE}{}", asked.join(" UNION ALL "));
         let there: Vec<There> = ask(&self.stats, "looking for published rows", &sql, &parameters).await?;
-        let is_there = |number: usize| there.iter().any(|of| of.number == number && of.count > 0);
+        let is_there = |number: usize| there.iter().any(|of| of.number == number);
         Ok(inserts.into_iter().enumerate().filter(|(number, _)| !is_there(*number)).map(|(_, insert)| insert).collect())
     }
 }

@@ -21,6 +21,7 @@ use super::noise::NoiseSource;
 use super::rules::{self, Totals};
 use super::seen::Seen;
 use super::separate_tables::{ATTRIBUTES, known_of};
+use super::snapshot::Fingerprint;
 use super::tables::Tables;
 use super::target::{Filled, Target};
 use super::total::{self, FIRST_VISIT_FLAGS, Periods, Total};
@@ -101,22 +102,19 @@ pub struct PlanInput<'a> {
     pub carried: &'a Carried,
     /// What of its hours is published.
     pub hours: &'a Hours,
-    /// How much smaller than usual the slices are, as a power of two: for a vault that ran out of memory.
-    pub split_shift: u32,
 }
 
 /// Computes the plan of a window from the vault.
-pub async fn compute<V: Tables>(
-    vault: &V,
-    site: &PublishedSite,
-    window: &Window,
+pub(super) async fn compute<V: Tables>(
+    reader: &WindowReader<'_, V>,
+    rows: &Fingerprint,
     input: &PlanInput<'_>,
 ) -> Result<Plan, PublishError> {
-    let reader = WindowReader { vault, site, window, split_shift: input.split_shift };
-    let mut seen = Seen::of_total(&reader, input.counted).await?;
+    let WindowReader { site, window, .. } = *reader;
+    let mut seen = Seen::of_total(reader, input.counted, rows).await?;
     let noise_source = noise_source(site, &seen, input.seed);
     if site.identity != Identification::None && total_of(&noise_source, site, window, &seen).is_some() {
-        seen.read_tables(&reader, &noise_source).await?;
+        seen.read_tables(reader, &noise_source, rows).await?;
     }
     Ok(of_seen(&seen, site, window, input))
 }

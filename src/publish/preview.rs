@@ -153,10 +153,11 @@ pub async fn of_yesterday<V: Tables>(
 /// Reads all that the vault has of a window, also what would not be published.
 async fn look<V: Tables>(vault: &V, site: &PublishedSite, window: &Window) -> Result<Seen, PublishError> {
     let reader = WindowReader { vault, site, window, split_shift: 0 };
-    let mut seen = Seen::of_total(&reader, &Counted::default()).await?;
+    let rows = reader.fingerprint().await?;
+    let mut seen = Seen::of_total(&reader, &Counted::default(), &rows).await?;
     if site.identity != Identification::None {
         let noise_source = plan::noise_source(site, &seen, Secret::random().expose());
-        seen.read_tables(&reader, &noise_source).await?;
+        seen.read_tables(&reader, &noise_source, &rows).await?;
     }
     Ok(seen)
 }
@@ -165,7 +166,7 @@ fn plan_of(seen: &Seen, site: &PublishedSite, protection: Protection, window: &W
     let site = PublishedSite { protection, ..site.clone() };
     let (seed, counted, hours) = (Secret::random(), Counted::default(), Hours::default());
     let seed = seed.expose();
-    let input = PlanInput { seed, complete: true, counted: &counted, carried, hours: &hours, split_shift: 0 };
+    let input = PlanInput { seed, complete: true, counted: &counted, carried, hours: &hours };
     plan::of_seen(seen, &site, window, &input)
 }
 

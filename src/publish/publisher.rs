@@ -22,7 +22,6 @@ use super::leases::{NodeStates, Nodes, Readiness};
 use super::model::PublishedSite;
 use super::plan::{self, Plan, PlanInput};
 use super::queries::EARLIEST;
-use super::snapshot::Fingerprint;
 use super::tables::{Count, Tables, ask};
 use super::window_reader::WindowReader;
 use crate::window::Window;
@@ -88,15 +87,11 @@ struct OfSites {
     split_shift: BTreeMap<String, u32>,
 }
 
+/// An end of a window, if any was counted.
 #[derive(Deserialize)]
-struct LedgerEnd {
+struct WindowEnd {
     end: i64,
     count: u64,
-}
-
-#[derive(Deserialize)]
-struct Earliest {
-    end: i64,
 }
 
 #[derive(Deserialize)]
@@ -162,8 +157,8 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         }
     }
 
-    /// Publishes all windows that can be published now, of two sites at a time: much of what a small site asks takes an engine one thread.
-    /// Failures are logged.
+    /// Publishes all windows that can be published now, of several sites at a time: much of what a small site asks takes an engine one
+    /// thread, and an insert waits for the disk. Failures are logged.
     pub async fn pass(&mut self) {
         if let Err(error) = self.clear() {
             tracing::warn!(%error, "files of which nothing will be published are still there");
@@ -176,7 +171,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                 publisher.publish(index, &site.domain).await;
             }
         };
-        tokio::join!(worker(), worker());
+        tokio::join!(worker(), worker(), worker(), worker());
     }
 
     /// Publishes the windows of a site that can be published now.
@@ -186,6 +181,10 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                 Ok(Progress::Published(window)) => {
                     self.of_sites().failing.remove(site);
                     tracing::info!(site, start = %window.start, end = %window.end, "published a window");
+                    let next = self.sites[index].schedule.after(window.end);
+                    if self.clock.now_to_publish().is_none_or(|now| now < next.end) {
+                        return;
+                    }
                 }
                 Ok(Progress::Waiting(_) | Progress::UpToDate) => return,
                 Err(error) => {
@@ -229,7 +228,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             return Ok(Progress::Waiting(window));
         }
         self.write(&site, &plan).await?;
-        self.forget(&site, window.start.as_second()).await?;
+        self.forget(&site, window.start.as_second(), true).await?;
         self.files.remove(&self.files.of(&site.domain, HOURS))?;
         (self.on_publication)(&site.domain, &window, &plan.first_declared);
         self.files.remove(&path)?;
@@ -239,8 +238,8 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     /// The first window that is not in the ledger; `None` while the site has no rows.
     async fn next(&self, site: &PublishedSite) -> Result<Option<Window>, PublishError> {
         let parameters = [("site", site.domain.clone())];
-        let ledger: Vec<LedgerEnd> = ask(&self.stats, "reading the ledger", LEDGER_END, &parameters).await?;
-        let in_ledger = ledger.first().filter(|row| row.count > 0).map(|row| row.end);
+        let end = |rows: Vec<WindowEnd>| rows.first().filter(|row| row.count > 0).map(|row| row.end);
+        let in_ledger = end(ask(&self.stats, "reading the ledger", LEDGER_END, &parameters).await?);
         let counted = self.last_counted(site)?;
         if let Some(end) = in_ledger.max(counted) {
             if !self.of_sites().tidied.contains(&site.domain) {
@@ -256,9 +255,8 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             }
             return Ok(Some(site.schedule.after(moment(end))));
         }
-        let earliest: Vec<Earliest> = ask(&self.vault, "looking for a site's first row", EARLIEST, &parameters).await?;
-        let end = earliest.first().map_or(0, |row| row.end);
-        Ok((end > 0).then(|| site.schedule.containing(moment(end - 1))))
+        let earliest = end(ask(&self.vault, "looking for a site's first row", EARLIEST, &parameters).await?);
+        Ok(earliest.map(|end| site.schedule.containing(moment(end - 1))))
     }
 
     /// The end of the last window that this node's file of counts knows as published, whatever the stats store says. A window with
@@ -311,17 +309,16 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         let split_shift = self.of_sites().split_shift.get(&site.domain).copied().unwrap_or(0);
         let carried: Carried = self.files.read(&self.files.of(&site.domain, CARRIED))?.unwrap_or_default();
         let hours = self.write_last_hour(site, window).await?;
-        let input =
-            PlanInput { seed: seed.as_bytes(), complete, counted, carried: &carried, hours: &hours, split_shift };
+        let input = PlanInput { seed: seed.as_bytes(), complete, counted, carried: &carried, hours: &hours };
         let reader = WindowReader { vault: &self.vault, site, window, split_shift };
-        let before = Fingerprint::read(&reader).await?;
-        let plan = plan::compute(&self.vault, site, window, &input).await;
+        let before = reader.fingerprint().await?;
+        let plan = plan::compute(&reader, &before, &input).await;
         if plan.is_err() {
             // The engine may have run out of memory. The memory for one pseudonym is bounded, so smaller slices need less.
             self.of_sites().split_shift.insert(site.domain.clone(), (split_shift + 1).min(SPLIT_SHIFT_MAX));
         }
         let plan = plan?;
-        let is_unchanged = Fingerprint::read(&reader).await? == before;
+        let is_unchanged = reader.fingerprint().await? == before;
         self.of_sites().split_shift.remove(&site.domain);
         Ok(is_unchanged.then_some(plan))
     }
@@ -355,23 +352,26 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     /// Writes the tables of the plan that are not written yet; the ledger's row is the last.
     async fn write(&self, site: &PublishedSite, plan: &Plan) -> Result<(), PublishError> {
         let inserts: Vec<_> = plan.tables.iter().map(|(table, rows)| (&table[..], &rows[..])).collect();
-        self.insert_once(&inserts).await?;
-        match &plan.carried {
-            Some(carried) => self.files.write(&self.files.of(&site.domain, CARRIED), carried)?,
-            None => self.files.remove(&self.files.of(&site.domain, CARRIED))?,
-        }
-        self.files.write(&self.files.of(&site.domain, COUNTED), &plan.counted)?;
         let mut ledger = plan.ledger.clone();
         ledger.insert("published_at".to_owned(), self.clock.now().as_second().into());
-        self.insert_once(&[("publications", &[ledger])]).await
+        let write_counts = || {
+            let path = self.files.of(&site.domain, CARRIED);
+            match &plan.carried {
+                Some(carried) => self.files.write(&path, carried)?,
+                None => self.files.remove(&path)?,
+            }
+            self.files.write(&self.files.of(&site.domain, COUNTED), &plan.counted)
+        };
+        self.insert_once(&inserts, ("publications", &[ledger]), write_counts).await
     }
 
-    /// Deletes the seeds of a site's windows up to one.
-    async fn forget(&self, site: &PublishedSite, start: i64) -> Result<(), PublishError> {
+    /// Deletes the seeds of a site's windows up to one. Where there is none, an engine would write a table anew for nothing.
+    async fn forget(&self, site: &PublishedSite, start: i64, is_there: bool) -> Result<(), PublishError> {
         let doing = "deleting the window's seed";
         let parameters = [("site", site.domain.clone()), ("start", start.to_string())];
-        let seeds: Vec<Count> = ask(&self.vault, doing, SEEDS_UNTIL, &parameters).await?;
-        if seeds.iter().all(|row| row.count == 0) {
+        if !is_there
+            && ask::<Count>(&self.vault, doing, SEEDS_UNTIL, &parameters).await?.iter().all(|row| row.count == 0)
+        {
             return Ok(());
         }
         self.vault.execute(DELETE_SEEDS, &parameters).await.map_err(|source| PublishError::store(doing, source))
@@ -379,7 +379,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
 
     /// Removes the files and seeds that a killed publisher left for windows that are in the ledger.
     async fn tidy(&self, site: &PublishedSite, published_until: i64) -> Result<(), PublishError> {
-        self.forget(site, published_until - 1).await?;
+        self.forget(site, published_until - 1, false).await?;
         for start in self.files.plans(&site.domain)?.into_iter().filter(|start| *start < published_until) {
             self.files.remove(&self.files.plan(&site.domain, start))?;
         }

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::crowd::{FIRST_OF_MONTH, FIRST_OF_WEEK};
 use super::rollup_list::{By, Contribution, SECONDS, TIMES_MAX, contribution};
 use super::rollups::Rollups;
+use crate::record::Table;
 use crate::window::Window;
 
 /// How many rows a slice has at most. Pseudonyms are spread evenly, so slices are equal. About 250 MB in the engine.
@@ -46,19 +47,22 @@ pub(super) static TOTAL: LazyLock<String> = LazyLock::new(|| complete(include_st
 /// How many names of a dimension may have a cell.
 pub(super) const CANDIDATES_MAX: usize = 3_000;
 
+/// Attributes whose values are none of [`CANDIDATES`].
+pub(super) const OF_FEW_VALUES: [&str; 4] = ["place", "client", "device", "hour"];
+
 /// The queries for the candidates of unbounded dimensions. The dimensions of attributes are their names; of a pair, with ` 1` and
 /// ` 2` for its two values.
-pub(super) static CANDIDATES: LazyLock<[String; 4]> = LazyLock::new(|| {
-    let query = |from: &str, by: &str, only: &str, names: &str, networks: &str| {
-        let sql = include_str!("sql/candidates.sql").replace("{from}", from).replace("{by}", by);
+pub(super) static CANDIDATES: LazyLock<[(Table, String); 4]> = LazyLock::new(|| {
+    let query = |from: Table, by: &str, only: &str, names: &str, networks: &str| {
+        let sql = include_str!("sql/candidates.sql").replace("{from}", from.name()).replace("{by}", by);
         let sql = sql.replace("{only}", only).replace("{networks}", networks);
-        complete(&sql.replace("{names}", &with_hashes(names))) + IN_ORDER
+        (from, complete(&sql.replace("{names}", &with_hashes(names))) + IN_ORDER)
     };
     // Of a name it is enough to know whether they are many; the number of a digest's decides whether it is shared.
     let (up_to_many, all) = ("uniqUpTo(40)", "uniqExact");
     [
         query(
-            "events",
+            Table::Events,
             "site",
             "suspect = ''",
             "multiIf(type = 'view', arrayConcat([('paths', #(path)), ('sections', toUInt32(cityHash64({section of path})))], \
@@ -67,15 +71,15 @@ pub(super) static CANDIDATES: LazyLock<[String; 4]> = LazyLock::new(|| {
             up_to_many,
         ),
         query(
-            "attributes",
+            Table::Attributes,
             "site, attribute",
-            "attribute NOT IN ('place', 'client', 'device', 'hour')",
+            &format!("attribute NOT IN ('{}')", OF_FEW_VALUES.join("', '")),
             "if(startsWith(attribute, 'pair '), [(concat(attribute, ' 1'), #(value)), (concat(attribute, ' 2'), #(detail))], \
              [(toString(attribute), #(value))])",
             up_to_many,
         ),
-        query("errors", "site, template", "true", "[('errors', #(template))]", up_to_many),
-        query("signals", "site, signal", "signal = 'canvas'", "[('digests', toUInt32(cityHash64(digest)))]", all),
+        query(Table::Errors, "site, template", "true", "[('errors', #(template))]", up_to_many),
+        query(Table::Signals, "site, signal", "signal = 'canvas'", "[('digests', toUInt32(cityHash64(digest)))]", all),
     ]
 });
 
@@ -190,8 +194,8 @@ pub(super) const EVENTS_BY_WINDOW: &str = "SELECT toUnixTimestamp(window_end) AS
      AND type != 'search' UNION ALL SELECT window_end FROM attributes WHERE site = {site:String} \
      AND window_end > toDateTime({start:UInt32}, 'UTC') AND attribute = 'search' AND value != '') GROUP BY end ORDER BY end";
 
-/// The end of the earliest window of a site in the vault; 0 if there is none.
-pub(super) const EARLIEST: &str = "SELECT min(earliest) AS end FROM (\
+/// The end of the earliest window of a site in the vault, if it has any.
+pub(super) const EARLIEST: &str = "SELECT min(earliest) AS end, count() AS count FROM (\
      SELECT toUnixTimestamp(min(window_end)) AS earliest FROM events WHERE site = {site:String} HAVING count() > 0 UNION ALL \
      SELECT toUnixTimestamp(min(window_end)) AS earliest FROM tallies WHERE site = {site:String} HAVING count() > 0)";
 

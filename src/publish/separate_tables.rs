@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use super::cells::{Cell, CellsByPlace, Measure, Rest, Table};
 use super::queries::{self, Candidates};
 use super::rollup_list::{REPEATED_WIDE, TIMES_MAX};
+use super::snapshot::Fingerprint;
 use super::target::{Filled, Target};
 use crate::items::Items;
+use crate::record;
 
 /// The stats table of all attributes.
 pub(super) const ATTRIBUTES: &str = "attributes";
@@ -32,8 +34,9 @@ const OF_DEVICES: &str =
 pub(super) struct SeparateTable {
     /// The stats table of its rows.
     into: &'static str,
-    /// The vault table of its cells.
-    from: &'static str,
+    /// The vault table of its cells, and what its rows there are called.
+    from: record::Table,
+    kind: &'static str,
     place: &'static str,
     by: &'static str,
     only: &'static str,
@@ -48,7 +51,8 @@ pub(super) struct SeparateTable {
 /// Signs of automation.
 const AUTOMATION: SeparateTable = SeparateTable {
     into: "automation",
-    from: "events",
+    from: record::Table::Events,
+    kind: "suspects",
     place: "toString(suspect) AS first, '' AS second",
     by: "first",
     only: "suspect != ''",
@@ -60,7 +64,8 @@ const AUTOMATION: SeparateTable = SeparateTable {
 pub(super) const SEPARATE_TABLES: [SeparateTable; 5] = [
     SeparateTable {
         into: ATTRIBUTES,
-        from: "attributes",
+        from: record::Table::Attributes,
+        kind: "devices",
         place: "attribute AS first, max(if(toUInt32(cityHash64(toString(value))) IN [{hashes of devices}], toString(value), \
                 '(other)')) AS second",
         by: "site, attribute",
@@ -71,7 +76,8 @@ pub(super) const SEPARATE_TABLES: [SeparateTable; 5] = [
     },
     SeparateTable {
         into: ATTRIBUTES,
-        from: "signals",
+        from: record::Table::Signals,
+        kind: "canvas",
         // Whether a digest is that of many devices is decided as for a name.
         place: "'canvas' AS first, max(if(state = 'normal' AND toUInt32(cityHash64(digest)) IN [{hashes of digests}], 'reused', \
                 toString(state))) AS second",
@@ -83,7 +89,8 @@ pub(super) const SEPARATE_TABLES: [SeparateTable; 5] = [
     },
     SeparateTable {
         into: "errors",
-        from: "errors",
+        from: record::Table::Errors,
+        kind: "errors",
         place: "if(toUInt32(cityHash64(toString(template))) IN [{hashes of errors}], toString(template), '(other)') AS first, \
                 concat(toString(browser), '\x1f', toString(major), '\x1f', toString(os)) AS second",
         by: "first, second",
@@ -94,18 +101,27 @@ pub(super) const SEPARATE_TABLES: [SeparateTable; 5] = [
     },
     AUTOMATION,
     SeparateTable {
-        from: "signals",
+        from: record::Table::Signals,
+        kind: "detectors",
         place: "concat('detector:', state) AS first, '' AS second",
         only: "signal = 'automation' AND state NOT IN ('', 'none', 'unsupported', 'blocked', 'timeout', 'error')",
         ..AUTOMATION
     },
 ];
 
+/// Of which kind a row of a vault table is, as SQL: that of the separate table that is counted from it, else its attribute.
+pub(super) fn kind_of(table: record::Table) -> String {
+    let own = SEPARATE_TABLES.iter().filter(|own| own.from == table);
+    let own: String = own.map(|own| format!("{}, '{}', ", own.only, own.kind)).collect();
+    let attribute = if table == record::Table::Attributes { "toString(attribute)" } else { "''" };
+    format!("multiIf({own}false, '', {attribute})").replace("{of_devices}", OF_DEVICES)
+}
+
 impl SeparateTable {
     /// The query for its cells, which is run per slice.
     pub(super) fn cells_query(&self, candidates: &Candidates) -> String {
         let sql = include_str!("sql/separate.sql").replace("{whole_cells}", include_str!("sql/whole_cells.sql").trim());
-        let sql = sql.replace("{place}", self.place).replace("{table}", self.from).replace("{by}", self.by);
+        let sql = sql.replace("{place}", self.place).replace("{table}", self.from.name()).replace("{by}", self.by);
         let sql = sql.replace("{only}", self.only).replace("{of_devices}", OF_DEVICES);
         // The pseudonyms of attributes are of one cell each.
         let sql = if self.cells == 1 { sql.replace("LIMIT {cells} BY visitor", "") } else { sql };
@@ -113,10 +129,9 @@ impl SeparateTable {
         queries::complete(&candidates.fill_in(sql))
     }
 
-    /// The rows of the vault that it is counted from, as SQL.
-    pub(super) fn rows(&self) -> String {
-        let only = self.only.replace("{of_devices}", OF_DEVICES);
-        format!("{} WHERE {} AND {only}", self.from, queries::WITHIN.trim())
+    /// How many rows of a window it is counted from.
+    pub(super) fn rows(&self, fingerprint: &Fingerprint) -> u64 {
+        fingerprint.rows(self.from, |kind| kind == self.kind)
     }
 
     /// What its cells are published as. Each attribute is a table by itself.

@@ -11,12 +11,14 @@ use super::error::PublishError;
 use super::model::PublishedSite;
 use super::noise::NoiseSource;
 use super::queries::{self, Candidates, NamesOf};
-use super::rollups::Rollups;
+use super::separate_tables::kind_of;
+use super::snapshot::Fingerprint;
 use super::tables::{Tables, ask};
+use crate::record::Table;
 use crate::window::Window;
 
-/// The engine uses one thread for a slice, and bounded memory. So two run at a time, of all sites together.
-static SLICES: Semaphore = Semaphore::const_new(2);
+/// A query has bounded memory, and that of a slice one thread of the engine. So two run at a time, of all sites together.
+static QUERIES: Semaphore = Semaphore::const_new(2);
 
 /// A window of a site, and the vault that has its rows.
 pub(super) struct WindowReader<'a, V> {
@@ -28,19 +30,23 @@ pub(super) struct WindowReader<'a, V> {
 }
 
 #[derive(Deserialize)]
-struct SourceCell {
-    source: usize,
+struct SourceCell<S> {
+    source: S,
     #[serde(flatten)]
     cell: Cell,
 }
 
-/// Begins the statement that counts rows.
-pub(super) const COUNTS: &str = "-- How many rows?\n";
-
-#[derive(Deserialize)]
-struct Count {
-    number: usize,
-    count: u64,
+/// The query for the fingerprint. Like the queries of the total, it reads from the start of the window's first day. Rows that
+/// arrived after the window's end are no part of it, so that it stands still while the next window fills.
+pub(super) fn fingerprint_query() -> String {
+    let of_table = |table: Table| {
+        let (name, kind) = (table.name(), kind_of(table));
+        format!(
+            "SELECT '{name}' AS of, {kind} AS kind, count() AS rows, countIf(window_end > toDateTime({{start:UInt32}}, 'UTC')) AS here, \
+             sum(cityHash64('{name}', batch)) AS batches FROM {name} WHERE {{of_day}} GROUP BY kind"
+        )
+    };
+    queries::complete(&(Table::ALL.map(of_table).join(" UNION ALL ") + " "))
 }
 
 impl<V: Tables> WindowReader<'_, V> {
@@ -53,22 +59,21 @@ impl<V: Tables> WindowReader<'_, V> {
         let site = self.site;
         let mut parameters = queries::parameters(&site.domain, self.window, site.schedule.is_weekly());
         parameters.extend_from_slice(more);
+        let _turn = QUERIES.acquire().await;
         ask(self.vault, "reading the vault", sql, &parameters).await
     }
 
-    /// Runs a query for every slice of a table with so many rows, two at a time.
+    /// Runs a query for every slice of so many rows, two at a time. Of no rows there is nothing to ask.
     pub(super) async fn query_slices<T: DeserializeOwned + Send>(
         &self,
         sql: &str,
         rows: u64,
         mut take: impl FnMut(T),
     ) -> Result<(), PublishError> {
-        for slices in queries::slices(rows, self.split_shift).chunks(2) {
+        let all = if rows == 0 { Vec::new() } else { queries::slices(rows, self.split_shift) };
+        for slices in all.chunks(2) {
             let run = async |at: usize| match slices.get(at) {
-                Some(slice) => {
-                    let _turn = SLICES.acquire().await;
-                    self.query(sql, slice).await
-                }
+                Some(slice) => self.query(sql, slice).await,
                 None => Ok(Vec::new()),
             };
             let (first, second) = tokio::try_join!(run(0), run(1))?;
@@ -77,10 +82,22 @@ impl<V: Tables> WindowReader<'_, V> {
         Ok(())
     }
 
+    /// The fingerprint of the window now.
+    pub(super) async fn fingerprint(&self) -> Result<Fingerprint, PublishError> {
+        let mut kinds = self.query(&fingerprint_query(), &[]).await?;
+        kinds.sort();
+        Ok(Fingerprint(kinds))
+    }
+
     /// The names of unbounded dimensions that may have a cell.
-    pub(super) async fn candidates(&self, noise_source: &NoiseSource) -> Result<Candidates, PublishError> {
+    pub(super) async fn candidates(
+        &self,
+        noise_source: &NoiseSource,
+        rows: &Fingerprint,
+    ) -> Result<Candidates, PublishError> {
         let mut all = Candidates::default();
-        for sql in queries::CANDIDATES.iter() {
+        let is_unbounded = |kind: &str| !queries::OF_FEW_VALUES.contains(&kind);
+        for (_, sql) in queries::CANDIDATES.iter().filter(|(table, _)| rows.rows(*table, is_unbounded) > 0) {
             for of in self.query::<NamesOf>(sql, &[]).await? {
                 let names = of.hashes.iter().copied().zip(of.crowds.iter().copied());
                 // A digest is no name: it decides whether a canvas counts as that of many devices.
@@ -94,40 +111,21 @@ impl<V: Tables> WindowReader<'_, V> {
         Ok(all)
     }
 
-    /// The cells of all sources that are counted from events.
-    pub(super) async fn cells(
+    /// The cells of several sources that one query has, which is run per slice of so many rows.
+    pub(super) async fn cells<S: DeserializeOwned + Ord + Send>(
         &self,
-        rollups: &Rollups,
-        candidates: &Candidates,
         rows: u64,
-    ) -> Result<BTreeMap<usize, CellsByPlace>, PublishError> {
-        let sql = queries::cells(rollups, candidates);
-        let mut sources: BTreeMap<usize, CellsByPlace> = BTreeMap::new();
-        self.query_slices(&sql, rows, |row: SourceCell| sources.entry(row.source).or_default().add(row.cell)).await?;
+        sql: &str,
+    ) -> Result<BTreeMap<S, CellsByPlace>, PublishError> {
+        let mut sources: BTreeMap<S, CellsByPlace> = BTreeMap::new();
+        self.query_slices(sql, rows, |row: SourceCell<S>| sources.entry(row.source).or_default().add(row.cell)).await?;
         Ok(sources)
     }
 
-    /// How many of these rows the window has, each given as SQL. All are counted by one statement.
-    pub(super) async fn counts(&self, rows: &[String]) -> Result<Vec<u64>, PublishError> {
-        let count = |(number, rows): (usize, &String)| {
-            format!("SELECT toUInt32({number}) AS number, count() AS count FROM {rows}")
-        };
-        let sql: Vec<_> = rows.iter().enumerate().map(count).collect();
-        let mut counts = vec![0; rows.len()];
-        for Count { number, count } in self.query(&format!("{COUNTS}{}", sql.join(" UNION ALL ")), &[]).await? {
-            if let Some(of) = counts.get_mut(number) {
-                *of = count;
-            }
-        }
-        Ok(counts)
-    }
-
-    /// The cells of a query that is run per slice, of so many rows.
+    /// The cells of a query of one source.
     pub(super) async fn cells_of(&self, rows: u64, sql: &str) -> Result<CellsByPlace, PublishError> {
         let mut found = CellsByPlace::default();
-        if rows > 0 {
-            self.query_slices(sql, rows, |cell| found.add(cell)).await?;
-        }
+        self.query_slices(sql, rows, |cell| found.add(cell)).await?;
         Ok(found)
     }
 }

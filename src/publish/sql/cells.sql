@@ -1,6 +1,7 @@
 -- The cells of every table that is counted from events, in one pass over a slice of pseudonyms. Suspects are left out.
 --
--- `visits` has one row per visit and pseudonym. At most 200 views, exits and events of a visit count, and at most
+-- `plain`, `judged` and `visits` have one row per visit and pseudonym, in three steps: an engine writes an expression anew wherever its name stands
+-- in the same step, and takes longer to understand the statement than to count a small site. At most 200 views, exits and events of a visit count, and at most
 -- 20,000 contributions of a pseudonym.
 --   views: step, path and previous path, in the order of steps. `began`: the first view is in this window.
 --   engaged: for each view, the engaged seconds, as the middle of the bucket that was reported last. `lasted`: the bucket of the duration.
@@ -14,7 +15,7 @@
 -- `cut` is what the last bound cut off, up to 3 as well.
 -- The answer has one row per cell, with its crowd: at most 200 visitors, which is far more than the threshold.
 WITH
-    visits AS
+    plain AS
     (
         SELECT
             visitor,
@@ -26,13 +27,30 @@ WITH
             min(day) AS first_day,
             min(network) AS first_network,
             arraySort(groupArrayIf(200)((step, toString(path), toString(previous_path)), type = 'view')) AS views,
-            length(views) AS viewed,
-            views[1].1 = 1 AS began,
             groupArrayIf(200)((step, {middle of engaged_s}), engaged_s > 0) AS engages,
-            arrayMap(view -> arrayMax(arrayMap(of -> if(of.1 = view.1, of.2, 0), engages)), views) AS engaged,
-            began AND viewed = 1 AND max(engaged_s) < 10 AS bounced,
+            max(engaged_s) AS longest_view,
             toString(max(entry_channel)) AS channel,
             toString(max(entry_source)) AS true_source,
+            toString(max(entry_medium)) AS medium,
+            toString(max(entry_campaign)) AS called,
+            max(duration_s) AS lasted,
+            groupArrayIf(200)(toString(exit_domain), type = 'exit') AS exits,
+            groupArrayIf(200)(toString(name), type = 'event') AS names,
+            max(visit_number) AS number,
+            max(absence) AS absent,
+            max(cohort) AS since{declared}
+        FROM events
+        WHERE {within} AND suspect = '' AND {slice}
+        GROUP BY site, visitor, visit
+    ),
+    judged AS
+    (
+        SELECT
+            *,
+            length(views) AS viewed,
+            views[1].1 = 1 AS began,
+            arrayMap(view -> arrayMax(arrayMap(of -> if(of.1 = view.1, of.2, 0), engages)), views) AS engaged,
+            began AND viewed = 1 AND longest_view < 10 AS bounced,
             concat(channel, '\x1f', true_source) AS true_origin,
             toUInt32(cityHash64(true_origin)) IN [{hashes of origins}] AS is_shown,
             if(is_shown, true_source, '(other)') AS source,
@@ -42,21 +60,19 @@ WITH
             if(is_landing, first_path, '(other)') AS landing,
             multiIf(
                 channel NOT IN ('paid', 'campaign'), ('\x1f', ''),
-                is_shown, (concat(true_source, '\x1f', toString(max(entry_medium))), toString(max(entry_campaign))),
+                is_shown, (concat(true_source, '\x1f', medium), called),
                 ('(other)', '(other)')) AS campaign,
             multiIf(viewed <= 5, toString(viewed), viewed <= 10, '6-10', viewed <= 20, '11-20', '21+') AS pages,
-            max(duration_s) AS lasted,
-            toString(lasted) AS duration,
-            groupArrayIf(200)(toString(exit_domain), type = 'exit') AS exits,
-            groupArrayIf(200)(toString(name), type = 'event') AS names,
-            max(visit_number) AS number,
-            max(absence) AS absent,
-            max(cohort) AS since{declared},
+            toString(lasted) AS duration
+        FROM plain
+    ),
+    visits AS
+    (
+        SELECT
+            *,
             arrayConcat({by_visit}) AS of_visit,
             arrayConcat({by_views}) AS of_views
-        FROM events
-        WHERE {within} AND suspect = '' AND {slice}
-        GROUP BY site, visitor, visit
+        FROM judged
     ),
     visitors AS
     (

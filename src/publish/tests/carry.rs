@@ -270,7 +270,7 @@ async fn a_week_is_published_once_after_a_kill_at_any_call() {
         for calls in 0.. {
             let (store, clock, folder) = ready(100);
             lease(&store, START + 40 * DAY_S);
-            store.state().answers.insert(EARLIEST.to_owned(), vec![json!({ "end": monday + DAY_S })]);
+            store.state().answers.insert(EARLIEST.to_owned(), vec![json!({ "end": monday + DAY_S, "count": 1 })]);
             let few: Vec<u16> = (0..9).map(|class| class | FIRST_OF_WEEK).collect();
             let page =
                 json!({ "source": 0, "dimensions": ["/", "/few"], "crowd": few, "amounts": [9, 9, 0, 0, 0], "cut": 0 });

@@ -9,15 +9,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::super::apart_tables::ApartTable;
 use super::super::hours::{REPORTED, WRITTEN};
 use super::super::inserts::THERE;
 use super::super::leases::LEASES;
 use super::super::publisher::{DELETE_SEEDS, LEDGER_END, SEED, SEEDS_UNTIL};
-use super::super::queries::Candidates;
 use super::super::retention::{AGED, PARTITIONS, PUBLISHED, SITES_OF_DAY};
-use super::super::window_reader::COUNTS;
-use super::super::{Tables, queries, snapshot};
+use super::super::{Tables, queries, window_reader};
 
 /// Both stores; clones share their state.
 #[derive(Clone, Default)]
@@ -82,11 +79,6 @@ fn column(row: &Value, name: &str) -> i64 {
     row[name].as_i64().expect("an integer")
 }
 
-/// The tables that are counted from one attribute.
-fn apart() -> impl Iterator<Item = ApartTable> {
-    ApartTable::all(&super::site()).into_iter()
-}
-
 impl State {
     fn of_window<'a>(&'a self, table: &str, params: &[(&str, String)]) -> Vec<&'a Value> {
         let (site, start) = (param(params, "site"), param(params, "start").parse::<i64>().expect("a number"));
@@ -121,19 +113,16 @@ impl State {
             | queries::EARLIEST
             | queries::EVENTS_BY_WINDOW
             | queries::TALLIES => self.canned(sql),
-            _ if sql.starts_with(THERE) => (0..).map_while(|number| self.there(number, params)).collect(),
+            _ if sql.starts_with(THERE) => {
+                let all = (0..).map_while(|number| self.there(number, params));
+                all.filter(|of| of["count"] != 0).collect()
+            }
             _ if *sql == *queries::TOTAL => self.of_rows("site", params),
             _ if sql.starts_with("-- The cells of every table") => self.of_rows("cells", params),
-            _ if sql == snapshot::query() => vec![self.fingerprint(params)],
-            _ if queries::CANDIDATES.iter().any(|query| sql == query) => Vec::new(),
-            _ if sql.starts_with(COUNTS) => {
-                let has_rows = |rows: &str| u8::from(apart().any(|table| rows.ends_with(&table.rows())));
-                let counts = sql.split(" UNION ALL ").enumerate();
-                counts.map(|(number, rows)| json!({ "number": number, "count": has_rows(rows) })).collect()
-            }
-            _ if apart().any(|table| *sql == table.cells_query(&Candidates::default())) => {
-                let table = apart().find(|table| *sql == table.cells_query(&Candidates::default()));
-                self.of_rows(table.map_or("", |table| table.target.into), params)
+            _ if sql == window_reader::fingerprint_query() => self.fingerprint(params),
+            _ if queries::CANDIDATES.iter().any(|(_, query)| sql == query) => Vec::new(),
+            _ if sql.starts_with("-- The cells of all tables") => {
+                ["places", "of hours"].map(|name| self.of_rows(name, params)).concat()
             }
             _ => panic!("not a query of the publisher: {sql}"),
         }
@@ -163,7 +152,7 @@ impl State {
     }
 
     /// A hash of everything that can be counted of a window and its day.
-    fn fingerprint(&self, params: &[(&str, String)]) -> Value {
+    fn fingerprint(&self, params: &[(&str, String)]) -> Vec<Value> {
         let end = param(params, "end").parse::<i64>().expect("a number");
         let mut windows = self.canned(queries::EVENTS_BY_WINDOW);
         windows.retain(|row| column(row, "end") <= end);
@@ -171,7 +160,9 @@ impl State {
         let rows = [json!(counted), json!(self.canned(queries::TALLIES)), json!(windows)];
         let mut hash = DefaultHasher::new();
         json!(rows).to_string().hash(&mut hash);
-        json!({ "rows": 0, "batches": hash.finish() })
+        let kinds = [("events", ""), ("attributes", "place"), ("attributes", "hour")];
+        let of_kind = |(of, kind)| json!({ "of": of, "kind": kind, "rows": 1, "here": 1, "batches": hash.finish() });
+        kinds.map(of_kind).into()
     }
 
     fn canned(&self, name: &str) -> Vec<Value> {

@@ -57,7 +57,7 @@ fn fill(store: &MemoryStore, people: u64) {
     let mut set = |name: &str, rows: Value| {
         state.answers.insert(name.to_owned(), serde_json::from_value(rows).expect("a list"));
     };
-    set(EARLIEST, json!([{ "end": START + DAY_S }]));
+    set(EARLIEST, json!([{ "end": START + DAY_S, "count": 1 }]));
     set(EVENTS_BY_WINDOW, json!([{ "end": START + DAY_S, "count": people * 3 }]));
     set(LEASES, json!([{ "node": NODE, "complete_until": START + 30 * DAY_S, "written_at": START }]));
 }
@@ -83,7 +83,7 @@ fn arrived(state: &mut State, people: u64, of: &str) {
     set(
         "places",
         json!([{
-            "dimensions": ["KZ", "Almaty"], "crowd": all, "amounts": [people, people, people],
+            "source": "place", "dimensions": ["KZ", "Almaty"], "crowd": all, "amounts": [people, people, people],
         }]),
     );
 }

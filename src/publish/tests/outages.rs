@@ -64,7 +64,7 @@ impl Delivery {
         arrived(state, self.delivered, &format!(" {START}"));
         let windows = vec![json!({ "end": START + DAY_S, "count": self.delivered * 3 })];
         state.answers.insert(EVENTS_BY_WINDOW.to_owned(), windows);
-        state.answers.insert(EARLIEST.to_owned(), vec![json!({ "end": START + DAY_S })]);
+        state.answers.insert(EARLIEST.to_owned(), vec![json!({ "end": START + DAY_S, "count": 1 })]);
         let lease = |(node, spool): &(&str, Spool)| json!({ "node": node, "complete_until": spool.watermark, "written_at": spool.written_at });
         state.answers.insert(LEASES.to_owned(), self.nodes.iter().map(lease).collect());
     }

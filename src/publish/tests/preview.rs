@@ -15,7 +15,7 @@ async fn a_month_of_the_preview_has_the_names_and_the_shares_of_the_month_that_i
     let pages = vec![page("/", crowd(300), [3_000; 5]), page("/few", json!(few), [9, 1_000, 0, 0, 0])];
     let fill = |store: &MemoryStore| {
         store.state().answers.insert("cells".to_owned(), pages.clone());
-        store.state().answers.insert(EARLIEST.to_owned(), vec![json!({ "end": first + DAY_S })]);
+        store.state().answers.insert(EARLIEST.to_owned(), vec![json!({ "end": first + DAY_S, "count": 1 })]);
     };
     fill(&store);
     clock.advance_to(moment(next));

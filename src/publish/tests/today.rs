@@ -105,8 +105,8 @@ async fn an_hour_that_was_too_small_is_not_judged_again_with_its_window_and_one_
     publisher(&store, &clock, folder.path()).pass().await;
     assert_eq!(names(&store), [""; 0]);
     // Both are large by the rows of the vault: rows of the first came late.
-    let cell = |hour: &str| json!({ "dimensions": [hour, ""], "crowd": crowd(150), "amounts": [150, 450, 400] });
-    store.state().answers.insert("hours".to_owned(), ["00", "01", "02"].map(cell).to_vec());
+    let cell = |hour: &str| json!({ "source": "hour", "dimensions": [hour, ""], "crowd": crowd(150), "amounts": [150, 450, 400] });
+    store.state().answers.insert("of hours".to_owned(), ["00", "01", "02"].map(cell).to_vec());
     end(&store, &clock, folder.path()).await;
     assert_eq!(names(&store), ["(other)", "01", "02"]);
 }
