@@ -264,7 +264,8 @@ async fn open_spool(
         false => None,
     };
     let announce = marks.map(|marks| Arc::new(peers::Announced(marks)) as Arc<dyn spool::Announce>);
-    let options = spool::Options { retries, announce, linger, windows, ..options };
+    let commits_apart = spool::COMMITS_APART;
+    let options = spool::Options { commits_apart, retries, announce, linger, windows, ..options };
     let opened = tokio::task::spawn_blocking(move || spool::open(&folder, options, Arc::new(spool::Disk)));
     let (writer, reader, recovery) = opened.await??;
     metrics.spool_quota_bytes.set(quota as i64);

@@ -1,8 +1,8 @@
 //! Group commit: one thread writes all requests that wait in one write and one `fdatasync`, then answers them all.
 //!
-//! There is no timer. While one commit is synced the next group collects in the queue. The first request of a group
-//! lets other ready requests join before it signals the flush (`writer.rs`). So an idle spool answers after one sync,
-//! and a busy spool shares each sync. A failed write or sync is never repeated on its file: the segment is sealed at
+//! While one commit is synced the next group collects in the queue. The first request of a group lets other ready requests
+//! join before it signals the flush (`writer.rs`). The next commit begins a little after the one before
+//! ([`COMMITS_APART`](super::COMMITS_APART)). So an idle spool answers after one sync, and a busy spool shares each sync. A failed write or sync is never repeated on its file: the segment is sealed at
 //! its last durable byte and a new segment begins. The header of the new one says so, and the requests of the group get
 //! an error.
 
@@ -76,12 +76,24 @@ impl Committer {
         let _stopped = SayStopped(Arc::clone(&self.shared));
         loop {
             match self.wait() {
-                Work::Commit(requests) => self.commit(requests),
+                Work::Commit(requests) => {
+                    let begun = Instant::now();
+                    self.commit(requests);
+                    self.rest(begun);
+                }
                 Work::Tick => self.tick(),
                 Work::Stop => break,
             }
         }
         self.seal();
+    }
+
+    /// Waits until the next commit may begin. What comes meanwhile shares its sync, and wakes nobody.
+    fn rest(&self, begun: Instant) {
+        let left = self.shared.options.commits_apart.saturating_sub(begun.elapsed());
+        if !left.is_zero() && !lock(&self.shared.queue).closing {
+            std::thread::sleep(left);
+        }
     }
 
     fn wait(&self) -> Work {

@@ -34,6 +34,25 @@ async fn what_64_tasks_append_is_all_there_in_few_commits() {
 }
 
 #[tokio::test]
+async fn what_comes_until_the_next_commit_may_begin_shares_it() {
+    let sim = Sim::default();
+    let options = Options { commits_apart: Duration::from_secs(2), ..options() };
+    let (writer, _reader, _) = open(Path::new(DIR), options, Arc::new(sim.clone())).unwrap();
+    append(&writer, "events", "at once").await.unwrap();
+    let frames = |row| vec![frame("events", &[row])];
+    let second = writer.enter(0).append(frames("second"));
+    // The second has asked for a commit when the third comes.
+    let second = tokio::spawn(second);
+    while writer.usage().queued_bytes == 0 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let third = append(&writer, "events", "third").await.unwrap();
+    assert_eq!(second.await.unwrap().unwrap(), third, "one commit for both");
+    assert_eq!(writer.usage().commits, 2);
+}
+
+#[tokio::test]
 async fn a_delivery_batch_has_one_batch_per_stream_and_ends_at_the_limits() {
     let sim = Sim::default();
     let (writer, mut reader, _) = open_sim(&sim);

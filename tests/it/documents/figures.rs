@@ -91,6 +91,7 @@ fn facts() -> BTreeMap<&'static str, u64> {
         ("undecided", constant("src/collect/", "UNDECIDED")),
         ("first identity", constant("src/collect/", "KEPT_MS") / 60_000),
         ("block", constant("src/spool/", "BLOCK_BYTES") >> 10),
+        ("commits apart", constant("src/spool/", "COMMITS_APART")),
         ("largest crowd", constant("src/spool/", "LARGEST_CROWD_BYTES") >> 30),
         ("retry window", constant("src/spool/", "WINDOW_MS") / 60_000),
         ("certificate reload", constant("src/collect/", "LOOK_EVERY")),
