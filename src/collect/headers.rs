@@ -42,7 +42,9 @@ pub fn sender(headers: &HeaderMap, address: Personal<IpAddr>, arrived_at: Timest
 /// A header's text, cut to [`TEXT_MAX`] bytes; empty when absent. What is not UTF-8 becomes U+FFFD.
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Cow<'a, str> {
     let value = headers.get(name).map_or(&[][..], HeaderValue::as_bytes);
-    String::from_utf8_lossy(&value[..value.len().min(TEXT_MAX)])
+    let value = &value[..value.len().min(TEXT_MAX)];
+    // Nearly all are UTF-8, and the strict reader is several times as fast.
+    std::str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed)
 }
 
 /// The page that the browser says it is on, cut at the end of what is read of an address. Not UTF-8 becomes U+FFFD.

@@ -104,7 +104,7 @@ impl Scan {
                 break;
             }
             let rest = &mut bytes[at..];
-            let end = rest.iter().position(|byte| *byte == b'\n');
+            let end = memchr::memchr(b'\n', rest);
             let text = &rest[..end.unwrap_or(rest.len())];
             if self.swallowed.is_none()
                 && let Some(fits) = self.excess(text)
@@ -189,7 +189,7 @@ impl Scan {
 
     /// Reads a line that may give the body's length.
     fn field(&mut self) -> bool {
-        let Some(colon) = self.line.iter().position(|byte| *byte == b':') else { return true };
+        let Some(colon) = memchr::memchr(b':', &self.line) else { return true };
         let (name, value) = self.line.split_at(colon);
         if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.chunked = true;
