@@ -42,12 +42,15 @@ fuzz: ## Fuzz the readers of hostile bytes, ten minutes for each of ten targets 
 	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@scripts/fuzz
 
-bench: ## Compare the edge with nginx and a bare handler (ten minutes, two idle cores); writes docs/benchmarks.md
-	@scripts/prepare compiler snippet nginx
+bench: ## Compare the edge and the whole product with what they replace, on two idle cores (an hour); writes docs/benchmarks.md, growth.md, product-benchmarks.md
+	@scripts/prepare compiler snippet engine nginx
 	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@cargo run --release --example stages
-	@cargo bench --no-run --bench edge
+	@cargo build --release --package afternoon --package tamga-engine
+	@cargo bench --no-run --bench edge --bench product
 	@taskset -c 0 cargo bench --bench edge
+	@taskset -c 0 cargo bench --bench edge -- growth
+	@cargo bench --bench product
 
 linkage: ## Try to join identified data with stored and published data; writes docs/linkage.md (an hour; for less: SCALES=500,2000:2 PAYERS=1500 VAULT=1, WATCHER=1 or PUBLISHED=1 PAYERS=100)
 	@scripts/prepare compiler snippet engine

@@ -13,7 +13,7 @@ use tamga::privacy::seal::CookieSeal;
 use tamga::secret::Secret;
 
 /// The configuration of every measurement. The rate limits are checked and never reached.
-pub(crate) const CONFIG: &str = r#"
+const CONFIG: &str = r#"
 [server]
 trusted_proxies = ["127.0.0.0/8"]
 max_connections = 8192
@@ -34,12 +34,24 @@ events = ["pay.started", "pay.done"]
 variants = ["a", "b"]
 "#;
 
+/// The configuration with so many sites alike.
+pub(crate) fn config(sites: usize) -> String {
+    let (head, site) = CONFIG.split_at(CONFIG.find("[[site]]").expect("it has one"));
+    let named = |at| site.replace(SITE, &self::site(at, sites));
+    (0..sites as u64).fold(head.to_owned(), |config, at| config + "\n" + &named(at))
+}
+
+/// The site of a request, of so many.
+pub(crate) fn site(number: u64, sites: usize) -> String {
+    if sites == 1 { SITE.to_owned() } else { format!("site{}.kz", number % sites as u64) }
+}
+
 /// The key that seals the cookies.
 pub(crate) const COOKIE_KEY: [u8; 32] = [0x5a; 32];
 
-const SITE: &str = "jetpay.kz";
+pub(crate) const SITE: &str = "jetpay.kz";
 /// How many visitors come back.
-const VISITORS: usize = 500;
+pub(crate) const VISITORS: u64 = 500;
 const PAGES: [&str; 6] = ["/", "/tariffs", "/pay/000123", "/docs/start", "/docs/api/keys", "/about"];
 const AGENTS: [&str; 6] = [
     "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Mobile Safari/537.36",
@@ -50,16 +62,7 @@ const AGENTS: [&str; 6] = [
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15",
 ];
 
-static COOKIES: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let seal = CookieSeal::new(&Secret::new(COOKIE_KEY));
-    let now = LocalTime { day: yesterday(), minute: 600 };
-    let cookie = |visitor: usize| {
-        let mut id = [0; 16];
-        id[..8].copy_from_slice(&visitor.to_le_bytes());
-        seal.seal(SITE, &advance(Browser::new(id), now, 1).1)
-    };
-    (0..VISITORS).map(cookie).collect()
-});
+static SEAL: LazyLock<CookieSeal> = LazyLock::new(|| CookieSeal::new(&Secret::new(COOKIE_KEY)));
 
 /// A day before the one on which cookies come back: their identity changes on arrival, as most do on a first visit of a
 /// day.
@@ -73,9 +76,12 @@ pub(crate) fn agent(number: u64) -> &'static str {
     AGENTS[number as usize % AGENTS.len()]
 }
 
-/// The cookie of a request, as the browser sends it back.
-pub(crate) fn cookie(number: u64) -> &'static str {
-    &COOKIES[number as usize % VISITORS]
+/// The cookie of a request to this site, as the browser sends it back.
+pub(crate) fn cookie(number: u64, site: &str) -> String {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&(number % VISITORS).to_le_bytes());
+    let now = LocalTime { day: yesterday(), minute: 600 };
+    SEAL.seal(site, &advance(Browser::new(id), now, 1).1)
 }
 
 /// An address of the networks that the fixtures know.
@@ -84,19 +90,20 @@ pub(crate) fn address(number: u64) -> [u8; 4] {
     [198, 18 + (spread & 1) as u8, (spread >> 1) as u8, (spread >> 9) as u8 | 1]
 }
 
-/// A body with `events` events.
-pub(crate) fn body(number: u64, events: usize) -> String {
+/// A body with `events` events, of pages with so long a query.
+pub(crate) fn body(number: u64, events: usize, site: &str, query: usize) -> String {
     let mut view = [0xa5; 16];
     view[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
     view[8..].copy_from_slice(&number.to_le_bytes());
     let page = |at: usize| PAGES[(number as usize + at) % PAGES.len()];
+    let query = "q".repeat(query);
     let event = |at: usize| match at % 5 {
         0 if at == 0 => format!(
-            r#"{{"type":"view","at":12,"url":"https://jetpay.kz{}?utm_source=newsletter","referrer":"https://www.google.kz/"}}"#,
+            r#"{{"type":"view","at":12,"url":"https://{site}{}?utm_source=newsletter{query}","referrer":"https://www.google.kz/"}}"#,
             page(at)
         ),
         0 => format!(
-            r#"{{"type":"view","at":{at}12,"url":"https://jetpay.kz{}","referrer":"https://jetpay.kz{}"}}"#,
+            r#"{{"type":"view","at":{at}12,"url":"https://{site}{}","referrer":"https://{site}{}"}}"#,
             page(at),
             page(at + 1)
         ),
@@ -107,7 +114,7 @@ pub(crate) fn body(number: u64, events: usize) -> String {
     };
     let events: Vec<_> = (0..events).map(event).collect();
     format!(
-        r#"{{"v":1,"site":"{SITE}","view":"{}","seq":0,"events":[{}]}}"#,
+        r#"{{"v":1,"site":"{site}","view":"{}","seq":0,"events":[{}]}}"#,
         URL_SAFE_NO_PAD.encode(view),
         events.join(",")
     )

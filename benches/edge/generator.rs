@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, yield_now};
+use tokio::time::sleep;
 
 use crate::corpus;
 
@@ -23,12 +24,25 @@ pub(crate) struct Load {
     pub(crate) address: SocketAddr,
     pub(crate) path: &'static str,
     pub(crate) events: usize,
+    /// How many sites the requests are of, and how many bytes the queries of their pages have more than usual.
+    pub(crate) sites: usize,
+    pub(crate) query: usize,
     pub(crate) connections: usize,
     /// Requests a second; `None`: as many as are answered.
     pub(crate) rate: Option<f64>,
+    /// Whether it takes a core to send in time. Otherwise requests leave up to two milliseconds late.
+    pub(crate) spins: bool,
     pub(crate) lasts: Duration,
     /// Views of former runs.
     pub(crate) first: u64,
+}
+
+impl Load {
+    /// Beacons of one site.
+    pub(crate) fn of(address: SocketAddr, events: usize, connections: usize, lasts: Duration) -> Self {
+        let (path, sites, query, rate, spins, first) = ("/v1/beacon", 1, 0, None, true, 0);
+        Self { address, path, events, sites, query, connections, rate, spins, lasts, first }
+    }
 }
 
 /// What came back.
@@ -85,6 +99,9 @@ async fn work(load: Load, worker: usize, begins: Instant) -> Answered {
     for turn in 0.. {
         let mut from = Instant::now();
         if due > from {
+            if !load.spins {
+                sleep(due - from).await;
+            }
             while Instant::now() < due {
                 yield_now().await;
             }
@@ -118,7 +135,7 @@ struct Prepared {
 
 impl Prepared {
     fn new(number: u64, load: Load) -> Self {
-        let bytes = request(number, load.events, load.path);
+        let bytes = request(number, &load);
         let key = b"\"view\":\"";
         let view_at = bytes.windows(key.len()).position(|window| window == key).expect("a beacon") + key.len();
         Self { bytes, view_at }
@@ -135,7 +152,7 @@ impl Prepared {
 }
 
 /// Sends a request and reads its whole answer; its status.
-async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> std::io::Result<u16> {
+pub(crate) async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> std::io::Result<u16> {
     stream.write_all(request).await?;
     let mut read = 0;
     loop {
@@ -160,30 +177,19 @@ fn status_of_whole(bytes: &[u8]) -> Option<u16> {
     (bytes.len() >= end + length.unwrap_or(0)).then(|| head.get(9..12)?.parse().ok()).flatten()
 }
 
-/// Opens connections, sends one request on each, and keeps them.
-pub(crate) async fn idle(load: Load) -> Vec<TcpStream> {
-    let mut kept = Vec::with_capacity(load.connections);
-    let mut buffer = vec![0; 8_192];
-    for number in 0..load.connections as u64 {
-        let mut stream = TcpStream::connect(load.address).await.expect("a connection");
-        let request = request(load.first + number, load.events, load.path);
-        exchange(&mut stream, &request, &mut buffer).await.expect("an answer");
-        kept.push(stream);
-    }
-    kept
-}
-
 /// A whole request, as a proxy passes it on from a browser.
-fn request(number: u64, events: usize, path: &str) -> Vec<u8> {
-    let body = corpus::body(number, events);
+pub(crate) fn request(number: u64, load: &Load) -> Vec<u8> {
+    let Load { path, events, sites, query, .. } = *load;
+    let site = corpus::site(number, sites);
+    let body = corpus::body(number, events, &site, query);
     let [a, b, c, d] = corpus::address(number);
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: t.jetpay.kz\r\nUser-Agent: {}\r\nAccept: */*\r\nAccept-Language: kk,ru;q=0.8,en;q=0.5\r\n\
-         Accept-Encoding: gzip, deflate, br\r\nContent-Type: text/plain;charset=UTF-8\r\nOrigin: https://jetpay.kz\r\n\
-         Referer: https://jetpay.kz/\r\nSec-Fetch-Site: same-site\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n\
-         Cookie: __Host-tamga-jetpay.kz={}\r\nX-Forwarded-For: {a}.{b}.{c}.{d}\r\nContent-Length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nHost: t.{site}\r\nUser-Agent: {}\r\nAccept: */*\r\nAccept-Language: kk,ru;q=0.8,en;q=0.5\r\n\
+         Accept-Encoding: gzip, deflate, br\r\nContent-Type: text/plain;charset=UTF-8\r\nOrigin: https://{site}\r\n\
+         Referer: https://{site}/\r\nSec-Fetch-Site: same-site\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n\
+         Cookie: __Host-tamga-{site}={}\r\nX-Forwarded-For: {a}.{b}.{c}.{d}\r\nContent-Length: {}\r\n\r\n",
         corpus::agent(number),
-        corpus::cookie(number),
+        corpus::cookie(number, &site),
         body.len()
     );
     [head.as_bytes(), body.as_bytes()].concat()

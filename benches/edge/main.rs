@@ -6,12 +6,16 @@
 //! `docs/benchmarks.svg`.
 //!
 //! `TAMGA_BENCH_ROUNDS` (5) and `TAMGA_BENCH_SECONDS` (3) say how long; `TAMGA_BENCH_ADDRESS=HOST:PORT`, with `TAMGA_BENCH_PID` if
-//! it runs here, adds your own server that answers `POST /v1/beacon`.
+//! it runs here, adds your own server that answers `POST /v1/beacon`. With the argument `growth` it measures the product alone, against
+//! connections, sites, bytes and backlog, and writes `docs/growth.md` and its picture.
 #![allow(missing_docs, clippy::print_stdout, clippy::print_stderr, reason = "a program that measures and prints")]
 
 #[path = "../corpus.rs"]
 mod corpus;
 mod generator;
+mod growth;
+#[path = "../machine.rs"]
+mod machine;
 mod report;
 mod servers;
 mod unsynced;
@@ -53,11 +57,11 @@ pub(crate) struct Measured {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    if let [verb, kind, folder] = &arguments[..]
+    if let [verb, kind, folder, sites] = &arguments[..]
         && verb == "serve"
-        && let Some(kind) = Kind::of(kind)
+        && let (Some(kind), Ok(sites)) = (Kind::of(kind), sites.parse())
     {
-        return servers::serve(kind, Path::new(folder));
+        return servers::serve(kind, Path::new(folder), sites);
     }
     if let [verb, address, rate, seconds] = &arguments[..]
         && verb == "load"
@@ -73,25 +77,28 @@ fn main() {
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("the build's folder can be written");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    if arguments == ["growth"] {
+        runtime.block_on(growth::measure(&folder, rounds, Duration::from_secs(seconds)));
+        return;
+    }
+    let held_up = machine::held_up_ms();
     let servers = servers::start(&folder);
     let measured = runtime.block_on(measure(&servers, rounds, Duration::from_secs(seconds)));
     drop(servers);
     let _ = std::fs::remove_dir_all(&folder);
-    report::write(&measured, rounds, seconds).expect("docs/ can be written");
+    report::write(&measured, held_up, rounds, seconds).expect("docs/ can be written");
 }
 
 /// `… load HOST:PORT RATE SECONDS`: what a good client sees of any server, say while it is attacked. With the rate `most` it
 /// sends the next request when it has the answer to the one before, on as many connections as `make bench`.
 fn load(address: &str, rate: &str, seconds: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let connections = if rate == "most" { CONNECTIONS } else { 16 };
+    let lasts = Duration::from_secs(seconds.parse().expect("a number"));
     let load = Load {
-        address: address.parse().expect("an address"),
-        path: "/v1/beacon",
-        events: 1,
-        connections: if rate == "most" { CONNECTIONS } else { 16 },
         rate: (rate != "most").then(|| rate.parse().expect("a number, or most")),
-        lasts: Duration::from_secs(seconds.parse().expect("a number")),
         first: u64::from(std::process::id()) << 32,
+        ..Load::of(address.parse().expect("an address"), 1, connections, lasts)
     };
     let answered = runtime.block_on(generator::run(load));
     let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|quantile| answered.quantile_ms(quantile));
@@ -115,7 +122,7 @@ async fn measure(servers: &[Server], rounds: u64, lasts: Duration) -> Vec<Measur
     let mut load = move |server: &Server, events, rate, lasts, connections| {
         // Views are never sent twice.
         views += 1_u64 << 32;
-        Load { address: server.address, path: server.path, events, connections, rate, lasts, first: views }
+        Load { path: server.path, rate, first: views, ..Load::of(server.address, events, connections, lasts) }
     };
     for server in servers {
         checked(server, load(server, 5, None, Duration::from_secs(1), CONNECTIONS)).await;
@@ -154,7 +161,7 @@ async fn measure(servers: &[Server], rounds: u64, lasts: Duration) -> Vec<Measur
         measured.loaded_bytes = server.resident_bytes();
         if server.is_local() {
             let before = server.resident_bytes();
-            let kept = generator::idle(load(server, 1, None, lasts, IDLE)).await;
+            let kept = idle(load(server, 1, None, lasts, IDLE)).await;
             measured.idle_bytes = (server.resident_bytes() as f64 - before as f64) / kept.len() as f64;
         }
     }
@@ -165,4 +172,17 @@ async fn checked(server: &Server, load: Load) -> generator::Answered {
     let answered = generator::run(load).await;
     assert!(answered.failed == 0 && answered.requests > 0, "{}: {} failed", server.name, answered.failed);
     answered
+}
+
+/// Opens connections, sends one request on each, and keeps them.
+async fn idle(load: Load) -> Vec<tokio::net::TcpStream> {
+    let mut kept = Vec::with_capacity(load.connections);
+    let mut buffer = vec![0; 8_192];
+    for number in 0..load.connections as u64 {
+        let mut stream = tokio::net::TcpStream::connect(load.address).await.expect("a connection");
+        let request = generator::request(load.first + number, &load);
+        generator::exchange(&mut stream, &request, &mut buffer).await.expect("an answer");
+        kept.push(stream);
+    }
+    kept
 }

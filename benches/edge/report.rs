@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use super::{Figures, Measured, SHARES, SIZES};
 
@@ -30,9 +29,9 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 }
 
 /// Writes both files.
-pub(crate) fn write(measured: &[Measured], rounds: u64, seconds: u64) -> std::io::Result<()> {
+pub(crate) fn write(measured: &[Measured], held_up: [f64; 2], rounds: u64, seconds: u64) -> std::io::Result<()> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-    let page = page(measured, rounds, seconds);
+    let page = page(measured, held_up, rounds, seconds);
     // What the figures mean is written by hand, beside this program.
     let page =
         page + "\n" + &fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/edge/profile.md"))?;
@@ -41,10 +40,11 @@ pub(crate) fn write(measured: &[Measured], rounds: u64, seconds: u64) -> std::io
     fs::write(docs.join("benchmarks.svg"), picture(measured))
 }
 
-fn page(measured: &[Measured], rounds: u64, seconds: u64) -> String {
+fn page(measured: &[Measured], [longest, all]: [f64; 2], rounds: u64, seconds: u64) -> String {
     let mut out = HEAD.to_owned();
     let _ = writeln!(out, "![Events per second of processor time](benchmarks.svg)\n");
-    let _ = writeln!(out, "Machine: {}. {rounds} rounds of {seconds} s, 64 connections.\n", machine());
+    let _ =
+        writeln!(out, "Machine: {}. {rounds} rounds of {seconds} s, 64 connections.\n", crate::machine::description());
     let named = |name| measured.iter().find(|of| of.name.starts_with(name));
     let (bare, nginx) = (named("bare"), named("nginx"));
     for (size, events) in SIZES.into_iter().enumerate() {
@@ -74,7 +74,8 @@ fn page(measured: &[Measured], rounds: u64, seconds: u64) -> String {
     }
     let _ = writeln!(
         out,
-        "## Latency\n\nOpen loop, one event a request, at shares of what each server did at most; milliseconds.\n"
+        "## Latency\n\nOpen loop, one event a request, at shares of what each server did at most; milliseconds. Before, a thread that only \
+         reads the clock was held up for {longest:.1} ms at most and {all:.1} ms a second: by the machine, and no server can be better.\n"
     );
     out += "| server | load | p50 | p99 | p99.9 |\n|---|--:|--:|--:|--:|\n";
     for of in measured {
@@ -98,32 +99,6 @@ fn spread(values: &[f64]) -> String {
 
 fn thousands(value: f64) -> String {
     if value.is_nan() { "–".to_owned() } else { format!("{:.1}k", value / 1e3) }
-}
-
-fn machine() -> String {
-    let first = |path: &str, key: &str| {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let line = text.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned();
-        line.split_once(':').map_or(String::new(), |(_, value)| value.trim().to_owned())
-    };
-    let said = |program: &str, argument: &str| {
-        let output = Command::new(program).arg(argument).output();
-        let text = output.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
-        String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned()
-    };
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    // Not `available_parallelism`: this program is pinned to one of them.
-    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
-    format!(
-        "{} ({cores} cores), {}, Linux {}; {}, {}, tamga {}",
-        first("/proc/cpuinfo", "model name"),
-        first("/proc/meminfo", "MemTotal"),
-        kernel.trim(),
-        said("rustc", "--version"),
-        said("/usr/sbin/nginx", "-v").replace("nginx version: ", ""),
-        env!("CARGO_PKG_VERSION"),
-    )
 }
 
 /// Bars: events per second of processor time, a group for each size.

@@ -1,5 +1,5 @@
 //! The servers that are measured, each a process of its own on a core of its own: nginx, a bare axum handler, Tamga,
-//! and whatever else an address is given of. What they use is read from `/proc`.
+//! and whatever else an address is given of.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::unsynced::Unsynced;
-use crate::corpus;
+use crate::{corpus, machine};
 
 /// The core of the servers; the generator has the other.
 const CORE: &str = "1";
@@ -64,7 +64,7 @@ impl Kind {
 pub(crate) fn start(folder: &Path) -> Vec<Server> {
     let mut servers: Vec<Server> = nginx(folder).into_iter().collect();
     for (number, (name, _)) in Kind::ALL.into_iter().enumerate() {
-        servers.push(own(name, number, &folder.join(number.to_string())));
+        servers.push(own(name, number, &folder.join(number.to_string()), 1));
     }
     if let Ok(address) = std::env::var("TAMGA_BENCH_ADDRESS") {
         let address =
@@ -81,12 +81,18 @@ fn on_its_core(program: &Path) -> Command {
     command
 }
 
-fn own(name: &'static str, number: usize, folder: &Path) -> Server {
+/// The product, with so many sites.
+pub(crate) fn tamga(folder: &Path, sites: usize) -> Server {
+    own(Kind::ALL[1].0, 1, folder, sites)
+}
+
+fn own(name: &'static str, number: usize, folder: &Path, sites: usize) -> Server {
     fs::create_dir_all(folder).expect("a folder");
     let program = std::env::current_exe().expect("this program");
     let mut child = on_its_core(&program)
         .args(["serve", &number.to_string()])
         .arg(folder)
+        .arg(sites.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -114,14 +120,9 @@ fn nginx(folder: &Path) -> Option<Server> {
     fs::write(&configuration, text).expect("a folder");
     let child = on_its_core(&program).args(["-p"]).arg(folder).arg("-c").arg(&configuration).spawn().ok()?;
     std::thread::sleep(Duration::from_millis(300));
-    let pids = std::iter::once(child.id()).chain(children(child.id())).collect();
+    let pids = machine::with_descendants(child.id());
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     Some(Server { name: "nginx, return 204", address, path: "/", pids, child: Some(child) })
-}
-
-fn children(parent: u32) -> Vec<u32> {
-    let list = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
-    list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
 impl Server {
@@ -132,24 +133,12 @@ impl Server {
 
     /// Seconds of processor time that it has used.
     pub(crate) fn cpu_seconds(&self) -> f64 {
-        // Of /proc/PID/stat, after the name in brackets; in hundredths of a second on every Linux there is.
-        let ticks = |pid: &u32| {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let fields: Vec<_> = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
-            let field = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
-            field(11) + field(12)
-        };
-        self.pids.iter().map(ticks).sum::<u64>() as f64 / 100.0
+        machine::cpu_seconds(&self.pids)
     }
 
-    /// Resident memory in bytes, without the pages of files.
+    /// Resident memory in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
-        let of = |pid: &u32| {
-            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0");
-            line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
-        };
-        self.pids.iter().map(of).sum()
+        machine::resident_bytes(&self.pids)
     }
 }
 
@@ -167,13 +156,14 @@ impl Drop for Server {
 }
 
 /// What a child does: it serves until its standard input ends.
-pub(crate) fn serve(kind: Kind, folder: &Path) {
+pub(crate) fn serve(kind: Kind, folder: &Path, sites: usize) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let shutdown = CancellationToken::new();
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let config = Config::parse(corpus::CONFIG, Path::new("tamga.toml"), std::iter::empty()).expect("it is sound");
+        let config =
+            Config::parse(&corpus::config(sites), Path::new("tamga.toml"), std::iter::empty()).expect("it is sound");
         let limits = server::Limits::from_config(&config.server);
         println!("{address}");
         match kind {
@@ -203,8 +193,9 @@ fn collector(config: &Config, synced: bool, folder: &Path) -> Edge {
     let retries =
         spool::RetryFiles { folder: keys, owner: 0, bytes_max: 8 << 20, boot_ms: Arc::new(tamga::clock::boot_ms) };
     let keys = spool::Keys::new(Secret::random(), []);
-    let options =
-        spool::Options { retries: Some(retries), ..spool::Options::new(16 << 30, record::SCHEMA_VERSION, keys) };
+    let commits_apart = spool::COMMITS_APART;
+    let options = spool::Options::new(16 << 30, record::SCHEMA_VERSION, keys);
+    let options = spool::Options { retries: Some(retries), commits_apart, ..options };
     let (writer, reader, _) = spool::open(&folder.join("spool"), options, disk).expect("a spool");
     // Nobody takes the rows: what shipping costs is another figure.
     std::mem::forget(reader);

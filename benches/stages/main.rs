@@ -11,6 +11,7 @@ mod corpus;
 
 use std::hint::black_box;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use tamga::collect::client_address::TrustedProxies;
@@ -32,6 +33,14 @@ const COUNTED: u64 = 200;
 /// Different beacons.
 const BEACONS: u64 = 512;
 
+/// What each stage gets without making it.
+static COOKIES: LazyLock<Vec<String>> =
+    LazyLock::new(|| (0..corpus::VISITORS).map(|visitor| corpus::cookie(visitor, corpus::SITE)).collect());
+
+fn cookie(number: u64) -> &'static str {
+    &COOKIES[(number % corpus::VISITORS) as usize]
+}
+
 struct World {
     bodies: [Vec<String>; 3],
     site: SiteStages,
@@ -51,13 +60,14 @@ struct World {
 }
 
 fn world() -> World {
-    let config = Config::parse(corpus::CONFIG, Path::new("tamga.toml"), std::iter::empty()).expect("it is sound");
+    let config = Config::parse(&corpus::config(1), Path::new("tamga.toml"), std::iter::empty()).expect("it is sound");
     let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/demo/geo").join(name);
     let geo = GeoIp::open(&[fixture("city-ipv4.mmdb"), fixture("city-ipv6.mmdb")], &[fixture("asn.mmdb")]);
     let mut headers = http::HeaderMap::new();
     headers.append("x-forwarded-for", http::HeaderValue::from_static("203.0.113.7, 198.18.0.1"));
     let world = World {
-        bodies: [1, 5, 20].map(|events| (0..BEACONS).map(|number| corpus::body(number, events)).collect()),
+        bodies: [1, 5, 20]
+            .map(|events| (0..BEACONS).map(|number| corpus::body(number, events, corpus::SITE, 0)).collect()),
         site: stages(&config.sites[0]),
         lookups: Lookups::new(geo.expect("fixtures")),
         key: DayKey::new(Secret::new([7; 32])),
@@ -138,7 +148,7 @@ impl World {
     }
 
     fn frames(&self, number: u64, within: bool) -> Vec<Frame> {
-        let cookie = if within { &self.running } else { corpus::cookie(number) };
+        let cookie = if within { &self.running } else { cookie(number) };
         let Some(processed) = self.process(0, number, cookie) else { return Vec::new() };
         let key = |label: &str| StreamKey::new(label).expect("it is short");
         let frames = record::by_stream(&processed.kept, |of| Frame::new(key(&of.stream().label())), Frame::push);
@@ -186,22 +196,22 @@ fn stage_address(world: &World, _: u64) -> usize {
 #[inline(never)]
 fn stage_cookie(world: &World, number: u64) -> usize {
     let today = world.site.rules.time(world.now).local.day;
-    usize::from(world.seal.open(&world.site.rules.site, corpus::cookie(number), today).is_some())
+    usize::from(world.seal.open(&world.site.rules.site, cookie(number), today).is_some())
 }
 
 #[inline(never)]
 fn stage_journey_1(world: &World, number: u64) -> usize {
-    world.journey(0, number, corpus::cookie(number))
+    world.journey(0, number, cookie(number))
 }
 
 #[inline(never)]
 fn stage_journey_5(world: &World, number: u64) -> usize {
-    world.journey(1, number, corpus::cookie(number))
+    world.journey(1, number, cookie(number))
 }
 
 #[inline(never)]
 fn stage_journey_20(world: &World, number: u64) -> usize {
-    world.journey(2, number, corpus::cookie(number))
+    world.journey(2, number, cookie(number))
 }
 
 /// A view within a visit: the rows that a visit has once were made before.
@@ -249,7 +259,7 @@ const STAGES: [Stage; 12] = [
 
 fn main() {
     let world = world();
-    (0..BEACONS).for_each(|number| _ = black_box(world.journey(2, number, corpus::cookie(number))));
+    (0..BEACONS).for_each(|number| _ = black_box(world.journey(2, number, cookie(number))));
     if std::env::args().any(|argument| argument == "--count") {
         for (_, _, stage) in STAGES {
             (0..COUNTED).for_each(|number| _ = black_box(stage(&world, number)));

@@ -16,6 +16,7 @@ use crate::support::repository::{is_there, tracked};
 const WRITTEN: &[&str] = &[
     "CHANGELOG.md",
     "benches/edge/profile.md",
+    "benches/product/meaning.md",
     "docs/analysts.md",
     "docs/benchmarks.md",
     "docs/configuration.md",

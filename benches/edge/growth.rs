@@ -1,0 +1,211 @@
+//! `cargo bench --bench edge -- growth`: how the edge's figures grow with connections, sites, the bytes of an event, and the rows that wait in
+//! the spool. Each point is one server on one core, as fast as it answers. Writes `docs/growth.md` and `docs/growth.svg`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::generator::{self, Load};
+use super::servers::{self, Server};
+use super::{CONNECTIONS, machine, report};
+
+/// Points of a curve: connections, sites, bytes of a query.
+const CONNECTED: [usize; 6] = [1, 8, 64, 512, 2_000, 4_000];
+const SITES: [usize; 4] = [1, 10, 100, 1_000];
+const QUERIES: [usize; 5] = [0, 250, 1_000, 4_000, 16_000];
+/// GiB in the spool, and what fills it.
+const BACKLOG_GIB: [u64; 4] = [0, 1, 2, 4];
+const FILLED_BY: usize = 20;
+
+/// What was measured at one value.
+struct Point {
+    at: u64,
+    requests_per_cpu_second: f64,
+    resident_mib: f64,
+    p99_ms: f64,
+}
+
+/// A figure against one thing that grows.
+struct Curve {
+    name: &'static str,
+    unit: &'static str,
+    points: Vec<Point>,
+}
+
+/// Measures all curves, and writes them.
+pub(crate) async fn measure(folder: &Path, rounds: u64, lasts: Duration) {
+    let mut field = Field { folder, rounds, lasts, servers: 0, views: 1 };
+    let curves = [
+        field.curve("connections", &CONNECTED, |load, at| Load { connections: at, ..load }).await,
+        field.curve("sites", &SITES, |load, at| Load { sites: at, ..load }).await,
+        field.curve("bytes more in the address of a page", &QUERIES, |load, at| Load { query: at, ..load }).await,
+        field.backlog().await,
+    ];
+    let page = page(&curves, rounds, lasts);
+    print!("{page}");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    fs::write(docs.join("growth.md"), page).expect("docs/ can be written");
+    fs::write(docs.join("growth.svg"), picture(&curves)).expect("docs/ can be written");
+}
+
+/// Where servers are started one after the other.
+struct Field<'a> {
+    folder: &'a Path,
+    rounds: u64,
+    lasts: Duration,
+    servers: u64,
+    views: u64,
+}
+
+impl Field<'_> {
+    fn server(&mut self, sites: usize) -> Server {
+        self.servers += 1;
+        servers::tamga(&self.folder.join(format!("growth-{}", self.servers)), sites)
+    }
+
+    fn load(&mut self, server: &Server, connections: usize) -> Load {
+        // Views are never sent twice.
+        self.views += 1 << 32;
+        Load { first: self.views, ..Load::of(server.address, 1, connections, self.lasts) }
+    }
+
+    async fn curve(&mut self, name: &'static str, values: &[usize], changed: impl Fn(Load, usize) -> Load) -> Curve {
+        let mut points = Vec::new();
+        for value in values {
+            let sites = if name == "sites" { *value } else { 1 };
+            let server = self.server(sites);
+            let load = changed(self.load(&server, CONNECTIONS), *value);
+            // Once in vain: keys are made, memory is taken.
+            generator::run(Load { first: load.first + (1 << 31), lasts: Duration::from_secs(1), ..load }).await;
+            let mut rounds = Vec::new();
+            for _ in 0..self.rounds {
+                let load = changed(self.load(&server, CONNECTIONS), *value);
+                rounds.push(point(&server, load, *value as u64).await);
+            }
+            points.push(middle(rounds));
+            eprintln!(
+                "{name} {value}: {:.0} requests/CPU-s",
+                points.last().map_or(0.0, |of| of.requests_per_cpu_second)
+            );
+        }
+        Curve { name, unit: "", points }
+    }
+
+    /// One server whose spool fills.
+    async fn backlog(&mut self) -> Curve {
+        let server = self.server(1);
+        let mut points = Vec::new();
+        for gib in BACKLOG_GIB {
+            while self.spooled() < gib << 30 {
+                let load = self.load(&server, CONNECTIONS);
+                generator::run(Load { events: FILLED_BY, ..load }).await;
+            }
+            let mut rounds = Vec::new();
+            for _ in 0..self.rounds {
+                let load = self.load(&server, CONNECTIONS);
+                rounds.push(point(&server, load, gib).await);
+            }
+            points.push(middle(rounds));
+            eprintln!("backlog {gib} GiB");
+        }
+        Curve { name: "rows that wait in the spool", unit: " GiB", points }
+    }
+
+    /// Bytes on the disk of the server that was started last.
+    fn spooled(&self) -> u64 {
+        use std::os::unix::fs::MetadataExt as _;
+        let spool = self.folder.join(format!("growth-{}", self.servers)).join("spool");
+        let files = fs::read_dir(spool).into_iter().flatten().flatten();
+        files.filter_map(|file| file.metadata().ok()).map(|of| of.blocks() * 512).sum()
+    }
+}
+
+async fn point(server: &Server, load: Load, at: u64) -> Point {
+    let before = server.cpu_seconds();
+    let answered = generator::run(load).await;
+    assert!(answered.failed == 0 && answered.requests > 0, "{} failed", answered.failed);
+    Point {
+        at,
+        requests_per_cpu_second: answered.requests as f64 / (server.cpu_seconds() - before),
+        resident_mib: server.resident_bytes() as f64 / f64::from(1 << 20),
+        p99_ms: answered.quantile_ms(0.99),
+    }
+}
+
+fn middle(rounds: Vec<Point>) -> Point {
+    let median = |of: fn(&Point) -> f64| report::median(&rounds.iter().map(of).collect::<Vec<_>>());
+    Point {
+        at: rounds[0].at,
+        requests_per_cpu_second: median(|of| of.requests_per_cpu_second),
+        resident_mib: median(|of| of.resident_mib),
+        p99_ms: median(|of| of.p99_ms),
+    }
+}
+
+fn page(curves: &[Curve], rounds: u64, lasts: Duration) -> String {
+    let mut out = format!(
+        "# How figures grow\n\n<!-- Written by `cargo bench --bench edge -- growth`. -->\n\n\
+         What one event a request takes at the edge, on one core and as fast as it is answered, when more connections are open, more sites are configured, \
+         addresses of pages are longer, or more waits in the spool. {CONNECTIONS} connections where nothing else is said.\n\n\
+         ![Requests a CPU-second and memory](growth.svg)\n\nMachine: {}. The middle of {rounds} rounds of {} s.\n",
+        machine::description(),
+        lasts.as_secs()
+    );
+    for Curve { name, unit, points } in curves {
+        let _ = writeln!(
+            out,
+            "\n| {name} | requests per CPU-second | MiB resident | p99 as fast as answered, ms |\n|--:|--:|--:|--:|"
+        );
+        for Point { at, requests_per_cpu_second, resident_mib, p99_ms } in points {
+            let _ = writeln!(out, "| {at}{unit} | {requests_per_cpu_second:.0} | {resident_mib:.0} | {p99_ms:.1} |");
+        }
+    }
+    out
+}
+
+/// A small picture for each curve: the values lie side by side, so that a factor of ten has one step.
+fn picture(curves: &[Curve]) -> String {
+    const WIDE: f64 = 380.0;
+    const HIGH: f64 = 150.0;
+    let most = |of: fn(&Point) -> f64| curves.iter().flat_map(|curve| &curve.points).map(of).fold(1.0, f64::max);
+    let (requests, memory) = (most(|of| of.requests_per_cpu_second), most(|of| of.resident_mib));
+    let mut out = String::new();
+    for (number, curve) in curves.iter().enumerate() {
+        let (left, top) = ((number % 2) as f64 * WIDE + 10.0, (number / 2) as f64 * (HIGH + 70.0) + 40.0);
+        let _ = writeln!(out, "<text x='{left}' y='{top}' font-weight='600'>{}</text>", curve.name);
+        let step = (WIDE - 30.0) / curve.points.len() as f64;
+        for (at, point) in curve.points.iter().enumerate() {
+            let x = left + step * at as f64;
+            let bottom = top + 10.0 + HIGH;
+            for (value, share, colour, shift) in [
+                (point.requests_per_cpu_second / 1e3, point.requests_per_cpu_second / requests, "#2f6f4f", 0.0),
+                (point.resident_mib, point.resident_mib / memory, "#b9a06a", step * 0.4),
+            ] {
+                let high = share * (HIGH - 20.0);
+                let _ = writeln!(
+                    out,
+                    "<rect x='{:.0}' y='{:.0}' width='{:.0}' height='{high:.0}' fill='{colour}'/><text x='{:.0}' y='{:.0}' font-size='10'>{value:.0}</text>",
+                    x + shift,
+                    bottom - high,
+                    step * 0.36,
+                    x + shift,
+                    bottom - high - 3.0
+                );
+            }
+            let _ = writeln!(
+                out,
+                "<text x='{x:.0}' y='{:.0}' font-size='11'>{}{}</text>",
+                bottom + 14.0,
+                point.at,
+                curve.unit
+            );
+        }
+    }
+    let title = "Thousands of requests per CPU-second (green) and MiB resident (sand)";
+    format!(
+        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 780 480' width='780' height='480' role='img' aria-label=\"{title}\" \
+         font-family='system-ui, sans-serif' font-size='13' fill='#333'>\n<rect width='780' height='480' fill='#fff'/>\n\
+         <text x='10' y='18' font-size='14' font-weight='600'>{title}</text>\n{out}</svg>\n"
+    )
+}
