@@ -183,12 +183,18 @@ pub(crate) fn serve(kind: Kind, folder: &Path, sites: usize) {
         }
         let _ = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await;
     });
+    let _ = fs::remove_dir_all(keys_folder());
     std::process::exit(0);
+}
+
+/// Where this process has its keys, in memory.
+fn keys_folder() -> PathBuf {
+    PathBuf::from(format!("/dev/shm/tamga-bench-{}", std::process::id()))
 }
 
 fn collector(config: &Config, synced: bool, folder: &Path) -> Edge {
     let disk: Arc<dyn spool::Io> = if synced { Arc::new(spool::Disk) } else { Arc::new(Unsynced) };
-    let keys = PathBuf::from(format!("/dev/shm/tamga-bench-{}", std::process::id()));
+    let keys = keys_folder();
     let ring = KeyRing::open(&keys).expect("keys in memory");
     let retries =
         spool::RetryFiles { folder: keys, owner: 0, bytes_max: 8 << 20, boot_ms: Arc::new(tamga::clock::boot_ms) };

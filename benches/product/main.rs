@@ -79,6 +79,7 @@ fn main() {
     let rests: Vec<_> = programs.iter().map(|program| (program.name, at_rest(program))).collect();
     drop(programs);
     let _ = std::fs::remove_dir_all(&folder);
+    let _ = std::fs::remove_dir_all(programs::keys_folder());
     let page = report::page(&parts, &rests, held_up, rounds, seconds);
     print!("{page}");
     if only.is_none() {

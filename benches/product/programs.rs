@@ -55,6 +55,11 @@ fn library() -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
 }
 
+/// Where the product has its keys, in memory.
+pub(crate) fn keys_folder() -> PathBuf {
+    PathBuf::from(format!("/dev/shm/tamga-bench-{}", std::process::id()))
+}
+
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
@@ -68,12 +73,12 @@ fn tamga(folder: &Path) -> Program {
     let config = corpus::config(1)
         .replace("[server]", &format!("[server]\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin}\""));
     let config = format!(
-        "{config}\n[data]\ndir = \"{folder}/data\"\nspool_quota_mib = 16384\n[keys]\ndir = \"/dev/shm/tamga-bench-{own}\"\n\
+        "{config}\n[data]\ndir = \"{folder}/data\"\nspool_quota_mib = 16384\n[keys]\ndir = \"{keys}\"\n\
          [cookie]\nkey_file = \"{folder}/cookie.key\"\n[vault]\nuntil_window_end = false\n\
          [geo]\nplace = [\"{geo}/city-ipv4.mmdb\", \"{geo}/city-ipv6.mmdb\"]\nprovider = [\"{geo}/asn.mmdb\"]\n\
          [engine]\nvault_listen = \"127.0.0.1:0\"\nstats_listen = \"127.0.0.1:0\"\nlibrary = \"{library}\"\n",
         folder = folder.display(),
-        own = std::process::id(),
+        keys = keys_folder().display(),
         geo = geo.display(),
         library = library().display(),
     );
