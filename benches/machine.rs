@@ -1,6 +1,7 @@
 //! What the measured processes use, read from `/proc`, and what this machine is.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,11 @@ pub(crate) fn held_up_ms() -> [f64; 2] {
         before = now;
     }
     [longest.as_secs_f64() * 1e3, all.as_secs_f64() * 1e3 / SECONDS]
+}
+
+/// Where the servers of this process have their keys, in memory. Who starts one removes it at the end.
+pub(crate) fn keys_folder() -> PathBuf {
+    PathBuf::from(format!("/dev/shm/tamga-bench-{}", std::process::id()))
 }
 
 /// A process and all that descend from it.

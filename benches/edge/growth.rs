@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use super::generator::{self, Load};
 use super::servers::{self, Server};
-use super::{CONNECTIONS, machine, report};
+use super::{CONNECTIONS, figures, machine};
 
-/// Points of a curve: connections, sites, bytes of a query.
+/// Points of a curve: connections, sites, bytes of a query. A longer address is refused.
 const CONNECTED: [usize; 6] = [1, 8, 64, 512, 2_000, 4_000];
 const SITES: [usize; 4] = [1, 10, 100, 1_000];
-const QUERIES: [usize; 5] = [0, 250, 1_000, 4_000, 16_000];
+const QUERIES: [usize; 5] = [0, 250, 500, 1_000, 1_900];
 /// GiB in the spool, and what fills it.
 const BACKLOG_GIB: [u64; 4] = [0, 1, 2, 4];
 const FILLED_BY: usize = 20;
@@ -36,10 +36,11 @@ struct Curve {
 /// Measures all curves, and writes them.
 pub(crate) async fn measure(folder: &Path, rounds: u64, lasts: Duration) {
     let mut field = Field { folder, rounds, lasts, servers: 0, views: 1 };
+    let one = |_| 1;
     let curves = [
-        field.curve("connections", &CONNECTED, |load, at| Load { connections: at, ..load }).await,
-        field.curve("sites", &SITES, |load, at| Load { sites: at, ..load }).await,
-        field.curve("bytes more in the address of a page", &QUERIES, |load, at| Load { query: at, ..load }).await,
+        field.curve("connections", &CONNECTED, one, |load, at| Load { connections: at, ..load }).await,
+        field.curve("sites", &SITES, |sites| sites, |load, at| Load { sites: at, ..load }).await,
+        field.curve("bytes more in the address of a page", &QUERIES, one, |load, at| Load { query: at, ..load }).await,
         field.backlog().await,
     ];
     let page = page(&curves, rounds, lasts);
@@ -64,30 +65,38 @@ impl Field<'_> {
         servers::tamga(&self.folder.join(format!("growth-{}", self.servers)), sites)
     }
 
-    fn load(&mut self, server: &Server, connections: usize) -> Load {
+    fn load(&mut self, server: &Server) -> Load {
         // Views are never sent twice.
         self.views += 1 << 32;
-        Load { first: self.views, ..Load::of(server.address, 1, connections, self.lasts) }
+        Load { first: self.views, ..Load::of(server.address, 1, CONNECTIONS, self.lasts) }
     }
 
-    async fn curve(&mut self, name: &'static str, values: &[usize], changed: impl Fn(Load, usize) -> Load) -> Curve {
+    /// The middle of the rounds at one value.
+    async fn point(&mut self, server: &Server, at: u64, changed: impl Fn(Load) -> Load) -> Point {
+        // Once in vain: keys are made, memory is taken.
+        let load = changed(self.load(server));
+        generator::run(Load { lasts: Duration::from_secs(1), ..load }).await;
+        let mut rounds = Vec::new();
+        for _ in 0..self.rounds {
+            let load = changed(self.load(server));
+            rounds.push(point(server, load, at).await);
+        }
+        middle(&rounds)
+    }
+
+    async fn curve(
+        &mut self,
+        name: &'static str,
+        values: &[usize],
+        sites: impl Fn(usize) -> usize,
+        changed: impl Fn(Load, usize) -> Load,
+    ) -> Curve {
         let mut points = Vec::new();
-        for value in values {
-            let sites = if name == "sites" { *value } else { 1 };
-            let server = self.server(sites);
-            let load = changed(self.load(&server, CONNECTIONS), *value);
-            // Once in vain: keys are made, memory is taken.
-            generator::run(Load { first: load.first + (1 << 31), lasts: Duration::from_secs(1), ..load }).await;
-            let mut rounds = Vec::new();
-            for _ in 0..self.rounds {
-                let load = changed(self.load(&server, CONNECTIONS), *value);
-                rounds.push(point(&server, load, *value as u64).await);
-            }
-            points.push(middle(rounds));
-            eprintln!(
-                "{name} {value}: {:.0} requests/CPU-s",
-                points.last().map_or(0.0, |of| of.requests_per_cpu_second)
-            );
+        for value in values.iter().copied() {
+            let server = self.server(sites(value));
+            let point = self.point(&server, value as u64, |load| changed(load, value)).await;
+            eprintln!("{name} {value}: {:.0} requests/CPU-s", point.requests_per_cpu_second);
+            points.push(point);
         }
         Curve { name, unit: "", points }
     }
@@ -98,15 +107,10 @@ impl Field<'_> {
         let mut points = Vec::new();
         for gib in BACKLOG_GIB {
             while self.spooled() < gib << 30 {
-                let load = self.load(&server, CONNECTIONS);
+                let load = self.load(&server);
                 generator::run(Load { events: FILLED_BY, ..load }).await;
             }
-            let mut rounds = Vec::new();
-            for _ in 0..self.rounds {
-                let load = self.load(&server, CONNECTIONS);
-                rounds.push(point(&server, load, gib).await);
-            }
-            points.push(middle(rounds));
+            points.push(self.point(&server, gib, |load| load).await);
             eprintln!("backlog {gib} GiB");
         }
         Curve { name: "rows that wait in the spool", unit: " GiB", points }
@@ -133,8 +137,8 @@ async fn point(server: &Server, load: Load, at: u64) -> Point {
     }
 }
 
-fn middle(rounds: Vec<Point>) -> Point {
-    let median = |of: fn(&Point) -> f64| report::median(&rounds.iter().map(of).collect::<Vec<_>>());
+fn middle(rounds: &[Point]) -> Point {
+    let median = |of: fn(&Point) -> f64| figures::median(rounds.iter().map(of));
     Point {
         at: rounds[0].at,
         requests_per_cpu_second: median(|of| of.requests_per_cpu_second),
@@ -203,9 +207,5 @@ fn picture(curves: &[Curve]) -> String {
         }
     }
     let title = "Thousands of requests per CPU-second (green) and MiB resident (sand)";
-    format!(
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 780 480' width='780' height='480' role='img' aria-label=\"{title}\" \
-         font-family='system-ui, sans-serif' font-size='13' fill='#333'>\n<rect width='780' height='480' fill='#fff'/>\n\
-         <text x='10' y='18' font-size='14' font-weight='600'>{title}</text>\n{out}</svg>\n"
-    )
+    figures::picture(title, 480.0, &out)
 }

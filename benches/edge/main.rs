@@ -12,6 +12,8 @@
 
 #[path = "../corpus.rs"]
 mod corpus;
+#[path = "../figures.rs"]
+mod figures;
 mod generator;
 mod growth;
 #[path = "../machine.rs"]
@@ -152,7 +154,7 @@ async fn measure(servers: &[Server], rounds: u64, lasts: Duration) -> Vec<Measur
     }
     for (share, part) in SHARES.into_iter().enumerate() {
         for (server, measured) in servers.iter().zip(&mut measured) {
-            let rate = report::median(&measured.by_size[0].requests_per_second) * part;
+            let rate = figures::median(measured.by_size[0].requests_per_second.iter().copied()) * part;
             let answered = checked(server, load(server, 1, Some(rate), lasts, CONNECTIONS)).await;
             measured.latency[share] = [0.5, 0.99, 0.999].map(|quantile| answered.quantile_ms(quantile));
         }

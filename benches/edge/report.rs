@@ -21,11 +21,8 @@ alone and shows what that costs.
 
 ";
 
-/// The middle one of the rounds.
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+fn middle(values: &[f64]) -> f64 {
+    crate::figures::median(values.iter().copied())
 }
 
 /// Writes both files.
@@ -55,16 +52,16 @@ fn page(measured: &[Measured], [longest, all]: [f64; 2], rounds: u64, seconds: u
         for of in measured {
             let Figures { events_per_cpu_second: cpu, requests_per_second: requests } = &of.by_size[size];
             let ratio = |to: Option<&Measured>, of: &[f64], what: fn(&Figures) -> &[f64]| {
-                to.map_or(f64::NAN, |to| median(of) / median(what(&to.by_size[size])))
+                to.map_or(f64::NAN, |to| middle(of) / middle(what(&to.by_size[size])))
             };
             let _ = writeln!(
                 out,
                 "| {} | {} | {} | {:.2} | {} | {} | {:.2} | {:.2} |",
                 of.name,
-                thousands(median(cpu)),
+                thousands(middle(cpu)),
                 spread(cpu),
                 ratio(bare, cpu, |of| &of.events_per_cpu_second),
-                thousands(median(requests)),
+                thousands(middle(requests)),
                 spread(requests),
                 ratio(bare, requests, |of| &of.requests_per_second),
                 ratio(nginx, requests, |of| &of.requests_per_second),
@@ -106,7 +103,7 @@ fn picture(measured: &[Measured]) -> String {
     const COLOURS: [&str; 5] = ["#8a8f98", "#b9a06a", "#2f6f4f", "#86b39a", "#7a5c8e"];
     const WIDTH: f64 = 440.0;
     let known: Vec<_> = measured.iter().filter(|of| of.is_local).collect();
-    let figure = |of: &Measured, size: usize| median(&of.by_size[size].events_per_cpu_second);
+    let figure = |of: &Measured, size: usize| middle(&of.by_size[size].events_per_cpu_second);
     let mut out = String::new();
     let mut y = 8.0;
     for (size, events) in SIZES.into_iter().enumerate() {
@@ -130,10 +127,5 @@ fn picture(measured: &[Measured]) -> String {
         y += 10.0;
     }
     let title = "Events per second of the server's processor time";
-    format!(
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 780 {0}' width='780' height='{0}' role='img' aria-label=\"{title}\" \
-         font-family='system-ui, sans-serif' font-size='13' fill='#333'>\n<rect width='780' height='{0}' fill='#fff'/>\n\
-         <text x='8' y='18' font-size='14' font-weight='600'>{title}</text>\n{out}</svg>\n",
-        y + 12.0
-    )
+    crate::figures::picture(title, y + 12.0, &out)
 }

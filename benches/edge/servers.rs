@@ -145,9 +145,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // nginx ends its worker on a signal; the others end with their standard input.
-            drop(child.stdin.take());
-            if let Some(pid) = rustix::process::Pid::from_raw(child.id() as i32) {
+            // nginx ends its worker on a signal; the others end with their standard input, and tidy up.
+            if child.stdin.take().is_none()
+                && let Some(pid) = rustix::process::Pid::from_raw(child.id() as i32)
+            {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
             }
             let _ = child.wait();
@@ -183,18 +184,13 @@ pub(crate) fn serve(kind: Kind, folder: &Path, sites: usize) {
         }
         let _ = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await;
     });
-    let _ = fs::remove_dir_all(keys_folder());
+    let _ = fs::remove_dir_all(machine::keys_folder());
     std::process::exit(0);
-}
-
-/// Where this process has its keys, in memory.
-fn keys_folder() -> PathBuf {
-    PathBuf::from(format!("/dev/shm/tamga-bench-{}", std::process::id()))
 }
 
 fn collector(config: &Config, synced: bool, folder: &Path) -> Edge {
     let disk: Arc<dyn spool::Io> = if synced { Arc::new(spool::Disk) } else { Arc::new(Unsynced) };
-    let keys = keys_folder();
+    let keys = machine::keys_folder();
     let ring = KeyRing::open(&keys).expect("keys in memory");
     let retries =
         spool::RetryFiles { folder: keys, owner: 0, bytes_max: 8 << 20, boot_ms: Arc::new(tamga::clock::boot_ms) };

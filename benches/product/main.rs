@@ -10,6 +10,8 @@
 
 #[path = "../corpus.rs"]
 mod corpus;
+#[path = "../figures.rs"]
+mod figures;
 #[path = "../edge/generator.rs"]
 mod generator;
 #[path = "../machine.rs"]
@@ -79,7 +81,7 @@ fn main() {
     let rests: Vec<_> = programs.iter().map(|program| (program.name, at_rest(program))).collect();
     drop(programs);
     let _ = std::fs::remove_dir_all(&folder);
-    let _ = std::fs::remove_dir_all(programs::keys_folder());
+    let _ = std::fs::remove_dir_all(machine::keys_folder());
     let page = report::page(&parts, &rests, held_up, rounds, seconds);
     print!("{page}");
     if only.is_none() {

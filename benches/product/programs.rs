@@ -55,11 +55,6 @@ fn library() -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
 }
 
-/// Where the product has its keys, in memory.
-pub(crate) fn keys_folder() -> PathBuf {
-    PathBuf::from(format!("/dev/shm/tamga-bench-{}", std::process::id()))
-}
-
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
@@ -78,7 +73,7 @@ fn tamga(folder: &Path) -> Program {
          [geo]\nplace = [\"{geo}/city-ipv4.mmdb\", \"{geo}/city-ipv6.mmdb\"]\nprovider = [\"{geo}/asn.mmdb\"]\n\
          [engine]\nvault_listen = \"127.0.0.1:0\"\nstats_listen = \"127.0.0.1:0\"\nlibrary = \"{library}\"\n",
         folder = folder.display(),
-        keys = keys_folder().display(),
+        keys = machine::keys_folder().display(),
         geo = geo.display(),
         library = library().display(),
     );

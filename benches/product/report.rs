@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use crate::{Part, Taken, machine};
+use crate::{Part, Taken, figures, machine};
 
 const HEAD: &str = "# Benchmarks of the whole product
 
@@ -22,9 +22,7 @@ same engine, and answers before an event is anywhere but in memory. It has one r
 
 /// What each program took, in the middle of the rounds.
 fn middle(rounds: &[Taken], of: impl Fn(&Taken) -> f64) -> f64 {
-    let mut values: Vec<f64> = rounds.iter().map(of).collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    figures::median(rounds.iter().map(of))
 }
 
 impl Taken {
@@ -130,10 +128,5 @@ fn picture(parts: &[Part]) -> String {
         }
     }
     let title = "Processor time of an event until it can be read (dark: what answers; light: engines)";
-    format!(
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 780 {0}' width='780' height='{0}' role='img' aria-label=\"{title}\" \
-         font-family='system-ui, sans-serif' font-size='13' fill='#333'>\n<rect width='780' height='{0}' fill='#fff'/>\n\
-         <text x='8' y='18' font-size='14' font-weight='600'>{title}</text>\n{out}</svg>\n",
-        y + 14.0
-    )
+    figures::picture(title, y + 14.0, &out)
 }
