@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::apart_tables::ApartTable;
 use super::crowd::NETWORK_CAP;
 use super::error::PublishError;
@@ -14,18 +16,23 @@ use super::tables::{Tables, ask};
 use crate::window::Window;
 
 impl<V: Tables, S: Tables> Publisher<V, S> {
-    /// Publishes the hours of a running window that all nodes have reported. It stops at one that a node still has to report.
-    pub(super) async fn publish_hours(&self, site: &PublishedSite, window: &Window) -> Result<(), PublishError> {
-        let Some(now) = self.clock.now_to_publish() else { return Ok(()) };
+    /// Publishes the hours of a running window that all nodes have reported. It stops at one that a node still has to report; true if
+    /// there is none.
+    pub(super) async fn publish_hours(
+        &self,
+        site: &PublishedSite,
+        window: &Window,
+        now: Timestamp,
+    ) -> Result<bool, PublishError> {
         let ended = site.hours_of(window, now);
         if ended.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let (path, target) = (self.files.of(&site.domain, HOURS), ApartTable::hours());
         let mut known = self.write_last_hour(site, window).await?;
         let until = known.until;
         for hour in ended.iter().filter(|hour| hour.window.end.as_second() > until) {
-            let Some(reported) = self.reported(site, hour).await? else { break };
+            let Some(reported) = self.reported(site, hour).await? else { return Ok(false) };
             known.until = hour.window.end.as_second();
             if let Some(Written { views, visits }) = self.written(site, window, hour).await? {
                 known.judged.insert(hour.name.clone(), Some(vec![views, visits]));
@@ -39,11 +46,11 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                 known.unwritten = row.map(|row| target.row(site.row(window), row));
             }
             if self.clock.now_to_publish().is_none() {
-                break;
+                return Ok(false);
             }
             self.write_hour(&path, &mut known).await?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Writes the row that was judged before and may not be written; returns what is known of the window's hours.

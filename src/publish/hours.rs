@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::cells::{Cell, PublishedRow, Table};
@@ -21,6 +21,11 @@ use crate::window::Window;
 
 /// The stats table.
 pub(super) const TABLE: &str = "hours";
+
+/// How long after the end of an hour its requests may still be under way: nodes report it then.
+pub const GRACE: SignedDuration = SignedDuration::from_secs(60);
+/// Hours of all time zones end at a multiple of this.
+const QUARTER_S: i64 = 900;
 
 /// What the nodes have reported of an hour of a site. A node may have reported it twice, if it did not learn that the first time was enough.
 pub(super) const REPORTED: &str = "SELECT node, max(t.crowd) AS crowd, max(t.views) AS views, max(t.visits) AS visits, \
@@ -71,6 +76,12 @@ pub struct Hours {
     pub(super) judged: BTreeMap<String, Option<Vec<i64>>>,
     /// The row that may not be written yet.
     pub(super) unwritten: Option<Row>,
+}
+
+/// When nodes may report an hour that has not ended yet.
+pub(super) fn next_reports(now: Timestamp) -> Timestamp {
+    let quarters = (now - GRACE).as_second().div_euclid(QUARTER_S) + 1;
+    Timestamp::from_second(quarters * QUARTER_S).unwrap_or(now) + GRACE
 }
 
 impl PublishedSite {

@@ -50,7 +50,7 @@ mod tests;
 pub use crate::window::{Schedule, Window};
 pub use counted::VAULT_DAYS;
 pub use error::PublishError;
-pub use hours::Hour;
+pub use hours::{GRACE as HOUR_GRACE, Hour};
 pub use leases::NodeStates;
 pub(crate) use leases::{LEASES, Lease, NODES_DIFFER_MS};
 pub use model::PublishedSite;

@@ -18,6 +18,7 @@ use super::carry::Carried;
 use super::counted::{Counted, VAULT_DAYS};
 use super::error::PublishError;
 use super::files::{CARRIED, COUNTED, FOLDER, Files, HOURS};
+use super::hours;
 use super::leases::{NodeStates, Nodes, Readiness};
 use super::model::PublishedSite;
 use super::plan::{self, Plan, PlanInput};
@@ -85,6 +86,8 @@ struct OfSites {
     failing: BTreeMap<String, String>,
     /// By site: how much smaller the slices of the next plan are, if the last plan failed.
     split_shift: BTreeMap<String, u32>,
+    /// By site: until when there is nothing to publish.
+    rests_until: BTreeMap<String, Timestamp>,
 }
 
 /// An end of a window, if any was counted.
@@ -174,8 +177,13 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         tokio::join!(worker(), worker(), worker(), worker());
     }
 
-    /// Publishes the windows of a site that can be published now.
+    /// Publishes the windows of a site that can be published now. Of a site that has nothing to publish yet nothing is asked: each of
+    /// many sites would ask every few seconds.
     async fn publish(&self, index: usize, site: &str) {
+        let now = self.clock.now_to_publish();
+        if now.is_some_and(|now| self.of_sites().rests_until.get(site).is_some_and(|until| now < *until)) {
+            return;
+        }
         loop {
             match self.advance(index).await {
                 Ok(Progress::Published(window)) => {
@@ -210,8 +218,14 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         // Before a site's first window ends, all of its rows wait in spools.
         let window = self.next(&site).await?.unwrap_or_else(|| site.schedule.containing(self.clock.now()));
         let is_over = |now: Timestamp| now >= window.end;
-        if !self.clock.now_to_publish().is_some_and(is_over) {
-            self.publish_hours(&site, &window).await?;
+        let now = self.clock.now_to_publish();
+        if !now.is_some_and(is_over) {
+            if let Some(now) = now
+                && self.publish_hours(&site, &window, now).await?
+            {
+                let until = window.end.min(hours::next_reports(now));
+                self.of_sites().rests_until.insert(site.domain, until);
+            }
             return Ok(Progress::UpToDate);
         }
         let path = self.files.plan(&site.domain, window.start.as_second());
@@ -228,7 +242,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             return Ok(Progress::Waiting(window));
         }
         self.write(&site, &plan).await?;
-        self.forget(&site, window.start.as_second(), true).await?;
+        self.forget(&site, window.start.as_second()).await?;
         self.files.remove(&self.files.of(&site.domain, HOURS))?;
         (self.on_publication)(&site.domain, &window, &plan.first_declared);
         self.files.remove(&path)?;
@@ -365,26 +379,30 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         self.insert_once(&inserts, ("publications", &[ledger]), write_counts).await
     }
 
-    /// Deletes the seeds of a site's windows up to one. Where there is none, an engine would write a table anew for nothing.
-    async fn forget(&self, site: &PublishedSite, start: i64, is_there: bool) -> Result<(), PublishError> {
-        let doing = "deleting the window's seed";
-        let parameters = [("site", site.domain.clone()), ("start", start.to_string())];
-        if !is_there
-            && ask::<Count>(&self.vault, doing, SEEDS_UNTIL, &parameters).await?.iter().all(|row| row.count == 0)
-        {
-            return Ok(());
-        }
-        self.vault.execute(DELETE_SEEDS, &parameters).await.map_err(|source| PublishError::store(doing, source))
+    /// Deletes the seeds of a site's windows up to one.
+    async fn forget(&self, site: &PublishedSite, start: i64) -> Result<(), PublishError> {
+        let deleted = self.vault.execute(DELETE_SEEDS, &seeds_until(site, start)).await;
+        deleted.map_err(|source| PublishError::store("deleting the window's seed", source))
     }
 
     /// Removes the files and seeds that a killed publisher left for windows that are in the ledger.
     async fn tidy(&self, site: &PublishedSite, published_until: i64) -> Result<(), PublishError> {
-        self.forget(site, published_until - 1, false).await?;
+        let until = published_until - 1;
+        let seeds: Vec<Count> = ask(&self.vault, "counting seeds", SEEDS_UNTIL, &seeds_until(site, until)).await?;
+        // Where there is none, an engine would write a table anew for nothing.
+        if seeds.iter().any(|row| row.count > 0) {
+            self.forget(site, until).await?;
+        }
         for start in self.files.plans(&site.domain)?.into_iter().filter(|start| *start < published_until) {
             self.files.remove(&self.files.plan(&site.domain, start))?;
         }
         Ok(())
     }
+}
+
+/// The parameters of [`SEEDS_UNTIL`] and [`DELETE_SEEDS`].
+fn seeds_until(site: &PublishedSite, start: i64) -> [(&'static str, String); 2] {
+    [("site", site.domain.clone()), ("start", start.to_string())]
 }
 
 fn moment(second: i64) -> Timestamp {

@@ -18,12 +18,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::collect::{Collector, Hours};
 use crate::publish::crowd::{Crowd, NETWORK_CAP};
-use crate::publish::{Hour, PublishedSite};
+use crate::publish::{HOUR_GRACE, Hour, PublishedSite};
 use crate::spool;
 use crate::store::{Store, StoreError};
 
-/// How long requests of an hour may still be under way when it has ended.
-const GRACE: SignedDuration = SignedDuration::from_secs(60);
 /// How often to look whether an hour has ended. A simulated clock runs through days in seconds.
 const POLL: Duration = Duration::from_secs(5);
 const POLL_SIMULATED: Duration = Duration::from_millis(200);
@@ -123,7 +121,7 @@ impl Reporter {
 
     async fn report(&mut self, vault: &Store) -> Result<(), StoreError> {
         let Some(now) = self.clock.now_to_publish() else { return Ok(()) };
-        let ended = now - GRACE;
+        let ended = now - HOUR_GRACE;
         let all: Vec<(&PublishedSite, Hour)> = self
             .sites
             .iter()

@@ -1,5 +1,7 @@
 //! Hours of a running window: each is published once, when all nodes have reported what they counted, and its window has the rest.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::*;
 
 const HOUR_S: i64 = 3_600;
@@ -144,4 +146,34 @@ async fn hours_of_a_sites_first_day_are_published_though_the_vault_has_no_row_ye
     store.state().answers.remove(EARLIEST);
     publisher(&store, &clock, folder.path()).pass().await;
     assert_eq!(names(&store), ["00", "01"]);
+}
+
+#[tokio::test]
+async fn nothing_is_asked_for_a_site_until_nodes_may_report_its_next_hour_and_its_window_is_published_as_it_ends() {
+    const MINUTE_S: i64 = 60;
+    let (store, clock, folder) = two_hours();
+    let calls = Arc::new(AtomicU32::new(0));
+    let count = calls.clone();
+    store.state().meanwhile = Some(Box::new(move |_| _ = count.fetch_add(1, Ordering::Relaxed)));
+    let mut publisher = publisher(&store, &clock, folder.path());
+    publisher.pass().await;
+    assert_eq!(names(&store), ["00", "01"]);
+    let mut asked = Vec::new();
+    for minute in 1..60 {
+        clock.advance_to(moment(START + 2 * HOUR_S + minute * MINUTE_S));
+        calls.store(0, Ordering::Relaxed);
+        publisher.pass().await;
+        asked.extend((calls.load(Ordering::Relaxed) > 0).then_some(minute));
+    }
+    // Hours of some time zones end at the quarters.
+    assert_eq!(asked, [1, 16, 31, 46]);
+    report(&store, 2, vec![reported(NODE, 300)]);
+    clock.advance_to(moment(START + 3 * HOUR_S + MINUTE_S));
+    publisher.pass().await;
+    assert_eq!(names(&store), ["00", "01", "02"]);
+    // The hours in between were not reported, so the window has them, and it is published at its end.
+    lease(&store, START + DAY_S);
+    clock.advance_to(moment(START + DAY_S));
+    publisher.pass().await;
+    assert_eq!(store.state().tables["publications"].len(), 1);
 }
