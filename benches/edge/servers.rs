@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::post;
 use http::StatusCode;
+use prometheus_client::metrics::gauge::Gauge;
 use tamga::clock::Clock;
 use tamga::collect::{self, Collector, Edge, Parts, server};
 use tamga::config::Config;
@@ -179,7 +180,10 @@ pub(crate) fn serve(kind: Kind, folder: &Path, sites: usize) {
                 tokio::spawn(server::serve(listener, router, limits, shutdown));
             }
             Kind::Tamga { synced } => {
-                tokio::spawn(server::serve(listener, collector(&config, synced, folder), limits, shutdown));
+                // As in the product, a thread for each core: here it has one.
+                let endpoint = server::Endpoint::public(listener, None, &config.server);
+                let edge = collector(&config, synced, folder, endpoint.open.clone());
+                tokio::spawn(server::serve(endpoint, edge, limits, shutdown));
             }
         }
         let _ = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await;
@@ -188,16 +192,17 @@ pub(crate) fn serve(kind: Kind, folder: &Path, sites: usize) {
     std::process::exit(0);
 }
 
-fn collector(config: &Config, synced: bool, folder: &Path) -> Edge {
+fn collector(config: &Config, synced: bool, folder: &Path, open: Gauge) -> Edge {
     let disk: Arc<dyn spool::Io> = if synced { Arc::new(spool::Disk) } else { Arc::new(Unsynced) };
     let keys = machine::keys_folder();
     let ring = KeyRing::open(&keys).expect("keys in memory");
     let retries =
         spool::RetryFiles { folder: keys, owner: 0, bytes_max: 8 << 20, boot_ms: Arc::new(tamga::clock::boot_ms) };
     let keys = spool::Keys::new(Secret::random(), []);
-    let commits_apart = spool::COMMITS_APART;
+    let [commits_apart, busy_commits_apart] = [spool::COMMITS_APART, spool::BUSY_COMMITS_APART];
     let options = spool::Options::new(16 << 30, record::SCHEMA_VERSION, keys);
-    let options = spool::Options { retries: Some(retries), commits_apart, ..options };
+    let callers = Some(Arc::new(move || usize::try_from(open.get()).unwrap_or(0)) as Arc<_>);
+    let options = spool::Options { retries: Some(retries), commits_apart, busy_commits_apart, callers, ..options };
     let (writer, reader, _) = spool::open(&folder.join("spool"), options, disk).expect("a spool");
     // Nobody takes the rows: what shipping costs is another figure.
     std::mem::forget(reader);

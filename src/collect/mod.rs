@@ -32,6 +32,7 @@ mod script;
 pub mod server;
 mod streams;
 mod strict_head;
+mod threads;
 pub mod tls;
 mod trial;
 mod visitor;

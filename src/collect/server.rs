@@ -36,6 +36,7 @@ use super::client_address::TrustedProxies;
 use super::listener::{Connection, Listener, forbid_stalling};
 use super::proxy_header;
 use super::strict_head::{HeadLimit, StrictHead, TOO_LARGE};
+use super::threads::Threads;
 
 /// The most bytes of request line and header fields, without line ends. A browser may have dozens of cookies of 4 KiB.
 pub const HEAD_MAX: usize = 64 * 1024;
@@ -66,20 +67,24 @@ pub struct Endpoint {
     pub proxies: Option<Arc<TrustedProxies>>,
     /// How many connections are open, brought up to date twice a second.
     pub open: Gauge,
+    /// How many threads answer requests, each with a runtime of its own; with none it is the runtime of [`serve`].
+    pub threads: usize,
 }
 
 impl Endpoint {
-    /// The public listener, as the configuration has it.
+    /// The public listener, as the configuration has it, with a thread for each core.
     pub fn public(listener: impl Into<Listener>, tls: Option<TlsAcceptor>, server: &crate::config::Server) -> Self {
         let listener = listener.into();
         let proxies = || TrustedProxies::new(&server.trusted_proxies, &server.client_address_header);
-        Self { listener, tls, proxies: server.proxy_protocol.then(|| Arc::new(proxies())), open: Gauge::default() }
+        let proxies = server.proxy_protocol.then(|| Arc::new(proxies()));
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { listener, tls, proxies, open: Gauge::default(), threads }
     }
 }
 
 impl From<TcpListener> for Endpoint {
     fn from(listener: TcpListener) -> Self {
-        Self { listener: listener.into(), tls: None, proxies: None, open: Gauge::default() }
+        Self { listener: listener.into(), tls: None, proxies: None, open: Gauge::default(), threads: 0 }
     }
 }
 
@@ -122,7 +127,11 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Endpoint { listener, tls, proxies, open } = endpoint.into();
+    let Endpoint { listener, tls, proxies, open, threads } = endpoint.into();
+    let mut threads = match Threads::start(threads, TICK) {
+        Ok(threads) => threads,
+        Err(error) => return tracing::error!(%error, "cannot start the threads that answer requests"),
+    };
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     // This timer always expires before those of connections. So setting a connection's timer needs no system call.
@@ -139,15 +148,17 @@ where
         let Some((slot, stream, peer)) = accepted else { continue };
         let limits = Limits { head_deadline: limits.patience(slots.available_permits()), ..limits };
         forbid_stalling(&stream, limits.head_deadline);
+        // It fails for a connection that is closed already.
+        let Ok((thread, stream)) = threads.take(stream) else { continue };
         let (service, watcher) = (service.clone(), graceful.watcher());
         // A plain connection is a task of its own: a common one would have the size of the larger. Errors of a connection are
         // ignored: the client went away, was too slow or did not speak HTTP.
         if tls.is_none() && proxies.is_none() {
-            tokio::spawn(watcher.watch(conversation(stream, service, peer, limits, slot)));
+            thread.spawn(watcher.watch(conversation(stream, service, peer, limits, slot)));
             continue;
         }
         let (shutdown, tls, proxies) = (shutdown.clone(), tls.clone(), proxies.clone());
-        tokio::spawn(async move {
+        thread.spawn(async move {
             let beginning = begin(stream, peer, proxies.as_deref(), tls);
             let begun = tokio::select! {
                 () = shutdown.cancelled() => return,

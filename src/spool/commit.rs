@@ -10,7 +10,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Health;
 use super::block::Encoder;
 use super::cipher::SegmentId;
 use super::frame::{MAX_APPEND_BYTES, MAX_COMMIT_FRAMES};
@@ -20,6 +19,7 @@ use super::reply::{AppendError, Appended, ReplyFanout};
 use super::retries::Retries;
 use super::segment::{BLOCKS_AT, Header, file_name};
 use super::shared::{Request, Segment, Shared, lock};
+use super::{ENOUGH, Health};
 
 /// A commit that has this much takes no further request: what comes later shares the next sync.
 const COMMIT_BYTES: usize = 4 << 20;
@@ -90,10 +90,22 @@ impl Committer {
 
     /// Waits until the next commit may begin. What comes meanwhile shares its sync, and wakes nobody.
     fn rest(&self, begun: Instant) {
-        let left = self.shared.options.commits_apart.saturating_sub(begun.elapsed());
-        if !left.is_zero() && !lock(&self.shared.queue).closing {
-            std::thread::sleep(left);
+        let options = &self.shared.options;
+        let mut queue = lock(&self.shared.queue);
+        loop {
+            let (rested, all) = (begun.elapsed(), options.callers());
+            let (until, enough) = match rested < options.busy_commits_apart {
+                true => (options.busy_commits_apart, all),
+                false => (options.commits_apart, all.min(ENOUGH)),
+            };
+            if rested >= until || queue.closing || queue.waiting.len() >= enough {
+                break;
+            }
+            (queue.is_resting, queue.enough) = (true, enough);
+            let waited = self.shared.work.wait_timeout(queue, until - rested);
+            queue = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
         }
+        queue.is_resting = false;
     }
 
     fn wait(&self) -> Work {

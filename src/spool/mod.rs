@@ -147,9 +147,13 @@ const QUARANTINE: &str = "quarantine";
 /// without an order.
 const LARGEST_CROWD_BYTES: u64 = 4 << 30;
 
-/// How far apart commits usually begin. At 5,000 beacons a second ten share a sync, where each had its own: a beacon takes 51 µs of processor
-/// and not 88 (`make bench`), and its answer comes after two milliseconds at most. No page waits for it.
-pub const COMMITS_APART: Duration = Duration::from_millis(2);
+/// How far apart commits begin while few requests wait. At 500 beacons a second five share a sync, and the waking around it, where each had
+/// its own: with a thread for each core a beacon takes half of the processor (`make bench`, docs/benchmarks.md). No page waits for the answer.
+pub const COMMITS_APART: Duration = Duration::from_millis(10);
+/// How far apart they begin while enough requests wait. Without it a full core would have a commit for each 16.
+pub const BUSY_COMMITS_APART: Duration = Duration::from_millis(2);
+/// This many requests are worth a commit.
+const ENOUGH: usize = 16;
 
 /// Limits of the spool.
 #[derive(Clone)]
@@ -162,8 +166,12 @@ pub struct Options {
     pub queue_bytes: usize,
     /// A segment is sealed after this time even if it is small, so that what is delivered does not linger in it.
     pub segment_age: Duration,
-    /// The least time between the beginnings of two commits ([`COMMITS_APART`]). By default there is none.
+    /// The time between the beginnings of two commits ([`COMMITS_APART`]), unless enough requests wait. By default there is none.
     pub commits_apart: Duration,
+    /// The same while enough requests wait ([`BUSY_COMMITS_APART`]).
+    pub busy_commits_apart: Duration,
+    /// How many requests can wait at a time. If so many do, nothing more can come, and the next commit begins. By default nobody knows.
+    pub callers: Option<Arc<dyn Fn() -> usize + Send + Sync>>,
     /// How old frames are at least when they are delivered (hold.rs). By default they need not wait.
     pub linger: Duration,
     /// Frames also wait until the window ends in which they arrived, unless they come to take more than half of the
@@ -184,6 +192,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// How many requests can wait at a time.
+    fn callers(&self) -> usize {
+        self.callers.as_ref().map_or(usize::MAX, |callers| callers().max(1))
+    }
+
     /// How much may wait for the end of its window.
     pub(crate) fn crowd_bytes(&self) -> u64 {
         self.quota_bytes / 2
@@ -197,6 +210,8 @@ impl Options {
             queue_bytes: 16 << 20,
             segment_age: Duration::from_secs(60),
             commits_apart: Duration::ZERO,
+            busy_commits_apart: Duration::ZERO,
+            callers: None,
             linger: Duration::ZERO,
             windows: None,
             largest_crowd_bytes: LARGEST_CROWD_BYTES,

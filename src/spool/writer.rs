@@ -168,6 +168,10 @@ impl Ticket {
             queue.waiting.push_back(Request { frames, bytes, hash, counted_ms: self.counted_ms, reply });
             let has_signal = queue.flush_pending || queue.flush_requested;
             queue.flush_pending |= !has_signal;
+            if queue.is_resting && queue.waiting.len() >= queue.enough {
+                queue.is_resting = false;
+                self.shared.work.notify_one();
+            }
             !has_signal
         };
         self.handed_over = true;

@@ -10,7 +10,7 @@ mod skip;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
@@ -46,10 +46,14 @@ pub enum ReadError {
     NotOpen,
 }
 
+/// How often the consumer looks at what is new, where it lingers.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// The consumer. Work on the disk is done on tokio's blocking threads.
 pub struct Reader {
     core: Arc<Mutex<Core>>,
     durable: watch::Receiver<Durable>,
+    linger: Duration,
     /// A delivery batch that is being read. It outlives a dropped future: reading may take longer than a caller waits.
     reading: Option<JoinHandle<Result<Option<DeliveryBatch>, ReadError>>>,
 }
@@ -74,7 +78,7 @@ struct Core {
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>, state: State, slots: Slots) -> Self {
-        let durable = shared.durable.subscribe();
+        let (durable, linger) = (shared.durable.subscribe(), shared.options.linger);
         let (cursor, seen) = (Cursor::new(Arc::clone(&shared), state.cursor, state.rows), state.cursor);
         let core = Core {
             shared,
@@ -87,7 +91,7 @@ impl Reader {
             ahead: VecDeque::new(),
             looked_back: false,
         };
-        Self { core: Arc::new(Mutex::new(core)), durable, reading: None }
+        Self { core: Arc::new(Mutex::new(core)), durable, linger, reading: None }
     }
 
     /// The next delivery batch; `None` once the spool is closed.
@@ -116,7 +120,15 @@ impl Reader {
                 self.reading = Some(tokio::task::spawn_blocking(read));
                 continue;
             }
-            let changed = self.durable.changed();
+            // What is new lingers. So there is no need to look at every commit.
+            let pause = LOOK_EVERY.min(self.linger);
+            let durable = &mut self.durable;
+            let changed = async {
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
+                durable.changed().await
+            };
             let open = match due {
                 Some(due) => timeout_at(due.into(), changed).await.unwrap_or(Ok(())),
                 None => changed.await,

@@ -53,6 +53,26 @@ async fn what_comes_until_the_next_commit_may_begin_shares_it() {
 }
 
 #[tokio::test]
+async fn a_commit_begins_at_once_when_all_who_can_ask_wait_and_when_sixteen_do() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    for (callers, many, busy) in
+        [(Some(2_usize), 2, DAY), (Some(4_000), 16, Duration::ZERO), (None, 16, Duration::ZERO)]
+    {
+        let sim = Sim::default();
+        let callers = callers.map(|callers| Arc::new(move || callers) as Arc<_>);
+        let options = Options { commits_apart: 2 * DAY, busy_commits_apart: busy, callers, ..options() };
+        let (writer, _reader, _) = open(Path::new(DIR), options, Arc::new(sim.clone())).unwrap();
+        append(&writer, "events", "the first").await.unwrap();
+        let waiting: tokio::task::JoinSet<_> =
+            (0..many).map(|number| writer.enter(0).append(vec![frame("events", &[&number.to_string()])])).collect();
+        let answered = tokio::time::timeout(Duration::from_secs(60), waiting.join_all()).await;
+        let answered = answered.expect("nobody waits for a day");
+        assert!(answered.iter().all(Result::is_ok));
+        assert_eq!(writer.usage().commits, 2, "{many} share one");
+    }
+}
+
+#[tokio::test]
 async fn a_delivery_batch_has_one_batch_per_stream_and_ends_at_the_limits() {
     let sim = Sim::default();
     let (writer, mut reader, _) = open_sim(&sim);
