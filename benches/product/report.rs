@@ -30,6 +30,11 @@ impl Taken {
         self.events as f64 / (self.front_s + self.engines_s)
     }
 
+    /// The share of a core while such a load lasts, from the share that the program takes at rest: it rests while rows wait.
+    fn of_a_core(&self, rest: f64) -> f64 {
+        (self.front_s + self.engines_s - rest * (self.readable_s - self.sent_s)) / self.sent_s
+    }
+
     /// Microseconds of processor an event.
     fn each_us(&self, seconds: f64) -> f64 {
         seconds * 1e6 / self.events as f64
@@ -65,6 +70,7 @@ pub(crate) fn page(parts: &[Part], rests: &[(&str, f64)], held_up: [f64; 2], rou
     for part in parts {
         for (program, rounds) in &part.taken {
             let of = |value: fn(&Taken) -> f64| middle(rounds, value);
+            let rest = rests.iter().find(|(name, _)| name == program).map_or(0.0, |(_, share)| *share);
             let _ = writeln!(
                 out,
                 "| {} | {} | {program} | {:.0} | {:.0} | {:.1} | {:.1} | {:.0} % | {:.0} s | {:.0} | {:.1} |",
@@ -74,7 +80,7 @@ pub(crate) fn page(parts: &[Part], rests: &[(&str, f64)], held_up: [f64; 2], rou
                 of(Taken::per_cpu_second),
                 of(|taken| taken.each_us(taken.front_s)),
                 of(|taken| taken.each_us(taken.engines_s)),
-                of(|taken| (taken.front_s + taken.engines_s) / taken.readable_s * 100.0),
+                middle(rounds, |taken| taken.of_a_core(rest) * 100.0),
                 of(|taken| taken.readable_s),
                 of(|taken| taken.resident_mib),
                 of(|taken| taken.p99_ms),
