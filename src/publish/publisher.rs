@@ -1,6 +1,7 @@
 //! The publisher: which window is next, whether it may be published, and the steps that publish it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -86,8 +87,8 @@ struct OfSites {
     failing: BTreeMap<String, String>,
     /// By site: how much smaller the slices of the next plan are, if the last plan failed.
     split_shift: BTreeMap<String, u32>,
-    /// By site: until when there is nothing to publish.
-    rests_until: BTreeMap<String, Timestamp>,
+    /// By site: since and until when there is nothing to publish.
+    rests: BTreeMap<String, Range<Timestamp>>,
 }
 
 /// An end of a window, if any was counted.
@@ -178,10 +179,10 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     }
 
     /// Publishes the windows of a site that can be published now. Of a site that has nothing to publish yet nothing is asked: each of
-    /// many sites would ask every few seconds.
+    /// many sites would ask every few seconds. A clock that was ahead ends the rest when it is put right.
     async fn publish(&self, index: usize, site: &str) {
         let now = self.clock.now_to_publish();
-        if now.is_some_and(|now| self.of_sites().rests_until.get(site).is_some_and(|until| now < *until)) {
+        if now.is_some_and(|now| self.of_sites().rests.get(site).is_some_and(|rest| rest.contains(&now))) {
             return;
         }
         loop {
@@ -224,7 +225,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                 && self.publish_hours(&site, &window, now).await?
             {
                 let until = window.end.min(hours::next_reports(now));
-                self.of_sites().rests_until.insert(site.domain, until);
+                self.of_sites().rests.insert(site.domain, now..until);
             }
             return Ok(Progress::UpToDate);
         }

@@ -167,6 +167,13 @@ async fn nothing_is_asked_for_a_site_until_nodes_may_report_its_next_hour_and_it
     }
     // Hours of some time zones end at the quarters.
     assert_eq!(asked, [1, 16, 31, 46]);
+    // A clock that was ahead is put right.
+    let (right, ahead) = (moment(START + 2 * HOUR_S + MINUTE_S), publisher.clock.clone());
+    publisher.clock = Clock::simulated(right);
+    calls.store(0, Ordering::Relaxed);
+    publisher.pass().await;
+    assert!(calls.load(Ordering::Relaxed) > 0);
+    publisher.clock = ahead;
     report(&store, 2, vec![reported(NODE, 300)]);
     clock.advance_to(moment(START + 3 * HOUR_S + MINUTE_S));
     publisher.pass().await;
