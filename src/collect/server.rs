@@ -128,10 +128,10 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let Endpoint { listener, tls, proxies, open, threads } = endpoint.into();
-    let mut threads = match Threads::start(threads, TICK) {
-        Ok(threads) => threads,
-        Err(error) => return tracing::error!(%error, "cannot start the threads that answer requests"),
-    };
+    let mut threads = Threads::start(threads, TICK).unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot start threads for connections: they share those of the service");
+        Threads::default()
+    });
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     // This timer always expires before those of connections. So setting a connection's timer needs no system call.

@@ -14,11 +14,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::listener::Connection;
 
-/// Threads, which end when this is dropped.
+/// Threads, which end when this is dropped. By default there is none, and connections are on the runtime of the caller.
+#[derive(Default)]
 pub(super) struct Threads {
     handles: Vec<Handle>,
     next: usize,
-    _ended: DropGuard,
+    _ended: Option<DropGuard>,
 }
 
 impl Threads {
@@ -36,10 +37,10 @@ impl Threads {
             };
             std::thread::Builder::new().name("connections".to_owned()).spawn(move || runtime.block_on(run))?;
         }
-        Ok(Self { handles, next: 0, _ended: end.drop_guard() })
+        Ok(Self { handles, next: 0, _ended: Some(end.drop_guard()) })
     }
 
-    /// The next thread in turn, and the connection moved there; the runtime of the caller if there is no thread.
+    /// The next thread in turn, and the connection moved there.
     pub(super) fn take(&mut self, connection: Connection) -> io::Result<(Handle, Connection)> {
         self.next = (self.next + 1) % self.handles.len().max(1);
         let Some(handle) = self.handles.get(self.next) else { return Ok((Handle::current(), connection)) };
