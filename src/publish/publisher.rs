@@ -216,13 +216,16 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     /// Publishes the next window of a site, by its index in the list, if it is over and complete.
     pub async fn advance(&self, index: usize) -> Result<Progress, PublishError> {
         let site = self.sites[index].clone();
-        // Before a site's first window ends, all of its rows wait in spools.
-        let window = self.next(&site).await?.unwrap_or_else(|| site.schedule.containing(self.clock.now()));
+        let next = self.next(&site).await?;
+        // Before a site's first window ends, all of its rows wait in spools. Then they come at any time, and are asked for again.
+        let may_rest = next.is_some();
+        let window = next.unwrap_or_else(|| site.schedule.containing(self.clock.now()));
         let is_over = |now: Timestamp| now >= window.end;
         let now = self.clock.now_to_publish();
         if !now.is_some_and(is_over) {
             if let Some(now) = now
                 && self.publish_hours(&site, &window, now).await?
+                && may_rest
             {
                 let until = window.end.min(hours::next_reports(now));
                 self.of_sites().rests.insert(site.domain, now..until);

@@ -143,9 +143,17 @@ async fn whatever_is_put_back_an_hour_that_was_published_has_no_second_numbers()
 #[tokio::test]
 async fn hours_of_a_sites_first_day_are_published_though_the_vault_has_no_row_yet() {
     let (store, clock, folder) = two_hours();
-    store.state().answers.remove(EARLIEST);
-    publisher(&store, &clock, folder.path()).pass().await;
+    let earliest = store.state().answers.remove(EARLIEST).expect("an answer");
+    let mut publisher = publisher(&store, &clock, folder.path());
+    publisher.pass().await;
     assert_eq!(names(&store), ["00", "01"]);
+    // The day has ended when its first row comes.
+    lease(&store, START + DAY_S);
+    clock.advance_to(moment(START + DAY_S));
+    publisher.pass().await;
+    store.state().answers.insert(EARLIEST.to_owned(), earliest);
+    publisher.pass().await;
+    assert_eq!(store.state().tables["publications"].len(), 1);
 }
 
 #[tokio::test]
