@@ -199,10 +199,9 @@ fn collector(config: &Config, synced: bool, folder: &Path, open: Gauge) -> Edge 
     let retries =
         spool::RetryFiles { folder: keys, owner: 0, bytes_max: 8 << 20, boot_ms: Arc::new(tamga::clock::boot_ms) };
     let keys = spool::Keys::new(Secret::random(), []);
-    let [commits_apart, busy_commits_apart] = [spool::COMMITS_APART, spool::BUSY_COMMITS_APART];
     let options = spool::Options::new(16 << 30, record::SCHEMA_VERSION, keys);
-    let callers = Some(Arc::new(move || usize::try_from(open.get()).unwrap_or(0)) as Arc<_>);
-    let options = spool::Options { retries: Some(retries), commits_apart, busy_commits_apart, callers, ..options };
+    let options = spool::Options { retries: Some(retries), ..options };
+    let options = options.paced(move || usize::try_from(open.get()).unwrap_or(0));
     let (writer, reader, _) = spool::open(&folder.join("spool"), options, disk).expect("a spool");
     // Nobody takes the rows: what shipping costs is another figure.
     std::mem::forget(reader);

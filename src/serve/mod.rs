@@ -264,12 +264,10 @@ async fn open_spool(
         false => None,
     };
     let announce = marks.map(|marks| Arc::new(peers::Announced(marks)) as Arc<dyn spool::Announce>);
-    let [commits_apart, busy_commits_apart] = [spool::COMMITS_APART, spool::BUSY_COMMITS_APART];
+    let options = spool::Options { retries, announce, linger, windows, ..options };
     // A connection has one request at a time.
     let open = metrics.operations.connections(LISTENERS[0]);
-    let callers = Some(Arc::new(move || usize::try_from(open.get()).unwrap_or(0)) as Arc<_>);
-    let options =
-        spool::Options { commits_apart, busy_commits_apart, callers, retries, announce, linger, windows, ..options };
+    let options = options.paced(move || usize::try_from(open.get()).unwrap_or(0));
     let opened = tokio::task::spawn_blocking(move || spool::open(&folder, options, Arc::new(spool::Disk)));
     let (writer, reader, recovery) = opened.await??;
     metrics.spool_quota_bytes.set(quota as i64);

@@ -101,11 +101,11 @@ impl Committer {
             if rested >= until || queue.closing || queue.waiting.len() >= enough {
                 break;
             }
-            (queue.is_resting, queue.enough) = (true, enough);
+            queue.rests_until = Some(enough);
             let waited = self.shared.work.wait_timeout(queue, until - rested);
             queue = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
         }
-        queue.is_resting = false;
+        queue.rests_until = None;
     }
 
     fn wait(&self) -> Work {

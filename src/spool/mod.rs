@@ -192,6 +192,13 @@ pub struct Options {
 }
 
 impl Options {
+    /// The same with commits apart as a server has them, of which so many connections are open.
+    #[must_use]
+    pub fn paced(self, callers: impl Fn() -> usize + Send + Sync + 'static) -> Self {
+        let (commits_apart, busy_commits_apart) = (COMMITS_APART, BUSY_COMMITS_APART);
+        Self { commits_apart, busy_commits_apart, callers: Some(Arc::new(callers)), ..self }
+    }
+
     /// How many requests can wait at a time.
     fn callers(&self) -> usize {
         self.callers.as_ref().map_or(usize::MAX, |callers| callers().max(1))

@@ -42,9 +42,8 @@ pub(super) struct Queue {
     pub(super) flush_requested: bool,
     /// The writer's thread sleeps.
     pub(super) asleep: bool,
-    /// The writer's thread rests after a commit until so many requests wait.
-    pub(super) is_resting: bool,
-    pub(super) enough: usize,
+    /// The writer's thread rests after a commit, until so many requests wait.
+    pub(super) rests_until: Option<usize>,
     /// Bytes of requests that are not answered yet, the commit that is under way included.
     pub(super) unanswered: usize,
     /// Bytes of all segments.

@@ -168,8 +168,8 @@ impl Ticket {
             queue.waiting.push_back(Request { frames, bytes, hash, counted_ms: self.counted_ms, reply });
             let has_signal = queue.flush_pending || queue.flush_requested;
             queue.flush_pending |= !has_signal;
-            if queue.is_resting && queue.waiting.len() >= queue.enough {
-                queue.is_resting = false;
+            if queue.rests_until.is_some_and(|enough| queue.waiting.len() >= enough) {
+                queue.rests_until = None;
                 self.shared.work.notify_one();
             }
             !has_signal
