@@ -200,8 +200,8 @@ fn collector(config: &Config, synced: bool, folder: &Path, open: Gauge) -> Edge 
         spool::RetryFiles { folder: keys, owner: 0, bytes_max: 8 << 20, boot_ms: Arc::new(tamga::clock::boot_ms) };
     let keys = spool::Keys::new(Secret::random(), []);
     let options = spool::Options::new(16 << 30, record::SCHEMA_VERSION, keys);
-    let options = spool::Options { retries: Some(retries), ..options };
-    let options = options.paced(move || usize::try_from(open.get()).unwrap_or(0));
+    let pace = spool::Pace::of_server(move || usize::try_from(open.get()).unwrap_or(0));
+    let options = spool::Options { retries: Some(retries), pace: Some(pace), ..options };
     let (writer, reader, _) = spool::open(&folder.join("spool"), options, disk).expect("a spool");
     // Nobody takes the rows: what shipping costs is another figure.
     std::mem::forget(reader);

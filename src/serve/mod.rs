@@ -264,10 +264,12 @@ async fn open_spool(
         false => None,
     };
     let announce = marks.map(|marks| Arc::new(peers::Announced(marks)) as Arc<dyn spool::Announce>);
-    let options = spool::Options { retries, announce, linger, windows, ..options };
     // A connection has one request at a time.
     let open = metrics.operations.connections(LISTENERS[0]);
-    let options = options.paced(move || usize::try_from(open.get()).unwrap_or(0));
+    let pace = spool::Pace::of_server(move || usize::try_from(open.get()).unwrap_or(0));
+    // A simulated clock runs through days in seconds, and stands until each beacon is answered.
+    let pace = (!clock.is_simulated()).then_some(pace);
+    let options = spool::Options { retries, announce, linger, windows, pace, ..options };
     let opened = tokio::task::spawn_blocking(move || spool::open(&folder, options, Arc::new(spool::Disk)));
     let (writer, reader, recovery) = opened.await??;
     metrics.spool_quota_bytes.set(quota as i64);

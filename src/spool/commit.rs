@@ -2,14 +2,15 @@
 //!
 //! While one commit is synced the next group collects in the queue. The first request of a group lets other ready requests
 //! join before it signals the flush (`writer.rs`). The next commit begins a little after the one before
-//! ([`COMMITS_APART`](super::COMMITS_APART)). So an idle spool answers after one sync, and a busy spool shares each sync. A failed write or sync is never repeated on its file: the segment is sealed at
-//! its last durable byte and a new segment begins. The header of the new one says so, and the requests of the group get
-//! an error.
+//! ([`Pace`](super::Pace)). So an idle spool answers after one sync, and a busy spool shares each sync. A failed write or sync
+//! is never repeated on its file: the segment is sealed at its last durable byte and a new segment begins. The header of the
+//! new one says so, and the requests of the group get an error.
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Health;
 use super::block::Encoder;
 use super::cipher::SegmentId;
 use super::frame::{MAX_APPEND_BYTES, MAX_COMMIT_FRAMES};
@@ -19,7 +20,6 @@ use super::reply::{AppendError, Appended, ReplyFanout};
 use super::retries::Retries;
 use super::segment::{BLOCKS_AT, Header, file_name};
 use super::shared::{Request, Segment, Shared, lock};
-use super::{ENOUGH, Health};
 
 /// A commit that has this much takes no further request: what comes later shares the next sync.
 const COMMIT_BYTES: usize = 4 << 20;
@@ -90,14 +90,11 @@ impl Committer {
 
     /// Waits until the next commit may begin. What comes meanwhile shares its sync, and wakes nobody.
     fn rest(&self, begun: Instant) {
-        let options = &self.shared.options;
+        let Some(pace) = &self.shared.options.pace else { return };
         let mut queue = lock(&self.shared.queue);
         loop {
-            let (rested, all) = (begun.elapsed(), options.callers());
-            let (until, enough) = match rested < options.busy_commits_apart {
-                true => (options.busy_commits_apart, all),
-                false => (options.commits_apart, all.min(ENOUGH)),
-            };
+            let rested = begun.elapsed();
+            let (until, enough) = pace.rest(rested);
             if rested >= until || queue.closing || queue.waiting.len() >= enough {
                 break;
             }

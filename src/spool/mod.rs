@@ -99,6 +99,7 @@ mod io;
 mod look;
 mod measured;
 mod mix;
+mod pace;
 mod quarantine;
 mod reader;
 mod recovery;
@@ -129,6 +130,7 @@ pub use idle::{Idle, hold};
 pub use io::{Disk, Entry, File, Io, Lock};
 pub use look::Found;
 pub use mix::shuffle;
+pub use pace::Pace;
 pub use reader::{Quarantine, ReadError, Reader, Skipped};
 pub use recovery::Recovery;
 pub use reply::{AppendError, Appended};
@@ -147,14 +149,6 @@ const QUARANTINE: &str = "quarantine";
 /// without an order.
 const LARGEST_CROWD_BYTES: u64 = 4 << 30;
 
-/// How far apart commits begin while few requests wait. At 500 beacons a second five share a sync, and the waking around it, where each had
-/// its own: with a thread for each core a beacon takes half of the processor (`make bench`, docs/benchmarks.md). No page waits for the answer.
-pub const COMMITS_APART: Duration = Duration::from_millis(10);
-/// How far apart they begin while enough requests wait. Without it a full core would have a commit for each 16.
-pub const BUSY_COMMITS_APART: Duration = Duration::from_millis(2);
-/// This many requests are worth a commit.
-const ENOUGH: usize = 16;
-
 /// Limits of the spool.
 #[derive(Clone)]
 pub struct Options {
@@ -166,12 +160,8 @@ pub struct Options {
     pub queue_bytes: usize,
     /// A segment is sealed after this time even if it is small, so that what is delivered does not linger in it.
     pub segment_age: Duration,
-    /// The time between the beginnings of two commits ([`COMMITS_APART`]), unless enough requests wait. By default there is none.
-    pub commits_apart: Duration,
-    /// The same while enough requests wait ([`BUSY_COMMITS_APART`]).
-    pub busy_commits_apart: Duration,
-    /// How many requests can wait at a time. If so many do, nothing more can come, and the next commit begins. By default nobody knows.
-    pub callers: Option<Arc<dyn Fn() -> usize + Send + Sync>>,
+    /// How far apart commits begin; by default as soon as one waits.
+    pub pace: Option<Pace>,
     /// How old frames are at least when they are delivered (hold.rs). By default they need not wait.
     pub linger: Duration,
     /// Frames also wait until the window ends in which they arrived, unless they come to take more than half of the
@@ -192,18 +182,6 @@ pub struct Options {
 }
 
 impl Options {
-    /// The same with commits apart as a server has them, of which so many connections are open.
-    #[must_use]
-    pub fn paced(self, callers: impl Fn() -> usize + Send + Sync + 'static) -> Self {
-        let (commits_apart, busy_commits_apart) = (COMMITS_APART, BUSY_COMMITS_APART);
-        Self { commits_apart, busy_commits_apart, callers: Some(Arc::new(callers)), ..self }
-    }
-
-    /// How many requests can wait at a time.
-    fn callers(&self) -> usize {
-        self.callers.as_ref().map_or(usize::MAX, |callers| callers().max(1))
-    }
-
     /// How much may wait for the end of its window.
     pub(crate) fn crowd_bytes(&self) -> u64 {
         self.quota_bytes / 2
@@ -216,9 +194,7 @@ impl Options {
             quota_bytes,
             queue_bytes: 16 << 20,
             segment_age: Duration::from_secs(60),
-            commits_apart: Duration::ZERO,
-            busy_commits_apart: Duration::ZERO,
-            callers: None,
+            pace: None,
             linger: Duration::ZERO,
             windows: None,
             largest_crowd_bytes: LARGEST_CROWD_BYTES,

@@ -33,11 +33,22 @@ async fn what_64_tasks_append_is_all_there_in_few_commits() {
     }
 }
 
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Commits so far apart, also while 16 requests wait, of so many callers.
+fn pace(apart: Duration, busy_apart: Duration, callers: usize) -> Pace {
+    Pace { apart, busy_apart, ..Pace::of_server(move || callers) }
+}
+
+fn open_with(pace: Pace) -> (Writer, Reader) {
+    let options = Options { pace: Some(pace), ..options() };
+    let (writer, reader, _) = open(Path::new(DIR), options, Arc::new(Sim::default())).unwrap();
+    (writer, reader)
+}
+
 #[tokio::test]
 async fn what_comes_until_the_next_commit_may_begin_shares_it() {
-    let sim = Sim::default();
-    let options = Options { commits_apart: Duration::from_secs(2), ..options() };
-    let (writer, _reader, _) = open(Path::new(DIR), options, Arc::new(sim.clone())).unwrap();
+    let (writer, _reader) = open_with(pace(Duration::from_secs(2), Duration::ZERO, usize::MAX));
     append(&writer, "events", "at once").await.unwrap();
     let frames = |row| vec![frame("events", &[row])];
     let second = writer.enter(0).append(frames("second"));
@@ -54,14 +65,8 @@ async fn what_comes_until_the_next_commit_may_begin_shares_it() {
 
 #[tokio::test]
 async fn a_commit_begins_at_once_when_all_who_can_ask_wait_and_when_sixteen_do() {
-    const DAY: Duration = Duration::from_secs(86_400);
-    for (callers, many, busy) in
-        [(Some(2_usize), 2, DAY), (Some(4_000), 16, Duration::ZERO), (None, 16, Duration::ZERO)]
-    {
-        let sim = Sim::default();
-        let callers = callers.map(|callers| Arc::new(move || callers) as Arc<_>);
-        let options = Options { commits_apart: 2 * DAY, busy_commits_apart: busy, callers, ..options() };
-        let (writer, _reader, _) = open(Path::new(DIR), options, Arc::new(sim.clone())).unwrap();
+    for (callers, many, busy_apart) in [(2, 2, DAY), (4_000, 16, Duration::ZERO)] {
+        let (writer, _reader) = open_with(pace(2 * DAY, busy_apart, callers));
         append(&writer, "events", "the first").await.unwrap();
         let waiting: tokio::task::JoinSet<_> =
             (0..many).map(|number| writer.enter(0).append(vec![frame("events", &[&number.to_string()])])).collect();
