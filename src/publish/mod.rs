@@ -34,6 +34,7 @@ mod retention;
 mod rollup_list;
 mod rollups;
 pub mod rules;
+mod seeds;
 mod seen;
 mod separate_tables;
 mod snapshot;

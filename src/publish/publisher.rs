@@ -7,13 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use base64::Engine;
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
 
 use crate::clock::Clock;
-use crate::secret::Secret;
 
 use super::carry::Carried;
 use super::counted::{Counted, VAULT_DAYS};
@@ -24,7 +21,7 @@ use super::leases::{NodeStates, Nodes, Readiness};
 use super::model::PublishedSite;
 use super::plan::{self, Plan, PlanInput};
 use super::queries::EARLIEST;
-use super::tables::{Count, Tables, ask};
+use super::tables::{Tables, ask};
 use super::window_reader::WindowReader;
 use crate::window::Window;
 
@@ -40,12 +37,6 @@ const LAST_CALL_S: i64 = 3_600;
 
 pub(super) const LEDGER_END: &str = "SELECT toUnixTimestamp(max(window_end)) AS end, count() AS count \
      FROM publications WHERE site = {site:String}";
-pub(super) const SEED: &str = "SELECT toString(seed) AS seed FROM seeds WHERE site = {site:String} \
-     AND window_start = toDateTime({start:UInt32}, 'UTC') ORDER BY created_at, seed LIMIT 1";
-pub(super) const SEEDS_UNTIL: &str = "SELECT count() AS count FROM seeds WHERE site = {site:String} \
-     AND window_start <= toDateTime({start:UInt32}, 'UTC')";
-pub(super) const DELETE_SEEDS: &str = "ALTER TABLE seeds DELETE WHERE site = {site:String} \
-     AND window_start <= toDateTime({start:UInt32}, 'UTC') SETTINGS mutations_sync = 1";
 
 /// The result of one step for a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,15 +71,17 @@ pub struct Publisher<V, S> {
 
 /// What a publisher knows of its sites from one pass to the next.
 #[derive(Default)]
-struct OfSites {
+pub(super) struct OfSites {
     /// Sites of which the files of an earlier run were deleted.
-    tidied: BTreeSet<String>,
+    pub(super) tidied: BTreeSet<String>,
     /// By site: the last logged failure.
     failing: BTreeMap<String, String>,
     /// By site: how much smaller the slices of the next plan are, if the last plan failed.
     split_shift: BTreeMap<String, u32>,
     /// By site: since and until when there is nothing to publish.
-    rests: BTreeMap<String, Range<Timestamp>>,
+    pub(super) rests: BTreeMap<String, Range<Timestamp>>,
+    /// By site: the start of the last published window, if its seed is still there.
+    pub(super) seeds: BTreeMap<String, i64>,
 }
 
 /// An end of a window, if any was counted.
@@ -96,11 +89,6 @@ struct OfSites {
 struct WindowEnd {
     end: i64,
     count: u64,
-}
-
-#[derive(Deserialize)]
-struct Seed {
-    seed: String,
 }
 
 impl<V: Tables, S: Tables> Publisher<V, S> {
@@ -176,6 +164,9 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             }
         };
         tokio::join!(worker(), worker(), worker(), worker());
+        if let Err(error) = self.forget().await {
+            tracing::warn!(%error, "seeds of published windows are still there");
+        }
     }
 
     /// Publishes the windows of a site that can be published now. Of a site that has nothing to publish yet nothing is asked: each of
@@ -186,7 +177,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             return;
         }
         loop {
-            match self.advance(index).await {
+            match self.step(index).await {
                 Ok(Progress::Published(window)) => {
                     self.of_sites().failing.remove(site);
                     tracing::info!(site, start = %window.start, end = %window.end, "published a window");
@@ -209,12 +200,19 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         }
     }
 
-    fn of_sites(&self) -> MutexGuard<'_, OfSites> {
+    pub(super) fn of_sites(&self) -> MutexGuard<'_, OfSites> {
         self.of_sites.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Publishes the next window of a site, by its index in the list, if it is over and complete.
     pub async fn advance(&self, index: usize) -> Result<Progress, PublishError> {
+        let progress = self.step(index).await?;
+        self.forget().await?;
+        Ok(progress)
+    }
+
+    /// The same; the window's seed may still be there.
+    async fn step(&self, index: usize) -> Result<Progress, PublishError> {
         let site = self.sites[index].clone();
         let next = self.next(&site).await?;
         // Before a site's first window ends, all of its rows wait in spools. Then they come at any time, and are asked for again.
@@ -246,10 +244,10 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             return Ok(Progress::Waiting(window));
         }
         self.write(&site, &plan).await?;
-        self.forget(&site, window.start.as_second()).await?;
         self.files.remove(&self.files.of(&site.domain, HOURS))?;
         (self.on_publication)(&site.domain, &window, &plan.first_declared);
         self.files.remove(&path)?;
+        self.forget_later(site.domain, window.start).await?;
         Ok(Progress::Published(window))
     }
 
@@ -341,32 +339,6 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         Ok(is_unchanged.then_some(plan))
     }
 
-    /// The window's random seed; it is created if there is none. If two processes create one at the same time, both use the older.
-    pub(super) async fn seed(&self, site: &PublishedSite, window: &Window) -> Result<String, PublishError> {
-        let start = window.start.as_second();
-        let parameters = [("site", site.domain.clone()), ("start", start.to_string())];
-        let read = async || -> Result<Option<String>, PublishError> {
-            let seeds: Vec<Seed> = ask(&self.vault, "reading the window's seed", SEED, &parameters).await?;
-            Ok(seeds.into_iter().next().map(|row| row.seed))
-        };
-        if let Some(seed) = read().await? {
-            return Ok(seed);
-        }
-        // 24 random bytes are 32 characters of text, which fill the column and can be sent as JSON.
-        let random = Secret::random();
-        let row = json!({
-            "site": site.domain,
-            "window_start": start,
-            "seed": base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&random.expose()[..24]),
-            "created_at": self.clock.now().strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
-        });
-        self.vault
-            .insert_json("seeds", &["site", "window_start", "seed", "created_at"], &[row], None)
-            .await
-            .map_err(|source| PublishError::store("writing the window's seed", source))?;
-        read().await?.ok_or_else(|| PublishError::NotKept { table: "seeds".to_owned() })
-    }
-
     /// Writes the tables of the plan that are not written yet; the ledger's row is the last.
     async fn write(&self, site: &PublishedSite, plan: &Plan) -> Result<(), PublishError> {
         let inserts: Vec<_> = plan.tables.iter().map(|(table, rows)| (&table[..], &rows[..])).collect();
@@ -383,30 +355,14 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         self.insert_once(&inserts, ("publications", &[ledger]), write_counts).await
     }
 
-    /// Deletes the seeds of a site's windows up to one.
-    async fn forget(&self, site: &PublishedSite, start: i64) -> Result<(), PublishError> {
-        let deleted = self.vault.execute(DELETE_SEEDS, &seeds_until(site, start)).await;
-        deleted.map_err(|source| PublishError::store("deleting the window's seed", source))
-    }
-
     /// Removes the files and seeds that a killed publisher left for windows that are in the ledger.
     async fn tidy(&self, site: &PublishedSite, published_until: i64) -> Result<(), PublishError> {
-        let until = published_until - 1;
-        let seeds: Vec<Count> = ask(&self.vault, "counting seeds", SEEDS_UNTIL, &seeds_until(site, until)).await?;
-        // Where there is none, an engine would write a table anew for nothing.
-        if seeds.iter().any(|row| row.count > 0) {
-            self.forget(site, until).await?;
-        }
+        self.forget_until(site, published_until - 1).await?;
         for start in self.files.plans(&site.domain)?.into_iter().filter(|start| *start < published_until) {
             self.files.remove(&self.files.plan(&site.domain, start))?;
         }
         Ok(())
     }
-}
-
-/// The parameters of [`SEEDS_UNTIL`] and [`DELETE_SEEDS`].
-fn seeds_until(site: &PublishedSite, start: i64) -> [(&'static str, String); 2] {
-    [("site", site.domain.clone()), ("start", start.to_string())]
 }
 
 fn moment(second: i64) -> Timestamp {

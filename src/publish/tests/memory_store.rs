@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::super::hours::{REPORTED, WRITTEN};
 use super::super::inserts::THERE;
 use super::super::leases::LEASES;
-use super::super::publisher::{DELETE_SEEDS, LEDGER_END, SEED, SEEDS_UNTIL};
+use super::super::publisher::LEDGER_END;
 use super::super::retention::{AGED, PARTITIONS, PUBLISHED, SITES_OF_DAY};
+use super::super::seeds::{DELETE_SEEDS, SEED, SEEDS_UNTIL};
 use super::super::{Tables, queries, window_reader};
 
 /// Both stores; clones share their state.
@@ -89,16 +90,21 @@ impl State {
     fn answer(&self, sql: &str, params: &[(&str, String)]) -> Vec<Value> {
         match sql {
             LEDGER_END => {
-                let rows = self.tables.get("publications").map_or(&[][..], Vec::as_slice);
-                let end = rows.iter().map(|row| column(row, "window_end")).max().unwrap_or(0);
-                vec![json!({ "end": end, "count": rows.len() })]
+                let rows = self.tables.get("publications").into_iter().flatten();
+                let ends = rows.filter(|row| row["site"] == param(params, "site")).map(|row| column(row, "window_end"));
+                let ends: Vec<_> = ends.collect();
+                vec![json!({ "end": ends.iter().max().unwrap_or(&0), "count": ends.len() })]
             }
             WRITTEN => {
                 let rows = self.of_window("hours", params).into_iter();
                 rows.filter(|row| row["hour"] == param(params, "hour")).cloned().collect()
             }
             SEED => self.of_window("seeds", params).into_iter().take(1).cloned().collect(),
-            SEEDS_UNTIL => vec![json!({ "count": self.tables.get("seeds").map_or(0, Vec::len) })],
+            SEEDS_UNTIL => {
+                let until: i64 = param(params, "start").parse().expect("a number");
+                let fits = |row: &&Value| row["site"] == param(params, "site") && column(row, "window_start") <= until;
+                vec![json!({ "count": self.tables.get("seeds").into_iter().flatten().filter(fits).count() })]
+            }
             PUBLISHED => {
                 let row =
                     |row: &Value| json!({ "site": row["site"], "end": row["window_end"], "at": row["published_at"] });
@@ -181,10 +187,19 @@ impl Tables for MemoryStore {
         Ok(rows.into_iter().map(|row| serde_json::from_value(row).expect("the answer's shape")).collect())
     }
 
-    async fn execute(&self, sql: &str, _: &[(&str, String)]) -> Result<(), Killed> {
+    async fn execute(&self, sql: &str, params: &[(&str, String)]) -> Result<(), Killed> {
         self.call(|state| {
             if sql == DELETE_SEEDS {
-                state.tables.remove("seeds");
+                let lists = ["sites", "starts"].map(|name| param(params, name).replace(['[', ']'], ""));
+                let pairs = || lists[0].split(',').zip(lists[1].split(','));
+                let is_deleted = |row: &Value| {
+                    pairs().any(|(site, start)| {
+                        row["site"] == site && column(row, "window_start") <= start.parse().expect("a number")
+                    })
+                };
+                let seeds = state.tables.remove("seeds").unwrap_or_default();
+                let left: Vec<_> = seeds.into_iter().filter(|row| !is_deleted(row)).collect();
+                state.tables.extend((!left.is_empty()).then(|| ("seeds".to_owned(), left)));
             }
             state.done.push(sql.to_owned());
         })
