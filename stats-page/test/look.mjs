@@ -17,6 +17,11 @@ const [origin = "", password = "", folder = ""] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const CHROMIUM = process.env.CHROMIUM || "/usr/bin/chromium";
 
+/** Until no panel waits for an answer: one that comes later moves what is below. @param {import("playwright-core").Page} page */
+async function quiet(page) {
+  await page.waitForFunction(() => !document.querySelector(".content[aria-busy]"));
+}
+
 /** @param {import("playwright-core").Page} page */
 async function settled(page) {
   // Panels ask when they come into view.
@@ -25,7 +30,7 @@ async function settled(page) {
     return at * 600 < document.documentElement.scrollHeight;
   };
   for (let at = 0; await page.evaluate(isBelow, at); at++) await page.waitForTimeout(30);
-  await page.waitForFunction(() => !document.querySelector(".content[aria-busy]"));
+  await quiet(page);
   await page.evaluate(() => window.scrollTo(0, 0));
 }
 
@@ -93,7 +98,7 @@ async function look() {
   const tabs = await page.locator(".tab:visible").all();
   for (const tab of tabs) {
     await tab.click();
-    await page.waitForFunction(() => !document.querySelector(".content[aria-busy]"));
+    await quiet(page);
   }
   assert.equal(await page.locator(".content button:text('Try again')").count(), 0);
   await page.locator("#pages .tab").first().click();
@@ -104,9 +109,11 @@ async function look() {
   await page.locator("#flow .flow[role=button]", { hasText: "/pay/:order" }).first().focus();
   await page.keyboard.press("Enter");
   await page.waitForFunction(() => document.querySelector("#flow h3")?.textContent === "/pay/:order");
+  await quiet(page);
   await page.locator("#flow .tool").first().click();
   assert.match(await page.innerText("dialog pre"), /-- zone = 'Asia\/Almaty'[\s\S]*FROM transitions/);
   await page.keyboard.press("Escape");
+  await page.waitForSelector("dialog", { state: "detached" });
   const [download] = await Promise.all([
     page.waitForEvent("download"),
     page.locator("#sources .tool").nth(1).click(),
@@ -236,7 +243,7 @@ async function eachTab(/** @type {import("playwright-core").Page} */ page, /** @
     const tabs = await card.locator(".tab").all();
     for (const [at, tab] of tabs.entries()) {
       await tab.click();
-      await page.waitForFunction(() => !document.querySelector(".content[aria-busy]"));
+      await quiet(page);
       await card.screenshot({ path: `${path}-${await card.getAttribute("id")}-${at}.png` });
     }
     if (tabs[0]) await tabs[0].click();
