@@ -34,6 +34,8 @@ const SPLIT_SHIFT_MAX: u32 = 6;
 const COUNT_ATTEMPTS: u32 = 3;
 /// So long before the vault drops the first rows of a window, it is published with what is there, even if nodes still have rows.
 const LAST_CALL_S: i64 = 3_600;
+/// Seeds of so many published windows are deleted at once: an engine writes the table anew for it.
+const SEEDS_AT_ONCE: usize = 16;
 
 pub(super) const LEDGER_END: &str = "SELECT toUnixTimestamp(max(window_end)) AS end, count() AS count \
      FROM publications WHERE site = {site:String}";
@@ -164,9 +166,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             }
         };
         tokio::join!(worker(), worker(), worker(), worker());
-        if let Err(error) = self.forget().await {
-            tracing::warn!(%error, "seeds of published windows are still there");
-        }
+        self.forget_if(1).await;
     }
 
     /// Publishes the windows of a site that can be published now. Of a site that has nothing to publish yet nothing is asked: each of
@@ -181,6 +181,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
                 Ok(Progress::Published(window)) => {
                     self.of_sites().failing.remove(site);
                     tracing::info!(site, start = %window.start, end = %window.end, "published a window");
+                    self.forget_if(SEEDS_AT_ONCE).await;
                     let next = self.sites[index].schedule.after(window.end);
                     if self.clock.now_to_publish().is_none_or(|now| now < next.end) {
                         return;
@@ -247,7 +248,7 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         self.files.remove(&self.files.of(&site.domain, HOURS))?;
         (self.on_publication)(&site.domain, &window, &plan.first_declared);
         self.files.remove(&path)?;
-        self.forget_later(site.domain, window.start).await?;
+        self.of_sites().seeds.insert(site.domain, window.start.as_second());
         Ok(Progress::Published(window))
     }
 

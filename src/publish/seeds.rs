@@ -1,7 +1,6 @@
 //! The seeds of windows: random numbers in the vault, from which the noise comes. They are deleted once their window is published.
 
 use base64::Engine;
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -19,9 +18,6 @@ pub(super) const SEEDS_UNTIL: &str = "SELECT count() AS count FROM seeds WHERE s
 pub(super) const DELETE_SEEDS: &str = "ALTER TABLE seeds DELETE WHERE \
      toUnixTimestamp(window_start) <= transform(site, splitByChar(',', {sites:String}), {starts:Array(UInt32)}, toUInt32(0)) \
      SETTINGS mutations_sync = 1";
-
-/// Seeds of so many published windows are deleted at once: an engine writes the table anew for it.
-const SEEDS_AT_ONCE: usize = 16;
 
 #[derive(Deserialize)]
 struct Seed {
@@ -55,14 +51,15 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         read().await?.ok_or_else(|| PublishError::NotKept { table: "seeds".to_owned() })
     }
 
-    /// Notes that a window is published, whose seed is deleted with others.
-    pub(super) async fn forget_later(&self, site: String, start: Timestamp) -> Result<(), PublishError> {
-        let waiting = {
-            let seeds = &mut self.of_sites().seeds;
-            seeds.insert(site, start.as_second());
-            seeds.len()
-        };
-        if waiting < SEEDS_AT_ONCE { Ok(()) } else { self.forget().await }
+    /// Deletes the seeds of the windows that were published, if they are so many. A failure is logged; it is none of the site whose window
+    /// was the last.
+    pub(super) async fn forget_if(&self, at_least: usize) {
+        let waiting = self.of_sites().seeds.len();
+        if waiting >= at_least
+            && let Err(error) = self.forget().await
+        {
+            tracing::warn!(%error, "seeds of published windows are still there");
+        }
     }
 
     /// Deletes the seeds of the windows that were published. If it fails, the sites are tidied anew.
@@ -78,7 +75,8 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         if deleted.is_err() {
             let mut of_sites = self.of_sites();
             for site in seeds.keys() {
-                (of_sites.tidied.remove(site), of_sites.rests.remove(site));
+                of_sites.tidied.remove(site);
+                of_sites.rests.remove(site);
             }
         }
         deleted.map_err(|source| PublishError::store("deleting the seeds of published windows", source))

@@ -65,7 +65,7 @@ async fn what_comes_until_the_next_commit_may_begin_shares_it() {
 
 #[tokio::test]
 async fn a_commit_begins_at_once_when_all_who_can_ask_wait_and_when_sixteen_do() {
-    for (callers, many, busy_apart) in [(2, 2, DAY), (4_000, 16, Duration::ZERO)] {
+    for (callers, many, busy_apart) in [(2, 2, DAY), (4_000, 16, Duration::ZERO), (usize::MAX, 16, Duration::ZERO)] {
         let (writer, _reader) = open_with(pace(2 * DAY, busy_apart, callers));
         append(&writer, "events", "the first").await.unwrap();
         let waiting: tokio::task::JoinSet<_> =
