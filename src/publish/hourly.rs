@@ -9,6 +9,7 @@ use super::crowd::NETWORK_CAP;
 use super::error::PublishError;
 use super::files::HOURS;
 use super::hours::{self, Hour, Hours, REPORTED, Reported, WRITTEN, Written};
+use super::inserts::Insert;
 use super::model::PublishedSite;
 use super::noise::NoiseSource;
 use super::publisher::Publisher;
@@ -67,7 +68,10 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
     async fn write_hour(&self, path: &Path, known: &mut Hours) -> Result<(), PublishError> {
         self.files.write(path, known)?;
         if let Some(row) = known.unwritten.take() {
-            self.insert_once(&[], (hours::TABLE, &[row]), || Ok(())).await?;
+            let insert = Insert { table: hours::TABLE, rows: &[row], of: 0 };
+            if let Some((_, refused)) = self.insert_once(None, &[insert]).await?.pop_first() {
+                return Err(refused);
+            }
             self.files.write(path, known)?;
         }
         Ok(())

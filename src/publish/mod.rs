@@ -3,13 +3,13 @@
 //!
 //! Publishing a window has these steps, and their order makes it safe: wait until every node has emptied its spool past the
 //! window's end (a node other than this one may reach the node timeout; then the ledger says that the window is incomplete) →
-//! create the random seed → compute the plan, again if rows of the window arrive meanwhile → write it to a file → insert each
-//! table unless its rows are there → write the counts → insert the ledger's row → delete seed and plan. After a kill at any step
-//! the next run finds the plan and continues. A table is written only while the store has no row of that site and window. So
-//! only one process may publish a site at a time: set `[publish] enabled` on one node alone.
+//! create the random seed → compute the plan, again if rows of the window arrive meanwhile → write it to a file → insert the
+//! tables of several sites together, but for the rows that are there → write the counts → insert the ledger's rows → delete plans and
+//! seeds. After a kill at any step the next run finds the plans and continues. Rows are written only while the store has none of that
+//! site, window and table. So only one process may publish a site at a time: set `[publish] enabled` on one node alone.
 //!
-//! [`rules`] is the centre and is pure. Its noise comes from [`noise`] and [`gaussian`]. Not promised: that a window waits for another node that was silent for longer than the node timeout. The
-//! rows of such a node are counted as late and are published nowhere.
+//! [`rules`] is the centre and is pure. Its noise comes from [`noise`] and [`gaussian`]. Not promised: that a window waits for another node
+//! that was silent for longer than the node timeout. The rows of such a node are counted as late and are published nowhere.
 
 mod apart_tables;
 mod carry;
@@ -41,6 +41,7 @@ mod snapshot;
 mod tables;
 mod tallies;
 mod target;
+mod together;
 pub mod total;
 mod waiting;
 mod window_reader;

@@ -54,6 +54,9 @@ pub struct Plan {
     pub names: Names,
     /// Declarations that no window before had.
     pub first_declared: Vec<String>,
+    /// The window, by site and start, under whose name its rows and those of others are written together.
+    #[serde(default)]
+    pub written_with: Option<String>,
 }
 
 /// By table, the names that have a row: what is fixed in it, and its dimensions.
@@ -167,7 +170,8 @@ pub(super) fn of_seen(seen: &Seen, site: &PublishedSite, window: &Window, input:
         first_declared: first_declared.clone(),
     };
     let ledger = ledger.row(site, window);
-    Plan { tables: writer.tables, ledger, counted, carried, shown: writer.shown, names: writer.names, first_declared }
+    let Writer { tables, shown, names, .. } = writer;
+    Plan { tables, ledger, counted, carried, shown, names, first_declared, written_with: None }
 }
 
 /// What the ledger says of a window, beside what every row begins with.

@@ -1,8 +1,8 @@
 //! The publisher: which window is next, whether it may be published, and the steps that publish it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
-use std::path::Path;
+use std::ops::{ControlFlow, Range};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use super::carry::Carried;
 use super::counted::{Counted, VAULT_DAYS};
 use super::error::PublishError;
-use super::files::{CARRIED, COUNTED, FOLDER, Files, HOURS};
+use super::files::{CARRIED, COUNTED, FOLDER, Files};
 use super::hours;
 use super::leases::{NodeStates, Nodes, Readiness};
 use super::model::PublishedSite;
@@ -34,8 +34,10 @@ const SPLIT_SHIFT_MAX: u32 = 6;
 const COUNT_ATTEMPTS: u32 = 3;
 /// So long before the vault drops the first rows of a window, it is published with what is there, even if nodes still have rows.
 const LAST_CALL_S: i64 = 3_600;
-/// Seeds of so many published windows are deleted at once: an engine writes the table anew for it.
-const SEEDS_AT_ONCE: usize = 16;
+/// So many take sites at a time.
+const WORKERS: usize = 4;
+/// So many windows are written together at most, and so many seeds deleted.
+pub(super) const TOGETHER: usize = 16;
 
 pub(super) const LEDGER_END: &str = "SELECT toUnixTimestamp(max(window_end)) AS end, count() AS count \
      FROM publications WHERE site = {site:String}";
@@ -49,6 +51,15 @@ pub enum Progress {
     Waiting(Window),
     /// All windows that are over are published.
     UpToDate,
+}
+
+/// A window whose plan is in its file.
+pub(super) struct Planned {
+    /// Of the site.
+    pub(super) index: usize,
+    pub(super) window: Window,
+    pub(super) plan: Plan,
+    pub(super) path: PathBuf,
 }
 
 /// Called with the site and the window of each publication, and with what was declared for it for the first time.
@@ -67,7 +78,7 @@ pub struct Publisher<V, S> {
     /// When files were removed of which nothing will be published.
     pub(super) cleared_s: Option<i64>,
     of_sites: Mutex<OfSites>,
-    on_publication: Listener,
+    pub(super) on_publication: Listener,
     pub(super) on_nodes: Box<dyn Fn(NodeStates) + Send + Sync>,
 }
 
@@ -77,7 +88,7 @@ pub(super) struct OfSites {
     /// Sites of which the files of an earlier run were deleted.
     pub(super) tidied: BTreeSet<String>,
     /// By site: the last logged failure.
-    failing: BTreeMap<String, String>,
+    pub(super) failing: BTreeMap<String, String>,
     /// By site: how much smaller the slices of the next plan are, if the last plan failed.
     split_shift: BTreeMap<String, u32>,
     /// By site: since and until when there is nothing to publish.
@@ -157,48 +168,19 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         if let Err(error) = self.clear() {
             tracing::warn!(%error, "files of which nothing will be published are still there");
         }
-        let (publisher, next) = (&*self, AtomicUsize::new(0));
+        let (publisher, next, count) = (&*self, AtomicUsize::new(0), self.sites.len());
+        // All have as many sites to write together, at most so many, and none is left for the last.
+        let rounds = count.div_ceil(WORKERS * TOGETHER).max(1);
+        let each = count.div_ceil(WORKERS * rounds).max(1);
         let worker = async || {
-            while let index = next.fetch_add(1, Ordering::Relaxed)
-                && let Some(site) = publisher.sites.get(index)
+            while let first = next.fetch_add(each, Ordering::Relaxed)
+                && first < count
             {
-                publisher.publish(index, &site.domain).await;
+                publisher.publish(first..count.min(first + each)).await;
             }
         };
         tokio::join!(worker(), worker(), worker(), worker());
         self.forget_if(1).await;
-    }
-
-    /// Publishes the windows of a site that can be published now. Of a site that has nothing to publish yet nothing is asked: each of
-    /// many sites would ask every few seconds. A clock that was ahead ends the rest when it is put right.
-    async fn publish(&self, index: usize, site: &str) {
-        let now = self.clock.now_to_publish();
-        if now.is_some_and(|now| self.of_sites().rests.get(site).is_some_and(|rest| rest.contains(&now))) {
-            return;
-        }
-        loop {
-            match self.step(index).await {
-                Ok(Progress::Published(window)) => {
-                    self.of_sites().failing.remove(site);
-                    tracing::info!(site, start = %window.start, end = %window.end, "published a window");
-                    self.forget_if(SEEDS_AT_ONCE).await;
-                    let next = self.sites[index].schedule.after(window.end);
-                    if self.clock.now_to_publish().is_none_or(|now| now < next.end) {
-                        return;
-                    }
-                }
-                Ok(Progress::Waiting(_) | Progress::UpToDate) => return,
-                Err(error) => {
-                    let mut of_sites = self.of_sites();
-                    of_sites.tidied.remove(site);
-                    // An outage is logged once, not at every try.
-                    if of_sites.failing.insert(site.to_owned(), error.to_string()) != Some(error.to_string()) {
-                        tracing::warn!(site, %error, "a window could not be published");
-                    }
-                    return;
-                }
-            }
-        }
     }
 
     pub(super) fn of_sites(&self) -> MutexGuard<'_, OfSites> {
@@ -207,49 +189,58 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
 
     /// Publishes the next window of a site, by its index in the list, if it is over and complete.
     pub async fn advance(&self, index: usize) -> Result<Progress, PublishError> {
-        let progress = self.step(index).await?;
+        let planned = match self.prepare(index, &mut None).await? {
+            ControlFlow::Continue(planned) => planned,
+            ControlFlow::Break(progress) => return Ok(progress),
+        };
+        let (window, mut windows) = (planned.window, vec![planned]);
+        if let Some((_, error)) = self.write(&mut windows).await?.pop_first() {
+            return Err(error);
+        }
         self.forget().await?;
-        Ok(progress)
+        Ok(if windows.is_empty() { Progress::Waiting(window) } else { Progress::Published(window) })
     }
 
-    /// The same; the window's seed may still be there.
-    async fn step(&self, index: usize) -> Result<Progress, PublishError> {
-        let site = self.sites[index].clone();
-        let next = self.next(&site).await?;
+    /// Whether a window is over, by a clock that may be believed.
+    pub(super) fn is_over(&self, window: &Window) -> bool {
+        self.clock.now_to_publish().is_some_and(|now| now >= window.end)
+    }
+
+    /// Plans the next window of a site, if it is over and complete. A new plan is written with those under `name`, which the first one gives.
+    pub(super) async fn prepare(
+        &self,
+        index: usize,
+        name: &mut Option<String>,
+    ) -> Result<ControlFlow<Progress, Planned>, PublishError> {
+        let site = &self.sites[index];
+        let next = self.next(site).await?;
         // Before a site's first window ends, all of its rows wait in spools. Then they come at any time, and are asked for again.
         let may_rest = next.is_some();
         let window = next.unwrap_or_else(|| site.schedule.containing(self.clock.now()));
-        let is_over = |now: Timestamp| now >= window.end;
-        let now = self.clock.now_to_publish();
-        if !now.is_some_and(is_over) {
-            if let Some(now) = now
-                && self.publish_hours(&site, &window, now).await?
+        if !self.is_over(&window) {
+            if let Some(now) = self.clock.now_to_publish()
+                && self.publish_hours(site, &window, now).await?
                 && may_rest
             {
                 let until = window.end.min(hours::next_reports(now));
-                self.of_sites().rests.insert(site.domain, now..until);
+                self.of_sites().rests.insert(site.domain.clone(), now..until);
             }
-            return Ok(Progress::UpToDate);
+            return Ok(ControlFlow::Break(Progress::UpToDate));
         }
         let path = self.files.plan(&site.domain, window.start.as_second());
         let plan = match self.files.read::<Plan>(&path)? {
             Some(plan) => plan,
             None => {
-                let Some(plan) = self.plan(&site, &window).await? else { return Ok(Progress::Waiting(window)) };
+                let Some(mut plan) = self.plan(site, &window).await? else {
+                    return Ok(ControlFlow::Break(Progress::Waiting(window)));
+                };
+                let own = || format!("{}-{}", site.domain, window.start.as_second());
+                plan.written_with = Some(name.get_or_insert_with(own).clone());
                 self.files.write(&path, &plan)?;
                 plan
             }
         };
-        // Computing a plan takes a while, and another process may have made it.
-        if !self.clock.now_to_publish().is_some_and(is_over) {
-            return Ok(Progress::Waiting(window));
-        }
-        self.write(&site, &plan).await?;
-        self.files.remove(&self.files.of(&site.domain, HOURS))?;
-        (self.on_publication)(&site.domain, &window, &plan.first_declared);
-        self.files.remove(&path)?;
-        self.of_sites().seeds.insert(site.domain, window.start.as_second());
-        Ok(Progress::Published(window))
+        Ok(ControlFlow::Continue(Planned { index, window, plan, path }))
     }
 
     /// The first window that is not in the ledger; `None` while the site has no rows.
@@ -338,22 +329,6 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
         let is_unchanged = reader.fingerprint().await? == before;
         self.of_sites().split_shift.remove(&site.domain);
         Ok(is_unchanged.then_some(plan))
-    }
-
-    /// Writes the tables of the plan that are not written yet; the ledger's row is the last.
-    async fn write(&self, site: &PublishedSite, plan: &Plan) -> Result<(), PublishError> {
-        let inserts: Vec<_> = plan.tables.iter().map(|(table, rows)| (&table[..], &rows[..])).collect();
-        let mut ledger = plan.ledger.clone();
-        ledger.insert("published_at".to_owned(), self.clock.now().as_second().into());
-        let write_counts = || {
-            let path = self.files.of(&site.domain, CARRIED);
-            match &plan.carried {
-                Some(carried) => self.files.write(&path, carried)?,
-                None => self.files.remove(&path)?,
-            }
-            self.files.write(&self.files.of(&site.domain, COUNTED), &plan.counted)
-        };
-        self.insert_once(&inserts, ("publications", &[ledger]), write_counts).await
     }
 
     /// Removes the files and seeds that a killed publisher left for windows that are in the ledger.

@@ -16,6 +16,9 @@ pub trait Tables: Send + Sync {
     /// The error of a failed request.
     type Error: std::error::Error + Send + Sync + 'static;
 
+    /// Whether rows were refused as they are: they are not stored, and never will be.
+    fn refuses(error: &Self::Error) -> bool;
+
     /// Runs a query and reads its rows, one JSON object each.
     fn rows<T: DeserializeOwned + Send>(
         &self,
@@ -48,6 +51,10 @@ pub(super) async fn ask<T: DeserializeOwned + Send>(
 
 impl Tables for crate::store::Store {
     type Error = crate::store::StoreError;
+
+    fn refuses(error: &Self::Error) -> bool {
+        error.class == crate::store::Class::Rejected
+    }
 
     async fn rows<T: DeserializeOwned + Send>(
         &self,

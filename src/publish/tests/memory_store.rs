@@ -1,7 +1,7 @@
 //! Stores in memory for the publisher's tests: they answer the publisher's queries, and can fail at any call as after a kill.
 //! Rows can arrive at any call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex};
 
@@ -33,6 +33,13 @@ pub(super) struct State {
     pub(super) fails_after: Option<(u32, bool)>,
     /// Whether all requests to the vault fail.
     pub(super) vault_is_away: bool,
+    /// After how many calls an insert is made that was not confirmed and takes effect. 0: at once.
+    pub(super) delay: u32,
+    pub(super) on_the_way: Vec<OnTheWay>,
+    /// The tokens of all inserts. Another insert with the same is none.
+    tokens: BTreeSet<String>,
+    /// The site of which no rows are taken.
+    pub(super) refused: Option<&'static str>,
     /// What happens at each call, before it.
     pub(super) meanwhile: Option<Meanwhile>,
 }
@@ -43,9 +50,16 @@ pub(super) type Meanwhile = Box<dyn FnMut(&mut State) + Send>;
 /// The only queries of the stats store.
 const OF_STATS: [&str; 4] = [LEDGER_END, THERE, WRITTEN, PUBLISHED];
 
-#[derive(Debug, thiserror::Error)]
-#[error("killed")]
-pub(super) struct Killed;
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Failed {
+    #[error("killed")]
+    Killed,
+    #[error("refused")]
+    Refused,
+}
+
+/// An insert that was not confirmed, and after how many calls it is made.
+pub(super) type OnTheWay = (u32, String, Vec<Value>, Option<String>);
 
 impl MemoryStore {
     pub(super) fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -53,13 +67,16 @@ impl MemoryStore {
     }
 
     /// Runs a call, or fails before or after it.
-    fn call<R>(&self, act: impl FnOnce(&mut State) -> R) -> Result<R, Killed> {
+    fn call<R>(&self, act: impl FnOnce(&mut State) -> R) -> Result<R, Failed> {
         let mut state = self.state();
+        state.on_the_way.iter_mut().for_each(|(calls, ..)| *calls = calls.saturating_sub(1));
+        let arrived: Vec<_> = state.on_the_way.extract_if(.., |(calls, ..)| *calls == 0).collect();
+        arrived.into_iter().for_each(|(_, table, rows, token)| state.insert(table, rows, token));
         match state.fails_after.as_mut() {
-            Some((0, false)) => return Err(Killed),
+            Some((0, false)) => return Err(Failed::Killed),
             Some((0, true)) => {
                 act(&mut state);
-                return Err(Killed);
+                return Err(Failed::Killed);
             }
             Some((calls, _)) => *calls -= 1,
             None => {}
@@ -119,10 +136,7 @@ impl State {
             | queries::EARLIEST
             | queries::EVENTS_BY_WINDOW
             | queries::TALLIES => self.canned(sql),
-            _ if sql.starts_with(THERE) => {
-                let all = (0..).map_while(|number| self.there(number, params));
-                all.filter(|of| of["count"] != 0).collect()
-            }
+            _ if sql.starts_with(THERE) => (0..).map_while(|number| self.there(number, params)).flatten().collect(),
             _ if *sql == *queries::TOTAL => self.of_rows("site", params),
             _ if sql.starts_with("-- The cells of every table") => self.of_rows("cells", params),
             _ if sql == window_reader::fingerprint_query() => self.fingerprint(params),
@@ -134,18 +148,21 @@ impl State {
         }
     }
 
-    /// How many rows there are of an insert that is asked for; `None` behind the last one.
-    fn there(&self, number: usize, params: &[(&str, String)]) -> Option<Value> {
-        let of_insert = |(name, value): &(&str, String)| {
-            let column = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
-            (name[column.len()..] == number.to_string()).then(|| (column.to_owned(), value.clone()))
+    /// What a table that is asked for has; `None` behind the last one.
+    fn there(&self, number: usize, params: &[(&str, String)]) -> Option<Vec<Value>> {
+        let table = &params.iter().find(|(name, _)| *name == format!("table{number}"))?.1;
+        let [from, until] =
+            ["from", "until"].map(|name| param(params, &format!("{name}{number}")).parse::<i64>().expect("a number"));
+        let sites = param(params, "sites");
+        let key = |row: &Value| {
+            let (start, end) = (column(row, "window_start"), column(row, "window_end"));
+            let of_hour = row["hour"].as_str().unwrap_or_default();
+            let is_asked = sites.split(',').any(|site| row["site"] == site) && (from..=until).contains(&start);
+            is_asked.then(
+                || json!({ "number": number, "domain": row["site"], "start": start, "end": end, "of_hour": of_hour }),
+            )
         };
-        let mut key: BTreeMap<_, _> = params.iter().filter_map(of_insert).collect();
-        let table = key.remove("table")?;
-        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let is_of_insert = |row: &&Value| key.iter().all(|(column, value)| text(&row[column]) == *value);
-        let count = self.tables.get(&table).into_iter().flatten().filter(is_of_insert).count();
-        Some(json!({ "number": number, "count": count }))
+        Some(self.tables.get(table).into_iter().flatten().filter_map(key).collect())
     }
 
     fn of_rows(&self, name: &str, params: &[(&str, String)]) -> Vec<Value> {
@@ -171,23 +188,33 @@ impl State {
         kinds.map(of_kind).into()
     }
 
+    fn insert(&mut self, table: String, rows: Vec<Value>, token: Option<String>) {
+        if token.is_none_or(|token| self.tokens.insert(token)) {
+            self.tables.entry(table).or_default().extend(rows);
+        }
+    }
+
     fn canned(&self, name: &str) -> Vec<Value> {
         self.answers.get(name).cloned().unwrap_or_default()
     }
 }
 
 impl Tables for MemoryStore {
-    type Error = Killed;
+    type Error = Failed;
 
-    async fn rows<T: DeserializeOwned + Send>(&self, sql: &str, params: &[(&str, String)]) -> Result<Vec<T>, Killed> {
+    fn refuses(error: &Failed) -> bool {
+        *error == Failed::Refused
+    }
+
+    async fn rows<T: DeserializeOwned + Send>(&self, sql: &str, params: &[(&str, String)]) -> Result<Vec<T>, Failed> {
         if self.state().vault_is_away && !OF_STATS.iter().any(|of_stats| sql.starts_with(of_stats)) {
-            return Err(Killed);
+            return Err(Failed::Killed);
         }
         let rows = self.call(|state| state.answer(sql, params))?;
         Ok(rows.into_iter().map(|row| serde_json::from_value(row).expect("the answer's shape")).collect())
     }
 
-    async fn execute(&self, sql: &str, params: &[(&str, String)]) -> Result<(), Killed> {
+    async fn execute(&self, sql: &str, params: &[(&str, String)]) -> Result<(), Failed> {
         self.call(|state| {
             if sql == DELETE_SEEDS {
                 let lists = ["sites", "starts"].map(|name| param(params, name).replace(['[', ']'], ""));
@@ -210,14 +237,22 @@ impl Tables for MemoryStore {
         table: &str,
         columns: &[&str],
         rows: &[T],
-        _: Option<&str>,
-    ) -> Result<(), Killed> {
+        token: Option<&str>,
+    ) -> Result<(), Failed> {
         let rows: Vec<Value> = rows.iter().map(|row| serde_json::to_value(row).expect("JSON")).collect();
         let fits = |row: &Value| row.as_object().is_some_and(|row| row.len() == columns.len());
         assert!(rows.iter().all(fits), "every row has every column");
+        if rows.iter().any(|row| self.state().refused.is_some_and(|site| row["site"] == site)) {
+            return Err(Failed::Refused);
+        }
         self.call(|state| {
             state.done.push(format!("insert {table}"));
-            state.tables.entry(table.to_owned()).or_default().extend(rows);
+            let (table, token) = (table.to_owned(), token.map(str::to_owned));
+            if state.delay > 0 && token.is_some() && state.fails_after.is_some_and(|(calls, _)| calls == 0) {
+                state.on_the_way.push((state.delay, table, rows, token));
+            } else {
+                state.insert(table, rows, token);
+            }
         })
     }
 }

@@ -12,6 +12,7 @@ mod outage;
 mod questions;
 mod questions_of_tables;
 mod today;
+mod together;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -359,6 +360,10 @@ impl Cut {
 
 impl Tables for Cut {
     type Error = StoreError;
+
+    fn refuses(error: &StoreError) -> bool {
+        Store::refuses(error)
+    }
 
     async fn rows<T: DeserializeOwned + Send>(
         &self,
