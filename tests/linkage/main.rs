@@ -26,6 +26,7 @@ mod picture;
 #[path = "../it/support/programs.rs"]
 #[allow(dead_code, reason = "the integration tests start more programs")]
 mod programs;
+mod published;
 #[path = "../it/disclosure/repeated.rs"]
 mod repeated;
 mod report;
@@ -48,6 +49,7 @@ use insider::{Copy, Insider, Target};
 use judge::Rate;
 use nminus1::Trap;
 use parts::Watched;
+use published::OfDay;
 use report::{Figures, Scale};
 use world::{DAY_MS, Payment, World};
 
@@ -309,37 +311,15 @@ fn chance(world: &World, target: &Payment, guess: &BTreeMap<&'static str, String
     Rate::of(few.map(|other| attack::is_right(&world.visits[other.visit].secret, guess, None))).share()
 }
 
-/// What is published of the facts that an attacker is after, day by day. Tables that are not there are left out.
+/// What is published of the facts that an attacker is after, day by day.
 async fn counts(collector: &Collector, world: &World) -> anyhow::Result<Counts> {
-    #[derive(serde::Deserialize)]
-    struct Row {
-        day: usize,
-        value: String,
-        count: f64,
-    }
-    let begin = collector.begin_second();
-    let day = format!("intDiv(toUnixTimestamp(window_start) - {begin}, 86400) AS day");
-    let questions = [
-        ("source", "entries", "if(channel = 'direct', '', source)", "visits"),
-        ("landing", "pages", "path", "ifNull(entries, 0)"),
-        ("pages", "visits", "pages", "visits"),
-        ("out", "exits", "domain", "ifNull(clicks, 0)"),
-        ("second page", "transitions", "to_path", "visits"),
-        ("absence", "recency", "absence", "visitors"),
-        ("source and landing", "landings", "concat(if(channel = 'direct', '', source), ' ', path)", "visits"),
-    ];
     let mut counts = Counts::default();
-    for (field, table, value, count) in questions {
-        let sql = format!(
-            "SELECT {day}, toString({value}) AS value, toFloat64(sum({count})) AS count FROM {table} WHERE site = '{}' \
-             GROUP BY day, value HAVING count > 0",
-            world.site
-        );
-        let Ok(rows) = collector.analyst::<Row>(&sql).await else { continue };
+    for (field, sql) in published::of_facts(&world.site, collector.begin_second()) {
+        let rows: Vec<OfDay> = collector.analyst(&sql).await?;
         let mut published = vec![HashMap::new(); world.days];
-        for row in rows.into_iter().filter(|row| row.day < world.days) {
+        for row in rows.into_iter().filter(|row| row.number < world.days) {
             // `/docs/p7` of the world is `/docs/p7` in the site's list; an outbound domain is what it was.
-            published[row.day].insert(row.value, row.count);
+            published[row.number].insert(row.value, row.count);
         }
         if field == "out" {
             // Most follow none: so many as there were visits less the clicks.
@@ -355,22 +335,11 @@ async fn counts(collector: &Collector, world: &World) -> anyhow::Result<Counts> 
 
 /// Whether a payer's telemetry is in a day's counts: the published visitors of the payer's region against other days.
 async fn membership(collector: &Collector, world: &World) -> anyhow::Result<Vec<(f64, bool)>> {
-    #[derive(serde::Deserialize)]
-    struct Row {
-        day: usize,
-        region: String,
-        visitors: f64,
-    }
-    let sql = format!(
-        "SELECT intDiv(toUnixTimestamp(window_start) - {}, 86400) AS day, region, toFloat64(visitors) AS visitors FROM places \
-         WHERE site = '{}' AND carried_to = day",
-        collector.begin_second(),
-        world.site
-    );
-    let rows: Vec<Row> = collector.analyst(&sql).await?;
+    let sql = published::of_regions(&world.site, collector.begin_second());
+    let rows: Vec<OfDay> = collector.analyst(&sql).await?;
     let mut by_region: HashMap<String, HashMap<usize, f64>> = HashMap::new();
     for row in rows {
-        by_region.entry(row.region).or_default().insert(row.day, row.visitors);
+        by_region.entry(row.value).or_default().insert(row.number, row.count);
     }
     let score = |payment: &Payment| {
         let day = (payment.second.max(0) * 1000 / DAY_MS) as usize;

@@ -4,6 +4,8 @@
 //! The long run has thirty million events: `make scale`.
 
 mod attack;
+#[path = "../../linkage/published.rs"]
+mod published;
 mod repeated;
 mod scale;
 
@@ -255,4 +257,26 @@ async fn what_an_attacker_multiplies_reveals_no_more_than_one_look() {
     assert_eq!((found.clones_named, found.unequal), (0, 0));
     // Beside more names than may have a row, a large crowd is left out by noise once in thousands.
     assert!(found.blanked <= 3, "{} large crowds have no name", found.blanked);
+}
+
+/// What the analyst of `make linkage` asks has an answer, also beside rows of a week and a month that began before.
+#[tokio::test]
+async fn an_analyst_is_answered_about_each_fact_of_each_day() {
+    let world = World::new().await;
+    let mut publisher = world.publisher(vec![site("linked.kz", 24 * 60)]);
+    let (begin, days) = (world.clock.now().as_second(), 8);
+    for _ in 0..days {
+        let day = world.day();
+        traffic::day(&world.vault, "linked.kz", &day, day.end, 500).await;
+        world.end(&day).await;
+        publisher.pass().await;
+    }
+    let facts = published::of_facts("linked.kz", begin).into_iter();
+    for (fact, sql) in facts.chain([("region", published::of_regions("linked.kz", begin))]) {
+        let rows: Vec<published::OfDay> = world.stats.rows(&sql, &[]).await.unwrap();
+        let of_days: std::collections::BTreeSet<_> = rows.iter().map(|row| row.number).collect();
+        assert!(of_days.len() > 2 && of_days.last() < Some(&days), "{fact}: {of_days:?}");
+        let is_answer = |row: &published::OfDay| row.count.is_finite() && !row.value.is_empty();
+        assert!(rows.iter().any(is_answer), "{fact}");
+    }
 }
