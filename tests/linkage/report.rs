@@ -311,7 +311,7 @@ fn repeated(found: &Found, out: &mut String) {
     let [right, all] = found.bits;
     let _ = writeln!(
         out,
-        "\nA page that sends an event again and again whenever a bit of its visitor is set, among sixty who send it once: {:.1} % of {all} bits were read\n         rightly, where half are by chance. That is {:.2} of {} bits of a visitor (bar 1). Of thirty visitors on one network, {} rows had a name. A goal that is\n         declared twice showed two numbers in {} rows.\n",
+        "\nA page that sends an event again and again whenever a bit of its visitor is set, among sixty who send it once: {:.1} % of {all} bits were read\nrightly, where half are by chance. That is {:.2} of {} bits of a visitor (bar 1). Of thirty visitors on one network, {} rows had a name. A goal that is\ndeclared twice showed two numbers in {} rows.\n",
         100.0 * right / all.max(1.0),
         found.bits_of_a_visitor(),
         repeated::BITS,
