@@ -109,21 +109,19 @@ impl<V: Tables, S: Tables> Publisher<V, S> {
             if attempt == ATTEMPTS {
                 return Err(PublishError::NotKept { table: first.table.to_owned() });
             }
-            let mut is_alone = name.is_none();
-            for group in together(&missing, name.is_some()) {
+            let joint = name;
+            for group in together(&missing, joint.is_some()) {
                 let rows: Vec<&Row> = group.iter().flat_map(|insert| insert.rows).collect();
-                let token = group[0].token(name, attempt);
+                let token = group[0].token(joint, attempt);
                 let done = self.stats.insert_json(group[0].table, &group[0].columns(), &rows, Some(&token)).await;
                 let Err(source) = done else { continue };
                 let (is_refused, error) = (S::refuses(&source), PublishError::store("writing published rows", source));
-                if !is_refused {
-                    return Err(error);
-                } else if name.is_none() {
-                    refused.insert(group[0].of, error);
+                match joint {
+                    _ if !is_refused => return Err(error),
+                    Some(_) => name = None,
+                    None => _ = refused.insert(group[0].of, error),
                 }
-                is_alone = true;
             }
-            name = name.filter(|_| !is_alone);
         }
         Ok(refused)
     }

@@ -173,9 +173,12 @@ impl World {
     }
 
     fn publisher<V: Tables, S: Tables>(&self, vault: V, stats: S) -> Publisher<V, S> {
+        self.publisher_of(vec![self.site()], vault, stats)
+    }
+
+    fn publisher_of<V: Tables, S: Tables>(&self, sites: Vec<PublishedSite>, vault: V, stats: S) -> Publisher<V, S> {
         let folder: &Path = self.folder.path();
-        Publisher::new(vault, stats, self.clock.clone(), vec![self.site()], folder, "a", Duration::from_secs(900))
-            .unwrap()
+        Publisher::new(vault, stats, self.clock.clone(), sites, folder, "a", Duration::from_secs(900)).unwrap()
     }
 
     async fn published(&self, table: &str) -> Vec<Value> {
