@@ -146,7 +146,8 @@ impl Trap {
             path: String,
             numbers: Vec<Option<i64>>,
         }
-        let ask = async |sql: &str| -> anyhow::Result<HashMap<(String, String), Vec<Option<i64>>>> {
+        type Numbers = HashMap<(String, String), Vec<Option<i64>>>;
+        let ask = async |sql: &str| -> anyhow::Result<Numbers> {
             let rows: Vec<Row> = collector.analyst(sql).await?;
             Ok(rows.into_iter().map(|row| ((row.site, row.path), row.numbers)).collect())
         };
