@@ -53,7 +53,7 @@ impl CookieNames {
 
     /// The value of `Set-Cookie` for one of Tamga's cookies.
     pub(super) fn set(&self, name: &str, value: &str, max_age_s: i64) -> HeaderValue {
-        let line = format!("{name}={value}; Max-Age={max_age_s}{}", self.attributes);
+        let line = [name, "=", value, "; Max-Age=", &max_age_s.to_string(), self.attributes].concat();
         HeaderValue::try_from(line).expect("names are domains, values base64url")
     }
 }

@@ -168,7 +168,8 @@ pub fn by_stream<T>(
     mut begin: impl FnMut(StreamRef) -> T,
     mut add: impl FnMut(&mut T, &[u8]),
 ) -> Vec<(StreamRef, T)> {
-    let mut streams: Vec<(StreamRef, T)> = Vec::with_capacity(2);
+    // A beacon that begins a visit has seven rows.
+    let mut streams: Vec<(StreamRef, T)> = Vec::with_capacity(7);
     rows(beacon, |stream, row| {
         let at = streams.iter().position(|(known, _)| *known == stream).unwrap_or_else(|| {
             streams.push((stream, begin(stream)));

@@ -245,7 +245,7 @@ fn join_bounded(mut kept: Vec<Segment<'_>>) -> String {
 }
 
 fn join(segments: &[Segment<'_>]) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(64);
     for segment in segments {
         out.push('/');
         out.push_str(match segment {
