@@ -2,7 +2,8 @@
 //!
 //! The counts are stored together with the rows of the next beacon. Memory and writes are bounded: a site has at most
 //! one row per outcome and minute, and one per level and reason of verdicts. The counts of the last minute are lost when
-//! the process dies. They show analysts how good the other numbers are, so they need not be exact.
+//! the process dies, and those of a window that has ended days ago. They show analysts how good the other numbers are, so they need not be
+//! exact.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,8 @@ use crate::privacy::SiteTime;
 
 /// How long counts are collected before they are stored.
 const COLLECT_MS: i64 = 60_000;
+/// How long after the end of their window they are kept: a quiet site may have its next beacon when the window is long published.
+const USEFUL_MS: i64 = 86_400_000;
 
 /// By day, end of the window (seconds since 1970), and what is counted: a kind and a word.
 type Counts = BTreeMap<(Date, i64, [&'static str; 2]), u32>;
@@ -90,6 +93,7 @@ impl OutcomeCounts {
     pub(super) fn take_pending(&self, site: &Arc<str>, now_ms: i64) -> Option<PendingCounts> {
         let mut sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let site_counts = sites.get_mut(site)?;
+        site_counts.counts.retain(|(_, window_end, _), _| window_end * 1_000 + USEFUL_MS > now_ms);
         site_counts
             .is_ready(now_ms)
             .then(|| PendingCounts { site: site.clone(), counts: std::mem::take(&mut site_counts.counts) })
@@ -153,6 +157,18 @@ mod tests {
         assert!(outcomes.take_pending(&site, 200_000).is_none(), "the counts were taken");
         outcomes.restore(pending, 70_000);
         assert_eq!(outcomes.take_pending(&site, 130_000).expect("restored").tallies().count(), 2);
+    }
+
+    #[test]
+    fn counts_of_a_window_that_ended_days_ago_are_forgotten() {
+        let (outcomes, site): (OutcomeCounts, Arc<str>) = (OutcomeCounts::default(), "a.kz".into());
+        for window_end in [86_400, 10 * 86_400] {
+            outcomes.note(&site, at(window_end), 86_000_000, "accepted", 1);
+        }
+        let pending = outcomes.take_pending(&site, 10 * 86_400_000 + 1).expect("one is left");
+        assert_eq!(pending.tallies().map(|tally| tally.window_end).collect::<Vec<_>>(), [10 * 86_400]);
+        outcomes.note(&site, at(86_400), 86_000_000, "accepted", 1);
+        assert!(outcomes.take_pending(&site, 10 * 86_400_000).is_none());
     }
 
     #[test]
