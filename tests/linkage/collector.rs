@@ -124,7 +124,10 @@ impl Collector {
             if accepted.is_some_and(|rows| rows > 0) && accepted == stored {
                 return Ok(());
             }
-            anyhow::ensure!(began.elapsed() < Duration::from_secs(600), "{stored:?} of {accepted:?} rows are stored");
+            if began.elapsed() > Duration::from_secs(600) {
+                let of_rows: Vec<_> = metrics.lines().filter(|line| line.starts_with("tamga_rows_")).collect();
+                anyhow::bail!("not all rows are stored:\n{}", of_rows.join("\n"));
+            }
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
     }

@@ -103,9 +103,10 @@ impl Scale {
         all.max_by(|one, two| one.1.0.total_cmp(&two.1.0)).unwrap_or_default()
     }
 
-    /// The highest advantage of any attacker on one fact.
+    /// The highest advantage of any attacker on one fact. On the only day of a world nobody comes back after days.
     fn inferred_of(&self, field: &str) -> Option<(&'static str, (f64, f64))> {
-        let of = self.inferred.iter().filter(|((known, _), _)| *known == field);
+        let is_fact = field != "absence" || self.days > 1;
+        let of = self.inferred.iter().filter(|((known, _), _)| is_fact && *known == field);
         of.map(|((_, name), [main, control])| (*name, advantage(*main, *control)))
             .max_by(|one, two| one.1.0.total_cmp(&two.1.0))
     }
@@ -263,7 +264,7 @@ pub(crate) fn markdown(figures: &Figures) -> String {
         for scale in &figures.scales {
             match scale.inferred_of(field) {
                 Some((_, (gain, half))) => out += &format!(" {gain:.3} ± {half:.3} |"),
-                None => out += " not published |",
+                None => out += " – |",
             }
         }
     }
