@@ -4,6 +4,7 @@
 //! The attacker knows more than any reader: the names of all cells, also of folded ones, and the maximum error of a number.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use microlp::{ComparisonOp, OptimizationDirection, Problem, SolveOutcome};
 use serde::Deserialize;
@@ -12,6 +13,9 @@ use tamga::store::Store;
 
 /// Nobody may find a group of fewer visitors than this.
 pub(crate) const FEW: u64 = 10;
+
+/// A large site has thousands of cells, and the bounds of one take seconds to minutes. After this time no further one is begun.
+const ENOUGH: Duration = Duration::from_secs(20);
 
 /// Tables that are sums of visits by channel, source and page: their columns, which of these they have, and their number.
 pub(crate) const OF_VISITS: [(&str, &[&str], &[usize], &str); 3] = [
@@ -118,7 +122,7 @@ impl Bounds {
         }
     }
 
-    /// Attacks up to so many of the cells with few visitors. Returns how many, and for how many the bounds prove that somebody
+    /// Attacks up to so many of the cells with few visitors, as many as there is time for. Returns how many, and for how many the bounds prove that somebody
     /// is in the cell and fewer than ten are.
     pub(crate) fn attack(&self, most: usize) -> (usize, usize) {
         let few = |cell: &Cell| cell.people < FEW && cell.count > 0 && cell.count < FEW;
@@ -127,8 +131,8 @@ impl Bounds {
             return (0, 0);
         }
         let every = small.len().div_ceil(most).max(1);
-        let (mut attacked, mut found) = (0, 0);
-        for &target in small.iter().step_by(every) {
+        let (mut attacked, mut found, began) = (0, 0, Instant::now());
+        for &target in small.iter().step_by(every).take_while(|_| began.elapsed() < ENOUGH) {
             attacked += 1;
             let least = self.bound(target, OptimizationDirection::Minimize);
             if least >= 1.0 - 1e-6 && self.bound(target, OptimizationDirection::Maximize) < FEW as f64 {
