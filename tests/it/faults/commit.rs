@@ -13,7 +13,7 @@ use super::load::Load;
 use super::orders::{Call, Mode, Orders};
 use super::{figures, long, times};
 use crate::support::engine::{PASSWORD, USER};
-use crate::support::ship::{Ship, append, open, today};
+use crate::support::ship::{Ship, append, keep_old_rows, open, today};
 
 /// The shipper is killed now and then, too: between the commit and the note that it happened.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -24,6 +24,7 @@ async fn committed_and_never_heard_of() {
     vault.start(None);
     vault.ready().await;
     store::apply(&vault.store(), VAULT_MIGRATIONS, &Clock::machine()).await.unwrap();
+    keep_old_rows(&vault.store(), "tallies").await;
     let gate = Gate::before(vault.port).await;
     let limit = Duration::from_millis(600);
     let limits = Limits { connect: limit, query: Duration::from_secs(20), insert: limit };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::laboratory::Vault;
 use super::{figures, times};
-use crate::support::ship::{Ship, append, open, today};
+use crate::support::ship::{Ship, append, keep_old_rows, open, today};
 use tamga::clock::Clock;
 use tamga::store::{self, Class, VAULT_MIGRATIONS};
 
@@ -21,6 +21,7 @@ async fn refused_by_the_real_engine() {
     vault.ready().await;
     let store = vault.store();
     store::apply(&store, VAULT_MIGRATIONS, &Clock::machine()).await.unwrap();
+    keep_old_rows(&store, "tallies").await;
     store.execute("ALTER TABLE tallies ADD CONSTRAINT sound CHECK reason != 'poison'", &[]).await.unwrap();
     let (writer, reader) = open(folder.path());
     let ship = Ship::start_with(store, folder.path(), reader);
@@ -59,6 +60,7 @@ async fn held_while_the_real_engine_takes_nothing() {
     vault.ready().await;
     let store = vault.store();
     store::apply(&store, VAULT_MIGRATIONS, &Clock::machine()).await.unwrap();
+    keep_old_rows(&store, "tallies").await;
     let (writer, reader) = open(folder.path());
     let ship = Ship::start_with(store.clone(), folder.path(), reader);
     append(&writer, today(), "good", 0..30).await;
