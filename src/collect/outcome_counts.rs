@@ -2,8 +2,8 @@
 //!
 //! The counts are stored together with the rows of the next beacon. Memory and writes are bounded: a site has at most
 //! one row per outcome and minute, and one per level and reason of verdicts. The counts of the last minute are lost when
-//! the process dies, and those of a window that has ended days ago. They show analysts how good the other numbers are, so they need not be
-//! exact.
+//! the process dies, and those of a window that ended a day ago when the next beacon comes. They show analysts how good the
+//! other numbers are, so they need not be exact.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

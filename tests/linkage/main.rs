@@ -97,7 +97,7 @@ fn main() -> anyhow::Result<()> {
         }
     }
     // The collector's warnings, which name nobody.
-    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
+    tamga::serve::log_to_stderr("warn", tamga::config::LogFormat::Text)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // Fakes and looks need no worlds of people but one.
     let of_what = if what == What::Published { &PUBLISHED[..] } else { &SCALES };

@@ -122,8 +122,8 @@ impl Bounds {
         }
     }
 
-    /// Attacks up to so many of the cells with few visitors, as many as there is time for. Returns how many, and for how many the bounds prove that somebody
-    /// is in the cell and fewer than ten are.
+    /// Attacks up to so many of the cells with few visitors, as many as there is time for. Returns how many, and for how many the
+    /// bounds prove that somebody is in the cell and fewer than ten are.
     pub(crate) fn attack(&self, most: usize) -> (usize, usize) {
         let few = |cell: &Cell| cell.people < FEW && cell.count > 0 && cell.count < FEW;
         let small: Vec<usize> = (0..self.cells.len()).filter(|&at| few(&self.cells[at])).collect();

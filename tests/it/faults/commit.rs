@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tamga::clock::Clock;
-use tamga::store::{self, Limits, Store, VAULT, VAULT_MIGRATIONS};
+use tamga::store::{Limits, Store, VAULT};
 
 use super::gate::{Gate, PASSAGES, Passage};
 use super::kill::below;
@@ -13,7 +12,8 @@ use super::load::Load;
 use super::orders::{Call, Mode, Orders};
 use super::{figures, long, times};
 use crate::support::engine::{PASSWORD, USER};
-use crate::support::ship::{Ship, append, keep_old_rows, open, today};
+use crate::support::ship::{Ship, append, open, today};
+use crate::support::vault::without_ttl;
 
 /// The shipper is killed now and then, too: between the commit and the note that it happened.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -23,8 +23,7 @@ async fn committed_and_never_heard_of() {
     let mut vault = Vault::new(folder.path(), folder.path().join("engine"));
     vault.start(None);
     vault.ready().await;
-    store::apply(&vault.store(), VAULT_MIGRATIONS, &Clock::machine()).await.unwrap();
-    keep_old_rows(&vault.store(), "tallies").await;
+    without_ttl(&vault.store()).await;
     let gate = Gate::before(vault.port).await;
     let limit = Duration::from_millis(600);
     let limits = Limits { connect: limit, query: Duration::from_secs(20), insert: limit };

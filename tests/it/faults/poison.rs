@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::laboratory::Vault;
 use super::{figures, times};
-use crate::support::ship::{Ship, append, keep_old_rows, open, today};
-use tamga::clock::Clock;
-use tamga::store::{self, Class, VAULT_MIGRATIONS};
+use crate::support::ship::{Ship, append, open, today};
+use crate::support::vault::without_ttl;
+use tamga::store::Class;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refused_by_the_real_engine() {
@@ -20,8 +20,7 @@ async fn refused_by_the_real_engine() {
     vault.start(None);
     vault.ready().await;
     let store = vault.store();
-    store::apply(&store, VAULT_MIGRATIONS, &Clock::machine()).await.unwrap();
-    keep_old_rows(&store, "tallies").await;
+    without_ttl(&store).await;
     store.execute("ALTER TABLE tallies ADD CONSTRAINT sound CHECK reason != 'poison'", &[]).await.unwrap();
     let (writer, reader) = open(folder.path());
     let ship = Ship::start_with(store, folder.path(), reader);
@@ -59,8 +58,7 @@ async fn held_while_the_real_engine_takes_nothing() {
     vault.start(None);
     vault.ready().await;
     let store = vault.store();
-    store::apply(&store, VAULT_MIGRATIONS, &Clock::machine()).await.unwrap();
-    keep_old_rows(&store, "tallies").await;
+    without_ttl(&store).await;
     let (writer, reader) = open(folder.path());
     let ship = Ship::start_with(store.clone(), folder.path(), reader);
     append(&writer, today(), "good", 0..30).await;

@@ -32,11 +32,6 @@ pub(crate) fn today() -> Date {
     "2026-11-22".parse().unwrap()
 }
 
-/// Lets a table of a real engine keep rows of [`today`], which its own clock finds too old.
-pub(crate) async fn keep_old_rows(vault: &Store, table: &str) {
-    vault.execute(&format!("ALTER TABLE {table} REMOVE TTL"), &[]).await.unwrap();
-}
-
 /// The key of the spool.
 pub(crate) const KEY: [u8; 32] = [7; 32];
 

@@ -53,19 +53,10 @@ impl EngineFixture {
         self.supervisor.store(database, Limits::default()).await.unwrap()
     }
 
-    /// The vault with its tables, but without their time to live. It follows the machine's clock, while tests use fixed
-    /// days, so one day it would drop their rows at once.
+    /// The vault with its tables, as [`without_ttl`] makes them.
     pub(crate) async fn vault(&self) -> Store {
         let store = self.store(VAULT).await;
-        store::apply(&store, VAULT_MIGRATIONS, &Clock::machine()).await.unwrap();
-        for table in ["events", "attributes", "tallies", "signals", "errors", "leases"] {
-            let sql = "SELECT count() AS number FROM system.tables WHERE database = 'tamga_vault' AND name = {name:String} \
-                       AND position(create_table_query, ' TTL ') > 0";
-            let rows: Vec<Number> = store.rows(sql, &[("name", table.to_owned())]).await.unwrap();
-            if rows[0].number > 0 {
-                store.execute(&format!("ALTER TABLE {table} REMOVE TTL"), &[]).await.unwrap();
-            }
-        }
+        without_ttl(&store).await;
         store
     }
 
@@ -77,6 +68,20 @@ impl EngineFixture {
     pub(crate) async fn stop_and_keep(self) -> TempDir {
         self.supervisor.stop().await;
         self.folder
+    }
+}
+
+/// Makes the tables of a vault, but without their time to live. It follows the machine's clock, while tests use fixed days, so one day it
+/// would drop their rows at once.
+pub(crate) async fn without_ttl(store: &Store) {
+    store::apply(store, VAULT_MIGRATIONS, &Clock::machine()).await.unwrap();
+    for table in ["events", "attributes", "tallies", "signals", "errors", "leases"] {
+        let sql = "SELECT count() AS number FROM system.tables WHERE database = 'tamga_vault' AND name = {name:String} \
+                   AND position(create_table_query, ' TTL ') > 0";
+        let rows: Vec<Number> = store.rows(sql, &[("name", table.to_owned())]).await.unwrap();
+        if rows[0].number > 0 {
+            store.execute(&format!("ALTER TABLE {table} REMOVE TTL"), &[]).await.unwrap();
+        }
     }
 }
 
