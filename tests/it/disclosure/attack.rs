@@ -14,9 +14,6 @@ use tamga::store::Store;
 /// Nobody may find a group of fewer visitors than this.
 pub(crate) const FEW: u64 = 10;
 
-/// A large site has thousands of cells, and the bounds of one take seconds to minutes. After this time no further one is begun.
-const ENOUGH: Duration = Duration::from_secs(20);
-
 /// Tables that are sums of visits by channel, source and page: their columns, which of these they have, and their number.
 pub(crate) const OF_VISITS: [(&str, &[&str], &[usize], &str); 3] = [
     ("landings", &["channel", "source", "path"], &[0, 1, 2], "visits"),
@@ -122,9 +119,10 @@ impl Bounds {
         }
     }
 
-    /// Attacks up to so many of the cells with few visitors, as many as there is time for. Returns how many, and for how many the
-    /// bounds prove that somebody is in the cell and fewer than ten are.
-    pub(crate) fn attack(&self, most: usize) -> (usize, usize) {
+    /// Attacks up to so many of the cells with few visitors, and begins none after this time: on a site of thousands of cells the
+    /// bounds of one take seconds to minutes. Returns how many, and for how many the bounds prove that somebody is in the cell and fewer
+    /// than ten are.
+    pub(crate) fn attack(&self, most: usize, within: Duration) -> (usize, usize) {
         let few = |cell: &Cell| cell.people < FEW && cell.count > 0 && cell.count < FEW;
         let small: Vec<usize> = (0..self.cells.len()).filter(|&at| few(&self.cells[at])).collect();
         if most == 0 {
@@ -132,7 +130,7 @@ impl Bounds {
         }
         let every = small.len().div_ceil(most).max(1);
         let (mut attacked, mut found, began) = (0, 0, Instant::now());
-        for &target in small.iter().step_by(every).take_while(|_| began.elapsed() < ENOUGH) {
+        for &target in small.iter().step_by(every).take_while(|_| began.elapsed() < within) {
             attacked += 1;
             let least = self.bound(target, OptimizationDirection::Minimize);
             if least >= 1.0 - 1e-6 && self.bound(target, OptimizationDirection::Maximize) < FEW as f64 {

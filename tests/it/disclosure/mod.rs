@@ -169,7 +169,7 @@ struct Found {
 }
 
 /// Compares a published day with the vault, and attacks it.
-async fn look(world: &World, site: &str, day: &Window, most: usize) -> Found {
+async fn look(world: &World, site: &str, day: &Window, most: usize, within: Duration) -> Found {
     let mut found = Found::default();
     let mut landings = Vec::new();
     for (table, columns, exact) in TABLES {
@@ -198,12 +198,12 @@ async fn look(world: &World, site: &str, day: &Window, most: usize) -> Found {
     }
     bounds.total(&total["visits"], noise_max("site", "visits")[0]);
     bounds.check();
-    let (attacked, proved) = bounds.attack(most);
+    let (attacked, proved) = bounds.attack(most, within);
     found.attacked += attacked;
     found.found += proved;
     // Without noise the same attack finds what it looks for.
     bounds.add_truth();
-    let (control, proved) = bounds.attack(most.min(5));
+    let (control, proved) = bounds.attack(most.min(5), within);
     assert_eq!(control, proved, "{site}");
     // Views and visitors: each table by itself, with the total.
     for (table_name, columns, exact, measure, whole) in [
@@ -223,7 +223,7 @@ async fn look(world: &World, site: &str, day: &Window, most: usize) -> Found {
         let of_cells = total[whole].as_i64().map(|published| published - cut);
         bounds.total(&of_cells.into(), noise_max("site", whole)[0]);
         bounds.check();
-        let (attacked, proved) = bounds.attack(most);
+        let (attacked, proved) = bounds.attack(most, within);
         found.attacked += attacked;
         found.found += proved;
     }
@@ -242,7 +242,7 @@ async fn nobody_finds_a_small_group_in_what_is_published_of_a_day() {
     world.end(&day).await;
     world.publisher(sites.map(|(domain, ..)| site(domain, 24 * 60)).into()).pass().await;
     for (domain, _, rows) in sites {
-        let found = look(&world, domain, &day, 20).await;
+        let found = look(&world, domain, &day, 20, Duration::MAX).await;
         println!("{domain}: {found:?}");
         assert!(found.rows > rows && found.attacked > 40, "{domain}: {found:?}");
         assert_eq!((found.small_rows, found.found), (0, 0), "{domain}: {found:?}");

@@ -12,6 +12,8 @@ use tamga::publish::preview;
 
 use super::*;
 
+/// How long a table of a day is attacked.
+const ATTACKED: Duration = Duration::from_secs(20);
 const SITES: [(&str, u32); 4] = [("s500.kz", 500), ("s2k.kz", 2_000), ("s20k.kz", 20_000), ("s200k.kz", 200_000)];
 /// Sites of the same sizes that publish by the week.
 const WEEKLY: [(&str, u32); 3] = [("w500.kz", 500), ("w2k.kz", 2_000), ("w20k.kz", 20_000)];
@@ -110,7 +112,7 @@ async fn thirty_days_of_four_sites() {
             } else {
                 (1, 30)
             };
-            let today = look(&world, name, &day, if number % every == 0 { most } else { 0 }).await;
+            let today = look(&world, name, &day, if number % every == 0 { most } else { 0 }, ATTACKED).await;
             let all = found.entry(name).or_default();
             all.rows += today.rows;
             all.small_rows += today.small_rows;
