@@ -114,13 +114,16 @@ fn manual(folder: &Path) -> Result<()> {
 fn serve(file: &ConfigFile) -> Result<()> {
     let config = Config::load(&file.config)?;
     serve::log_to_stderr("info", config.log.format)?;
-    serve::log_start(&config, &file.config);
     serve::act_as_owner(&config)?;
     let next = runtime()?.block_on(async {
-        let hangup = serve::Hangup::listen()?;
+        let (mut ending, hangup) = (serve::Ending::listen()?, serve::Hangup::listen()?);
+        serve::log_start(&config, &file.config);
         let clock = Clock::kept_in(&config.data.dir);
-        let running = serve::start(config, clock).await?;
-        running.stop_on_signals()?;
+        let running = tokio::select! {
+            running = serve::start(config, clock) => running?,
+            () = ending.wanted() => return Ok(None),
+        };
+        running.stop_at(ending);
         running.serve_from(&file.config, hangup);
         running.wait().await
     })?;

@@ -83,6 +83,7 @@ pub use reach::Stores;
 pub use reload::{Hangup, NextStart};
 pub use report::{ReportOptions, report};
 pub use schema::{Access, migrate, move_stats};
+pub use signals::Ending;
 
 use reload::{Anew, Reloader, Wanted};
 use state::State;
@@ -345,8 +346,8 @@ impl Running {
     }
 
     /// Lets signals stop it.
-    pub fn stop_on_signals(&self) -> Result<()> {
-        Ok(signals::cancel_on_signals(self.shutdown.clone(), self.anew.wanted.clone())?)
+    pub fn stop_at(&self, ending: Ending) {
+        ending.cancel(self.shutdown.clone(), self.anew.wanted.clone());
     }
 
     /// Is a service from now on: the service manager hears that it is ready, and SIGHUP begins it anew with what `file` says

@@ -1,27 +1,42 @@
-//! The first SIGTERM or SIGINT asks everything to stop in order. The second ends the process at once.
+//! The first SIGTERM or SIGINT asks everything to stop in order. The second ends the process at once, and so does one while the
+//! program still starts.
 //!
 //! Stopping in order is never needed for safety: every acknowledged beacon is on disk.
 
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::Result;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::notify;
 use super::reload::Wanted;
 
-/// Cancels the token when the process receives a signal, and a reload that is under way. Must be called within a runtime.
-pub(super) fn cancel_on_signals(shutdown: CancellationToken, reload: Wanted) -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::spawn(async move {
-        for already in [false, true] {
-            tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
-            if already {
-                std::process::exit(130);
-            }
+/// SIGTERM and SIGINT, from the first moment on: without somebody who listens they end a process by force.
+pub struct Ending {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Ending {
+    /// Listens from now on. Must be called within a runtime.
+    pub fn listen() -> Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Resolves when the process is to end.
+    pub async fn wanted(&mut self) {
+        tokio::select! { _ = self.terminate.recv() => (), _ = self.interrupt.recv() => () }
+    }
+
+    /// Cancels the token at the first signal, and a reload that is under way.
+    pub(super) fn cancel(mut self, shutdown: CancellationToken, reload: Wanted) {
+        tokio::spawn(async move {
+            self.wanted().await;
             tracing::info!("stopping; a second signal ends the process at once");
             notify::stopping();
             reload.set(None);
             shutdown.cancel();
-        }
-    });
-    Ok(())
+            self.wanted().await;
+            std::process::exit(130);
+        });
+    }
 }

@@ -245,6 +245,22 @@ fn a_cookie_key_is_made_at_the_first_start_and_not_in_the_place_of_one_that_is_g
     assert_eq!(shown.lines().count(), 3, "{shown}");
 }
 
+/// A manager may stop what it has just started.
+#[test]
+fn a_signal_while_it_starts_ends_it_in_order() {
+    let ground = Ground::new();
+    ground.send_stores_away();
+    for (signal, when) in
+        [(Signal::TERM, "starting"), (Signal::TERM, "opened the spool"), (Signal::INT, "taking beacons")]
+    {
+        let child = ground.command(&["serve"]).spawn().unwrap();
+        let program = Program::starting(child);
+        program.logged(when);
+        let status = program.signal(signal);
+        assert_eq!(status.code(), Some(0), "{when}: {status}\n{}", program.log());
+    }
+}
+
 /// All that lies below a folder.
 fn below(folder: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();

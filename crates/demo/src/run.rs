@@ -101,8 +101,9 @@ async fn serve(options: Options) -> Result<()> {
     say("Starting the collector and two embedded ClickHouse engines.")?;
     let began = Instant::now();
     let clock = if fresh { Clock::simulated(start) } else { Clock::machine() };
+    let ending = serve::Ending::listen()?;
     let mut running = serve::start_wrapped(config, clock.clone(), with_shop).await?;
-    running.stop_on_signals()?;
+    running.stop_at(ending);
     let stores = match running.stores().await {
         Ok(stores) => stores,
         Err(error) => {

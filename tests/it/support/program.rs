@@ -164,8 +164,8 @@ impl Program {
         Self::watch(ground.command(&arguments).envs(environment.iter().copied()).spawn().unwrap())
     }
 
-    /// Takes over a child that is `tamga serve` and waits until it accepts beacons.
-    pub(crate) fn watch(mut child: Child) -> Self {
+    /// Takes over a child that is `tamga serve` and has just begun.
+    pub(crate) fn starting(mut child: Child) -> Self {
         let (log, stderr) = (Arc::new(Mutex::new(String::new())), child.stderr.take().unwrap());
         let writing = log.clone();
         std::thread::spawn(move || {
@@ -177,7 +177,13 @@ impl Program {
         });
         let any = ([127, 0, 0, 1], 0).into();
         let pid = rustix::process::Pid::from_child(&child);
-        let mut program = Self { child: child.into(), pid, log, address: any, admin: any };
+        Self { child: child.into(), pid, log, address: any, admin: any }
+    }
+
+    /// Takes over a child that is `tamga serve` and waits until it accepts beacons.
+    pub(crate) fn watch(child: Child) -> Self {
+        let mut program = Self::starting(child);
+        let any = program.address;
         let line = program.logged("taking beacons");
         // The public listener may be a unix socket, which has no address.
         let field = |name: &str| {
