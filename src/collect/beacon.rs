@@ -1,5 +1,6 @@
 //! `POST /v1/beacon`: HTTP around [`ingest`]. The answer is `202` once the events are durable.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 
 use super::headers::Readers;
-use super::ingest::{AcceptedBeacon, Payload, ingest};
+use super::ingest::{AcceptedBeacon, Payload, discard, ingest};
 use super::server::Peer;
 use super::trial::Trial;
 use super::{Collector, headers, rejection};
@@ -40,10 +41,14 @@ where
     let readers = collector.readers(&head.headers);
     let peer = head.extensions.get::<Peer>().map(|peer| peer.0.ip());
     let trial = Trial::of(collector, &head.uri, &head.headers);
-    let mut response = match ingest(collector, &head.headers, peer, Payload::Beacon(body)).await {
+    let mut body = pin!(body);
+    let mut response = match ingest(collector, &head.headers, peer, Payload::Beacon(body.as_mut())).await {
         Ok(accepted) => response(accepted, head.headers),
         Err(refused) => rejection::answer(refused),
     };
+    if !body.is_end_stream() {
+        Box::pin(discard(body)).await;
+    }
     readers.allow(response.headers_mut());
     if let Some(trial) = trial.filter(|_| response.status() == StatusCode::ACCEPTED) {
         trial.say(response.headers_mut());

@@ -5,6 +5,7 @@
 //! verdicts a day at most, so that what it adds to a published number is bounded. Neither cookie nor objection is looked at.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 
 use super::append::Append;
 use super::arrival::arrived_at;
+use super::ingest::discard;
 use super::{Collector, headers};
 use crate::event::{Automation, Client, Place, Sender};
 use crate::outcome::Rejection;
@@ -72,8 +74,16 @@ impl Collector {
         B: hyper::body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let client = self.client(head, peer)?;
-        Ok((self.read(head, body, most).await?, client))
+        let mut body = pin!(body);
+        let read = async {
+            let client = self.client(head, peer)?;
+            Ok((self.read(head, body.as_mut(), most).await?, client))
+        }
+        .await;
+        if read.is_err() {
+            discard(body).await;
+        }
+        read
     }
 
     /// Who calls for a site, from one of its pages.

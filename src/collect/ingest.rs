@@ -3,7 +3,9 @@
 //! [`ingest`] is the only place that has this order. [`arrival`](super::arrival) has the steps after the site is known.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
@@ -24,6 +26,9 @@ use crate::spool::Ticket;
 
 /// How long the cookie of an objection lives: 400 days, the most that browsers allow. Each request renews it.
 pub const OFF_MAX_AGE_S: i64 = 400 * 86_400;
+/// The most bytes of a body that are read only so that its sender gets the answer, and how long that may take.
+const DISCARDED_MAX: u64 = 256 * 1024;
+const DISCARDED_WITHIN: Duration = Duration::from_secs(1);
 
 /// The content of a request.
 pub(super) enum Payload<B> {
@@ -109,6 +114,21 @@ where
     };
     let processed = spooled.await?;
     Ok(collector.answer(site, &processed, today))
+}
+
+/// Reads what is left of a body that was refused. A connection that ends before may take the answer with it: a proxy that still
+/// sends sees a broken connection, and the page no reason.
+pub(super) async fn discard<B: hyper::body::Body<Data = Bytes>>(mut body: Pin<&mut B>) {
+    let read = async {
+        let mut bytes = 0;
+        while bytes + body.size_hint().lower() <= DISCARDED_MAX
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+    };
+    // What comes later is not waited for.
+    let _ = tokio::time::timeout(DISCARDED_WITHIN, read).await;
 }
 
 // === the steps before the site is known, and the answer ===

@@ -1,6 +1,11 @@
 //! What is refused, with which status, and does an answer ever repeat what was sent?
 
 use std::path::Path;
+use std::time::Duration;
+
+use tamga::collect::BODY_MAX;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::collector::{Edge, Setup, beacon_of, view_of};
 use crate::support::http::{Answer, Call};
@@ -65,6 +70,29 @@ async fn every_refusal_has_its_status_and_echoes_nothing() {
     assert_eq!((accepted, dropped, received), (0, 0, rejected));
 }
 
+/// A proxy sends on what a client sends, and takes the connection for broken if it ends meanwhile.
+#[tokio::test]
+async fn a_sender_gets_its_refusal_after_its_whole_body() {
+    let edge = Edge::start().await;
+    let large = " ".repeat(BODY_MAX + 1);
+    for (status, call) in [
+        (413, edge.beacon(large.clone())),
+        (415, edge.beacon(large.clone()).header("Content-Type", "text/html")),
+        (202, edge.beacon(large).cookies(Some("__Host-tamga-off=1"))),
+    ] {
+        let request = call.bytes();
+        let mut stream = TcpStream::connect(edge.address).await.unwrap();
+        for piece in request.chunks(request.len() / 8) {
+            stream.write_all(piece).await.unwrap();
+            // Long enough for an answer to come, and for the end of the connection.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).await.expect("an end in order");
+        assert_eq!(Answer::parse(&heard).status, status);
+    }
+}
+
 fn view_id() -> String {
     crate::support::collector::view_id(1)
 }
@@ -110,7 +138,7 @@ async fn a_disk_that_is_full_or_fails_is_503_until_it_is_well_again() {
         assert_problem(&edge.view(view, 0, None).await, 503);
         assert_eq!(edge.reason("rejected", reason), 1);
         edge.disk.recover();
-        tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+        tokio::time::sleep(Duration::from_millis(700)).await;
         assert_eq!(edge.view(view, 0, None).await.outcome(), "accepted", "the same beacon, tried again");
     }
     assert_eq!(edge.rows().await.events.len(), 2);
