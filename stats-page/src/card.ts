@@ -81,9 +81,11 @@ export function card(panel: Panel, around: Around): HTMLElement {
     head,
     content,
   );
-  const watcher = new IntersectionObserver(([entry]) => entry?.isIntersecting && ask(), {
-    rootMargin: "200px",
-  });
+  // A busy browser says at once that a card was out of view and that it is in view.
+  const watcher = new IntersectionObserver(
+    (entries) => entries.some(({ isIntersecting }) => isIntersecting) && ask(),
+    { rootMargin: "200px" },
+  );
   const ask = () => {
     watcher.disconnect();
     if (!content.dataset.asked) show();

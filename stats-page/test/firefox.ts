@@ -46,6 +46,17 @@ async function look(tab: Tab) {
     Object.assign(window, { failed });
     addEventListener("error", ({ message }) => failed.push(message));
     addEventListener("securitypolicyviolation", ({ violatedDirective }) => failed.push(violatedDirective));
+    // From now on a browser that is busy: what it has seen comes late, and together.
+    const Prompt = IntersectionObserver;
+    window.IntersectionObserver = class extends Prompt {
+      constructor(callback: IntersectionObserverCallback, options?: IntersectionObserverInit) {
+        const seen: IntersectionObserverEntry[] = [];
+        super((entries, observer) => {
+          seen.push(...entries);
+          setTimeout(() => callback(seen.splice(0), observer), 300);
+        }, options);
+      }
+    };
   });
   await until(tab, "panels", isSettled);
   assert.match(await tab.evaluate(() => document.querySelector(".notes")?.textContent ?? ""), /<b>checkout/);
