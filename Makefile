@@ -45,8 +45,8 @@ fuzz: ## Fuzz the readers of hostile bytes, ten minutes for each of ten targets 
 bench: ## Compare the edge and the whole product with what they replace, on two idle cores (an hour); writes docs/benchmarks.md, growth.md, product-benchmarks.md
 	@scripts/prepare compiler snippet engine nginx
 	@$(MAKE) -s $(SNIPPET) $(PAGE)
-	@cargo run --release --example stages
-	@cargo build --release --package afternoon --package tamga-engine
+	@cargo run --profile bench --example stages
+	@cargo build --profile bench --package afternoon --package tamga-engine
 	@cargo bench --no-run --bench edge --bench product
 	@taskset -c 0 cargo bench --bench edge
 	@taskset -c 0 cargo bench --bench edge -- growth
@@ -57,7 +57,7 @@ linkage: ## Try to join identified data with stored and published data; writes d
 	@$(MAKE) -s $(SNIPPET) $(PAGE)
 	@cargo test --release --test linkage -- --write $(if $(SCALES),--scales $(SCALES)) $(if $(PAYERS),--payers $(PAYERS)) $(if $(VAULT),--vault) $(if $(WATCHER),--watcher) $(if $(PUBLISHED),--published)
 
-scale: ## Attack the publisher with thirty million events, and with ten million of one day (about half an hour)
+scale: ## Attack the publisher with thirty million events, and with ten million of one day; writes docs/publish-growth.md (about half an hour)
 	@scripts/prepare compiler snippet engine
 	@cargo test --lib publish::tests::month -- --include-ignored --nocapture
 	@cargo test --release --test it disclosure::scale -- --ignored --nocapture --test-threads 1

@@ -168,44 +168,13 @@ fn page(curves: &[Curve], rounds: u64, lasts: Duration) -> String {
     out
 }
 
-/// A small picture for each curve: the values lie side by side, so that a factor of ten has one step.
 fn picture(curves: &[Curve]) -> String {
-    const WIDE: f64 = 380.0;
-    const HIGH: f64 = 150.0;
-    let most = |of: fn(&Point) -> f64| curves.iter().flat_map(|curve| &curve.points).map(of).fold(1.0, f64::max);
-    let (requests, memory) = (most(|of| of.requests_per_cpu_second), most(|of| of.resident_mib));
-    let mut out = String::new();
-    for (number, curve) in curves.iter().enumerate() {
-        let (left, top) = ((number % 2) as f64 * WIDE + 10.0, (number / 2) as f64 * (HIGH + 70.0) + 40.0);
-        let _ = writeln!(out, "<text x='{left}' y='{top}' font-weight='600'>{}</text>", curve.name);
-        let step = (WIDE - 30.0) / curve.points.len() as f64;
-        for (at, point) in curve.points.iter().enumerate() {
-            let x = left + step * at as f64;
-            let bottom = top + 10.0 + HIGH;
-            for (value, share, colour, shift) in [
-                (point.requests_per_cpu_second / 1e3, point.requests_per_cpu_second / requests, "#2f6f4f", 0.0),
-                (point.resident_mib, point.resident_mib / memory, "#b9a06a", step * 0.4),
-            ] {
-                let high = share * (HIGH - 20.0);
-                let _ = writeln!(
-                    out,
-                    "<rect x='{:.0}' y='{:.0}' width='{:.0}' height='{high:.0}' fill='{colour}'/><text x='{:.0}' y='{:.0}' font-size='10'>{value:.0}</text>",
-                    x + shift,
-                    bottom - high,
-                    step * 0.36,
-                    x + shift,
-                    bottom - high - 3.0
-                );
-            }
-            let _ = writeln!(
-                out,
-                "<text x='{x:.0}' y='{:.0}' font-size='11'>{}{}</text>",
-                bottom + 14.0,
-                point.at,
-                curve.unit
-            );
-        }
-    }
+    let curves = curves.iter().map(|Curve { name, unit, points }| {
+        let points = points
+            .iter()
+            .map(|point| (format!("{}{unit}", point.at), [point.requests_per_cpu_second / 1e3, point.resident_mib]));
+        figures::Curve { name: (*name).to_owned(), points: points.collect() }
+    });
     let title = "Thousands of requests per CPU-second (green) and MiB resident (sand)";
-    figures::picture(title, 480.0, &out)
+    figures::curves(title, &curves.collect::<Vec<_>>())
 }

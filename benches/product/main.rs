@@ -11,6 +11,7 @@
 #[path = "../corpus.rs"]
 mod corpus;
 #[path = "../figures.rs"]
+#[allow(dead_code, reason = "the edge's figures have curves")]
 mod figures;
 #[path = "../edge/generator.rs"]
 mod generator;

@@ -1,10 +1,18 @@
-//! The long run: thirty days of four sites, a day of ten million events, and the midnight of a thousand sites. Prints the figures of `docs/publishing.md`.
+//! The long run: thirty days of four sites, days of up to ten million events, and the midnight of a thousand sites. Prints the figures of
+//! `docs/publishing.md`, and writes `docs/publish-growth.md`.
 //!
 //! `TAMGA_SCALE_DAYS` (30), `TAMGA_SCALE_EVENTS` (10,000,000) and `TAMGA_SCALE_SITES` (1,000) make it shorter.
 
+#[path = "../../../benches/figures.rs"]
+#[allow(dead_code, reason = "a benchmark takes the middle of rounds")]
+mod figures;
+#[path = "../../../benches/machine.rs"]
+#[allow(dead_code, reason = "a benchmark looks for what holds up a machine")]
+mod machine;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -17,6 +25,8 @@ const ATTACKED: Duration = Duration::from_secs(20);
 const SITES: [(&str, u32); 4] = [("s500.kz", 500), ("s2k.kz", 2_000), ("s20k.kz", 20_000), ("s200k.kz", 200_000)];
 /// Sites of the same sizes that publish by the week.
 const WEEKLY: [(&str, u32); 3] = [("w500.kz", 500), ("w2k.kz", 2_000), ("w20k.kz", 20_000)];
+/// Events of the largest day.
+const EVENTS: u64 = 10_000_000;
 const FLAGS: [&str; 4] = ["new_day", "new_week", "new_month", "new_ever"];
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -220,29 +230,60 @@ async fn merged(store: &Store) {
     }
 }
 
+/// What the publication of a day took.
+struct Published {
+    events: u64,
+    rows: u64,
+    seconds: f64,
+    processor_seconds: f64,
+    engine_mib: u64,
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: make scale"]
-async fn a_day_of_ten_million_events_is_published_while_more_come() {
-    let visits = u32::try_from(setting("TAMGA_SCALE_EVENTS", 10_000_000) * 100 / 471).unwrap();
+async fn days_of_growing_size_are_published_while_more_come() {
+    let most = setting("TAMGA_SCALE_EVENTS", EVENTS);
+    let mut published = Vec::new();
+    for part in [100, 10, 3, 1] {
+        let day = one_day(u32::try_from(most / part * 100 / 471).unwrap()).await;
+        println!(
+            "FIGURES {} events in {} rows published in {:.1} s, {:.1} s of processor; engine {} MiB at most; load {}",
+            day.events,
+            day.rows,
+            day.seconds,
+            day.processor_seconds,
+            day.engine_mib,
+            load(),
+        );
+        published.push(day);
+    }
+    if most == EVENTS {
+        write(&published);
+    }
+}
+
+/// Publishes a day of so many visits in an engine of its own. Meanwhile a batch of a hundred visits of the next day arrives every half
+/// second.
+async fn one_day(visits: u32) -> Published {
     let world = World::new().await;
     let day = world.day();
     traffic::day(&world.vault, "big.kz", &day, day.end, visits).await;
     merged(&world.vault).await;
-    let size = bytes(&world.vault, None).await;
+    let (_, rows) = bytes(&world.vault, None).await;
+    let totals = totals(&world, "big.kz", &day).await;
     world.end(&day).await;
-    // Meanwhile a batch of a hundred visits of the next day arrives every half second.
-    let (stop, came) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let stop = Arc::new(AtomicBool::new(false));
     let coming = tokio::spawn({
-        let (vault, stop, came, next) = (world.vault.clone(), stop.clone(), came.clone(), world.day());
+        let (vault, stop, next) = (world.vault.clone(), stop.clone(), world.day());
         async move {
             while !stop.load(Ordering::Relaxed) {
                 traffic::day(&vault, "big.kz", &next, next.end, 100).await;
-                came.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
         }
     });
     let publisher = world.publisher(vec![site("big.kz", 24 * 60)]);
+    world.engine.forget_peak();
     let (began, cpu) = (Instant::now(), processor(&world));
     // A slice that needs too much memory is tried again with smaller ones.
     let mut tries = 1;
@@ -251,22 +292,36 @@ async fn a_day_of_ten_million_events_is_published_while_more_come() {
         tries += 1;
         assert!(tries < 8, "{error}");
     }
-    let took = began.elapsed();
+    let (took, processor_seconds) = (began.elapsed(), processor(&world) - cpu);
     stop.store(true, Ordering::Relaxed);
     coming.await.unwrap();
-    let rows = world.published("site", "big.kz", day.start).await;
-    assert_eq!(rows.len(), 1);
-    println!(
-        "FIGURES {} events ({:.1} bytes each) published in {:.1} s, {tries} tries, {:.1} s of processor; {} batches came \
-         meanwhile; engine {:?} MiB; load {}",
-        size.1,
-        size.0 as f64 / size.1 as f64,
-        took.as_secs_f64(),
-        processor(&world) - cpu,
-        came.load(Ordering::Relaxed),
-        world.engine.resident_mib(),
-        load(),
+    assert_eq!(world.published("site", "big.kz", day.start).await.len(), 1);
+    let engine_mib = world.engine.resident_mib().1;
+    Published { events: totals.events, rows, seconds: took.as_secs_f64(), processor_seconds, engine_mib }
+}
+
+/// Writes `docs/publish-growth.md` and its picture.
+fn write(days: &[Published]) {
+    let mut page = format!(
+        "# How long the publication of a day takes\n\n<!-- Written by `make scale`. -->\n\n\
+         One site with everything that can be declared, published by the day, on an embedded engine; a day of so many events is in \
+         the vault, and meanwhile a hundred visits of the next one arrive every half second. One run each, in an engine of its own.\n\n\
+         ![Seconds and memory](publish-growth.svg)\n\nMachine: {}.\n\n\
+         | events of the day | rows in the vault | seconds | of processor | engine, MiB at most |\n|--:|--:|--:|--:|--:|\n",
+        machine::description(),
     );
+    for Published { events, rows, seconds, processor_seconds, engine_mib } in days {
+        page += &format!("| {events} | {rows} | {seconds:.1} | {processor_seconds:.1} | {engine_mib} |\n");
+    }
+    let points = days.iter().map(|day| {
+        let millions = format!("{:.1} million", day.events as f64 / 1e6);
+        (millions, [day.seconds, day.engine_mib as f64])
+    });
+    let curve = figures::Curve { name: "events of a day".to_owned(), points: points.collect() };
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    std::fs::write(docs.join("publish-growth.md"), page).unwrap();
+    let title = "Seconds until a day is published (green), and MiB of the engine at most (sand)";
+    std::fs::write(docs.join("publish-growth.svg"), figures::curves(title, &[curve])).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -320,10 +375,5 @@ fn load() -> String {
 
 /// Processor time of the engine and of this process, in seconds.
 fn processor(world: &World) -> f64 {
-    let of = |process: String| {
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
-    };
-    of(world.engine.pid().to_string()) + of("self".to_owned())
+    machine::cpu_seconds(&[world.engine.pid(), std::process::id()])
 }

@@ -25,6 +25,7 @@ const WRITTEN: &[&str] = &[
     "docs/linkage.md",
     "docs/metrics.md",
     "docs/product-benchmarks.md",
+    "docs/publish-growth.md",
     "docs/publishing.md",
     "schema/README.md",
     "tests/fixtures/",

@@ -262,6 +262,11 @@ impl Engine {
         ended(&mut self.child)
     }
 
+    /// The maximum of its resident memory begins anew.
+    pub(crate) fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").unwrap();
+    }
+
     /// Resident memory now, and its maximum so far, in MiB.
     pub(crate) fn resident_mib(&self) -> (u64, u64) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
