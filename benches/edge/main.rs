@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use generator::Load;
 use servers::{Kind, Server};
+use tokio::net::TcpStream;
 
 /// Events in a request.
 const SIZES: [usize; 3] = [1, 5, 20];
@@ -35,7 +36,7 @@ const CONNECTIONS: usize = 64;
 /// Shares of what a server can do at most, at which latency is measured.
 const SHARES: [f64; 3] = [0.25, 0.5, 0.75];
 /// Connections whose cost at rest is measured.
-const IDLE: usize = 4_000;
+const IDLE: usize = 1_000;
 
 /// The rounds of one server at one size.
 #[derive(Default, Clone)]
@@ -85,7 +86,13 @@ fn main() {
     }
     let held_up = machine::held_up_ms();
     let servers = servers::start(&folder);
-    let measured = runtime.block_on(measure(&servers, rounds, Duration::from_secs(seconds)));
+    let mut measured = runtime.block_on(measure(&servers, rounds, Duration::from_secs(seconds)));
+    drop(servers);
+    // Servers that have had no load: memory that it has left would be taken first.
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("the build's folder can be written");
+    let servers = servers::start(&folder);
+    runtime.block_on(rest(&servers, &mut measured));
     drop(servers);
     let _ = std::fs::remove_dir_all(&folder);
     report::write(&measured, held_up, rounds, seconds).expect("docs/ can be written");
@@ -161,13 +168,29 @@ async fn measure(servers: &[Server], rounds: u64, lasts: Duration) -> Vec<Measur
     }
     for (server, measured) in servers.iter().zip(&mut measured) {
         measured.loaded_bytes = server.resident_bytes();
-        if server.is_local() {
-            let before = server.resident_bytes();
-            let kept = idle(load(server, 1, None, lasts, IDLE)).await;
-            measured.idle_bytes = (server.resident_bytes() as f64 - before as f64) / kept.len() as f64;
-        }
     }
     measured
+}
+
+/// What idle connections take of a server's memory.
+async fn rest(servers: &[Server], measured: &mut [Measured]) {
+    for (server, measured) in servers.iter().zip(measured).filter(|(server, _)| server.is_local()) {
+        let load = |first, connections| Load {
+            path: server.path,
+            first,
+            ..Load::of(server.address, 1, connections, Duration::from_secs(1))
+        };
+        // Keys, and what is made once.
+        drop(idle(load(1, CONNECTIONS)).await);
+        let before = server.resident_bytes();
+        let kept = idle(load(1 << 32, IDLE)).await;
+        tokio::task::yield_now().await;
+        let is_open = |stream: &TcpStream| {
+            stream.try_read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+        };
+        assert!(kept.iter().all(is_open), "{} has closed some before the last was open", server.name);
+        measured.idle_bytes = (server.resident_bytes() as f64 - before as f64) / kept.len() as f64;
+    }
 }
 
 async fn checked(server: &Server, load: Load) -> generator::Answered {
@@ -177,11 +200,11 @@ async fn checked(server: &Server, load: Load) -> generator::Answered {
 }
 
 /// Opens connections, sends one request on each, and keeps them.
-async fn idle(load: Load) -> Vec<tokio::net::TcpStream> {
+async fn idle(load: Load) -> Vec<TcpStream> {
     let mut kept = Vec::with_capacity(load.connections);
     let mut buffer = vec![0; 8_192];
     for number in 0..load.connections as u64 {
-        let mut stream = tokio::net::TcpStream::connect(load.address).await.expect("a connection");
+        let mut stream = TcpStream::connect(load.address).await.expect("a connection");
         let request = generator::request(load.first + number, &load);
         generator::exchange(&mut stream, &request, &mut buffer).await.expect("an answer");
         kept.push(stream);
