@@ -105,7 +105,7 @@ fn picture(measured: &[Measured]) -> String {
     let known: Vec<_> = measured.iter().filter(|of| of.is_local).collect();
     let figure = |of: &Measured, size: usize| middle(&of.by_size[size].events_per_cpu_second);
     let mut out = String::new();
-    let mut y = 8.0;
+    let mut y = 20.0;
     for (size, events) in SIZES.into_iter().enumerate() {
         let most = known.iter().map(|of| figure(of, size)).fold(1.0, f64::max);
         let plural = if events == 1 { "event" } else { "events" };
