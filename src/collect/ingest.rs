@@ -28,7 +28,7 @@ use crate::spool::Ticket;
 pub const OFF_MAX_AGE_S: i64 = 400 * 86_400;
 /// The most bytes of a body that are read only so that its sender gets the answer, and how long that may take.
 const DISCARDED_MAX: u64 = 256 * 1024;
-const DISCARDED_WITHIN: Duration = Duration::from_secs(1);
+const DISCARDED_WITHIN: Duration = Duration::from_secs(4);
 
 /// The content of a request.
 pub(super) enum Payload<B> {
